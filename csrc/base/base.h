@@ -1,0 +1,11 @@
+/* The door of base/: words both halves speak. No operating system, no Python, no knowledge of traces. */
+#ifndef RP_BASE_BASE_H
+#define RP_BASE_BASE_H
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/checksum.h"
+#include "rubinprof/rp_error.h"
+
+#endif

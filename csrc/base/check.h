@@ -1,0 +1,28 @@
+/* Assertions for programmer errors, and hints for the compiler. Operating errors are returned, never asserted. */
+#ifndef RP_BASE_CHECK_H
+#define RP_BASE_CHECK_H
+
+#include <assert.h>
+
+#if defined(__GNUC__)
+#define RP_LIKELY(x) __builtin_expect(!!(x), 1)
+#define RP_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define RP_INLINE static inline __attribute__((always_inline))
+#define RP_COLD __attribute__((noinline, cold))
+#define RP_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define RP_LIKELY(x) (x)
+#define RP_UNLIKELY(x) (x)
+#define RP_INLINE static inline
+#define RP_COLD
+#define RP_PRINTF(fmt, args)
+#endif
+
+#define RP_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
+
+/* Cheap checks, kept in release builds of the analyzer's callers unless NDEBUG is set. */
+#define rp_assert(cond) assert(cond)
+
+#define RP_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif

@@ -1,0 +1,173 @@
+/* The door of format/: the trace format, the only room both halves include. Encoder and decoder of each thing sit in one
+ * file. Nothing here allocates, locks or does I/O; all functions may be called from any thread, none inside a hook except
+ * those marked so. */
+#ifndef RP_FORMAT_FORMAT_H
+#define RP_FORMAT_FORMAT_H
+
+#include "base/base.h"
+#include "format/layout.h"
+
+/* ---- file_header.c ---- */
+struct rp_live_area {
+	uint64_t offset; /* in the file */
+	uint64_t bytes;
+};
+
+struct rp_file_header {
+	uint16_t major, minor;
+	uint64_t compat, incompat;
+	uint8_t uuid[16];
+	uint64_t start_realtime_ns, end_realtime_ns;
+	uint32_t pid;
+	uint32_t live_buffer_bytes;
+	uint32_t state; /* enum rp_file_state */
+	uint64_t data_end;
+	uint32_t live_count;
+	struct rp_live_area live[RP_LIVE_AREAS_MAX];
+};
+
+/* Writes all RP_FILE_HEADER_BYTES. */
+void rp_file_header_encode(const struct rp_file_header *h, uint8_t *bytes);
+/* RP_EEMPTY (len 0), RP_ENOTTRACE, RP_EVERSION, RP_EDAMAGED, RP_ETRUNCATED; *ret_h untouched on failure. */
+int rp_file_header_decode(struct rp_file_header *ret_h, const uint8_t *bytes, size_t len);
+
+/* ---- block_header.c ---- */
+struct rp_block_header {
+	uint8_t type;  /* enum rp_block_type */
+	uint8_t codec; /* enum rp_codec */
+	uint32_t stored_bytes, raw_bytes;
+	uint32_t thread;
+	uint32_t count;
+	uint64_t seq;
+	uint64_t ticks_first, ticks_last;
+	uint32_t payload_crc;
+};
+
+void rp_block_header_encode(const struct rp_block_header *h, uint8_t *bytes);
+/* Checks magic, checksum and caps. RP_EDAMAGED, RP_ELIMIT, RP_ETRUNCATED (fewer than 64 bytes). */
+int rp_block_header_decode(struct rp_block_header *ret_h, const uint8_t *bytes, size_t len);
+
+struct rp_live_header {
+	uint8_t type; /* enum rp_block_type, 0: free */
+	uint32_t thread;
+	uint64_t used; /* payload bytes committed */
+	uint64_t seq;
+	uint64_t ticks_first;
+};
+void rp_live_header_encode(const struct rp_live_header *h, uint8_t *bytes);
+/* RP_EDAMAGED when the magic or the type is wrong or `used` exceeds buffer_bytes - RP_LIVE_HEADER_BYTES. */
+int rp_live_header_decode(struct rp_live_header *ret_h, const uint8_t *bytes, uint32_t buffer_bytes);
+
+/* ---- event.c: one event, decoded, and its raw form ---- */
+struct rp_event {
+	uint8_t kind;      /* enum rp_event_kind; ENTER_FAR comes out as ENTER, TIME does not come out */
+	uint8_t allocator; /* ALLOC, FREE, REALLOC, UNMAP */
+	uint8_t how;       /* EXIT: enum rp_exit; CONTEXT: enum rp_context; MORE: enum rp_more; SAMPLE: flags */
+	uint32_t lasti;    /* RP_LASTI_NONE where unknown */
+	uint32_t id;       /* ENTER: code; ALLOC, REALLOC, STACK: stack; REGION_*: region */
+	uint64_t ticks;    /* absolute */
+	uint64_t address;  /* ALLOC, FREE, REALLOC, UNMAP */
+	uint64_t size;     /* ALLOC, REALLOC, UNMAP: bytes; CPU: ns */
+	uint64_t old_address; /* REALLOC */
+	uint32_t n_words;  /* SAMPLE, STACK, CONTEXT, MORE */
+	const uint64_t *words; /* n_words of them, valid until the next call on the same decoder */
+};
+
+#define RP_EVENT_WORDS_MAX_FIXED 4
+/* The longest event: a context of a very deep stack. Deeper ones keep the innermost frames. */
+#define RP_CONTEXT_FRAMES_MAX 65536
+
+/* Reads events off raw words. */
+struct rp_raw_decoder {
+	const uint8_t *at, *end;
+	uint64_t ticks;
+	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's */
+};
+/* 1: *ret_event holds the next event; 0: no more; RP_EDAMAGED: bytes that are no event, or an event cut short. */
+int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event);
+
+/* Number of words the raw event starting with word `w0` takes; 0 when w0 is no event. Callable inside a hook. */
+uint32_t rp_raw_words(uint64_t w0);
+
+/* ---- pack.c: raw words to columns and back ----
+ *
+ * Packed payload, before LZ4: for each of the RP_COLUMN_COUNT columns its length as a varint, then the columns. */
+enum rp_column {
+	RP_COL_OP,    /* u8 per event: kind | small << 4 */
+	RP_COL_DT,    /* varint: ticks since the previous event */
+	RP_COL_CODE,  /* varint: code id of ENTER */
+	RP_COL_LASTI, /* varint */
+	RP_COL_ADDRESS, /* varint: zigzag of the difference of (address rotated right by 4) to the previous one */
+	RP_COL_SIZE,  /* varint */
+	RP_COL_STACK, /* varint: stack id */
+	RP_COL_WORD,  /* varint: counts, and zigzag differences of words to the previous word */
+	RP_COLUMN_COUNT,
+};
+
+/* What a caller must provide at least: bytes for packing `words` raw words. */
+size_t rp_pack_bytes_max(size_t words);
+/* Packs whole raw events. `scratch` and `ret_bytes` each have rp_pack_bytes_max(words) bytes. Returns the packed length, or
+ * RP_EDAMAGED. *ret_count: events; *ret_ticks_last: time of the last. */
+int64_t rp_pack(const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch, uint8_t *ret_bytes,
+		uint32_t *ret_count, uint64_t *ret_ticks_last);
+
+struct rp_pack_decoder {
+	struct rp_cursor col[RP_COLUMN_COUNT];
+	uint64_t ticks, address, word;
+	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's */
+};
+int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, uint64_t ticks_first, uint64_t *scratch);
+/* 1, 0 or RP_EDAMAGED, as rp_raw_next. */
+int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *ret_event);
+
+/* ---- def.c: definitions ---- */
+struct rp_str {
+	const char *s; /* not terminated, any bytes */
+	uint32_t len;
+};
+
+/* An ellipsis-free view: RP_STR("text"). */
+#define RP_STR(literal) ((struct rp_str){ (literal), sizeof(literal) - 1 })
+
+/* Each writer returns the position after what it wrote, or NULL when fewer than the needed bytes remain before `end`.
+ * Callable inside a hook. Strings longer than RP_STRING_BYTES_MAX are cut. */
+uint8_t *rp_def_put_meta(uint8_t *p, uint8_t *end, struct rp_str key, struct rp_str value);
+uint8_t *rp_def_put_clock(uint8_t *p, uint8_t *end, uint64_t ticks, uint64_t monotonic_ns, uint64_t realtime_ns);
+uint8_t *rp_def_put_thread(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t os_tid, struct rp_str name);
+uint8_t *rp_def_put_code(uint8_t *p, uint8_t *end, uint32_t code, uint32_t first_line, uint32_t flags,
+			 struct rp_str qualname, struct rp_str file, struct rp_str module, struct rp_str linetable);
+uint8_t *rp_def_put_module(uint8_t *p, uint8_t *end, uint32_t module, uint64_t bias, uint64_t start, uint64_t stop,
+			   struct rp_str path, struct rp_str build_id, uint32_t flags);
+uint8_t *rp_def_put_unload(uint8_t *p, uint8_t *end, uint32_t module, uint64_t ticks);
+struct rp_symbol_frame {
+	struct rp_str function, file;
+	uint32_t line;
+};
+uint8_t *rp_def_put_symbol(uint8_t *p, uint8_t *end, uint64_t address, uint32_t module, const struct rp_symbol_frame *frames,
+			   uint32_t n);
+struct rp_label {
+	struct rp_str key, value;
+};
+uint8_t *rp_def_put_region(uint8_t *p, uint8_t *end, uint32_t region, uint32_t parent, uint32_t thread, struct rp_str name,
+			   const struct rp_label *labels, uint32_t n);
+uint8_t *rp_def_put_labels(uint8_t *p, uint8_t *end, uint32_t region, const struct rp_label *labels, uint32_t n);
+uint8_t *rp_def_put_cost(uint8_t *p, uint8_t *end, uint64_t call16, uint64_t alloc16, uint64_t free16, uint64_t sample16);
+uint8_t *rp_def_put_lost(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t reason, uint64_t events, uint64_t bytes);
+
+/* A decoded definition: `num` and `str` in the order the layout names the fields; lists stay behind in `rest`, to be read
+ * with rp_def_next_*. */
+struct rp_def {
+	uint8_t tag;
+	uint64_t num[4];
+	struct rp_str str[4];
+	uint32_t n; /* entries in rest */
+	struct rp_cursor rest;
+};
+/* 1: *ret_def holds the next known definition (unknown tags are passed over); 0: end; RP_EDAMAGED. Strings point into the
+ * cursor's memory. */
+int rp_def_next(struct rp_cursor *c, struct rp_def *ret_def);
+/* 1, 0 at the end of the list, RP_EDAMAGED. */
+int rp_def_next_label(struct rp_def *def, struct rp_label *ret_label);
+int rp_def_next_frame(struct rp_def *def, struct rp_symbol_frame *ret_frame);
+
+#endif

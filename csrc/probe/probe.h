@@ -1,0 +1,71 @@
+/* The door of probe/: what we see. The only room that touches foreign code: CPython, libc's entry points, libunwind, ELF.
+ *
+ * install and remove are called by the session, in the order given there, with the GIL held unless said otherwise. Each
+ * remove undoes its install completely, or leaves hooks that pass straight through where undoing would be unsafe. */
+#ifndef RP_PROBE_PROBE_H
+#define RP_PROBE_PROBE_H
+
+#include <stdint.h>
+
+#include "base/base.h"
+#include "record/record.h"
+
+/* ---- evalframe.c, pyframe.c: Python frames ---- */
+
+/* Installs the PEP 523 evaluator in every interpreter and seeds the shadow stacks of all threads that run Python now. `hide_frames`
+ * innermost frames of the calling thread (the tool's own Python code) are left out. RP_EFOREIGN when the evaluator in place
+ * is not CPython's own and chaining is not possible. */
+int rp_frames_install(uint32_t hide_frames);
+void rp_frames_remove(void);
+/* lasti of the innermost Python frame of the calling thread, RP_LASTI_NONE where unknown. Also pops seeded frames that have ended
+ * unseen, emitting their EXIT. No GIL; callable in the allocator hook, t busy. */
+uint32_t rp_frames_lasti(struct rp_thread *t);
+/* The same without popping or emitting: for signal handlers. */
+uint32_t rp_frames_lasti_signal(const struct rp_thread *t);
+
+/* ---- module_map.c: loaded objects; defines MODULE and UNLOAD ---- */
+
+/* Scans once and again after each dlopen/dlclose (alloc hooks call rp_modules_refresh). No GIL needed. */
+int rp_modules_install(void);
+void rp_modules_refresh(void);
+void rp_modules_remove(void);
+
+/* ---- alloc_hook.c, got_patch.c, pymalloc.c: the allocator ---- */
+
+struct rp_alloc_options {
+	int native;   /* take native stacks at allocations */
+	int pymalloc; /* trace CPython's mem and object domains too */
+};
+int rp_alloc_install(const struct rp_alloc_options *options);
+void rp_alloc_remove(void);
+/* Patches objects loaded since. Called after dlopen. */
+void rp_alloc_refresh(void);
+
+/* ---- unwind.c: native stacks ---- */
+
+/* The native frames from the caller of the hook (its return address `first`) out to the innermost evaluator call of t, interned
+ * in t's own table; emits STACK at first sight. RP_STACK_NONE when there is none. Callable in the allocator hook, t busy;
+ * never in a signal handler. No GIL. */
+uint32_t rp_unwind_stack(struct rp_thread *t, void *first, void *frame_address);
+/* From a signal handler: up to `max` return addresses, innermost first, into ret_addresses; *ret_cut set when it ended early. */
+uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *ret_addresses, uint32_t max, int *ret_cut);
+/* Forgets the thread's table: ids defined in lost buffers must be defined again. */
+void rp_unwind_forget(struct rp_thread *t);
+
+/* ---- cpu_sample.c, switch_count.c: CPU time and samples ---- */
+
+/* Arms a CPU-clock timer of sample_hz for each thread (through rp_record_on_thread), opens the perf page that tells of context switches
+ * where allowed. No GIL. */
+int rp_cpu_install(uint32_t sample_hz);
+void rp_cpu_remove(void);
+/* "perf" or "periodic", and the reason for the latter. */
+const char *rp_cpu_switch_source(const char **ret_reason);
+
+/* ---- symbols.c: names of the addresses in the trace ---- */
+
+/* Notes an address for symbolisation. Lock-free set; callable in hooks and signal handlers. */
+void rp_symbols_note(uint64_t address);
+/* Defines SYMBOL for each address noted since the last call. Hooks must be removed, or the calling thread be busy. No GIL needed. */
+int rp_symbols_define(void);
+
+#endif

@@ -1,0 +1,44 @@
+/* The clock of events: ticks that cost a few ns to read.
+ *
+ * x86-64: the TSC, when the kernel itself trusts it as its clock source. aarch64: the generic timer. Elsewhere, or when the
+ * TSC is not trusted: ns of CLOCK_MONOTONIC. RP_DEF_CLOCK pairs in the trace tie ticks to seconds.
+ * Callable inside hooks and signal handlers. */
+#ifndef RP_RECORD_CLOCK_H
+#define RP_RECORD_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "base/base.h"
+
+/* Set once by rp_clock_init(): nonzero when the counter register may be used. */
+extern int rp_clock_is_counter;
+
+/* Chooses the clock. Call once before the first event. */
+void rp_clock_init(void);
+/* "tsc", "cntvct" or "monotonic". */
+const char *rp_clock_name(void);
+
+RP_INLINE uint64_t rp_clock_ns(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+RP_INLINE uint64_t rp_clock_ticks(void)
+{
+#if defined(__x86_64__)
+	if (RP_LIKELY(rp_clock_is_counter))
+		return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	if (RP_LIKELY(rp_clock_is_counter)) {
+		uint64_t v;
+		__asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+		return v;
+	}
+#endif
+	return rp_clock_ns(CLOCK_MONOTONIC);
+}
+
+#endif

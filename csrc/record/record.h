@@ -1,0 +1,248 @@
+/* The door of record/: events become raw words in the live buffer of their thread. Nothing here blocks, except the
+ * bounded wait for a free buffer (see rp_record_hand_over).
+ *
+ * Vocabulary.
+ *   thread       struct rp_thread: what we know of one traced OS thread; memory from mmap, valid until the session that
+ *                made it is released (a thread's end retires it, it is not unmapped under a hook in flight).
+ *   busy         the thread is inside rubinprof: hooks must pass straight through and signal handlers must not emit. This is
+ *                the re-entrancy guard: it breaks malloc -> our hook -> malloc, and keeps a signal handler from writing
+ *                into a half-written event.
+ *   shadow stack the Python frames active on the thread, outermost first: readable without the GIL by its own thread.
+ *
+ * Thread rules: a struct rp_thread is touched by its own OS thread only (and its signal handlers), except `retired` and the
+ * writer's read of a handed-over buffer. No function here needs the GIL or may call Python. All are callable in a hook.
+ *
+ * Emitting: rp_record_begin() ... rp_record_end() around, in between rp_emit_*(). */
+#ifndef RP_RECORD_RECORD_H
+#define RP_RECORD_RECORD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "format/format.h"
+#include "record/clock.h"
+#include "sink/sink.h"
+
+#define RP_SHADOW_FRAMES_MAX (1u << 20) /* deeper frames are counted, not kept */
+
+struct rp_shadow_frame {
+	const void *frame; /* _PyInterpreterFrame*, an identity; dereference only the innermost, and only on its own thread */
+	uint32_t code;     /* code id */
+	uint32_t lasti;    /* where the frame below was when it called this one */
+};
+
+struct rp_thread {
+	/* hot: written at every event */
+	uint64_t *pos;   /* next free word of the live buffer; NULL while the thread has none */
+	uint64_t *limit; /* words up to here may be written; a margin of RP_EVENT_WORDS_MAX_FIXED + 4 words lies behind it */
+	uint64_t ticks;  /* time of the previous event */
+	_Atomic uint64_t *used; /* the buffer's RP_LH_USED: committed bytes */
+	uint64_t *words; /* first word of the live buffer */
+	const volatile uint32_t *switch_count; /* changes at each context switch (perf page), or points to a constant */
+	uint32_t switch_seen;
+	uint32_t busy;  /* nesting depth of rubinprof on this thread */
+	uint32_t depth; /* frames on the shadow stack */
+	uint32_t depth_over; /* frames above RP_SHADOW_FRAMES_MAX: not on it */
+	struct rp_shadow_frame *frames; /* reserved for RP_SHADOW_FRAMES_MAX, touched as needed (MAP_NORESERVE) */
+	uint32_t seeded; /* the lowest `seeded` frames came by a seed and may end without our seeing it */
+	const void *tstate; /* PyThreadState* that runs the innermost frame; NULL when depth is 0 */
+	uintptr_t native_base; /* stack address of the innermost evaluator call: native walks stop there; 0: none */
+	uint64_t cpu_check_ticks; /* when there is no switch_count: time of the last CPU reading */
+
+	/* cold */
+	uint32_t id;    /* 1, 2, ... in order of appearance */
+	uint32_t os_tid;
+	uint64_t seq;   /* of the live buffer */
+	struct rp_buffer *buffer; /* the live buffer, owned until handed over */
+	uint64_t lost_events, lost_bytes; /* dropped since the last MORE_LOST: no buffer was to be had */
+	uint64_t stall_ticks;
+	uint32_t samples_in_tool; /* signals that landed while busy */
+	struct rp_stack_table *stacks; /* native stacks known to this thread: probe/unwind.c */
+	void *cpu; /* timers and perf page: probe/cpu_sample.c */
+	uint32_t region; /* innermost open region, 0: none */
+	struct rp_thread *next; /* list of all threads of the session */
+	_Atomic int retired;
+};
+
+/* The calling thread's record, NULL before its first event. Initial-exec TLS: reading it never allocates. */
+extern __thread struct rp_thread *rp_thread_self __attribute__((tls_model("initial-exec")));
+/* Nonzero while a session records. Hooks check it first: when 0 they pass straight through. Relaxed reads; the session
+ * stores it last at start and first at stop. */
+extern _Atomic int rp_record_on;
+/* Threads that belong to the tool set this once: hooks pass through. */
+extern __thread int rp_thread_is_tool __attribute__((tls_model("initial-exec")));
+
+/* The calling thread's record, made at the first call; NULL when recording is off, the thread is the tool's, or memory is out.
+ * Calls the hooks registered by rp_record_on_thread (perf page, CPU timer). Restores errno. */
+struct rp_thread *rp_thread_enter(void);
+
+/* fn runs on each new thread, busy, right after its record was made / right before it is retired. At most 4 each. */
+typedef void rp_thread_fn(struct rp_thread *t);
+int rp_record_on_thread(rp_thread_fn *begin, rp_thread_fn *end);
+
+/* ---- emitting ---- */
+
+RP_INLINE void rp_record_begin(struct rp_thread *t)
+{
+	t->busy++;
+	atomic_signal_fence(memory_order_seq_cst); /* a signal handler on this thread must see busy before any word */
+}
+
+RP_INLINE void rp_record_end(struct rp_thread *t)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	t->busy--;
+}
+
+/* Slow path of emitting: hands a full buffer to the writer and takes a fresh one, which begins with a CONTEXT of the whole
+ * stack and a CPU reading. Waits for the writer at most `stall_ms_max` of the options (the wait is emitted as MORE_STALL),
+ * then gives up: 0 on success, else the event is lost and counted (MORE_LOST comes with the next buffer). */
+RP_COLD int rp_record_hand_over(struct rp_thread *t);
+/* Slow path: emits TIME so that the next dt fits. */
+RP_COLD void rp_record_time(struct rp_thread *t, uint64_t ticks);
+/* Slow path: the thread has been off the CPU, or it is time for a reading: emits CPU. */
+RP_COLD void rp_record_cpu(struct rp_thread *t, uint64_t ticks);
+
+/* Without a switch count, CPU time is read at the first event after this many ticks; set by rp_clock_init() to 20 us. With a
+ * switch count it is UINT64_MAX. */
+extern uint64_t rp_record_cpu_every_ticks;
+
+/* Makes room for n words (n <= 4) and settles time and CPU; returns dt, ready for the first word, or -1: no buffer, the event
+ * is lost and counted. */
+RP_INLINE int64_t rp_record_prepare(struct rp_thread *t)
+{
+	if (RP_UNLIKELY(t->pos >= t->limit) && rp_record_hand_over(t))
+		return -1;
+	uint64_t now = rp_clock_ticks();
+	if (RP_UNLIKELY(*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > rp_record_cpu_every_ticks))
+		rp_record_cpu(t, now);
+	uint64_t dt = now - t->ticks;
+	if (RP_UNLIKELY(dt >> 24)) {
+		rp_record_time(t, now);
+		dt = 0;
+	}
+	t->ticks = now;
+	return (int64_t)dt;
+}
+
+/* Commits n words written at t->pos: after this store a SIGKILL no longer loses them. Release: the words come first; the
+ * other side is whoever reads the file, the writer thread among them. */
+RP_INLINE void rp_record_commit(struct rp_thread *t, uint32_t n)
+{
+	t->pos += n;
+	atomic_store_explicit(t->used, (uint64_t)((uint8_t *)t->pos - (uint8_t *)t->words), memory_order_release);
+}
+
+#define RP_WORD0(kind, dt, arg) ((uint64_t)(kind) | (uint64_t)(dt) << 4 | (uint64_t)(arg) << 28)
+
+RP_INLINE void rp_emit_enter(struct rp_thread *t, uint32_t code, uint32_t lasti)
+{
+	int64_t dt = rp_record_prepare(t);
+	if (RP_UNLIKELY(dt < 0))
+		return;
+	if (RP_LIKELY(code < RP_CODE_FAR_MIN)) {
+		t->pos[0] = RP_WORD0(RP_EV_ENTER, dt, (uint64_t)lasti | (uint64_t)code << 16);
+		rp_record_commit(t, 1);
+	} else {
+		t->pos[0] = RP_WORD0(RP_EV_ENTER_FAR, dt, 0);
+		t->pos[1] = (uint64_t)lasti << 32 | code;
+		rp_record_commit(t, 2);
+	}
+}
+
+/* An event of one word: EXIT. */
+RP_INLINE void rp_emit_1(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg)
+{
+	int64_t dt = rp_record_prepare(t);
+	if (RP_UNLIKELY(dt < 0))
+		return;
+	t->pos[0] = RP_WORD0(kind, dt, arg);
+	rp_record_commit(t, 1);
+}
+
+/* An event of two words: FREE, REGION_BEGIN, REGION_END. */
+RP_INLINE void rp_emit_2(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, uint64_t w1)
+{
+	int64_t dt = rp_record_prepare(t);
+	if (RP_UNLIKELY(dt < 0))
+		return;
+	t->pos[0] = RP_WORD0(kind, dt, arg);
+	t->pos[1] = w1;
+	rp_record_commit(t, 2);
+}
+
+/* An event of three words: ALLOC, UNMAP. A lost ALLOC adds `lost` bytes to the count of the lost. */
+RP_INLINE void rp_emit_3(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, uint64_t w1, uint64_t w2)
+{
+	int64_t dt = rp_record_prepare(t);
+	if (RP_UNLIKELY(dt < 0)) {
+		t->lost_bytes += w2;
+		return;
+	}
+	t->pos[0] = RP_WORD0(kind, dt, arg);
+	t->pos[1] = w1;
+	t->pos[2] = w2;
+	rp_record_commit(t, 3);
+}
+
+/* REALLOC. */
+RP_INLINE void rp_emit_4(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, uint64_t w1, uint64_t w2, uint64_t w3)
+{
+	int64_t dt = rp_record_prepare(t);
+	if (RP_UNLIKELY(dt < 0)) {
+		t->lost_bytes += w2;
+		return;
+	}
+	t->pos[0] = RP_WORD0(kind, dt, arg);
+	t->pos[1] = w1;
+	t->pos[2] = w2;
+	t->pos[3] = w3;
+	rp_record_commit(t, 4);
+}
+
+RP_INLINE uint64_t rp_alloc_arg(enum rp_allocator allocator, uint32_t stack)
+{
+	return (uint64_t)stack << 5 | allocator;
+}
+
+RP_INLINE uint64_t rp_alloc_word1(const void *address, uint32_t lasti)
+{
+	return ((uint64_t)(uintptr_t)address & ((UINT64_C(1) << RP_ADDRESS_BITS) - 1)) | (uint64_t)lasti << RP_ADDRESS_BITS;
+}
+
+/* An event with words of varying number: SAMPLE, STACK, CONTEXT, MORE. `head` (n_head words) follow the first word, then
+ * `words`. In a signal handler pass may_wait = 0: when the buffer is full the event is lost instead of handing over.
+ * 0, or RP_ENOSPACE when it was lost. */
+int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
+		  const uint64_t *words, uint32_t n_words, int may_wait);
+/* CONTEXT: the whole shadow stack. */
+void rp_emit_context(struct rp_thread *t, enum rp_context reason);
+
+/* ---- the shadow stack (frames.c): pure bookkeeping, emits nothing ---- */
+
+RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t code, uint32_t lasti)
+{
+	if (RP_UNLIKELY(t->depth == RP_SHADOW_FRAMES_MAX)) {
+		t->depth_over++;
+		return;
+	}
+	struct rp_shadow_frame *f = &t->frames[t->depth];
+	f->frame = frame;
+	f->code = code;
+	f->lasti = lasti;
+	atomic_signal_fence(memory_order_release); /* a sample in between must not see a half-written entry */
+	t->depth++;
+}
+
+/* ---- definitions: written once, under one lock (first sight only, so no event waits for it often) ---- */
+
+/* Room for a definition of at most `bytes` in the definitions' live buffer; takes the lock. NULL when it does not fit (bytes >
+ * half a buffer) or recording is off; then the lock is not held. Not callable in a signal handler. */
+uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end);
+/* Commits up to `p` (NULL: nothing) and releases the lock. */
+void rp_define_end(uint8_t *p);
+/* A fresh id of the kind: codes, regions and modules count from 1. Lock-free. */
+uint32_t rp_define_id(_Atomic uint32_t *counter);
+
+#endif

@@ -1,0 +1,70 @@
+/* The door of sink/: full live buffers become blocks in the trace file.
+ *
+ * The file (docs/trace-format.md): header page and live areas are mapped shared, so what lies in them outlives a SIGKILL;
+ * the writer thread packs and compresses full buffers and writes them as blocks, through io_uring or pwrite. A buffer is
+ * given back only when its block is in the page cache, so at each instant every event is in a block or in a live buffer.
+ *
+ * Thread rules: take, submit and give are lock-free and callable in any hook on any thread. open, sync and close are called
+ * by the session, one at a time. The writer is the tool's own thread: it blocks all signals, allocates nothing after its
+ * start, and never needs the GIL or a lock of the program. */
+#ifndef RP_SINK_SINK_H
+#define RP_SINK_SINK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/base.h"
+#include "format/format.h"
+
+struct rp_sink;
+
+struct rp_sink_options {
+	const char *path;         /* created exclusively (O_EXCL | O_NOFOLLOW | O_CLOEXEC), mode 0600 less umask */
+	uint32_t buffer_bytes;    /* of a live buffer, header included; 256 KiB by default */
+	uint64_t memory_bytes_max; /* of all live buffers together; 64 MiB by default */
+	int no_uring;             /* 1: always pwrite */
+	uint64_t file_bytes_max;  /* 0: none */
+};
+
+/* One live buffer. The payload is 8-byte aligned. */
+struct rp_buffer {
+	uint8_t *header;         /* RP_LIVE_HEADER_BYTES in the mapping */
+	uint8_t *payload;
+	uint32_t payload_bytes;
+	_Atomic uint64_t *used;  /* RP_LH_USED in the mapping */
+	uint32_t index;
+	_Atomic uint32_t next;   /* links of the free stack and of the full queue */
+};
+
+struct rp_sink_status {
+	const char *writer;        /* "io_uring" or "write" */
+	const char *writer_reason; /* why not io_uring; "" when it is */
+	const char *live;          /* "mapped" (survives a kill) or "memory" */
+	const char *live_reason;
+	uint64_t file_bytes;       /* written so far */
+	uint64_t raw_bytes;        /* before packing and compression */
+	uint64_t blocks;
+	uint64_t lost_buffers;     /* could not be written: full disk, budget, EIO */
+	uint64_t lost_bytes;
+	int error;                 /* errno of the first failed write, 0 */
+	uint64_t writer_cpu_ns;
+};
+
+/* Creates the file, maps header and live area, starts the writer. On failure nothing is left behind. RP_EEXIST, RP_EOPEN (errno
+ * tells), RP_ENOSPACE, RP_ENOMEM. */
+int rp_sink_open(struct rp_sink **ret_sink, const struct rp_sink_options *options);
+
+/* A free buffer, header filled in (type, thread, seq, ticks_first) with used = 0; NULL when there is none right now: the pool is at its
+ * limit and the writer is behind. Lock-free. */
+struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first);
+/* Hands a buffer over to be written; the caller must not touch it again. Lock-free, wakes the writer. */
+void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b);
+/* Waits until everything submitted before is in the page cache, at most timeout_ns. 0 or RP_EBUSY on timeout. */
+int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns);
+void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status);
+/* Drains, joins the writer, cuts or punches the live areas, marks the file complete, closes. Frees s. 0 or RP_EIO. */
+int rp_sink_close(struct rp_sink *s);
+/* In a forked child: forgets the parent's sink without touching its file, ring or thread: unmaps, closes the child's descriptors. */
+void rp_sink_abandon(struct rp_sink *s);
+
+#endif
