@@ -1,0 +1,45 @@
+# One word each; what a word does is in ci/.
+# ARGS are handed on:  make check ARGS="tests/unit -k cli"   make demo ARGS="--keep"
+
+newest = py="$$(ci/pythons.sh --newest)" && "$$py"
+
+.PHONY: help dev check demo cunit asan tsan fuzz bench analyze clean
+
+help:
+	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
+	@echo "make check    all tests, on every supported Python of this machine"
+	@echo "make dev      .venv with an editable install, for work on the code"
+	@echo "make cunit    the C unit tests alone     make asan, make tsan: the same under sanitizers"
+	@echo "make analyze  build/rubinprof-analyze, the analyzer as a plain program (C compiler and LZ4 only)"
+	@echo "make fuzz, make bench, make clean"
+
+dev:
+	@$(newest) ci/dev.py
+
+check:
+	@$(newest) ci/check.py $(ARGS)
+
+demo:
+	@$(newest) ci/demo.py $(ARGS)
+
+analyze:
+	@$(newest) ci/cbuild.py analyze
+
+cunit:
+	@$(newest) ci/cbuild.py cunit
+
+asan:
+	@$(newest) ci/cbuild.py cunit --sanitize address
+
+tsan:
+	@$(newest) ci/cbuild.py cunit --sanitize thread
+
+fuzz:
+	@$(newest) ci/fuzz.py $(ARGS)
+
+bench:
+	@ci/bench.sh $(ARGS)
+
+clean:
+	rm -rf build dist .venvs .pytest_cache python/*.egg-info python/rubinprof/_bin/rubinprof-analyze
+	find . -path ./.venv -prune -o \( -name __pycache__ -o -name '*.so' \) -print0 | xargs -0 rm -rf

@@ -1,0 +1,121 @@
+"""`make check`: every test on every supported CPython of this machine, and what a reader of the code relies on.
+
+Words after it go to pytest: `make check ARGS="tests/unit -k cli"`.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import environment
+from environment import ROOT, VENVS
+
+# These do not depend on the version of Python that starts them: the newest one runs them.
+ONCE = ["tests/cunit", "tests/browser"]
+REQUIREMENTS = ["tests/requirements.txt", "benchmarks/demo/requirements.txt"]
+RESULTS = ROOT / "build" / "check"
+TEST_SECONDS_MAX = 300  # one test that hangs must not cost the whole run
+
+
+class Outcome:
+    def __init__(self, name):
+        self.name, self.passed, self.failed, self.skipped, self.seconds = name, 0, 0, 0, 0.0
+
+    def line(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def main(pytest_args):
+    started = time.monotonic()
+    # Pages are written and read as UTF-8, whatever the machine's locale is.
+    os.environ.setdefault("PYTHONUTF8", "1")
+    pythons = environment.pythons()
+    environment.system_deps("--for-tests", "--python", pythons[0].path)
+    print("CPython found: " + ", ".join(f"{p.full} ({p.path})" for p in pythons), flush=True)
+    environments = prepare(pythons)
+    print(f"prepared in {time.monotonic() - started:.0f} s", flush=True)
+
+    outcomes = [static_checks(environments)]
+    for index, env in enumerate(environments):
+        outcomes.append(run_pytest(env, pytest_args, first=index == 0))
+    return report(outcomes, environments, time.monotonic() - started)
+
+
+def prepare(pythons):
+    uv = environment.fetch_uv(pythons[0])
+    made = []
+    for python in pythons:
+        env = environment.Environment(VENVS / python.minor, python, uv)
+        env.create()
+        env.install_requirements(*REQUIREMENTS)
+        env.install_rubinprof(werror=True)
+        made.append(env)
+    return made
+
+
+def static_checks(environments):
+    """The checks that need no test runner; each prints its own findings."""
+    outcome = Outcome("rules of the tree")
+    newest = environments[0].python
+    commands = [[newest, script] for script in sorted((ROOT / "ci").glob("check_*.py")) if script.stem != "check_exports"]
+    commands += [[env.python, ROOT / "ci" / "check_exports.py"] for env in environments]
+    started = time.monotonic()
+    for command in commands:
+        good = subprocess.run(command, cwd=ROOT).returncode == 0
+        outcome.passed += good
+        outcome.failed += not good
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def run_pytest(env, pytest_args, *, first):
+    outcome = Outcome(f"CPython {env.base.full}")
+    print(f"\n=== {outcome.name} ===", flush=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    xml = RESULTS / f"{env.base.minor}.xml"
+    xml.unlink(missing_ok=True)
+    command = [env.python, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", f"--timeout={TEST_SECONDS_MAX}"]
+    command += [f"--junitxml={xml}", *pytest_args]
+    if not first:
+        command += [f"--ignore={path}" for path in ONCE]
+    started = time.monotonic()
+    # In a check a missing browser or middleware is a failure, not a reason to skip.
+    status = subprocess.run(
+        [str(word) for word in command], cwd=ROOT, env={**os.environ, "RUBINPROF_TESTS_MUST_RUN": "1"}
+    ).returncode
+    outcome.seconds = time.monotonic() - started
+    count(xml, outcome)
+    if status and not outcome.failed:
+        outcome.failed = 1  # a crash of pytest itself, or no test at all
+    return outcome
+
+
+def count(xml: Path, outcome):
+    if not xml.exists():
+        return
+    for suite in ElementTree.parse(xml).getroot().iter("testsuite"):
+        broken = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        skipped = int(suite.get("skipped", 0))
+        outcome.failed += broken
+        outcome.skipped += skipped
+        outcome.passed += int(suite.get("tests", 0)) - broken - skipped
+
+
+def report(outcomes, environments, seconds):
+    total = Outcome("total")
+    print("\n=== summary ===")
+    for outcome in outcomes:
+        print(f"{outcome.name + ':':<20} {outcome.line()} in {outcome.seconds:.0f} s")
+        total.passed += outcome.passed
+        total.failed += outcome.failed
+        total.skipped += outcome.skipped
+    print(f"ran on CPython {', '.join(env.base.full for env in environments)} in {seconds:.0f} s altogether")
+    print(f"total: {total.line()}", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""Which C sources make which product, and the flags they are built with.
+
+setup.py, the C unit tests and every script in ci/ ask here, so that a new .c file is picked up
+by all of them without an edit, and a new room needs one word in the lists below.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CSRC = ROOT / "csrc"
+
+CAPTURE_ROOMS = ["base", "format", "record", "probe", "sink", "session"]
+PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "report"]
+# Rooms of the capture half that can be linked into a plain C program: no Python.h inside.
+PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
+
+CAPTURE_LIBRARIES = ["liblz4", "liburing", "libunwind", "libdw", "libelf"]
+PORTABLE_LIBRARIES = ["liblz4"]
+
+INCLUDE_DIRS = [CSRC, CSRC / "include"]
+COMMON_FLAGS = ["-std=gnu11", "-O2", "-g", "-fvisibility=hidden"]
+WARNING_FLAGS = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+# pthread_cancel and foreign C++ exceptions pass through our hooks: their frames need unwind tables.
+CAPTURE_FLAGS = ["-fexceptions"]
+
+# pyframe.c includes the one that fits the running CPython; they are no translation units.
+INCLUDED_NOT_COMPILED = re.compile(r"^pyframe_3\d+\.c$")
+
+
+def _for_this_system(path: Path) -> bool:
+    """False for a file behind os.h that belongs to another system, and for included files."""
+    if path.name == "os_windows.c":
+        return sys.platform == "win32"
+    if path.name == "os_posix.c":
+        return sys.platform != "win32"
+    return not INCLUDED_NOT_COMPILED.match(path.name)
+
+
+def sources(rooms):
+    """All translation units of these rooms, as paths relative to the repository."""
+    found = []
+    for room in rooms:
+        found += sorted(p for p in (CSRC / room).glob("*.c") if _for_this_system(p))
+    return [str(p.relative_to(ROOT)) for p in found]
+
+
+def headers():
+    """Everything a translation unit may include, the version files of probe/ among it."""
+    found = list(CSRC.rglob("*.h")) + list((CSRC / "probe").glob("pyframe_3*.c"))
+    return sorted(str(p.relative_to(ROOT)) for p in found)
+
+
+def warning_flags():
+    werror = ["-Werror"] if os.environ.get("RUBINPROF_WERROR") == "1" else []
+    return WARNING_FLAGS + werror
+
+
+def version() -> str:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.search(r'^version = "([^"]+)"', text, re.M).group(1)
+
+
+class MissingLibrary(Exception):
+    """A library that pkg-config does not know; str() is a sentence for people."""
+
+
+def pkg_config(libraries):
+    """(compile flags, link flags) of these libraries.
+
+    Where there is no pkg-config (a Mac or Windows laptop), only LZ4 is needed, and it is taken
+    from the compiler's own search path or from RUBINPROF_LZ4_CFLAGS and RUBINPROF_LZ4_LIBS.
+    """
+    if libraries == ["liblz4"] and "RUBINPROF_LZ4_LIBS" in os.environ:
+        return os.environ.get("RUBINPROF_LZ4_CFLAGS", "").split(), os.environ["RUBINPROF_LZ4_LIBS"].split()
+    cflags, ldflags = [], []
+    for library in libraries:
+        try:
+            cflags += _pkg_config_query("--cflags", library)
+            ldflags += _pkg_config_query("--libs", library)
+        except (OSError, subprocess.CalledProcessError):
+            if library == "liblz4" and sys.platform != "linux":
+                ldflags += ["lz4.lib"] if sys.platform == "win32" else ["-llz4"]
+                continue
+            raise MissingLibrary(
+                f"rubinprof needs the development files of {library} and pkg-config to build: "
+                "run ci/system_deps.sh, or install them with your package manager."
+            ) from None
+    return list(dict.fromkeys(cflags)), list(dict.fromkeys(ldflags))
+
+
+def _pkg_config_query(question, library):
+    command = [os.environ.get("PKG_CONFIG", "pkg-config"), question, library]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()

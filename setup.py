@@ -1,0 +1,149 @@
+"""Builds _capture (Linux only), _analyze and the program rubinprof-analyze (everywhere).
+
+Metadata is in pyproject.toml; which sources make what is in ci/csources.py.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "ci"))
+import csources  # noqa: E402
+
+EXPORTS_MAP = "csrc/ext/exports.map"
+PTH = "rubinprof-pipetask.pth"
+TOOL_SOURCE = "csrc/tool/rubinprof_analyze.c"
+IS_LINUX = sys.platform == "linux"
+IS_MSVC = sys.platform == "win32" and os.environ.get("MINGW_PREFIX") is None
+
+
+def compile_flags():
+    if IS_MSVC:
+        return ["/std:c11", "/O2"]
+    return csources.COMMON_FLAGS + csources.warning_flags()
+
+
+def link_flags():
+    if not IS_LINUX:
+        return []
+    # Written list of exports: nothing of ours, or of a static library, meets the traced program's symbols.
+    return ["-Wl,--exclude-libs,ALL", f"-Wl,--version-script={EXPORTS_MAP}"]
+
+
+def extension(name, sources, libraries, extra_flags=(), first_libraries=()):
+    cflags, ldflags = csources.pkg_config(libraries)
+    return Extension(
+        name,
+        sources=sources,
+        include_dirs=[str(d.relative_to(ROOT)) for d in csources.INCLUDE_DIRS],
+        define_macros=[("RUBINPROF_VERSION", f'"{csources.version()}"')],
+        extra_compile_args=[*compile_flags(), *extra_flags, *cflags],
+        extra_link_args=[*link_flags(), *first_libraries, *ldflags],
+        depends=[*csources.headers(), EXPORTS_MAP],
+        language="c",
+    )
+
+
+def extensions():
+    found = [
+        extension(
+            "rubinprof._analyze",
+            csources.sources(csources.PORTABLE_ROOMS) + ["csrc/ext/analyze_module.c"],
+            csources.PORTABLE_LIBRARIES,
+        )
+    ]
+    if IS_LINUX:
+        found.append(
+            extension(
+                "rubinprof._capture",
+                csources.sources(csources.CAPTURE_ROOMS) + ["csrc/ext/capture_module.c"],
+                csources.CAPTURE_LIBRARIES,
+                csources.CAPTURE_FLAGS,
+                # libunwind.so exports _Unwind_Resume too. Named before it, libgcc_s is searched
+                # first, so our own unwinding stays with the runtime that the program uses.
+                first_libraries=["-lgcc_s"],
+            )
+        )
+    return found
+
+
+class BuildExtensions(build_ext):
+    """Compiles file by file on all cores, again only what changed, and adds rubinprof-analyze."""
+
+    def build_extensions(self):
+        super().build_extensions()
+        if (ROOT / TOOL_SOURCE).exists():
+            self._build_tool()
+
+    def build_extension(self, ext):
+        # The objects are made here; setuptools is left with linking them.
+        sources, ext.sources = ext.sources, []
+        ext.extra_objects = self._compile(ext, sources)
+        ext.depends = [*ext.depends, *ext.extra_objects]
+        try:
+            super().build_extension(ext)
+        finally:
+            ext.sources = sources
+
+    def _compile(self, ext, sources):
+        """Objects of these sources, made with the flags of ext where they are not fresh."""
+        flags = list(ext.extra_compile_args)
+        # Flags are part of the directory name: an object made with other flags is never reused.
+        key = hashlib.sha256(repr((flags, ext.define_macros, self.compiler.__dict__.get("compiler_so"))).encode())
+        output_dir = os.path.join(self.build_temp, ext.name.rsplit(".", 1)[-1] + "-" + key.hexdigest()[:8])
+        newest_shared = max(os.path.getmtime(p) for p in [*csources.headers(), "setup.py", "ci/csources.py"])
+
+        for room in {os.path.dirname(source) for source in sources}:
+            os.makedirs(os.path.join(output_dir, room), exist_ok=True)
+
+        def compile_one(source):
+            (obj,) = self.compiler.object_filenames([source], output_dir=output_dir)
+            wanted_after = max(newest_shared, os.path.getmtime(source))
+            if self.force or not os.path.exists(obj) or os.path.getmtime(obj) <= wanted_after:
+                self.compiler.compile(
+                    [source], output_dir, ext.define_macros, ext.include_dirs, extra_postargs=flags
+                )
+            return obj
+
+        with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+            return list(pool.map(compile_one, sources))
+
+    def _build_tool(self):
+        analyze = next(e for e in self.extensions if e.name == "rubinprof._analyze")
+        portable = [s for s in analyze.sources if not s.startswith("csrc/ext/")]
+        _, ldflags = csources.pkg_config(csources.PORTABLE_LIBRARIES)
+        self.compiler.link_executable(
+            self._compile(analyze, [*portable, TOOL_SOURCE]),
+            "rubinprof-analyze",
+            output_dir=self._tool_dir(),
+            extra_postargs=ldflags,
+        )
+
+    def _tool_dir(self):
+        base = "python" if self.inplace else self.build_lib
+        return os.path.join(base, "rubinprof", "_bin")
+
+
+class BuildPython(build_py):
+    """Also puts the .pth file at the root of site-packages, where Python looks for it."""
+
+    def run(self):
+        super().run()
+        pth = ROOT / "python" / PTH
+        if pth.exists() and not self.editable_mode:
+            os.makedirs(self.build_lib, exist_ok=True)
+            shutil.copy2(pth, os.path.join(self.build_lib, PTH))
+
+
+try:
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions, "build_py": BuildPython})
+except csources.MissingLibrary as missing:
+    sys.exit(str(missing))

@@ -1,0 +1,49 @@
+"""Markers, and the reasons for which a test may be skipped.
+
+Under `make check` (RUBINPROF_TESTS_MUST_RUN=1) a missing browser or middleware is an error: there they were installed.
+"""
+
+import functools
+import importlib.util
+import os
+import shutil
+import sys
+
+import pytest
+
+MARKERS = {
+    "linux": "captures, hence needs Linux",
+    "slow": "takes more than ten seconds; left out when RUBINPROF_FAST=1",
+    "lsst": "runs the Rubin middleware",
+    "browser": "drives a headless Chromium",
+}
+BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
+
+
+def pytest_configure(config):
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+@functools.cache
+def reason_to_skip(marker):
+    """Why tests with this marker cannot run here, or None."""
+    if marker == "linux" and sys.platform != "linux":
+        return "capture works on Linux only"
+    if marker == "slow" and os.environ.get("RUBINPROF_FAST") == "1":
+        return "RUBINPROF_FAST=1 leaves out what is slow"
+    if os.environ.get("RUBINPROF_TESTS_MUST_RUN") == "1":
+        return None
+    if marker == "lsst" and importlib.util.find_spec("lsst") is None:
+        return "the Rubin middleware is not installed: pip install -r tests/requirements.txt"
+    if marker == "browser" and not any(map(shutil.which, BROWSERS)):
+        return "no Chromium on PATH: ci/system_deps.sh --for-tests installs one"
+    return None
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for marker in item.iter_markers():
+            if marker.name in MARKERS and (reason := reason_to_skip(marker.name)):
+                item.add_marker(pytest.mark.skip(reason=reason))
+                break
