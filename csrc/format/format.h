@@ -81,7 +81,8 @@ struct rp_event {
 struct rp_raw_decoder {
 	const uint8_t *at, *end;
 	uint64_t ticks;
-	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's */
+	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's. NULL on the machine that wrote them (capture is little-endian and
+			    * its buffers are aligned): `words` then point into the input */
 };
 /* 1: *ret_event holds the next event; 0: no more; RP_EDAMAGED: bytes that are no event, or an event cut short. */
 int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event);
@@ -114,6 +115,7 @@ int64_t rp_pack(const uint64_t *words, size_t n_words, uint64_t ticks_first, uin
 struct rp_pack_decoder {
 	struct rp_cursor col[RP_COLUMN_COUNT];
 	uint64_t ticks, address, word;
+	uint32_t last_stack;
 	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's */
 };
 int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, uint64_t ticks_first, uint64_t *scratch);
@@ -158,7 +160,7 @@ uint8_t *rp_def_put_lost(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t rea
  * with rp_def_next_*. */
 struct rp_def {
 	uint8_t tag;
-	uint64_t num[4];
+	uint64_t num[5];
 	struct rp_str str[4];
 	uint32_t n; /* entries in rest */
 	struct rp_cursor rest;

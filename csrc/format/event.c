@@ -1,0 +1,127 @@
+/* Raw events: layout.h draws the words. The encoder is inline in record/record.h, because it is the hot path. */
+#include "format/format.h"
+
+#define KIND(w) ((uint8_t)((w) & 15))
+#define DT(w) ((w) >> 4 & 0xffffff)
+#define ARG(w) ((w) >> 28)
+
+uint32_t rp_raw_words(uint64_t w0)
+{
+	uint64_t arg = ARG(w0);
+
+	switch (KIND(w0)) {
+	case RP_EV_ENTER:
+	case RP_EV_EXIT:
+		return 1;
+	case RP_EV_ENTER_FAR:
+	case RP_EV_FREE:
+	case RP_EV_TIME:
+	case RP_EV_CPU:
+	case RP_EV_REGION_BEGIN:
+	case RP_EV_REGION_END:
+		return 2;
+	case RP_EV_ALLOC:
+	case RP_EV_UNMAP:
+		return 3;
+	case RP_EV_REALLOC:
+		return 4;
+	case RP_EV_SAMPLE:
+		return (arg & 0xffff) <= RP_NATIVE_FRAMES_MAX ? 2 + (uint32_t)(arg & 0xffff) : 0;
+	case RP_EV_STACK:
+		return arg <= RP_NATIVE_FRAMES_MAX ? 2 + (uint32_t)arg : 0;
+	case RP_EV_CONTEXT:
+		return (arg & 0xffffffff) <= RP_CONTEXT_FRAMES_MAX ? 1 + (uint32_t)arg : 0;
+	case RP_EV_MORE:
+		return (arg >> 8) <= 16 ? 1 + (uint32_t)(arg >> 8) : 0;
+	}
+	return 0;
+}
+
+int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event)
+{
+	while (d->at < d->end) {
+		if (d->end - d->at < 8)
+			return RP_EDAMAGED;
+		uint64_t w0 = rp_get_u64(d->at);
+		uint32_t n = rp_raw_words(w0);
+		if (n == 0 || (uint64_t)(d->end - d->at) / 8 < n)
+			return RP_EDAMAGED;
+		const uint8_t *p = d->at;
+		uint64_t arg = ARG(w0), w1 = n > 1 ? rp_get_u64(p + 8) : 0;
+		uint32_t skip = 1; /* words before the list */
+		d->at += 8 * (size_t)n;
+		d->ticks += DT(w0);
+
+		struct rp_event e = { .kind = KIND(w0), .ticks = d->ticks, .lasti = RP_LASTI_NONE };
+		switch (e.kind) {
+		case RP_EV_TIME:
+			d->ticks = w1;
+			continue;
+		case RP_EV_ENTER:
+			e.lasti = (uint32_t)(arg & 0xffff);
+			e.id = (uint32_t)(arg >> 16);
+			break;
+		case RP_EV_ENTER_FAR:
+			e.kind = RP_EV_ENTER;
+			e.lasti = (uint32_t)(w1 >> 32);
+			e.id = (uint32_t)w1;
+			break;
+		case RP_EV_EXIT:
+			e.how = (uint8_t)arg;
+			break;
+		case RP_EV_REALLOC:
+			e.old_address = rp_get_u64(p + 24);
+			/* fall through */
+		case RP_EV_ALLOC:
+			e.allocator = arg & 31;
+			e.id = (uint32_t)(arg >> 5);
+			e.lasti = (uint32_t)(w1 >> RP_ADDRESS_BITS);
+			e.address = w1 & ((UINT64_C(1) << RP_ADDRESS_BITS) - 1);
+			e.size = rp_get_u64(p + 16);
+			break;
+		case RP_EV_FREE:
+			e.allocator = arg & 31;
+			e.address = w1;
+			break;
+		case RP_EV_UNMAP:
+			e.allocator = arg & 31;
+			e.address = w1;
+			e.size = rp_get_u64(p + 16);
+			break;
+		case RP_EV_CPU:
+			e.size = w1;
+			break;
+		case RP_EV_REGION_BEGIN:
+		case RP_EV_REGION_END:
+			e.id = (uint32_t)w1;
+			break;
+		case RP_EV_SAMPLE:
+			e.how = (uint8_t)(arg >> 16);
+			e.lasti = (uint32_t)w1;
+			skip = 2;
+			break;
+		case RP_EV_STACK:
+			e.id = (uint32_t)w1;
+			skip = 2;
+			break;
+		case RP_EV_CONTEXT:
+			e.how = (uint8_t)(arg >> 32);
+			break;
+		case RP_EV_MORE:
+			e.how = (uint8_t)arg;
+			break;
+		}
+		if (e.kind == RP_EV_SAMPLE || e.kind == RP_EV_STACK || e.kind == RP_EV_CONTEXT || e.kind == RP_EV_MORE) {
+			e.n_words = n - skip;
+			e.words = d->scratch;
+			if (!d->scratch)
+				e.words = (const uint64_t *)(const void *)p + skip;
+			else
+				for (uint32_t i = 0; i < e.n_words; i++)
+					d->scratch[i] = rp_get_u64(p + 8 * (size_t)(skip + i));
+		}
+		*ret_event = e;
+		return 1;
+	}
+	return 0;
+}
