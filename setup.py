@@ -20,6 +20,7 @@ import csources  # noqa: E402
 
 EXPORTS_MAP = "csrc/ext/exports.map"
 PTH = "rubinprof-pipetask.pth"
+TOOL_DIR = "rubinprof/_bin"
 TOOL_SOURCE = "csrc/tool/rubinprof_analyze.c"
 IS_LINUX = sys.platform == "linux"
 IS_MSVC = sys.platform == "win32" and os.environ.get("MINGW_PREFIX") is None
@@ -123,13 +124,15 @@ class BuildExtensions(build_ext):
         self.compiler.link_executable(
             self._compile(analyze, [*portable, TOOL_SOURCE]),
             "rubinprof-analyze",
-            output_dir=self._tool_dir(),
+            output_dir=os.path.join(self.build_lib, TOOL_DIR),
             extra_postargs=ldflags,
         )
 
-    def _tool_dir(self):
-        base = "python" if self.inplace else self.build_lib
-        return os.path.join(base, "rubinprof", "_bin")
+    def copy_extensions_to_source(self):
+        """An editable install runs what lies in the source tree."""
+        super().copy_extensions_to_source()
+        for program in Path(self.build_lib, TOOL_DIR).glob("rubinprof-analyze*"):
+            shutil.copy2(program, ROOT / "python" / TOOL_DIR)
 
 
 class BuildPython(build_py):

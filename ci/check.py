@@ -33,7 +33,8 @@ def main(pytest_args):
     # Pages are written and read as UTF-8, whatever the machine's locale is.
     os.environ.setdefault("PYTHONUTF8", "1")
     pythons = environment.pythons()
-    environment.system_deps("--for-tests", "--python", pythons[0].path)
+    for python in pythons:
+        environment.system_deps("--for-tests", "--python", python.path)
     print("CPython found: " + ", ".join(f"{p.full} ({p.path})" for p in pythons), flush=True)
     environments = prepare(pythons)
     print(f"prepared in {time.monotonic() - started:.0f} s", flush=True)
