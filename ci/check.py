@@ -30,8 +30,6 @@ class Outcome:
 
 def main(pytest_args):
     started = time.monotonic()
-    # Pages are written and read as UTF-8, whatever the machine's locale is.
-    os.environ.setdefault("PYTHONUTF8", "1")
     pythons = environment.pythons()
     for python in pythons:
         environment.system_deps("--for-tests", "--python", python.path)
@@ -83,10 +81,9 @@ def run_pytest(env, pytest_args, *, first):
     if not first:
         command += [f"--ignore={path}" for path in ONCE]
     started = time.monotonic()
-    # In a check a missing browser or middleware is a failure, not a reason to skip.
-    status = subprocess.run(
-        [str(word) for word in command], cwd=ROOT, env={**os.environ, "RUBINPROF_TESTS_MUST_RUN": "1"}
-    ).returncode
+    # In a check a missing browser or middleware is a failure, not a reason to skip, and a warning is an error.
+    strict = {**os.environ, "RUBINPROF_TESTS_MUST_RUN": "1", "RUBINPROF_WERROR": "1"}
+    status = subprocess.run([str(word) for word in command], cwd=ROOT, env=strict).returncode
     outcome.seconds = time.monotonic() - started
     count(xml, outcome)
     if status and not outcome.failed:
