@@ -35,7 +35,7 @@ def reason_to_skip(marker):
     if os.environ.get("RUBINPROF_TESTS_MUST_RUN") == "1":
         return None
     if marker == "lsst" and importlib.util.find_spec("lsst") is None:
-        return "the Rubin middleware is not installed: pip install -r tests/requirements.txt"
+        return "the Rubin middleware is not installed: pip install -r benchmarks/demo/requirements.txt"
     if marker == "browser" and not any(map(shutil.which, BROWSERS)):
         return "no Chromium on PATH: ci/system_deps.sh --for-tests installs one"
     return None
