@@ -22,7 +22,8 @@
 	X(RP_EFOREIGN, -14, "another tool has installed a frame evaluator already")   \
 	X(RP_EINVAL, -15, "an argument is out of range")                              \
 	X(RP_ENOSPACE, -16, "no space is left on the device")                         \
-	X(RP_ENOTFOUND, -17, "nothing of that name is in the trace")
+	X(RP_ENOTFOUND, -17, "nothing of that name is in the trace")           \
+	X(RP_EINTERRUPTED, -18, "stopped on request")
 
 enum rp_error {
 	RP_OK = 0,

@@ -1,0 +1,75 @@
+/* Asks a trace for a report, and receives it as bytes.
+ *
+ * Reports, by name ("rubinprof-analyze NAME"); docs/report-json.md documents the JSON of each.
+ *   stats      one screen: what ran, time, memory, what the tool cost, what was lost
+ *   table      ranked rows, by function, line, file, module, thread or region
+ *   tree       the call tree
+ *   lines      figures per line of one source file (options.file), or of all files
+ *   regions    one row a region
+ *   flame      JSON for the page: the whole tree in columns (no text form)
+ *   collapsed  "frame;frame;frame value" per stack (no JSON form)
+ *   dump       every definition and event as text, one a line (JSON: one object a line)
+ *   verify     per file: complete or not, blocks, what was lost where
+ *
+ * The first report that needs figures replays the trace; later ones reuse the result. */
+#ifndef RUBINPROF_RP_REPORT_H
+#define RUBINPROF_RP_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rubinprof/rp_error.h"
+#include "rubinprof/rp_trace.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum rp_report_format {
+	RP_FORMAT_TEXT = 0, /* for a terminal: plain text, control characters escaped */
+	RP_FORMAT_JSON = 1, /* valid UTF-8, one document */
+	RP_FORMAT_CSV = 2,  /* table, lines, regions; cells that a spreadsheet would run are quoted with ' */
+};
+
+/* Zero-initialise (RP_REPORT_OPTIONS_INIT), then set what differs. Strings belong to the caller and need live only during the
+ * call. */
+struct rp_report_options {
+	enum rp_report_format format;
+	const char *by;     /* table: "function" (default), "line", "file", "module", "thread", "region" */
+	const char *metric; /* "cpu" (default), "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked",
+			     * "temporary": the order of rows, the value of collapsed */
+	int64_t n;          /* table, lines: rows at most; 0: the default (text 20, JSON and CSV all); < 0: all */
+	int64_t depth;      /* tree: levels shown; 0: all */
+	double min_share;   /* tree: nodes below this share of the whole are folded; 0: the default (0.005 in text, 0 in JSON) */
+	const char *file;   /* lines: file name, or the end of it after a '/' */
+	const char *region; /* flame, table, tree, collapsed: only what happened in this region: its index in "regions", or
+			     * its name (all of that name together) */
+	int full_names;     /* C++ names whole */
+	int keep_dispatch;  /* do not fold the interpreter's own frames and pybind11's dispatcher */
+	int ascii;          /* text: no characters outside ASCII */
+	int width;          /* text: columns; 0: 100 */
+	int reserved[8];    /* 0 */
+};
+
+#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, { 0 } }
+
+/* Receives len bytes; called many times. Return nonzero to stop (rp_report then returns RP_EIO). */
+typedef int rp_write_fn(void *user, const void *bytes, size_t len);
+
+/* Renders the report. 0, or a code with one sentence in detail (RP_DETAIL_BYTES, may be NULL): RP_EINVAL for an unknown
+ * report, option value or combination; RP_ENOTFOUND when file or region names nothing in the trace; RP_ENOMEM. */
+int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_options *options, rp_write_fn *write,
+	      void *user, char *detail);
+
+/* The same when only an answer is wanted: 1 when every file is complete and nothing is damaged or lost, 0 when not, or a
+ * negative code. */
+int rp_report_is_whole(struct rp_trace *trace);
+
+/* Report names in order; NULL past the end. Static storage. */
+const char *rp_report_name(size_t i);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
