@@ -1,0 +1,113 @@
+"""The option ``--rubinprof DIR`` of ``pipetask run`` and ``run-qbb``."""
+
+import importlib
+import importlib.metadata
+import inspect
+import os
+import tempfile
+
+import click
+
+__all__ = ["add_options"]
+
+ENVIRONMENT_VARIABLE = "RUBINPROF_PIPETASK"
+FLAG = "--rubinprof"
+HELP = (
+    "Directory to write traces to: every quantum is traced by rubinprof, in one file a process. "
+    f"The environment variable {ENVIRONMENT_VARIABLE} does the same."
+)
+SCRIPT_MODULES = {
+    "run": "lsst.ctrl.mpexec.cli.script.run",
+    "run_qbb": "lsst.ctrl.mpexec.cli.script.run_qbb",
+}
+"""Where the functions behind the commands are, which make the executor."""
+
+
+def add_options(commands):
+    """Give ``pipetask run`` and ``pipetask run-qbb`` the option.
+
+    Parameters
+    ----------
+    commands : `types.ModuleType`
+        Module ``lsst.ctrl.mpexec.cli.cmd``, whose attributes are the click
+        commands. They are extended in place; doing so twice is harmless.
+    """
+    for name, module_name in SCRIPT_MODULES.items():
+        command = getattr(commands, name)
+        if not any(FLAG in param.opts for param in command.params):
+            command.params.append(make_option(name, importlib.import_module(module_name)))
+
+
+def make_option(name, module):
+    """Make the option for one command.
+
+    Parameters
+    ----------
+    name : `str`
+        Name of the function behind the command.
+    module : `types.ModuleType`
+        Module of that function.
+
+    Returns
+    -------
+    option : `click.Option`
+        Option that hands a tracing task factory to the function. The function
+        takes one as ``task_factory`` since release 29.2025.39; before, it
+        called the class ``TaskFactory`` of its module.
+    """
+    if "task_factory" in inspect.signature(getattr(module, name)).parameters:
+        return click.Option([FLAG, "task_factory"], **common_settings())
+    if hasattr(module, "TaskFactory"):
+        return click.Option(
+            [FLAG], **common_settings(), expose_value=False, callback=lambda _, __, factory: replace(module, factory)
+        )
+    return click.Option([FLAG], **common_settings(), expose_value=False, callback=refuse)
+
+
+def common_settings():
+    """Return the settings that all forms of the option share."""
+    return {"type": TraceDirectory(), "envvar": ENVIRONMENT_VARIABLE, "metavar": "DIR", "help": HELP}
+
+
+def replace(module, factory):
+    """Let the function of an older release make our factory as its own."""
+    if factory is not None:
+        module.TaskFactory = lambda: factory
+
+
+def refuse(_ctx, _param, factory):
+    """Say that this release has no place for a task factory."""
+    if factory is not None:
+        version = importlib.metadata.version("lsst-ctrl-mpexec")
+        raise UsageSentence(f"{FLAG} does not know how to trace lsst-ctrl-mpexec {version}; 28 to 30 are supported.")
+
+
+class TraceDirectory(click.ParamType):
+    """A directory on the command line that becomes a tracing task factory."""
+
+    name = "directory"
+
+    def convert(self, value, param, ctx):
+        """Check the directory now: later, in a worker, it would cost a trace."""
+        if not isinstance(value, str):
+            return value
+        make_writable(value)
+        from .task_factory import TracingTaskFactory
+
+        return TracingTaskFactory(value)
+
+
+def make_writable(directory):
+    """Make a directory if need be and prove that files can be made in it."""
+    try:
+        os.makedirs(directory, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise UsageSentence(f"{FLAG} cannot write to '{directory}': {error.strerror}.") from error
+
+
+class UsageSentence(click.ClickException):
+    """Bad use, told in one sentence."""
+
+    exit_code = 2

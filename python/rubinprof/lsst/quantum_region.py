@@ -1,0 +1,130 @@
+"""A quantum as a region of the trace: its labels and how it ended."""
+
+import logging
+
+import rubinprof
+from lsst.pipe.base import AnnotatedPartialOutputsError, InvalidQuantumError, NoWorkFound, RepeatableQuantumError
+
+__all__ = ["QuantumRegion"]
+
+_LOG = logging.getLogger(__name__)
+
+STATUS_BY_EXCEPTION = (
+    # The first that fits counts: partial outputs are a kind of repeatable error.
+    (NoWorkFound, "no_work"),
+    (AnnotatedPartialOutputsError, "partial"),
+    (RepeatableQuantumError, "failed_repeatable"),
+    (InvalidQuantumError, "failed_invalid"),
+    (Exception, "failed"),
+    (BaseException, "interrupted"),
+)
+"""What an exception says about the quantum that it leaves. A quantum that is
+killed says nothing: its region has no end, which reports show as
+"unfinished".
+"""
+
+
+class QuantumRegion:
+    """Context manager that marks a quantum in the trace.
+
+    Exceptions pass through as they are, since the middleware steers by them.
+    Trouble with the trace itself is logged and does not touch the quantum.
+
+    Parameters
+    ----------
+    label : `str`
+        Label of the task in the pipeline.
+    butlerQC : `lsst.pipe.base.QuantumContext`
+        Butler of the quantum.
+    outputRefs : `lsst.pipe.base.OutputQuantizedConnection`
+        References to its outputs.
+    """
+
+    def __init__(self, label, butlerQC, outputRefs):
+        self._label = label
+        self._butlerQC = butlerQC
+        self._outputRefs = outputRefs
+        self._region = None
+
+    def __enter__(self):
+        try:
+            labels = quantum_labels(self._label, self._butlerQC, self._outputRefs)
+            region = rubinprof.region(self._label, **labels)
+            self._handle = region.__enter__()
+            self._region = region
+        except Exception as error:
+            _LOG.warning("rubinprof does not mark this quantum of %s: %s", self._label, error)
+        return self
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        if self._region is None:
+            return False
+        try:
+            self._handle.label(**outcome_labels(exc_type))
+            self._region.__exit__(exc_type, exc_value, traceback)
+        except Exception as error:
+            _LOG.warning("rubinprof could not end the mark of this quantum of %s: %s", self._label, error)
+        return False
+
+
+def quantum_labels(label, butlerQC, outputRefs):
+    """Return what identifies a quantum.
+
+    Parameters
+    ----------
+    label : `str`
+        Label of the task.
+    butlerQC : `lsst.pipe.base.QuantumContext`
+        Butler of the quantum.
+    outputRefs : `lsst.pipe.base.OutputQuantizedConnection`
+        References to its outputs.
+
+    Returns
+    -------
+    labels : `dict` [`str`, `str`]
+        ``task``, ``data_id`` and, where known, ``quantum_id`` and ``run``.
+        A retried quantum has the same labels again.
+    """
+    labels = {"task": label, "data_id": data_id_text(butlerQC.quantum.dataId)}
+    provenance = getattr(butlerQC, "dataset_provenance", None)
+    quantum_id = getattr(provenance, "quantum_id", None)
+    if quantum_id is not None:
+        labels["quantum_id"] = str(quantum_id)
+    run = output_run(outputRefs)
+    if run is not None:
+        labels["run"] = run
+    return labels
+
+
+def data_id_text(data_id):
+    """Return the required part of a data ID, as in ``detector=0, visit=12``."""
+    if data_id is None:
+        return ""
+    return ", ".join(f"{dimension}={value}" for dimension, value in data_id.required.items())
+
+
+def output_run(outputRefs):
+    """Return the run that the quantum writes to, or `None` without outputs."""
+    for _, refs in outputRefs:
+        for ref in refs if isinstance(refs, list | tuple) else [refs]:
+            return ref.run
+    return None
+
+
+def outcome_labels(exc_type):
+    """Return how a quantum ended.
+
+    Parameters
+    ----------
+    exc_type : `type` or `None`
+        Exception that leaves ``runQuantum``, if any.
+
+    Returns
+    -------
+    labels : `dict` [`str`, `str`]
+        ``status`` and, after an exception, its name.
+    """
+    if exc_type is None:
+        return {"status": "done"}
+    status = next(status for kind, status in STATUS_BY_EXCEPTION if issubclass(exc_type, kind))
+    return {"status": status, "exception": f"{exc_type.__module__}.{exc_type.__qualname__}"}
