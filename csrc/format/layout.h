@@ -197,6 +197,11 @@ enum rp_def_tag {
 	RP_DEF_TAG_COUNT = 12,
 };
 
+enum rp_lost_reason {
+	RP_LOST_NO_BUFFER = 1,   /* the writer was behind and the pool at its limit; not told by a MORE_LOST of the thread */
+	RP_LOST_NOT_WRITTEN = 2, /* full disk, budget, EIO: whole buffers (thread 0: of all threads); bytes of event words */
+};
+
 enum rp_module_flag {
 	RP_MODULE_STATIC_ALLOCATOR = 1, /* defines malloc itself: what it allocates is not seen */
 	RP_MODULE_NO_SYMBOLS = 2,

@@ -2,8 +2,9 @@
  * bounded wait for a free buffer (see rp_record_hand_over).
  *
  * Vocabulary.
- *   thread       struct rp_thread: what we know of one traced OS thread; memory from mmap, valid until the session that
- *                made it is released (a thread's end retires it, it is not unmapped under a hook in flight).
+ *   thread       struct rp_thread: what we know of one traced OS thread; memory from mmap, never unmapped. It stays with its OS
+ *                thread over all sessions (so a pointer held across a call is never another thread's), and is reused for
+ *                another one only after the thread has ended.
  *   busy         the thread is inside rubinprof: hooks must pass straight through and signal handlers must not emit. This is
  *                the re-entrancy guard: it breaks malloc -> our hook -> malloc, and keeps a signal handler from writing
  *                into a half-written event.
@@ -56,12 +57,20 @@ struct rp_thread {
 	uint64_t seq;   /* of the live buffer */
 	struct rp_buffer *buffer; /* the live buffer, owned until handed over */
 	uint64_t lost_events, lost_bytes; /* dropped since the last MORE_LOST: no buffer was to be had */
-	uint64_t stall_ticks;
 	uint32_t samples_in_tool; /* signals that landed while busy */
 	struct rp_stack_table *stacks; /* native stacks known to this thread: probe/unwind.c */
 	void *cpu; /* timers and perf page: probe/cpu_sample.c */
-	uint32_t region; /* innermost open region, 0: none */
-	struct rp_thread *next; /* list of all threads of the session */
+	uint32_t region; /* region begun last and not ended, 0: none */
+	uint32_t session; /* the session in which this record speaks: see rp_record_open */
+	uint64_t *end;    /* behind the last word of the live buffer */
+	uint32_t loss_epoch; /* of the sink, as last seen: see rp_sink_lost_epoch */
+	uint32_t gave_up; /* a wait for a buffer was in vain: do not wait again before there is one */
+	uint64_t stall_ns; /* waited for the writer and not yet told */
+	uint64_t lost_events_all, lost_bytes_all; /* of the whole session */
+	char name[16];    /* as the kernel has it */
+	struct rp_thread **self_slot; /* the owner's rp_thread_self */
+	uint32_t destructor_rounds;
+	struct rp_thread *next; /* list of all threads of the session, or of free records */
 	_Atomic int retired;
 };
 
@@ -73,13 +82,18 @@ extern _Atomic int rp_record_on;
 /* Threads that belong to the tool set this once: hooks pass through. */
 extern __thread int rp_thread_is_tool __attribute__((tls_model("initial-exec")));
 
-/* The calling thread's record, made at the first call; NULL when recording is off, the thread is the tool's, or memory is out.
+/* The calling thread's record, made at the first call of the session; NULL when recording is off, the thread is the tool's, or memory is out.
  * Calls the hooks registered by rp_record_on_thread (perf page, CPU timer). Restores errno. */
 struct rp_thread *rp_thread_enter(void);
 
-/* fn runs on each new thread, busy, right after its record was made / right before it is retired. At most 4 each. */
+/* begin runs on each new thread, busy, right after its record was made; end right before it is retired, or, for threads that outlive
+ * the session, on the thread that stops it. At most 4 pairs; the same pair again counts once; forgotten when the session ends. */
 typedef void rp_thread_fn(struct rp_thread *t);
 int rp_record_on_thread(rp_thread_fn *begin, rp_thread_fn *end);
+/* fn runs on a thread, busy, when buffers of it were lost: what it has defined in its stream must be defined again. */
+void rp_record_on_loss(rp_thread_fn *fn);
+/* All threads of the session that have not ended, under the lock of the list: fn must neither define nor emit. */
+void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg);
 
 /* ---- emitting ---- */
 
@@ -112,7 +126,8 @@ extern uint64_t rp_record_cpu_every_ticks;
  * is lost and counted. */
 RP_INLINE int64_t rp_record_prepare(struct rp_thread *t)
 {
-	if (RP_UNLIKELY(t->pos >= t->limit) && rp_record_hand_over(t))
+	/* Relaxed: another thread may have set limit to NULL, which sends us to the slow path (flush, stop). */
+	if (RP_UNLIKELY(t->pos >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED)) && rp_record_hand_over(t))
 		return -1;
 	uint64_t now = rp_clock_ticks();
 	if (RP_UNLIKELY(*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > rp_record_cpu_every_ticks))
@@ -212,11 +227,11 @@ RP_INLINE uint64_t rp_alloc_word1(const void *address, uint32_t lasti)
 }
 
 /* An event with words of varying number: SAMPLE, STACK, CONTEXT, MORE. `head` (n_head words) follow the first word, then
- * `words`. In a signal handler pass may_wait = 0: when the buffer is full the event is lost instead of handing over.
- * 0, or RP_ENOSPACE when it was lost. */
+ * `words`. In a signal handler pass may_wait = 0: a full buffer is handed over, but when there is no free one the event is
+ * lost at once. 0, or RP_ENOSPACE when it was lost. */
 int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
 		  const uint64_t *words, uint32_t n_words, int may_wait);
-/* CONTEXT: the whole shadow stack. */
+/* CONTEXT: the whole shadow stack; of a stack deeper than half a buffer the innermost part. */
 void rp_emit_context(struct rp_thread *t, enum rp_context reason);
 
 /* ---- the shadow stack (frames.c): pure bookkeeping, emits nothing ---- */
@@ -244,5 +259,34 @@ uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end);
 void rp_define_end(uint8_t *p);
 /* A fresh id of the kind: codes, regions and modules count from 1. Lock-free. */
 uint32_t rp_define_id(_Atomic uint32_t *counter);
+/* Another name for a thread (Python's own). No lock of the list is held meanwhile. */
+void rp_define_thread_name(uint32_t os_tid, struct rp_str name);
+/* The CLOCK pair of now. */
+void rp_define_clock(void);
+
+/* ---- for the session ---- */
+
+/* Attaches a sink: from here on threads may enter, emit and define. Hooks wait for rp_record_on. Begins a new session: records
+ * of former ones are dead until their threads enter again. stall_ms_max: how long a thread may wait for a free buffer. */
+void rp_record_open(struct rp_sink *sink, uint64_t stall_ms_max);
+/* A number for each session, from 1; what ids mean (codes, modules) is known within one session only. */
+uint32_t rp_record_session(void);
+/* Stops all emitting: when it returns no thread is writing to its live buffer nor will. Waits for threads inside a hook, at
+ * most a second; 0, or RP_EBUSY when one did not come out (its buffer is then left to rp_sink_close). Definitions still work. */
+int rp_record_quiesce(void);
+/* Ends the threads' part (`end` callbacks, names, LOST totals), hands over all buffers, detaches the sink. After rp_record_quiesce. */
+void rp_record_close(void);
+/* Hands over the calling thread's buffer and the definitions; other threads are asked to do so at their next event. */
+void rp_record_flush(void);
+/* Events and bytes lost by all threads so far for want of a buffer, ns waited for the writer. */
+struct rp_record_totals {
+	uint64_t lost_events, lost_bytes, stall_ns;
+	uint32_t threads;
+};
+void rp_record_totals(struct rp_record_totals *ret_totals);
+/* pthread_atfork handlers. In the child nothing is attached and rp_record_on is 0. */
+void rp_record_fork_prepare(void);
+void rp_record_fork_parent(void);
+void rp_record_fork_child(void);
 
 #endif

@@ -24,6 +24,8 @@ struct rp_sink_options {
 	uint64_t memory_bytes_max; /* of all live buffers together; 64 MiB by default */
 	int no_uring;             /* 1: always pwrite */
 	uint64_t file_bytes_max;  /* 0: none */
+	/* Called by the writer about once a second, and never after rp_sink_close or rp_sink_abandon returned. May be NULL. */
+	void (*on_second)(void);
 };
 
 /* One live buffer. The payload is 8-byte aligned. */
@@ -45,7 +47,8 @@ struct rp_sink_status {
 	uint64_t raw_bytes;        /* before packing and compression */
 	uint64_t blocks;
 	uint64_t lost_buffers;     /* could not be written: full disk, budget, EIO */
-	uint64_t lost_bytes;
+	uint64_t lost_events;      /* in those buffers */
+	uint64_t lost_bytes;       /* of event words, not of the program's allocations */
 	int error;                 /* errno of the first failed write, 0 */
 	uint64_t writer_cpu_ns;
 };
@@ -59,11 +62,17 @@ int rp_sink_open(struct rp_sink **ret_sink, const struct rp_sink_options *option
 struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first);
 /* Hands a buffer over to be written; the caller must not touch it again. Lock-free, wakes the writer. */
 void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b);
+/* Gives a buffer back unwritten, as if it had not been taken. For buffers in which nothing was committed. Lock-free. */
+void rp_sink_give(struct rp_sink *s, struct rp_buffer *b);
+/* Changes whenever buffers handed over have been lost: what was defined in them must be defined again. Lock-free. */
+uint32_t rp_sink_lost_epoch(struct rp_sink *s);
 /* Waits until everything submitted before is in the page cache, at most timeout_ns. 0 or RP_EBUSY on timeout. */
 int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns);
 void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status);
-/* Drains, joins the writer, cuts or punches the live areas, marks the file complete, closes. Frees s. 0 or RP_EIO. */
-int rp_sink_close(struct rp_sink *s);
+/* Drains, writes out buffers whose owners never handed them over, joins the writer, cuts or punches the live areas, marks the
+ * file complete, closes. Frees s, and *ret_status (may be NULL) gets the last figures, the reasons in static storage. 0, or
+ * RP_EIO when something could not be written: the live areas then stay in the file, for the reader. */
+int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status);
 /* In a forked child: forgets the parent's sink without touching its file, ring or thread: unmaps, closes the child's descriptors. */
 void rp_sink_abandon(struct rp_sink *s);
 

@@ -1,0 +1,180 @@
+/* Definitions: what ids stand for. One live buffer of the process, under one lock; taken at first sight of a thing only. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <time.h>
+
+#include "record/record_state.h"
+
+/* How long fork waits for a definition under way: it takes microseconds unless its thread is gone. */
+#define FORK_WAIT_ROUNDS 100
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Under the lock. */
+static struct rp_buffer *buffer;
+static uint64_t seq;
+static int gave_up; /* a wait was in vain: do not wait again before a buffer was had */
+static int locked_for_fork;
+
+/* Whether define_begin has made this thread a tool's thread for want of a record that could be busy. */
+static __thread int borrowed_tool __attribute__((tls_model("initial-exec")));
+
+/* While a definition is written, hooks on this thread pass through and its samples are not taken: both would want the lock. */
+static void guard(void)
+{
+	if (rp_thread_self) {
+		rp_record_begin(rp_thread_self);
+	} else if (!rp_thread_is_tool) {
+		borrowed_tool = 1;
+		rp_thread_is_tool = 1;
+	}
+}
+
+static void unguard(void)
+{
+	if (borrowed_tool) {
+		borrowed_tool = 0;
+		rp_thread_is_tool = 0;
+	} else if (rp_thread_self) {
+		rp_record_end(rp_thread_self);
+	}
+}
+
+static void submit(struct rp_sink *s)
+{
+	if (buffer) {
+		if (atomic_load_explicit(buffer->used, memory_order_relaxed)) {
+			seq++;
+			rp_sink_submit(s, buffer);
+		} else {
+			rp_sink_give(s, buffer);
+		}
+	}
+	buffer = NULL;
+}
+
+static void take(struct rp_sink *s)
+{
+	uint32_t round = 0;
+	for (uint64_t waited = 0; !buffer;) {
+		buffer = rp_sink_take(s, RP_BLOCK_DEFS, 0, seq, rp_clock_ticks());
+		/* The writer itself defines clock pairs, and must not wait for the writer. */
+		if (buffer || rp_thread_is_tool || gave_up || waited >= rp_record_stall_ns_max)
+			break;
+		waited += rp_wait_for_writer(&round);
+	}
+	gave_up = !buffer;
+}
+
+uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end)
+{
+	int error = errno;
+	guard();
+	pthread_mutex_lock(&lock);
+	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_acquire);
+	uint8_t *p = NULL;
+	if (s) {
+		uint64_t used = buffer ? atomic_load_explicit(buffer->used, memory_order_relaxed) : 0;
+		if (buffer && buffer->payload_bytes - used < bytes && bytes <= buffer->payload_bytes / 2) {
+			submit(s);
+			used = 0;
+		}
+		if (!buffer)
+			take(s);
+		if (buffer && buffer->payload_bytes - used >= bytes) {
+			p = buffer->payload + used;
+			*ret_end = buffer->payload + buffer->payload_bytes;
+		}
+	}
+	if (!p) {
+		pthread_mutex_unlock(&lock);
+		unguard();
+	}
+	errno = error;
+	return p;
+}
+
+void rp_define_end(uint8_t *p)
+{
+	if (p) /* Release: the bytes come before the length that covers them. */
+		atomic_store_explicit(buffer->used, (uint64_t)(p - buffer->payload), memory_order_release);
+	pthread_mutex_unlock(&lock);
+	unguard();
+}
+
+uint32_t rp_define_id(_Atomic uint32_t *counter)
+{
+	return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;
+}
+
+void rp_define_clock(void)
+{
+	uint8_t *end, *p = rp_define_begin(64, &end);
+	if (!p)
+		return;
+	/* The middle of two tick readings belongs to the monotonic one between them. */
+	uint64_t before = rp_clock_ticks(), monotonic = rp_clock_ns(CLOCK_MONOTONIC), after = rp_clock_ticks();
+	uint64_t realtime = rp_clock_ns(CLOCK_REALTIME);
+	rp_define_end(rp_def_put_clock(p, end, before + (after - before) / 2, monotonic, realtime));
+}
+
+/* ---- for record_open, close and fork ---- */
+
+void rp_define_open(void)
+{
+	pthread_mutex_lock(&lock);
+	buffer = NULL;
+	seq = 0;
+	gave_up = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+void rp_define_flush(void)
+{
+	guard();
+	pthread_mutex_lock(&lock);
+	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_relaxed);
+	if (s)
+		submit(s);
+	pthread_mutex_unlock(&lock);
+	unguard();
+}
+
+/* Detaches the sink: whoever takes the lock from here on finds none. */
+void rp_define_close(void)
+{
+	guard();
+	pthread_mutex_lock(&lock);
+	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_relaxed);
+	if (s)
+		submit(s);
+	atomic_store_explicit(&rp_record_sink, NULL, memory_order_release);
+	pthread_mutex_unlock(&lock);
+	unguard();
+}
+
+void rp_define_fork_prepare(void)
+{
+	uint32_t round = 0;
+	for (int i = 0; i < FORK_WAIT_ROUNDS; i++) {
+		locked_for_fork = pthread_mutex_trylock(&lock) == 0;
+		if (locked_for_fork)
+			return;
+		rp_wait_for_writer(&round);
+	}
+}
+
+void rp_define_fork_parent(void)
+{
+	if (locked_for_fork)
+		pthread_mutex_unlock(&lock);
+	locked_for_fork = 0;
+}
+
+/* Overwritten, not unlocked: its owner may not exist here. */
+void rp_define_fork_child(void)
+{
+	lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	locked_for_fork = 0;
+	buffer = NULL;
+	atomic_store_explicit(&rp_record_sink, NULL, memory_order_release);
+}

@@ -1,0 +1,208 @@
+/* The slow paths of emitting: fresh buffers, long events, time and CPU readings. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <time.h>
+
+#include "record/record_state.h"
+
+#define WAIT_NS_FIRST 20000u
+#define WAIT_NS_MAX 1000000u
+
+const volatile uint32_t rp_no_switch_count = 0;
+
+/* ---- straight writers: the caller has made room ---- */
+
+static void put_word0(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg)
+{
+	t->pos[0] = RP_WORD0(kind, 0, arg);
+}
+
+void rp_record_time(struct rp_thread *t, uint64_t ticks)
+{
+	put_word0(t, RP_EV_TIME, 0);
+	t->pos[1] = ticks;
+	rp_record_commit(t, 2);
+	t->ticks = ticks;
+}
+
+void rp_record_cpu(struct rp_thread *t, uint64_t ticks)
+{
+	t->switch_seen = *t->switch_count; /* before the clock is read: a switch in between is seen at the next event */
+	t->cpu_check_ticks = ticks;
+	uint64_t cpu_ns = rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t dt = ticks - t->ticks;
+	if (dt >> 24) {
+		rp_record_time(t, ticks);
+		dt = 0;
+	}
+	t->pos[0] = RP_WORD0(RP_EV_CPU, dt, 0);
+	t->pos[1] = cpu_ns;
+	rp_record_commit(t, 2);
+	t->ticks = ticks;
+}
+
+static uint32_t context_frames(const struct rp_thread *t)
+{
+	uint32_t most = (uint32_t)(t->end - t->words) / 2;
+	if (most > RP_CONTEXT_FRAMES_MAX)
+		most = RP_CONTEXT_FRAMES_MAX;
+	return t->depth < most ? t->depth : most;
+}
+
+static void put_context(struct rp_thread *t, uint64_t dt, enum rp_context reason)
+{
+	uint32_t n = context_frames(t);
+	const struct rp_shadow_frame *f = t->frames + (t->depth - n);
+	t->pos[0] = RP_WORD0(RP_EV_CONTEXT, dt, (uint64_t)reason << 32 | n);
+	for (uint32_t i = 0; i < n; i++)
+		t->pos[1 + i] = (uint64_t)f[i].lasti << 32 | f[i].code;
+	rp_record_commit(t, 1 + n);
+}
+
+static void put_losses(struct rp_thread *t)
+{
+	if (t->lost_events || t->lost_bytes) {
+		put_word0(t, RP_EV_MORE, RP_MORE_LOST | 2 << 8);
+		t->pos[1] = t->lost_events;
+		t->pos[2] = t->lost_bytes;
+		rp_record_commit(t, 3);
+		t->lost_events_all += t->lost_events;
+		t->lost_bytes_all += t->lost_bytes;
+		t->lost_events = t->lost_bytes = 0;
+	}
+	if (t->stall_ns) {
+		put_word0(t, RP_EV_MORE, RP_MORE_STALL | 1 << 8);
+		t->pos[1] = t->stall_ns;
+		rp_record_commit(t, 2);
+		t->stall_ns = 0;
+	}
+}
+
+/* ---- hand-over ---- */
+
+uint64_t rp_wait_for_writer(uint32_t *round)
+{
+	uint64_t ns = WAIT_NS_FIRST << (*round < 6 ? *round : 6);
+	struct timespec ts = { 0, (long)(ns < WAIT_NS_MAX ? ns : WAIT_NS_MAX) };
+	uint64_t before = rp_clock_ns(CLOCK_MONOTONIC);
+	++*round;
+	nanosleep(&ts, NULL);
+	return rp_clock_ns(CLOCK_MONOTONIC) - before;
+}
+
+static struct rp_buffer *take_buffer(struct rp_thread *t, struct rp_sink *s, int may_wait)
+{
+	uint32_t round = 0;
+	for (uint64_t waited = 0;;) {
+		struct rp_buffer *b = rp_sink_take(s, RP_BLOCK_RAW_EVENTS, t->id, t->seq, rp_clock_ticks());
+		if (b || !may_wait || t->gave_up || waited >= rp_record_stall_ns_max)
+			return b;
+		uint64_t ns = rp_wait_for_writer(&round);
+		waited += ns;
+		t->stall_ns += ns;
+	}
+}
+
+static void begin_buffer(struct rp_thread *t, struct rp_buffer *b)
+{
+	int lost = t->lost_events != 0;
+	t->buffer = b;
+	t->seq++;
+	t->gave_up = 0;
+	t->words = (uint64_t *)(void *)b->payload;
+	t->used = b->used;
+	t->end = t->words + b->payload_bytes / 8;
+	t->ticks = rp_get_u64(b->header + RP_LH_TICKS_FIRST);
+	t->pos = t->words;
+	rp_record_cpu(t, t->ticks);
+	put_losses(t);
+	if (lost || t->depth)
+		put_context(t, 0, lost ? RP_CONTEXT_RESYNC : RP_CONTEXT_BUFFER);
+	__atomic_store_n(&t->limit, t->end - RP_RECORD_MARGIN_WORDS, __ATOMIC_RELAXED);
+	if (lost)
+		rp_thread_tell_loss(t);
+}
+
+static int hand_over(struct rp_thread *t, int may_wait)
+{
+	/* Acquire: the sink was attached before. A thread of an earlier session is dead until it enters again. */
+	if (!atomic_load_explicit(&rp_record_emitting, memory_order_acquire) ||
+	    t->session != atomic_load_explicit(&rp_record_session_now, memory_order_relaxed))
+		return RP_EINACTIVE;
+	int error = errno;
+	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_relaxed);
+	if (t->buffer) {
+		struct rp_buffer *full = t->buffer;
+		t->buffer = NULL;
+		t->pos = NULL;
+		__atomic_store_n(&t->limit, NULL, __ATOMIC_RELAXED);
+		rp_sink_submit(s, full);
+	}
+	uint32_t epoch = rp_sink_lost_epoch(s);
+	struct rp_buffer *b = take_buffer(t, s, may_wait);
+	if (b) {
+		begin_buffer(t, b);
+		if (epoch != t->loss_epoch) {
+			t->loss_epoch = epoch;
+			rp_thread_tell_loss(t);
+		}
+	} else {
+		t->gave_up |= (uint32_t)may_wait;
+		t->lost_events++;
+	}
+	errno = error;
+	return b ? 0 : RP_ENOSPACE;
+}
+
+int rp_record_hand_over(struct rp_thread *t)
+{
+	return hand_over(t, 1);
+}
+
+/* ---- events of any length ---- */
+
+/* Room for `words` in the live buffer and dt settled; a negative value when the event is lost. */
+static int64_t prepare_long(struct rp_thread *t, size_t words, int may_wait)
+{
+	int fits = t->pos && (size_t)(t->end - t->pos) >= words + RP_RECORD_MARGIN_WORDS;
+	if ((!fits || t->pos >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED)) && hand_over(t, may_wait))
+		return -1;
+	if ((size_t)(t->end - t->pos) < words + RP_RECORD_MARGIN_WORDS) { /* longer than any buffer has room for */
+		t->lost_events++;
+		return -1;
+	}
+	uint64_t now = rp_clock_ticks();
+	if (*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > rp_record_cpu_every_ticks)
+		rp_record_cpu(t, now);
+	uint64_t dt = now - t->ticks;
+	if (dt >> 24) {
+		rp_record_time(t, now);
+		dt = 0;
+	}
+	t->ticks = now;
+	return (int64_t)dt;
+}
+
+int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
+		  const uint64_t *words, uint32_t n_words, int may_wait)
+{
+	int64_t dt = prepare_long(t, 1 + (size_t)n_head + n_words, may_wait);
+	if (dt < 0)
+		return RP_ENOSPACE;
+	t->pos[0] = RP_WORD0(kind, dt, arg);
+	if (n_head)
+		memcpy(t->pos + 1, head, n_head * sizeof *head);
+	if (n_words)
+		memcpy(t->pos + 1 + n_head, words, n_words * sizeof *words);
+	rp_record_commit(t, 1 + n_head + n_words);
+	return 0;
+}
+
+void rp_emit_context(struct rp_thread *t, enum rp_context reason)
+{
+	if (!t->pos && hand_over(t, 1))
+		return;
+	int64_t dt = prepare_long(t, 1 + (size_t)context_frames(t), 1);
+	if (dt >= 0)
+		put_context(t, (uint64_t)dt, reason);
+}

@@ -1,0 +1,112 @@
+/* A live buffer becomes a block: columns, LZ4, header, checksums. */
+#define _GNU_SOURCE
+#include <lz4.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "sink/sink_state.h"
+
+/* LZ4's fastest level that still finds the repeats of packed columns. */
+#define LZ4_ACCELERATION 1
+
+static size_t round_up(size_t n)
+{
+	return (n + 63) & ~(size_t)63;
+}
+
+int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes)
+{
+	size_t pack_bytes = round_up(rp_pack_bytes_max(payload_bytes / 8));
+	size_t lz4_bytes = round_up((size_t)LZ4_sizeofState());
+	p->map_bytes = 2 * pack_bytes + lz4_bytes;
+	/* Reserved for the worst case; only what real events need is ever touched. */
+	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p->map == MAP_FAILED) {
+		p->map = NULL;
+		return RP_ENOMEM;
+	}
+	p->lz4_state = p->map;
+	p->scratch = p->map + lz4_bytes;
+	p->packed = p->scratch + pack_bytes;
+	return 0;
+}
+
+void rp_packer_release(struct rp_packer *p)
+{
+	if (p->map)
+		munmap(p->map, p->map_bytes);
+	p->map = NULL;
+}
+
+static uint32_t count_definitions(const uint8_t *bytes, size_t len)
+{
+	struct rp_cursor c = rp_cursor_over(bytes, len);
+	struct rp_def def;
+	uint32_t n = 0;
+	while (rp_def_next(&c, &def) == 1)
+		n++;
+	return n;
+}
+
+uint64_t rp_block_events(const struct rp_buffer *b)
+{
+	uint64_t words = atomic_load_explicit(b->used, memory_order_acquire) / 8, n = 0;
+	if (b->header[RP_LH_TYPE] != RP_BLOCK_RAW_EVENTS)
+		return 0;
+	for (uint64_t i = 0; i < words; n++) {
+		uint32_t length = rp_raw_words(rp_get_u64(b->payload + 8 * i));
+		if (!length)
+			break;
+		i += length;
+	}
+	return n;
+}
+
+uint32_t rp_block_pack(struct rp_packer *p, const struct rp_buffer *b, uint8_t *out)
+{
+	/* Acquire: the words below `used` were committed by the buffer's thread. */
+	uint32_t used = (uint32_t)atomic_load_explicit(b->used, memory_order_acquire);
+	const uint8_t *raw = b->payload;
+	struct rp_block_header h = {
+		.type = b->header[RP_LH_TYPE],
+		.codec = RP_CODEC_NONE,
+		.raw_bytes = used,
+		.thread = rp_get_u32(b->header + RP_LH_THREAD),
+		.seq = rp_get_u64(b->header + RP_LH_SEQ),
+		.ticks_first = rp_get_u64(b->header + RP_LH_TICKS_FIRST),
+	};
+	h.ticks_last = h.ticks_first;
+
+	if (h.type == RP_BLOCK_RAW_EVENTS) {
+		int64_t packed = rp_pack((const uint64_t *)(const void *)b->payload, used / 8, h.ticks_first, p->scratch, p->packed,
+					 &h.count, &h.ticks_last);
+		if (packed >= 0) {
+			h.type = RP_BLOCK_EVENTS;
+			h.raw_bytes = (uint32_t)packed;
+			raw = p->packed;
+		}
+	} else {
+		h.count = count_definitions(b->payload, used);
+	}
+
+	uint8_t *payload = out + RP_BLOCK_HEADER_BYTES;
+	int stored = 0;
+	if (h.raw_bytes)
+		stored = LZ4_compress_fast_extState(p->lz4_state, (const char *)raw, (char *)payload, (int)h.raw_bytes,
+						    (int)b->payload_bytes, LZ4_ACCELERATION);
+	if (stored > 0 && (uint32_t)stored < h.raw_bytes) {
+		h.codec = RP_CODEC_LZ4;
+		h.stored_bytes = (uint32_t)stored;
+	} else {
+		if (h.raw_bytes > b->payload_bytes) { /* columns that grew: the words themselves are smaller */
+			h.type = RP_BLOCK_RAW_EVENTS;
+			h.raw_bytes = used;
+			raw = b->payload;
+		}
+		h.stored_bytes = h.raw_bytes;
+		memcpy(payload, raw, h.raw_bytes);
+	}
+	h.payload_crc = rp_crc32c(0, payload, h.stored_bytes);
+	rp_block_header_encode(&h, out);
+	return RP_BLOCK_HEADER_BYTES + h.stored_bytes;
+}

@@ -1,0 +1,78 @@
+/* The first page of the file, kept true at every instant: each field that changes is one aligned store into the mapping. */
+#define _GNU_SOURCE
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sink/sink_state.h"
+
+RP_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields of the mapped header are stored as native words");
+
+/* Release: whoever sees the field (a reader of the file while it grows) sees what it speaks of. */
+static void store_u64(struct rp_sink *s, uint32_t at, uint64_t v)
+{
+	atomic_store_explicit((_Atomic uint64_t *)(void *)(s->header + at), v, memory_order_release);
+	if (s->header_is_copy)
+		(void)!rp_pwrite_all(s, s->header + at, 8, at);
+}
+
+static void store_u32(struct rp_sink *s, uint32_t at, uint32_t v)
+{
+	atomic_store_explicit((_Atomic uint32_t *)(void *)(s->header + at), v, memory_order_release);
+	if (s->header_is_copy)
+		(void)!rp_pwrite_all(s, s->header + at, 4, at);
+}
+
+int rp_head_open(struct rp_sink *s, const struct rp_file_header *h)
+{
+	uint8_t bytes[RP_FILE_HEADER_BYTES];
+	rp_file_header_encode(h, bytes);
+	if (rp_pwrite_all(s, bytes, sizeof bytes, 0))
+		return RP_ENOSPACE;
+	/* The page exists in the file now, so touching it cannot be a SIGBUS for want of space. */
+	s->header = mmap(NULL, RP_FILE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	if (s->header != MAP_FAILED)
+		return 0;
+	s->header = mmap(NULL, RP_FILE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->header == MAP_FAILED) {
+		s->header = NULL;
+		return RP_ENOMEM;
+	}
+	memcpy(s->header, bytes, sizeof bytes);
+	s->header_is_copy = 1;
+	return 0;
+}
+
+void rp_head_data_end(struct rp_sink *s, uint64_t data_end)
+{
+	s->data_end = data_end;
+	store_u64(s, RP_FH_DATA_END, data_end);
+}
+
+/* The entries first, then their number. */
+void rp_head_live(struct rp_sink *s)
+{
+	for (uint32_t i = 0; i < s->live_count; i++) {
+		store_u64(s, RP_FH_LIVE_TABLE + 16 * i, s->live_areas[i].offset);
+		store_u64(s, RP_FH_LIVE_TABLE + 16 * i + 8, s->live_areas[i].bytes);
+	}
+	store_u32(s, RP_FH_LIVE_COUNT, s->live_count);
+}
+
+void rp_head_complete(struct rp_sink *s)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	store_u64(s, RP_FH_END_REALTIME, (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec);
+	s->live_count = 0;
+	store_u32(s, RP_FH_LIVE_COUNT, 0);
+	store_u32(s, RP_FH_STATE, RP_STATE_COMPLETE);
+}
+
+void rp_head_close(struct rp_sink *s)
+{
+	if (s->header)
+		munmap(s->header, RP_FILE_HEADER_BYTES);
+	s->header = NULL;
+}

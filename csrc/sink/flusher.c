@@ -1,0 +1,352 @@
+/* The writer: the one thread of the tool. Packs full buffers, appends them as blocks in the order of submission, gives the
+ * buffers back once their block has settled. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sink/sink_state.h"
+
+/* The writer looks up at least this often: time pairs, kept buffers, a killed waker. */
+#define NAP_NS UINT64_C(1000000000)
+
+static uint64_t now_ns(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void count_done(struct rp_sink *s)
+{
+	atomic_fetch_add_explicit(&s->done, 1, memory_order_release);
+	atomic_fetch_add_explicit(&s->done_futex, 1, memory_order_release);
+	syscall(SYS_futex, &s->done_futex, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static void give_back(struct rp_sink *s, struct rp_buffer *b)
+{
+	b->header[RP_LH_TYPE] = 0;
+	rp_live_release(s, b);
+}
+
+/* ---- what cannot be written ---- */
+
+/* Definitions are kept and tried again; events are dropped by rule and counted, so that the program goes on. */
+static void lose(struct rp_sink *s, struct rp_buffer *b, int error)
+{
+	int none = 0;
+	atomic_compare_exchange_strong_explicit(&s->error, &none, error, memory_order_relaxed, memory_order_relaxed);
+	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	if (b->header[RP_LH_TYPE] == RP_BLOCK_DEFS && s->kept_count < total / 2) {
+		atomic_store_explicit(&b->next, s->kept, memory_order_relaxed);
+		s->kept = b->index + 1;
+		s->kept_count++;
+		return;
+	}
+	atomic_fetch_add_explicit(&s->lost_buffers, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost_events, rp_block_events(b), memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost_bytes, atomic_load_explicit(b->used, memory_order_relaxed), memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost_epoch, 1, memory_order_release); /* threads compare it at their next hand-over */
+	give_back(s, b);
+}
+
+/* ---- where a block goes ---- */
+
+/* The first place at or behind `offset` where a block of `len` bytes, and a SKIP block after it, meet no live area. */
+static uint64_t place(const struct rp_sink *s, uint64_t offset, uint64_t len)
+{
+	for (uint32_t i = 0; i < s->live_count; i++) { /* areas are in ascending order */
+		const struct rp_live_area *a = &s->live_areas[i];
+		if (offset < a->offset + a->bytes && offset + len + RP_BLOCK_HEADER_BYTES > a->offset)
+			offset = a->offset + a->bytes;
+	}
+	return offset;
+}
+
+/* Leads the reader from `from` past a live area. Written on the spot: this happens once an area. */
+static int write_skip(struct rp_sink *s, uint64_t from, uint64_t to)
+{
+	uint8_t bytes[RP_BLOCK_HEADER_BYTES];
+	struct rp_block_header h = { .type = RP_BLOCK_SKIP, .ticks_first = to, .ticks_last = to };
+	rp_block_header_encode(&h, bytes);
+	return rp_pwrite_all(s, bytes, sizeof bytes, from) ? errno : 0;
+}
+
+/* Gives the slot its offset and moves next_offset behind it. errno when there is no place. */
+static int assign_offset(struct rp_sink *s, struct rp_slot *slot)
+{
+	uint64_t offset = place(s, s->next_offset, slot->len);
+	if (s->options.file_bytes_max && offset + slot->len > s->options.file_bytes_max)
+		return EFBIG;
+	if (offset != s->next_offset) {
+		int error = write_skip(s, s->next_offset, offset);
+		if (error)
+			return error;
+	}
+	slot->offset = offset;
+	s->next_offset = offset + slot->len;
+	return 0;
+}
+
+/* ---- slots ---- */
+
+static void account(struct rp_sink *s, const struct rp_slot *slot)
+{
+	atomic_fetch_add_explicit(&s->blocks, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->raw_bytes, atomic_load_explicit(slot->buffer->used, memory_order_relaxed), memory_order_relaxed);
+	atomic_store_explicit(&s->file_bytes, slot->offset + slot->len, memory_order_relaxed);
+}
+
+static void settle(struct rp_sink *s, struct rp_slot *slot)
+{
+	rp_head_data_end(s, slot->offset + slot->len);
+	account(s, slot);
+	give_back(s, slot->buffer);
+	count_done(s);
+}
+
+/* The oldest slot has failed. Blocks behind it must move down, or the file would have a hole: they are written again, one by one,
+ * where it should have been. Nothing is in flight when this begins. */
+static void rewrite_from_head(struct rp_sink *s)
+{
+	s->next_offset = s->data_end;
+	for (; s->slot_head != s->slot_tail; s->slot_head++) {
+		struct rp_slot *slot = &s->slots[s->slot_head % RP_SLOTS];
+		int first_error = slot->error;
+		uint64_t before = s->next_offset;
+		int error = assign_offset(s, slot);
+		if (!error && rp_pwrite_all(s, slot->bytes, slot->len, slot->offset))
+			error = errno;
+		if (error) {
+			s->next_offset = before;
+			lose(s, slot->buffer, first_error ? first_error : error);
+			count_done(s);
+		} else {
+			settle(s, slot);
+		}
+	}
+}
+
+static int is_finished(const struct rp_slot *slot)
+{
+	return slot->error || slot->written == slot->len;
+}
+
+static void settle_finished(struct rp_sink *s)
+{
+	for (; s->slot_head != s->slot_tail; s->slot_head++) {
+		struct rp_slot *slot = &s->slots[s->slot_head % RP_SLOTS];
+		if (!is_finished(slot))
+			return;
+		if (slot->error) {
+			for (uint32_t i = s->slot_head; i != s->slot_tail; i++)
+				while (!is_finished(&s->slots[i % RP_SLOTS]))
+					s->ops->reap(s);
+			rewrite_from_head(s);
+			return;
+		}
+		settle(s, slot);
+	}
+}
+
+static void drain(struct rp_sink *s)
+{
+	settle_finished(s);
+	while (s->slot_head != s->slot_tail) {
+		s->ops->reap(s);
+		settle_finished(s);
+	}
+}
+
+static void append(struct rp_sink *s, struct rp_buffer *b)
+{
+	while (s->slot_tail - s->slot_head == RP_SLOTS) {
+		s->ops->reap(s);
+		settle_finished(s);
+	}
+	struct rp_slot *slot = &s->slots[s->slot_tail % RP_SLOTS];
+	slot->buffer = b;
+	slot->written = 0;
+	slot->error = 0;
+	slot->len = rp_block_pack(&s->packer, b, slot->bytes);
+	if (s->next_offset != place(s, s->next_offset, slot->len))
+		drain(s); /* a SKIP block is written on the spot: nothing may fail before it */
+	slot = &s->slots[s->slot_tail % RP_SLOTS];
+	uint64_t before = s->next_offset;
+	int error = assign_offset(s, slot);
+	if (error) {
+		s->next_offset = before;
+		drain(s);
+		lose(s, b, error);
+		count_done(s);
+		return;
+	}
+	s->slot_tail++;
+	s->ops->submit(s, slot);
+	settle_finished(s);
+}
+
+/* ---- the pool and the queue ---- */
+
+static void grow_when_low(struct rp_sink *s)
+{
+	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	uint32_t starved = atomic_exchange_explicit(&s->starved, 0, memory_order_relaxed);
+	if (total < s->total_max && (starved || atomic_load_explicit(&s->free_count, memory_order_relaxed) <= total / 4))
+		rp_live_grow(s, total);
+}
+
+/* All submitted buffers, oldest first: the stack of the queue reversed. 0 when there are none. */
+static uint32_t take_full(struct rp_sink *s)
+{
+	/* Acquire: what the threads wrote before they submitted. */
+	uint32_t at = atomic_exchange_explicit(&s->full_top, 0, memory_order_acquire), first = 0;
+	while (at) {
+		struct rp_buffer *b = &s->buffers[at - 1];
+		uint32_t next = atomic_load_explicit(&b->next, memory_order_relaxed);
+		atomic_store_explicit(&b->next, first, memory_order_relaxed);
+		first = at;
+		at = next;
+	}
+	return first;
+}
+
+static void write_all_full(struct rp_sink *s)
+{
+	for (uint32_t at; (at = take_full(s)) != 0;) {
+		while (at) {
+			struct rp_buffer *b = &s->buffers[at - 1];
+			at = atomic_load_explicit(&b->next, memory_order_relaxed); /* first: append gives b away */
+			append(s, b);
+			grow_when_low(s);
+		}
+	}
+	drain(s);
+}
+
+static void retry_kept(struct rp_sink *s)
+{
+	uint32_t at = s->kept;
+	s->kept = s->kept_count = 0;
+	while (at) {
+		struct rp_buffer *b = &s->buffers[at - 1];
+		at = atomic_load_explicit(&b->next, memory_order_relaxed);
+		atomic_fetch_add_explicit(&s->submitted, 1, memory_order_relaxed); /* append will count it done again */
+		append(s, b);
+	}
+	drain(s);
+}
+
+static void each_second(struct rp_sink *s)
+{
+	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	if (now - s->second_ns < NAP_NS)
+		return;
+	s->second_ns = now;
+	if (s->kept)
+		retry_kept(s);
+	if (s->options.on_second)
+		s->options.on_second();
+}
+
+static void nap(struct rp_sink *s, uint32_t seen)
+{
+	struct timespec ts = { (time_t)(NAP_NS / 1000000000u), (long)(NAP_NS % 1000000000u) };
+	atomic_store_explicit(&s->sleeping, 1, memory_order_seq_cst); /* against the submitter's look at it after its wake++ */
+	if (atomic_load_explicit(&s->wake, memory_order_seq_cst) == seen)
+		syscall(SYS_futex, &s->wake, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
+	atomic_store_explicit(&s->sleeping, 0, memory_order_relaxed);
+}
+
+/* ---- start and end ---- */
+
+static void choose_writer(struct rp_sink *s)
+{
+	s->ops = &rp_writer_pwrite;
+	if (s->options.no_uring) {
+		snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring was switched off");
+		return;
+	}
+	int code = rp_uring_open(s);
+	if (code == 0)
+		s->ops = &rp_writer_uring;
+	else
+		snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring was refused: %s", strerrordesc_np(-code));
+}
+
+/* On a full disk, what is reserved for free buffers is given back to the file system, so that the last definitions, which say
+ * what was lost, still find room. */
+static void free_reserved_space(struct rp_sink *s)
+{
+	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	int fd = rp_sink_fd(s);
+	for (uint32_t a = 0, first = 0; a < s->live_count && fd >= 0 && first < total; a++) {
+		uint32_t n = (uint32_t)(s->live_areas[a].bytes / s->buffer_bytes);
+		for (uint32_t i = 0; i < n && first + i < total; i++)
+			if (s->buffers[first + i].header[RP_LH_TYPE] == 0) /* the header page stays, so the reader sees it free */
+				fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					  (off_t)(s->live_areas[a].offset + (uint64_t)i * s->buffer_bytes + 4096),
+					  (off_t)s->buffer_bytes - 4096);
+		first += n;
+	}
+}
+
+/* Writes what is still in live buffers: kept definitions, and buffers whose owners never came back (a thread blocked in a hook). */
+static void write_rest(struct rp_sink *s)
+{
+	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	if (atomic_load_explicit(&s->error, memory_order_relaxed) && s->live_count == s->area_count)
+		free_reserved_space(s);
+	s->kept = s->kept_count = 0;
+	for (uint32_t i = 0; i < total; i++) {
+		struct rp_buffer *b = &s->buffers[i];
+		struct rp_slot *slot = &s->slots[0];
+		if (b->header[RP_LH_TYPE] == 0)
+			continue;
+		slot->buffer = b;
+		slot->len = rp_block_pack(&s->packer, b, slot->bytes);
+		uint64_t before = s->next_offset;
+		if (assign_offset(s, slot) || rp_pwrite_all(s, slot->bytes, slot->len, slot->offset)) {
+			s->next_offset = before;
+			s->unwritten++;
+			continue;
+		}
+		rp_head_data_end(s, slot->offset + slot->len);
+		account(s, slot);
+		b->header[RP_LH_TYPE] = 0;
+	}
+}
+
+void *rp_flusher_run(void *sink)
+{
+	struct rp_sink *s = sink;
+	prctl(PR_SET_NAME, "rubinprof");
+	choose_writer(s);
+	s->second_ns = now_ns(CLOCK_MONOTONIC);
+	/* Release: the opener reads what was chosen. */
+	atomic_store_explicit(&s->started, 1, memory_order_release);
+	syscall(SYS_futex, &s->started, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+
+	for (;;) {
+		uint32_t seen = atomic_load_explicit(&s->wake, memory_order_seq_cst);
+		int stopping = atomic_load_explicit(&s->stopping, memory_order_acquire);
+		write_all_full(s);
+		grow_when_low(s);
+		atomic_store_explicit(&s->writer_cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
+		if (stopping)
+			break;
+		each_second(s);
+		nap(s, seen);
+	}
+	write_rest(s);
+	atomic_store_explicit(&s->writer_cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
+	rp_uring_close(s);
+	return NULL;
+}

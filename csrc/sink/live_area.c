@@ -1,0 +1,133 @@
+/* The memory of the live buffers: extents of the trace file, mapped shared, each reserved on the disk before it is touched,
+ * because a store into an unreserved page of a full disk is a SIGBUS in the traced program. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "sink/sink_state.h"
+
+#define PAGE_MASK UINT64_C(4095)
+
+/* Behind everything the file has so far. The first areas lie together; one that comes after the data has passed them gets a gap
+ * of its own, so that the clean stop may again simply truncate. */
+static uint64_t offset_of_next_area(const struct rp_sink *s)
+{
+	uint64_t offset = RP_LIVE_FIRST_OFFSET;
+	for (uint32_t i = 0; i < s->live_count; i++)
+		if (s->live_areas[i].offset + s->live_areas[i].bytes > offset)
+			offset = s->live_areas[i].offset + s->live_areas[i].bytes;
+	if (s->next_offset + (RP_LIVE_FIRST_OFFSET >> 3) > offset)
+		offset = (s->next_offset + RP_LIVE_FIRST_OFFSET + PAGE_MASK) & ~PAGE_MASK;
+	return offset;
+}
+
+/* Reserves and maps an extent; NULL with a reason. */
+static uint8_t *map_in_file(struct rp_sink *s, uint64_t bytes, uint64_t *ret_offset, const char **ret_reason)
+{
+	struct rlimit limit;
+	uint64_t offset = offset_of_next_area(s);
+	/* Beyond RLIMIT_FSIZE the reservation would raise SIGXFSZ in the program. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && offset + bytes > limit.rlim_cur) {
+		*ret_reason = "the file-size limit (ulimit -f) is below the live area";
+		return NULL;
+	}
+	if (s->options.file_bytes_max && s->options.file_bytes_max < bytes) {
+		*ret_reason = "max_file_bytes is below the size of the live area";
+		return NULL;
+	}
+	if (s->header_is_copy) {
+		*ret_reason = "the file system refuses shared writable mappings";
+		return NULL;
+	}
+	int error = posix_fallocate(s->fd, (off_t)offset, (off_t)bytes);
+	if (error) {
+		*ret_reason = error == ENOSPC || error == EDQUOT ? "no space on the device for the live area" :
+								   "the file system cannot reserve space";
+		return NULL;
+	}
+	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, (off_t)offset);
+	if (map == MAP_FAILED) {
+		*ret_reason = "the file system refuses shared writable mappings";
+		return NULL;
+	}
+	*ret_offset = offset;
+	return map;
+}
+
+static void make_buffers(struct rp_sink *s, uint8_t *map, uint32_t n)
+{
+	uint32_t first = atomic_load_explicit(&s->total, memory_order_relaxed);
+	struct rp_live_header free_header = { 0 };
+	for (uint32_t i = 0; i < n; i++) {
+		struct rp_buffer *b = &s->buffers[first + i];
+		b->header = map + (uint64_t)i * s->buffer_bytes;
+		b->payload = b->header + RP_LIVE_HEADER_BYTES;
+		b->payload_bytes = s->buffer_bytes - RP_LIVE_HEADER_BYTES;
+		b->used = (_Atomic uint64_t *)(void *)(b->header + RP_LH_USED);
+		b->index = first + i;
+		rp_live_header_encode(&free_header, b->header);
+	}
+	/* Release: a taker that pops one of the new indexes reads its fields. */
+	atomic_store_explicit(&s->total, first + n, memory_order_release);
+}
+
+int rp_live_grow(struct rp_sink *s, uint32_t n)
+{
+	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	const char *reason = "";
+	uint64_t offset = 0;
+	if (n > s->total_max - total)
+		n = s->total_max - total;
+	if (n == 0 || s->area_count == RP_LIVE_AREAS_MAX)
+		return RP_ENOMEM;
+
+	uint64_t bytes = (uint64_t)n * s->buffer_bytes;
+	uint8_t *map = map_in_file(s, bytes, &offset, &reason);
+	int in_file = map != NULL;
+	if (!in_file) {
+		map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (map == MAP_FAILED)
+			return RP_ENOMEM;
+		if (!s->live_reason[0])
+			snprintf(s->live_reason, sizeof s->live_reason, "%s", reason);
+		s->live = "memory";
+	}
+	make_buffers(s, map, n);
+	s->areas[s->area_count].map = map;
+	s->areas[s->area_count++].bytes = bytes;
+	if (in_file) {
+		s->live_areas[s->live_count].offset = offset;
+		s->live_areas[s->live_count++].bytes = bytes;
+		rp_head_live(s); /* before a buffer of it can be taken */
+	}
+	for (uint32_t i = n; i-- > 0;) /* the lowest comes out first */
+		rp_live_release(s, &s->buffers[total + i]);
+	return 0;
+}
+
+void rp_live_release(struct rp_sink *s, struct rp_buffer *b)
+{
+	uint64_t top = atomic_load_explicit(&s->free_top, memory_order_relaxed), next;
+	do {
+		atomic_store_explicit(&b->next, (uint32_t)top, memory_order_relaxed);
+		next = ((top >> 32) + 1) << 32 | (b->index + 1);
+		/* Release: the next taker sees the header marked free. */
+	} while (!atomic_compare_exchange_weak_explicit(&s->free_top, &top, next, memory_order_release, memory_order_relaxed));
+	atomic_fetch_add_explicit(&s->free_count, 1, memory_order_relaxed);
+}
+
+void rp_live_unmap(struct rp_sink *s, int in_use)
+{
+	for (uint32_t i = 0; i < s->area_count; i++) {
+		if (in_use)
+			mmap(s->areas[i].map, s->areas[i].bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+		else
+			munmap(s->areas[i].map, s->areas[i].bytes);
+	}
+	s->area_count = 0;
+}

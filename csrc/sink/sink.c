@@ -1,0 +1,327 @@
+/* Opening and closing a trace file, and the lock-free door through which buffers come and go. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sink/sink_state.h"
+
+#define BUFFER_BYTES_DEFAULT (256u << 10)
+#define MEMORY_BYTES_DEFAULT (UINT64_C(64) << 20)
+/* Out of the way of programs that expect the next descriptor to be a small one. */
+#define FILE_FD_MIN 500
+/* Explicit, because an unlimited stack rlimit makes the default stack impossible to map. */
+#define WRITER_STACK_BYTES (512u << 10)
+
+static int open_file(struct rp_sink *s)
+{
+	struct stat st;
+	s->fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->fd < 0)
+		return errno == EEXIST ? RP_EEXIST : errno == ENOSPC ? RP_ENOSPACE : RP_EOPEN;
+	int high = fcntl(s->fd, F_DUPFD_CLOEXEC, FILE_FD_MIN);
+	if (high >= 0) {
+		close(s->fd);
+		s->fd = high;
+	}
+	if (fstat(s->fd, &st))
+		return RP_EIO;
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	return 0;
+}
+
+static int write_head(struct rp_sink *s)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	struct rp_file_header h = {
+		.major = RP_FORMAT_MAJOR,
+		.minor = RP_FORMAT_MINOR,
+		.start_realtime_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec,
+		.pid = (uint32_t)getpid(),
+		.live_buffer_bytes = s->buffer_bytes,
+		.state = RP_STATE_RUNNING,
+		.data_end = RP_FILE_HEADER_BYTES,
+	};
+	if (getrandom(h.uuid, sizeof h.uuid, GRND_NONBLOCK) != sizeof h.uuid) {
+		uint64_t weak[2] = { h.start_realtime_ns, (uint64_t)getpid() << 32 ^ (uintptr_t)s };
+		memcpy(h.uuid, weak, sizeof weak);
+	}
+	s->data_end = s->next_offset = RP_FILE_HEADER_BYTES;
+	return rp_head_open(s, &h);
+}
+
+static int make_memory(struct rp_sink *s)
+{
+	size_t buffers_bytes = s->total_max * sizeof *s->buffers;
+	uint32_t slot_bytes = s->buffer_bytes; /* block header and live header are equally long */
+	s->buffers = mmap(NULL, buffers_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (s->buffers == MAP_FAILED) {
+		s->buffers = NULL;
+		return RP_ENOMEM;
+	}
+	for (int i = 0; i < RP_SLOTS; i++) {
+		s->slots[i].bytes = mmap(NULL, slot_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (s->slots[i].bytes == MAP_FAILED) {
+			s->slots[i].bytes = NULL;
+			return RP_ENOMEM;
+		}
+	}
+	return rp_packer_init(&s->packer, s->buffer_bytes - RP_LIVE_HEADER_BYTES);
+}
+
+static int start_writer(struct rp_sink *s)
+{
+	sigset_t all, before;
+	pthread_attr_t attr;
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, WRITER_STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: no signal of the program is ever handled on our thread */
+	int error = pthread_create(&s->writer, &attr, rp_flusher_run, s);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	if (error)
+		return RP_ENOMEM;
+	while (!atomic_load_explicit(&s->started, memory_order_acquire))
+		syscall(SYS_futex, &s->started, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	return 0;
+}
+
+static void release(struct rp_sink *s)
+{
+	rp_head_close(s);
+	rp_packer_release(&s->packer);
+	for (int i = 0; i < RP_SLOTS; i++)
+		if (s->slots[i].bytes)
+			munmap(s->slots[i].bytes, s->buffer_bytes);
+	if (s->buffers)
+		munmap(s->buffers, s->total_max * sizeof *s->buffers);
+	free(s->path);
+	free(s);
+}
+
+static void apply_defaults(struct rp_sink_options *o)
+{
+	if (!o->buffer_bytes)
+		o->buffer_bytes = BUFFER_BYTES_DEFAULT;
+	if (!o->memory_bytes_max)
+		o->memory_bytes_max = MEMORY_BYTES_DEFAULT;
+	const char *no_uring = getenv("RUBINPROF_NO_URING");
+	if (no_uring && no_uring[0] == '1')
+		o->no_uring = 1;
+}
+
+static int open_all(struct rp_sink *s)
+{
+	int code = open_file(s);
+	if (code)
+		return code;
+	if ((code = write_head(s)) == 0 && (code = make_memory(s)) == 0) {
+		uint32_t first = s->total_max < RP_POOL_BUFFERS_MIN ? s->total_max : RP_POOL_BUFFERS_MIN;
+		if ((code = rp_live_grow(s, first)) == 0)
+			code = start_writer(s);
+	}
+	if (code) {
+		int error = errno;
+		rp_live_unmap(s, 0);
+		unlink(s->path);
+		close(s->fd);
+		errno = error;
+	}
+	return code;
+}
+
+int rp_sink_open(struct rp_sink **ret_sink, const struct rp_sink_options *options)
+{
+	struct rp_sink *s = calloc(1, sizeof *s);
+	if (!s)
+		return RP_ENOMEM;
+	s->options = *options;
+	apply_defaults(&s->options);
+	s->buffer_bytes = s->options.buffer_bytes;
+	if (s->buffer_bytes < RP_LIVE_BUFFER_BYTES_MIN || s->buffer_bytes > RP_LIVE_BUFFER_BYTES_MAX || s->buffer_bytes % 4096 ||
+	    s->options.memory_bytes_max / s->buffer_bytes > UINT32_MAX / 2) {
+		free(s);
+		return RP_EINVAL;
+	}
+	s->total_max = (uint32_t)(s->options.memory_bytes_max / s->buffer_bytes);
+	if (s->total_max < 4) /* one for definitions, one being filled, one being written, one to swap */
+		s->total_max = 4;
+	s->live = "mapped";
+	s->path = strdup(options->path);
+	int code = s->path ? open_all(s) : RP_ENOMEM;
+	if (code) {
+		int error = errno;
+		release(s);
+		errno = error;
+		return code;
+	}
+	s->options.path = s->path;
+	*ret_sink = s;
+	return 0;
+}
+
+/* ---- the door for threads ---- */
+
+static void wake_writer(struct rp_sink *s)
+{
+	/* seq_cst against nap(): either the writer sees the new count, or we see it asleep. */
+	atomic_fetch_add_explicit(&s->wake, 1, memory_order_seq_cst);
+	if (atomic_load_explicit(&s->sleeping, memory_order_seq_cst))
+		syscall(SYS_futex, &s->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static struct rp_buffer *pop_free(struct rp_sink *s)
+{
+	/* Acquire, here and on failure: the fields of the buffer that the index names. */
+	uint64_t top = atomic_load_explicit(&s->free_top, memory_order_acquire), next;
+	struct rp_buffer *b;
+	do {
+		if (!(uint32_t)top)
+			return NULL;
+		b = &s->buffers[(uint32_t)top - 1];
+		next = ((top >> 32) + 1) << 32 | atomic_load_explicit(&b->next, memory_order_relaxed);
+	} while (!atomic_compare_exchange_weak_explicit(&s->free_top, &top, next, memory_order_acquire, memory_order_acquire));
+	atomic_fetch_sub_explicit(&s->free_count, 1, memory_order_relaxed);
+	return b;
+}
+
+struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first)
+{
+	struct rp_buffer *b = pop_free(s);
+	if (!b) {
+		atomic_store_explicit(&s->starved, 1, memory_order_relaxed);
+		wake_writer(s);
+		return NULL;
+	}
+	struct rp_live_header h = { .type = 0, .thread = thread, .seq = seq, .ticks_first = ticks_first };
+	rp_live_header_encode(&h, b->header);
+	atomic_thread_fence(memory_order_release); /* the reader of a killed trace sees the type only with the fields it covers */
+	*(volatile uint8_t *)(b->header + RP_LH_TYPE) = type;
+	return b;
+}
+
+void rp_sink_give(struct rp_sink *s, struct rp_buffer *b)
+{
+	b->header[RP_LH_TYPE] = 0;
+	rp_live_release(s, b);
+}
+
+void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b)
+{
+	uint32_t top = atomic_load_explicit(&s->full_top, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->submitted, 1, memory_order_relaxed); /* before the push: see rp_sink_sync */
+	do
+		atomic_store_explicit(&b->next, top, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&s->full_top, &top, b->index + 1, memory_order_release, memory_order_relaxed));
+	wake_writer(s);
+}
+
+uint32_t rp_sink_lost_epoch(struct rp_sink *s)
+{
+	return atomic_load_explicit(&s->lost_epoch, memory_order_acquire);
+}
+
+/* `submitted` is counted before each push and `done` in the order of pushes: when `done` has reached the count of now, all that
+ * was pushed before now is done. */
+int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns)
+{
+	uint64_t target = atomic_load_explicit(&s->submitted, memory_order_relaxed);
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	uint64_t end = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec + timeout_ns;
+	for (;;) {
+		uint32_t seen = atomic_load_explicit(&s->done_futex, memory_order_acquire);
+		if (atomic_load_explicit(&s->done, memory_order_acquire) >= target)
+			return 0;
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		uint64_t now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+		if (now >= end)
+			return RP_EBUSY;
+		ts.tv_sec = (time_t)((end - now) / 1000000000u);
+		ts.tv_nsec = (long)((end - now) % 1000000000u);
+		syscall(SYS_futex, &s->done_futex, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
+	}
+}
+
+void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status)
+{
+	ret_status->writer = s->ops->name;
+	ret_status->writer_reason = s->writer_reason;
+	ret_status->live = s->live;
+	ret_status->live_reason = s->live_reason;
+	ret_status->file_bytes = atomic_load_explicit(&s->file_bytes, memory_order_relaxed);
+	ret_status->raw_bytes = atomic_load_explicit(&s->raw_bytes, memory_order_relaxed);
+	ret_status->blocks = atomic_load_explicit(&s->blocks, memory_order_relaxed);
+	ret_status->lost_buffers = atomic_load_explicit(&s->lost_buffers, memory_order_relaxed);
+	ret_status->lost_events = atomic_load_explicit(&s->lost_events, memory_order_relaxed);
+	ret_status->lost_bytes = atomic_load_explicit(&s->lost_bytes, memory_order_relaxed);
+	ret_status->error = atomic_load_explicit(&s->error, memory_order_relaxed);
+	ret_status->writer_cpu_ns = atomic_load_explicit(&s->writer_cpu_ns, memory_order_relaxed);
+}
+
+/* ---- the end ---- */
+
+/* The file ends with its last block; areas that blocks have passed become holes. The header says complete first: a kill in between
+ * leaves a file that is too long, and whole. */
+static int cut_live_areas(struct rp_sink *s)
+{
+	uint32_t count = s->live_count;
+	int fd = rp_sink_fd(s);
+	if (fd < 0)
+		return RP_EIO;
+	rp_head_complete(s);
+	for (uint32_t i = 0; i < count; i++)
+		if (s->live_areas[i].offset < s->data_end)
+			(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->live_areas[i].offset,
+					 (off_t)s->live_areas[i].bytes); /* costs disk where holes are unknown, no truth */
+	return ftruncate(fd, (off_t)s->data_end) ? RP_EIO : 0;
+}
+
+int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
+{
+	static char reasons[2][RP_REASON_BYTES];
+	int code = RP_EIO;
+	atomic_store_explicit(&s->stopping, 1, memory_order_release);
+	wake_writer(s);
+	pthread_join(s->writer, NULL);
+
+	if (ret_status) {
+		rp_sink_status(s, ret_status);
+		memcpy(reasons[0], s->writer_reason, RP_REASON_BYTES);
+		memcpy(reasons[1], s->live_reason, RP_REASON_BYTES);
+		ret_status->writer_reason = reasons[0];
+		ret_status->live_reason = reasons[1];
+	}
+	/* Someone still owns a buffer and may store into it: the mapping is replaced by memory before the file shrinks. */
+	int in_use = atomic_load(&s->free_count) != atomic_load(&s->total);
+	rp_live_unmap(s, in_use);
+	if (!s->unwritten)
+		code = cut_live_areas(s);
+	if (rp_sink_fd(s) >= 0)
+		close(s->fd);
+	release(s);
+	return code;
+}
+
+void rp_sink_abandon(struct rp_sink *s)
+{
+	rp_live_unmap(s, 1); /* the forking thread may be inside a hook */
+	if (s->ring_open && s->ring.ring_fd >= 0)
+		close(s->ring.ring_fd); /* its memory was not inherited (dontfork); only the number is */
+	if (rp_sink_fd(s) >= 0)
+		close(s->fd);
+	release(s);
+}

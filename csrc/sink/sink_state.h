@@ -1,0 +1,149 @@
+/* What the files of sink/ share: the state of one open trace file. Private to this room.
+ *
+ * Vocabulary.
+ *   pool      all live buffers; some free (on the free stack), some owned by a thread, some full (on the queue).
+ *   slot      a packed block on its way into the file. Slots form a ring in file order: [slot_head, slot_tail).
+ *   settle    a block is settled once it lies completely in the page cache: data_end moves over it, and only then its live
+ *             buffer becomes free. So at each instant every event is in a block below data_end or in a live buffer.
+ *   kept      a full buffer of definitions that could not be written: it stays in the live area and is tried again, because
+ *             without definitions the rest of the trace has no names.
+ *
+ * Everything below "the writer's own" is touched by the writer thread only, and after its end by rp_sink_close. */
+#ifndef RP_SINK_SINK_STATE_H
+#define RP_SINK_SINK_STATE_H
+
+#include <liburing.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/base.h"
+#include "format/format.h"
+#include "sink/sink.h"
+
+/* Enough for one block packing while the kernel copies the others; more would only hold memory. */
+#define RP_SLOTS 4
+/* The pool starts with this many buffers (4 MiB of 256 KiB each) and doubles when it runs low. */
+#define RP_POOL_BUFFERS_MIN 16
+#define RP_REASON_BYTES 96
+
+struct rp_slot {
+	uint8_t *bytes; /* room for one block */
+	uint32_t len;   /* of the block */
+	uint32_t written;
+	uint64_t offset;
+	struct rp_buffer *buffer; /* what the block was made of */
+	int error;                /* errno of its write, 0 */
+};
+
+/* How blocks get into the file. `submit` begins to write slot->bytes at slot->offset; `reap` waits until at least one slot in flight
+ * has moved on. Both leave errors in slot->error; a slot is finished when written == len or error != 0. */
+struct rp_writer_ops {
+	const char *name;
+	void (*submit)(struct rp_sink *s, struct rp_slot *slot);
+	void (*reap)(struct rp_sink *s);
+};
+extern const struct rp_writer_ops rp_writer_pwrite;
+extern const struct rp_writer_ops rp_writer_uring;
+
+/* Memory that packing one buffer needs, made once. */
+struct rp_packer {
+	void *lz4_state;
+	uint8_t *scratch, *packed;
+	size_t map_bytes;
+	uint8_t *map;
+};
+
+struct rp_sink {
+	/* any thread */
+	_Atomic uint64_t free_top;   /* tag << 32 | index + 1; the tag defeats ABA */
+	_Atomic uint32_t free_count; /* approximate while threads take and give */
+	_Atomic uint32_t total;      /* buffers that exist; indexes below it are valid */
+	_Atomic uint32_t full_top;   /* index + 1 of the last buffer submitted; linked by next */
+	_Atomic uint32_t starved;    /* a taker found nothing: grow */
+	_Atomic uint32_t wake;       /* futex of the writer */
+	_Atomic uint32_t sleeping;
+	_Atomic uint64_t submitted, done; /* buffers; done counts in the order of submission */
+	_Atomic uint32_t done_futex;
+	_Atomic uint32_t lost_epoch;
+	_Atomic uint64_t file_bytes, raw_bytes, blocks, lost_buffers, lost_events, lost_bytes, writer_cpu_ns;
+	_Atomic int error;
+	_Atomic int stopping;
+
+	/* fixed after open */
+	struct rp_sink_options options;
+	char *path;
+	struct rp_buffer *buffers; /* total_max of them */
+	uint32_t total_max;
+	uint32_t buffer_bytes;
+	pthread_t writer;
+	dev_t dev;
+	ino_t ino;
+	const struct rp_writer_ops *ops;
+	char writer_reason[RP_REASON_BYTES];
+	const char *live; /* of the areas so far: "memory" as soon as one is not in the file */
+	char live_reason[RP_REASON_BYTES];
+
+	/* the writer's own */
+	int fd;
+	uint8_t *header;        /* RP_FILE_HEADER_BYTES, shared with the file or, when header_is_copy, written by hand */
+	int header_is_copy;
+	uint32_t live_count;
+	struct rp_live_area live_areas[RP_LIVE_AREAS_MAX];
+	uint32_t area_count;    /* mappings, those in memory included */
+	struct { uint8_t *map; uint64_t bytes; } areas[RP_LIVE_AREAS_MAX];
+	uint64_t data_end;      /* settled */
+	uint64_t next_offset;   /* where the next block goes */
+	struct rp_packer packer;
+	struct rp_slot slots[RP_SLOTS];
+	uint32_t slot_head, slot_tail; /* count up; slot = index % RP_SLOTS */
+	uint32_t kept;          /* index + 1 of the first kept buffer */
+	uint32_t kept_count;
+	struct io_uring ring;
+	int ring_open;
+	int unwritten;          /* buffers left in the live area at the end */
+	uint64_t second_ns;     /* time of the last on_second */
+	_Atomic int started;    /* 0, 1, or a negative code: what the opener waits for */
+};
+
+/* ---- block_pack.c ---- */
+int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes);
+void rp_packer_release(struct rp_packer *p);
+/* Makes the block of what has been committed to b; `out` has RP_BLOCK_HEADER_BYTES + payload_bytes. Returns its length; never fails,
+ * because a buffer that cannot be packed is stored raw. */
+uint32_t rp_block_pack(struct rp_packer *p, const struct rp_buffer *b, uint8_t *out);
+/* Events committed to b. */
+uint64_t rp_block_events(const struct rp_buffer *b);
+
+/* ---- flusher.c: the writer thread ---- */
+void *rp_flusher_run(void *sink);
+
+/* ---- live_area.c: the pool's memory ---- */
+/* Adds n buffers, in the file where that is possible, else in memory with the reason kept. 0 or RP_ENOMEM. */
+int rp_live_grow(struct rp_sink *s, uint32_t n);
+/* Pushes b on the free stack. */
+void rp_live_release(struct rp_sink *s, struct rp_buffer *b);
+/* Takes the memory away. With `in_use`, someone may still write there: his stores then go to anonymous memory. */
+void rp_live_unmap(struct rp_sink *s, int in_use);
+
+/* ---- file_head.c: the first page of the file ---- */
+int rp_head_open(struct rp_sink *s, const struct rp_file_header *h);
+void rp_head_data_end(struct rp_sink *s, uint64_t data_end);
+void rp_head_live(struct rp_sink *s);
+void rp_head_complete(struct rp_sink *s);
+void rp_head_close(struct rp_sink *s);
+
+/* ---- sink_pwrite.c ---- */
+/* The file's descriptor, proved to be still ours (a daemon may have closed all and reused the number); reopened by path
+ * where it is not. -1 with errno. */
+int rp_sink_fd(struct rp_sink *s);
+/* The whole of it, or -1 with errno. Retries EINTR and short writes. */
+int rp_pwrite_all(struct rp_sink *s, const uint8_t *bytes, size_t len, uint64_t offset);
+
+/* ---- sink_uring.c ---- */
+/* Really sets up a ring and writes through it; 0, or -errno. By the writer thread: rings belong to their creator. */
+int rp_uring_open(struct rp_sink *s);
+void rp_uring_close(struct rp_sink *s);
+
+#endif
