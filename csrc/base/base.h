@@ -2,10 +2,13 @@
 #ifndef RP_BASE_BASE_H
 #define RP_BASE_BASE_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/checksum.h"
+#include "base/idmap.h"
+#include "base/strpool.h"
 #include "rubinprof/rp_error.h"
 
 #endif

@@ -1,0 +1,45 @@
+/* What the analyzer needs of a system. Nothing else in the analysis half asks which system this is.
+ *
+ * Files are read with positioned reads, not mapped: a trace that is cut off by its writer while it is read must give a
+ * short read, not a signal. Paths are UTF-8 (any bytes on POSIX). Functions return 0 or a negative code of rp_error.h. */
+#ifndef RP_OS_OS_H
+#define RP_OS_OS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct rp_os_file;
+
+enum rp_os_kind { RP_OS_MISSING = 0, RP_OS_FILE = 1, RP_OS_DIRECTORY = 2, RP_OS_OTHER = 3 };
+
+/* What the path leads to, links followed. */
+enum rp_os_kind rp_os_kind(const char *path);
+
+/* Opens for reading. RP_EOPEN (errno says why), RP_ENOMEM. */
+int rp_os_open(struct rp_os_file **ret_file, const char *path);
+/* Creates a file that must not exist, for writing. RP_EEXIST, RP_EOPEN, RP_ENOMEM. */
+int rp_os_create(struct rp_os_file **ret_file, const char *path);
+uint64_t rp_os_size(struct rp_os_file *file);
+/* Reads up to len bytes at offset; *ret_len is less at the end of the file. RP_EIO. */
+int rp_os_read(struct rp_os_file *file, uint64_t offset, void *bytes, size_t len, size_t *ret_len);
+/* Writes all len bytes at offset. RP_EIO, RP_ENOSPACE. */
+int rp_os_write(struct rp_os_file *file, uint64_t offset, const void *bytes, size_t len);
+/* Closes and frees; RP_EIO when the system could not keep what was written. NULL is allowed. */
+int rp_os_close(struct rp_os_file *file);
+int rp_os_remove(const char *path);
+
+/* Calls fn with the path of each entry of a directory, "." and ".." left out, in no order. Stops at the first nonzero result of
+ * fn and returns it. RP_EOPEN. */
+typedef int rp_os_list_fn(void *user, const char *path);
+int rp_os_list(const char *directory, rp_os_list_fn *fn, void *user);
+
+/* ns of a clock that never goes back. */
+uint64_t rp_os_monotonic_ns(void);
+/* Text of the last system error on this thread; static or thread-local storage. */
+const char *rp_os_error_text(void);
+/* Standard output takes bytes as they are (Windows would change line ends). */
+void rp_os_binary_stdout(void);
+/* Columns of the terminal on standard output, 0 when it is none. */
+int rp_os_terminal_columns(void);
+
+#endif

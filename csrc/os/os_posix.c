@@ -1,0 +1,168 @@
+/* Linux, macOS. */
+#define _FILE_OFFSET_BITS 64
+#include "os/os.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base.h"
+
+struct rp_os_file {
+	int fd;
+};
+
+enum rp_os_kind rp_os_kind(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return RP_OS_MISSING;
+	return S_ISREG(st.st_mode) ? RP_OS_FILE : S_ISDIR(st.st_mode) ? RP_OS_DIRECTORY : RP_OS_OTHER;
+}
+
+static int open_with(struct rp_os_file **ret_file, const char *path, int flags)
+{
+	struct rp_os_file *file = malloc(sizeof(*file));
+
+	if (!file)
+		return RP_ENOMEM;
+	/* Non-blocking: a FIFO of that name must not hang us. Regular files ignore it. */
+	do
+		file->fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
+	while (file->fd < 0 && errno == EINTR);
+	if (file->fd < 0) {
+		int error = errno;
+		free(file);
+		errno = error;
+		return error == EEXIST ? RP_EEXIST : RP_EOPEN;
+	}
+	*ret_file = file;
+	return 0;
+}
+
+int rp_os_open(struct rp_os_file **ret_file, const char *path)
+{
+	return open_with(ret_file, path, O_RDONLY);
+}
+
+int rp_os_create(struct rp_os_file **ret_file, const char *path)
+{
+	return open_with(ret_file, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
+}
+
+uint64_t rp_os_size(struct rp_os_file *file)
+{
+	struct stat st;
+
+	return fstat(file->fd, &st) || st.st_size < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+int rp_os_read(struct rp_os_file *file, uint64_t offset, void *bytes, size_t len, size_t *ret_len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		if (offset + done > INT64_MAX)
+			break;
+		ssize_t n = pread(file->fd, (char *)bytes + done, len - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return RP_EIO;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	*ret_len = done;
+	return 0;
+}
+
+int rp_os_write(struct rp_os_file *file, uint64_t offset, const void *bytes, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pwrite(file->fd, (const char *)bytes + done, len - done, (off_t)(offset + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == ENOSPC ? RP_ENOSPACE : RP_EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int rp_os_close(struct rp_os_file *file)
+{
+	if (!file)
+		return 0;
+	int failed = close(file->fd);
+	free(file);
+	return failed ? RP_EIO : 0;
+}
+
+int rp_os_remove(const char *path)
+{
+	return unlink(path) ? RP_EIO : 0;
+}
+
+int rp_os_list(const char *directory, rp_os_list_fn *fn, void *user)
+{
+	DIR *dir = opendir(directory);
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!dir)
+		return RP_EOPEN;
+	size_t dir_len = strlen(directory);
+	while (dir_len > 1 && directory[dir_len - 1] == '/')
+		dir_len--;
+	while (!rc && (entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		size_t name_len = strlen(entry->d_name);
+		char *path = malloc(dir_len + name_len + 2);
+		if (!path) {
+			rc = RP_ENOMEM;
+			break;
+		}
+		memcpy(path, directory, dir_len);
+		path[dir_len] = '/';
+		memcpy(path + dir_len + 1, entry->d_name, name_len + 1);
+		rc = fn(user, path);
+		free(path);
+	}
+	closedir(dir);
+	return rc;
+}
+
+uint64_t rp_os_monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+const char *rp_os_error_text(void)
+{
+	return strerror(errno);
+}
+
+void rp_os_binary_stdout(void)
+{
+}
+
+int rp_os_terminal_columns(void)
+{
+	struct winsize size;
+
+	return isatty(1) && ioctl(1, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
