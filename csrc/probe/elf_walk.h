@@ -1,0 +1,85 @@
+/* What is loaded, read from memory alone: objects, their dynamic sections, relocations, symbols, build ids.
+ *
+ * Vocabulary.
+ *   object   one executable or library that ld.so has mapped, or the vdso.
+ *   bias     what ld.so added to the object's own addresses.
+ *   slot     a word of an object that holds the address of a function: GOT, PLT-GOT, or a function pointer in data.
+ *
+ * Thread rules: nothing here takes a lock except rp_elf_list (ld.so's own, briefly), allocates from malloc, or needs the GIL.
+ * The memory of an object is read without asking again whether it is loaded: the caller keeps it from being unloaded. */
+#ifndef RP_PROBE_ELF_WALK_H
+#define RP_PROBE_ELF_WALK_H
+
+#include <link.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base.h"
+
+struct rp_elf {
+	const char *path;    /* in the list's own memory; the program's own path for the executable, "[vdso]" for the vdso */
+	uintptr_t bias;
+	uintptr_t start, end; /* first and past the last mapped byte */
+	const ElfW(Phdr) *phdr;
+	uint32_t phnum;
+	int is_main, is_vdso, is_loader, is_self; /* self: the object this code is in */
+};
+
+struct rp_elf_list {
+	struct rp_elf *objects; /* in load order: the order in which symbols are looked up */
+	uint32_t count, cap;
+	char *text; /* paths */
+	size_t text_used, text_cap;
+	unsigned long long adds, subs; /* ld.so's counters when the list was made */
+	int too_small;
+};
+
+#define RP_ELF_LIST_INIT { NULL, 0, 0, NULL, 0, 0, 0, 0, 0 }
+#define RP_ELF_OBJECTS_MAX 65536
+
+/* Lists what is loaded now, into memory of its own (mmap). 0 or RP_ENOMEM. Takes ld.so's list lock. */
+int rp_elf_list(struct rp_elf_list *ret_list);
+void rp_elf_list_release(struct rp_elf_list *l);
+/* ld.so's counters of objects loaded and unloaded so far: 50 ns, to see whether a list is still true. */
+void rp_elf_counters(unsigned long long *ret_adds, unsigned long long *ret_subs);
+/* Whether [at, at + bytes) lies in a loaded segment of the object. */
+int rp_elf_holds(const struct rp_elf *e, uintptr_t at, size_t bytes);
+/* Whether the address is in an executable segment. */
+int rp_elf_is_code(const struct rp_elf *e, uintptr_t at);
+
+/* The build id's bytes in the object's memory, NULL when it has none. */
+const uint8_t *rp_elf_build_id(const struct rp_elf *e, uint32_t *ret_len);
+/* The PT_GNU_EH_FRAME header, 0 when it has none. */
+uintptr_t rp_elf_eh_frame_hdr(const struct rp_elf *e);
+/* Pages ld.so made read-only after relocation; 0 when there are none. */
+int rp_elf_relro(const struct rp_elf *e, uintptr_t *ret_start, uintptr_t *ret_end);
+
+/* The dynamic section, with all addresses checked to lie in the object. */
+struct rp_elf_dyn {
+	const ElfW(Sym) *symtab;
+	const char *strtab;
+	size_t strsz;
+	const uint32_t *gnu_hash;
+	const uint32_t *hash;
+	const uint16_t *versym;
+	struct rp_elf_rel_table {
+		uintptr_t at;
+		size_t bytes;
+		int has_addend;
+	} rel[3]; /* DT_RELA, DT_REL, DT_JMPREL; at = 0 where missing */
+};
+/* 0, or RP_EDAMAGED when a table is missing or lies outside. */
+int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e);
+/* Address of a symbol the object defines (default version, function), 0 when it does not. */
+uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name);
+
+/* Calls fn for each relocation that puts a named symbol's address into a word that lies in the object. */
+struct rp_elf_slot {
+	uintptr_t *word;
+	const char *symbol; /* terminated */
+	int weak_undefined; /* the object lives without it */
+};
+typedef void rp_elf_slot_fn(const struct rp_elf_slot *slot, void *arg);
+void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slot_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,412 @@
+/* How a slot is changed safely:
+ *   - An object is pinned (dlopen with RTLD_NOLOAD) while it is read and written. That keeps it from vanishing, and it waits for a
+ *     dlopen in flight on another thread, so an object is never seen half-relocated: ld.so would add the bias to our
+ *     address.
+ *   - Only a slot that holds what we know is changed: the original, another symbol of the original's own library, or the stub of
+ *     lazy binding. Whatever else stands there belongs to another tool or to an allocator of the object's own, and sending its
+ *     frees to the wrong heap would be worse than not seeing them.
+ *   - NULL stays NULL: the program asks whether a weak function exists. */
+#define _GNU_SOURCE
+
+#include "probe/got_patch.h"
+
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SLOTS_MAX (1u << 18) /* reserved, touched as needed; a process with 300 libraries has about 500 */
+
+struct patch {
+	uintptr_t *slot;
+	uintptr_t saved;  /* put back at removal */
+	uint32_t hook;
+	uint32_t object;  /* index in known[] */
+};
+
+struct known {
+	const ElfW(Phdr) *phdr; /* with bias and path: an identity; never dereferenced */
+	uintptr_t bias;
+	uint64_t path_hash;
+	int is_main;
+	int gone;
+	char *path; /* NULL for the executable */
+};
+
+static struct {
+	const struct rp_got_hook *hooks;
+	uint32_t n_hooks;
+	uintptr_t home_start[RP_GOT_HOOKS_MAX], home_end[RP_GOT_HOOKS_MAX]; /* the object each original is in */
+	struct patch *patches;
+	uint32_t n_patches;
+	struct known *known;
+	uint32_t n_known;
+	char *paths; /* of known objects */
+	size_t paths_used;
+	/* Changed by who holds `owner`, read by all: relaxed, a stale value costs one more look. */
+	_Atomic unsigned long long adds, subs;
+	/* pid of the process one of whose threads refreshes now, 0: none. In a forked child the parent's value does not count. */
+	_Atomic int owner;
+	_Atomic int again;
+	_Atomic int active;
+	uint32_t foreign, stuck;
+} got;
+
+#define PATHS_BYTES ((size_t)RP_ELF_OBJECTS_MAX * 160)
+
+static void *reserve(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static uint64_t hash_path(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+/* ---- one object ---- */
+
+struct object_patch {
+	const struct rp_elf *elf;
+	const struct rp_elf_dyn *dyn;
+	uint32_t index;
+	uintptr_t relro_start, relro_end;
+	int relro_open; /* 1: made writable; -1: could not be */
+};
+
+static int in_relro(const struct object_patch *o, uintptr_t at)
+{
+	return at >= o->relro_start && at < o->relro_end;
+}
+
+static int make_writable(struct object_patch *o, uintptr_t at)
+{
+	if (!in_relro(o, at)) {
+		for (uint32_t i = 0; i < o->elf->phnum; i++) {
+			const ElfW(Phdr) *p = &o->elf->phdr[i];
+			if (p->p_type == PT_LOAD && p->p_flags & PF_W && at - (o->elf->bias + p->p_vaddr) < p->p_memsz)
+				return 1;
+		}
+		return 0;
+	}
+	if (!o->relro_open)
+		o->relro_open = mprotect((void *)o->relro_start, o->relro_end - o->relro_start, PROT_READ | PROT_WRITE) ? -1 : 1;
+	return o->relro_open > 0;
+}
+
+static void close_relro(struct object_patch *o)
+{
+	if (o->relro_open > 0)
+		mprotect((void *)o->relro_start, o->relro_end - o->relro_start, PROT_READ);
+	o->relro_open = 0;
+}
+
+static int find_hook(const char *symbol)
+{
+	for (uint32_t i = 0; i < got.n_hooks; i++)
+		if (!strcmp(got.hooks[i].symbol, symbol))
+			return (int)i;
+	return -1;
+}
+
+/* What to put back when `value` is found in a slot for hook h; 0: the slot is to be left alone. */
+static uintptr_t replaceable(const struct object_patch *o, uint32_t h, uintptr_t value)
+{
+	uintptr_t real = (uintptr_t)*got.hooks[h].real;
+	if (value == real || (value >= got.home_start[h] && value < got.home_end[h]))
+		return value;
+	if (rp_elf_is_code(o->elf, value) && !rp_elf_defined(o->elf, o->dyn, got.hooks[h].symbol))
+		return real; /* the stub that would look the symbol up at the first call */
+	return 0;
+}
+
+static void patch_slot(const struct rp_elf_slot *slot, void *arg)
+{
+	struct object_patch *o = arg;
+	int h = find_hook(slot->symbol);
+	if (h < 0 || !*got.hooks[h].real)
+		return;
+	uintptr_t value = *slot->word, hook = (uintptr_t)got.hooks[h].hook;
+	if (!value || value == hook)
+		return;
+	uintptr_t saved = replaceable(o, (uint32_t)h, value);
+	if (!saved) {
+		got.foreign++;
+		return;
+	}
+	if (got.n_patches == SLOTS_MAX || !make_writable(o, (uintptr_t)slot->word)) {
+		got.stuck++;
+		return;
+	}
+	got.patches[got.n_patches++] = (struct patch){ slot->word, saved, (uint32_t)h, o->index };
+	/* Release: whoever calls through the slot finds the hook's table filled. */
+	__atomic_store_n(slot->word, hook, __ATOMIC_RELEASE);
+}
+
+static void *pin(const char *path, int is_main)
+{
+	return dlopen(is_main ? NULL : path, RTLD_LAZY | RTLD_NOLOAD);
+}
+
+/* 0: patched (or nothing to patch); else it is not there any more. */
+static int patch_object(const struct rp_elf *e, uint32_t index)
+{
+	void *handle = pin(e->path, e->is_main);
+	if (!handle)
+		return RP_ENOTFOUND;
+	struct rp_elf_dyn dyn;
+	if (!rp_elf_dyn_open(&dyn, e)) {
+		struct object_patch o = { e, &dyn, index, 0, 0, 0 };
+		if (!rp_elf_relro(e, &o.relro_start, &o.relro_end))
+			o.relro_start = o.relro_end = 0;
+		rp_elf_slots(e, &dyn, patch_slot, &o);
+		close_relro(&o);
+	}
+	dlclose(handle);
+	return 0;
+}
+
+/* ---- all objects ---- */
+
+static int known_index(const struct rp_elf *e)
+{
+	uint64_t hash = hash_path(e->path);
+	for (uint32_t i = 0; i < got.n_known; i++)
+		if (!got.known[i].gone && got.known[i].bias == e->bias && got.known[i].phdr == e->phdr
+		    && got.known[i].path_hash == hash)
+			return (int)i;
+	return -1;
+}
+
+static int remember(const struct rp_elf *e)
+{
+	size_t len = strlen(e->path) + 1;
+	if (got.n_known == RP_ELF_OBJECTS_MAX || PATHS_BYTES - got.paths_used < len)
+		return -1;
+	char *path = memcpy(got.paths + got.paths_used, e->path, len);
+	got.paths_used += len;
+	got.known[got.n_known] = (struct known){ e->phdr, e->bias, hash_path(e->path), e->is_main, 0, path };
+	return (int)got.n_known++;
+}
+
+static void forget_unloaded(const struct rp_elf_list *l)
+{
+	for (uint32_t i = 0; i < got.n_known; i++) {
+		int found = 0;
+		for (uint32_t j = 0; j < l->count && !found; j++)
+			found = l->objects[j].bias == got.known[i].bias && l->objects[j].phdr == got.known[i].phdr;
+		got.known[i].gone |= !found;
+	}
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < got.n_patches; i++)
+		if (!got.known[got.patches[i].object].gone)
+			got.patches[kept++] = got.patches[i];
+	got.n_patches = kept;
+}
+
+/* An object that was unloaded and loaded again at the same place looks like the old one but has fresh slots. */
+static void drop_lost_patches(uint32_t object)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < got.n_patches; i++)
+		if (got.patches[i].object != object)
+			got.patches[kept++] = got.patches[i];
+	got.n_patches = kept;
+}
+
+static void patch_all(const struct rp_elf_list *l, int something_unloaded)
+{
+	for (uint32_t i = 0; i < l->count; i++) {
+		const struct rp_elf *e = &l->objects[i];
+		if (e->is_vdso || e->is_loader || e->is_self)
+			continue;
+		int index = known_index(e);
+		if (index >= 0 && !something_unloaded)
+			continue;
+		if (index >= 0) {
+			void *handle = pin(e->path, e->is_main);
+			if (!handle)
+				continue;
+			int lost = 0;
+			for (uint32_t p = 0; p < got.n_patches && !lost; p++)
+				lost = got.patches[p].object == (uint32_t)index
+				       && *got.patches[p].slot != (uintptr_t)got.hooks[got.patches[p].hook].hook;
+			if (lost) {
+				drop_lost_patches((uint32_t)index);
+				patch_object(e, (uint32_t)index);
+			}
+			dlclose(handle);
+			continue;
+		}
+		if ((index = remember(e)) >= 0 && patch_object(e, (uint32_t)index))
+			got.known[index].gone = 1;
+	}
+}
+
+static int scan(void)
+{
+	struct rp_elf_list l;
+	if (rp_elf_list(&l))
+		return RP_ENOMEM;
+	int unloaded = atomic_load_explicit(&got.subs, memory_order_relaxed) != l.subs;
+	if (unloaded)
+		forget_unloaded(&l);
+	patch_all(&l, unloaded);
+	atomic_store_explicit(&got.adds, l.adds, memory_order_relaxed);
+	atomic_store_explicit(&got.subs, l.subs, memory_order_relaxed);
+	rp_elf_list_release(&l);
+	return 0;
+}
+
+static int own(void)
+{
+	int none = 0, pid = (int)getpid();
+	/* Acquire and release: the other side is the previous owner, whose changes to `got` must be seen. */
+	while (!atomic_compare_exchange_weak_explicit(&got.owner, &none, pid, memory_order_acquire, memory_order_relaxed)) {
+		if (none == pid)
+			return 0;
+		/* 0 again (spurious), or the parent's: its thread does not exist here. The next round takes it over. */
+	}
+	return 1;
+}
+
+static void disown(void)
+{
+	atomic_store_explicit(&got.owner, 0, memory_order_release);
+}
+
+int rp_got_refresh(void)
+{
+	if (!atomic_load_explicit(&got.active, memory_order_acquire))
+		return 0;
+	unsigned long long adds, subs;
+	int changed = 0;
+	for (int round = 0; round < 4; round++) {
+		rp_elf_counters(&adds, &subs);
+		if (adds == atomic_load_explicit(&got.adds, memory_order_relaxed)
+		    && subs == atomic_load_explicit(&got.subs, memory_order_relaxed))
+			return changed;
+		if (!own()) {
+			/* Waiting here could wait for ourselves: the owner may stand before ld.so's lock, which a constructor's
+			 * thread holds. The owner looks at the counters once more. */
+			atomic_store_explicit(&got.again, 1, memory_order_release);
+			return changed;
+		}
+		do {
+			atomic_store_explicit(&got.again, 0, memory_order_relaxed);
+			if (atomic_load_explicit(&got.active, memory_order_relaxed))
+				scan();
+		} while (atomic_load_explicit(&got.again, memory_order_acquire));
+		disown();
+		changed = 1;
+	}
+	return changed;
+}
+
+/* ---- install and remove ---- */
+
+/* The first definition in load order is the one the program's own calls reach: a preloaded allocator comes before libc.
+ * Not dlsym: in an executable that is not position-independent it may answer with the executable's PLT stub, which goes through
+ * a slot we patch. */
+static void find_originals(const struct rp_elf_list *l)
+{
+	for (uint32_t i = 0; i < l->count; i++) {
+		const struct rp_elf *e = &l->objects[i];
+		struct rp_elf_dyn dyn;
+		if (e->is_vdso || e->is_loader || e->is_self || rp_elf_dyn_open(&dyn, e))
+			continue;
+		for (uint32_t h = 0; h < got.n_hooks; h++) {
+			uintptr_t at = got.home_end[h] ? 0 : rp_elf_defined(e, &dyn, got.hooks[h].symbol);
+			if (!at)
+				continue;
+			got.home_start[h] = e->start;
+			got.home_end[h] = e->end;
+			if (!*got.hooks[h].real)
+				*got.hooks[h].real = (void *)at;
+		}
+	}
+}
+
+static int reserve_tables(void)
+{
+	if (!got.patches)
+		got.patches = reserve(SLOTS_MAX * sizeof *got.patches);
+	if (!got.known)
+		got.known = reserve(RP_ELF_OBJECTS_MAX * sizeof *got.known);
+	if (!got.paths)
+		got.paths = reserve(PATHS_BYTES);
+	return got.patches && got.known && got.paths ? 0 : RP_ENOMEM;
+}
+
+int rp_got_install(const struct rp_got_hook *hooks, uint32_t n)
+{
+	rp_assert(n <= RP_GOT_HOOKS_MAX);
+	if (atomic_load(&got.active))
+		return RP_EBUSY;
+	if (reserve_tables())
+		return RP_ENOMEM;
+	struct rp_elf_list l;
+	if (rp_elf_list(&l))
+		return RP_ENOMEM;
+	got.hooks = hooks;
+	got.n_hooks = n;
+	got.n_patches = got.n_known = 0;
+	got.paths_used = 0;
+	got.foreign = got.stuck = 0;
+	memset(got.home_end, 0, sizeof got.home_end);
+	find_originals(&l);
+	rp_elf_list_release(&l);
+	/* ld.so's counters begin at the number of startup objects: these values mean "never looked". */
+	atomic_store(&got.adds, 0);
+	atomic_store(&got.subs, 0);
+	atomic_store(&got.active, 1);
+	rp_got_refresh();
+	return 0;
+}
+
+static void put_back(const struct rp_elf *e, uint32_t index)
+{
+	void *handle = pin(e->path, e->is_main);
+	if (!handle)
+		return;
+	struct object_patch o = { e, NULL, index, 0, 0, 0 };
+	if (!rp_elf_relro(e, &o.relro_start, &o.relro_end))
+		o.relro_start = o.relro_end = 0;
+	for (uint32_t i = 0; i < got.n_patches; i++) {
+		const struct patch *p = &got.patches[i];
+		uintptr_t hook = (uintptr_t)got.hooks[p->hook].hook;
+		if (p->object == index && *p->slot == hook && make_writable(&o, (uintptr_t)p->slot))
+			__atomic_store_n(p->slot, p->saved, __ATOMIC_RELEASE);
+	}
+	close_relro(&o);
+	dlclose(handle);
+}
+
+void rp_got_remove(void)
+{
+	if (!atomic_exchange(&got.active, 0))
+		return;
+	while (!own()) /* a refresh in flight on another thread ends soon: it needs no lock the caller holds */
+		usleep(100);
+	struct rp_elf_list l;
+	if (!rp_elf_list(&l)) {
+		for (uint32_t i = 0; i < l.count; i++) {
+			int index = known_index(&l.objects[i]);
+			if (index >= 0)
+				put_back(&l.objects[i], (uint32_t)index);
+		}
+		rp_elf_list_release(&l);
+	}
+	got.n_patches = got.n_known = 0;
+	disown();
+}
+
+void rp_got_counts(struct rp_got_counts *ret_counts)
+{
+	*ret_counts = (struct rp_got_counts){ got.n_known, got.n_patches, got.foreign, got.stuck };
+}

@@ -1,0 +1,236 @@
+/* Loaded objects as MODULE definitions, and what the unwinder needs to know of them.
+ *
+ * The list is made by elf_walk.c without allocating; it is compared and written out after ld.so's lock is free again. One thread
+ * at a time does so; another that comes meanwhile leaves a note and goes on, for the reason told in got_patch.c. */
+#define _GNU_SOURCE
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "probe/cfi.h"
+#include "probe/elf_walk.h"
+#include "probe/probe.h"
+#include "probe/unwind.h"
+
+struct module {
+	uintptr_t bias, start;
+	uint64_t path_hash;
+	uint32_t id;
+	int seen;
+};
+
+static struct {
+	struct module *modules;
+	uint32_t n;
+	_Atomic uint32_t ids;
+	/* Relaxed: a stale value costs one more scan. */
+	_Atomic unsigned long long adds, subs;
+	_Atomic int owner; /* pid of the process whose thread scans, 0: none; acquire on take, release on give */
+	_Atomic int again;
+	_Atomic int active;
+	struct rp_cfi_objects *retired; /* tables of an earlier scan; the last one may still be read by a walk in flight */
+} map;
+
+static uint64_t hash_path(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+/* Allocators that come inside a library under a name of its own, and malloc itself. Found only when they are exported: a hidden
+ * one leaves no name in memory. */
+static const char *const allocator_names[] = { "malloc", "mi_malloc", "je_malloc", "tc_malloc", "_rjem_malloc", "scalable_malloc" };
+
+static int has_own_allocator(const struct rp_elf *e, uintptr_t malloc_home)
+{
+	struct rp_elf_dyn dyn;
+	if (e->is_vdso || e->is_loader || e->is_self || e->start == malloc_home || rp_elf_dyn_open(&dyn, e))
+		return 0;
+	const char *name = strrchr(e->path, '/');
+	if (name && !strncmp(name, "/libc.so", 8)) /* with an allocator preloaded libc's own is not used */
+		return 0;
+	for (size_t i = 0; i < RP_COUNT_OF(allocator_names); i++)
+		if (rp_elf_defined(e, &dyn, allocator_names[i]))
+			return 1;
+	return 0;
+}
+
+/* Where the malloc is that the whole program uses: the first in load order. */
+static uintptr_t find_malloc_home(const struct rp_elf_list *l)
+{
+	for (uint32_t i = 0; i < l->count; i++) {
+		struct rp_elf_dyn dyn;
+		const struct rp_elf *e = &l->objects[i];
+		if (!e->is_vdso && !e->is_loader && !e->is_self && !rp_elf_dyn_open(&dyn, e) && rp_elf_defined(e, &dyn, "malloc"))
+			return e->start;
+	}
+	return 0;
+}
+
+static int define_module(const struct rp_elf *e, uint32_t id, uint32_t flags)
+{
+	struct rp_str path = { e->path, (uint32_t)strlen(e->path) }, build_id = { "", 0 };
+	build_id.s = (const char *)rp_elf_build_id(e, &build_id.len);
+	if (!build_id.s)
+		build_id = RP_STR("");
+	uint8_t *end, *p = rp_define_begin(path.len + build_id.len + 96, &end);
+	if (!p)
+		return RP_ENOSPACE;
+	rp_define_end(rp_def_put_module(p, end, id, e->bias, e->start, e->end, path, build_id, flags));
+	return 0;
+}
+
+static void define_unload(uint32_t id)
+{
+	uint8_t *end, *p = rp_define_begin(64, &end);
+	if (p)
+		rp_define_end(rp_def_put_unload(p, end, id, rp_clock_ticks()));
+}
+
+static struct module *find_module(const struct rp_elf *e)
+{
+	for (uint32_t i = 0; i < map.n; i++)
+		if (map.modules[i].start == e->start && map.modules[i].bias == e->bias
+		    && map.modules[i].path_hash == hash_path(e->path))
+			return &map.modules[i];
+	return NULL;
+}
+
+static void add_new(const struct rp_elf_list *l)
+{
+	uintptr_t malloc_home = find_malloc_home(l);
+	for (uint32_t i = 0; i < l->count; i++) {
+		const struct rp_elf *e = &l->objects[i];
+		struct module *m = find_module(e);
+		if (!m && map.n < RP_ELF_OBJECTS_MAX) {
+			m = &map.modules[map.n++];
+			*m = (struct module){ e->bias, e->start, hash_path(e->path), rp_define_id(&map.ids), 1 };
+			define_module(e, m->id, has_own_allocator(e, malloc_home) ? RP_MODULE_STATIC_ALLOCATOR : 0);
+		}
+		if (m)
+			m->seen = 1;
+	}
+}
+
+static void drop_unseen(void)
+{
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < map.n; i++) {
+		struct module m = map.modules[i];
+		if (!m.seen) {
+			define_unload(m.id);
+			continue;
+		}
+		m.seen = 0;
+		map.modules[kept++] = m;
+	}
+	if (kept != map.n)
+		rp_unwind_code_gone();
+	map.n = kept;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct rp_cfi_object *x = a, *y = b;
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static size_t objects_bytes(uint32_t n)
+{
+	return sizeof(struct rp_cfi_objects) + n * sizeof(struct rp_cfi_object);
+}
+
+static void release_objects(struct rp_cfi_objects *o)
+{
+	if (o)
+		munmap(o, objects_bytes(o->count));
+}
+
+/* For a libc without _dl_find_object. The table before the last is released: a walk takes microseconds, scans are seldom. */
+static void publish_objects(const struct rp_elf_list *l)
+{
+	struct rp_cfi_objects *o = mmap(NULL, objects_bytes(l->count), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (o == MAP_FAILED)
+		return;
+	o->count = l->count;
+	for (uint32_t i = 0; i < l->count; i++)
+		o->at[i] = (struct rp_cfi_object){ l->objects[i].start, l->objects[i].end, rp_elf_eh_frame_hdr(&l->objects[i]) };
+	qsort(o->at, o->count, sizeof o->at[0], by_start);
+	release_objects(map.retired);
+	map.retired = (struct rp_cfi_objects *)rp_cfi_set_objects(o);
+}
+
+static void scan(void)
+{
+	struct rp_elf_list l;
+	if (rp_elf_list(&l))
+		return;
+	publish_objects(&l);
+	add_new(&l);
+	drop_unseen();
+	atomic_store_explicit(&map.adds, l.adds, memory_order_relaxed);
+	atomic_store_explicit(&map.subs, l.subs, memory_order_relaxed);
+	rp_elf_list_release(&l);
+}
+
+static int own(void)
+{
+	int none = 0, pid = (int)getpid();
+	while (!atomic_compare_exchange_weak_explicit(&map.owner, &none, pid, memory_order_acquire, memory_order_relaxed))
+		if (none == pid)
+			return 0; /* else spurious, or left by the parent of a fork: taken over in the next round */
+	return 1;
+}
+
+void rp_modules_refresh(void)
+{
+	unsigned long long adds, subs;
+	if (!atomic_load_explicit(&map.active, memory_order_acquire))
+		return;
+	rp_elf_counters(&adds, &subs);
+	if (adds == atomic_load_explicit(&map.adds, memory_order_relaxed)
+	    && subs == atomic_load_explicit(&map.subs, memory_order_relaxed))
+		return;
+	if (!own()) {
+		atomic_store_explicit(&map.again, 1, memory_order_release);
+		return;
+	}
+	do {
+		atomic_store_explicit(&map.again, 0, memory_order_relaxed);
+		scan();
+	} while (atomic_load_explicit(&map.again, memory_order_acquire));
+	atomic_store_explicit(&map.owner, 0, memory_order_release);
+}
+
+int rp_modules_install(void)
+{
+	int err = rp_unwind_install();
+	if (err)
+		return err;
+	if (!map.modules) {
+		map.modules = mmap(NULL, RP_ELF_OBJECTS_MAX * sizeof *map.modules, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (map.modules == MAP_FAILED) {
+			map.modules = NULL;
+			return RP_ENOMEM;
+		}
+	}
+	map.n = 0;
+	atomic_store(&map.ids, 0);
+	atomic_store(&map.adds, 0);
+	atomic_store(&map.subs, 0);
+	atomic_store(&map.owner, 0);
+	atomic_store(&map.active, 1);
+	rp_modules_refresh();
+	return 0;
+}
+
+void rp_modules_remove(void)
+{
+	atomic_store(&map.active, 0);
+}

@@ -1,0 +1,602 @@
+/* Native stacks: from a hook's caller out to the innermost evaluator call.
+ *
+ * Three layers, each only asked when the one before does not know (docs/native-stacks.md has the argument and the figures):
+ *   1. Stacks by their words. For a stack seen before, the places and values of all words that decided the walk are kept: the
+ *      return addresses, and what is needed of saved frame pointers. When all are the same again, at the same distance below
+ *      the evaluator, so is the stack. About one load a frame.
+ *   2. Rows by their address. Where the caller's frame is, given a code address: 16 bytes, exact.
+ *   3. cfi.c: the frame information of the object.
+ *
+ * All tables are the thread's own: no lock, no atomic, nothing shared. Signal handlers have their own rows, because they may
+ * interrupt a change of the others. */
+#define _GNU_SOURCE
+
+#include "probe/unwind.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "probe/arch.h"
+#include "probe/cfi.h"
+#include "probe/elf_walk.h"
+#include "probe/probe.h"
+
+#define ROWS (1u << 11)        /* code addresses on stacks at allocations: a few hundred in most programs */
+#define SIGNAL_ROWS (1u << 10)
+#define SETS (1u << 11)
+#define WAYS 4u
+#define INDEX (1u << 16)       /* open addressing over the interned stacks, at most half full */
+#define ARENA_WORDS (1u << 20) /* 8 MiB of address space a thread; touched as stacks appear */
+#define PAGE_BYTES 4096
+#define SAME_FP INT16_MIN
+/* A stack further away than this from a bound is on another stack (a fiber's, a coroutine's). */
+#define STACK_BYTES_MAX ((uintptr_t)1 << 32)
+/* Words that may be read above the evaluator's frame address: its saved frame pointer and return address lie there. */
+#define ABOVE_BASE_BYTES 64
+
+/* A row of cfi.h that fits 16 bytes. */
+struct step {
+	uintptr_t key; /* the code address that was looked up; 0: empty */
+	int32_t cfa_offset;
+	int16_t fp_offset; /* saved at CFA + this; SAME_FP: untouched */
+	int8_t ra_words;   /* return address at CFA + 8 times this */
+	uint8_t kind;      /* enum rp_cfi_cfa, RP_CFI_CFA_EXPR here standing for "ask cfi.c", or STEP_END */
+};
+
+#define STEP_END 255 /* the outermost frame: a thread's or the program's start */
+
+struct way {
+	uintptr_t first;   /* return address into the hook's caller; 0: empty */
+	uint64_t distance; /* from the hook's frame address to native_base; the address itself in threads without Python */
+	uint32_t id;
+	uint32_t at;       /* in the arena: n_equal words, n_near words, then their offsets, two to a word */
+	uint16_t n_equal;  /* words that must be the same */
+	uint16_t n_near;   /* words that must point to the same place relative to the hook's frame */
+};
+
+struct interned {
+	uint32_t hash;
+	uint32_t id; /* 0: empty */
+	uint32_t at; /* in the arena: n addresses */
+	uint32_t n;
+};
+
+struct rp_stack_table {
+	struct rp_stack_table *next; /* all tables ever made; kept for reuse */
+	_Atomic int in_use;
+	uint32_t generation, signal_generation;
+	uint32_t last_id;
+	uint32_t n_interned;
+	uint32_t arena_used;
+	uint32_t victim;
+	uintptr_t stack_high; /* end of the thread's stack, UINTPTR_MAX where unknown */
+	struct rp_unwind_counts counts;
+	struct step rows[ROWS];
+	struct step signal_rows[SIGNAL_ROWS];
+	/* Whole pages, so that giving them back to the kernel empties them. */
+	_Alignas(PAGE_BYTES) struct way ways[SETS][WAYS];
+	_Alignas(PAGE_BYTES) struct interned index[INDEX];
+	_Alignas(PAGE_BYTES) uint64_t arena[ARENA_WORDS];
+};
+
+/* Release on add, acquire on walk: the other side is a thread that takes a table up for reuse. */
+static struct rp_stack_table *_Atomic tables;
+/* Grows when code is unmapped. Relaxed: the thread that could still hold old rows for new code has itself seen the new
+ * library loaded since, which takes ld.so's lock. */
+static _Atomic uint32_t generation_now = 1;
+static uintptr_t self_start, self_end;
+static uintptr_t main_stack_end;
+
+/* ---- tables ---- */
+
+static uintptr_t find_stack_end(const struct rp_thread *t)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	/* glibc puts a thread's control block at the top of its stack. pthread_getattr_np would read /proc and allocate. */
+	uintptr_t end = t->os_tid == (uint32_t)getpid() ? main_stack_end : (uintptr_t)pthread_self();
+	return end > here && end - here < STACK_BYTES_MAX ? end : UINTPTR_MAX;
+}
+
+static struct rp_stack_table *take_free_table(void)
+{
+	for (struct rp_stack_table *s = atomic_load_explicit(&tables, memory_order_acquire); s; s = s->next) {
+		int free = 0;
+		if (atomic_compare_exchange_strong_explicit(&s->in_use, &free, 1, memory_order_acq_rel, memory_order_relaxed))
+			return s;
+	}
+	return NULL;
+}
+
+static struct rp_stack_table *map_table(void)
+{
+	struct rp_stack_table *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (s == MAP_FAILED)
+		return NULL;
+	madvise(s, sizeof *s, MADV_NOHUGEPAGE); /* sparse: a huge page would make 2 MB of every touch */
+	atomic_init(&s->in_use, 1);
+	s->next = atomic_load_explicit(&tables, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&tables, &s->next, s, memory_order_release, memory_order_relaxed))
+		;
+	return s;
+}
+
+/* Stacks only: rows stay true. */
+static void forget_stacks(struct rp_stack_table *s)
+{
+	/* Where pages are larger than we think the advice is refused. */
+	if (madvise(s->ways, sizeof s->ways, MADV_DONTNEED))
+		memset(s->ways, 0, sizeof s->ways);
+	if (madvise(s->index, sizeof s->index, MADV_DONTNEED))
+		memset(s->index, 0, sizeof s->index);
+	s->n_interned = 0;
+	s->arena_used = 0;
+	s->counts.forgets++;
+}
+
+static void forget_all(struct rp_stack_table *s, uint32_t generation)
+{
+	memset(s->rows, 0, sizeof s->rows);
+	forget_stacks(s);
+	s->generation = generation;
+}
+
+static struct rp_stack_table *make_table(struct rp_thread *t)
+{
+	struct rp_stack_table *s = take_free_table();
+	if (s) {
+		memset(s->signal_rows, 0, sizeof s->signal_rows);
+		forget_all(s, 0);
+		memset(&s->counts, 0, sizeof s->counts);
+		s->last_id = 0;
+	} else if (!(s = map_table()))
+		return NULL;
+	s->generation = s->signal_generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
+	s->stack_high = find_stack_end(t);
+	atomic_signal_fence(memory_order_release); /* a sample on this thread must see it whole */
+	t->stacks = s;
+	return s;
+}
+
+static void on_thread_begin(struct rp_thread *t)
+{
+	if (!t->stacks)
+		make_table(t);
+}
+
+static void on_thread_end(struct rp_thread *t)
+{
+	struct rp_stack_table *s = t->stacks;
+	t->stacks = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (s)
+		atomic_store_explicit(&s->in_use, 0, memory_order_release);
+}
+
+/* ---- rows ---- */
+
+static int is_compact(const struct rp_cfi_row *row)
+{
+	return row->cfa != RP_CFI_CFA_EXPR && !row->is_signal_frame && row->ra.kind == RP_CFI_AT_CFA && row->ra.offset % 8 == 0
+	       && row->ra.offset / 8 >= INT8_MIN && row->ra.offset / 8 <= INT8_MAX
+	       && (row->fp.kind == RP_CFI_SAME
+		   || (row->fp.kind == RP_CFI_AT_CFA && row->fp.offset > INT16_MIN && row->fp.offset <= INT16_MAX));
+}
+
+static void compact(struct step *ret_step, uintptr_t key, const struct rp_cfi_row *row)
+{
+	struct step s = { .key = key, .kind = row->ra.kind == RP_CFI_UNDEFINED ? STEP_END : RP_CFI_CFA_EXPR };
+	if (is_compact(row)) {
+		s.kind = row->cfa;
+		s.cfa_offset = row->cfa_offset;
+		s.fp_offset = row->fp.kind == RP_CFI_SAME ? SAME_FP : (int16_t)row->fp.offset;
+		s.ra_words = (int8_t)(row->ra.offset / 8);
+	}
+	*ret_step = s;
+}
+
+RP_INLINE uint32_t mix(uint64_t v)
+{
+	return (uint32_t)((v * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+/* ---- the walk ---- */
+
+struct walk {
+	struct rp_cfi_frame f;
+	int exact;       /* f.pc is where the frame was interrupted, not where it will be returned to */
+	uintptr_t base;  /* the innermost evaluator call's frame address; 0: walk to the end */
+	struct rp_cfi_bounds bounds;
+	struct step *rows; /* NULL: none to use */
+	uint32_t rows_mask;
+	struct rp_unwind_counts *counts;
+
+	/* what decided the walk: for layer 1 */
+	uintptr_t hook_frame;
+	int repeatable; /* every frame so far can be decided by its words again */
+	uint32_t n_equal, n_near;
+	struct {
+		uint32_t offset; /* from hook_frame */
+		uint64_t word;
+	} equal[RP_NATIVE_FRAMES_MAX + 2], near[2 * (RP_NATIVE_FRAMES_MAX + 2)];
+};
+
+enum walk_state { WALK_ON, WALK_AT_BASE, WALK_NO_CALLER, WALK_CUT };
+
+static void note_equal(struct walk *w, uintptr_t at, uintptr_t word)
+{
+	uintptr_t offset = at - w->hook_frame;
+	if (at < w->hook_frame || offset > UINT32_MAX || w->n_equal == RP_COUNT_OF(w->equal)) {
+		w->repeatable = 0;
+		return;
+	}
+	w->equal[w->n_equal].offset = (uint32_t)offset;
+	w->equal[w->n_equal++].word = word;
+}
+
+/* A word whose value is an address on this stack: it must lie at the same distance next time. */
+static void note_near(struct walk *w, uintptr_t at, uintptr_t word)
+{
+	uintptr_t offset = at - w->hook_frame;
+	if (!at || at < w->hook_frame || offset > UINT32_MAX || w->n_near == RP_COUNT_OF(w->near)) {
+		w->repeatable = 0;
+		return;
+	}
+	if (w->n_near && w->near[w->n_near - 1].offset == (uint32_t)offset)
+		return;
+	w->near[w->n_near].offset = (uint32_t)offset;
+	w->near[w->n_near++].word = word - w->hook_frame;
+}
+
+/* Code without frame information (a JIT's): if it keeps a frame pointer, the frame pointer leads on. It is believed only when it
+ * points up this stack and the return address there is in a loaded object. */
+static enum walk_state step_by_frame_pointer(struct walk *w)
+{
+	struct rp_cfi_frame next = w->f;
+	int known = 0;
+	w->repeatable = 0;
+	if (w->f.fp < w->f.sp || (w->base && w->f.fp >= w->base) || rp_cfi_read(&w->bounds, w->f.fp, &next.fp)
+	    || rp_cfi_read(&w->bounds, w->f.fp + 8, &next.pc))
+		return WALK_CUT;
+	next.pc = RP_ARCH_CODE_ADDRESS(next.pc);
+	rp_cfi_find(next.pc, &known);
+	if (!known)
+		return WALK_CUT;
+	next.sp = w->f.fp + 16;
+	next.fp_at = w->f.fp;
+	w->f = next;
+	w->exact = 0;
+	return WALK_ON;
+}
+
+static enum walk_state step_by_row(struct walk *w, const struct rp_cfi_row *row)
+{
+	w->repeatable = 0;
+	int err = rp_cfi_step(&w->f, row, &w->bounds);
+	if (err)
+		return err == RP_ENOTFOUND ? WALK_NO_CALLER : WALK_CUT;
+	w->exact = row->is_signal_frame;
+	return w->base && w->f.sp > w->base ? WALK_AT_BASE : WALK_ON;
+}
+
+static enum walk_state step_compact(struct walk *w, const struct step *s)
+{
+	uintptr_t cfa, ra, ra_at;
+	switch (s->kind) {
+	case STEP_END: return WALK_NO_CALLER;
+	case RP_CFI_CFA_SP: cfa = w->f.sp; break;
+	case RP_CFI_CFA_FP:
+		cfa = w->f.fp;
+		note_near(w, w->f.fp_at, w->f.fp);
+		break;
+	default: /* RP_CFI_CFA_AT_FP */
+		note_near(w, w->f.fp_at, w->f.fp);
+		if (rp_cfi_read(&w->bounds, w->f.fp + (uintptr_t)(intptr_t)s->cfa_offset, &cfa))
+			return WALK_CUT;
+		note_near(w, w->f.fp + (uintptr_t)(intptr_t)s->cfa_offset, cfa);
+		cfa -= (uintptr_t)(intptr_t)s->cfa_offset; /* added below for the other kinds */
+	}
+	cfa += (uintptr_t)(intptr_t)s->cfa_offset;
+	if (cfa <= w->f.sp || cfa % sizeof(uintptr_t))
+		return WALK_CUT;
+	if (w->base && cfa > w->base)
+		return WALK_AT_BASE;
+	ra_at = cfa + (uintptr_t)((intptr_t)s->ra_words * 8);
+	if (rp_cfi_read(&w->bounds, ra_at, &ra))
+		return WALK_CUT;
+	if (s->fp_offset != SAME_FP) {
+		w->f.fp_at = cfa + (uintptr_t)(intptr_t)s->fp_offset;
+		if (rp_cfi_read(&w->bounds, w->f.fp_at, &w->f.fp))
+			return WALK_CUT;
+	}
+	if (ra_at >= w->hook_frame)
+		note_equal(w, ra_at, ra);
+	w->f.pc = RP_ARCH_CODE_ADDRESS(ra);
+	w->f.sp = cfa;
+	w->exact = 0;
+	return w->f.pc ? WALK_ON : WALK_NO_CALLER;
+}
+
+/* To the caller of w->f. After WALK_AT_BASE w->f is the evaluator call itself (or what lies above it). */
+static enum walk_state step(struct walk *w)
+{
+	uintptr_t key = w->f.pc - !w->exact;
+	struct step *s = w->rows ? &w->rows[mix(key) & w->rows_mask] : NULL;
+	if (RP_LIKELY(s && s->key == key && s->kind != RP_CFI_CFA_EXPR))
+		return step_compact(w, s);
+	struct rp_cfi_row row;
+	struct step fresh;
+	if (w->counts)
+		w->counts->rows++;
+	int err = rp_cfi_row_at(&row, key);
+	if (err == RP_ENOTFOUND)
+		return step_by_frame_pointer(w);
+	if (err) {
+		w->repeatable = 0;
+		return WALK_CUT;
+	}
+	compact(&fresh, key, &row);
+	if (s)
+		*s = fresh;
+	return fresh.kind == RP_CFI_CFA_EXPR ? step_by_row(w, &row) : step_compact(w, &fresh);
+}
+
+/* Records frames until the end; returns their number. The frame below the evaluator call is the interpreter's own
+ * loop, which the Python frame stands for already: it is left out. */
+static uint32_t collect(struct walk *w, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
+{
+	uint32_t n = 0;
+	enum walk_state how = WALK_ON;
+	*ret_cut = 0;
+	while (n < max) {
+		int is_ours = w->f.pc >= self_start && w->f.pc < self_end;
+		uint64_t address = w->f.pc + (w->exact != 0);
+		how = step(w);
+		if (how == WALK_AT_BASE)
+			break;
+		if (!is_ours)
+			ret_addresses[n++] = address;
+		if (how != WALK_ON)
+			break;
+	}
+	if (how == WALK_AT_BASE)
+		n -= n > 0;
+	*ret_cut = how == WALK_CUT || how == WALK_ON || (how == WALK_NO_CALLER && w->base);
+	return n;
+}
+
+static void set_bounds(struct walk *w, uintptr_t sp, uintptr_t base, uintptr_t stack_high)
+{
+	if (base > sp && base - sp < STACK_BYTES_MAX) {
+		w->base = base;
+		w->bounds = (struct rp_cfi_bounds){ sp, base + ABOVE_BASE_BYTES };
+	} else {
+		w->base = 0;
+		w->bounds = (struct rp_cfi_bounds){ sp, stack_high > sp ? stack_high : UINTPTR_MAX };
+	}
+}
+
+/* ---- stacks by their content ---- */
+
+static uint32_t hash_addresses(const uint64_t *a, uint32_t n)
+{
+	uint64_t h = n;
+	for (uint32_t i = 0; i < n; i++)
+		h = (h ^ a[i]) * UINT64_C(0x9e3779b97f4a7c15), h ^= h >> 29;
+	return (uint32_t)(h >> 16) | 1;
+}
+
+static struct interned *find_interned(struct rp_stack_table *s, uint32_t hash, const uint64_t *a, uint32_t n)
+{
+	for (uint32_t i = hash;; i++) {
+		struct interned *e = &s->index[i & (INDEX - 1)];
+		if (!e->id || (e->hash == hash && e->n == n && !memcmp(&s->arena[e->at], a, n * sizeof *a)))
+			return e;
+	}
+}
+
+/* The id of these addresses, defined in the stream at first sight; RP_STACK_NONE when that was lost. */
+static uint32_t intern(struct rp_thread *t, struct rp_stack_table *s, const uint64_t *a, uint32_t n)
+{
+	if (!n)
+		return RP_STACK_NONE;
+	uint32_t hash = hash_addresses(a, n);
+	struct interned *e = find_interned(s, hash, a, n);
+	if (e->id)
+		return e->id;
+	if (s->n_interned >= INDEX / 2 || ARENA_WORDS - s->arena_used < n)
+		forget_stacks(s);
+	uint64_t id = s->last_id + 1u;
+	if (rp_emit_words(t, RP_EV_STACK, n, &id, 1, a, n, 1))
+		return RP_STACK_NONE;
+	s->last_id++;
+	s->counts.stacks++;
+	for (uint32_t i = 0; i < n; i++)
+		rp_symbols_note(a[i]);
+	/* Handing over a buffer may have made us forget: look again where it belongs. */
+	e = find_interned(s, hash, a, n);
+	memcpy(&s->arena[s->arena_used], a, n * sizeof *a);
+	*e = (struct interned){ hash, (uint32_t)id, s->arena_used, n };
+	s->arena_used += n;
+	s->n_interned++;
+	return (uint32_t)id;
+}
+
+/* ---- stacks by their words ---- */
+
+RP_INLINE int words_match(const struct rp_stack_table *s, const struct way *v, uintptr_t frame)
+{
+	const uint64_t *word = &s->arena[v->at];
+	uint32_t n_equal = v->n_equal, n_near = v->n_near;
+	const uint32_t *offset = (const uint32_t *)(word + n_equal + n_near);
+	for (uint32_t i = 0; i < n_equal; i++)
+		if (*(const uint64_t *)(frame + offset[i]) != word[i])
+			return 0;
+	for (uint32_t i = n_equal; i < n_equal + n_near; i++)
+		if (*(const uint64_t *)(frame + offset[i]) - frame != word[i])
+			return 0;
+	return 1;
+}
+
+static void remember_words(struct rp_stack_table *s, struct way *set, const struct walk *w, uintptr_t first, uint64_t distance,
+			   uint32_t id)
+{
+	uint32_t n = w->n_equal + w->n_near, words = n + (n + 1) / 2;
+	if (ARENA_WORDS - s->arena_used < words)
+		return; /* the next new stack clears the table */
+	uint64_t *word = &s->arena[s->arena_used];
+	uint32_t *offset = (uint32_t *)(word + n);
+	for (uint32_t i = 0; i < w->n_equal; i++) {
+		word[i] = w->equal[i].word;
+		offset[i] = w->equal[i].offset;
+	}
+	for (uint32_t i = 0; i < w->n_near; i++) {
+		word[w->n_equal + i] = w->near[i].word;
+		offset[w->n_equal + i] = w->near[i].offset;
+	}
+	struct way *v = &set[s->victim++ % WAYS];
+	for (uint32_t i = 0; i < WAYS; i++)
+		if (!set[i].first)
+			v = &set[i];
+	*v = (struct way){ first, distance, id, s->arena_used, (uint16_t)w->n_equal, (uint16_t)w->n_near };
+	s->arena_used += words;
+}
+
+RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame,
+					  uint64_t distance, const struct rp_cfi_frame *from)
+{
+	struct walk w;
+	uint64_t addresses[RP_NATIVE_FRAMES_MAX];
+	int cut;
+	w.f = *from;
+	w.exact = 0;
+	w.rows = s->rows;
+	w.rows_mask = ROWS - 1;
+	w.counts = &s->counts;
+	w.hook_frame = frame;
+	w.repeatable = 1;
+	w.n_equal = w.n_near = 0;
+	set_bounds(&w, from->sp - 16, t->native_base, s->stack_high);
+	s->counts.walks++;
+	/* Out of our own frames: the hook and what it called. */
+	for (int ours = 0; w.f.sp <= frame; ours++)
+		if (ours == 8 || step(&w) != WALK_ON)
+			return RP_STACK_NONE;
+	/* The hook's own frame is the fixed point everything else is measured from: nothing inside it decides. */
+	w.repeatable = w.f.pc == first;
+	w.n_equal = w.n_near = 0;
+	uint32_t n = collect(&w, addresses, RP_NATIVE_FRAMES_MAX, &cut);
+	uint32_t id = intern(t, s, addresses, n);
+	if (w.repeatable && (id || !n))
+		remember_words(s, s->ways[mix(first ^ distance << 20) & (SETS - 1)], &w, first, distance, id);
+	return id;
+}
+
+/* The walk begins in this function's caller with the registers C lets us know: the stack pointer at our return, the frame
+ * pointer that our prologue saved. So the function must keep a frame pointer, which __builtin_frame_address sees to. */
+__attribute__((noinline)) uint32_t rp_unwind_stack(struct rp_thread *t, void *first_address, void *frame_address)
+{
+	struct rp_stack_table *s = t->stacks;
+	uintptr_t first = (uintptr_t)first_address, frame = (uintptr_t)frame_address;
+	if (RP_UNLIKELY(!s) && !(s = make_table(t)))
+		return RP_STACK_NONE;
+	uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
+	if (RP_UNLIKELY(s->generation != generation))
+		forget_all(s, generation);
+	uint64_t distance = RP_LIKELY(t->native_base > frame) ? t->native_base - frame : frame;
+	const struct way *set = s->ways[mix(first ^ distance << 20) & (SETS - 1)];
+	for (uint32_t i = 0; i < WAYS; i++)
+		if (set[i].first == first && set[i].distance == distance && words_match(s, &set[i], frame)) {
+			s->counts.hits++;
+			return set[i].id;
+		}
+	uintptr_t own = (uintptr_t)__builtin_frame_address(0);
+	struct rp_cfi_frame from = { (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(), *(uintptr_t *)own, own };
+	return walk_and_remember(t, s, first, frame, distance, &from);
+}
+
+void rp_unwind_forget(struct rp_thread *t)
+{
+	if (t->stacks)
+		forget_stacks(t->stacks);
+}
+
+/* ---- samples ---- */
+
+uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
+{
+	const ucontext_t *uc = ucontext;
+	struct rp_stack_table *s = t->stacks;
+	struct walk w;
+	w.f = (struct rp_cfi_frame){ RP_ARCH_UC_PC(uc), RP_ARCH_UC_SP(uc), RP_ARCH_UC_FP(uc), 0 };
+	w.exact = 1;
+	w.rows = s ? s->signal_rows : NULL;
+	w.rows_mask = SIGNAL_ROWS - 1;
+	w.counts = NULL;
+	w.hook_frame = UINTPTR_MAX; /* nothing is noted */
+	w.repeatable = 0;
+	w.n_equal = w.n_near = 0;
+	*ret_cut = 0;
+	if (s) {
+		uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
+		if (s->signal_generation != generation)
+			memset(s->signal_rows, 0, sizeof s->signal_rows);
+		s->signal_generation = generation;
+	}
+	set_bounds(&w, w.f.sp, t->native_base, s ? s->stack_high : UINTPTR_MAX);
+	/* Without a known end only this page is sure to be readable: a fault here would kill the program. */
+	if (w.bounds.high == UINTPTR_MAX)
+		w.bounds.high = (w.f.sp | 4095) + 1;
+#ifdef RP_ARCH_UC_LR
+	/* A function that calls nothing need not save its return address. */
+	struct rp_cfi_row row;
+	if (max && !rp_cfi_row_at(&row, w.f.pc) && row.ra.kind == RP_CFI_SAME) {
+		ret_addresses[0] = w.f.pc + 1;
+		if (row.cfa == RP_CFI_CFA_SP)
+			w.f.sp += (uintptr_t)(intptr_t)row.cfa_offset;
+		w.f.pc = RP_ARCH_CODE_ADDRESS(RP_ARCH_UC_LR(uc));
+		w.exact = 0;
+		return 1 + collect(&w, ret_addresses + 1, max - 1, ret_cut);
+	}
+#endif
+	return collect(&w, ret_addresses, max, ret_cut);
+}
+
+/* ---- install ---- */
+
+void rp_unwind_code_gone(void)
+{
+	atomic_fetch_add_explicit(&generation_now, 1, memory_order_relaxed);
+}
+
+void rp_unwind_counts(const struct rp_thread *t, struct rp_unwind_counts *ret_counts)
+{
+	*ret_counts = t->stacks ? t->stacks->counts : (struct rp_unwind_counts){ 0 };
+}
+
+static void find_self(void)
+{
+	struct rp_elf_list l;
+	if (rp_elf_list(&l))
+		return;
+	for (uint32_t i = 0; i < l.count; i++)
+		if (l.objects[i].is_self) {
+			self_start = l.objects[i].start;
+			self_end = l.objects[i].end;
+		}
+	rp_elf_list_release(&l);
+}
+
+int rp_unwind_install(void)
+{
+	rp_cfi_init();
+	find_self();
+	uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
+	main_stack_end = end ? *end : 0;
+	for (struct rp_stack_table *s = atomic_load(&tables); s; s = s->next)
+		atomic_store(&s->in_use, 0);
+	return rp_record_on_thread(on_thread_begin, on_thread_end);
+}

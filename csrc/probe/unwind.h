@@ -1,0 +1,22 @@
+/* What module_map.c and the session tell the unwinder. What it does for others is in probe.h. */
+#ifndef RP_PROBE_UNWIND_H
+#define RP_PROBE_UNWIND_H
+
+#include "record/record.h"
+
+/* Before the first walk of a session; no walk of an earlier one is in flight. 0 or a negative code. */
+int rp_unwind_install(void);
+/* Code has been unmapped: what was learnt about addresses may be false from now on. Any thread. */
+void rp_unwind_code_gone(void);
+
+struct rp_unwind_counts {
+	uint64_t hits;    /* stacks known by their words */
+	uint64_t walks;   /* walked frame by frame */
+	uint64_t rows;    /* frame information read and interpreted */
+	uint64_t stacks;  /* distinct stacks defined */
+	uint64_t forgets; /* times the table was full or had to be dropped */
+};
+/* Of this thread's table; zeros when it has none. For tests and the benchmark. */
+void rp_unwind_counts(const struct rp_thread *t, struct rp_unwind_counts *ret_counts);
+
+#endif

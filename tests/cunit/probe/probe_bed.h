@@ -1,0 +1,94 @@
+/* A recording without Python: what the tests of probe/ stand on. Sources of the test that includes this:
+ * got_patch.c elf_walk.c alloc_hook.c unwind.c cfi.c module_map.c. The pieces of probe/ that need Python are stubs here. */
+#ifndef RP_TEST_PROBE_BED_H
+#define RP_TEST_PROBE_BED_H
+
+#include <unistd.h>
+
+#include "../harness.h"
+#include "probe/probe.h"
+#include "probe/unwind.h"
+
+uint32_t rp_frames_lasti(struct rp_thread *t)
+{
+	return RP_LASTI_NONE;
+}
+
+uint32_t rp_frames_lasti_signal(const struct rp_thread *t)
+{
+	return RP_LASTI_NONE;
+}
+
+static _Atomic int bed_noted;
+
+void rp_symbols_note(uint64_t address)
+{
+	atomic_fetch_add(&bed_noted, 1);
+}
+
+void rp_pymalloc_install(void);
+void rp_pymalloc_install(void)
+{
+}
+
+void rp_pymalloc_remove(void);
+void rp_pymalloc_remove(void)
+{
+}
+
+static struct rp_sink *bed_sink;
+
+/* Hooks are in, recording is on. The live buffer is large: a test reads its events there. */
+static inline void bed_open(int native)
+{
+	struct rp_sink_options options = { .path = "bed.rprof", .buffer_bytes = 8u << 20, .memory_bytes_max = 64u << 20, .no_uring = 1 };
+	CHECK_INT(rp_sink_open(&bed_sink, &options), 0);
+	rp_clock_init();
+	rp_record_open(bed_sink, 1000);
+	rp_record_on_loss(rp_unwind_forget);
+	CHECK_INT(rp_modules_install(), 0);
+	struct rp_alloc_options alloc = { .native = native };
+	CHECK_INT(rp_alloc_install(&alloc), 0);
+	atomic_store(&rp_record_on, 1);
+}
+
+static inline void bed_close(void)
+{
+	struct rp_sink_status status;
+	atomic_store(&rp_record_on, 0);
+	rp_alloc_remove();
+	rp_modules_remove();
+	CHECK_INT(rp_record_quiesce(), 0);
+	rp_record_close();
+	CHECK_INT(rp_sink_close(bed_sink, &status), 0);
+	unlink("bed.rprof");
+}
+
+/* Where the calling thread's events will go next. */
+static inline uint64_t *bed_mark(void)
+{
+	struct rp_thread *t = rp_thread_enter();
+	CHECK(t != NULL);
+	if (!t->pos) { /* the first event takes the buffer */
+		rp_record_begin(t);
+		rp_record_hand_over(t);
+		rp_record_end(t);
+	}
+	return t->pos;
+}
+
+static uint64_t bed_scratch[RP_CONTEXT_FRAMES_MAX];
+
+/* Allocation and STACK events since the mark; TIME and CPU are passed over. Returns their number, at most max. */
+static inline uint32_t bed_events(const uint64_t *mark, struct rp_event *ret_events, uint32_t max)
+{
+	struct rp_raw_decoder d = { (const uint8_t *)mark, (const uint8_t *)rp_thread_self->pos, 0, bed_scratch };
+	struct rp_event e;
+	uint32_t n = 0;
+	while (n < max && rp_raw_next(&d, &e) == 1)
+		if ((e.kind >= RP_EV_ALLOC && e.kind <= RP_EV_UNMAP) || e.kind == RP_EV_STACK)
+			ret_events[n++] = e;
+	return n;
+}
+
+#endif

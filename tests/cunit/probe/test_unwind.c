@@ -1,0 +1,177 @@
+/* The stack taken in an allocation hook equals the one libgcc's unwinder finds, at first sight and from the cache: in frames with and
+ * without frame pointer, with alloca, with a realigned stack, in recursion, through qsort's callbacks, and on a thread. */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/cfi.c,csrc/probe/module_map.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
+#define _GNU_SOURCE
+#include <alloca.h>
+#include <execinfo.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "probe_bed.h"
+
+#define FRAMES 200
+static __thread uint64_t seen[RP_NATIVE_FRAMES_MAX];
+static __thread uint32_t n_seen;
+static __thread uint32_t checked;
+static volatile int sink_int;
+
+/* The addresses of a stack id, from the STACK events of this thread since the beginning. */
+static uint64_t *beginning;
+
+static void find_stack(uint32_t id)
+{
+	struct rp_raw_decoder d = { (const uint8_t *)rp_thread_self->words, (const uint8_t *)rp_thread_self->pos, 0, bed_scratch };
+	struct rp_event e;
+	n_seen = 0;
+	while (rp_raw_next(&d, &e) == 1)
+		if (e.kind == RP_EV_STACK && e.id == id) {
+			n_seen = e.n_words;
+			memcpy(seen, e.words, n_seen * sizeof *seen);
+			return;
+		}
+}
+
+__attribute__((noinline)) static void leaf(void)
+{
+	void *expected[FRAMES];
+	uint64_t *m = bed_mark();
+	void *p = malloc(100);
+	struct rp_event e[2];
+	uint32_t n = bed_events(m, e, 2);
+	CHECK(n >= 1);
+	int depth = backtrace(expected, FRAMES);
+	find_stack(e[n - 1].id);
+	CHECK(n_seen > 1);
+	uint32_t most = (uint32_t)depth < RP_NATIVE_FRAMES_MAX ? (uint32_t)depth : RP_NATIVE_FRAMES_MAX;
+	CHECK_UINT(n_seen, most);
+	for (uint32_t i = 1; i < most; i++) /* frame 0 is this function, at another of its calls */
+		CHECK_UINT(seen[i], (uintptr_t)expected[i]);
+	checked++;
+	free(p);
+}
+
+__attribute__((noinline, optimize("no-omit-frame-pointer"))) static void with_frame_pointer(void)
+{
+	leaf();
+	sink_int++;
+}
+
+__attribute__((noinline)) static void with_alloca(int bytes)
+{
+	char *p = alloca((size_t)bytes);
+	p[0] = 1;
+	leaf();
+	sink_int += p[0];
+}
+
+__attribute__((noinline)) static void realigned(int bytes)
+{
+	_Alignas(64) volatile char block[256];
+	char *p = alloca((size_t)bytes);
+	p[0] = block[0] = 1;
+	with_frame_pointer();
+	leaf();
+	sink_int += p[0] + block[0] + ((uintptr_t)block % 64 != 0);
+}
+
+/* The frame pointer is live across a frame that uses the register for something else. */
+__attribute__((noinline)) static int uses_all_registers(int *v)
+{
+	int a = v[0], b = v[1], c = v[2], d = v[3], e = v[4], f = v[5], g = v[6], h = v[7];
+	leaf();
+	with_frame_pointer();
+	return a * b + c * d + e * f + g * h;
+}
+
+__attribute__((noinline)) static void outer_alloca(int bytes)
+{
+	char *p = alloca((size_t)bytes);
+	int v[8] = { 1, 2, 3, 4, 5, 6, 7, bytes };
+	p[0] = 1;
+	sink_int += uses_all_registers(v) + p[0];
+}
+
+__attribute__((noinline)) static void recurse(int depth)
+{
+	if (depth)
+		recurse(depth - 1);
+	else
+		leaf();
+	sink_int++;
+}
+
+static int compare(const void *a, const void *b)
+{
+	static int calls;
+	if (calls++ % 3 == 0)
+		with_alloca(64);
+	return *(const int *)a - *(const int *)b;
+}
+
+static void all(void)
+{
+	int numbers[] = { 3, 1, 2, 5, 4 };
+	for (int round = 0; round < 3; round++) {
+		leaf();
+		with_frame_pointer();
+		for (int bytes = 16; bytes < 2000; bytes += 16) {
+			with_alloca(bytes);
+			outer_alloca(bytes);
+		}
+		for (int bytes = 16; bytes < 600; bytes += 16)
+			realigned(bytes);
+		for (int depth = 0; depth < 180; depth++)
+			recurse(depth);
+		qsort(numbers, 5, sizeof numbers[0], compare);
+	}
+}
+
+static void *on_thread(void *arg)
+{
+	all();
+	return NULL;
+}
+
+/* The same depth of stack, the same first return address, but another way there: the cache must tell them apart. */
+__attribute__((noinline)) static void left(void)
+{
+	leaf();
+	sink_int++;
+}
+
+__attribute__((noinline)) static void right(void)
+{
+	leaf();
+	sink_int--;
+}
+
+static void test_twins(void)
+{
+	void (*volatile way[2])(void) = { left, right };
+	for (int i = 0; i < 100; i++)
+		way[(i * 7 / 3) & 1]();
+}
+
+int main(void)
+{
+	void *warm[4];
+	backtrace(warm, 4); /* loads libgcc before the hooks are in */
+	bed_open(1);
+	beginning = bed_mark();
+	all();
+	test_twins();
+	struct rp_unwind_counts counts;
+	rp_unwind_counts(rp_thread_self, &counts);
+	CHECK(checked > 1000);
+	/* Warm, most are known by their words; frames are read from .eh_frame once each. */
+	printf("%u stacks checked; hits %lu, walks %lu, rows %lu, stacks %lu, forgets %lu\n", checked, counts.hits, counts.walks,
+	       counts.rows, counts.stacks, counts.forgets);
+	CHECK(counts.hits > counts.walks);
+	CHECK(counts.rows < 400);
+	CHECK(atomic_load(&bed_noted) > 0);
+	pthread_t thread;
+	CHECK_INT(pthread_create(&thread, NULL, on_thread, NULL), 0);
+	CHECK_INT(pthread_join(thread, NULL), 0);
+	bed_close();
+	return 0;
+}
