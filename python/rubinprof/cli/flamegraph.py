@@ -1,0 +1,49 @@
+"""rubinprof flamegraph: one self-contained page."""
+
+import os
+
+from rubinprof.cli import trace_command as command
+from rubinprof.reports.terminal import Progress
+
+
+def add_parser(subparsers):
+    parser = command.parser(
+        subparsers,
+        "flamegraph",
+        "Write a flame graph as one HTML file that needs no network.",
+        "rubinprof flamegraph isr.rprof -o isr.html --metric peak",
+        run,
+    )
+    command.add_traces(parser)
+    parser.add_argument("-o", "--output", metavar="X.html", help="the page (default: named after the trace, in this directory)")
+    command.add_metric(parser, "what the page shows first")
+    parser.add_argument("--inverted", action="store_true", help="begin with who calls the functions that do the work")
+    command.add_region(parser)
+    command.add_names(parser)
+
+
+@command.plain_errors
+def run(args):
+    from rubinprof.reports import flamegraph
+    from rubinprof.trace import Trace
+
+    output = args.output or default_output(args.traces[0])
+    if any(os.path.exists(output) and os.path.samefile(output, path) for path in args.traces if os.path.exists(path)):
+        return command.fail(f"{output} is the trace itself; choose another file with -o")
+    with Trace(*args.traces) as trace, Progress("reading") as progress:
+        flamegraph.write(
+            trace,
+            output,
+            metric=args.metric,
+            inverted=args.inverted,
+            region=args.region,
+            keep_dispatch=args.keep_dispatch,
+            progress=progress,
+        )
+    print(output)
+    return 0
+
+
+def default_output(trace: str) -> str:
+    stem = os.path.basename(os.path.abspath(trace))
+    return stem.removesuffix(".rprof") + ".html"

@@ -1,0 +1,20 @@
+"""rubinprof stats: one screen about a trace."""
+
+from rubinprof.cli import trace_command as command
+
+
+def add_parser(subparsers):
+    parser = command.parser(
+        subparsers,
+        "stats",
+        "Show on one screen what ran, its time and memory, what the tool cost and what was lost.",
+        "rubinprof stats isr.rprof",
+        run,
+    )
+    command.add_traces(parser)
+    command.add_format(parser)
+
+
+@command.plain_errors
+def run(args):
+    return command.show(args, "stats")

@@ -1,0 +1,38 @@
+"""rubinprof table: a ranked table."""
+
+from rubinprof.cli import trace_command as command
+
+BY = ["function", "line", "file", "module", "thread", "region"]
+
+
+def add_parser(subparsers):
+    parser = command.parser(
+        subparsers,
+        "table",
+        "Rank functions, lines, files, modules, threads or regions.",
+        "rubinprof table isr.rprof --by line --metric peak -n 10",
+        run,
+    )
+    command.add_traces(parser)
+    parser.add_argument("--by", choices=BY, default="function", help="what a row is (default: function)")
+    command.add_metric(parser)
+    parser.add_argument(
+        "-n", type=int, default=0, metavar="N", help="rows at most; -1 for all (default: 20, all with --json and --csv)"
+    )
+    command.add_region(parser)
+    command.add_names(parser)
+    command.add_format(parser, csv=True)
+
+
+@command.plain_errors
+def run(args):
+    return command.show(
+        args,
+        "table",
+        by=args.by,
+        metric=args.metric,
+        n=args.n,
+        region=args.region,
+        full_names=args.full_names,
+        keep_dispatch=args.keep_dispatch,
+    )

@@ -1,0 +1,132 @@
+"""What the commands that read a trace have in common: their arguments, their output, their way to fail."""
+
+import argparse
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from rubinprof.errors import RubinprofError
+from rubinprof.reports import terminal
+
+if TYPE_CHECKING:
+    from rubinprof.trace import Trace
+
+EXIT_CHECK_FAILED = 1
+EXIT_BAD_INPUT = 2
+
+METRICS = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked", "temporary"]
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def parser(subparsers, name: str, summary: str, example: str, run: Run) -> argparse.ArgumentParser:
+    """A subcommand's parser, with its one-line summary and an example below its options."""
+    made = subparsers.add_parser(
+        name,
+        help=summary[0].lower() + summary[1:].rstrip("."),
+        description=summary,
+        epilog=f"example: {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.set_defaults(run=run)
+    return made
+
+
+def add_traces(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "traces", metavar="TRACE", nargs="+", help="a trace file, a directory of them, or several of either"
+    )
+
+
+def add_metric(command: argparse.ArgumentParser, meaning: str = "what to order by") -> None:
+    command.add_argument(
+        "-m", "--metric", choices=METRICS, default="cpu", metavar="M", help=f"{meaning}: {', '.join(METRICS)} (default: cpu)"
+    )
+
+
+def add_region(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--region", metavar="R", help="only what happened in this region: its name, or its number in 'rubinprof regions'"
+    )
+
+
+def add_names(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--full-names", action="store_true", help="show C++ names whole, with template arguments")
+    command.add_argument(
+        "--keep-dispatch", action="store_true", help="show the interpreter's own frames and pybind11's dispatcher too"
+    )
+
+
+def add_format(command: argparse.ArgumentParser, *, csv: bool = False) -> None:
+    command.set_defaults(format="text")
+    group = command.add_mutually_exclusive_group()
+    group.add_argument("--json", dest="format", action="store_const", const="json", help="print JSON, every figure unrounded")
+    if csv:
+        group.add_argument("--csv", dest="format", action="store_const", const="csv", help="print CSV")
+
+
+def fail(sentence: object, status: int = EXIT_BAD_INPUT) -> int:
+    """One sentence on stderr."""
+    print(f"rubinprof: {sentence}", file=sys.stderr)
+    return status
+
+
+def plain_errors(run: Run) -> Run:
+    """Turns what can go wrong with input and output into one sentence and an exit status."""
+
+    @functools.wraps(run)
+    def guarded(args: argparse.Namespace) -> int:
+        try:
+            status = run(args)
+            sys.stdout.flush()
+            return status
+        except BrokenPipeError:
+            # The reader has seen enough. Python would complain once more when it closes stdout: let it close another.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except (RubinprofError, ValueError) as error:
+            return fail(error)
+        except MemoryError:
+            return fail("there is not enough memory for this trace; try one file of it, or one --region")
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else "writing the output: "
+            return fail(f"{where}{error.strerror or error}")
+        except KeyboardInterrupt:
+            return 130
+
+    return guarded
+
+
+@contextlib.contextmanager
+def output(stream: TextIO) -> Iterator[Callable[[bytes], object]]:
+    """A function that writes the analyzer's UTF-8 bytes to a text stream."""
+    stream.flush()
+    binary = getattr(stream, "buffer", None)
+    if binary is None:  # replaced by a program's own object, as in tests and notebooks
+        collected: list[bytes] = []
+        yield collected.append
+        stream.write(b"".join(collected).decode())
+    else:
+        yield binary.write
+        binary.flush()
+
+
+def show(args: argparse.Namespace, name: str, status_of: Callable[["Trace"], int] | None = None, **options) -> int:
+    """Prints one report of the trace that the arguments name; returns 0, or what ``status_of`` makes of the trace."""
+    from rubinprof.trace import Trace  # here: --help needs no extension
+
+    if args.format == "text":
+        options |= {"width": terminal.width(sys.stdout), "ascii": terminal.needs_ascii(sys.stdout)}
+    with Trace(*args.traces) as trace, terminal.Progress("reading") as progress, output(sys.stdout) as write:
+        wipe = functools.partial(_write_after_wiping, progress, write)
+        trace.report(name, args.format, write=wipe, progress=progress, **options)
+        return status_of(trace) if status_of else 0
+
+
+def _write_after_wiping(progress: terminal.Progress, write: Callable[[bytes], object], chunk: bytes) -> None:
+    progress.__exit__()
+    write(chunk)

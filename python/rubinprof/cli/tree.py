@@ -1,0 +1,42 @@
+"""rubinprof tree: the call tree."""
+
+from rubinprof.cli import trace_command as command
+
+
+def add_parser(subparsers):
+    parser = command.parser(
+        subparsers,
+        "tree",
+        "Show the call tree, from Python lines down to C++ functions.",
+        "rubinprof tree isr.rprof --metric allocated --depth 12",
+        run,
+    )
+    command.add_traces(parser)
+    command.add_metric(parser, "what to show and order by")
+    parser.add_argument("--depth", type=int, default=0, metavar="D", help="levels shown (default: all)")
+    parser.add_argument(
+        "--min-share",
+        type=float,
+        default=None,
+        metavar="PERCENT",
+        help="fold what is below this share of the whole (default: 0.5, nothing with --json)",
+    )
+    command.add_region(parser)
+    command.add_names(parser)
+    command.add_format(parser)
+
+
+@command.plain_errors
+def run(args):
+    if args.min_share is not None and not 0 <= args.min_share <= 100:
+        return command.fail(f"--min-share is a percentage from 0 to 100, not {args.min_share:g}")
+    return command.show(
+        args,
+        "tree",
+        metric=args.metric,
+        depth=args.depth,
+        min_share=(args.min_share or 0) / 100,
+        region=args.region,
+        full_names=args.full_names,
+        keep_dispatch=args.keep_dispatch,
+    )

@@ -1,0 +1,107 @@
+/* What the page carries: gzip+base64 blocks of JSON columns, and how its figures are written for people.
+ *
+ * Names come from traced programs and may hold anything. They reach the page through textContent and canvas text only. */
+
+const METRICS = [
+  { key: "cpu", name: "CPU time", unit: "ns", what: "time on a processor" },
+  { key: "wall", name: "Wall time", unit: "ns", what: "time from call to return, all threads added" },
+  { key: "gil_wait", name: "GIL wait", unit: "ns", what: "time spent waiting for the interpreter lock" },
+  { key: "calls", name: "Calls", unit: "", what: "Python calls made" },
+  { key: "allocated", name: "Allocated", unit: "B", what: "bytes asked for in all" },
+  { key: "allocations", name: "Allocations", unit: "", what: "number of requests to the allocator" },
+  { key: "peak", name: "Held at peak", unit: "B", what: "bytes held when the heap was largest" },
+  { key: "leaked", name: "Leaked", unit: "B", what: "bytes never freed while tracing" },
+  { key: "temporary", name: "Temporary", unit: "B", what: "bytes freed again before the next allocation" },
+];
+
+const KIND_PYTHON = 0;
+const KIND_NATIVE = 1;
+const KIND_INLINED = 2;
+const KIND_OTHER = 3; // groups and markers of the analyzer: no function of the program
+const KIND_NAMES = ["Python", "C/C++", "C/C++, inlined", "other"];
+
+async function readBlock(id) {
+  const text = document.getElementById(id).textContent.trim();
+  const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+/* Control characters and direction marks become visible: a name must not rearrange the text around it. */
+function visible(text) {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => {
+    const code = c.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\ufffd";
+  });
+}
+
+/* A C++ name for a narrow box: template arguments and parameters go, what is called stays. */
+function shortName(name) {
+  if (name.length < 24) return name;
+  let out = "";
+  let depth = 0;
+  for (let i = 0; i < name.length; i++) {
+    if (depth === 0) {
+      const special = /^(operator(?:\(\)|<=>|<<=?|>>=?|<=?|>=?|->)|\(anonymous namespace\)|\{lambda[^}]*\}(?:#\d+)?)/.exec(name.slice(i, i + 80));
+      if (special) {
+        out += special[0].startsWith("{lambda") ? "{lambda}" : special[0];
+        i += special[0].length - 1;
+        continue;
+      }
+    }
+    const c = name[i];
+    if (c === "<" || c === "(") {
+      if (depth++ === 0 && c === "<") out += "<>";
+    } else if (c === ">" || c === ")") {
+      depth = Math.max(0, depth - 1);
+    } else if (depth === 0) {
+      out += c;
+    }
+  }
+  out = out.replace(/ (const|volatile|noexcept|\[clone [^\]]*\])+$/g, "").trim();
+  const space = out.lastIndexOf(" "); // a return type stands before the name
+  if (space > 0 && !out.includes("operator ") && !out.includes("(anonymous namespace)")) out = out.slice(space + 1);
+  return out || name;
+}
+
+function baseName(path) {
+  const cut = Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"));
+  return cut < 0 ? path : path.slice(cut + 1);
+}
+
+function formatDuration(ns) {
+  const steps = [[3600e9, "h"], [60e9, "min"], [1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
+  for (const [size, name] of steps) if (ns >= size) return `${threeDigits(ns / size)} ${name}`;
+  return `${Math.round(ns)} ns`;
+}
+
+function formatBytes(bytes) {
+  const names = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+  let value = bytes;
+  let i = 0;
+  while (value >= 1024 && i < names.length - 1) {
+    value /= 1024;
+    i++;
+  }
+  return i === 0 ? `${Math.round(value)} B` : `${threeDigits(value)} ${names[i]}`;
+}
+
+function formatCount(n) {
+  return Math.round(n).toLocaleString("en-US").replaceAll(",", "\u202f");
+}
+
+function threeDigits(value) {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+function formatValue(value, unit) {
+  if (unit === "ns") return formatDuration(value);
+  return unit === "B" ? formatBytes(value) : formatCount(value);
+}
+
+function formatShare(part, whole) {
+  if (!(whole > 0)) return "–";
+  const percent = (100 * part) / whole;
+  if (percent > 0 && percent < 0.01) return "< 0.01 %";
+  return `${percent >= 99.95 ? percent.toFixed(0) : percent.toFixed(percent < 1 ? 2 : 1)} %`;
+}

@@ -1,0 +1,247 @@
+"""A recorded trace as a Python object. All figures come from the analyzer; this module only hands them on."""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rubinprof import _analyze
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Trace", "open", "recover"]
+
+Path = str | os.PathLike[str]
+
+
+def open(*paths: Path) -> "Trace":
+    """Open a trace.
+
+    Parameters
+    ----------
+    *paths : `str` or `os.PathLike`
+        A trace file, a directory (every ``*.rprof`` below it), or several of either. Many files become one merged
+        trace.
+
+    Returns
+    -------
+    trace : `Trace`
+        The trace; its files are read when the first figure is asked for.
+
+    Raises
+    ------
+    TraceError
+        Raised when a path cannot be read as a trace; the text names the path and says what to do.
+
+    Examples
+    --------
+    >>> trace = rubinprof.open("isr.rprof")
+    >>> trace.table(by="function", n=3)[0]["function"]
+    'galsim::SBProfile::draw'
+    """
+    return Trace(*paths)
+
+
+def recover(path: Path, out: Path) -> str:
+    """Write a clean copy of a cut or damaged trace file.
+
+    Parameters
+    ----------
+    path : `str` or `os.PathLike`
+        The trace file.
+    out : `str` or `os.PathLike`
+        Where the copy goes; nothing may exist there.
+
+    Returns
+    -------
+    summary : `str`
+        One sentence: what was kept and what is missing.
+
+    Raises
+    ------
+    TraceError
+        Raised when nothing can be saved, or ``out`` cannot be written.
+    """
+    return _analyze.recover(path, out)
+
+
+class Trace:
+    """A trace opened for reading; see `rubinprof.open`.
+
+    Times are in seconds and sizes in bytes, as the key names say. Several threads may share a trace: they wait for one
+    another. It can be used in a ``with`` statement, which closes it.
+    """
+
+    def __init__(self, *paths: Path):
+        if not paths:
+            raise TypeError("rubinprof.open() needs at least one path")
+        self.paths = tuple(os.fspath(path) for path in paths)
+        self._handle = _analyze.open(self.paths)
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"<rubinprof.Trace {', '.join(map(str, self.paths))}>"
+
+    def __enter__(self) -> "Trace":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the trace. What it returned stays usable."""
+        with self._lock:
+            self._handle.close()
+
+    @property
+    def files(self) -> list[tuple[str, str | None]]:
+        """``(path, problem)`` of each file found; ``problem`` is `None` for a readable one."""
+        with self._lock:
+            return self._handle.files()
+
+    def is_whole(self) -> bool:
+        """Whether every file ended by a clean stop and nothing is damaged or lost."""
+        with self._lock:
+            return self._handle.is_whole()
+
+    def stats(self) -> dict[str, Any]:
+        """Summarise the run: what ran, time, memory, what the tool cost and what was lost.
+
+        Returns
+        -------
+        stats : `dict`
+            The keys of ``rubinprof stats --json``.
+        """
+        return self._json("stats")
+
+    def table(
+        self, by: str = "function", metric: str = "cpu", n: int | None = None, *, region: str | int | None = None
+    ) -> list[dict[str, Any]]:
+        """Rank functions, lines, files, modules, threads or regions.
+
+        Parameters
+        ----------
+        by : `str`, optional
+            ``"function"``, ``"line"``, ``"file"``, ``"module"``, ``"thread"`` or ``"region"``.
+        metric : `str`, optional
+            What to rank by: ``"cpu"``, ``"wall"``, ``"gil_wait"``, ``"calls"``, ``"allocated"``, ``"allocations"``,
+            ``"peak"``, ``"leaked"`` or ``"temporary"``.
+        n : `int`, optional
+            Rows at most; all of them when `None`.
+        region : `str` or `int`, optional
+            Only what happened in this region: its name, or its index in `regions`.
+
+        Returns
+        -------
+        rows : `list` [`dict`]
+            The largest first.
+        """
+        return self._json("table", by=by, metric=metric, n=-1 if n is None else n, region=region)["rows"]
+
+    def tree(
+        self, metric: str = "cpu", *, depth: int = 0, min_share: float = 0.0, region: str | int | None = None
+    ) -> dict[str, Any]:
+        """Return the call tree.
+
+        Parameters
+        ----------
+        metric : `str`, optional
+            What orders the children of a node.
+        depth : `int`, optional
+            Levels to return; 0 for all.
+        min_share : `float`, optional
+            Nodes below this share of the whole are folded into one.
+        region : `str` or `int`, optional
+            Only what happened in this region.
+
+        Returns
+        -------
+        tree : `dict`
+            As ``rubinprof tree --json`` gives it.
+        """
+        return self._json("tree", metric=metric, depth=depth, min_share=min_share, region=region)
+
+    def lines(self, file: str | None = None, metric: str = "cpu") -> list[dict[str, Any]]:
+        """Return the figures of each source line.
+
+        Parameters
+        ----------
+        file : `str`, optional
+            File name, or the end of it after a ``/``; every file when `None`.
+        metric : `str`, optional
+            What to rank by where lines of many files are mixed.
+
+        Returns
+        -------
+        rows : `list` [`dict`]
+            One row a line that did something.
+        """
+        return self._json("lines", file=file, metric=metric, n=-1)["rows"]
+
+    def regions(self) -> list[dict[str, Any]]:
+        """Return one row a region, in the order in which they began. A quantum of a pipeline is one."""
+        return self._json("regions")["rows"]
+
+    def flame(self, *, region: str | int | None = None) -> dict[str, Any]:
+        """Return the whole call tree in columns, as the flame graph draws it."""
+        return self._json("flame", region=region)
+
+    def verify(self) -> dict[str, Any]:
+        """Check every file: complete or not, blocks, what was lost where."""
+        return self._json("verify")
+
+    def to_pandas(self, by: str = "function", metric: str = "cpu", n: int | None = None) -> "pandas.DataFrame":
+        """Return `table` as a data frame; ``by="region"`` gives `regions`.
+
+        Raises
+        ------
+        ImportError
+            Raised when pandas is not installed.
+        """
+        import pandas  # optional: nothing else here needs it
+
+        rows = self.regions() if by == "region" else self.table(by, metric, n)
+        return pandas.DataFrame.from_records(rows)
+
+    def report(
+        self,
+        name: str,
+        format: str = "json",
+        *,
+        write: Callable[[bytes], object] | None = None,
+        progress: Callable[[int, int], object] | None = None,
+        **options: Any,
+    ) -> bytes | None:
+        """Render a report of the analyzer as it is.
+
+        Parameters
+        ----------
+        name : `str`
+            ``"stats"``, ``"table"``, ``"tree"``, ``"lines"``, ``"regions"``, ``"flame"``, ``"collapsed"``, ``"dump"``
+            or ``"verify"``.
+        format : `str`, optional
+            ``"text"``, ``"json"`` or ``"csv"``.
+        write : `~collections.abc.Callable`, optional
+            Receives the report in chunks of bytes, for reports too large to hold.
+        progress : `~collections.abc.Callable`, optional
+            Called with bytes done and bytes to do while files are read.
+        **options
+            ``by``, ``metric``, ``n``, ``depth``, ``min_share``, ``file``, ``region``, ``full_names``,
+            ``keep_dispatch``, ``ascii``, ``width``: as in ``rubinprof/rp_report.h``.
+
+        Returns
+        -------
+        report : `bytes` or `None`
+            The report, unless it went to ``write``.
+        """
+        if options.get("region") is not None:
+            options["region"] = str(options["region"])
+        with self._lock:
+            return self._handle.report(name, format=format, write=write, progress=progress, **options)
+
+    def _json(self, name: str, **options: Any) -> dict[str, Any]:
+        report = self.report(name, **options)
+        assert report is not None
+        return json.loads(report)
