@@ -18,6 +18,8 @@ extern int rp_clock_is_counter;
 void rp_clock_init(void);
 /* "tsc", "cntvct" or "monotonic". */
 const char *rp_clock_name(void);
+/* Rough (0.1 %): for intervals of our own, never for what is reported. */
+uint64_t rp_clock_ticks_of_ns(uint64_t ns);
 
 RP_INLINE uint64_t rp_clock_ns(clockid_t id)
 {

@@ -13,8 +13,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rp_buffer *buffer;
 static uint64_t seq;
 static int gave_up; /* a wait was in vain: do not wait again before a buffer was had */
-static int locked_for_fork;
 
+/* Whether this thread, which forks, holds the lock. */
+static __thread int locked_for_fork __attribute__((tls_model("initial-exec")));
 /* Whether define_begin has made this thread a tool's thread for want of a record that could be busy. */
 static __thread int borrowed_tool __attribute__((tls_model("initial-exec")));
 
@@ -152,15 +153,20 @@ void rp_define_close(void)
 	unguard();
 }
 
-void rp_define_fork_prepare(void)
+int rp_lock_before_fork(pthread_mutex_t *mutex)
 {
 	uint32_t round = 0;
 	for (int i = 0; i < FORK_WAIT_ROUNDS; i++) {
-		locked_for_fork = pthread_mutex_trylock(&lock) == 0;
-		if (locked_for_fork)
-			return;
+		if (pthread_mutex_trylock(mutex) == 0)
+			return 1;
 		rp_wait_for_writer(&round);
 	}
+	return 0;
+}
+
+void rp_define_fork_prepare(void)
+{
+	locked_for_fork = rp_lock_before_fork(&lock);
 }
 
 void rp_define_fork_parent(void)

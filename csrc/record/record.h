@@ -274,8 +274,10 @@ uint32_t rp_record_session(void);
 /* Stops all emitting: when it returns no thread is writing to its live buffer nor will. Waits for threads inside a hook, at
  * most a second; 0, or RP_EBUSY when one did not come out (its buffer is then left to rp_sink_close). Definitions still work. */
 int rp_record_quiesce(void);
-/* Ends the threads' part (`end` callbacks, names, LOST totals), hands over all buffers, detaches the sink. After rp_record_quiesce. */
+/* Ends the threads' part (`end` callbacks, LOST totals) and hands over all their buffers. After rp_record_quiesce. */
 void rp_record_close(void);
+/* Hands over the definitions and detaches the sink. */
+void rp_record_detach(void);
 /* Hands over the calling thread's buffer and the definitions; other threads are asked to do so at their next event. */
 void rp_record_flush(void);
 /* Events and bytes lost by all threads so far for want of a buffer, ns waited for the writer. */

@@ -27,6 +27,8 @@ uint64_t rp_wait_for_writer(uint32_t *round);
 void rp_thread_tell_loss(struct rp_thread *t);
 
 /* ---- define.c ---- */
+/* Whether the lock could be had in the time a holder that still lives needs. */
+int rp_lock_before_fork(pthread_mutex_t *mutex);
 void rp_define_open(void);
 void rp_define_flush(void);
 void rp_define_close(void);

@@ -18,7 +18,6 @@
 #define QUIESCE_NS_MAX UINT64_C(1000000000)
 #define NAME_DEFINITION_BYTES 64
 #define PYTHON_NAME_BYTES_MAX 256
-#define FORK_WAIT_ROUNDS 100
 
 RP_STATIC_ASSERT(sizeof(struct rp_thread) <= RECORD_BYTES, "the record fits its page");
 
@@ -41,7 +40,9 @@ static struct rp_thread *threads;      /* of the session, not ended */
 static struct rp_thread *free_records; /* of OS threads that have ended */
 static uint32_t thread_count;
 static struct rp_record_totals ended;
-static int locked_for_fork;
+
+/* Whether this thread, which forks, holds the lock. */
+static __thread int locked_for_fork __attribute__((tls_model("initial-exec")));
 
 static pthread_key_t end_key;
 static pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
@@ -404,8 +405,12 @@ void rp_record_close(void)
 		t = next;
 	}
 	pthread_mutex_unlock(&lock);
-	rp_define_close();
 	atomic_store_explicit(&callback_count, 0, memory_order_relaxed);
+}
+
+void rp_record_detach(void)
+{
+	rp_define_close();
 }
 
 static void ask_for_hand_over(struct rp_thread *t, void *arg)
@@ -445,12 +450,7 @@ void rp_record_fork_prepare(void)
 {
 	if (rp_thread_self)
 		rp_record_begin(rp_thread_self);
-	uint32_t round = 0;
-	for (int i = 0; i < FORK_WAIT_ROUNDS && !locked_for_fork; i++) {
-		locked_for_fork = pthread_mutex_trylock(&lock) == 0;
-		if (!locked_for_fork)
-			rp_wait_for_writer(&round);
-	}
+	locked_for_fork = rp_lock_before_fork(&lock);
 	rp_define_fork_prepare();
 }
 

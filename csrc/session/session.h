@@ -1,6 +1,7 @@
 /* The door of session/: starts and stops tracing; owns the only mutable global.
  *
- * Called with the GIL held, by ext/capture_module.c only. One session at a time a process. */
+ * Called with the GIL held, by ext/capture_module.c only, except rp_session_meta and the regions, which any thread may call.
+ * One session at a time a process. */
 #ifndef RP_SESSION_SESSION_H
 #define RP_SESSION_SESSION_H
 
@@ -12,6 +13,9 @@
 
 enum rp_mode { RP_MODE_OFF = 0, RP_MODE_SAMPLED = 1, RP_MODE_EXACT = 2 };
 
+/* Room for the sentence that explains a failed start. */
+#define RP_DETAIL_BYTES 256
+
 struct rp_session_options {
 	struct rp_sink_options sink;
 	enum rp_mode cpu;
@@ -20,24 +24,47 @@ struct rp_session_options {
 	int pymalloc;
 	int follow_fork;
 	uint32_t sample_hz; /* per CPU second and thread; 0: no samples */
-	uint64_t stall_ms_max; /* how long a thread may wait for the writer before it drops; 1000 by default */
+	uint64_t stall_ms_max; /* how long a thread may wait for the writer before it drops; 0: 1000 */
+	uint32_t hide_frames; /* innermost Python frames of the caller that are the tool's own */
 };
 
 /* Starts, in this order: sink, clock, thread records, probes (modules, allocator, CPU, frames last). On failure everything begun is
- * undone. RP_EBUSY, RP_EFOREIGN, RP_ENOSPACE, RP_EOPEN, RP_EEXIST, RP_ENOMEM; detail[0..255] gets a sentence. */
+ * undone. RP_EBUSY, RP_EFOREIGN, RP_ENOSPACE, RP_EOPEN, RP_EEXIST, RP_ENOMEM, RP_EINVAL; ret_detail[0..RP_DETAIL_BYTES-1] gets a
+ * sentence. */
 int rp_session_start(const struct rp_session_options *options, char *ret_detail);
-/* Removes the probes (frames first), flushes all threads' buffers, writes symbols, closes the file. RP_EINACTIVE, RP_EIO. */
+/* Removes the probes (frames first), flushes all threads' buffers, writes symbols, closes the file. RP_EINACTIVE, or RP_EIO: the
+ * trace is readable but not all of it could be written. */
 int rp_session_stop(void);
-/* Hands over all buffers that are not being written to and waits until they are in the page cache. */
+/* Hands over all buffers that are not being written to and waits until they are in the page cache. RP_EINACTIVE, RP_EBUSY (the
+ * writer did not get there in SYNC_NS_MAX). */
 int rp_session_sync(void);
+/* What a stop would add, without stopping: symbols, totals; then as sync. Before exec, which no destructor sees. */
+int rp_session_checkpoint(void);
 int rp_session_active(void);
-const char *rp_session_path(void);
+const char *rp_session_path(void); /* "" when not active */
 
-/* Regions. begin returns the id (> 0), 0 when recording is off. Callable on any Python thread. */
-uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labels, uint32_t n);
+struct rp_session_status {
+	struct rp_sink_status sink;
+	struct rp_record_totals record;
+	const char *clock;
+	const char *switch_source, *switch_reason;
+};
+/* RP_EINACTIVE. Strings are valid until the stop. */
+int rp_session_status(struct rp_session_status *ret_status);
+
+/* ---- fork ---- */
+/* Whether this process was forked from a traced one and has not gone on yet: all hooks are inert. */
+int rp_session_forked(void);
+/* In such a child: removes what it inherited; then, when path is not NULL, starts anew into that file with the parent's options. */
+int rp_session_go_on_in_child(const char *path, char *ret_detail);
+int rp_session_follows_fork(void);
+
+/* ---- regions ---- */
+/* begin returns the id (> 0), 0 when recording is off. `parent`: the region it lies in, 0 for none. */
+uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labels, uint32_t n, uint32_t parent);
 void rp_session_region_label(uint32_t region, const struct rp_label *labels, uint32_t n);
 void rp_session_region_end(uint32_t region);
-/* One META definition; key and value any bytes. */
+/* One META definition; key and value any bytes. Keys are listed in docs/trace-format.md. */
 void rp_session_meta(struct rp_str key, struct rp_str value);
 
 #endif

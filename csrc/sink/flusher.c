@@ -327,6 +327,8 @@ static void write_rest(struct rp_sink *s)
 void *rp_flusher_run(void *sink)
 {
 	struct rp_sink *s = sink;
+	if (s->options.on_writer)
+		s->options.on_writer();
 	prctl(PR_SET_NAME, "rubinprof");
 	choose_writer(s);
 	s->second_ns = now_ns(CLOCK_MONOTONIC);

@@ -24,6 +24,8 @@ struct rp_sink_options {
 	uint64_t memory_bytes_max; /* of all live buffers together; 64 MiB by default */
 	int no_uring;             /* 1: always pwrite */
 	uint64_t file_bytes_max;  /* 0: none */
+	/* Called by the writer thread first of all: it marks itself as the tool's. May be NULL. */
+	void (*on_writer)(void);
 	/* Called by the writer about once a second, and never after rp_sink_close or rp_sink_abandon returned. May be NULL. */
 	void (*on_second)(void);
 };

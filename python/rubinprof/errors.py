@@ -15,3 +15,15 @@ class TraceError(RubinprofError):
     """
 
     code: int = 0
+
+
+class TracerError(RubinprofError):
+    """Tracing cannot start, or what was traced could not all be written.
+
+    Attributes
+    ----------
+    code : `int`
+        Negative number from ``rubinprof/rp_error.h``; 0 where Python found the fault itself.
+    """
+
+    code: int = 0

@@ -1,0 +1,444 @@
+/* rubinprof._capture: the door from Python to session/. Thin: arguments in, codes to exceptions, nothing measured here.
+ *
+ * All functions are called with the GIL held and keep it: a stop that let other Python threads run would race with them. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "session/session.h"
+
+/* More labels than this on one region are a mistake, and would not fit a definition. */
+#define LABELS_MAX 64
+
+struct module_state {
+	PyObject *tracer_error; /* rubinprof.errors.TracerError */
+};
+
+static struct module_state *state_of(PyObject *module)
+{
+	return PyModule_GetState(module);
+}
+
+static PyObject *raise_code(PyObject *module, int code, const char *detail)
+{
+	const char *text = detail && detail[0] ? detail : rp_error_text(code);
+	PyObject *type = state_of(module)->tracer_error, *number = PyLong_FromLong(code), *error = NULL;
+	PyObject *message = PyUnicode_DecodeLocale(text, "surrogateescape"); /* it may name a path */
+	if (message && number)
+		error = PyObject_CallOneArg(type, message);
+	if (error && PyObject_SetAttrString(error, "code", number) == 0)
+		PyErr_SetObject(type, error);
+	Py_XDECREF(error);
+	Py_XDECREF(message);
+	Py_XDECREF(number);
+	return NULL;
+}
+
+/* ---- strings and labels ---- */
+
+/* Borrows from `text`, which must live as long as the result. Text that is no UTF-8 (lone surrogates) comes as ret_owner's bytes. */
+static int to_str(PyObject *text, struct rp_str *ret_str, PyObject **ret_owner)
+{
+	Py_ssize_t len;
+	*ret_owner = NULL;
+	const char *s = PyUnicode_AsUTF8AndSize(text, &len);
+	if (!s) {
+		if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+			return -1;
+		PyErr_Clear();
+		*ret_owner = PyUnicode_AsEncodedString(text, "utf-8", "backslashreplace");
+		if (!*ret_owner)
+			return -1;
+		s = PyBytes_AS_STRING(*ret_owner);
+		len = PyBytes_GET_SIZE(*ret_owner);
+	}
+	ret_str->s = s;
+	ret_str->len = len < RP_STRING_BYTES_MAX ? (uint32_t)len : RP_STRING_BYTES_MAX;
+	return 0;
+}
+
+/* The labels of a dict, and everything that keeps their bytes alive. */
+struct labels {
+	struct rp_label items[LABELS_MAX];
+	PyObject *owners[3 * LABELS_MAX];
+	uint32_t n, owner_count;
+};
+
+static void labels_release(struct labels *l)
+{
+	while (l->owner_count)
+		Py_XDECREF(l->owners[--l->owner_count]);
+}
+
+static int labels_add(struct labels *l, PyObject *key, PyObject *value)
+{
+	PyObject *text = PyObject_Str(value), *owner;
+	struct rp_label *item = &l->items[l->n];
+	if (!text)
+		return -1;
+	l->owners[l->owner_count++] = text;
+	if (to_str(text, &item->value, &owner))
+		return -1;
+	l->owners[l->owner_count++] = owner;
+	if (to_str(key, &item->key, &owner))
+		return -1;
+	l->owners[l->owner_count++] = owner;
+	l->n++;
+	return 0;
+}
+
+static int labels_init(struct labels *l, PyObject *dict)
+{
+	PyObject *key, *value;
+	Py_ssize_t at = 0;
+	l->n = l->owner_count = 0;
+	if (dict == Py_None)
+		return 0;
+	while (PyDict_Next(dict, &at, &key, &value)) {
+		if (!PyUnicode_Check(key)) {
+			PyErr_SetString(PyExc_TypeError, "label names must be strings");
+			goto failed;
+		}
+		if (l->n == LABELS_MAX) {
+			PyErr_Format(PyExc_ValueError, "a region takes at most %d labels", LABELS_MAX);
+			goto failed;
+		}
+		if (labels_add(l, key, value))
+			goto failed;
+	}
+	return 0;
+failed:
+	labels_release(l);
+	return -1;
+}
+
+/* One META definition per item. */
+static int define_meta(PyObject *dict)
+{
+	PyObject *key, *value;
+	Py_ssize_t at = 0;
+	while (dict != Py_None && PyDict_Next(dict, &at, &key, &value)) {
+		struct labels one = { .n = 0 };
+		int failed = labels_add(&one, key, value);
+		if (!failed)
+			rp_session_meta(one.items[0].key, one.items[0].value);
+		labels_release(&one);
+		if (failed)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- start and stop ---- */
+
+static int parse_mode(const char *word, const char *what, enum rp_mode *ret_mode)
+{
+	static const char *const words[] = { "off", "sampled", "exact" };
+	for (int i = 0; i < 3; i++)
+		if (strcmp(word, words[i]) == 0) {
+			*ret_mode = (enum rp_mode)i;
+			return 0;
+		}
+	PyErr_Format(PyExc_ValueError, "%s must be 'exact', 'sampled' or 'off', not '%s'", what, word);
+	return -1;
+}
+
+PyDoc_STRVAR(start_doc, "start(path, *, native=True, pymalloc=False, follow_fork=True, sample_hz=1000, cpu='exact', memory='exact',\n"
+			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, no_uring=False, hide_frames=1, meta=None)\n--\n\n"
+			"Starts tracing into a new file. Zero stands for the default.");
+
+static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	static char *names[] = { "path", "native", "pymalloc", "follow_fork", "sample_hz", "cpu", "memory", "buffer_bytes",
+				 "memory_bytes_max", "file_bytes_max", "no_uring", "hide_frames", "meta", NULL };
+	struct rp_session_options o = { .native = 1, .follow_fork = 1, .sample_hz = 1000, .hide_frames = 1 };
+	const char *cpu = "exact", *memory = "exact";
+	unsigned long long memory_bytes_max = 0, file_bytes_max = 0;
+	PyObject *path, *meta = Py_None;
+	char detail[RP_DETAIL_BYTES];
+
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pppIssIKKpIO:start", names, PyUnicode_FSConverter, &path, &o.native,
+					 &o.pymalloc, &o.follow_fork, &o.sample_hz, &cpu, &memory, &o.sink.buffer_bytes,
+					 &memory_bytes_max, &file_bytes_max, &o.sink.no_uring, &o.hide_frames, &meta))
+		return NULL;
+	PyObject *result = NULL;
+	if (meta != Py_None && !PyDict_Check(meta)) {
+		PyErr_SetString(PyExc_TypeError, "meta must be a dict or None");
+		goto done;
+	}
+	if (parse_mode(cpu, "cpu", &o.cpu) || parse_mode(memory, "memory", &o.memory))
+		goto done;
+	o.sink.path = PyBytes_AS_STRING(path);
+	o.sink.memory_bytes_max = memory_bytes_max;
+	o.sink.file_bytes_max = file_bytes_max;
+	int code = rp_session_start(&o, detail);
+	if (code)
+		raise_code(module, code, detail);
+	else if (define_meta(meta) == 0)
+		result = Py_NewRef(Py_None);
+	else
+		rp_session_stop();
+done:
+	Py_DECREF(path);
+	return result;
+}
+
+static PyObject *capture_stop(PyObject *module, PyObject *ignored)
+{
+	(void)ignored;
+	int code = rp_session_stop();
+	if (code)
+		return raise_code(module, code, code == RP_EIO ? "not all of the trace could be written; what was written is readable" : NULL);
+	Py_RETURN_NONE;
+}
+
+static PyObject *capture_sync(PyObject *module, PyObject *ignored)
+{
+	(void)ignored;
+	int code = rp_session_sync();
+	if (code)
+		return raise_code(module, code, code == RP_EBUSY ? "the writer did not catch up in time" : NULL);
+	Py_RETURN_NONE;
+}
+
+static PyObject *capture_checkpoint(PyObject *module, PyObject *ignored)
+{
+	(void)module, (void)ignored;
+	return PyBool_FromLong(rp_session_checkpoint() == 0);
+}
+
+/* ---- questions ---- */
+
+static PyObject *capture_active(PyObject *module, PyObject *ignored)
+{
+	(void)module, (void)ignored;
+	return PyBool_FromLong(rp_session_active());
+}
+
+static PyObject *capture_path(PyObject *module, PyObject *ignored)
+{
+	(void)module, (void)ignored;
+	if (!rp_session_active())
+		Py_RETURN_NONE;
+	return PyUnicode_DecodeFSDefault(rp_session_path());
+}
+
+/* Seven strings, seven figures, threads, error, stall. */
+#define STATUS_FORMAT "s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:s,s:K"
+
+static PyObject *capture_status(PyObject *module, PyObject *ignored)
+{
+	(void)ignored;
+	struct rp_session_status s;
+	int code = rp_session_status(&s);
+	if (code)
+		return raise_code(module, code, NULL);
+	return Py_BuildValue("{" STATUS_FORMAT "}", "clock", s.clock, "switch", s.switch_source, "switch_reason",
+			     s.switch_reason ? s.switch_reason : "", "writer", s.sink.writer, "writer_reason", s.sink.writer_reason,
+			     "live", s.sink.live, "live_reason", s.sink.live_reason, "file_bytes",
+			     (unsigned long long)s.sink.file_bytes, "raw_bytes", (unsigned long long)s.sink.raw_bytes, "blocks",
+			     (unsigned long long)s.sink.blocks, "lost_buffers", (unsigned long long)s.sink.lost_buffers, "lost_events",
+			     (unsigned long long)(s.sink.lost_events + s.record.lost_events), "lost_bytes",
+			     (unsigned long long)s.record.lost_bytes, "writer_cpu_ns", (unsigned long long)s.sink.writer_cpu_ns, "threads",
+			     (unsigned int)s.record.threads, "error", s.sink.error ? strerror(s.sink.error) : "", "stall_ns",
+			     (unsigned long long)s.record.stall_ns);
+}
+
+/* ---- regions ---- */
+
+static PyObject *region_begin(PyObject *module, PyObject *args)
+{
+	(void)module;
+	PyObject *name, *dict = Py_None, *owner;
+	unsigned int parent = 0, id = 0;
+	struct rp_str name_str;
+	struct labels labels;
+	if (!PyArg_ParseTuple(args, "U|OI:region_begin", &name, &dict, &parent))
+		return NULL;
+	if (dict != Py_None && !PyDict_Check(dict)) {
+		PyErr_SetString(PyExc_TypeError, "labels must be a dict or None");
+		return NULL;
+	}
+	if (to_str(name, &name_str, &owner))
+		return NULL;
+	if (labels_init(&labels, dict) == 0) {
+		id = rp_session_region_begin(name_str, labels.items, labels.n, parent);
+		labels_release(&labels);
+	}
+	Py_XDECREF(owner);
+	return PyErr_Occurred() ? NULL : PyLong_FromUnsignedLong(id);
+}
+
+static PyObject *region_label(PyObject *module, PyObject *args)
+{
+	(void)module;
+	PyObject *dict;
+	unsigned int id;
+	struct labels labels;
+	if (!PyArg_ParseTuple(args, "IO!:region_label", &id, &PyDict_Type, &dict) || labels_init(&labels, dict))
+		return NULL;
+	rp_session_region_label(id, labels.items, labels.n);
+	labels_release(&labels);
+	Py_RETURN_NONE;
+}
+
+static PyObject *region_end(PyObject *module, PyObject *args)
+{
+	(void)module;
+	unsigned int id;
+	if (!PyArg_ParseTuple(args, "I:region_end", &id))
+		return NULL;
+	rp_session_region_end(id);
+	Py_RETURN_NONE;
+}
+
+static PyObject *thread_name(PyObject *module, PyObject *args)
+{
+	(void)module;
+	PyObject *name, *owner;
+	unsigned int os_tid;
+	struct rp_str str;
+	if (!PyArg_ParseTuple(args, "IU:thread_name", &os_tid, &name) || to_str(name, &str, &owner))
+		return NULL;
+	if (rp_session_active())
+		rp_define_thread_name(os_tid, str);
+	Py_XDECREF(owner);
+	Py_RETURN_NONE;
+}
+
+/* ---- fork and exit ---- */
+
+static PyObject *capture_forked(PyObject *module, PyObject *ignored)
+{
+	(void)module, (void)ignored;
+	if (!rp_session_forked())
+		Py_RETURN_NONE;
+	return PyBool_FromLong(rp_session_follows_fork());
+}
+
+static PyObject *go_on_in_child(PyObject *module, PyObject *args)
+{
+	PyObject *path = Py_None, *bytes = NULL, *meta = Py_None;
+	char detail[RP_DETAIL_BYTES];
+	if (!PyArg_ParseTuple(args, "O|O:go_on_in_child", &path, &meta) || (path != Py_None && !PyUnicode_FSConverter(path, &bytes)))
+		return NULL;
+	int code = rp_session_go_on_in_child(bytes ? PyBytes_AS_STRING(bytes) : NULL, detail);
+	Py_XDECREF(bytes);
+	if (code)
+		return raise_code(module, code, detail);
+	if (define_meta(meta))
+		return NULL;
+	Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(exit_doc, "_exit(status)\n--\n\nExit to the system with specified status, without normal exit processing.");
+
+/* Stands in for os._exit while tracing, under its name: a worker process ends that way, and its trace should be whole. */
+static PyObject *capture_exit(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	(void)module;
+	static char *names[] = { "status", NULL };
+	int status;
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i:_exit", names, &status))
+		return NULL;
+	rp_session_stop();
+	_exit(status);
+}
+
+/* Likewise os.execv and os.execve: the image that is left behind gets its names first. The call itself may fail, so tracing goes on. */
+static PyObject *call_posix(const char *name, PyObject *args)
+{
+	PyObject *posix = PyImport_ImportModule("posix"), *result = NULL;
+	PyObject *function = posix ? PyObject_GetAttrString(posix, name) : NULL;
+	if (function) {
+		rp_session_checkpoint();
+		result = PyObject_Call(function, args, NULL);
+	}
+	Py_XDECREF(function);
+	Py_XDECREF(posix);
+	return result;
+}
+
+static PyObject *capture_execv(PyObject *module, PyObject *args)
+{
+	(void)module;
+	return call_posix("execv", args);
+}
+
+static PyObject *capture_execve(PyObject *module, PyObject *args)
+{
+	(void)module;
+	return call_posix("execve", args);
+}
+
+/* ---- the module ---- */
+
+#define WITH_KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
+
+static PyMethodDef methods[] = {
+	{ "start", WITH_KEYWORDS(capture_start), METH_VARARGS | METH_KEYWORDS, start_doc },
+	{ "stop", capture_stop, METH_NOARGS, "Stops tracing and completes the file." },
+	{ "sync", capture_sync, METH_NOARGS, "Waits until what was recorded so far is in the file." },
+	{ "checkpoint", capture_checkpoint, METH_NOARGS, "Writes what a stop would add, and goes on. False when not tracing." },
+	{ "active", capture_active, METH_NOARGS, "Whether this process is being traced." },
+	{ "path", capture_path, METH_NOARGS, "The file being written, or None." },
+	{ "status", capture_status, METH_NOARGS, "Figures of the session so far." },
+	{ "region_begin", region_begin, METH_VARARGS, "region_begin(name, labels=None, parent=0) -> id, 0 when not tracing." },
+	{ "region_label", region_label, METH_VARARGS, "region_label(id, labels): a name again replaces its value." },
+	{ "region_end", region_end, METH_VARARGS, "region_end(id)" },
+	{ "thread_name", thread_name, METH_VARARGS, "thread_name(native_id, name)" },
+	{ "forked", capture_forked, METH_NOARGS,
+	  "None, or in a child of a traced process that has not gone on yet: whether it should." },
+	{ "go_on_in_child", go_on_in_child, METH_VARARGS, "go_on_in_child(path or None, meta=None)" },
+	{ "_exit", WITH_KEYWORDS(capture_exit), METH_VARARGS | METH_KEYWORDS, exit_doc },
+	{ "execv", capture_execv, METH_VARARGS, "execv(path, argv)" },
+	{ "execve", capture_execve, METH_VARARGS, "execve(path, argv, env)" },
+	{ NULL, NULL, 0, NULL },
+};
+
+static int module_exec(PyObject *module)
+{
+	PyObject *errors = PyImport_ImportModule("rubinprof.errors");
+	if (!errors)
+		return -1;
+	state_of(module)->tracer_error = PyObject_GetAttrString(errors, "TracerError");
+	Py_DECREF(errors);
+	return state_of(module)->tracer_error ? 0 : -1;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+	Py_VISIT(state_of(module)->tracer_error);
+	return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+	Py_CLEAR(state_of(module)->tracer_error);
+	return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+	{ Py_mod_exec, module_exec },
+#if PY_VERSION_HEX >= 0x030c0000
+	{ Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED }, /* one session a process */
+#endif
+	{ 0, NULL },
+};
+
+static struct PyModuleDef definition = {
+	PyModuleDef_HEAD_INIT,
+	.m_name = "rubinprof._capture",
+	.m_doc = "Capture: starts and stops tracing of this process.",
+	.m_size = sizeof(struct module_state),
+	.m_methods = methods,
+	.m_slots = slots,
+	.m_traverse = module_traverse,
+	.m_clear = module_clear,
+};
+
+PyMODINIT_FUNC PyInit__capture(void)
+{
+	return PyModuleDef_Init(&definition);
+}

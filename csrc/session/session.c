@@ -1,0 +1,225 @@
+/* The order of starting and stopping, and nothing else. */
+#define _GNU_SOURCE
+#include "session/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "probe/probe.h"
+#include "session/session_state.h"
+
+#define STALL_MS_DEFAULT 1000
+#define SYNC_NS_MAX UINT64_C(10000000000)
+
+struct rp_session rp_session;
+
+/* ---- start ---- */
+
+static int fail(char *ret_detail, int code, const char *what)
+{
+	if (errno && (code == RP_EOPEN || code == RP_EIO))
+		snprintf(ret_detail, RP_DETAIL_BYTES, "%s: %s", what, strerrordesc_np(errno));
+	else
+		snprintf(ret_detail, RP_DETAIL_BYTES, "%s: %s", what, rp_error_text(code));
+	return code;
+}
+
+static int install(unsigned bit, int code)
+{
+	if (code == 0)
+		rp_session.installed |= bit;
+	return code;
+}
+
+/* Frames last: from then on every Python call is an event. */
+static int install_probes(const struct rp_session_options *o, char *ret_detail)
+{
+	struct rp_alloc_options alloc = { .native = o->native, .pymalloc = o->pymalloc };
+	int code = install(RP_HAS_MODULES, rp_modules_install());
+	if (code)
+		return fail(ret_detail, code, "the loaded libraries cannot be listed");
+	if (o->memory != RP_MODE_OFF && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
+		return fail(ret_detail, code, "the allocator cannot be hooked");
+	if (o->cpu != RP_MODE_OFF) {
+		if ((code = install(RP_HAS_CPU, rp_cpu_install(o->sample_hz))))
+			return fail(ret_detail, code, "CPU time cannot be measured");
+	} else {
+		rp_record_cpu_every_ticks = UINT64_MAX;
+	}
+	if ((code = install(RP_HAS_FRAMES, rp_frames_install(o->hide_frames))))
+		return fail(ret_detail, code, "Python calls cannot be traced");
+	return 0;
+}
+
+void rp_session_remove_hooks(void)
+{
+	if (rp_session.installed & RP_HAS_FRAMES)
+		rp_frames_remove();
+	if (rp_session.installed & RP_HAS_ALLOC)
+		rp_alloc_remove();
+	rp_session.installed &= ~(unsigned)(RP_HAS_FRAMES | RP_HAS_ALLOC);
+}
+
+void rp_session_remove_sources(void)
+{
+	if (rp_session.installed & RP_HAS_CPU)
+		rp_cpu_remove();
+	if (rp_session.installed & RP_HAS_MODULES)
+		rp_modules_remove();
+	rp_session.installed = 0;
+}
+
+static void detach_records(void)
+{
+	rp_record_quiesce();
+	rp_record_close();
+	rp_record_detach();
+}
+
+static void undo_start(void)
+{
+	atomic_store_explicit(&rp_record_on, 0, memory_order_seq_cst);
+	rp_session_remove_hooks();
+	detach_records();
+	rp_session_remove_sources();
+	rp_sink_close(rp_session.sink, NULL);
+	rp_session.sink = NULL;
+	remove(rp_session.path);
+}
+
+static void mark_writer(void)
+{
+	rp_thread_is_tool = 1;
+}
+
+static int start_all(const struct rp_session_options *o, char *ret_detail)
+{
+	struct rp_session_options *mine = &rp_session.options;
+	*mine = *o;
+	mine->sink.path = rp_session.path;
+	mine->sink.on_writer = mark_writer;
+	mine->sink.on_second = rp_define_clock;
+	if (!mine->stall_ms_max)
+		mine->stall_ms_max = STALL_MS_DEFAULT;
+
+	errno = 0;
+	rp_clock_init(); /* before the sink: its writer takes time pairs */
+	int code = rp_sink_open(&rp_session.sink, &mine->sink);
+	if (code) {
+		char what[RP_DETAIL_BYTES - 64];
+		snprintf(what, sizeof what, "%s cannot be created", rp_session.path);
+		return fail(ret_detail, code, what);
+	}
+	rp_record_open(rp_session.sink, mine->stall_ms_max);
+	rp_record_on_loss(rp_unwind_forget);
+	rp_regions_reset();
+	rp_define_clock();
+	rp_session_define_cost();
+	code = install_probes(mine, ret_detail);
+	if (code) {
+		undo_start();
+		return code;
+	}
+	rp_session_define_start();
+	rp_define_clock(); /* a second pair: even a trace that is killed at once knows its rate */
+	return 0;
+}
+
+int rp_session_start(const struct rp_session_options *options, char *ret_detail)
+{
+	ret_detail[0] = 0;
+	if (rp_session.phase == RP_SESSION_ACTIVE)
+		return fail(ret_detail, RP_EBUSY, "tracing cannot start");
+	rp_session_watch_forks();
+	rp_session.path = strdup(options->sink.path);
+	if (!rp_session.path)
+		return fail(ret_detail, RP_ENOMEM, "tracing cannot start");
+	int code = start_all(options, ret_detail);
+	if (code) {
+		free(rp_session.path);
+		rp_session.path = NULL;
+		return code;
+	}
+	rp_session.phase = RP_SESSION_ACTIVE;
+	atomic_store_explicit(&rp_record_on, 1, memory_order_release);
+	return 0;
+}
+
+/* ---- stop ---- */
+
+int rp_session_stop(void)
+{
+	if (rp_session.phase != RP_SESSION_ACTIVE)
+		return RP_EINACTIVE;
+	struct rp_thread *self = rp_thread_self;
+	if (self)
+		rp_record_begin(self); /* no sample of our own work */
+	atomic_store_explicit(&rp_record_on, 0, memory_order_seq_cst);
+	rp_session_remove_hooks();
+	rp_record_quiesce();
+	rp_symbols_define();
+	rp_record_close(); /* `end` callbacks take the timers down: before the CPU probe goes */
+	rp_session_remove_sources();
+	/* What the writer has lost is known once it has been through all buffers; only definitions come after. */
+	rp_sink_sync(rp_session.sink, SYNC_NS_MAX);
+	rp_session_define_end();
+	rp_record_detach();
+	int code = rp_sink_close(rp_session.sink, NULL);
+	rp_session.sink = NULL;
+	rp_session.phase = RP_SESSION_OFF;
+	free(rp_session.path);
+	rp_session.path = NULL;
+	if (self)
+		rp_record_end(self);
+	return code;
+}
+
+/* ---- meanwhile ---- */
+
+int rp_session_sync(void)
+{
+	if (rp_session.phase != RP_SESSION_ACTIVE)
+		return RP_EINACTIVE;
+	rp_define_clock();
+	rp_record_flush();
+	return rp_sink_sync(rp_session.sink, SYNC_NS_MAX);
+}
+
+int rp_session_checkpoint(void)
+{
+	if (rp_session.phase != RP_SESSION_ACTIVE)
+		return RP_EINACTIVE;
+	struct rp_thread *self = rp_thread_enter();
+	if (self)
+		rp_record_begin(self);
+	rp_symbols_define();
+	rp_session_define_end();
+	if (self)
+		rp_record_end(self);
+	return rp_session_sync();
+}
+
+int rp_session_active(void)
+{
+	return rp_session.phase == RP_SESSION_ACTIVE;
+}
+
+const char *rp_session_path(void)
+{
+	return rp_session.phase == RP_SESSION_ACTIVE ? rp_session.path : "";
+}
+
+int rp_session_status(struct rp_session_status *ret_status)
+{
+	if (rp_session.phase != RP_SESSION_ACTIVE)
+		return RP_EINACTIVE;
+	rp_sink_status(rp_session.sink, &ret_status->sink);
+	rp_record_totals(&ret_status->record);
+	ret_status->clock = rp_clock_name();
+	ret_status->switch_source = "off";
+	ret_status->switch_reason = "";
+	if (rp_session.options.cpu != RP_MODE_OFF)
+		ret_status->switch_source = rp_cpu_switch_source(&ret_status->switch_reason);
+	return 0;
+}

@@ -1,0 +1,110 @@
+/* What a trace says of itself: META at the start, totals at the end. */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/probe.h"
+#include "session/session_state.h"
+
+#define VALUE_BYTES 512
+#define DEFINITION_BYTES 64 /* tag, lengths and numbers, without strings */
+
+#ifndef RUBINPROF_VERSION
+#define RUBINPROF_VERSION "unknown"
+#endif
+
+void rp_session_meta(struct rp_str key, struct rp_str value)
+{
+	if (value.len > RP_STRING_BYTES_MAX / 2)
+		value.len = RP_STRING_BYTES_MAX / 2;
+	uint8_t *end, *p = rp_define_begin(DEFINITION_BYTES + key.len + value.len, &end);
+	if (p)
+		rp_define_end(rp_def_put_meta(p, end, key, value));
+}
+
+void rp_session_metaf(const char *key, const char *format, ...)
+{
+	char value[VALUE_BYTES];
+	va_list args;
+	va_start(args, format);
+	int n = vsnprintf(value, sizeof value, format, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	rp_session_meta((struct rp_str){ key, (uint32_t)strlen(key) },
+			(struct rp_str){ value, (uint32_t)n < sizeof value ? (uint32_t)n : (uint32_t)sizeof value - 1 });
+}
+
+static const char *mode_name(enum rp_mode mode)
+{
+	return mode == RP_MODE_OFF ? "off" : mode == RP_MODE_SAMPLED ? "sampled" : "exact";
+}
+
+void rp_session_define_start(void)
+{
+	const struct rp_session_options *o = &rp_session.options;
+	struct rp_session_status status;
+	struct utsname os;
+	char cwd[VALUE_BYTES];
+
+	rp_sink_status(rp_session.sink, &status.sink);
+	status.switch_source = "off";
+	status.switch_reason = "";
+	if (o->cpu != RP_MODE_OFF)
+		status.switch_source = rp_cpu_switch_source(&status.switch_reason);
+
+	rp_session_metaf("rubinprof", "%s", RUBINPROF_VERSION);
+	rp_session_metaf("pid", "%ld", (long)getpid());
+	rp_session_metaf("parent_pid", "%ld", (long)getppid());
+	rp_session_metaf("cwd", "%s", getcwd(cwd, sizeof cwd) ? cwd : "");
+	rp_session_metaf("cpus", "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+	if (uname(&os) == 0) {
+		rp_session_metaf("host", "%s", os.nodename);
+		rp_session_metaf("os", "%s %s %s", os.sysname, os.release, os.machine);
+	}
+	rp_session_metaf("mode.cpu", "%s", mode_name(o->cpu));
+	rp_session_metaf("mode.memory", "%s", mode_name(o->memory));
+	rp_session_metaf("mode.native", "%d", o->native);
+	rp_session_metaf("mode.pymalloc", "%d", o->pymalloc);
+	rp_session_metaf("sample_hz", "%u", o->cpu == RP_MODE_OFF ? 0 : o->sample_hz);
+	rp_session_metaf("clock", "%s", rp_clock_name());
+	rp_session_metaf("switch", "%s", status.switch_source);
+	rp_session_metaf("switch.reason", "%s", status.switch_reason ? status.switch_reason : "");
+	rp_session_metaf("writer", "%s", status.sink.writer);
+	rp_session_metaf("writer.reason", "%s", status.sink.writer_reason);
+	rp_session_metaf("live", "%s", status.sink.live);
+	rp_session_metaf("live.reason", "%s", status.sink.live_reason);
+}
+
+static void define_unwritten(const struct rp_sink_status *sink)
+{
+	uint8_t *end, *p = sink->lost_buffers ? rp_define_begin(DEFINITION_BYTES, &end) : NULL;
+	if (p)
+		rp_define_end(rp_def_put_lost(p, end, 0, RP_LOST_NOT_WRITTEN, sink->lost_events, sink->lost_bytes));
+	if (sink->error)
+		rp_session_metaf("writer.error", "%s", strerrordesc_np(sink->error));
+}
+
+/* Totals that only the end knows; after a checkpoint the later ones replace the earlier. */
+void rp_session_define_end(void)
+{
+	struct rp_sink_status sink;
+	struct rp_record_totals record;
+	rp_sink_status(rp_session.sink, &sink);
+	rp_record_totals(&record);
+	rp_session_metaf("end.raw_bytes", "%llu", (unsigned long long)sink.raw_bytes);
+	rp_session_metaf("end.blocks", "%llu", (unsigned long long)sink.blocks);
+	rp_session_metaf("end.writer_cpu_ns", "%llu", (unsigned long long)sink.writer_cpu_ns);
+	rp_session_metaf("end.lost_buffers", "%llu", (unsigned long long)sink.lost_buffers);
+	rp_session_metaf("end.lost_events", "%llu", (unsigned long long)(record.lost_events + sink.lost_events));
+	rp_session_metaf("end.threads", "%u", record.threads);
+	rp_session_metaf("writer", "%s", sink.writer); /* may have changed its mind */
+	rp_session_metaf("writer.reason", "%s", sink.writer_reason);
+	rp_session_metaf("live", "%s", sink.live);
+	rp_session_metaf("live.reason", "%s", sink.live_reason);
+	define_unwritten(&sink);
+	rp_define_clock();
+}

@@ -1,0 +1,47 @@
+/* What the files of session/ share. Private to this room. */
+#ifndef RP_SESSION_SESSION_STATE_H
+#define RP_SESSION_SESSION_STATE_H
+
+#include <stdatomic.h>
+
+#include "session/session.h"
+
+enum rp_session_phase {
+	RP_SESSION_OFF = 0,
+	RP_SESSION_ACTIVE = 1,
+	RP_SESSION_FORKED = 2, /* a child that carries its parent's probes, all inert */
+};
+
+/* Which probes have to be removed again. */
+enum rp_installed { RP_HAS_MODULES = 1, RP_HAS_ALLOC = 2, RP_HAS_CPU = 4, RP_HAS_FRAMES = 8 };
+
+struct rp_session {
+	_Atomic int phase; /* enum rp_session_phase */
+	struct rp_session_options options;
+	char *path;
+	struct rp_sink *sink;
+	unsigned installed;
+};
+extern struct rp_session rp_session;
+
+/* Removes the probes in `rp_session.installed` that emit: frames, then allocator. */
+void rp_session_remove_hooks(void);
+/* Removes the rest: CPU, modules. */
+void rp_session_remove_sources(void);
+
+/* ---- session_meta.c ---- */
+/* `format` makes the value. */
+RP_PRINTF(2, 3) void rp_session_metaf(const char *key, const char *format, ...);
+void rp_session_define_start(void);
+void rp_session_define_end(void);
+
+/* ---- session_cost.c ---- */
+void rp_session_define_cost(void);
+
+/* ---- session_fork.c ---- */
+void rp_session_watch_forks(void);
+
+/* ---- region.c ---- */
+void rp_regions_reset(void);
+
+#endif

@@ -1,0 +1,31 @@
+"""CPU time and memory of Python over C++, from Python lines down to C++ functions."""
+
+from rubinprof.errors import RubinprofError, TraceError, TracerError
+from rubinprof.region import region
+from rubinprof.tracker import Tracker, is_active, sync
+
+__all__ = [
+    "RubinprofError",
+    "Trace",
+    "TraceError",
+    "Tracker",
+    "TracerError",
+    "__version__",
+    "is_active",
+    "open",
+    "region",
+    "sync",
+]
+
+
+def __getattr__(name):
+    # On demand: a traced program need not load the analyzer, nor the machinery that knows the version.
+    if name in ("open", "Trace"):
+        from rubinprof import trace
+
+        return getattr(trace, name)
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("rubinprof")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,310 @@
+"""Turns tracing of this process on and off."""
+
+import atexit
+import os
+import re
+import shlex
+import socket
+import sys
+import time
+
+from rubinprof.errors import TracerError
+
+try:
+    from rubinprof import _capture
+except ImportError as error:
+    _capture = None
+    _why_no_capture = error
+
+__all__ = ["Tracker", "is_active", "sync"]
+
+SUFFIX = ".rprof"
+FILE_EXISTS = -4  # RP_EEXIST of rubinprof/rp_error.h
+NAME_TRIES = 100
+
+_outermost = None  # the Tracker that started the session of this process
+_fork_is_watched = False
+
+
+def is_active():
+    """Whether this process is being traced."""
+    return _capture is not None and _capture.active()
+
+
+def sync():
+    """Wait until what was recorded so far is in the file; does nothing without a Tracker.
+
+    Buffers of other threads are handed over at their next event. (That the trace survives a
+    killed process does not need this.)
+    """
+    if is_active():
+        _capture.sync()
+
+
+class Tracker:
+    """Traces this process, all its threads, between ``start`` and ``stop`` or inside ``with``.
+
+    A Tracker inside another one's stretch is allowed, records nothing of its own, and has the outer
+    one's path.
+
+    Parameters
+    ----------
+    path : `str` or `os.PathLike`, optional
+        The file to write, which must not exist; or a directory that does. By default
+        ``rubinprof-<program>-<host>-<pid>-<start>.rprof`` in the working directory.
+    native : `bool`, optional
+        Whether allocations and samples carry the C and C++ functions below Python.
+    cpu, memory : `str`, optional
+        "exact" (every Python call, every allocation), "sampled" or "off".
+    pymalloc : `bool`, optional
+        Whether to trace CPython's small-object allocator too.
+    follow_fork : `bool`, optional
+        Whether a forked child goes on into a file of its own beside this one.
+    sample_hz : `int`, optional
+        On-CPU samples per second of CPU time and thread; 0 for none.
+    labels : `dict`, optional
+        What describes this run; kept in the trace as text.
+    program : `str`, optional
+        Stands in the default file name; made from ``sys.argv[0]`` by default.
+    overwrite : `bool`, optional
+        Whether a file at ``path`` may be replaced.
+    store_command : `bool`, optional
+        Whether the command line goes into the trace.
+    max_memory_bytes, max_file_bytes : `int`, optional
+        Bounds of the tool's buffers (64 MB by default) and of the file (none).
+
+    Raises
+    ------
+    TracerError
+        Raised by ``start`` when tracing cannot begin; the text says why.
+    """
+
+    def __init__(
+        self,
+        path=None,
+        *,
+        native=True,
+        cpu="exact",
+        memory="exact",
+        pymalloc=False,
+        follow_fork=True,
+        sample_hz=1000,
+        labels=None,
+        program=None,
+        overwrite=False,
+        store_command=True,
+        max_memory_bytes=0,
+        max_file_bytes=0,
+    ):
+        for mode, what in ((cpu, "cpu"), (memory, "memory")):
+            if mode not in ("exact", "sampled", "off"):
+                raise ValueError(f"{what} must be 'exact', 'sampled' or 'off', not {mode!r}")
+        self._wanted_path = None if path is None else os.fspath(path)
+        self._options = {
+            "native": native,
+            "cpu": cpu,
+            "memory": memory,
+            "pymalloc": pymalloc,
+            "follow_fork": follow_fork,
+            "sample_hz": sample_hz,
+            "memory_bytes_max": max_memory_bytes,
+            "file_bytes_max": max_file_bytes,
+        }
+        self._labels = dict(labels or {})
+        self._program = program
+        self._overwrite = overwrite
+        self._store_command = store_command
+        self._path = None
+        self._is_outermost = False
+
+    @property
+    def path(self):
+        """The trace file, once started. After a fork, in the child, the child's own."""
+        return self._path
+
+    def start(self):
+        """Begin to trace."""
+        global _outermost
+        if self._is_outermost:
+            raise TracerError("this Tracker is active already")
+        if _capture is None:
+            raise TracerError(_sentence_without_capture())
+        if _capture.active():
+            self._path = _capture.path()
+            return self
+        self._path = self._start_into_new_file()
+        self._is_outermost = True
+        _outermost = self
+        atexit.register(self.stop)
+        _watch_forks()
+        _replace_exits()
+        return self
+
+    def stop(self):
+        """End tracing and complete the file. Does nothing on an inner or a stopped Tracker."""
+        global _outermost
+        if not self._is_outermost:
+            return
+        self._is_outermost = False
+        _outermost = None
+        _restore_exits()
+        atexit.unregister(self.stop)
+        if _capture.active():
+            _name_threads()
+            _capture.stop()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        self.stop()
+
+    def stats(self):
+        """What ``rubinprof stats --json`` says of the trace, as a `dict`. Complete after ``stop``."""
+        if self._path is None:
+            raise TracerError("this Tracker was never started")
+        sync()
+        from rubinprof.trace import Trace
+
+        with Trace(self._path) as trace:
+            return trace.stats()
+
+    def _start_into_new_file(self):
+        meta = self._meta()
+        for path in self._candidates(self._wanted_path):
+            try:
+                _capture.start(path, hide_frames=_own_frames(), meta=meta, **self._options)
+                return path
+            except TracerError as error:
+                if error.code != FILE_EXISTS or self._names_one_file():
+                    raise
+                last_error = error
+        raise last_error
+
+    def _names_one_file(self):
+        wanted = self._wanted_path
+        return wanted is not None and not os.path.isdir(wanted)
+
+    def _candidates(self, wanted):
+        """Absolute paths to try, best first."""
+        if self._names_one_file():
+            path = os.path.abspath(wanted)
+            if self._overwrite and os.path.isfile(path):
+                os.unlink(path)
+            yield path
+            return
+        stem = f"rubinprof-{self._program_name()}-{_safe(socket.gethostname())}-{_pid_and_start()}"
+        directory = os.path.abspath(wanted or os.curdir)
+        yield from _numbered(os.path.join(directory, stem))
+
+    def _program_name(self):
+        program = self._program or os.path.basename(sys.argv[0] if sys.argv else "") or "python"
+        return _safe(program.removesuffix(".py"))[:60] or "python"
+
+    def _meta(self):
+        meta = {"python": sys.version.split()[0], "executable": sys.executable or ""}
+        if self._store_command:
+            meta["command"] = shlex.join(sys.argv)
+        return meta | {f"label.{name}": value for name, value in self._labels.items()}
+
+    def _go_on_in_child(self):
+        """The child's half of a fork: into a file of its own, named by the same rule."""
+        stem = f"{self._path.removesuffix(SUFFIX)}-{_pid_and_start()}"
+        candidates = _numbered(stem) if self._names_one_file() else self._candidates(self._wanted_path)
+        meta = self._meta()
+        for path in candidates:
+            try:
+                _capture.go_on_in_child(path, meta)
+            except TracerError as error:
+                if error.code == FILE_EXISTS:
+                    continue
+                break  # a child goes on untraced rather than fail where its parent did not
+            self._path = path
+            return
+        self._is_outermost = False
+
+
+# ---- names ----
+
+
+def _safe(text):
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)
+
+
+def _pid_and_start():
+    return f"{os.getpid()}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+
+
+def _numbered(stem):
+    """The name itself, then ones for a pid that came around within a second."""
+    yield stem + SUFFIX
+    for n in range(2, NAME_TRIES):
+        yield f"{stem}-{n}{SUFFIX}"
+
+
+# ---- the process ----
+
+
+def _sentence_without_capture():
+    if sys.platform != "linux":
+        return "tracing works on Linux only; traces can be read and shown here"
+    return f"the capture half of rubinprof cannot be loaded: {_why_no_capture}"
+
+
+def _own_frames():
+    """Number of innermost frames that are rubinprof's own: they stay out of the trace."""
+    frame, n = sys._getframe(1), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("rubinprof."):
+        frame, n = frame.f_back, n + 1
+    return n
+
+
+def _name_threads():
+    """Python's names of threads; those of the system are cut to 15 characters, or the program's own."""
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return
+    for thread in threading.enumerate():
+        if thread.native_id:
+            _capture.thread_name(thread.native_id, thread.name)
+
+
+def _watch_forks():
+    global _fork_is_watched
+    if not _fork_is_watched:
+        _fork_is_watched = True
+        os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _after_fork_in_child():
+    global _outermost
+    follow = _capture.forked()
+    if follow is None:
+        return
+    if follow and _outermost is not None:
+        _outermost._go_on_in_child()
+    if _capture.forked() is not None:
+        _capture.go_on_in_child(None)
+    if not _capture.active():
+        if _outermost is not None:
+            _outermost._is_outermost = False
+        _outermost = None
+        _restore_exits()
+
+
+_EXITS = ("_exit", "execv", "execve")
+_replaced = {}
+
+
+def _replace_exits():
+    """os._exit and os.exec* end a process behind atexit's back; multiprocessing's workers do so."""
+    for name in _EXITS:
+        _replaced[name] = getattr(os, name)
+        setattr(os, name, getattr(_capture, name))
+
+
+def _restore_exits():
+    for name, original in _replaced.items():
+        if getattr(os, name) is getattr(_capture, name):
+            setattr(os, name, original)
+    _replaced.clear()
