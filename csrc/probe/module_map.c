@@ -12,11 +12,13 @@
 
 #include "probe/cfi.h"
 #include "probe/elf_walk.h"
+#include "probe/module_map.h"
 #include "probe/probe.h"
 #include "probe/unwind.h"
 
 struct module {
-	uintptr_t bias, start;
+	uintptr_t bias, start, end;
+	const char *path; /* kept for the session */
 	uint64_t path_hash;
 	uint32_t id;
 	int seen;
@@ -25,14 +27,19 @@ struct module {
 static struct {
 	struct module *modules;
 	uint32_t n;
+	char *paths;
+	size_t paths_used;
 	_Atomic uint32_t ids;
 	/* Relaxed: a stale value costs one more scan. */
 	_Atomic unsigned long long adds, subs;
 	_Atomic int owner; /* pid of the process whose thread scans, 0: none; acquire on take, release on give */
 	_Atomic int again;
 	_Atomic int active;
+	int pid; /* of the process that records */
 	struct rp_cfi_objects *retired; /* tables of an earlier scan; the last one may still be read by a walk in flight */
 } map;
+
+#define PATHS_BYTES ((size_t)RP_ELF_OBJECTS_MAX * 160)
 
 static uint64_t hash_path(const char *s)
 {
@@ -101,6 +108,16 @@ static struct module *find_module(const struct rp_elf *e)
 	return NULL;
 }
 
+static const char *keep_path(const char *path)
+{
+	size_t len = strlen(path) + 1;
+	if (PATHS_BYTES - map.paths_used < len)
+		return "";
+	char *kept = memcpy(map.paths + map.paths_used, path, len);
+	map.paths_used += len;
+	return kept;
+}
+
 static void add_new(const struct rp_elf_list *l)
 {
 	uintptr_t malloc_home = find_malloc_home(l);
@@ -109,7 +126,7 @@ static void add_new(const struct rp_elf_list *l)
 		struct module *m = find_module(e);
 		if (!m && map.n < RP_ELF_OBJECTS_MAX) {
 			m = &map.modules[map.n++];
-			*m = (struct module){ e->bias, e->start, hash_path(e->path), rp_define_id(&map.ids), 1 };
+			*m = (struct module){ e->bias, e->start, e->end, keep_path(e->path), hash_path(e->path), rp_define_id(&map.ids), 1 };
 			define_module(e, m->id, has_own_allocator(e, malloc_home) ? RP_MODULE_STATIC_ALLOCATOR : 0);
 		}
 		if (m)
@@ -207,20 +224,38 @@ void rp_modules_refresh(void)
 	atomic_store_explicit(&map.owner, 0, memory_order_release);
 }
 
+int rp_modules_find(uint64_t address, struct rp_module_info *ret_info)
+{
+	for (uint32_t i = 0; i < map.n; i++) {
+		const struct module *m = &map.modules[i];
+		if (address >= m->start && address < m->end) {
+			*ret_info = (struct rp_module_info){ m->id, m->bias, m->start, m->end, m->path };
+			return 0;
+		}
+	}
+	return RP_ENOTFOUND;
+}
+
+static void *reserve(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 int rp_modules_install(void)
 {
 	int err = rp_unwind_install();
 	if (err)
 		return err;
-	if (!map.modules) {
-		map.modules = mmap(NULL, RP_ELF_OBJECTS_MAX * sizeof *map.modules, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (map.modules == MAP_FAILED) {
-			map.modules = NULL;
-			return RP_ENOMEM;
-		}
-	}
+	if (!map.modules)
+		map.modules = reserve(RP_ELF_OBJECTS_MAX * sizeof *map.modules);
+	if (!map.paths)
+		map.paths = reserve(PATHS_BYTES);
+	if (!map.modules || !map.paths)
+		return RP_ENOMEM;
+	map.paths_used = 0;
 	map.n = 0;
+	map.pid = (int)getpid();
 	atomic_store(&map.ids, 0);
 	atomic_store(&map.adds, 0);
 	atomic_store(&map.subs, 0);
@@ -230,7 +265,11 @@ int rp_modules_install(void)
 	return 0;
 }
 
+/* Once more before the end: without allocator hooks nothing has told us of a dlopen. Not in a forked child, whose definitions would go
+ * into its parent's file. */
 void rp_modules_remove(void)
 {
+	if (map.pid == (int)getpid())
+		rp_modules_refresh();
 	atomic_store(&map.active, 0);
 }

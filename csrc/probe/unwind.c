@@ -31,6 +31,8 @@
 #define WAYS 4u
 #define INDEX (1u << 16)       /* open addressing over the interned stacks, at most half full */
 #define ARENA_WORDS (1u << 20) /* 8 MiB of address space a thread; touched as stacks appear */
+/* Below the stack pointer nothing overwrites so much before a signal handler's frame (System V ABI; aarch64 has none, and pops last). */
+#define RED_ZONE_BYTES 128
 #define PAGE_BYTES 4096
 #define SAME_FP INT16_MIN
 /* A stack further away than this from a bound is on another stack (a fiber's, a coroutine's). */
@@ -546,7 +548,8 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *r
 			memset(s->signal_rows, 0, sizeof s->signal_rows);
 		s->signal_generation = generation;
 	}
-	set_bounds(&w, w.f.sp, t->native_base, s ? s->stack_high : UINTPTR_MAX);
+	/* In an epilogue the frame pointer's slot is popped already, and its rule still points there: the red zone keeps it. */
+	set_bounds(&w, w.f.sp - RED_ZONE_BYTES, t->native_base, s ? s->stack_high : UINTPTR_MAX);
 	/* Without a known end only this page is sure to be readable: a fault here would kill the program. */
 	if (w.bounds.high == UINTPTR_MAX)
 		w.bounds.high = (w.f.sp | 4095) + 1;

@@ -36,6 +36,13 @@ void rp_pymalloc_remove(void)
 {
 }
 
+/* Sanitizers put frames and allocators of their own in between: what is compared with backtrace() cannot be told there. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define BED_SKIP_UNDER_SANITIZER() RP_SKIP("stacks are not compared under a sanitizer")
+#else
+#define BED_SKIP_UNDER_SANITIZER() (void)0
+#endif
+
 static struct rp_sink *bed_sink;
 
 /* Hooks are in, recording is on. The live buffer is large: a test reads its events there. */

@@ -154,6 +154,7 @@ static void test_twins(void)
 
 int main(void)
 {
+	BED_SKIP_UNDER_SANITIZER();
 	void *warm[4];
 	backtrace(warm, 4); /* loads libgcc before the hooks are in */
 	bed_open(1);
