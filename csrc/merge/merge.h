@@ -1,0 +1,53 @@
+/* The door of merge/: Python stack + native stack = one stack.
+ *
+ * The native stack of an event is walked from the event to the innermost Python frame and no further, so it hangs as a whole below
+ * that frame. What lies between is the interpreter's own calling machinery, which says nothing to the reader of a profile:
+ *
+ *     innermost  words[0]  galsim::SBProfile::draw        kept
+ *                words[1]  pybind11::cpp_function::dispatcher   folded (keep_dispatch shows it)
+ *                words[2]  cfunction_call                 folded
+ *                words[3]  _PyEval_EvalFrameDefault       folded
+ *     outermost  ---- innermost Python frame: measure.py:88 ----
+ *
+ * Native stacks are kept as a tree from the outermost frame inwards: equal beginnings share their nodes. */
+#ifndef RP_MERGE_MERGE_H
+#define RP_MERGE_MERGE_H
+
+#include "reader/reader.h"
+
+/* ---- native_tree.c ---- */
+struct rp_native_node {
+	uint32_t parent; /* outwards; 0 is the root: no native frame */
+	uint32_t symbol; /* index in rp_tables.symbols */
+};
+
+struct rp_native_tree {
+	struct rp_native_node *nodes; /* node 0 is the root */
+	uint32_t n, cap;
+	struct rp_idmap children; /* parent << 32 | symbol */
+};
+
+#define RP_NATIVE_TREE_INIT { NULL, 0, 0, RP_IDMAP_INIT }
+#define RP_NATIVE_NODES_MAX (1u << 26)
+
+/* The node of a stack given innermost first, as events carry it; *ret_node is 0 for an empty one. 0 or RP_ENOMEM. */
+int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const uint64_t *words, uint32_t n, uint32_t *ret_node);
+void rp_native_tree_release(struct rp_native_tree *t);
+
+/* ---- frame_class.c ---- */
+enum rp_frame_class {
+	RP_FRAME_WORK = 0,     /* shown */
+	RP_FRAME_DISPATCH = 1, /* evaluator, call helpers, descriptors, pybind11's dispatcher: folded */
+	RP_FRAME_TOOL = 2,     /* rubinprof's own hooks: always folded */
+};
+
+/* Who a native function is; either may be "". */
+enum rp_frame_class rp_frame_classify(const char *function, const char *module);
+
+/* ---- names.c ---- */
+/* A demangled C++ name for people: std::__cxx11::basic_string<...> is std::string, default allocators, comparators and deleters go,
+ * parameters and long template arguments become "(...)" and "<...>". Writes at most cap bytes, the zero included; returns the
+ * length. Names without '<' or '(' come out as they are. */
+size_t rp_name_shorten(const char *name, char *ret_text, size_t cap);
+
+#endif

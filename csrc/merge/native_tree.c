@@ -1,0 +1,48 @@
+#include <stdlib.h>
+
+#include "merge/merge.h"
+
+static int add_node(struct rp_native_tree *t, uint32_t parent, uint32_t symbol)
+{
+	if (t->n == t->cap) {
+		uint32_t cap = t->cap ? t->cap * 2 : 256;
+		struct rp_native_node *nodes = cap > RP_NATIVE_NODES_MAX ? NULL : realloc(t->nodes, cap * sizeof(*nodes));
+		if (!nodes)
+			return RP_ENOMEM;
+		t->nodes = nodes;
+		t->cap = cap;
+	}
+	t->nodes[t->n++] = (struct rp_native_node){ parent, symbol };
+	return 0;
+}
+
+int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const uint64_t *words, uint32_t n, uint32_t *ret_node)
+{
+	uint32_t node = 0;
+
+	if (t->n == 0 && add_node(t, 0, UINT32_MAX))
+		return RP_ENOMEM;
+	while (n-- > 0) {
+		uint32_t symbol = rp_tables_symbol(tables, words[n]);
+		if (symbol == UINT32_MAX)
+			return RP_ENOMEM;
+		uint64_t key = (uint64_t)node << 32 | symbol;
+		uint32_t *known = rp_idmap_find(&t->children, key);
+		if (known) {
+			node = *known;
+			continue;
+		}
+		if (rp_idmap_put(&t->children, key, t->n) || add_node(t, node, symbol))
+			return RP_ENOMEM;
+		node = t->n - 1;
+	}
+	*ret_node = node;
+	return 0;
+}
+
+void rp_native_tree_release(struct rp_native_tree *t)
+{
+	free(t->nodes);
+	rp_idmap_release(&t->children);
+	*t = (struct rp_native_tree)RP_NATIVE_TREE_INIT;
+}

@@ -1,0 +1,75 @@
+#include <lz4.h>
+#include <stdlib.h>
+
+#include "reader/reader.h"
+
+/* Makes *bytes at least len long. */
+static int room(uint8_t **bytes, uint32_t *cap, uint32_t len)
+{
+	if (*cap >= len && *bytes)
+		return 0;
+	uint8_t *more = realloc(*bytes, len ? len : 1);
+	if (!more)
+		return RP_ENOMEM;
+	*bytes = more;
+	*cap = len;
+	return 0;
+}
+
+/* The bytes of a live buffer are trusted only when the buffer was not given to another use while they were read. */
+static int unpack_live(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *bytes, uint32_t *ret_len)
+{
+	uint8_t header[RP_LIVE_HEADER_BYTES];
+	struct rp_live_header h;
+	size_t len, header_len;
+
+	int rc = rp_os_read(f->os, ref->offset, bytes, ref->stored_bytes, &len);
+	if (!rc)
+		rc = rp_os_read(f->os, ref->offset - RP_LIVE_HEADER_BYTES, header, sizeof(header), &header_len);
+	if (rc)
+		return rc;
+	if (header_len < sizeof(header) || rp_live_header_decode(&h, header, f->header.live_buffer_bytes) || h.seq != ref->seq ||
+	    h.thread != ref->thread || h.type != ref->type || len < ref->stored_bytes)
+		return RP_EDAMAGED;
+	*ret_len = (uint32_t)len;
+	return 0;
+}
+
+int rp_block_unpack(struct rp_file *f, const struct rp_block_ref *ref, uint8_t **bytes, uint32_t *cap, uint32_t *ret_len)
+{
+	size_t len;
+
+	if (ref->stored_bytes > RP_BLOCK_RAW_BYTES_MAX || ref->raw_bytes > RP_BLOCK_RAW_BYTES_MAX)
+		return RP_ELIMIT;
+	/* LZ4 cannot shrink below 1:255, so a greater claim is a lie that would cost memory. */
+	if (ref->codec == RP_CODEC_LZ4 && ref->raw_bytes / 255 > ref->stored_bytes)
+		return RP_EDAMAGED;
+	int rc = room(bytes, cap, ref->raw_bytes);
+	if (rc)
+		return rc;
+	if (ref->live)
+		return unpack_live(f, ref, *bytes, ret_len);
+	if (ref->codec == RP_CODEC_NONE) {
+		rc = rp_os_read(f->os, ref->offset, *bytes, ref->stored_bytes, &len);
+		if (rc)
+			return rc;
+		if (len < ref->stored_bytes || rp_crc32c(0, *bytes, len) != ref->payload_crc)
+			return RP_EDAMAGED;
+		*ret_len = (uint32_t)len;
+		return 0;
+	}
+	if (ref->codec != RP_CODEC_LZ4)
+		return RP_EDAMAGED;
+	rc = room(&f->stored, &f->stored_cap, ref->stored_bytes);
+	if (!rc)
+		rc = rp_os_read(f->os, ref->offset, f->stored, ref->stored_bytes, &len);
+	if (rc)
+		return rc;
+	if (len < ref->stored_bytes || rp_crc32c(0, f->stored, len) != ref->payload_crc)
+		return RP_EDAMAGED;
+	int got = LZ4_decompress_safe((const char *)f->stored, (char *)*bytes, (int)ref->stored_bytes, (int)ref->raw_bytes);
+	if (got < 0 || (uint32_t)got != ref->raw_bytes)
+		return RP_EDAMAGED;
+	*ret_len = ref->raw_bytes;
+	return 0;
+}

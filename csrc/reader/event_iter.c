@@ -1,0 +1,197 @@
+/* The events of all threads in the order of time: a heap of threads by the time of their next event. Only threads whose time has
+ * come hold a decoded block. */
+#include <stdlib.h>
+
+#include "reader/reader.h"
+
+static int before(const struct rp_merge *m, uint32_t a, uint32_t b)
+{
+	const struct rp_source *x = &m->sources[a], *y = &m->sources[b];
+
+	return x->ticks_key != y->ticks_key ? x->ticks_key < y->ticks_key : a < b;
+}
+
+static void sift_down(struct rp_merge *m, uint32_t i)
+{
+	for (;;) {
+		uint32_t least = i, left = 2 * i + 1, right = left + 1;
+		if (left < m->heap_n && before(m, m->heap[left], m->heap[least]))
+			least = left;
+		if (right < m->heap_n && before(m, m->heap[right], m->heap[least]))
+			least = right;
+		if (least == i)
+			return;
+		uint32_t t = m->heap[i];
+		m->heap[i] = m->heap[least];
+		m->heap[least] = t;
+		i = least;
+	}
+}
+
+static void close_block(struct rp_source *s)
+{
+	if (!s->is_open)
+		return;
+	s->is_open = 0;
+	s->last_ticks = s->is_raw ? s->raw.ticks : s->pack.ticks;
+	s->merge->file->decoded_bytes -= s->cap;
+}
+
+static void free_source(struct rp_source *s)
+{
+	close_block(s);
+	free(s->bytes);
+	free(s->scratch);
+	s->bytes = NULL;
+	s->scratch = NULL;
+	s->cap = 0;
+}
+
+void rp_source_damaged(struct rp_source *s)
+{
+	s->damaged_blocks++;
+	s->gap = 1;
+	if (s->merge->on_gap)
+		s->merge->on_gap(s->merge->user, s, 1, s->last_ticks, s->is_raw ? s->raw.ticks : s->pack.ticks);
+}
+
+/* Opens one block; 1 when it has an event, now the head. */
+static int open_block(struct rp_source *s, const struct rp_block_ref *ref)
+{
+	struct rp_merge *m = s->merge;
+	uint32_t len;
+
+	/* One compressed block may stand for 64 MB: all threads together stay below a bound. */
+	if (m->file->decoded_bytes + ref->raw_bytes > RP_DECODED_BYTES_MAX) {
+		s->damaged_blocks++;
+		s->gap = 1;
+		return 0;
+	}
+	if (!s->scratch)
+		s->scratch = malloc(RP_CONTEXT_FRAMES_MAX * sizeof(uint64_t));
+	int rc = s->scratch ? rp_block_unpack(m->file, ref, &s->bytes, &s->cap, &len) : RP_ENOMEM;
+	if (rc == RP_ENOMEM || rc == RP_EIO) {
+		m->rc = rc;
+		return 0;
+	}
+	m->blocks_done++;
+	m->bytes_done += ref->stored_bytes;
+	if (m->on_block && m->on_block(m->user, ref->stored_bytes)) {
+		m->rc = RP_EINTERRUPTED;
+		return 0;
+	}
+	s->is_raw = ref->type == RP_BLOCK_RAW_EVENTS;
+	if (!rc && s->is_raw)
+		s->raw = (struct rp_raw_decoder){ s->bytes, s->bytes + len, ref->ticks_first, s->scratch };
+	else if (!rc)
+		rc = rp_pack_open(&s->pack, s->bytes, len, ref->ticks_first, s->scratch);
+	if (rc) {
+		s->pack.ticks = s->raw.ticks = ref->ticks_first;
+		rp_source_damaged(s);
+		return 0;
+	}
+	s->is_open = 1;
+	m->file->decoded_bytes += s->cap;
+	rc = s->is_raw ? rp_raw_next(&s->raw, &s->event) : rp_pack_next(&s->pack, &s->event);
+	if (rc > 0) {
+		if (!s->events++)
+			s->first_ticks = s->event.ticks;
+		return 1;
+	}
+	close_block(s);
+	if (rc < 0)
+		rp_source_damaged(s);
+	return 0;
+}
+
+int rp_source_open_next(struct rp_source *s)
+{
+	struct rp_merge *m = s->merge;
+
+	close_block(s);
+	while (s->at < s->end && !m->rc) {
+		const struct rp_block_ref *ref = &m->file->blocks[s->at++];
+		if (ref->seq != s->seq_next) {
+			uint64_t missing = ref->seq - s->seq_next;
+			s->lost_blocks += missing;
+			s->gap = 1;
+			if (m->on_gap)
+				m->on_gap(m->user, s, missing, s->last_ticks, ref->ticks_first);
+		}
+		s->seq_next = ref->seq + 1;
+		if (open_block(s, ref))
+			return 1;
+	}
+	uint64_t last = s->last_ticks;
+	free_source(s);
+	s->last_ticks = last;
+	return 0;
+}
+
+int rp_merge_open(struct rp_merge *m, struct rp_file *file)
+{
+	uint32_t n = 0;
+
+	memset(m, 0, sizeof(*m));
+	m->file = file;
+	for (uint32_t i = file->n_defs; i < file->n_blocks; i++)
+		n += i == file->n_defs || file->blocks[i].thread != file->blocks[i - 1].thread;
+	m->sources = calloc(n ? n : 1, sizeof(*m->sources));
+	m->heap = calloc(n ? n : 1, sizeof(*m->heap));
+	if (!m->sources || !m->heap) {
+		rp_merge_close(m);
+		return RP_ENOMEM;
+	}
+	for (uint32_t i = file->n_defs; i < file->n_blocks; i++) {
+		if (i == file->n_defs || file->blocks[i].thread != file->blocks[i - 1].thread)
+			m->sources[m->n_sources++] = (struct rp_source){ .merge = m, .thread = file->blocks[i].thread, .first = i,
+									 .at = i, .ticks_key = file->blocks[i].ticks_first };
+		m->sources[m->n_sources - 1].end = i + 1;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		m->heap[i] = i;
+	m->heap_n = n;
+	for (uint32_t i = n / 2; i-- > 0;)
+		sift_down(m, i);
+	return 0;
+}
+
+void rp_merge_close(struct rp_merge *m)
+{
+	for (uint32_t i = 0; m->sources && i < m->n_sources; i++)
+		free_source(&m->sources[i]);
+	free(m->sources);
+	free(m->heap);
+	m->sources = NULL;
+	m->heap = NULL;
+	m->n_sources = m->heap_n = 0;
+}
+
+void rp_merge_settle(struct rp_merge *m, struct rp_source *s, int has_head)
+{
+	if (has_head)
+		s->ticks_key = s->event.ticks;
+	else
+		m->heap[0] = m->heap[--m->heap_n];
+	if (m->heap_n)
+		sift_down(m, 0);
+}
+
+struct rp_source *rp_merge_next(struct rp_merge *m, uint64_t *ret_until)
+{
+	while (m->heap_n && !m->rc) {
+		struct rp_source *s = &m->sources[m->heap[0]];
+		if (!s->is_open) {
+			/* Known by its block's start only; its first event may be later than another thread's. */
+			rp_merge_settle(m, s, rp_source_open_next(s));
+			continue;
+		}
+		uint64_t until = UINT64_MAX;
+		for (uint32_t i = 1; i < 3 && i < m->heap_n; i++)
+			if (m->sources[m->heap[i]].ticks_key < until)
+				until = m->sources[m->heap[i]].ticks_key;
+		*ret_until = until;
+		return s;
+	}
+	return NULL;
+}

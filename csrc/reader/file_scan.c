@@ -1,0 +1,254 @@
+/* Header and block headers of one file become an index. After damage the walk goes on at the next bytes that are a block
+ * header with a good checksum. */
+#include <stdlib.h>
+
+#include "reader/reader.h"
+
+static int add_block(struct rp_file *f, const struct rp_block_ref *ref)
+{
+	if (f->n_blocks == f->blocks_cap) {
+		uint32_t cap = f->blocks_cap ? f->blocks_cap * 2 : 64;
+		if (cap > RP_BLOCKS_MAX)
+			return RP_ELIMIT;
+		struct rp_block_ref *blocks = realloc(f->blocks, cap * sizeof(*blocks));
+		if (!blocks)
+			return RP_ENOMEM;
+		f->blocks = blocks;
+		f->blocks_cap = cap;
+	}
+	f->blocks[f->n_blocks++] = *ref;
+	return 0;
+}
+
+static void note_damage(struct rp_file *f, uint64_t offset, uint64_t bytes)
+{
+	if (bytes == 0)
+		return;
+	if (f->n_damaged < RP_STRETCHES_MAX)
+		f->damaged[f->n_damaged] = (struct rp_stretch){ offset, bytes };
+	f->n_damaged++;
+	f->damaged_bytes += bytes;
+}
+
+/* The live area that holds offset, or NULL. */
+static const struct rp_live_area *live_at(const struct rp_file *f, uint64_t offset)
+{
+	for (uint32_t i = 0; i < f->header.live_count; i++) {
+		const struct rp_live_area *a = &f->header.live[i];
+		if (offset >= a->offset && offset - a->offset < a->bytes)
+			return a;
+	}
+	return NULL;
+}
+
+/* Finds the next good block header at or behind `from`, before `limit`; returns its offset, or limit. */
+static uint64_t resync(struct rp_file *f, uint64_t from, uint64_t limit)
+{
+	static const uint8_t magic[4] = { 'R', 'P', 'B', 'K' };
+	uint8_t *window = malloc(RP_RESYNC_STEP + RP_BLOCK_HEADER_BYTES);
+	uint64_t found = limit;
+	/* Short at first: headers that lie one behind the other must not cost a whole window each. */
+	size_t step = RP_BLOCK_HEADER_BYTES;
+
+	while (window && from < limit && found == limit) {
+		const struct rp_live_area *area = live_at(f, from);
+		if (area && area->bytes && area->offset + area->bytes > from) {
+			from = area->offset + area->bytes;
+			continue;
+		}
+		size_t len;
+		if (rp_os_read(f->os, from, window, step + RP_BLOCK_HEADER_BYTES, &len) || len < RP_BLOCK_HEADER_BYTES)
+			break;
+		size_t starts = len - RP_BLOCK_HEADER_BYTES + 1;
+		if (starts > step)
+			starts = step;
+		step = step * 2 < RP_RESYNC_STEP ? step * 2 : RP_RESYNC_STEP;
+		for (uint8_t *p = window; (p = memchr(p, magic[0], starts - (size_t)(p - window))); p++) {
+			struct rp_block_header h;
+			if (!memcmp(p, magic, 4) && !rp_block_header_decode(&h, p, RP_BLOCK_HEADER_BYTES)) {
+				found = from + (uint64_t)(p - window);
+				break;
+			}
+			if ((size_t)(p - window) + 1 >= starts)
+				break;
+		}
+		from += starts;
+	}
+	free(window);
+	return found < limit ? found : limit;
+}
+
+static int keep_block(struct rp_file *f, const struct rp_block_header *h, uint64_t payload)
+{
+	if (h->type != RP_BLOCK_EVENTS && h->type != RP_BLOCK_RAW_EVENTS && h->type != RP_BLOCK_DEFS)
+		return 0; /* a kind of block made by a newer minor version */
+	struct rp_block_ref ref = {
+		.offset = payload, .seq = h->seq, .ticks_first = h->ticks_first, .ticks_last = h->ticks_last,
+		.stored_bytes = h->stored_bytes, .raw_bytes = h->raw_bytes, .payload_crc = h->payload_crc,
+		.thread = h->thread, .count = h->count, .type = h->type, .codec = h->codec,
+	};
+	f->raw_bytes += h->raw_bytes;
+	return add_block(f, &ref);
+}
+
+/* Walks the blocks. Below data_end a place without a block is damage; behind it, it is the end: a killed writer may have written
+ * more blocks than it could count. */
+static int walk_blocks(struct rp_file *f)
+{
+	uint64_t counted = f->header.data_end, at = RP_FILE_HEADER_BYTES;
+	int rc = 0;
+
+	if (counted > f->bytes) {
+		/* The live area makes a file longer than its data, so a shorter one has been cut. */
+		f->cut = 1;
+		counted = f->bytes;
+	}
+	while (!rc && at < f->bytes) {
+		uint8_t bytes[RP_BLOCK_HEADER_BYTES];
+		struct rp_block_header h;
+		size_t len;
+		rc = rp_os_read(f->os, at, bytes, sizeof(bytes), &len);
+		if (rc)
+			break;
+		int bad = rp_block_header_decode(&h, bytes, len);
+		if (!bad && h.type == RP_BLOCK_SKIP && h.ticks_first > at) {
+			at = h.ticks_first;
+			continue;
+		}
+		uint64_t payload = at + RP_BLOCK_HEADER_BYTES;
+		if (!bad && h.type != RP_BLOCK_SKIP && h.stored_bytes <= f->bytes - payload) {
+			rc = keep_block(f, &h, payload);
+			at = payload + h.stored_bytes;
+			continue;
+		}
+		if (at >= counted)
+			break;
+		if (!bad && h.type != RP_BLOCK_SKIP)
+			f->cut = 1;
+		uint64_t next = resync(f, at + 1, counted);
+		note_damage(f, at, next - at);
+		at = next;
+	}
+	f->data_end = at < f->bytes ? at : f->bytes;
+	return rc;
+}
+
+static int scan_live_area(struct rp_file *f, const struct rp_live_area *area)
+{
+	uint32_t step = f->header.live_buffer_bytes;
+	int rc = 0;
+
+	if (area->offset > f->bytes || area->offset + area->bytes < area->offset)
+		return 0;
+	for (uint64_t at = area->offset; !rc && area->offset + area->bytes - at >= step && at < f->bytes; at += step) {
+		uint8_t bytes[RP_LIVE_HEADER_BYTES];
+		struct rp_live_header h;
+		size_t len;
+		rc = rp_os_read(f->os, at, bytes, sizeof(bytes), &len);
+		if (rc || len < sizeof(bytes) || rp_live_header_decode(&h, bytes, step) || h.type == 0 || h.used == 0)
+			continue;
+		struct rp_block_ref ref = {
+			.offset = at + RP_LIVE_HEADER_BYTES, .seq = h.seq, .ticks_first = h.ticks_first,
+			.stored_bytes = (uint32_t)h.used, .raw_bytes = (uint32_t)h.used, .thread = h.thread,
+			.type = h.type, .codec = RP_CODEC_NONE, .live = 1,
+		};
+		rc = add_block(f, &ref);
+	}
+	return rc;
+}
+
+static int by_thread_and_seq(const void *a, const void *b)
+{
+	const struct rp_block_ref *x = a, *y = b;
+	int x_defs = x->type == RP_BLOCK_DEFS, y_defs = y->type == RP_BLOCK_DEFS;
+
+	if (x_defs != y_defs)
+		return y_defs - x_defs;
+	if (x->thread != y->thread && !x_defs)
+		return x->thread < y->thread ? -1 : 1;
+	if (x->seq != y->seq)
+		return x->seq < y->seq ? -1 : 1;
+	if (x->live != y->live)
+		return x->live - y->live; /* a written block wins over the live buffer it was made of */
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static void sort_blocks(struct rp_file *f)
+{
+	uint32_t kept = 0;
+
+	if (f->n_blocks)
+		qsort(f->blocks, f->n_blocks, sizeof(*f->blocks), by_thread_and_seq);
+	for (uint32_t i = 0; i < f->n_blocks; i++) {
+		const struct rp_block_ref *b = &f->blocks[i], *last = kept ? &f->blocks[kept - 1] : NULL;
+		int is_defs = b->type == RP_BLOCK_DEFS;
+		if (last && (last->type == RP_BLOCK_DEFS) == is_defs && last->seq == b->seq && (is_defs || last->thread == b->thread)) {
+			f->duplicates += !b->live;
+			continue;
+		}
+		f->n_defs += is_defs;
+		f->n_live += b->live;
+		f->blocks[kept++] = *b;
+	}
+	f->n_blocks = kept;
+}
+
+int rp_file_open(struct rp_file **ret_file, const char *path)
+{
+	uint8_t bytes[RP_FILE_HEADER_BYTES];
+	size_t len;
+	struct rp_file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return RP_ENOMEM;
+	int rc = rp_os_open(&f->os, path);
+	if (rc)
+		goto done;
+	rc = RP_ENOMEM;
+	f->path = malloc(strlen(path) + 1);
+	if (!f->path)
+		goto done;
+	memcpy(f->path, path, strlen(path) + 1);
+	rc = rp_os_read(f->os, 0, bytes, sizeof(bytes), &len);
+	if (!rc)
+		rc = rp_file_header_decode(&f->header, bytes, len);
+	if (rc)
+		goto done;
+	f->bytes = rp_os_size(f->os);
+	/* Live areas come before the blocks: a buffer that is written out while we look is then seen twice, not missed. */
+	for (uint32_t i = 0; i < f->header.live_count && !rc; i++)
+		rc = scan_live_area(f, &f->header.live[i]);
+	if (!rc && f->header.state == RP_STATE_RUNNING) {
+		rc = rp_os_read(f->os, 0, bytes, sizeof(bytes), &len);
+		if (!rc)
+			rc = rp_file_header_decode(&f->header, bytes, len);
+		f->bytes = rp_os_size(f->os);
+	}
+	if (!rc)
+		rc = walk_blocks(f);
+	if (!rc)
+		sort_blocks(f);
+done:
+	if (rc) {
+		rp_file_close(f);
+		return rc;
+	}
+	*ret_file = f;
+	return 0;
+}
+
+void rp_file_close(struct rp_file *f)
+{
+	if (!f)
+		return;
+	rp_os_close(f->os);
+	free(f->path);
+	free(f->blocks);
+	free(f->stored);
+	free(f);
+}
+
+int rp_file_is_complete(const struct rp_file *f)
+{
+	return f->header.state == RP_STATE_COMPLETE && !f->cut && f->n_damaged == 0 && f->n_live == 0;
+}

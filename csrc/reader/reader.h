@@ -1,0 +1,265 @@
+/* The door of reader/: file to validated records. Everything a trace says is distrusted here, once.
+ *
+ * Vocabulary.
+ *   rp_trace   what the user opened: a list of files (public, rp_trace.h).
+ *   rp_file    one open .rprof file: its header and the index of its blocks.
+ *   block ref  where a block is and what its header says. Live buffers of a running or killed trace become block refs too.
+ *   tables     what the definitions of one file say; names are ids in a string pool that outlives the file.
+ *   source     one thread's events in order.
+ *   merge      all sources of a file in the order of time.
+ *   gap        a missing block between two blocks of a thread (or the rest of a damaged one).
+ *
+ * Functions return 0 or a negative code of rp_error.h unless they say otherwise. */
+#ifndef RP_READER_READER_H
+#define RP_READER_READER_H
+
+#include "base/base.h"
+#include "format/format.h"
+#include "os/os.h"
+#include "rubinprof/rp_trace.h"
+
+/* ---- bounds on what a file may make us do ---- */
+#define RP_FILES_MAX 1000000u        /* files in one trace */
+#define RP_DIRECTORY_DEPTH_MAX 32    /* nested directories followed */
+#define RP_BLOCKS_MAX (1u << 26)     /* blocks in one file: 16 TB of 256 KiB buffers */
+#define RP_DECODED_BYTES_MAX ((uint64_t)1 << 30) /* blocks decoded at the same time, one per thread */
+#define RP_RESYNC_STEP ((size_t)1 << 20)
+
+/* ---- rp_trace: trace_open.c ---- */
+struct rp_trace_file {
+	char *path;
+	int status;
+	uint64_t bytes;
+};
+
+struct rp_trace {
+	struct rp_trace_file *files; /* sorted by path; owned */
+	size_t count, cap;
+	uint64_t bytes; /* of all readable files */
+	rp_progress_fn *progress;
+	void *progress_user;
+	void *results; /* what report/ keeps between calls, freed by: */
+	void (*free_results)(void *results);
+};
+
+/* Writes a sentence into detail (RP_DETAIL_BYTES; NULL: nowhere) and returns rc. Control characters are escaped. */
+int rp_say(char *detail, int rc, const char *format, ...) RP_PRINTF(3, 4);
+
+/* ---- rp_file: file_scan.c ---- */
+struct rp_block_ref {
+	uint64_t offset; /* of the payload */
+	uint64_t seq;
+	uint64_t ticks_first, ticks_last; /* ticks_last is 0 for live buffers */
+	uint32_t stored_bytes, raw_bytes;
+	uint32_t payload_crc;
+	uint32_t thread, count; /* count is 0 for live buffers: unknown until decoded */
+	uint8_t type;  /* RP_BLOCK_EVENTS, RP_BLOCK_RAW_EVENTS or RP_BLOCK_DEFS */
+	uint8_t codec;
+	uint8_t live;  /* a live buffer: no checksum */
+};
+
+struct rp_stretch {
+	uint64_t offset, bytes;
+};
+
+/* Damage beyond this many stretches is counted but not listed. */
+#define RP_STRETCHES_MAX 64
+
+struct rp_file {
+	struct rp_os_file *os;
+	char *path;
+	uint64_t bytes;
+	struct rp_file_header header;
+	struct rp_block_ref *blocks; /* sorted by kind (definitions first), thread, seq; no two the same */
+	uint32_t n_blocks, blocks_cap;
+	uint32_t n_defs;     /* the first n_defs of blocks are definitions */
+	uint64_t damaged_bytes;
+	uint32_t n_damaged;  /* stretches that are no block */
+	struct rp_stretch damaged[RP_STRETCHES_MAX];
+	uint32_t n_live;     /* live buffers among the blocks */
+	uint32_t duplicates; /* blocks dropped because another has their thread and seq */
+	uint64_t data_end;   /* where the walk ended */
+	int cut;             /* the file ends before the header says it does */
+	uint64_t raw_bytes;  /* sum over blocks */
+	uint8_t *stored;     /* scratch for compressed payloads */
+	uint32_t stored_cap;
+	uint64_t decoded_bytes; /* held by sources right now */
+};
+
+/* Reads header and block headers. On failure *ret_file is untouched. */
+int rp_file_open(struct rp_file **ret_file, const char *path);
+void rp_file_close(struct rp_file *file);
+/* 1: ended by a clean stop, nothing damaged. */
+int rp_file_is_complete(const struct rp_file *file);
+
+/* Payload of a block, decompressed into *bytes (realloc'ed to *cap). Checks the checksum. For a live buffer only what is still the
+ * same buffer. RP_EDAMAGED, RP_ELIMIT, RP_ENOMEM, RP_EIO. block_unpack.c */
+int rp_block_unpack(struct rp_file *file, const struct rp_block_ref *ref, uint8_t **bytes, uint32_t *cap, uint32_t *ret_len);
+
+/* ---- tables: trace_tables.c ---- */
+struct rp_code {
+	uint32_t id, first_line, flags;
+	uint32_t name, file, module; /* string ids */
+	const uint8_t *linetable;
+	uint32_t linetable_len;
+};
+
+struct rp_module {
+	uint32_t id, flags;
+	uint64_t bias, start, stop;
+	uint32_t path; /* string ids */
+	uint32_t name; /* the last part of the path */
+	uint32_t build_id; /* hexadecimal */
+};
+
+struct rp_native_frame {
+	uint32_t function, file; /* string ids */
+	uint32_t line;
+};
+
+struct rp_symbol {
+	uint64_t address;
+	uint32_t module;      /* index in modules, or UINT32_MAX */
+	uint32_t first_frame; /* index in native_frames: n_frames of them, innermost first, the last is not inlined */
+	uint32_t n_frames;    /* 0: no name is known */
+};
+
+struct rp_thread_def {
+	uint32_t id, os_tid;
+	uint32_t name; /* string id */
+};
+
+struct rp_region_def {
+	uint32_t id, parent, thread;
+	uint32_t name;
+	uint32_t first_label; /* list through rp_label_def.next; UINT32_MAX ends */
+};
+
+struct rp_label_def {
+	uint32_t key, value;
+	uint32_t next;
+};
+
+struct rp_meta_def {
+	uint32_t key, value; /* string ids */
+};
+
+struct rp_clock_def {
+	uint64_t ticks, monotonic_ns, realtime_ns;
+};
+
+struct rp_lost_def {
+	uint32_t thread, reason;
+	uint64_t events, bytes;
+};
+
+/* A growing array of one kind and its index by id. */
+#define RP_TABLE(type)        \
+	struct {              \
+		type *at;     \
+		uint32_t n, cap; \
+	}
+
+struct rp_tables {
+	struct rp_strpool *strings; /* not owned */
+	struct rp_arena arena;      /* line tables */
+	RP_TABLE(struct rp_code) codes;
+	RP_TABLE(struct rp_module) modules;
+	RP_TABLE(struct rp_symbol) symbols;
+	RP_TABLE(struct rp_native_frame) native_frames;
+	RP_TABLE(struct rp_thread_def) threads;
+	RP_TABLE(struct rp_region_def) regions;
+	RP_TABLE(struct rp_label_def) labels;
+	RP_TABLE(struct rp_meta_def) metas;
+	RP_TABLE(struct rp_lost_def) losts;
+	struct rp_idmap code_of, module_of, symbol_of, thread_of, region_of;
+	struct rp_clock_def clock_first, clock_last;
+	uint32_t n_clocks;
+	uint64_t cost_call16, cost_alloc16, cost_free16, cost_sample16; /* ticks x 16 */
+	double ns_per_tick;
+	int clock_is_guess;  /* too few clock pairs: ns_per_tick is not measured */
+	uint64_t lost_def_blocks; /* missing or damaged blocks of definitions */
+};
+
+/* Reads all definitions of the file. Damaged blocks are counted in lost_def_blocks. RP_ENOMEM, RP_EIO. */
+int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings);
+void rp_tables_release(struct rp_tables *t);
+/* NULL when it was never defined. */
+const struct rp_code *rp_tables_code(const struct rp_tables *t, uint32_t id);
+const struct rp_thread_def *rp_tables_thread(const struct rp_tables *t, uint32_t id);
+const struct rp_region_def *rp_tables_region(const struct rp_tables *t, uint32_t id);
+const struct rp_module *rp_tables_module(const struct rp_tables *t, uint32_t id);
+/* Value of a META key, NULL when it is not there. */
+const char *rp_tables_meta(const struct rp_tables *t, const char *key);
+/* Index in symbols of an address as events carry it; an address without a definition gets a symbol of its own, with the module
+ * that covers it. UINT32_MAX when out of memory. */
+uint32_t rp_tables_symbol(struct rp_tables *t, uint64_t address);
+/* One definition into the tables; for tests and dump. */
+int rp_tables_add(struct rp_tables *t, struct rp_def *def);
+/* Derives ns_per_tick from the clock pairs. rp_tables_load does it. */
+void rp_tables_settle_clock(struct rp_tables *t);
+
+/* Source line of a code unit (lasti), by the location table of PEP 626 as CPython 3.11 to 3.14 write it; first_line when the table has
+ * no line for it or is broken. line_table.c */
+uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti);
+
+/* ---- events: event_iter.c ---- */
+struct rp_source {
+	struct rp_event event; /* the head */
+	uint32_t thread;
+	uint32_t gap;        /* 1: blocks are missing before the head; the consumer clears it */
+	struct rp_pack_decoder pack;
+	struct rp_raw_decoder raw;
+	int is_raw, is_open;
+	struct rp_merge *merge;
+	uint32_t first, end, at; /* blocks of this thread: [first, end), at is the next to open */
+	uint8_t *bytes;
+	uint32_t cap;
+	uint64_t *scratch;
+	uint64_t seq_next;
+	uint64_t ticks_key; /* order in the heap: of the head, or of the block to come */
+	uint64_t events;
+	uint64_t lost_blocks, damaged_blocks;
+	uint64_t first_ticks, last_ticks;
+};
+
+struct rp_merge {
+	struct rp_file *file;
+	struct rp_source *sources; /* one per thread */
+	uint32_t n_sources;
+	uint32_t *heap; /* indexes of sources by ticks_key, then index */
+	uint32_t heap_n;
+	uint64_t blocks_done, bytes_done;
+	/* Called after each block with the bytes of it; nonzero stops with RP_EINTERRUPTED. */
+	int (*on_block)(void *user, uint64_t stored_bytes);
+	void *user;
+	int rc; /* RP_ENOMEM, RP_EIO, RP_EINTERRUPTED once something failed */
+	/* A gap: block before (NULL at the start) and after (NULL when damaged). May be NULL. */
+	void (*on_gap)(void *user, const struct rp_source *s, uint64_t missing, uint64_t ticks_from, uint64_t ticks_to);
+};
+
+int rp_merge_open(struct rp_merge *m, struct rp_file *file);
+void rp_merge_close(struct rp_merge *m);
+/* The source whose head is earliest, and the time up to which it may be drained before another is earlier; NULL at the end or when
+ * m->rc is set. The head is in source->event. */
+struct rp_source *rp_merge_next(struct rp_merge *m, uint64_t *ret_until);
+/* Opens the next readable block of the source and decodes its first event. 1, or 0 at its end. */
+int rp_source_open_next(struct rp_source *s);
+/* Puts a drained source back in order: has_head is the last result of rp_source_step. */
+void rp_merge_settle(struct rp_merge *m, struct rp_source *s, int has_head);
+void rp_source_damaged(struct rp_source *s);
+
+/* The next event of the source becomes its head: 1, or 0 when the thread has no more. */
+RP_INLINE int rp_source_step(struct rp_source *s)
+{
+	int rc = s->is_raw ? rp_raw_next(&s->raw, &s->event) : rp_pack_next(&s->pack, &s->event);
+	if (RP_LIKELY(rc > 0)) {
+		s->events++;
+		return 1;
+	}
+	if (rc < 0)
+		rp_source_damaged(s);
+	return rp_source_open_next(s);
+}
+
+#endif

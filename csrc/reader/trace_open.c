@@ -1,0 +1,212 @@
+/* A list of files from what the user named. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "reader/reader.h"
+
+int rp_say(char *detail, int rc, const char *format, ...)
+{
+	if (!detail)
+		return rc;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(detail, RP_DETAIL_BYTES, format, args);
+	va_end(args);
+	/* The sentence may carry a path, and a path may carry anything. */
+	for (unsigned char *p = (unsigned char *)detail; *p; p++)
+		if (*p < 32 || *p == 127)
+			*p = '?';
+	return rc;
+}
+
+static int add_file(struct rp_trace *t, const char *path, int status, uint64_t bytes)
+{
+	if (t->count == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 8;
+		struct rp_trace_file *files = realloc(t->files, cap * sizeof(*files));
+		if (!files)
+			return RP_ENOMEM;
+		t->files = files;
+		t->cap = cap;
+	}
+	if (t->count >= RP_FILES_MAX)
+		return RP_ELIMIT;
+	size_t len = strlen(path) + 1;
+	char *copy = malloc(len);
+	if (!copy)
+		return RP_ENOMEM;
+	memcpy(copy, path, len);
+	t->files[t->count++] = (struct rp_trace_file){ copy, status, bytes };
+	if (!status)
+		t->bytes += bytes;
+	return 0;
+}
+
+/* Can this be read? Only the header is looked at. */
+static int probe_file(const char *path, uint64_t *ret_bytes)
+{
+	struct rp_os_file *os;
+	struct rp_file_header header;
+	uint8_t bytes[RP_FILE_HEADER_BYTES];
+	size_t len;
+
+	int rc = rp_os_open(&os, path);
+	if (rc)
+		return rc;
+	rc = rp_os_read(os, 0, bytes, sizeof(bytes), &len);
+	if (!rc)
+		rc = rp_file_header_decode(&header, bytes, len);
+	*ret_bytes = rp_os_size(os);
+	rp_os_close(os);
+	return rc;
+}
+
+struct walk {
+	struct rp_trace *trace;
+	int depth;
+};
+
+static int ends_in(const char *path, const char *end)
+{
+	size_t len = strlen(path), end_len = strlen(end);
+
+	return len >= end_len && !strcmp(path + len - end_len, end);
+}
+
+static int walk_entry(void *user, const char *path)
+{
+	struct walk *w = user;
+	enum rp_os_kind kind = rp_os_kind(path);
+
+	if (kind == RP_OS_DIRECTORY && w->depth < RP_DIRECTORY_DEPTH_MAX) {
+		struct walk below = { w->trace, w->depth + 1 };
+		int rc = rp_os_list(path, walk_entry, &below);
+		return rc == RP_EOPEN ? 0 : rc; /* a directory we may not read holds no trace of ours */
+	}
+	if (kind != RP_OS_FILE || !ends_in(path, ".rprof"))
+		return 0;
+	uint64_t bytes = 0;
+	int status = probe_file(path, &bytes);
+	return status == RP_ENOMEM ? status : add_file(w->trace, path, status, bytes);
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct rp_trace_file *)a)->path, ((const struct rp_trace_file *)b)->path);
+}
+
+static int add_directory(struct rp_trace *t, const char *path, char *detail)
+{
+	struct walk w = { t, 0 };
+	size_t before = t->count;
+	int rc = rp_os_list(path, walk_entry, &w);
+
+	if (rc)
+		return rp_say(detail, rc, "cannot read directory %s: %s.", path,
+			      rc == RP_EOPEN ? rp_os_error_text() : rp_error_text(rc));
+	if (t->count == before)
+		return rp_say(detail, RP_ENOTFOUND, "there is no .rprof file in directory %s.", path);
+	for (size_t i = before; i < t->count; i++)
+		if (!t->files[i].status)
+			return 0;
+	const struct rp_trace_file *f = &t->files[before];
+	return rp_say(detail, f->status, "no trace in directory %s can be read; %s: %s.", path, f->path, rp_error_text(f->status));
+}
+
+static int add_path(struct rp_trace *t, const char *path, char *detail)
+{
+	enum rp_os_kind kind = rp_os_kind(path);
+
+	if (kind == RP_OS_MISSING)
+		return rp_say(detail, RP_EOPEN, "cannot open %s: %s.", path, rp_os_error_text());
+	if (kind == RP_OS_DIRECTORY)
+		return add_directory(t, path, detail);
+	if (kind == RP_OS_OTHER)
+		return rp_say(detail, RP_ENOTTRACE, "cannot read %s: it is neither a file nor a directory.", path);
+	uint64_t bytes = 0;
+	errno = 0;
+	int rc = probe_file(path, &bytes);
+	if (rc == RP_EOPEN)
+		return rp_say(detail, rc, "cannot open %s: %s.", path, rp_os_error_text());
+	if (rc == RP_ETRUNCATED)
+		return rp_say(detail, rc, "cannot read %s: the trace is cut off inside its first page; nothing in it can be recovered.", path);
+	if (rc == RP_EDAMAGED || rc == RP_ELIMIT)
+		return rp_say(detail, rc, "cannot read %s: the first page of the trace is damaged.", path);
+	if (rc)
+		return rp_say(detail, rc, "cannot read %s: %s.", path, rp_error_text(rc));
+	rc = add_file(t, path, 0, bytes);
+	return rc ? rp_say(detail, rc, "cannot read %s: %s.", path, rp_error_text(rc)) : 0;
+}
+
+/* The same file named twice (as a file and by its directory) counts once. */
+static void drop_doubles(struct rp_trace *t)
+{
+	size_t kept = 0;
+
+	qsort(t->files, t->count, sizeof(*t->files), by_path);
+	for (size_t i = 0; i < t->count; i++) {
+		if (kept && !strcmp(t->files[kept - 1].path, t->files[i].path)) {
+			if (!t->files[i].status)
+				t->bytes -= t->files[i].bytes;
+			free(t->files[i].path);
+			continue;
+		}
+		t->files[kept++] = t->files[i];
+	}
+	t->count = kept;
+}
+
+int rp_trace_open(struct rp_trace **ret_trace, const char *const *paths, size_t n_paths, char *detail)
+{
+	if (n_paths == 0)
+		return rp_say(detail, RP_EINVAL, "no trace was named.");
+	struct rp_trace *t = calloc(1, sizeof(*t));
+	int rc = t ? 0 : RP_ENOMEM;
+
+	if (rc)
+		return rp_say(detail, rc, "cannot open %s: %s.", paths[0], rp_error_text(rc));
+	for (size_t i = 0; i < n_paths && !rc; i++)
+		rc = add_path(t, paths[i], detail);
+	if (rc) {
+		rp_trace_close(t);
+		return rc;
+	}
+	drop_doubles(t);
+	*ret_trace = t;
+	return 0;
+}
+
+void rp_trace_close(struct rp_trace *trace)
+{
+	if (!trace)
+		return;
+	if (trace->free_results)
+		trace->free_results(trace->results);
+	for (size_t i = 0; i < trace->count; i++)
+		free(trace->files[i].path);
+	free(trace->files);
+	free(trace);
+}
+
+size_t rp_trace_file_count(const struct rp_trace *trace)
+{
+	return trace->count;
+}
+
+const char *rp_trace_file_path(const struct rp_trace *trace, size_t i)
+{
+	return i < trace->count ? trace->files[i].path : "";
+}
+
+int rp_trace_file_status(const struct rp_trace *trace, size_t i)
+{
+	return i < trace->count ? trace->files[i].status : RP_EINVAL;
+}
+
+void rp_trace_on_progress(struct rp_trace *trace, rp_progress_fn *fn, void *user)
+{
+	trace->progress = fn;
+	trace->progress_user = user;
+}
