@@ -99,14 +99,16 @@ void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg);
 
 RP_INLINE void rp_record_begin(struct rp_thread *t)
 {
-	t->busy++;
+	/* Relaxed stores cost as much as plain ones; the other side is rp_record_quiesce. */
+	__atomic_store_n(&t->busy, t->busy + 1, __ATOMIC_RELAXED);
 	atomic_signal_fence(memory_order_seq_cst); /* a signal handler on this thread must see busy before any word */
 }
 
 RP_INLINE void rp_record_end(struct rp_thread *t)
 {
 	atomic_signal_fence(memory_order_seq_cst);
-	t->busy--;
+	/* Release: whoever sees us outside sees all that was written inside. */
+	__atomic_store_n(&t->busy, t->busy - 1, __ATOMIC_RELEASE);
 }
 
 /* Slow path of emitting: hands a full buffer to the writer and takes a fresh one, which begins with a CONTEXT of the whole

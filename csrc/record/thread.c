@@ -17,6 +17,12 @@
 #define RECORD_BYTES 4096 /* the struct's page; the shadow stack follows */
 #define QUIESCE_NS_MAX UINT64_C(1000000000)
 #define NAME_DEFINITION_BYTES 64
+/* In which round of key destructors a thread is retired: the last one. ThreadSanitizer wants that one for itself. */
+#ifdef __SANITIZE_THREAD__
+#define END_ROUND (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
+#else
+#define END_ROUND PTHREAD_DESTRUCTOR_ITERATIONS
+#endif
 #define PYTHON_NAME_BYTES_MAX 256
 
 RP_STATIC_ASSERT(sizeof(struct rp_thread) <= RECORD_BYTES, "the record fits its page");
@@ -181,7 +187,7 @@ static void thread_ended(void *record)
 	struct rp_thread *t = record;
 	int error = errno;
 	/* Other keys' destructors free memory still: be the last of the rounds that pthread makes. */
-	if (++t->destructor_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+	if (++t->destructor_rounds < END_ROUND) {
 		pthread_setspecific(end_key, t);
 		return;
 	}
@@ -287,7 +293,8 @@ static RP_COLD struct rp_thread *make_record(void)
 
 struct rp_thread *rp_thread_enter(void)
 {
-	struct rp_thread *t = rp_thread_self;
+	/* Relaxed: the end of a session sets it to NULL from another thread. */
+	struct rp_thread *t = __atomic_load_n(&rp_thread_self, __ATOMIC_RELAXED);
 	if (RP_LIKELY(t != NULL))
 		return t;
 	if (rp_thread_is_tool || entering || !atomic_load_explicit(&rp_record_emitting, memory_order_acquire))
@@ -334,7 +341,6 @@ static void barrier_everywhere(void)
 {
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
 		return;
-	atomic_thread_fence(memory_order_seq_cst);
 	nanosleep(&(struct timespec){ 0, 10000000 }, NULL); /* far longer than a store stays in a store buffer */
 }
 

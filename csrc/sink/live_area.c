@@ -43,13 +43,18 @@ static uint8_t *map_in_file(struct rp_sink *s, uint64_t bytes, uint64_t *ret_off
 		*ret_reason = "the file system refuses shared writable mappings";
 		return NULL;
 	}
-	int error = posix_fallocate(s->fd, (off_t)offset, (off_t)bytes);
+	int fd = rp_sink_fd(s);
+	if (fd < 0) {
+		*ret_reason = "the trace file was closed by the program and cannot be opened again";
+		return NULL;
+	}
+	int error = posix_fallocate(fd, (off_t)offset, (off_t)bytes);
 	if (error) {
 		*ret_reason = error == ENOSPC || error == EDQUOT ? "no space on the device for the live area" :
 								   "the file system cannot reserve space";
 		return NULL;
 	}
-	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, (off_t)offset);
+	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
 	if (map == MAP_FAILED) {
 		*ret_reason = "the file system refuses shared writable mappings";
 		return NULL;

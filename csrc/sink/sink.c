@@ -18,8 +18,6 @@
 
 #define BUFFER_BYTES_DEFAULT (256u << 10)
 #define MEMORY_BYTES_DEFAULT (UINT64_C(64) << 20)
-/* Out of the way of programs that expect the next descriptor to be a small one. */
-#define FILE_FD_MIN 500
 /* Explicit, because an unlimited stack rlimit makes the default stack impossible to map. */
 #define WRITER_STACK_BYTES (512u << 10)
 
@@ -29,7 +27,7 @@ static int open_file(struct rp_sink *s)
 	s->fd = open(s->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (s->fd < 0)
 		return errno == EEXIST ? RP_EEXIST : errno == ENOSPC ? RP_ENOSPACE : RP_EOPEN;
-	int high = fcntl(s->fd, F_DUPFD_CLOEXEC, FILE_FD_MIN);
+	int high = fcntl(s->fd, F_DUPFD_CLOEXEC, RP_FILE_FD_MIN);
 	if (high >= 0) {
 		close(s->fd);
 		s->fd = high;
@@ -319,7 +317,7 @@ int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
 void rp_sink_abandon(struct rp_sink *s)
 {
 	rp_live_unmap(s, 1); /* the forking thread may be inside a hook */
-	if (s->ring_open && s->ring.ring_fd >= 0)
+	if (s->ring_open && rp_uring_fd_is_ours(s))
 		close(s->ring.ring_fd); /* its memory was not inherited (dontfork); only the number is */
 	if (rp_sink_fd(s) >= 0)
 		close(s->fd);

@@ -24,6 +24,11 @@ int rp_sink_fd(struct rp_sink *s)
 		fd = -1;
 		errno = EBADF;
 	}
+	int high = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, RP_FILE_FD_MIN) : -1;
+	if (high >= 0) {
+		close(fd);
+		fd = high;
+	}
 	s->fd = fd;
 	return fd;
 }

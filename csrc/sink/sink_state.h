@@ -27,6 +27,8 @@
 /* The pool starts with this many buffers (4 MiB of 256 KiB each) and doubles when it runs low. */
 #define RP_POOL_BUFFERS_MIN 16
 #define RP_REASON_BYTES 96
+/* Our descriptors are out of the way of programs that expect the next one to be a small number. */
+#define RP_FILE_FD_MIN 500
 
 struct rp_slot {
 	uint8_t *bytes; /* room for one block */
@@ -145,5 +147,6 @@ int rp_pwrite_all(struct rp_sink *s, const uint8_t *bytes, size_t len, uint64_t 
 /* Really sets up a ring and writes through it; 0, or -errno. By the writer thread: rings belong to their creator. */
 int rp_uring_open(struct rp_sink *s);
 void rp_uring_close(struct rp_sink *s);
+int rp_uring_fd_is_ours(const struct rp_sink *s);
 
 #endif

@@ -12,7 +12,6 @@
 
 #define RING_ENTRIES (2 * RP_SLOTS)
 #define FILE_INDEX 0 /* of the registered file */
-#define RING_FD_MIN 500 /* out of the way of programs that expect small numbers */
 #define BROKEN_RING_WAIT_MS 1000
 
 static int queue_write(struct rp_sink *s, const uint8_t *bytes, uint32_t len, uint64_t offset, uint64_t data)
@@ -50,7 +49,7 @@ int rp_uring_open(struct rp_sink *s)
 	if (code < 0)
 		return code;
 	s->ring_open = 1;
-	int high = fcntl(s->ring.ring_fd, F_DUPFD_CLOEXEC, RING_FD_MIN);
+	int high = fcntl(s->ring.ring_fd, F_DUPFD_CLOEXEC, RP_FILE_FD_MIN);
 	if (high >= 0) {
 		close(s->ring.ring_fd);
 		s->ring.ring_fd = s->ring.enter_ring_fd = high;
@@ -68,10 +67,25 @@ int rp_uring_open(struct rp_sink *s)
 	return 0;
 }
 
+/* Not when a program has closed it and the number is now a file of its own. */
+int rp_uring_fd_is_ours(const struct rp_sink *s)
+{
+	char link[64], target[64];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", s->ring.ring_fd);
+	ssize_t n = readlink(link, target, sizeof target - 1);
+	if (n < 0)
+		return 0;
+	target[n] = 0;
+	return strstr(target, "[io_uring]") != NULL;
+}
+
 void rp_uring_close(struct rp_sink *s)
 {
-	if (s->ring_open)
-		io_uring_queue_exit(&s->ring);
+	if (!s->ring_open)
+		return;
+	if (!rp_uring_fd_is_ours(s))
+		s->ring.ring_fd = -1; /* queue_exit closes it */
+	io_uring_queue_exit(&s->ring);
 	s->ring_open = 0;
 }
 

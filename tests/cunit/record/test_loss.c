@@ -1,0 +1,59 @@
+/* When the writer is behind and the pool at its limit, a thread waits its time, then drops by rule: what is dropped is counted,
+ * and the trace says so exactly, in the stream or at the end. */
+#define _GNU_SOURCE
+#include "../record/record_bed.h"
+
+#include <signal.h>
+
+#define EVENTS 400000
+#define PATH "lossy.rprof"
+
+static uint64_t found, told_events, told_bytes;
+static int after_loss_context;
+
+static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
+{
+	found += e->kind == RP_EV_ALLOC;
+	if (e->kind == RP_EV_MORE && e->how == RP_MORE_LOST) {
+		CHECK_UINT(e->n_words, 2);
+		told_events += e->words[0];
+		told_bytes += e->words[1];
+		after_loss_context = 1;
+	} else if (after_loss_context && e->kind != RP_EV_MORE) {
+		CHECK_UINT(e->kind, RP_EV_CONTEXT);
+		CHECK_UINT(e->how, RP_CONTEXT_RESYNC);
+		after_loss_context = 0;
+	}
+}
+
+static void on_def(void *arg, struct rp_def *def)
+{
+	if (def->tag == RP_DEF_LOST) {
+		told_events += def->num[2];
+		told_bytes += def->num[3];
+	}
+}
+
+int main(void)
+{
+	struct rp_record_totals totals;
+	/* Four buffers of 4 KiB, no patience: the writer cannot keep up. */
+	struct rp_sink *sink = bed_start((struct rp_sink_options){ .path = PATH, .buffer_bytes = 4096, .memory_bytes_max = 16384 }, 0);
+	for (int i = 0; i < EVENTS; i++) {
+		struct rp_thread *t = rp_thread_enter();
+		rp_record_begin(t);
+		rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(RP_A_MALLOC, 0), rp_alloc_word1(t, RP_LASTI_NONE), 10);
+		rp_record_end(t);
+	}
+	rp_record_totals(&totals);
+	CHECK_INT(bed_stop(sink, NULL), 0);
+
+	struct walk w = { .on_event = on_event, .on_def = on_def };
+	walk_trace(&w, PATH);
+	CHECK_UINT(told_events, totals.lost_events);
+	CHECK_UINT(told_bytes, 10 * told_events);
+	CHECK_UINT(found + told_events, EVENTS);
+	if (!told_events)
+		RP_SKIP("the writer kept up: nothing was lost");
+	return 0;
+}
