@@ -60,6 +60,12 @@ int rp_cpu_install(uint32_t sample_hz);
 void rp_cpu_remove(void);
 /* "perf" or "periodic", and the reason for the latter. */
 const char *rp_cpu_switch_source(const char **ret_reason);
+struct rp_cpu_counts {
+	uint32_t threads_without_page, threads_without_samples; /* refused: the periodic reading, no samples of them */
+	uint64_t samples_in_tool; /* of ended threads: landed inside rubinprof, not in the trace */
+	uint64_t samples_lost;    /* no room in the buffer */
+};
+void rp_cpu_counts(struct rp_cpu_counts *ret_counts);
 
 /* ---- symbols.c: names of the addresses in the trace ---- */
 

@@ -86,11 +86,16 @@ uint64_t rp_clock_ticks_of_ns(uint64_t ns)
 	return (uint64_t)((double)ns * ticks_per_ns);
 }
 
+uint64_t rp_clock_cpu_check_ticks(void)
+{
+	return rp_clock_ticks_of_ns(CPU_CHECK_NS);
+}
+
 void rp_clock_init(void)
 {
 	rp_clock_is_counter = counter_is_good();
 	ticks_per_ns = rp_clock_is_counter ? measure_rate() : 1;
-	rp_record_cpu_every_ticks = rp_clock_ticks_of_ns(CPU_CHECK_NS);
+	rp_record_cpu_every_ticks = rp_clock_cpu_check_ticks();
 }
 
 const char *rp_clock_name(void)

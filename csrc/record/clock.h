@@ -20,6 +20,8 @@ void rp_clock_init(void);
 const char *rp_clock_name(void);
 /* Rough (0.1 %): for intervals of our own, never for what is reported. */
 uint64_t rp_clock_ticks_of_ns(uint64_t ns);
+/* What rp_record_cpu_every_ticks is while switches are not counted. */
+uint64_t rp_clock_cpu_check_ticks(void);
 
 RP_INLINE uint64_t rp_clock_ns(clockid_t id)
 {

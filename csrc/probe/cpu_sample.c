@@ -1,0 +1,331 @@
+/* Samples of where CPU time goes: a signal every millisecond of a thread's own CPU time (docs/clocks.md).
+ *
+ * Two sources. The thread's perf event (switch_count.c) is exact to microseconds and never interrupts a system call. Where perf is
+ * refused, a POSIX timer of the thread's CPU clock: it fires with the kernel's tick (250 Hz on most), whatever was asked for. Both
+ * count CPU time, so a program that sleeps is left asleep. What a sample weighs is not decided here: it stands for the CPU
+ * time since the thread's previous sample, which the analyzer knows from the CPU events.
+ *
+ * The handler allocates nothing, takes no lock, makes no system call but the clock reading after a context switch. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/probe.h"
+#include "probe/switch_count.h"
+
+#define CPU_THREADS_MAX 65536 /* at the same time; further ones are not sampled, and counted */
+#define SAMPLE_HZ_MAX 20000u  /* a sample of 5 us in each 50: nobody wants to know more */
+/* Each thread has a period of its own, this much around the one asked for, so that threads which do the same at the same time,
+ * or a loop that takes just a period, are not always caught at the same place. */
+#define JITTER_PERCENT 10
+#define META_BYTES 512
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+struct cpu_slot {
+	_Atomic int in_use; /* acquire on take, release on give */
+	int has_timer;
+	timer_t timer;
+	void *page; /* of the perf event */
+};
+
+enum source { SOURCE_NONE, SOURCE_PERF, SOURCE_TIMER };
+
+static struct {
+	struct cpu_slot slots[CPU_THREADS_MAX]; /* touched as threads come */
+	_Atomic uint32_t hint;
+	pid_t pid; /* that installed: a forked child has neither our events nor our timers */
+	uint64_t period_ns; /* 0: no samples */
+	int signo;          /* 0: none was free */
+	enum source source; /* of samples */
+	const char *signal_reason;
+	struct sigaction before;
+	_Atomic uint32_t threads_without_page, threads_without_samples;
+	_Atomic uint64_t samples_in_tool, samples_lost;
+} cpu;
+
+/* ---- a sample ---- */
+
+static void take_sample(struct rp_thread *t, void *ucontext)
+{
+	uint64_t addresses[RP_NATIVE_FRAMES_MAX];
+	int cut;
+	uint32_t n = rp_unwind_signal(t, ucontext, addresses, RP_NATIVE_FRAMES_MAX, &cut);
+	uint64_t lasti = rp_frames_lasti_signal(t);
+	uint64_t arg = n | (cut ? (uint64_t)RP_SAMPLE_CUT << 16 : 0);
+	if (rp_emit_words(t, RP_EV_SAMPLE, arg, &lasti, 1, addresses, n, 0)) {
+		atomic_fetch_add_explicit(&cpu.samples_lost, 1, memory_order_relaxed);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		rp_symbols_note(addresses[i]);
+}
+
+static void on_signal(int signo, siginfo_t *info, void *ucontext)
+{
+	(void)signo;
+	struct rp_thread *t = rp_thread_self;
+	/* SI_USER and its like are somebody's kill(): not a statement about CPU time. POLL_IN and SI_TIMER are ours. */
+	if (!t || !atomic_load_explicit(&rp_record_on, memory_order_relaxed)
+	    || (info->si_code != SI_TIMER && info->si_code <= 0))
+		return;
+	if (t->busy) {
+		t->samples_in_tool++;
+		return;
+	}
+	int error = errno;
+	rp_record_begin(t);
+	take_sample(t, ucontext);
+	rp_record_end(t);
+	errno = error;
+}
+
+/* ---- the signal ---- */
+
+static int is_free(int signo, struct sigaction *ret_before)
+{
+	return sigaction(signo, NULL, ret_before) == 0 && !(ret_before->sa_flags & SA_SIGINFO)
+	       && ret_before->sa_handler == SIG_DFL;
+}
+
+/* SIGSTKFLT: sent by nothing on Linux. SIGPROF: of profilers. Both are standard signals: they do not queue up behind a handler
+ * that is late. A real-time one does, and perf must not send it (see direct_signals), but a timer keeps just one pending. */
+static int choose_signal(void)
+{
+	if (is_free(SIGSTKFLT, &cpu.before))
+		return SIGSTKFLT;
+	if (is_free(SIGPROF, &cpu.before))
+		return SIGPROF;
+	for (int signo = SIGRTMAX - 1; signo > SIGRTMIN + 2; signo--)
+		if (is_free(signo, &cpu.before))
+			return signo;
+	return 0;
+}
+
+static int is_standard(int signo)
+{
+	return signo < 32;
+}
+
+static int install_signal(void)
+{
+	struct sigaction act;
+	cpu.signo = choose_signal();
+	cpu.signal_reason = "";
+	if (!cpu.signo) {
+		cpu.signal_reason = "no signal is free";
+		return 0;
+	}
+	if (cpu.signo == SIGPROF)
+		cpu.signal_reason = "SIGSTKFLT is in use";
+	else if (!is_standard(cpu.signo))
+		cpu.signal_reason = "SIGSTKFLT and SIGPROF are in use";
+	memset(&act, 0, sizeof act);
+	act.sa_sigaction = on_signal;
+	act.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+	sigfillset(&act.sa_mask); /* the program's handlers wait the few microseconds: they may not find us busy for their events */
+	return sigaction(cpu.signo, &act, NULL);
+}
+
+static int signal_is_ours(void)
+{
+	struct sigaction now;
+	return cpu.signo && sigaction(cpu.signo, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO)
+	       && now.sa_sigaction == on_signal;
+}
+
+/* A signal already sent but not delivered would kill the process under SIG_DFL; setting SIG_IGN discards it, in all threads. */
+static void remove_signal(void)
+{
+	struct sigaction ignore;
+	if (!signal_is_ours())
+		return; /* the program has taken it over since */
+	memset(&ignore, 0, sizeof ignore);
+	ignore.sa_handler = SIG_IGN;
+	sigaction(cpu.signo, &ignore, NULL);
+	sigaction(cpu.signo, &cpu.before, NULL);
+}
+
+/* ---- threads ---- */
+
+static struct cpu_slot *take_slot(void)
+{
+	uint32_t from = atomic_fetch_add_explicit(&cpu.hint, 1, memory_order_relaxed);
+	for (uint32_t i = 0; i < CPU_THREADS_MAX; i++) {
+		struct cpu_slot *s = &cpu.slots[(from + i) % CPU_THREADS_MAX];
+		int none = 0;
+		if (atomic_compare_exchange_strong_explicit(&s->in_use, &none, 1, memory_order_acquire, memory_order_relaxed))
+			return s;
+	}
+	return NULL;
+}
+
+static void give_slot(struct cpu_slot *s)
+{
+	s->page = NULL;
+	s->has_timer = 0;
+	atomic_store_explicit(&s->in_use, 0, memory_order_release);
+}
+
+/* In [0, n): good enough for phases. */
+static uint64_t random_below(const struct rp_thread *t, uint64_t n)
+{
+	uint64_t x = rp_clock_ticks() ^ (uint64_t)t->os_tid << 32;
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (x ^ x >> 31) % n;
+}
+
+static uint64_t own_period(const struct rp_thread *t)
+{
+	uint64_t spread = cpu.period_ns / 100 * JITTER_PERCENT;
+	return cpu.period_ns - spread + random_below(t, 2 * spread + 1);
+}
+
+static int arm_timer(const struct rp_thread *t, struct cpu_slot *s)
+{
+	struct sigevent event;
+	uint64_t period = own_period(t), first = 1 + random_below(t, period);
+	struct itimerspec its = {
+		.it_interval = { (time_t)(period / 1000000000), (long)(period % 1000000000) },
+		.it_value = { (time_t)(first / 1000000000), (long)(first % 1000000000) },
+	};
+	memset(&event, 0, sizeof event);
+	event.sigev_notify = SIGEV_THREAD_ID;
+	event.sigev_signo = cpu.signo;
+	event.sigev_notify_thread_id = (int)t->os_tid;
+	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &s->timer))
+		return -1; /* EAGAIN: RLIMIT_SIGPENDING */
+	s->has_timer = 1;
+	return timer_settime(s->timer, 0, &its, NULL);
+}
+
+static void on_thread_begin(struct rp_thread *t)
+{
+	struct cpu_slot *s = take_slot();
+	if (!s) {
+		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
+		return;
+	}
+	int sampled = cpu.period_ns && signal_is_ours();
+	int by_perf = sampled && cpu.source != SOURCE_TIMER && is_standard(cpu.signo);
+	s->page = rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0);
+	if (!s->page) {
+		atomic_fetch_add_explicit(&cpu.threads_without_page, 1, memory_order_relaxed);
+		/* One thread without makes all of them read the clock now and then. */
+		rp_record_cpu_every_ticks = rp_clock_cpu_check_ticks();
+	}
+	int armed = (by_perf && s->page) || (sampled && arm_timer(t, s) == 0);
+	if (cpu.period_ns && !armed)
+		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
+	t->cpu = s;
+}
+
+static void on_thread_end(struct rp_thread *t)
+{
+	struct cpu_slot *s = t->cpu;
+	if (!s)
+		return;
+	t->cpu = NULL;
+	rp_switch_count_close(t, s->page);
+	if (s->has_timer)
+		timer_delete(s->timer);
+	give_slot(s);
+	atomic_fetch_add_explicit(&cpu.samples_in_tool, t->samples_in_tool, memory_order_relaxed);
+}
+
+/* ---- install ---- */
+
+static void define_meta(const char *key, const char *value)
+{
+	uint8_t *end, *p = rp_define_begin(META_BYTES, &end);
+	if (p)
+		rp_define_end(rp_def_put_meta(p, end, (struct rp_str){ key, (uint32_t)strlen(key) },
+					      (struct rp_str){ value, (uint32_t)strlen(value) }));
+}
+
+static const char *const source_names[] = { [SOURCE_NONE] = "none", [SOURCE_PERF] = "perf", [SOURCE_TIMER] = "timer" };
+
+static void define_sources(void)
+{
+	char signal_text[96];
+	const char *name = cpu.signo && is_standard(cpu.signo) ? sigabbrev_np(cpu.signo) : NULL;
+	if (name)
+		snprintf(signal_text, sizeof signal_text, "SIG%s", name);
+	else
+		snprintf(signal_text, sizeof signal_text, "%d", cpu.signo);
+	define_meta("sample.source", source_names[cpu.source]);
+	define_meta("sample.signal", cpu.period_ns ? signal_text : "");
+	define_meta("sample.reason", *cpu.signal_reason ? cpu.signal_reason : rp_switch_count_reason());
+}
+
+/* Finds out on this thread what the others will get. */
+static void try_perf(void)
+{
+	struct rp_thread trial;
+	memset(&trial, 0, sizeof trial);
+	rp_switch_count_reset();
+	void *page = rp_switch_count_open(&trial, 0, 0);
+	rp_record_cpu_every_ticks = page ? UINT64_MAX : rp_clock_cpu_check_ticks();
+	cpu.source = !cpu.period_ns || !cpu.signo ? SOURCE_NONE
+		     : page && is_standard(cpu.signo) ? SOURCE_PERF : SOURCE_TIMER;
+	if (page)
+		rp_switch_count_close(&trial, page);
+}
+
+int rp_cpu_install(uint32_t sample_hz)
+{
+	if (sample_hz > SAMPLE_HZ_MAX)
+		return RP_EINVAL;
+	cpu.pid = getpid();
+	cpu.period_ns = sample_hz ? 1000000000u / sample_hz : 0;
+	cpu.signo = 0;
+	cpu.signal_reason = "";
+	atomic_store(&cpu.threads_without_page, 0);
+	atomic_store(&cpu.threads_without_samples, 0);
+	atomic_store(&cpu.samples_in_tool, 0);
+	atomic_store(&cpu.samples_lost, 0);
+	if (sample_hz && install_signal())
+		return RP_EUNSUPPORTED;
+	try_perf();
+	define_sources();
+	return rp_record_on_thread(on_thread_begin, on_thread_end);
+}
+
+static void drop_inherited(void)
+{
+	for (uint32_t i = 0; i < CPU_THREADS_MAX && i <= atomic_load(&cpu.hint); i++)
+		if (atomic_load(&cpu.slots[i].in_use))
+			give_slot(&cpu.slots[i]);
+}
+
+void rp_cpu_remove(void)
+{
+	if (cpu.pid != getpid())
+		drop_inherited();
+	if (cpu.period_ns)
+		remove_signal();
+	cpu.period_ns = 0;
+}
+
+const char *rp_cpu_switch_source(const char **ret_reason)
+{
+	*ret_reason = rp_switch_count_reason();
+	return **ret_reason ? "periodic" : "perf";
+}
+
+void rp_cpu_counts(struct rp_cpu_counts *ret_counts)
+{
+	ret_counts->threads_without_page = atomic_load_explicit(&cpu.threads_without_page, memory_order_relaxed);
+	ret_counts->threads_without_samples = atomic_load_explicit(&cpu.threads_without_samples, memory_order_relaxed);
+	ret_counts->samples_in_tool = atomic_load_explicit(&cpu.samples_in_tool, memory_order_relaxed);
+	ret_counts->samples_lost = atomic_load_explicit(&cpu.samples_lost, memory_order_relaxed);
+}

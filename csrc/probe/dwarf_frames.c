@@ -1,0 +1,263 @@
+/* Units are found by .debug_aranges, or by the ranges of all units where a compiler wrote none. Each unit is then walked once
+ * for all its addresses: its functions first, and only below those that hold an address the inlined ones. dwarf_getscopes would walk
+ * the whole unit for each address; template libraries have units of a hundred thousand entries. */
+#define _GNU_SOURCE
+#include "probe/dwarf_frames.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/symbol_file.h"
+
+/* Blocks in blocks, inlined functions in them: what a damaged file may nest. */
+#define DEPTH_MAX 256
+
+struct rp_dwarf {
+	Dwarf *dw;
+	struct rp_dwarf_frame *frames; /* RP_SYMBOL_FRAMES_MAX at most for each address, packed */
+	size_t used;
+	struct rp_lookup **order; /* by unit, then by vaddr */
+};
+
+/* The addresses of one unit. */
+struct unit {
+	struct rp_dwarf *d;
+	Dwarf_Die die;
+	struct rp_lookup **l;
+	size_t n, left; /* left: not found yet */
+};
+
+/* ---- which unit ---- */
+
+static void units_by_aranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
+{
+	Dwarf_Aranges *aranges;
+	size_t count;
+	if (dwarf_getaranges(d->dw, &aranges, &count))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		Dwarf_Arange *a = dwarf_getarange_addr(aranges, l[i].vaddr);
+		Dwarf_Off cu;
+		if (a && !dwarf_getarangeinfo(a, NULL, NULL, &cu))
+			l[i].cu = cu;
+	}
+}
+
+static size_t first_at_or_after(const struct rp_lookup *l, size_t n, uint64_t vaddr)
+{
+	size_t low = 0, high = n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (l[mid].vaddr < vaddr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static size_t count_unplaced(const struct rp_lookup *l, size_t n)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < n; i++)
+		left += l[i].cu == 0;
+	return left;
+}
+
+static void place_in_unit(Dwarf_Die *die, struct rp_lookup *l, size_t n)
+{
+	Dwarf_Addr base, start, end;
+	for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;)
+		for (size_t i = first_at_or_after(l, n, start); i < n && l[i].vaddr < end; i++)
+			if (!l[i].cu)
+				l[i].cu = dwarf_dieoffset(die);
+}
+
+static void units_by_ranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
+{
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die die;
+	uint8_t type;
+	while (dwarf_get_units(d->dw, cu, &cu, NULL, &type, &die, NULL) == 0)
+		if (type == DW_UT_compile || type == DW_UT_skeleton)
+			place_in_unit(&die, l, n);
+}
+
+/* ---- frames ---- */
+
+static const char *string_of(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute a;
+	return dwarf_attr_integrate(die, name, &a) ? dwarf_formstring(&a) : NULL;
+}
+
+static const char *function_of(Dwarf_Die *die)
+{
+	const char *s = string_of(die, DW_AT_linkage_name);
+	if (!s)
+		s = string_of(die, DW_AT_MIPS_linkage_name);
+	return s ? s : string_of(die, DW_AT_name);
+}
+
+static uint32_t number_of(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute a;
+	Dwarf_Word v;
+	return dwarf_attr(die, name, &a) && !dwarf_formudata(&a, &v) && v <= UINT32_MAX ? (uint32_t)v : 0;
+}
+
+static struct rp_dwarf_frame *add_frame(struct rp_dwarf *d, struct rp_lookup *l)
+{
+	if (l->n_frames == RP_SYMBOL_FRAMES_MAX)
+		return &l->frames[RP_SYMBOL_FRAMES_MAX - 1];
+	d->used++;
+	return &l->frames[l->n_frames++];
+}
+
+/* chain: the function, then the inlined ones down to the innermost. Each is named by its own entry and placed by the call
+ * in the next inner one; the innermost is placed by the line table. */
+static void put_frames(struct unit *u, struct rp_lookup *l, Dwarf_Die *chain, size_t n)
+{
+	Dwarf_Files *files = NULL;
+	Dwarf_Line *line = dwarf_getsrc_die(&u->die, l->vaddr);
+	int number = 0;
+	if (line)
+		dwarf_lineno(line, &number);
+	const char *file = line ? dwarf_linesrc(line, NULL, NULL) : NULL;
+	l->frames = u->d->frames + u->d->used;
+	for (size_t i = n; i-- > 0;) {
+		*add_frame(u->d, l) = (struct rp_dwarf_frame){ function_of(&chain[i]), file, (uint32_t)number };
+		if (i == 0)
+			break;
+		file = NULL;
+		number = (int)number_of(&chain[i], DW_AT_call_line);
+		if (!files && dwarf_getsrcfiles(&u->die, &files, NULL))
+			files = NULL;
+		if (files)
+			file = dwarf_filesrc(files, number_of(&chain[i], DW_AT_call_file), NULL, NULL);
+	}
+}
+
+/* The innermost inlined function around vaddr below chain[n - 1]; returns the length of the chain. */
+static size_t find_inlined(Dwarf_Die *chain, size_t n, uint64_t vaddr)
+{
+	Dwarf_Die at = chain[n - 1], child;
+	for (int depth = 0; depth < DEPTH_MAX && n < DEPTH_MAX; depth++) {
+		int found = 0;
+		if (dwarf_child(&at, &child))
+			return n;
+		do {
+			int tag = dwarf_tag(&child);
+			if ((tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block) || dwarf_haspc(&child, vaddr) != 1)
+				continue;
+			if (tag == DW_TAG_inlined_subroutine)
+				chain[n++] = child;
+			at = child;
+			found = 1;
+			break;
+		} while (dwarf_siblingof(&child, &child) == 0);
+		if (!found)
+			return n;
+	}
+	return n;
+}
+
+static void take_function(struct unit *u, Dwarf_Die *function)
+{
+	Dwarf_Addr base, start, end;
+	Dwarf_Die chain[DEPTH_MAX];
+	for (ptrdiff_t at = 0; (at = dwarf_ranges(function, at, &base, &start, &end)) > 0;)
+		for (size_t i = 0; i < u->n; i++)
+			if (u->l[i]->vaddr >= start && u->l[i]->vaddr < end && !u->l[i]->n_frames) {
+				chain[0] = *function;
+				put_frames(u, u->l[i], chain, find_inlined(chain, 1, u->l[i]->vaddr));
+				u->left--;
+			}
+}
+
+static void walk(struct unit *u, Dwarf_Die *parent, int depth)
+{
+	Dwarf_Die child;
+	if (depth == DEPTH_MAX || dwarf_child(parent, &child))
+		return;
+	do {
+		int tag = dwarf_tag(&child);
+		if (tag == DW_TAG_subprogram)
+			take_function(u, &child);
+		else if (tag == DW_TAG_namespace || tag == DW_TAG_module)
+			walk(u, &child, depth + 1);
+	} while (u->left && dwarf_siblingof(&child, &child) == 0);
+}
+
+/* Code that no entry covers (assembly, outlined parts) still has lines; the symbol table names it. */
+static void place_rest(struct unit *u)
+{
+	for (size_t i = 0; i < u->n && u->left; i++) {
+		Dwarf_Line *line = u->l[i]->n_frames ? NULL : dwarf_getsrc_die(&u->die, u->l[i]->vaddr);
+		int number = 0;
+		if (!line || dwarf_lineno(line, &number))
+			continue;
+		u->l[i]->frames = u->d->frames + u->d->used;
+		*add_frame(u->d, u->l[i]) = (struct rp_dwarf_frame){ NULL, dwarf_linesrc(line, NULL, NULL), (uint32_t)number };
+	}
+}
+
+/* ---- all units ---- */
+
+static int by_unit(const void *a, const void *b)
+{
+	const struct rp_lookup *x = *(struct rp_lookup *const *)a, *y = *(struct rp_lookup *const *)b;
+	if (x->cu != y->cu)
+		return x->cu < y->cu ? -1 : 1;
+	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
+}
+
+static void take_units(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		d->order[i] = &l[i];
+	qsort(d->order, n, sizeof *d->order, by_unit);
+	for (size_t i = 0, next; i < n; i = next) {
+		struct unit u = { .d = d, .l = d->order + i };
+		for (next = i + 1; next < n && d->order[next]->cu == d->order[i]->cu;)
+			next++;
+		u.n = u.left = next - i;
+		if (!d->order[i]->cu || !dwarf_offdie(d->dw, d->order[i]->cu, &u.die))
+			continue;
+		walk(&u, &u.die, 0);
+		place_rest(&u);
+	}
+}
+
+struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n)
+{
+	struct rp_dwarf *d = calloc(1, sizeof *d);
+	if (!d)
+		return NULL;
+	d->dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	d->order = d->dw ? malloc(n * sizeof *d->order) : NULL;
+	/* Untouched memory costs nothing: most addresses have a frame or two. */
+	d->frames = d->order ? malloc(n * RP_SYMBOL_FRAMES_MAX * sizeof *d->frames) : NULL;
+	if (!d->frames) {
+		rp_dwarf_close(d);
+		return NULL;
+	}
+	units_by_aranges(d, l, n);
+	if (count_unplaced(l, n))
+		units_by_ranges(d, l, n);
+	take_units(d, l, n);
+	return d;
+}
+
+void rp_dwarf_close(struct rp_dwarf *d)
+{
+	if (!d)
+		return;
+	free(d->frames);
+	free(d->order);
+	if (d->dw)
+		dwarf_end(d->dw);
+	free(d);
+}
