@@ -1,0 +1,104 @@
+"""``pipetask run --rubinprof DIR``: one trace a process, one region a quantum."""
+
+import pytest
+
+import rubinprof
+from pipeline_run import FRONT_END, PROGRAMS, call, must_call, quantum_regions
+
+pytestmark = [pytest.mark.lsst, pytest.mark.linux]
+
+ALL_ENDS = ["done", "no_work", "partial", "failed"]
+
+
+def test_one_process_makes_one_trace(pipeline):
+    run = pipeline.run("one-process", ALL_ENDS)
+    [trace] = run.trace_files()
+    assert statuses(trace) == ALL_ENDS
+    assert rubinprof.open(trace).is_whole()
+
+
+def test_workers_make_a_trace_each(pipeline):
+    run = pipeline.run("spawned", ALL_ENDS, "-j", "2")
+    traces = run.trace_files()
+    assert len(traces) == len(ALL_ENDS)
+    assert all(len(quantum_regions(trace)) == 1 for trace in traces)
+    assert sorted(statuses(run.traces)) == sorted(ALL_ENDS)
+    assert rubinprof.open(run.traces).is_whole()
+
+
+def test_workers_of_a_fork_server_leave_whole_traces(pipeline):
+    # They end by os._exit(), which on CPython 3.11 runs nothing of atexit.
+    run = pipeline.run("forked", ["done", "failed"], "-j", "2", "--start-method", "forkserver")
+    assert sorted(statuses(run.traces)) == ["done", "failed"]
+    assert rubinprof.open(run.traces).is_whole()
+
+
+def test_labels_identify_the_quantum(pipeline):
+    run = pipeline.run("spawned", ALL_ENDS, "-j", "2")
+    ids = {quantum["quantumId"] for quantum in run.summary["quantaReports"] if quantum["taskLabel"] == "behave"}
+    rows = quantum_regions(run.traces)
+    assert {row["labels"]["quantum_id"] for row in rows} == ids
+    assert {row["labels"]["data_id"] for row in rows} == {f"instrument=Tiny, detector={d}" for d in range(4)}
+    assert {(row["name"], row["labels"]["task"], row["labels"]["run"]) for row in rows} == {
+        ("behave", "behave", "spawned")
+    }
+
+
+def test_the_exception_that_ended_a_quantum_is_named(pipeline):
+    run = pipeline.run("one-process", ALL_ENDS)
+    names = [row["labels"].get("exception") for row in quantum_regions(run.traces)]
+    assert names[0] is None
+    assert [name.rpartition(".")[2] for name in names[1:]] == ["NoWorkFound", "AnnotatedPartialOutputsError", "ValueError"]
+
+
+def test_imports_of_the_task_are_seen_in_a_worker(pipeline):
+    run = pipeline.run("spawned", ALL_ENDS, "-j", "2")
+    table = rubinprof.open(run.trace_files()[0]).table()
+    assert any(row["file"].endswith("programs/tiny.py") and row["function"].endswith("<module>") for row in table)
+
+
+def test_run_qbb_traces_its_quanta(pipeline):
+    graph, traces = pipeline.directory / "qbb.qg", pipeline.directory / "qbb-traces"
+    directory = pipeline.directory
+    options = ["-b", pipeline.repo, "-i", "inputs", "--output-run", "qbb", "-q", graph, "--qgraph-datastore-records"]
+    must_call([*FRONT_END, "qgraph", *options, *pipeline.selection(["done", "failed"])], directory)
+    must_call([*FRONT_END, "pre-exec-init-qbb", pipeline.repo, graph], directory)
+    code, _ = call([*FRONT_END, "run-qbb", pipeline.repo, graph, "--rubinprof", traces], directory)
+    assert code == 1
+    assert statuses(traces) == ["done", "failed"]
+    assert len(list(traces.rglob("*.rprof"))) == 1
+
+
+def test_a_quantum_killed_by_the_timeout_is_unfinished(pipeline):
+    run = pipeline.run("killed", ["sleepy"], "-j", "2", "--timeout", "12")
+    assert run.exit_code == 1
+    assert [quantum["status"] for quantum in run.summary["quantaReports"]][0] == "timeout"
+    [row] = quantum_regions(run.traces)
+    assert row["unfinished"]
+    assert "status" not in row["labels"]
+    assert not rubinprof.open(run.traces).stats()["complete"]
+
+
+def test_a_tracker_inside_a_task_nests(pipeline):
+    run = pipeline.run("nested", ["nested"])
+    [trace] = run.trace_files()
+    assert "inner" in [row["name"] for row in rubinprof.open(trace).regions()]
+    assert statuses(trace) == ["done", "done"]
+    assert not list((pipeline.directory / "nested").glob("*.rprof"))
+
+
+def test_the_environment_variable_is_the_option(pipeline, tmp_path):
+    code, output = call([*FRONT_END, "run", "-b", "x"], tmp_path, RUBINPROF_PIPETASK="/proc/none")
+    assert (code, output) == (2, "Error: --rubinprof cannot write to '/proc/none': No such file or directory.\n")
+
+
+@pytest.mark.parametrize("command", ["run", "run-qbb"])
+def test_an_unwritable_directory_is_one_sentence(command, tmp_path):
+    code, output = call([*FRONT_END, command, "--rubinprof", "/proc/none", tmp_path, tmp_path], tmp_path)
+    assert code == 2
+    assert output == "Error: --rubinprof cannot write to '/proc/none': No such file or directory.\n"
+
+
+def statuses(traces):
+    """Return how the quanta ended, in the order in which they began."""
+    return [row["labels"].get("status") for row in quantum_regions(traces)]
