@@ -9,16 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
+#include "probe/line_table.h"
 #include "probe/symbol_file.h"
 
 /* Blocks in blocks, inlined functions in them: what a damaged file may nest. */
 #define DEPTH_MAX 256
+#define FILES_CACHED 64
 
 struct rp_dwarf {
 	Dwarf *dw;
 	struct rp_dwarf_frame *frames; /* RP_SYMBOL_FRAMES_MAX at most for each address, packed */
 	size_t used;
 	struct rp_lookup **order; /* by unit, then by vaddr */
+	struct rp_line_target *targets; /* as order */
+	struct rp_line_sections sections;
+	int has_lines; /* sections can be read; else libdw is asked, which also knows compressed ones */
+	struct rp_arena arena; /* paths */
 };
 
 /* The addresses of one unit. */
@@ -27,6 +34,13 @@ struct unit {
 	Dwarf_Die die;
 	struct rp_lookup **l;
 	size_t n, left; /* left: not found yet */
+	struct rp_line_target *targets; /* n of them */
+	struct rp_line_table lines;
+	int has_lines;
+	struct {
+		uint64_t number;
+		const char *path;
+	} files[FILES_CACHED];
 };
 
 /* ---- which unit ---- */
@@ -116,27 +130,63 @@ static struct rp_dwarf_frame *add_frame(struct rp_dwarf *d, struct rp_lookup *l)
 	return &l->frames[l->n_frames++];
 }
 
+static void find_lines(struct unit *u)
+{
+	Dwarf_Attribute a;
+	Dwarf_Word offset;
+	for (size_t i = 0; i < u->n; i++)
+		u->targets[i] = (struct rp_line_target){ u->l[i]->vaddr, 0, 0 };
+	u->has_lines = u->d->has_lines && dwarf_attr(&u->die, DW_AT_stmt_list, &a) && !dwarf_formudata(&a, &offset)
+		       && !rp_line_open(&u->lines, &u->d->sections, offset, string_of(&u->die, DW_AT_comp_dir));
+	if (u->has_lines)
+		rp_line_find(&u->lines, u->targets, u->n);
+}
+
+static const char *file_of(struct unit *u, uint64_t number)
+{
+	Dwarf_Files *files;
+	if (!u->has_lines)
+		return dwarf_getsrcfiles(&u->die, &files, NULL) ? NULL : dwarf_filesrc(files, number, NULL, NULL);
+	size_t at = number % FILES_CACHED;
+	if (!u->files[at].path || u->files[at].number != number) {
+		u->files[at].number = number;
+		u->files[at].path = rp_line_file(&u->lines, number, &u->d->arena);
+	}
+	return u->files[at].path;
+}
+
+/* Where the innermost code is. */
+static struct rp_dwarf_frame place_of(struct unit *u, size_t i)
+{
+	struct rp_dwarf_frame f = { NULL, NULL, 0 };
+	if (u->has_lines) {
+		f.line = u->targets[i].line;
+		f.file = f.line ? file_of(u, u->targets[i].file) : NULL;
+		return f;
+	}
+	Dwarf_Line *line = dwarf_getsrc_die(&u->die, u->l[i]->vaddr);
+	int number = 0;
+	if (line && !dwarf_lineno(line, &number)) {
+		f.line = (uint32_t)number;
+		f.file = dwarf_linesrc(line, NULL, NULL);
+	}
+	return f;
+}
+
 /* chain: the function, then the inlined ones down to the innermost. Each is named by its own entry and placed by the call
  * in the next inner one; the innermost is placed by the line table. */
-static void put_frames(struct unit *u, struct rp_lookup *l, Dwarf_Die *chain, size_t n)
+static void put_frames(struct unit *u, size_t at, Dwarf_Die *chain, size_t n)
 {
-	Dwarf_Files *files = NULL;
-	Dwarf_Line *line = dwarf_getsrc_die(&u->die, l->vaddr);
-	int number = 0;
-	if (line)
-		dwarf_lineno(line, &number);
-	const char *file = line ? dwarf_linesrc(line, NULL, NULL) : NULL;
+	struct rp_lookup *l = u->l[at];
+	struct rp_dwarf_frame f = place_of(u, at);
 	l->frames = u->d->frames + u->d->used;
 	for (size_t i = n; i-- > 0;) {
-		*add_frame(u->d, l) = (struct rp_dwarf_frame){ function_of(&chain[i]), file, (uint32_t)number };
+		f.function = function_of(&chain[i]);
+		*add_frame(u->d, l) = f;
 		if (i == 0)
 			break;
-		file = NULL;
-		number = (int)number_of(&chain[i], DW_AT_call_line);
-		if (!files && dwarf_getsrcfiles(&u->die, &files, NULL))
-			files = NULL;
-		if (files)
-			file = dwarf_filesrc(files, number_of(&chain[i], DW_AT_call_file), NULL, NULL);
+		f.line = number_of(&chain[i], DW_AT_call_line);
+		f.file = file_of(u, number_of(&chain[i], DW_AT_call_file));
 	}
 }
 
@@ -172,7 +222,7 @@ static void take_function(struct unit *u, Dwarf_Die *function)
 		for (size_t i = 0; i < u->n; i++)
 			if (u->l[i]->vaddr >= start && u->l[i]->vaddr < end && !u->l[i]->n_frames) {
 				chain[0] = *function;
-				put_frames(u, u->l[i], chain, find_inlined(chain, 1, u->l[i]->vaddr));
+				put_frames(u, i, chain, find_inlined(chain, 1, u->l[i]->vaddr));
 				u->left--;
 			}
 }
@@ -195,12 +245,11 @@ static void walk(struct unit *u, Dwarf_Die *parent, int depth)
 static void place_rest(struct unit *u)
 {
 	for (size_t i = 0; i < u->n && u->left; i++) {
-		Dwarf_Line *line = u->l[i]->n_frames ? NULL : dwarf_getsrc_die(&u->die, u->l[i]->vaddr);
-		int number = 0;
-		if (!line || dwarf_lineno(line, &number))
+		struct rp_dwarf_frame f;
+		if (u->l[i]->n_frames || !(f = place_of(u, i)).line)
 			continue;
 		u->l[i]->frames = u->d->frames + u->d->used;
-		*add_frame(u->d, u->l[i]) = (struct rp_dwarf_frame){ NULL, dwarf_linesrc(line, NULL, NULL), (uint32_t)number };
+		*add_frame(u->d, u->l[i]) = f;
 	}
 }
 
@@ -220,12 +269,13 @@ static void take_units(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 		d->order[i] = &l[i];
 	qsort(d->order, n, sizeof *d->order, by_unit);
 	for (size_t i = 0, next; i < n; i = next) {
-		struct unit u = { .d = d, .l = d->order + i };
+		struct unit u = { .d = d, .l = d->order + i, .targets = d->targets + i };
 		for (next = i + 1; next < n && d->order[next]->cu == d->order[i]->cu;)
 			next++;
 		u.n = u.left = next - i;
 		if (!d->order[i]->cu || !dwarf_offdie(d->dw, d->order[i]->cu, &u.die))
 			continue;
+		find_lines(&u);
 		walk(&u, &u.die, 0);
 		place_rest(&u);
 	}
@@ -238,12 +288,14 @@ struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n)
 		return NULL;
 	d->dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 	d->order = d->dw ? malloc(n * sizeof *d->order) : NULL;
+	d->targets = d->order ? malloc(n * sizeof *d->targets) : NULL;
 	/* Untouched memory costs nothing: most addresses have a frame or two. */
-	d->frames = d->order ? malloc(n * RP_SYMBOL_FRAMES_MAX * sizeof *d->frames) : NULL;
+	d->frames = d->targets ? malloc(n * RP_SYMBOL_FRAMES_MAX * sizeof *d->frames) : NULL;
 	if (!d->frames) {
 		rp_dwarf_close(d);
 		return NULL;
 	}
+	d->has_lines = !rp_line_sections_find(&d->sections, elf);
 	units_by_aranges(d, l, n);
 	if (count_unplaced(l, n))
 		units_by_ranges(d, l, n);
@@ -256,7 +308,9 @@ void rp_dwarf_close(struct rp_dwarf *d)
 	if (!d)
 		return;
 	free(d->frames);
+	free(d->targets);
 	free(d->order);
+	rp_arena_release(&d->arena);
 	if (d->dw)
 		dwarf_end(d->dw);
 	free(d);
