@@ -14,12 +14,14 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "probe/arch.h"
 #include "probe/got_patch.h"
 #include "probe/guard.h"
+#include "probe/operator_new.h"
 #include "probe/probe.h"
 
 __thread uint32_t rp_guard_nested __attribute__((tls_model("initial-exec")));
@@ -343,13 +345,14 @@ RP_ARCH_PASS_THROUGH(rp_alloc_hook_dlvsym, rp_alloc_before_dl, rp_alloc_real_dlv
 /* ---- install and remove ---- */
 
 #define HOOK(name) { #name, (void *)hook_##name, (void **)&real.name }
-static const struct rp_got_hook hooks[] = {
+static const struct rp_got_hook libc_hooks[] = {
 	HOOK(malloc), HOOK(free), HOOK(calloc), HOOK(realloc), HOOK(reallocarray), HOOK(posix_memalign), HOOK(aligned_alloc),
 	HOOK(memalign), HOOK(valloc), HOOK(pvalloc), HOOK(mmap), HOOK(mmap64), HOOK(munmap), HOOK(mremap), HOOK(dlclose),
 	{ "dlopen", (void *)rp_alloc_hook_dlopen, &rp_alloc_real_dlopen },
 	{ "dlsym", (void *)rp_alloc_hook_dlsym, &rp_alloc_real_dlsym },
 	{ "dlvsym", (void *)rp_alloc_hook_dlvsym, &rp_alloc_real_dlvsym },
 };
+static struct rp_got_hook hooks[RP_COUNT_OF(libc_hooks) + RP_OPERATOR_HOOKS];
 RP_STATIC_ASSERT(RP_COUNT_OF(hooks) <= RP_GOT_HOOKS_MAX, "the patcher's tables hold all hooks");
 
 int rp_alloc_install(const struct rp_alloc_options *options)
@@ -357,6 +360,8 @@ int rp_alloc_install(const struct rp_alloc_options *options)
 	page_mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
 	rp_alloc_native = options->native;
 	with_pymalloc = options->pymalloc;
+	memcpy(hooks, libc_hooks, sizeof libc_hooks);
+	memcpy(hooks + RP_COUNT_OF(libc_hooks), rp_operator_hooks, sizeof rp_operator_hooks);
 	rp_guard_nested++;
 	int err = rp_got_install(hooks, RP_COUNT_OF(hooks));
 	if (!err && with_pymalloc)

@@ -136,6 +136,16 @@ void rp_elf_counters(unsigned long long *ret_adds, unsigned long long *ret_subs)
 
 /* ---- one object ---- */
 
+static const ElfW(Phdr) *segment_of(const struct rp_elf *e, uintptr_t at)
+{
+	for (uint32_t i = 0; i < e->phnum; i++) {
+		const ElfW(Phdr) *p = &e->phdr[i];
+		if (p->p_type == PT_LOAD && at - (e->bias + p->p_vaddr) < p->p_memsz)
+			return p;
+	}
+	return NULL;
+}
+
 static int segment_holds(const struct rp_elf *e, uintptr_t at, size_t bytes, uint32_t flags)
 {
 	for (uint32_t i = 0; i < e->phnum; i++) {
@@ -259,9 +269,13 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e)
 	struct rp_elf_dyn d = { 0 };
 	d.symtab = (const void *)dyn_address(e, symtab, sizeof(ElfW(Sym)));
 	d.strtab = (const void *)dyn_address(e, strtab, strsz);
-	d.strsz = strsz;
-	if (!d.symtab || !d.strtab || !strsz)
+	if (!d.symtab || !d.strtab)
 		return RP_EDAMAGED;
+	while (strsz && d.strtab[strsz - 1])
+		strsz--; /* so that every name is terminated */
+	d.strsz = strsz;
+	const ElfW(Phdr) *home = segment_of(e, (uintptr_t)d.symtab);
+	d.symtab_end = home ? e->bias + home->p_vaddr + home->p_memsz : 0;
 	d.gnu_hash = gnu_hash ? (const void *)dyn_address(e, gnu_hash, 16) : NULL;
 	d.hash = hash ? (const void *)dyn_address(e, hash, 8) : NULL;
 	d.versym = versym ? (const void *)dyn_address(e, versym, 2) : NULL;
@@ -274,23 +288,21 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e)
 	return 0;
 }
 
-static const ElfW(Sym) *symbol_at(const struct rp_elf *e, const struct rp_elf_dyn *d, uint32_t index)
+static const ElfW(Sym) *symbol_at(const struct rp_elf_dyn *d, uint32_t index)
 {
 	const ElfW(Sym) *s = d->symtab + index;
-	return rp_elf_holds(e, (uintptr_t)s, sizeof *s) ? s : NULL;
+	return (uintptr_t)(s + 1) <= d->symtab_end ? s : NULL;
 }
 
-/* The name, or "" when it is not a terminated string inside the string table. */
+/* The name, or "" when it is not inside the string table. */
 static const char *symbol_name(const struct rp_elf_dyn *d, const ElfW(Sym) *s)
 {
-	if (s->st_name >= d->strsz || !memchr(d->strtab + s->st_name, 0, d->strsz - s->st_name))
-		return "";
-	return d->strtab + s->st_name;
+	return s->st_name < d->strsz ? d->strtab + s->st_name : "";
 }
 
 static int is_default_definition(const struct rp_elf *e, const struct rp_elf_dyn *d, uint32_t index, const char *name)
 {
-	const ElfW(Sym) *s = symbol_at(e, d, index);
+	const ElfW(Sym) *s = symbol_at(d, index);
 	if (!s || s->st_shndx == SHN_UNDEF || !s->st_value || ELF64_ST_TYPE(s->st_info) != STT_FUNC)
 		return 0;
 	/* Bit 15 marks a version kept for old binaries only. */
@@ -343,7 +355,7 @@ uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, con
 	return index ? e->bias + d->symtab[index].st_value : 0;
 }
 
-void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slot_fn *fn, void *arg)
+void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wants_fn *wants, rp_elf_slot_fn *fn, void *arg)
 {
 	for (int table = 0; table < 3; table++) {
 		const struct rp_elf_rel_table *r = &d->rel[table];
@@ -355,9 +367,9 @@ void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slo
 				continue;
 			if (r->has_addend && type == RP_ARCH_R_ABS && rela->r_addend)
 				continue; /* a pointer into the middle of something */
-			const ElfW(Sym) *s = symbol_at(e, d, index);
+			const ElfW(Sym) *s = symbol_at(d, index);
 			uintptr_t word = e->bias + rela->r_offset;
-			if (!s || word % sizeof(uintptr_t) || !rp_elf_holds(e, word, sizeof(uintptr_t)))
+			if (!s || !wants(symbol_name(d, s)) || word % sizeof(uintptr_t) || !rp_elf_holds(e, word, sizeof(uintptr_t)))
 				continue;
 			struct rp_elf_slot slot = {
 				.word = (uintptr_t *)word,

@@ -57,8 +57,9 @@ int rp_elf_relro(const struct rp_elf *e, uintptr_t *ret_start, uintptr_t *ret_en
 /* The dynamic section, with all addresses checked to lie in the object. */
 struct rp_elf_dyn {
 	const ElfW(Sym) *symtab;
+	uintptr_t symtab_end; /* of the segment it is in: how many symbols there are is written nowhere */
 	const char *strtab;
-	size_t strsz;
+	size_t strsz; /* the last byte is 0 */
 	const uint32_t *gnu_hash;
 	const uint32_t *hash;
 	const uint16_t *versym;
@@ -73,13 +74,14 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e);
 /* Address of a symbol the object defines (default version, function), 0 when it does not. */
 uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name);
 
-/* Calls fn for each relocation that puts a named symbol's address into a word that lies in the object. */
+/* Calls fn for each relocation that puts the address of a symbol that `wants` wants into a word of the object. */
 struct rp_elf_slot {
 	uintptr_t *word;
 	const char *symbol; /* terminated */
 	int weak_undefined; /* the object lives without it */
 };
 typedef void rp_elf_slot_fn(const struct rp_elf_slot *slot, void *arg);
-void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slot_fn *fn, void *arg);
+typedef int rp_elf_wants_fn(const char *symbol);
+void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wants_fn *wants, rp_elf_slot_fn *fn, void *arg);
 
 #endif

@@ -38,6 +38,8 @@ static struct {
 	const struct rp_got_hook *hooks;
 	uint32_t n_hooks;
 	uintptr_t home_start[RP_GOT_HOOKS_MAX], home_end[RP_GOT_HOOKS_MAX]; /* the object each original is in */
+	uint8_t used[RP_GOT_HOOKS_MAX];
+	uint8_t letters[256]; /* 1: a hooked symbol begins so */
 	struct patch *patches;
 	uint32_t n_patches;
 	struct known *known;
@@ -106,8 +108,16 @@ static void close_relro(struct object_patch *o)
 	o->relro_open = 0;
 }
 
+/* A few characters tell nearly every symbol of 200,000 apart from ours. The name is terminated, so none is read past its end. */
+static uint8_t first_letters(const char *s)
+{
+	return s[0] && s[1] ? (uint8_t)(s[0] * 5 + s[1] * 31 + s[2] * 67) : 0;
+}
+
 static int find_hook(const char *symbol)
 {
+	if (!got.letters[first_letters(symbol)])
+		return -1;
 	for (uint32_t i = 0; i < got.n_hooks; i++)
 		if (!strcmp(got.hooks[i].symbol, symbol))
 			return (int)i;
@@ -125,12 +135,16 @@ static uintptr_t replaceable(const struct object_patch *o, uint32_t h, uintptr_t
 	return 0;
 }
 
+static int wants(const char *symbol)
+{
+	int h = find_hook(symbol);
+	return h >= 0 && got.used[h];
+}
+
 static void patch_slot(const struct rp_elf_slot *slot, void *arg)
 {
 	struct object_patch *o = arg;
 	int h = find_hook(slot->symbol);
-	if (h < 0 || !*got.hooks[h].real)
-		return;
 	uintptr_t value = *slot->word, hook = (uintptr_t)got.hooks[h].hook;
 	if (!value || value == hook)
 		return;
@@ -164,7 +178,7 @@ static int patch_object(const struct rp_elf *e, uint32_t index)
 		struct object_patch o = { e, &dyn, index, 0, 0, 0 };
 		if (!rp_elf_relro(e, &o.relro_start, &o.relro_end))
 			o.relro_start = o.relro_end = 0;
-		rp_elf_slots(e, &dyn, patch_slot, &o);
+		rp_elf_slots(e, &dyn, wants, patch_slot, &o);
 		close_relro(&o);
 	}
 	dlclose(handle);
@@ -315,6 +329,7 @@ int rp_got_refresh(void)
  * a slot we patch. */
 static void find_originals(const struct rp_elf_list *l)
 {
+	uintptr_t originals[RP_GOT_HOOKS_MAX] = { 0 };
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct rp_elf *e = &l->objects[i];
 		struct rp_elf_dyn dyn;
@@ -326,9 +341,14 @@ static void find_originals(const struct rp_elf_list *l)
 				continue;
 			got.home_start[h] = e->start;
 			got.home_end[h] = e->end;
-			if (!*got.hooks[h].real)
-				*got.hooks[h].real = (void *)at;
+			originals[h] = at;
 		}
+	}
+	for (uint32_t h = 0; h < got.n_hooks; h++) {
+		int beside = got.hooks[h].beside ? find_hook(got.hooks[h].beside) : (int)h;
+		got.used[h] = originals[h] && beside >= 0 && got.home_start[h] == got.home_start[beside];
+		if (got.used[h] && !*got.hooks[h].real)
+			*got.hooks[h].real = (void *)originals[h];
 	}
 }
 
@@ -359,6 +379,9 @@ int rp_got_install(const struct rp_got_hook *hooks, uint32_t n)
 	got.paths_used = 0;
 	got.foreign = got.stuck = 0;
 	memset(got.home_end, 0, sizeof got.home_end);
+	memset(got.letters, 0, sizeof got.letters);
+	for (uint32_t h = 0; h < n; h++)
+		got.letters[first_letters(hooks[h].symbol)] = 1;
 	find_originals(&l);
 	rp_elf_list_release(&l);
 	/* ld.so's counters begin at the number of startup objects: these values mean "never looked". */

@@ -16,9 +16,10 @@ struct rp_got_hook {
 	void *hook;
 	void **real; /* what the program would have called. Filled before the first slot changes, never cleared: a hook may be called
 		      * long after its removal, by who has kept its address */
+	const char *beside; /* NULL, or another hook's symbol: this one counts only when the original is in the same object as that one's */
 };
 
-#define RP_GOT_HOOKS_MAX 32
+#define RP_GOT_HOOKS_MAX 48
 
 struct rp_got_counts {
 	uint32_t objects; /* seen */

@@ -1,5 +1,5 @@
 /* A recording without Python: what the tests of probe/ stand on. Sources of the test that includes this:
- * got_patch.c elf_walk.c alloc_hook.c unwind.c cfi.c module_map.c. The pieces of probe/ that need Python are stubs here. */
+ * got_patch.c elf_walk.c alloc_hook.c unwind.c cfi.c module_map.c operator_new.c. The pieces of probe/ that need Python are stubs here. */
 #ifndef RP_TEST_PROBE_BED_H
 #define RP_TEST_PROBE_BED_H
 
