@@ -1,0 +1,136 @@
+/* Samples come at the rate asked for of the CPU time of each thread, to working threads alike, to sleeping ones not at all, and no
+ * sleep is cut short by them. */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/cpu_sample.c,csrc/probe/switch_count.c flags=-fexceptions */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "../trace_walk.h"
+#include "probe_bed.h"
+
+#define HZ 1000
+#define WORKERS 3
+#define CPU_NS UINT64_C(500000000)
+
+struct tally {
+	uint64_t samples, addresses, last_cpu_ns;
+} tallies[64];
+
+static int interrupted;
+static uint32_t ids[WORKERS + 1];
+static uint64_t cpu_ns[WORKERS + 1];
+
+static void *work(void *arg)
+{
+	int me = (int)(intptr_t)arg;
+	ids[me] = rp_thread_enter()->id;
+	volatile double x = 1;
+	while (rp_clock_ns(CLOCK_THREAD_CPUTIME_ID) < CPU_NS)
+		for (int i = 0; i < 200000; i++)
+			x = x * 1.0000001;
+	cpu_ns[me] = rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	return NULL;
+}
+
+static void *sleep_often(void *arg)
+{
+	ids[WORKERS] = rp_thread_enter()->id;
+	for (int i = 0; i < 500; i++) {
+		struct timespec ts = { 0, 1000000 };
+		interrupted += nanosleep(&ts, NULL) != 0;
+	}
+	cpu_ns[WORKERS] = rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	return arg;
+}
+
+static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
+{
+	(void)arg;
+	CHECK(thread < 64);
+	if (e->kind == RP_EV_SAMPLE) {
+		tallies[thread].samples++;
+		tallies[thread].addresses += e->n_words;
+	}
+}
+
+#ifdef REFUSE_PERF /* as a container does */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+static void refuse_perf(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_perf_event_open, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { RP_COUNT_OF(filter), filter };
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		RP_SKIP("seccomp is not available");
+}
+#else
+static void refuse_perf(void)
+{
+}
+#endif
+
+int main(void)
+{
+	struct rp_sink_options options = { .path = "cpu.rprof", .buffer_bytes = 1u << 20, .memory_bytes_max = 64u << 20, .no_uring = 1 };
+	const char *reason;
+	pthread_t threads[WORKERS + 1];
+	struct sigaction now;
+	refuse_perf();
+	rp_clock_init();
+	CHECK_INT(rp_sink_open(&bed_sink, &options), 0);
+	rp_record_open(bed_sink, 1000);
+	CHECK_INT(rp_modules_install(), 0);
+	CHECK_INT(rp_cpu_install(HZ), 0);
+	int by_perf = !strcmp(rp_cpu_switch_source(&reason), "perf");
+	if (!by_perf) {
+		puts(reason);
+		CHECK(strstr(reason, "perf_event_paranoid"));
+		CHECK_UINT(rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks());
+	}
+	atomic_store(&rp_record_on, 1);
+
+	for (int i = 0; i < WORKERS; i++)
+		CHECK_INT(pthread_create(&threads[i], NULL, work, (void *)(intptr_t)i), 0);
+	CHECK_INT(pthread_create(&threads[WORKERS], NULL, sleep_often, NULL), 0);
+	for (int i = 0; i <= WORKERS; i++)
+		pthread_join(threads[i], NULL);
+
+	atomic_store(&rp_record_on, 0);
+	CHECK_INT(rp_record_quiesce(), 0);
+	rp_record_close();
+	rp_cpu_remove();
+	rp_modules_remove();
+	rp_record_detach();
+	CHECK_INT(rp_sink_close(bed_sink, NULL), 0);
+	CHECK_INT(sigaction(SIGSTKFLT, NULL, &now), 0);
+	CHECK(now.sa_handler == SIG_DFL);
+
+	struct walk w = { .on_event = on_event };
+	walk_trace(&w, "cpu.rprof");
+	uint64_t expected = by_perf ? HZ : 100; /* the tick is 100 Hz at least */
+	for (int i = 0; i < WORKERS; i++) {
+		double per_second = (double)tallies[ids[i]].samples * 1e9 / (double)cpu_ns[i];
+		printf("thread %u: %.0f samples a CPU second, %.1f frames each\n", ids[i], per_second,
+		       (double)tallies[ids[i]].addresses / (double)(tallies[ids[i]].samples + !tallies[ids[i]].samples));
+		CHECK(per_second > 0.8 * (double)expected && per_second < 1.2 * HZ);
+		CHECK(tallies[ids[i]].addresses >= tallies[ids[i]].samples);
+	}
+	printf("sleeper: %llu samples, %.1f ms of CPU, %d sleeps cut short\n", (unsigned long long)tallies[ids[WORKERS]].samples,
+	       (double)cpu_ns[WORKERS] / 1e6, interrupted);
+	CHECK(tallies[ids[WORKERS]].samples <= cpu_ns[WORKERS] / 500000 + 1);
+	if (by_perf)
+		CHECK_INT(interrupted, 0);
+	unlink("cpu.rprof");
+	return 0;
+}
