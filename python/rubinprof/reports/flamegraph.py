@@ -154,7 +154,12 @@ def _version() -> str:
 
 def _replace(output: str, text: str) -> None:
     """Writes beside the file and renames: nobody sees half a page, and a failure leaves the old one."""
-    directory = os.path.dirname(os.path.abspath(output))
+    target = os.path.realpath(output)
+    if os.path.exists(target) and not os.path.isfile(target):  # /dev/stdout, a pipe; a directory says so itself
+        with open(target, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        return
+    directory = os.path.dirname(target)
     try:
         handle, temporary = tempfile.mkstemp(dir=directory, prefix=".rubinprof-", suffix=".html")
     except OSError as error:
@@ -165,7 +170,7 @@ def _replace(output: str, text: str) -> None:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, output)
+        os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise

@@ -6,6 +6,7 @@
 
 const ROW = 20; // CSS pixels from one row to the next, with the 1 px gap
 const TEXT_LEAST = 26; // no label in a narrower box
+const WIDE = 8; // from here on a box has a gap and a pattern
 const STRIPES = 6;
 
 class FlameCanvas {
@@ -39,6 +40,9 @@ class FlameCanvas {
       stripe: read("--stripe"),
       dim: Number(read("--dim")),
     };
+    // Neighbours of one kind differ a little, always away from the colour of their text: contrast only grows.
+    const away = read("--shade-to");
+    this.shades = this.colours.kinds.map((c) => [1, 0.93, 0.86].map((part) => blend(c, away, part)));
     this.dimmed = this.colours.kinds.map((c) => blend(c, this.colours.ground, this.colours.dim));
     this.patterns = new Map();
   }
@@ -207,9 +211,9 @@ class FlameCanvas {
   pixelColours() {
     const table = new Map();
     return (frame) => {
-      const key = this.isFaded(frame) ? -1 - this.kind(frame) : this.isMatch(frame) ? 16 : this.kind(frame);
+      const key = this.fill(frame);
       let value = table.get(key);
-      if (value === undefined) table.set(key, (value = packed(this.fill(frame))));
+      if (value === undefined) table.set(key, (value = packed(key)));
       return value;
     };
   }
@@ -228,7 +232,8 @@ class FlameCanvas {
 
   fill(frame) {
     if (this.isMatch(frame)) return this.colours.match;
-    return (this.isFaded(frame) ? this.dimmed : this.colours.kinds)[this.kind(frame)];
+    if (this.isFaded(frame)) return this.dimmed[this.kind(frame)];
+    return this.shades[this.kind(frame)][frame < 0 ? 0 : (frame * 7) % 3];
   }
 
   drawBox(i, x, w, isAbove) {
@@ -238,14 +243,14 @@ class FlameCanvas {
     const kind = this.kind(frame);
     const faded = isAbove || this.isFaded(frame);
     const match = this.isMatch(frame);
-    const box = Math.max(w - (w > 4 ? 1 : 0.5), 0.5);
+    const box = w > WIDE ? w - 1 : Math.max(w - 0.4, 0.6);
     this.drawn++;
     context.fillStyle = isAbove && !match ? this.dimmed[kind] : this.fill(frame);
     context.fillRect(x, y, box, ROW - 1);
-    if (w > 4) this.drawPattern(kind, x, y, box, match);
+    if (w > WIDE) this.drawPattern(kind, x, y, box, match);
     if (w < TEXT_LEAST) return;
     context.fillStyle = match ? colours.matchText : faded ? colours.text : colours.onBox;
-    const left = x + 5 + (kind === KIND_NATIVE && w > 12 ? 3 : 0);
+    const left = x + 5 + (kind === KIND_NATIVE ? 3 : 0);
     const used = this.drawText(this.frames.label(frame), left, y, x + box - left - 4, 1);
     const place = this.frames.place(frame);
     if (place && used > 0) this.drawText(place, left + used + 8, y, x + box - left - used - 12, 0.78, true);
@@ -257,7 +262,7 @@ class FlameCanvas {
     if (kind === KIND_NATIVE) {
       context.fillStyle = match ? this.colours.matchText : this.colours.stripe;
       context.globalAlpha = match ? 0.5 : 1;
-      context.fillRect(x, y, Math.min(3, w / 2), ROW - 1);
+      context.fillRect(x, y, 3, ROW - 1);
       context.globalAlpha = 1;
     } else if (kind === KIND_INLINED) {
       context.fillStyle = this.hatch();
@@ -290,7 +295,7 @@ class FlameCanvas {
     if (width > room) {
       if (whole) return 0;
       const letters = Math.floor((text.length * (room - 8)) / width);
-      if (letters < 2) return 0;
+      if (letters < 3) return 0;
       text = text.slice(0, letters) + "…";
       width = room;
     }

@@ -70,7 +70,10 @@ function baseName(path) {
 }
 
 function formatDuration(ns) {
-  const steps = [[3600e9, "h"], [60e9, "min"], [1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
+  const seconds = Math.round(ns / 1e9);
+  if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  if (seconds >= 100) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const steps = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]];
   for (const [size, name] of steps) if (ns >= size) return `${threeDigits(ns / size)} ${name}`;
   return `${Math.round(ns)} ns`;
 }

@@ -278,9 +278,8 @@ class InvertedLayout extends Layout {
   static build(tree, metric, cutOff, path = []) {
     const own = tree.self[metric];
     const layout = new InvertedLayout(tree, metric);
-    let who = [];
-    for (let i = 1; i < tree.count; i++) if (own[i] > 0) who.push(i);
-    who = Int32Array.from(who);
+    // All nodes, also those without any of this metric: a box tells its other figures too.
+    const who = Int32Array.from({ length: tree.count - 1 }, (_, i) => i + 1);
     const now = Int32Array.from(who); // the node whose frame a stretch is grouped by next
     layout.who = who;
     layout.from = [];
@@ -302,7 +301,7 @@ class InvertedLayout extends Layout {
       for (const group of groups) right += group.sum;
       for (const group of groups.reverse()) {
         right -= group.sum;
-        if (group.sum < all * cutOff) continue;
+        if (group.sum <= 0 || group.sum < all * cutOff) continue;
         const onPath = job.step >= 0 && job.step < path.length && path[job.step] === group.frame;
         // step: how much of the path lies behind; -1 off the path; below its end the path counts as walked
         const step = onPath ? job.step + 1 : -1;
