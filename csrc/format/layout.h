@@ -117,7 +117,9 @@ enum rp_event_kind {
 	RP_EV_FREE = 5,      /* arg: allocator; words[1] = address */
 	RP_EV_REALLOC = 6,   /* as ALLOC, and words[3] = the old address (0: none) */
 	RP_EV_UNMAP = 7,     /* words[1] = address, words[2] = bytes: munmap of a range */
-	RP_EV_SAMPLE = 8,    /* arg: native frames n | flags << 16; words[1] = lasti; then n return addresses, innermost first */
+	RP_EV_SAMPLE = 8,    /* arg: native frames n | flags << 16; words[1] = lasti; then n addresses, innermost first: pc + 1, then
+			      * return addresses. So address - 1 is always inside the instruction meant. It stands for the thread's CPU
+			      * time since its previous sample */
 	RP_EV_STACK = 9,     /* arg: native frames n; words[1] = stack id; then n addresses. Defines the id for this thread */
 	RP_EV_CONTEXT = 10,  /* arg: n | enum rp_context << 32; then n words lasti << 32 | code, outermost first: the whole stack */
 	RP_EV_TIME = 11,     /* words[1] = absolute ticks; dt is 0 */

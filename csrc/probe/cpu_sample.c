@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/gil_wait.h"
 #include "probe/probe.h"
 #include "probe/switch_count.h"
 
@@ -297,7 +298,12 @@ int rp_cpu_install(uint32_t sample_hz)
 		return RP_EUNSUPPORTED;
 	try_perf();
 	define_sources();
-	return rp_record_on_thread(on_thread_begin, on_thread_end);
+	int err = rp_record_on_thread(on_thread_begin, on_thread_end);
+	if (err)
+		remove_signal();
+	else
+		define_meta("gil_wait", rp_gil_wait_install() ? "measured" : "not measured");
+	return err;
 }
 
 static void drop_inherited(void)
@@ -309,6 +315,7 @@ static void drop_inherited(void)
 
 void rp_cpu_remove(void)
 {
+	rp_gil_wait_remove();
 	if (cpu.pid != getpid())
 		drop_inherited();
 	if (cpu.period_ns)
