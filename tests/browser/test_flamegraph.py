@@ -358,6 +358,14 @@ def test_empty_trace(open_page, synthetic):
     assert "no figures" in tab.page.inner_text("#rp-empty")
 
 
+def test_a_root_of_the_analyzer_is_the_root(open_page, synthetic):
+    b = synthetic.FlameBuilder()
+    root = b.node(-1, -1, cpu=1)
+    b.node(root, b.frame("f"), cpu=2)
+    tab = open_page(b)
+    assert [(box["name"], box["value"]) for box in tab.boxes()] == [("everything", 3), ("f", 2)]
+
+
 def test_deep_stack(open_page, synthetic):
     b = synthetic.FlameBuilder()
     parent = -1

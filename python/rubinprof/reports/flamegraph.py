@@ -61,7 +61,7 @@ def write(
     assert flame is not None
     page = render(
         flame,
-        stats=trace.stats(),
+        stats={**trace.stats(), "quanta": _quanta(trace.regions())},
         rows=trace.table(metric=metric, n=TABLE_ROWS, region=region),
         metric=metric,
         inverted=inverted,
@@ -98,6 +98,11 @@ def render(
     }
     # One pass: what a value holds is never taken for a place to fill.
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _source("flame.html"))
+
+
+def _quanta(regions: list[dict[str, Any]]) -> int:
+    """How many regions are quanta of a pipeline: the task factory labels them so."""
+    return sum({"task", "data_id"} <= (region.get("labels") or {}).keys() for region in regions)
 
 
 def _title(stats: dict[str, Any], region: str | None) -> str:

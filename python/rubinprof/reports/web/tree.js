@@ -64,23 +64,25 @@ class CallTree {
     this.children = null;
   }
 
-  /* The tree of the trace, below a node 0 that is put in front. */
-  static fromColumns(nodes) {
+  /* The tree of the trace. Where its node 0 is a function rather than a root, one is put in front. */
+  static fromColumns(nodes, frameCount) {
     const n = nodes.parent.length;
-    const parent = new Int32Array(n + 1);
-    const frame = new Int32Array(n + 1);
-    parent[0] = frame[0] = -1;
-    for (let i = 0; i < n; i++) {
+    const isFrame = (f) => f >= 0 && f < frameCount;
+    const shift = n > 0 && !isFrame(nodes.frame[0]) ? 0 : 1;
+    const parent = new Int32Array(n + shift);
+    const frame = new Int32Array(n + shift).fill(-1);
+    parent[0] = -1;
+    for (let i = 1 - shift; i < n; i++) {
       const p = nodes.parent[i];
-      if (p >= i) throw new Error(`node ${i} stands before its parent`);
-      parent[i + 1] = p < 0 ? 0 : p + 1;
-      frame[i + 1] = nodes.frame[i];
+      if (!(p < i)) throw new Error(`node ${i} stands before its parent`);
+      parent[i + shift] = p < 0 ? 0 : p + shift;
+      if (isFrame(nodes.frame[i])) frame[i + shift] = nodes.frame[i];
     }
     const self = {};
     for (const { key } of METRICS) {
-      self[key] = new Float64Array(n + 1);
+      self[key] = new Float64Array(n + shift);
       const column = nodes[key];
-      if (column) for (let i = 0; i < n; i++) self[key][i + 1] = column[i] > 0 ? column[i] : 0;
+      if (column) for (let i = 0; i < n; i++) self[key][i + shift] = column[i] > 0 ? column[i] : 0;
     }
     return new CallTree(parent, frame, self);
   }
