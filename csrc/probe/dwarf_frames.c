@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "probe/line_table.h"
+#include "probe/dwarf_lines.h"
 #include "probe/symbol_file.h"
 
 /* Blocks in blocks, inlined functions in them: what a damaged file may nest. */

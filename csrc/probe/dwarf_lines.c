@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "probe/line_table.h"
+#include "probe/dwarf_lines.h"
 
 #include <dwarf.h>
 #include <gelf.h>

@@ -2,13 +2,12 @@
  *
  * libdw makes a sorted list of all rows first: 180 ns a row, 300 ms for treecorr. Here the line program is run once past the addresses
  * asked for and nothing is kept. Files are untrusted: every read is bounded. */
-#ifndef RP_PROBE_LINE_TABLE_H
-#define RP_PROBE_LINE_TABLE_H
+#ifndef RP_PROBE_DWARF_LINES_H
+#define RP_PROBE_DWARF_LINES_H
 
 #include <libelf.h>
 #include <stdint.h>
 
-#include "base/arena.h"
 #include "base/base.h"
 
 struct rp_line_sections {

@@ -1,6 +1,6 @@
-/* What test_line_table.c and test_line_table_4.c do with their own DWARF. */
-#ifndef RP_TEST_LINE_TABLE_CHECK_H
-#define RP_TEST_LINE_TABLE_CHECK_H
+/* What test_dwarf_lines.c and test_dwarf_lines_4.c do with their own DWARF. */
+#ifndef RP_TEST_DWARF_LINES_CHECK_H
+#define RP_TEST_DWARF_LINES_CHECK_H
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -8,8 +8,7 @@
 #include <libelf.h>
 
 #include "../harness.h"
-#include "base/arena.h"
-#include "probe/line_table.h"
+#include "probe/dwarf_lines.h"
 
 #define TARGETS_MAX 100000
 
@@ -78,7 +77,7 @@ static void cut_everywhere(const struct rp_line_sections *s)
 	}
 }
 
-static int check_line_tables(void)
+static int check_dwarf_lines(void)
 {
 	struct rp_line_sections s;
 	uint64_t checked = 0;
