@@ -355,7 +355,7 @@ uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, con
 	return index ? e->bias + d->symtab[index].st_value : 0;
 }
 
-void rp_elf_slots_of(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wants_fn *wants, rp_elf_slot_fn *fn, void *arg)
+void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wants_fn *wants, rp_elf_slot_fn *fn, void *arg)
 {
 	for (int table = 0; table < 3; table++) {
 		const struct rp_elf_rel_table *r = &d->rel[table];
@@ -379,14 +379,4 @@ void rp_elf_slots_of(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_
 			fn(&slot, arg);
 		}
 	}
-}
-
-static int wants_all(const char *symbol)
-{
-	return 1;
-}
-
-void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slot_fn *fn, void *arg)
-{
-	rp_elf_slots_of(e, d, wants_all, fn, arg);
 }

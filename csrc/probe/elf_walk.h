@@ -74,16 +74,14 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e);
 /* Address of a symbol the object defines (default version, function), 0 when it does not. */
 uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name);
 
-/* Calls fn for each relocation that puts the address of a named symbol into a word of the object. */
+/* Calls fn for each relocation that puts the address of a symbol that `wants` wants into a word of the object. */
 struct rp_elf_slot {
 	uintptr_t *word;
 	const char *symbol; /* terminated */
 	int weak_undefined; /* the object lives without it */
 };
 typedef void rp_elf_slot_fn(const struct rp_elf_slot *slot, void *arg);
-void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slot_fn *fn, void *arg);
-/* The same for symbols that `wants` wants only: asked first, so that most relocations cost one question. */
 typedef int rp_elf_wants_fn(const char *symbol);
-void rp_elf_slots_of(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wants_fn *wants, rp_elf_slot_fn *fn, void *arg);
+void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wants_fn *wants, rp_elf_slot_fn *fn, void *arg);
 
 #endif

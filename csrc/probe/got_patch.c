@@ -178,7 +178,7 @@ static int patch_object(const struct rp_elf *e, uint32_t index)
 		struct object_patch o = { e, &dyn, index, 0, 0, 0 };
 		if (!rp_elf_relro(e, &o.relro_start, &o.relro_end))
 			o.relro_start = o.relro_end = 0;
-		rp_elf_slots_of(e, &dyn, wants, patch_slot, &o);
+		rp_elf_slots(e, &dyn, wants, patch_slot, &o);
 		close_relro(&o);
 	}
 	dlclose(handle);
