@@ -1,8 +1,8 @@
 /* What a malloc+free pair costs: with the hooks out, in, and in with native stacks of several depths; and on 1 to 8 threads at once.
  *
- * Prints ns a pair, the least of several rounds, one line a case; `added` is the difference to the first line. Build and run:
- *     python3 ci/cbuild.py bench alloc_pair      (or see benchmarks/micro/README.md)
- * Sources besides this file: those in the rp-test line of tests/cunit/probe/test_alloc_hook.c. */
+ * Prints ns a pair, CPU time of the thread, the least of several rounds; `added` is the difference to the first line. Run it with
+ *     python benchmarks/micro/bench.py alloc_pair */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
 #define _GNU_SOURCE
 #include <alloca.h>
 #include <pthread.h>

@@ -71,6 +71,20 @@ static int add_object(struct dl_phdr_info *info, size_t size, void *arg)
 	return 0;
 }
 
+static uint64_t hash_path(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static void hash_paths(struct rp_elf_list *l)
+{
+	for (uint32_t i = 0; i < l->count; i++)
+		l->objects[i].path_hash = hash_path(l->objects[i].path);
+}
+
 static void *map_bytes(size_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -101,6 +115,7 @@ int rp_elf_list(struct rp_elf_list *ret_list)
 		dl_iterate_phdr(add_object, &l);
 		name_main(&l);
 		if (!l.too_small) {
+			hash_paths(&l);
 			*ret_list = l;
 			return 0;
 		}

@@ -18,6 +18,7 @@
 
 struct rp_elf {
 	const char *path;    /* in the list's own memory; the program's own path for the executable, "[vdso]" for the vdso */
+	uint64_t path_hash;  /* with bias and start: tells an object from another that takes its place */
 	uintptr_t bias;
 	uintptr_t start, end; /* first and past the last mapped byte */
 	const ElfW(Phdr) *phdr;

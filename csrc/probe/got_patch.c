@@ -63,14 +63,6 @@ static void *reserve(size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static uint64_t hash_path(const char *s)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	for (; *s; s++)
-		h = (h ^ (uint8_t)*s) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 /* ---- one object ---- */
 
 struct object_patch {
@@ -189,10 +181,9 @@ static int patch_object(const struct rp_elf *e, uint32_t index)
 
 static int known_index(const struct rp_elf *e)
 {
-	uint64_t hash = hash_path(e->path);
 	for (uint32_t i = 0; i < got.n_known; i++)
 		if (!got.known[i].gone && got.known[i].bias == e->bias && got.known[i].phdr == e->phdr
-		    && got.known[i].path_hash == hash)
+		    && got.known[i].path_hash == e->path_hash)
 			return (int)i;
 	return -1;
 }
@@ -204,7 +195,7 @@ static int remember(const struct rp_elf *e)
 		return -1;
 	char *path = memcpy(got.paths + got.paths_used, e->path, len);
 	got.paths_used += len;
-	got.known[got.n_known] = (struct known){ e->phdr, e->bias, hash_path(e->path), e->is_main, 0, path };
+	got.known[got.n_known] = (struct known){ e->phdr, e->bias, e->path_hash, e->is_main, 0, path };
 	return (int)got.n_known++;
 }
 

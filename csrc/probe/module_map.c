@@ -41,14 +41,6 @@ static struct {
 
 #define PATHS_BYTES ((size_t)RP_ELF_OBJECTS_MAX * 160)
 
-static uint64_t hash_path(const char *s)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-	for (; *s; s++)
-		h = (h ^ (uint8_t)*s) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 /* Allocators that come inside a library under a name of its own, and malloc itself. Found only when they are exported: a hidden
  * one leaves no name in memory. */
 static const char *const allocator_names[] = { "malloc", "mi_malloc", "je_malloc", "tc_malloc", "_rjem_malloc", "scalable_malloc" };
@@ -103,7 +95,7 @@ static struct module *find_module(const struct rp_elf *e)
 {
 	for (uint32_t i = 0; i < map.n; i++)
 		if (map.modules[i].start == e->start && map.modules[i].bias == e->bias
-		    && map.modules[i].path_hash == hash_path(e->path))
+		    && map.modules[i].path_hash == e->path_hash)
 			return &map.modules[i];
 	return NULL;
 }
@@ -126,7 +118,7 @@ static void add_new(const struct rp_elf_list *l)
 		struct module *m = find_module(e);
 		if (!m && map.n < RP_ELF_OBJECTS_MAX) {
 			m = &map.modules[map.n++];
-			*m = (struct module){ e->bias, e->start, e->end, keep_path(e->path), hash_path(e->path), rp_define_id(&map.ids), 1 };
+			*m = (struct module){ e->bias, e->start, e->end, keep_path(e->path), e->path_hash, rp_define_id(&map.ids), 1 };
 			define_module(e, m->id, has_own_allocator(e, malloc_home) ? RP_MODULE_STATIC_ALLOCATOR : 0);
 		}
 		if (m)
