@@ -166,7 +166,7 @@ class FlamePage {
     document.title = `${visible(command || "trace")} – rubinprof`;
     this.find("title").textContent = visible(command || "trace");
     this.find("title").title = visible(command || "");
-    const started = st.started ? new Date(typeof st.started === "number" ? st.started * 1000 : st.started) : null;
+    const started = st.start_s > 0 ? new Date(st.start_s * 1000) : null;
     const about = [
       started && !isNaN(started) ? started.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : null,
       st.host,
