@@ -3,7 +3,10 @@
  * All functions are called with the GIL held and keep it: a stop that let other Python threads run would race with them. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "session/session.h"
@@ -372,6 +375,81 @@ static PyObject *capture_execve(PyObject *module, PyObject *args)
 	return call_posix("execve", args);
 }
 
+/* Whether a thread is our writer, or one of the kernel's that io_uring gave it. */
+static int is_tool_thread(const char *tid)
+{
+	char path[64], name[32] = "";
+	snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", tid);
+	FILE *file = fopen(path, "re");
+	if (file) {
+		if (!fgets(name, sizeof name, file))
+			name[0] = 0;
+		fclose(file);
+	}
+	return strcmp(name, "rubinprof\n") == 0 || strncmp(name, "iou-wrk-", 8) == 0;
+}
+
+/* Threads of the program itself, 0 when unknown. */
+static int count_program_threads(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	int n = 0;
+	for (struct dirent *entry; tasks && (entry = readdir(tasks));)
+		n += entry->d_name[0] != '.' && !is_tool_thread(entry->d_name);
+	if (tasks)
+		closedir(tasks);
+	return n;
+}
+
+/* The list of filters that is in force, a new reference; NULL without an exception when there is none. */
+static PyObject *warning_filters(void)
+{
+	PyObject *name = PyUnicode_FromString("warnings"), *module = name ? PyImport_GetModule(name) : NULL;
+	if (!module)
+		module = PyImport_ImportModule("_warnings");
+	PyObject *filters = module ? PyObject_GetAttrString(module, "filters") : NULL;
+	Py_XDECREF(name);
+	Py_XDECREF(module);
+	if (filters && !PyList_Check(filters))
+		Py_CLEAR(filters);
+	PyErr_Clear();
+	return filters;
+}
+
+/* Since 3.12 a fork warns when the process has a second thread. When that is our writer only, the program would not have been
+ * warned without us: the warning is held back, by a filter put in without running Python code. */
+static PyObject *fork_unwarned(const char *name, PyObject *args)
+{
+	int only_ours = rp_session_active() && count_program_threads() == 1;
+	PyObject *filters = only_ours ? warning_filters() : NULL;
+	PyObject *filter = filters ? Py_BuildValue("(sOOOi)", "ignore", Py_None, PyExc_DeprecationWarning, Py_None, 0) : NULL;
+	if (filter)
+		PyList_Insert(filters, 0, filter);
+	PyErr_Clear();
+	PyObject *posix = PyImport_ImportModule("posix");
+	PyObject *function = posix ? PyObject_GetAttrString(posix, name) : NULL;
+	PyObject *result = function ? PyObject_Call(function, args, NULL) : NULL;
+	if (filter && PyList_GET_SIZE(filters) && PyList_GET_ITEM(filters, 0) == filter)
+		PyList_SetSlice(filters, 0, 1, NULL);
+	Py_XDECREF(function);
+	Py_XDECREF(posix);
+	Py_XDECREF(filter);
+	Py_XDECREF(filters);
+	return result;
+}
+
+static PyObject *capture_fork(PyObject *module, PyObject *args)
+{
+	(void)module;
+	return fork_unwarned("fork", args);
+}
+
+static PyObject *capture_forkpty(PyObject *module, PyObject *args)
+{
+	(void)module;
+	return fork_unwarned("forkpty", args);
+}
+
 /* ---- the module ---- */
 
 #define WITH_KEYWORDS(f) ((PyCFunction)(void (*)(void))(f))
@@ -392,6 +470,8 @@ static PyMethodDef methods[] = {
 	  "None, or in a child of a traced process that has not gone on yet: whether it should." },
 	{ "go_on_in_child", go_on_in_child, METH_VARARGS, "go_on_in_child(path or None, meta=None)" },
 	{ "_exit", WITH_KEYWORDS(capture_exit), METH_VARARGS | METH_KEYWORDS, exit_doc },
+	{ "fork", capture_fork, METH_VARARGS, "fork() -> process id, 0 in the child" },
+	{ "forkpty", capture_forkpty, METH_VARARGS, "forkpty() -> (process id, master descriptor)" },
 	{ "execv", capture_execv, METH_VARARGS, "execv(path, argv)" },
 	{ "execve", capture_execve, METH_VARARGS, "execve(path, argv, env)" },
 	{ NULL, NULL, 0, NULL },

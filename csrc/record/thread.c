@@ -282,12 +282,12 @@ static RP_COLD struct rp_thread *make_record(void)
 	}
 	if (join_session(t))
 		return NULL;
-	t->busy = 1;
+	rp_record_begin(t);
 	rp_thread_self = t;
 	rp_thread_tell_loss(t); /* nothing that probes have learned on this record is defined in this session */
 	call_begin(t);
 	define_thread(t);
-	t->busy = 0;
+	rp_record_end(t);
 	return t;
 }
 

@@ -137,7 +137,7 @@ class Tracker:
         _outermost = self
         atexit.register(self.stop)
         _watch_forks()
-        _replace_exits()
+        _put_stand_ins()
         return self
 
     def stop(self):
@@ -147,7 +147,7 @@ class Tracker:
             return
         self._is_outermost = False
         _outermost = None
-        _restore_exits()
+        _remove_stand_ins()
         atexit.unregister(self.stop)
         if _capture.active():
             _name_threads()
@@ -289,21 +289,23 @@ def _after_fork_in_child():
         if _outermost is not None:
             _outermost._is_outermost = False
         _outermost = None
-        _restore_exits()
+        _remove_stand_ins()
 
 
-_EXITS = ("_exit", "execv", "execve")
+_STAND_INS = ("_exit", "execv", "execve", "fork", "forkpty")
 _replaced = {}
 
 
-def _replace_exits():
-    """os._exit and os.exec* end a process behind atexit's back; multiprocessing's workers do so."""
-    for name in _EXITS:
+def _put_stand_ins():
+    """os._exit and os.exec* end a process behind atexit's back, as multiprocessing's workers do;
+    os.fork would warn of our writer thread.
+    """
+    for name in _STAND_INS:
         _replaced[name] = getattr(os, name)
         setattr(os, name, getattr(_capture, name))
 
 
-def _restore_exits():
+def _remove_stand_ins():
     for name, original in _replaced.items():
         if getattr(os, name) is getattr(_capture, name):
             setattr(os, name, original)

@@ -137,7 +137,7 @@ class _Program:
         import runpy
 
         try:
-            _, spec, code = runpy._get_module_details(name)
+            _, spec, code = runpy._get_module_details(name, runpy._Error)
         except runpy._Error as error:
             raise _CannotRun(error, 1) from None
         self.main.__dict__.update(
