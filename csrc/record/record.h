@@ -49,6 +49,9 @@ struct rp_thread {
 	uint32_t seeded; /* the lowest `seeded` frames came by a seed and may end without our seeing it */
 	const void *tstate; /* PyThreadState* that runs the innermost frame; NULL when depth is 0 */
 	uintptr_t native_base; /* stack address of the innermost evaluator call: native walks stop there; 0: none */
+	uintptr_t stack_low;    /* lowest address of the thread's C stack; 0 with stack_margin 1: not known */
+	uintptr_t stack_margin; /* with less than this much C stack left the evaluator steps aside; 0: not asked yet */
+	uint32_t seed_tried;    /* the frames that ran before our first event have been looked for */
 	uint64_t cpu_check_ticks; /* when there is no switch_count: time of the last CPU reading */
 
 	/* cold */

@@ -1,0 +1,91 @@
+#include "probe/code_table.h"
+
+static _Atomic uint32_t codes;
+
+int rp_code_table_init(void)
+{
+	atomic_store_explicit(&codes, 0, memory_order_relaxed); /* one session at a time, the GIL held */
+	return rp_code_extra_init();
+}
+
+/* The text of s; for one that UTF-8 cannot hold (lone surrogates) its escaped form, which *ret_owned then keeps alive. */
+static struct rp_str text_of(PyObject *s, PyObject **ret_owned)
+{
+	Py_ssize_t len = 0;
+	const char *p = NULL;
+
+	*ret_owned = NULL;
+	if (!s || !PyUnicode_Check(s))
+		return RP_STR("");
+	if (PyUnicode_IS_COMPACT_ASCII(s))
+		return (struct rp_str){ (const char *)PyUnicode_DATA(s), (uint32_t)PyUnicode_GET_LENGTH(s) };
+	*ret_owned = PyUnicode_AsEncodedString(s, "utf-8", "backslashreplace");
+	if (!*ret_owned || PyBytes_AsStringAndSize(*ret_owned, (char **)&p, &len) < 0) {
+		PyErr_Clear();
+		return RP_STR("?");
+	}
+	return (struct rp_str){ p, (uint32_t)(len < RP_STRING_BYTES_MAX ? len : RP_STRING_BYTES_MAX) };
+}
+
+static PyObject *module_of(rp_pyframe *f)
+{
+	PyObject *globals = rp_pyframe_globals(f);
+	return globals && PyDict_CheckExact(globals) ? PyDict_GetItemString(globals, "__name__") : NULL; /* borrowed */
+}
+
+static int is_ours(struct rp_str module)
+{
+	static const char name[] = "rubinprof";
+	size_t n = sizeof(name) - 1;
+	return module.len >= n && memcmp(module.s, name, n) == 0 && (module.len == n || module.s[n] == '.');
+}
+
+static uint32_t write_definition(PyCodeObject *code, struct rp_str qualname, struct rp_str file, struct rp_str module)
+{
+	struct rp_str table = { PyBytes_AS_STRING(code->co_linetable), (uint32_t)PyBytes_GET_SIZE(code->co_linetable) };
+	size_t fixed = 64 + (size_t)qualname.len + file.len + module.len;
+	uint32_t id = rp_define_id(&codes);
+	uint8_t *end, *p;
+
+	/* A line table that is cut or left out costs the lines at its end, not the function. */
+	if (table.len > RP_STRING_BYTES_MAX)
+		table.len = RP_STRING_BYTES_MAX;
+	p = rp_define_begin(fixed + table.len, &end);
+	if (!p) {
+		table.len = 0;
+		p = rp_define_begin(fixed, &end);
+	}
+	if (!p)
+		return RP_CODE_UNKNOWN;
+	p = rp_def_put_code(p, end, id, (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags, qualname, file, module, table);
+	rp_define_end(p);
+	return p ? id : RP_CODE_UNKNOWN;
+}
+
+static uint32_t define(rp_pyframe *f)
+{
+	PyCodeObject *code = rp_pyframe_code(f);
+	PyObject *type, *value, *traceback, *owned[3];
+
+	PyErr_Fetch(&type, &value, &traceback);
+	struct rp_str module = text_of(module_of(f), &owned[0]);
+	struct rp_str qualname = text_of(code->co_qualname, &owned[1]);
+	struct rp_str file = text_of(code->co_filename, &owned[2]);
+	uint32_t id = is_ours(module) ? RP_CODE_HIDDEN : write_definition(code, qualname, file, module);
+	for (int i = 0; i < 3; i++)
+		Py_XDECREF(owned[i]);
+	if (id != RP_CODE_UNKNOWN && rp_code_extra_set(code, (uint64_t)rp_record_session() << 32 | id) < 0)
+		PyErr_Clear(); /* out of memory: it is defined again when seen again */
+	PyErr_Restore(type, value, traceback);
+	return id;
+}
+
+uint32_t rp_code_define(struct rp_thread *t, rp_pyframe *f)
+{
+	if (!t)
+		return define(f);
+	rp_record_begin(t);
+	uint32_t id = define(f);
+	rp_record_end(t);
+	return id;
+}

@@ -1,0 +1,201 @@
+/* The PEP 523 evaluator: every Python call passes here. docs/hot-path.md says what may happen inside. */
+#define _GNU_SOURCE
+#include "probe/evalframe.h"
+
+#include <pthread.h>
+
+#include "probe/class_init.h"
+#include "probe/probe.h"
+
+static _PyFrameEvalFunction next_evaluator; /* what was installed before us: CPython's own, or a tool's we chain to */
+static int installed;
+
+/* Below this much C stack the evaluator steps aside: an evaluator makes every Python call take C stack, which CPython alone does not, and
+ * a deep recursion that works untraced must work traced. */
+#define STACK_MARGIN_BYTES (256u << 10)
+
+static RP_COLD void learn_stack(struct rp_thread *t)
+{
+	pthread_attr_t attr;
+	void *low;
+	size_t size;
+
+	t->stack_margin = 1; /* known */
+	t->stack_low = 0;
+	if (pthread_getattr_np(pthread_self(), &attr))
+		return;
+	if (pthread_attr_getstack(&attr, &low, &size) == 0) {
+		t->stack_low = (uintptr_t)low;
+		t->stack_margin = size / 4 < STACK_MARGIN_BYTES ? size / 4 : STACK_MARGIN_BYTES;
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag);
+
+/* Runs f, and what it calls, as CPython does without an evaluator: calls in there are not seen. */
+static RP_COLD PyObject *evaluate_unhooked(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	_PyInterpreterState_SetEvalFrameFunc(ts->interp, next_evaluator);
+	PyObject *result = next_evaluator(ts, f, throwflag);
+	if (installed && _PyInterpreterState_GetEvalFrameFunc(ts->interp) == next_evaluator)
+		_PyInterpreterState_SetEvalFrameFunc(ts->interp, evaluate);
+	return result;
+}
+
+/* CPython counts a level of C recursion for each evaluator call, but none for the inlined calls we have put an end to. */
+RP_INLINE PyObject *evaluate_next(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	int *c_recursion = rp_pyframe_c_recursion(ts);
+	if (c_recursion)
+		++*c_recursion;
+	PyObject *result = next_evaluator(ts, f, throwflag);
+	if (c_recursion)
+		--*c_recursion;
+	return result;
+}
+
+static RP_COLD struct rp_thread *first_call(void)
+{
+	struct rp_thread *t = rp_thread_enter();
+	if (t && !t->stack_margin) {
+		rp_record_begin(t);
+		learn_stack(t);
+		rp_record_end(t);
+	}
+	return t;
+}
+
+static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	/* Relaxed: a call more or less at the edges of a session is not an error. */
+	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
+		return evaluate_next(ts, f, throwflag);
+	struct rp_thread *t = rp_thread_self;
+	if (RP_UNLIKELY(!t || !t->stack_margin)) {
+		t = first_call();
+		if (!t)
+			return evaluate_next(ts, f, throwflag);
+	}
+	/* busy: our own slow paths run Python code when a name has an odd type; it must not be recorded. */
+	if (RP_UNLIKELY(t->busy))
+		return evaluate_next(ts, f, throwflag);
+	if (RP_UNLIKELY((uintptr_t)__builtin_frame_address(0) - t->stack_low < t->stack_margin))
+		return evaluate_unhooked(ts, f, throwflag);
+
+	uint32_t session = t->session;
+	uint32_t code = rp_code_known(rp_pyframe_code(f), session);
+	if (RP_UNLIKELY(code == RP_CODE_UNKNOWN))
+		code = rp_code_define(t, f);
+	if (RP_UNLIKELY(code == RP_CODE_HIDDEN))
+		return evaluate_next(ts, f, throwflag);
+
+	rp_pyframe *caller = rp_pyframe_current(ts);
+	if (RP_UNLIKELY(t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)) {
+		caller = rp_shadow_visible(caller, session);
+		if (t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)
+			rp_shadow_resync(t, ts, caller);
+	}
+	int is_generator = rp_pyframe_is_generator(f);
+	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
+
+	rp_record_begin(t);
+	rp_emit_enter(t, code, lasti);
+	rp_shadow_push(t, f, code, lasti);
+	t->tstate = ts;
+	uintptr_t native_base = t->native_base;
+	t->native_base = (uintptr_t)__builtin_frame_address(0);
+	rp_record_end(t);
+
+	PyObject *result = evaluate_next(ts, f, throwflag);
+
+	/* The session may have ended, or the thread's record have gone to another one, while f ran. */
+	if (RP_UNLIKELY(t != rp_thread_self || t->session != session))
+		return result;
+	t->native_base = native_base;
+	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
+		return result;
+	enum rp_exit how = RP_EXIT_RETURN;
+	if (RP_UNLIKELY(!result))
+		how = RP_EXIT_RAISE;
+	else if (is_generator && rp_pyframe_is_suspended(f))
+		how = RP_EXIT_YIELD;
+	if (RP_UNLIKELY(t->depth_over)) {
+		rp_record_begin(t);
+		rp_emit_1(t, RP_EV_EXIT, how);
+		t->depth_over--;
+		rp_record_end(t);
+		return result;
+	}
+	if (RP_UNLIKELY(t->depth == 0 || t->frames[t->depth - 1].frame != f)) {
+		rp_shadow_pop_to(t, ts, f, how);
+		return result;
+	}
+	rp_record_begin(t);
+	rp_emit_1(t, RP_EV_EXIT, how);
+	t->depth--;
+	if (RP_UNLIKELY(t->seeded > t->depth))
+		t->seeded = t->depth;
+	rp_record_end(t);
+	return result;
+}
+
+/* ---- install ---- */
+
+/* The code of every frame that runs now gets its id, so that a thread can be seeded later without the GIL. */
+static void define_running_frames(PyInterpreterState *interp)
+{
+	uint32_t session = rp_record_session();
+
+	for (PyThreadState *ts = PyInterpreterState_ThreadHead(interp); ts; ts = PyThreadState_Next(ts))
+		for (rp_pyframe *f = rp_pyframe_skip_shims(rp_pyframe_current(ts)); f;
+		     f = rp_pyframe_skip_shims(rp_pyframe_previous(f)))
+			if (rp_code_known(rp_pyframe_code(f), session) == RP_CODE_UNKNOWN)
+				rp_code_define(rp_thread_self, f);
+}
+
+int rp_frames_install(uint32_t hide_frames)
+{
+	PyInterpreterState *interp = PyInterpreterState_Get();
+	_PyFrameEvalFunction current = _PyInterpreterState_GetEvalFrameFunc(interp);
+
+	(void)hide_frames; /* rubinprof's own frames are known by their module */
+	if (current == evaluate)
+		return RP_EBUSY;
+	if (installed)
+		return RP_EFOREIGN; /* somebody has chained to us and did not leave: our former place is still in use */
+	if (rp_code_table_init() < 0) {
+		PyErr_Clear();
+		return RP_ENOMEM;
+	}
+	struct rp_thread *t = rp_thread_enter();
+	if (!t)
+		return RP_ENOMEM;
+	rp_record_begin(t);
+	if (!t->stack_margin)
+		learn_stack(t);
+	define_running_frames(interp);
+	rp_shadow_seed(t);
+	rp_record_end(t);
+	next_evaluator = current;
+	int rc = rp_class_init_watch();
+	if (rc)
+		return rc;
+	_PyInterpreterState_SetEvalFrameFunc(interp, evaluate);
+	installed = 1;
+	return 0;
+}
+
+void rp_frames_remove(void)
+{
+	PyInterpreterState *interp = PyInterpreterState_Get();
+
+	if (!installed)
+		return;
+	rp_class_init_unwatch();
+	/* Somebody who installed over us keeps calling us: then we stay, and pass straight through. */
+	if (_PyInterpreterState_GetEvalFrameFunc(interp) == evaluate) {
+		_PyInterpreterState_SetEvalFrameFunc(interp, next_evaluator);
+		installed = 0;
+	}
+}

@@ -1,0 +1,48 @@
+/* CPython 3.11. Included by pyframe.h only. */
+RP_INLINE rp_pyframe *rp_pyframe_current(PyThreadState *ts)
+{
+	return ts->cframe ? ts->cframe->current_frame : NULL;
+}
+
+RP_INLINE rp_pyframe *rp_pyframe_previous(rp_pyframe *f)
+{
+	return f->previous;
+}
+
+RP_INLINE PyCodeObject *rp_pyframe_code(rp_pyframe *f)
+{
+	return f->f_code;
+}
+
+RP_INLINE int rp_pyframe_is_shim(rp_pyframe *f)
+{
+	(void)f; /* 3.11 has no frames but Python's */
+	return 0;
+}
+
+RP_INLINE PyObject *rp_pyframe_globals(rp_pyframe *f)
+{
+	return f->f_globals;
+}
+
+RP_INLINE int64_t rp_pyframe_offset(rp_pyframe *f)
+{
+	return f->prev_instr - _PyCode_CODE(f->f_code);
+}
+
+RP_INLINE int rp_pyframe_is_generator(rp_pyframe *f)
+{
+	return f->owner == FRAME_OWNED_BY_GENERATOR;
+}
+
+/* Only for a frame of a generator. */
+RP_INLINE int rp_pyframe_is_suspended(rp_pyframe *f)
+{
+	return _PyFrame_GetGenerator(f)->gi_frame_state == FRAME_SUSPENDED;
+}
+
+RP_INLINE int *rp_pyframe_c_recursion(PyThreadState *ts)
+{
+	(void)ts; /* 3.11 counts Python and C recursion together, inlined or not */
+	return NULL;
+}

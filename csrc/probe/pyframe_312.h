@@ -1,0 +1,51 @@
+/* CPython 3.12. Included by pyframe.h only. */
+RP_INLINE rp_pyframe *rp_pyframe_current(PyThreadState *ts)
+{
+	return ts->cframe ? ts->cframe->current_frame : NULL;
+}
+
+RP_INLINE rp_pyframe *rp_pyframe_previous(rp_pyframe *f)
+{
+	return f->previous;
+}
+
+RP_INLINE PyCodeObject *rp_pyframe_code(rp_pyframe *f)
+{
+	return f->f_code;
+}
+
+/* Entry frames on the C stack, and the clean-up frame pushed below an inlined __init__: code that never reaches its first
+ * traceable instruction. */
+RP_INLINE int rp_pyframe_is_shim(rp_pyframe *f)
+{
+	if (f->owner == FRAME_OWNED_BY_CSTACK)
+		return 1;
+	return f->owner == FRAME_OWNED_BY_THREAD &&
+	       f->prev_instr < _PyCode_CODE(f->f_code) + f->f_code->_co_firsttraceable;
+}
+
+RP_INLINE PyObject *rp_pyframe_globals(rp_pyframe *f)
+{
+	return f->f_globals;
+}
+
+RP_INLINE int64_t rp_pyframe_offset(rp_pyframe *f)
+{
+	return f->prev_instr - _PyCode_CODE(f->f_code);
+}
+
+RP_INLINE int rp_pyframe_is_generator(rp_pyframe *f)
+{
+	return f->owner == FRAME_OWNED_BY_GENERATOR;
+}
+
+/* Only for a frame of a generator. */
+RP_INLINE int rp_pyframe_is_suspended(rp_pyframe *f)
+{
+	return _PyFrame_GetGenerator(f)->gi_frame_state == FRAME_SUSPENDED;
+}
+
+RP_INLINE int *rp_pyframe_c_recursion(PyThreadState *ts)
+{
+	return &ts->c_recursion_remaining;
+}

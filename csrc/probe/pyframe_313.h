@@ -1,0 +1,51 @@
+/* CPython 3.13. Included by pyframe.h only. */
+RP_INLINE rp_pyframe *rp_pyframe_current(PyThreadState *ts)
+{
+	return ts->current_frame;
+}
+
+RP_INLINE rp_pyframe *rp_pyframe_previous(rp_pyframe *f)
+{
+	return f->previous;
+}
+
+RP_INLINE PyCodeObject *rp_pyframe_code(rp_pyframe *f)
+{
+	return (PyCodeObject *)f->f_executable;
+}
+
+/* Entry frames on the C stack, and the clean-up frame pushed below an inlined __init__: code that never reaches its first
+ * traceable instruction. */
+RP_INLINE int rp_pyframe_is_shim(rp_pyframe *f)
+{
+	if (f->owner == FRAME_OWNED_BY_CSTACK)
+		return 1;
+	PyCodeObject *code = (PyCodeObject *)f->f_executable;
+	return f->owner == FRAME_OWNED_BY_THREAD && f->instr_ptr < _PyCode_CODE(code) + code->_co_firsttraceable;
+}
+
+RP_INLINE PyObject *rp_pyframe_globals(rp_pyframe *f)
+{
+	return f->f_globals;
+}
+
+RP_INLINE int64_t rp_pyframe_offset(rp_pyframe *f)
+{
+	return f->instr_ptr - _PyCode_CODE((PyCodeObject *)f->f_executable);
+}
+
+RP_INLINE int rp_pyframe_is_generator(rp_pyframe *f)
+{
+	return f->owner == FRAME_OWNED_BY_GENERATOR;
+}
+
+/* Only for a frame of a generator. */
+RP_INLINE int rp_pyframe_is_suspended(rp_pyframe *f)
+{
+	return FRAME_STATE_SUSPENDED(_PyFrame_GetGenerator(f)->gi_frame_state);
+}
+
+RP_INLINE int *rp_pyframe_c_recursion(PyThreadState *ts)
+{
+	return &ts->c_recursion_remaining;
+}
