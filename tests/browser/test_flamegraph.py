@@ -358,9 +358,10 @@ def test_empty_trace(open_page, synthetic):
     assert "no figures" in tab.page.inner_text("#rp-empty")
 
 
-def test_a_root_of_the_analyzer_is_the_root(open_page, synthetic):
+@pytest.mark.parametrize("name", [None, "[all]"])
+def test_a_root_of_the_analyzer_is_the_root(open_page, synthetic, name):
     b = synthetic.FlameBuilder()
-    root = b.node(-1, -1, cpu=1)
+    root = b.node(-1, -1 if name is None else b.frame(name), cpu=1)
     b.node(root, b.frame("f"), cpu=2)
     tab = open_page(b)
     assert [(box["name"], box["value"]) for box in tab.boxes()] == [("everything", 3), ("f", 2)]

@@ -19,7 +19,7 @@ def add_parser(subparsers):
     command.add_metric(parser, "what the page shows first")
     parser.add_argument("--inverted", action="store_true", help="begin with who calls the functions that do the work")
     command.add_region(parser)
-    command.add_names(parser)
+    parser.add_argument("--keep-dispatch", action="store_true", help="keep the interpreter's own frames and pybind11's dispatcher")
 
 
 @command.plain_errors

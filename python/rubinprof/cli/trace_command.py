@@ -90,6 +90,8 @@ def plain_errors(run: Run) -> Run:
             return 0
         except (RubinprofError, ValueError) as error:
             return fail(error)
+        except ImportError as error:
+            return fail(f"the analyzer cannot be loaded: {error}; install rubinprof again")
         except MemoryError:
             return fail("there is not enough memory for this trace; try one file of it, or one --region")
         except OSError as error:

@@ -57,7 +57,8 @@ def write(
     progress : `~collections.abc.Callable`, optional
         Called with bytes done and bytes to do while the trace is read.
     """
-    flame = trace.report("flame", region=region, keep_dispatch=keep_dispatch, progress=progress)
+    # Names whole: the page shortens what it draws, and shows all of it beside.
+    flame = trace.report("flame", region=region, keep_dispatch=keep_dispatch, full_names=True, progress=progress)
     assert flame is not None
     page = render(
         flame,

@@ -8,7 +8,7 @@ const ZOOM_PATH_MAX = 400; // frames of a deep link: an address has its limits
 class FlamePage {
   constructor(data, stats, defaults) {
     this.frames = new Frames(data.strings, data.frames);
-    this.tree = CallTree.fromColumns(data.nodes, this.frames.count);
+    this.tree = CallTree.fromColumns(data.nodes, this.frames);
     this.stats = stats;
     this.metrics = METRICS.filter(({ key }) => this.tree.total(key)[0] > 0);
     this.defaults = {

@@ -22,6 +22,11 @@ class Frames {
     return this.strings[id] ?? "";
   }
 
+  /* The frame that the analyzer gives the root: no Python function is without a file. */
+  isRoot(frame) {
+    return this.kind[frame] === KIND_PYTHON && !this.text(this.file[frame]) && this.fullName(frame) === "[all]";
+  }
+
   fullName(frame) {
     return frame < 0 ? "everything" : this.text(this.name[frame]) || "(no name)";
   }
@@ -65,9 +70,9 @@ class CallTree {
   }
 
   /* The tree of the trace. Where its node 0 is a function rather than a root, one is put in front. */
-  static fromColumns(nodes, frameCount) {
+  static fromColumns(nodes, frames) {
     const n = nodes.parent.length;
-    const isFrame = (f) => f >= 0 && f < frameCount;
+    const isFrame = (f) => f >= 0 && f < frames.count && !frames.isRoot(f);
     const shift = n > 0 && !isFrame(nodes.frame[0]) ? 0 : 1;
     const parent = new Int32Array(n + shift);
     const frame = new Int32Array(n + shift).fill(-1);
