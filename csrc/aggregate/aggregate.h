@@ -1,0 +1,182 @@
+/* The door of aggregate/: many events to few numbers.
+ *
+ * Vocabulary.
+ *   replay     the pass over one file's events (private: replay.h).
+ *   result     what all files of a trace came to, names resolved, merged by content. Ids here are places in its arrays.
+ *   frame      a function: Python (name, file, first line) or native (name, file, module).
+ *   node       a frame below another: the merged call tree. Node 0 is the root; a parent comes before its children.
+ *   metric     one figure of a node. All figures of nodes are their own ("self"); totals are sums over the subtree.
+ *   line       a function and a source line in it.
+ *
+ * Times are ns, memory is bytes. */
+#ifndef RP_AGGREGATE_AGGREGATE_H
+#define RP_AGGREGATE_AGGREGATE_H
+
+#include "merge/merge.h"
+#include "reader/reader.h"
+
+enum rp_metric {
+	RP_M_CPU,
+	RP_M_WALL,
+	RP_M_GIL_WAIT,
+	RP_M_CALLS,
+	RP_M_ALLOCATED,   /* bytes */
+	RP_M_ALLOCATIONS,
+	RP_M_PEAK,        /* bytes held at the high-water mark of the process */
+	RP_M_LEAKED,      /* bytes not freed at the end */
+	RP_M_TEMPORARY,   /* bytes freed before the thread's next allocation */
+	RP_M_TEMPORARY_COUNT,
+	RP_M_SAMPLES,
+	RP_M_COUNT,
+};
+
+enum rp_frame_kind { RP_KIND_PYTHON = 0, RP_KIND_NATIVE = 1, RP_KIND_INLINED = 2 };
+
+struct rp_frame {
+	uint32_t name, file, module; /* string ids */
+	uint32_t line;               /* Python: where the function begins; native: the line seen most */
+	uint32_t kind;               /* enum rp_frame_kind */
+	uint32_t line_votes;
+};
+
+struct rp_node {
+	uint32_t parent; /* UINT32_MAX for the root */
+	uint32_t frame;
+	int64_t weight;  /* CPU ns that samples gave it, before exact CPU is shared out */
+	int64_t m[RP_M_COUNT];
+};
+
+struct rp_line {
+	uint32_t frame, line;
+	int64_t self[RP_M_COUNT];
+	int64_t own[RP_M_COUNT];   /* of a Python line: with the native code it called, but not other Python functions */
+	int64_t total[RP_M_COUNT]; /* with all that was called from the line */
+	int64_t calls_out;         /* Python calls made from the line */
+};
+
+struct rp_label_pair {
+	uint32_t key, value; /* string ids */
+};
+
+struct rp_region {
+	uint32_t process, thread; /* places in processes; thread id as in the trace */
+	uint32_t id, parent;      /* as in the trace; parent 0: none */
+	uint32_t name;
+	uint32_t first_label, n_labels;
+	int is_unfinished;
+	double start_s, wall_s;   /* start: since the start of the process's trace */
+	double cpu_s;             /* of its thread */
+	double process_cpu_s;     /* of all threads */
+	double gil_wait_s;
+	uint64_t calls;           /* Python calls, all threads */
+	uint64_t allocations, allocated_bytes; /* all threads */
+	uint64_t peak_bytes;      /* highest heap of the process while it was open */
+	uint64_t start_bytes;     /* heap of the process when it began */
+	uint64_t leaked_bytes, leaked_allocations; /* allocated inside, alive at its end */
+};
+
+struct rp_thread_row {
+	uint32_t process, id, os_tid, name;
+	uint32_t n_threads; /* more than one: threads beyond a bound share a row */
+	double wall_s;
+	int64_t m[RP_M_COUNT];
+	uint64_t lost_events, lost_bytes, lost_blocks;
+};
+
+struct rp_meta_pair {
+	uint32_t key, value;
+};
+
+struct rp_process {
+	uint32_t path; /* string id */
+	uint32_t pid;
+	int is_complete, is_damaged, clock_is_guess;
+	uint64_t start_realtime_ns;
+	double wall_s, peak_at_s;
+	uint64_t peak_bytes;
+	uint32_t first_meta, n_metas;
+	uint32_t threads;
+};
+
+struct rp_totals {
+	uint64_t events, calls, samples, samples_in_tool;
+	uint64_t allocations, deallocations, allocated_bytes, unknown_frees;
+	uint64_t peak_bytes, leaked_bytes, leaked_allocations;
+	uint64_t lost_events, lost_bytes, lost_blocks, damaged_blocks, unreadable_files;
+	uint64_t threads, blocks, file_bytes, raw_bytes;
+	uint64_t by_allocator[RP_A_COUNT];
+	uint64_t size_histogram[64]; /* place i: sizes in [2^i, 2^(i+1)); 0 counts as 1 */
+	double wall_s, cpu_s, cpu_measured_s, gil_wait_s, overhead_s, stall_s, peak_at_s;
+	int is_complete;
+};
+
+struct rp_result {
+	struct rp_strpool strings;
+	struct rp_frame *frames;
+	uint32_t n_frames, frames_cap;
+	struct rp_slots frame_slots;
+	struct rp_node *nodes;
+	uint32_t n_nodes, nodes_cap;
+	struct rp_idmap node_of; /* parent << 32 | frame */
+	struct rp_line *lines;
+	uint32_t n_lines, lines_cap;
+	struct rp_idmap line_of; /* frame << 32 | line */
+	struct rp_process *processes;
+	uint32_t n_processes, processes_cap;
+	struct rp_thread_row *threads;
+	uint32_t n_threads, threads_cap;
+	struct rp_region *regions;
+	uint32_t n_regions, regions_cap;
+	struct rp_label_pair *labels;
+	uint32_t n_labels, labels_cap;
+	struct rp_meta_pair *metas;
+	uint32_t n_metas, metas_cap;
+	struct rp_totals totals;
+};
+
+struct rp_analyze_options {
+	int keep_dispatch;
+	const char *region; /* only what happened in it: a name, or a place in the list of regions; NULL: all */
+};
+
+/* Replays all files of the trace. On failure detail has a sentence. */
+int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail);
+void rp_result_free(struct rp_result *r);
+
+/* ---- result.c ---- */
+/* Place of the frame, made when it is new. RP_ENOMEM, or 0. */
+int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t *ret_frame);
+int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32_t *ret_node);
+int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line);
+/* Room for one more in an array of the result. */
+int rp_result_grow(void **at, uint32_t n, uint32_t *cap, size_t bytes);
+/* Value of a META key of a process, "" when it has none. */
+const char *rp_result_meta(const struct rp_result *r, const struct rp_process *p, const char *key);
+
+/* ---- walk.c: the tree as lists of children, and totals ---- */
+struct rp_walk {
+	uint32_t *order;     /* nodes in depth-first pre-order, heaviest child first; n of them */
+	uint32_t *depth;     /* by place in order */
+	uint32_t *subtree;   /* by place in order: how many places the subtree takes, itself included */
+	uint32_t n;
+	int64_t (*total)[RP_M_COUNT]; /* by node */
+};
+int rp_walk_open(struct rp_walk *w, const struct rp_result *r, enum rp_metric sort_by);
+void rp_walk_close(struct rp_walk *w);
+
+/* ---- rows.c: flat tables ---- */
+enum rp_row_by { RP_BY_FUNCTION, RP_BY_LINE, RP_BY_FILE, RP_BY_MODULE };
+struct rp_row {
+	uint32_t frame; /* the first of the frames that share the key */
+	uint32_t line;  /* by line: the line */
+	/* own: of a Python function, with the native code it called, but not other Python functions; of a native one, self */
+	int64_t self[RP_M_COUNT], own[RP_M_COUNT], total[RP_M_COUNT];
+	int64_t calls_out;
+	int64_t key, key2; /* what it was sorted by */
+};
+/* Rows sorted by rp_row_value, largest first. Owned by the caller (free). 0 or RP_ENOMEM. */
+int rp_rows(const struct rp_result *r, enum rp_row_by by, enum rp_metric metric, struct rp_row **ret_rows, uint32_t *ret_n);
+/* What rows are ranked by: self for time, own for memory. */
+int64_t rp_row_value(const struct rp_row *row, enum rp_metric metric);
+
+#endif

@@ -1,0 +1,179 @@
+/* All files of a trace, one after the other, into one result. Each process has its own clock and its own addresses, so each is
+ * replayed alone; only one is in memory at a time. */
+#include <stdlib.h>
+
+#include "aggregate/replay.h"
+
+/* Progress is told this often at most. */
+#define PROGRESS_NS 50000000u
+
+struct progress {
+	struct rp_trace *trace;
+	uint64_t done, told_ns;
+};
+
+static int on_block(void *user, uint64_t bytes)
+{
+	struct progress *p = user;
+
+	p->done += bytes;
+	if (!p->trace->progress)
+		return 0;
+	uint64_t now = rp_os_monotonic_ns();
+	if (now - p->told_ns < PROGRESS_NS)
+		return 0;
+	p->told_ns = now;
+	return p->trace->progress(p->trace->progress_user, p->done < p->trace->bytes ? p->done : p->trace->bytes, p->trace->bytes);
+}
+
+static int64_t place_of(const char *s)
+{
+	int64_t n = 0;
+
+	if (!*s)
+		return -1;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9' || n > UINT32_MAX)
+			return -1;
+		n = n * 10 + (*s - '0');
+	}
+	return n;
+}
+
+static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, const struct rp_analyze_options *o, struct progress *p)
+{
+	struct rp_file *file;
+	struct rp_tables tables;
+	struct rp_replay replay = { .filter_place = -1 };
+
+	int rc = rp_file_open(&file, entry->path);
+	if (rc)
+		return rc;
+	rc = rp_tables_load(&tables, file, &result->strings);
+	if (rc) {
+		rp_file_close(file);
+		return rc;
+	}
+	if (o->region) {
+		replay.has_filter = 1;
+		replay.filter_place = place_of(o->region);
+		replay.filter_name = o->region;
+		replay.runs_before = result->n_regions;
+	}
+	rc = rp_replay_file(&replay, file, &tables, on_block, p);
+	if (!rc)
+		rc = rp_fold_replay(result, &replay, o->keep_dispatch);
+	rp_replay_release(&replay);
+	rp_tables_release(&tables);
+	rp_file_close(file);
+	return rc;
+}
+
+/* Shares the exact CPU time of each Python node among itself and the native nodes below it, by what samples gave each. The
+ * tree's sum stays what it was. Wall time goes along: native code that was sampled was running. */
+static int share_native(struct rp_result *r)
+{
+	uint32_t *owner = malloc((size_t)r->n_nodes * sizeof(*owner));
+	double *weight = calloc(r->n_nodes, sizeof(*weight));
+	int64_t *cpu = malloc((size_t)r->n_nodes * sizeof(*cpu));
+	int rc = owner && weight && cpu ? 0 : RP_ENOMEM;
+
+	for (uint32_t i = 0; i < r->n_nodes && !rc; i++) {
+		const struct rp_node *n = &r->nodes[i];
+		int is_native = i && r->frames[n->frame].kind != RP_KIND_PYTHON;
+		owner[i] = is_native ? owner[n->parent] : i;
+		weight[owner[i]] += (double)n->weight;
+		cpu[i] = n->m[RP_M_CPU];
+	}
+	for (uint32_t i = 0; i < r->n_nodes && !rc; i++) {
+		struct rp_node *n = &r->nodes[i], *o = &r->nodes[owner[i]];
+		if (owner[i] == i || n->weight <= 0 || weight[owner[i]] <= 0)
+			continue;
+		int64_t part = (int64_t)((double)cpu[owner[i]] * ((double)n->weight / weight[owner[i]]));
+		part = part < o->m[RP_M_CPU] ? part : o->m[RP_M_CPU];
+		int64_t wall = part < o->m[RP_M_WALL] ? part : o->m[RP_M_WALL];
+		n->m[RP_M_CPU] += part;
+		o->m[RP_M_CPU] -= part;
+		n->m[RP_M_WALL] += wall;
+		o->m[RP_M_WALL] -= wall;
+	}
+	free(owner);
+	free(weight);
+	free(cpu);
+	return rc;
+}
+
+static void settle_totals(struct rp_result *r)
+{
+	struct rp_totals *t = &r->totals;
+	double first = 0, last = 0;
+	int64_t cpu = 0;
+
+	for (uint32_t i = 0; i < r->n_nodes; i++)
+		cpu = (int64_t)((uint64_t)cpu + (uint64_t)r->nodes[i].m[RP_M_CPU]);
+	t->cpu_s = (double)cpu / 1e9;
+	for (uint32_t i = 0; i < r->n_processes; i++) {
+		double start = (double)r->processes[i].start_realtime_ns / 1e9, end = start + r->processes[i].wall_s;
+		first = i == 0 || start < first ? start : first;
+		last = i == 0 || end > last ? end : last;
+	}
+	/* One process: exact. Several: from the first start to the last end. */
+	t->wall_s = r->n_processes == 1 ? r->processes[0].wall_s : last - first;
+}
+
+static int make_root(struct rp_result *r)
+{
+	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
+	uint32_t node, id;
+	const char *name = "[all]";
+
+	if (rp_strpool_add(&r->strings, name, strlen(name), &frame.name) || rp_result_frame(r, &frame, &id) ||
+	    rp_result_child(r, UINT32_MAX, id, &node))
+		return RP_ENOMEM;
+	return 0;
+}
+
+/* Errors that concern one file, not the whole. */
+static int is_of_file(int rc)
+{
+	return rc != RP_ENOMEM && rc != RP_EINTERRUPTED;
+}
+
+int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail)
+{
+	struct rp_result *r = calloc(1, sizeof(*r));
+	struct progress progress = { trace, 0, 0 };
+	int rc = r ? make_root(r) : RP_ENOMEM, file_rc = 0;
+	size_t read = 0, bad = 0;
+
+	if (r)
+		r->totals.is_complete = 1;
+	for (size_t i = 0; i < trace->count && !rc; i++) {
+		struct rp_trace_file *f = &trace->files[i];
+		rc = f->status ? f->status : analyze_file(r, f, options, &progress);
+		if (rc && is_of_file(rc)) {
+			file_rc = rc;
+			bad = i;
+			rc = 0;
+			r->totals.unreadable_files++;
+			r->totals.is_complete = 0;
+			continue;
+		}
+		read++;
+	}
+	if (!rc && read == 0) {
+		rc = file_rc;
+		rp_say(detail, rc, "cannot read %s: %s.", trace->files[bad].path, rp_error_text(rc));
+	} else if (!rc) {
+		rc = share_native(r);
+	}
+	if (rc) {
+		if (!is_of_file(rc))
+			rp_say(detail, rc, "the analysis stopped: %s.", rp_error_text(rc));
+		rp_result_free(r);
+		return rc;
+	}
+	settle_totals(r);
+	*ret_result = r;
+	return 0;
+}

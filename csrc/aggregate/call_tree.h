@@ -1,0 +1,64 @@
+/* The calling-context tree of one file, built while events are replayed. A node is (parent, code, where the parent was): each call
+ * site has its own, so that a line's callees are known; fold.c merges them. Times are ticks. */
+#ifndef RP_AGGREGATE_CALL_TREE_H
+#define RP_AGGREGATE_CALL_TREE_H
+
+#include "base/base.h"
+
+/* Beyond, new calls count for the caller: a trace cannot make us use more than this. */
+#define RP_CALL_NODES_MAX (1u << 23)
+#define RP_CODE_LOST UINT32_C(0xffffffff) /* below it stands the time in which events are missing */
+
+struct rp_call_node {
+	uint64_t key;      /* lasti << 32 | code */
+	uint32_t parent;
+	uint32_t last_child; /* the child taken last, 0: none */
+	uint64_t last_key;
+	uint64_t calls;
+	uint64_t wall;
+	int64_t cpu; /* corrections may make it negative for a while */
+	uint64_t gil_wait_ns;
+	uint64_t allocs, frees; /* events, for the tool's cost */
+	uint32_t samples;
+	uint32_t last_site;  /* the site taken last, plus 1 */
+};
+
+struct rp_call_tree {
+	struct rp_call_node *nodes; /* node 0 is the root; its children are the threads */
+	uint32_t n, cap;
+	struct rp_slots slots;
+	int is_full;
+};
+
+int rp_call_tree_init(struct rp_call_tree *t);
+void rp_call_tree_release(struct rp_call_tree *t);
+/* Slow path of rp_call_child. UINT32_MAX when out of memory. */
+uint32_t rp_call_child_find(struct rp_call_tree *t, uint32_t parent, uint64_t key);
+
+RP_INLINE uint64_t rp_call_key(uint32_t code, uint32_t lasti)
+{
+	return (uint64_t)lasti << 32 | code;
+}
+
+RP_INLINE uint32_t rp_call_code(const struct rp_call_node *n)
+{
+	return (uint32_t)n->key;
+}
+
+RP_INLINE uint32_t rp_call_lasti(const struct rp_call_node *n)
+{
+	return (uint32_t)(n->key >> 32);
+}
+
+/* The node of a call; made when it is new; the parent itself when the tree is full. */
+RP_INLINE uint32_t rp_call_child(struct rp_call_tree *t, uint32_t parent, uint32_t code, uint32_t lasti)
+{
+	struct rp_call_node *p = &t->nodes[parent];
+	uint64_t key = rp_call_key(code, lasti);
+
+	if (RP_LIKELY(p->last_key == key && p->last_child))
+		return p->last_child;
+	return rp_call_child_find(t, parent, key);
+}
+
+#endif

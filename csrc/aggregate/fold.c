@@ -1,0 +1,249 @@
+/* One file's call nodes and sites become nodes of the result: names instead of ids, call sites of one caller put together, native
+ * frames below their Python frame, the tool's own cost taken out.
+ *
+ * The cost of an event is measured by the capture (RP_DEF_COST). An enter and an exit each take their time stamp in the middle of
+ * our work, so half of a call's cost lies inside the call, and half in its caller; all of an allocation's lies where it happened.
+ * What remains is never below 0. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "aggregate/replay.h"
+
+int64_t rp_fold_ns(const struct rp_fold *f, double ticks)
+{
+	double ns = ticks * f->ns_per_tick;
+
+	return ns <= 0 ? 0 : ns < 9e18 ? (int64_t)ns : (int64_t)9e18;
+}
+
+static void add_all(int64_t *to, const int64_t *from)
+{
+	for (int i = 0; i < RP_M_COUNT; i++)
+		to[i] = rp_add(to[i], from[i]);
+}
+
+void rp_fold_site(const struct rp_fold *f, const struct rp_site *s, int64_t *m)
+{
+	memset(m, 0, RP_M_COUNT * sizeof(*m));
+	m[RP_M_ALLOCATED] = (int64_t)s->allocated_bytes;
+	m[RP_M_ALLOCATIONS] = (int64_t)s->allocations;
+	m[RP_M_PEAK] = (int64_t)(s->epoch == f->replay->sites.epoch ? s->peak_bytes : s->current_bytes);
+	m[RP_M_LEAKED] = (int64_t)s->current_bytes;
+	m[RP_M_TEMPORARY] = (int64_t)s->temporary_bytes;
+	m[RP_M_TEMPORARY_COUNT] = s->temporary_count;
+	m[RP_M_SAMPLES] = s->samples;
+}
+
+/* ---- frames ---- */
+
+static int add_text(struct rp_fold *f, const char *s, uint32_t *ret_id)
+{
+	return rp_strpool_add(&f->result->strings, s, strlen(s), ret_id);
+}
+
+int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
+{
+	const struct rp_code *code = id == RP_CODE_LOST ? NULL : rp_tables_code(f->replay->tables, id);
+	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
+
+	if (code) {
+		frame.name = code->name;
+		frame.file = code->file;
+		frame.module = code->module;
+		frame.line = code->first_line;
+	} else if (add_text(f, id == RP_CODE_LOST ? "[events lost]" : "[unknown function]", &frame.name)) {
+		return RP_ENOMEM;
+	}
+	return rp_result_frame(f->result, &frame, ret_frame);
+}
+
+static int add_chain_frame(struct rp_fold *f, const struct rp_frame *frame)
+{
+	uint32_t id;
+
+	if (rp_result_frame(f->result, frame, &id) ||
+	    rp_result_grow((void **)&f->chain_frames, f->n_chain_frames, &f->chain_frames_cap, sizeof(*f->chain_frames)))
+		return RP_ENOMEM;
+	f->chain_frames[f->n_chain_frames++] = (struct rp_chain_frame){ id, frame->line };
+	return 0;
+}
+
+/* A name for an address without one: its module and the place in it. */
+static int add_nameless(struct rp_fold *f, const struct rp_symbol *s, const struct rp_module *module, uint32_t module_name)
+{
+	struct rp_frame frame = { .kind = RP_KIND_NATIVE, .module = module_name };
+	char name[64];
+
+	/* By module only: a row per address would hide what they have in common. */
+	if (module)
+		snprintf(name, sizeof(name), "[%.50s]", rp_strpool_get(&f->result->strings, module_name));
+	else
+		snprintf(name, sizeof(name), "[unknown native code]");
+	return add_text(f, name, &frame.name) ? RP_ENOMEM : add_chain_frame(f, &frame);
+}
+
+/* The frames of one symbol, outermost first: without those that are folded away. */
+static int fold_symbol(struct rp_fold *f, uint32_t symbol)
+{
+	const struct rp_tables *tables = f->replay->tables;
+	const struct rp_symbol *s = &tables->symbols.at[symbol];
+	const struct rp_module *module = s->module < tables->modules.n ? &tables->modules.at[s->module] : NULL;
+	const char *module_name = module ? rp_strpool_get(&f->result->strings, module->name) : "";
+
+	if (s->n_frames == 0) {
+		enum rp_frame_class class = rp_frame_classify("", module_name);
+		return class == RP_FRAME_TOOL ? 0 : add_nameless(f, s, module, module ? module->name : 0);
+	}
+	for (uint32_t i = s->n_frames; i-- > 0;) {
+		const struct rp_native_frame *n = &tables->native_frames.at[s->first_frame + i];
+		enum rp_frame_class class = rp_frame_classify(rp_strpool_get(&f->result->strings, n->function), module_name);
+		if (class == RP_FRAME_TOOL || (class == RP_FRAME_DISPATCH && !f->keep_dispatch))
+			continue;
+		struct rp_frame frame = { .name = n->function, .file = n->file, .line = n->line, .module = module ? module->name : 0,
+					  .kind = i + 1 == s->n_frames ? RP_KIND_NATIVE : RP_KIND_INLINED };
+		if (add_chain_frame(f, &frame))
+			return RP_ENOMEM;
+	}
+	return 0;
+}
+
+int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *chain, uint32_t *ret_n)
+{
+	uint32_t path[RP_NATIVE_FRAMES_MAX], depth = 0, n = 0;
+
+	for (; native && depth < RP_NATIVE_FRAMES_MAX; native = f->replay->native.nodes[native].parent)
+		path[depth++] = f->replay->native.nodes[native].symbol;
+	while (depth-- > 0) {
+		uint32_t symbol = path[depth];
+		if (f->symbol_n[symbol] == UINT32_MAX) {
+			f->symbol_first[symbol] = f->n_chain_frames;
+			if (fold_symbol(f, symbol))
+				return RP_ENOMEM;
+			f->symbol_n[symbol] = f->n_chain_frames - f->symbol_first[symbol];
+		}
+		for (uint32_t i = 0; i < f->symbol_n[symbol] && n < RP_CHAIN_MAX; i++)
+			chain[n++] = f->chain_frames[f->symbol_first[symbol] + i];
+	}
+	*ret_n = n;
+	return 0;
+}
+
+/* ---- nodes ---- */
+
+static int fold_nodes(struct rp_fold *f)
+{
+	const struct rp_call_tree *tree = &f->replay->tree;
+	const struct rp_tables *tables = f->replay->tables;
+	struct rp_idmap frame_of = RP_IDMAP_INIT; /* code id to frame */
+	double call = (double)tables->cost_call16 / 32, alloc = (double)tables->cost_alloc16 / 16,
+	       release = (double)tables->cost_free16 / 16, sample = (double)tables->cost_sample16 / 16;
+	double *outside = calloc(tree->n, sizeof(*outside));
+	int rc = outside ? 0 : RP_ENOMEM;
+
+	for (uint32_t i = 1; i < tree->n && !rc; i++)
+		outside[tree->nodes[i].parent] += (double)tree->nodes[i].calls * call;
+	for (uint32_t i = 0; i < tree->n && !rc; i++) {
+		const struct rp_call_node *n = &tree->nodes[i];
+		struct rp_fold_node *to = &f->nodes[i];
+		double cost = outside[i] + (double)n->calls * call + (double)n->allocs * alloc + (double)n->frees * release +
+			      (double)n->samples * sample;
+		int is_thread = i == 0 || n->parent == 0;
+		memset(to, 0, sizeof(*to));
+		to->m[RP_M_WALL] = rp_fold_ns(f, (double)n->wall - cost);
+		to->m[RP_M_CPU] = rp_fold_ns(f, (double)n->cpu - cost);
+		to->m[RP_M_GIL_WAIT] = (int64_t)(n->gil_wait_ns & INT64_MAX);
+		to->m[RP_M_CALLS] = (int64_t)n->calls;
+		to->frame = UINT32_MAX;
+		if (is_thread) {
+			/* What a thread does outside of Python. Its wall time there is mostly waiting for work: left out. */
+			f->merged[i] = 0;
+			to->m[RP_M_WALL] = to->m[RP_M_WALL] < to->m[RP_M_CPU] ? to->m[RP_M_WALL] : to->m[RP_M_CPU];
+		} else {
+			uint32_t *known = rp_idmap_find(&frame_of, rp_call_code(n));
+			if (known)
+				to->frame = *known;
+			else
+				rc = rp_fold_code_frame(f, rp_call_code(n), &to->frame);
+			if (!rc && !known)
+				rc = rp_idmap_put(&frame_of, rp_call_code(n), to->frame);
+			if (!rc)
+				rc = rp_result_child(f->result, f->merged[n->parent], to->frame, &f->merged[i]);
+		}
+		if (!rc)
+			add_all(f->result->nodes[f->merged[i]].m, to->m);
+	}
+	rp_idmap_release(&frame_of);
+	free(outside);
+	return rc;
+}
+
+/* The node of a native stack below a merged node; remembered, because many sites share both. */
+static int native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node)
+{
+	uint64_t key = (uint64_t)merged << 32 | native;
+	uint32_t *known = rp_idmap_find(&f->native_node, key), n;
+	struct rp_chain_frame chain[RP_CHAIN_MAX];
+
+	if (known) {
+		*ret_node = *known;
+		return 0;
+	}
+	if (rp_fold_chain(f, native, chain, &n))
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		if (rp_result_child(f->result, merged, chain[i].frame, &merged))
+			return RP_ENOMEM;
+	*ret_node = merged;
+	return rp_idmap_put(&f->native_node, key, merged);
+}
+
+static int fold_sites(struct rp_fold *f)
+{
+	const struct rp_site_set *set = &f->replay->sites;
+
+	for (uint32_t i = 0; i < set->n; i++) {
+		const struct rp_site *s = &set->sites[i];
+		int64_t m[RP_M_COUNT];
+		uint32_t node = f->merged[s->node];
+		if (s->native && native_node(f, node, s->native, &node))
+			return RP_ENOMEM;
+		rp_fold_site(f, s, m);
+		add_all(f->result->nodes[node].m, m);
+		f->result->nodes[node].weight = rp_add(f->result->nodes[node].weight, rp_fold_ns(f, (double)s->sample_cpu));
+	}
+	return 0;
+}
+
+static void release(struct rp_fold *f)
+{
+	free(f->nodes);
+	free(f->merged);
+	free(f->symbol_first);
+	free(f->symbol_n);
+	free(f->chain_frames);
+	rp_idmap_release(&f->native_node);
+}
+
+int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispatch)
+{
+	struct rp_fold f = { .result = result, .replay = r, .keep_dispatch = keep_dispatch, .ns_per_tick = r->tables->ns_per_tick };
+	uint32_t n_symbols = r->tables->symbols.n;
+
+	f.nodes = malloc((size_t)r->tree.n * sizeof(*f.nodes));
+	f.merged = malloc((size_t)r->tree.n * sizeof(*f.merged));
+	f.symbol_first = malloc((n_symbols + 1) * sizeof(*f.symbol_first));
+	f.symbol_n = malloc((n_symbols + 1) * sizeof(*f.symbol_n));
+	int rc = f.nodes && f.merged && f.symbol_first && f.symbol_n ? 0 : RP_ENOMEM;
+	if (!rc) {
+		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));
+		rc = fold_nodes(&f);
+	}
+	if (!rc)
+		rc = fold_sites(&f);
+	if (!rc)
+		rc = rp_fold_process(&f, r->file->path);
+	if (!rc)
+		rc = rp_fold_lines(&f);
+	release(&f);
+	return rc;
+}

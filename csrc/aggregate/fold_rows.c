@@ -1,0 +1,175 @@
+/* What a file adds to the lists of a result: its process, threads and regions, and the totals. */
+#include <stdlib.h>
+
+#include "aggregate/replay.h"
+
+#define GROW(r, name) rp_result_grow((void **)&(r)->name, (r)->n_##name, &(r)->name##_cap, sizeof(*(r)->name))
+
+static double seconds(const struct rp_fold *f, double ticks)
+{
+	return ticks * f->ns_per_tick / 1e9;
+}
+
+static int add_threads(struct rp_fold *f)
+{
+	struct rp_result *r = f->result;
+	const struct rp_replay *replay = f->replay;
+	const struct rp_call_tree *tree = &replay->tree;
+	uint32_t first = r->n_threads, *root = malloc((size_t)tree->n * sizeof(*root));
+
+	if (!root)
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < replay->n_threads; i++) {
+		const struct rp_replay_thread *t = &replay->threads[i];
+		const struct rp_thread_def *def = rp_tables_thread(replay->tables, t->id);
+		if (i <= RP_THREAD_ROOTS_MAX) {
+			if (GROW(r, threads)) {
+				free(root);
+				return RP_ENOMEM;
+			}
+			r->threads[r->n_threads++] = (struct rp_thread_row){ .process = r->n_processes, .id = t->id,
+									     .os_tid = def ? def->os_tid : 0,
+									     .name = def ? def->name : 0 };
+		}
+		struct rp_thread_row *row = &r->threads[r->n_threads - 1];
+		row->n_threads++;
+		row->wall_s += seconds(f, (double)(t->last_ticks - t->first_ticks));
+		row->lost_events += t->lost_events;
+		row->lost_bytes += t->lost_bytes;
+		row->lost_blocks += t->lost_blocks;
+		r->totals.lost_events += t->lost_events;
+		r->totals.lost_bytes += t->lost_bytes;
+	}
+	for (uint32_t i = 1; i < tree->n; i++) {
+		uint32_t parent = tree->nodes[i].parent;
+		root[i] = parent == 0 ? rp_call_code(&tree->nodes[i]) : root[parent];
+		for (int k = 0; k < RP_M_COUNT; k++)
+			r->threads[first + root[i]].m[k] = rp_add(r->threads[first + root[i]].m[k], f->nodes[i].m[k]);
+	}
+	for (uint32_t i = 0; i < replay->sites.n; i++) {
+		int64_t m[RP_M_COUNT];
+		uint32_t node = replay->sites.sites[i].node;
+		rp_fold_site(f, &replay->sites.sites[i], m);
+		if (node == 0)
+			continue;
+		for (int k = 0; k < RP_M_COUNT; k++)
+			r->threads[first + root[node]].m[k] = rp_add(r->threads[first + root[node]].m[k], m[k]);
+	}
+	free(root);
+	return 0;
+}
+
+static int add_regions(struct rp_fold *f)
+{
+	struct rp_result *r = f->result;
+	const struct rp_replay *replay = f->replay;
+	const struct rp_tables *tables = replay->tables;
+
+	for (uint32_t i = 0; i < replay->n_runs; i++) {
+		const struct rp_region_run *run = &replay->runs[i];
+		const struct rp_region_def *def = rp_tables_region(tables, run->id);
+		struct rp_region region = {
+			.process = r->n_processes, .thread = replay->threads[run->thread].id, .id = run->id,
+			.parent = def ? def->parent : 0, .name = def ? def->name : 0, .first_label = r->n_labels,
+			.is_unfinished = run->is_open, .start_s = seconds(f, (double)(run->begin - replay->first_ticks)),
+			.wall_s = seconds(f, (double)(run->end - run->begin)), .cpu_s = seconds(f, (double)run->cpu),
+			.process_cpu_s = seconds(f, (double)run->process_cpu), .gil_wait_s = (double)run->gil / 1e9,
+			.calls = run->calls, .allocations = run->allocations, .allocated_bytes = run->bytes,
+			.peak_bytes = run->heap_peak, .start_bytes = run->heap_begin, .leaked_bytes = run->leaked_bytes,
+			.leaked_allocations = run->leaked_count,
+		};
+		for (uint32_t k = def ? def->first_label : UINT32_MAX; k != UINT32_MAX; k = tables->labels.at[k].next) {
+			if (GROW(r, labels))
+				return RP_ENOMEM;
+			r->labels[r->n_labels++] = (struct rp_label_pair){ tables->labels.at[k].key, tables->labels.at[k].value };
+			region.n_labels++;
+		}
+		if (GROW(r, regions))
+			return RP_ENOMEM;
+		r->regions[r->n_regions++] = region;
+	}
+	return 0;
+}
+
+static void add_totals(struct rp_fold *f, const struct rp_process *p)
+{
+	struct rp_totals *to = &f->result->totals;
+	const struct rp_replay *r = f->replay;
+	const struct rp_totals *from = &r->totals;
+	const struct rp_tables *t = r->tables;
+	uint64_t calls = 0, leaked = 0;
+
+	for (uint32_t i = 0; i < r->tree.n; i++)
+		calls += r->tree.nodes[i].calls;
+	for (uint32_t i = 0; i < r->sites.n; i++)
+		leaked += r->sites.sites[i].current_count;
+	to->events += from->events;
+	to->calls += calls;
+	to->samples += from->samples;
+	to->samples_in_tool += from->samples_in_tool;
+	to->allocations += from->allocations;
+	to->deallocations += from->deallocations;
+	to->allocated_bytes += from->allocated_bytes;
+	to->unknown_frees += from->unknown_frees;
+	to->leaked_bytes += r->sites.total;
+	to->leaked_allocations += leaked;
+	to->lost_blocks += from->lost_blocks + t->lost_def_blocks;
+	to->damaged_blocks += from->damaged_blocks;
+	to->threads += r->n_threads;
+	to->blocks += r->file->n_blocks;
+	to->file_bytes += p->is_complete ? r->file->bytes : r->file->data_end;
+	to->raw_bytes += r->file->raw_bytes;
+	for (int i = 0; i < RP_A_COUNT; i++)
+		to->by_allocator[i] += from->by_allocator[i];
+	for (int i = 0; i < 64; i++)
+		to->size_histogram[i] += from->size_histogram[i];
+	for (uint32_t i = 0; i < t->losts.n; i++) {
+		to->lost_events += t->losts.at[i].events;
+		if (t->losts.at[i].reason == RP_LOST_NO_BUFFER)
+			to->lost_bytes += t->losts.at[i].bytes;
+	}
+	/* Each process has its own peak at its own time; their sum is what was needed at most. */
+	if (r->sites.peak >= to->peak_bytes)
+		to->peak_at_s = p->peak_at_s;
+	to->peak_bytes += r->sites.peak;
+	to->cpu_measured_s += seconds(f, (double)r->cpu_total);
+	to->gil_wait_s += (double)r->gil_wait_ns / 1e9;
+	to->stall_s += (double)r->stall_ns / 1e9;
+	to->overhead_s += (double)r->stall_ns / 1e9 +
+			  seconds(f, ((double)calls * (double)t->cost_call16 + (double)from->allocations * (double)t->cost_alloc16 +
+				      (double)from->deallocations * (double)t->cost_free16 +
+				      (double)from->samples * (double)t->cost_sample16) /
+					     16);
+	to->is_complete &= p->is_complete;
+}
+
+int rp_fold_process(struct rp_fold *f, const char *path)
+{
+	struct rp_result *r = f->result;
+	const struct rp_replay *replay = f->replay;
+	const struct rp_tables *t = replay->tables;
+	const struct rp_file *file = replay->file;
+	struct rp_process p = { .pid = file->header.pid, .is_complete = rp_file_is_complete(file),
+				.is_damaged = file->n_damaged > 0 || file->cut || replay->totals.damaged_blocks > 0,
+				.clock_is_guess = t->clock_is_guess, .start_realtime_ns = file->header.start_realtime_ns,
+				.peak_bytes = replay->sites.peak, .first_meta = r->n_metas, .threads = replay->n_threads };
+	uint64_t first = replay->first_ticks, last = replay->last_ticks;
+
+	if (t->n_clocks) {
+		first = t->clock_first.ticks < first || !replay->has_ticks ? t->clock_first.ticks : first;
+		last = t->clock_last.ticks > last ? t->clock_last.ticks : last;
+	}
+	p.wall_s = last > first ? seconds(f, (double)(last - first)) : 0;
+	p.peak_at_s = replay->sites.peak_ticks > first ? seconds(f, (double)(replay->sites.peak_ticks - first)) : 0;
+	for (uint32_t i = 0; i < t->metas.n; i++) {
+		if (GROW(r, metas))
+			return RP_ENOMEM;
+		r->metas[r->n_metas++] = (struct rp_meta_pair){ t->metas.at[i].key, t->metas.at[i].value };
+		p.n_metas++;
+	}
+	if (rp_strpool_add(&r->strings, path, strlen(path), &p.path) || GROW(r, processes) || add_threads(f) || add_regions(f))
+		return RP_ENOMEM;
+	r->processes[r->n_processes++] = p;
+	add_totals(f, &p);
+	return 0;
+}

@@ -1,0 +1,122 @@
+#include "aggregate/live_table.h"
+
+#include <stdlib.h>
+
+#define SLOTS_MIN UINT64_C(4096)
+
+RP_INLINE uint64_t home(const struct rp_live_table *t, uint64_t address)
+{
+	return (address * UINT64_C(0x9e3779b97f4a7c15)) >> t->shift;
+}
+
+static unsigned shift_of(uint64_t slots)
+{
+	unsigned bits = 0;
+
+	while (slots >> bits > 1)
+		bits++;
+	return 64 - bits;
+}
+
+static int grow(struct rp_live_table *t)
+{
+	uint64_t n = t->slots ? t->mask + 1 : 0, more = n ? n * 2 : SLOTS_MIN;
+	struct rp_live_table bigger = { .mask = more - 1, .shift = shift_of(more), .count = t->count };
+
+	if (t->count >= RP_LIVE_BLOCKS_MAX)
+		return RP_ELIMIT;
+	bigger.slots = calloc((size_t)more, sizeof(*bigger.slots));
+	bigger.windows = t->windows ? calloc((size_t)more, sizeof(*bigger.windows)) : NULL;
+	if (!bigger.slots || (t->windows && !bigger.windows)) {
+		free(bigger.slots);
+		free(bigger.windows);
+		return RP_ENOMEM;
+	}
+	for (uint64_t i = 0; i < n; i++) {
+		if (!t->slots[i].a)
+			continue;
+		uint64_t j = home(&bigger, t->slots[i].a & RP_LIVE_LOW48);
+		while (bigger.slots[j].a)
+			j = (j + 1) & bigger.mask;
+		bigger.slots[j] = t->slots[i];
+		if (t->windows)
+			bigger.windows[j] = t->windows[i];
+	}
+	free(t->slots);
+	free(t->windows);
+	*t = bigger;
+	return 0;
+}
+
+static void unpack(const struct rp_live_table *t, uint64_t i, struct rp_live_block *ret_block)
+{
+	const struct rp_live_slot *s = &t->slots[i];
+
+	ret_block->size = s->b & RP_LIVE_LOW48;
+	ret_block->site = (uint32_t)(s->a >> 48) << 16 | (uint32_t)(s->b >> 48);
+	ret_block->window = t->windows ? t->windows[i] : 0;
+}
+
+static void pack(struct rp_live_table *t, uint64_t i, uint64_t address, const struct rp_live_block *b)
+{
+	t->slots[i].a = address | (uint64_t)(b->site >> 16) << 48;
+	t->slots[i].b = b->size | (uint64_t)(b->site & 0xffff) << 48;
+	if (t->windows)
+		t->windows[i] = b->window;
+}
+
+int rp_live_put(struct rp_live_table *t, uint64_t address, const struct rp_live_block *block, struct rp_live_block *ret_old)
+{
+	if (!t->slots || t->count >= (t->mask + 1) / 4 * 3) {
+		int rc = grow(t);
+		if (rc)
+			return rc;
+	}
+	if (RP_UNLIKELY(block->window && !t->windows)) {
+		t->windows = calloc((size_t)t->mask + 1, sizeof(*t->windows));
+		if (!t->windows)
+			return RP_ENOMEM;
+	}
+	uint64_t i = home(t, address);
+	for (; t->slots[i].a; i = (i + 1) & t->mask)
+		if ((t->slots[i].a & RP_LIVE_LOW48) == address) {
+			unpack(t, i, ret_old);
+			pack(t, i, address, block);
+			return 1;
+		}
+	pack(t, i, address, block);
+	t->count++;
+	return 0;
+}
+
+int rp_live_remove(struct rp_live_table *t, uint64_t address, struct rp_live_block *ret_block)
+{
+	if (!t->slots)
+		return 0;
+	uint64_t i = home(t, address);
+	while (t->slots[i].a && (t->slots[i].a & RP_LIVE_LOW48) != address)
+		i = (i + 1) & t->mask;
+	if (!t->slots[i].a)
+		return 0;
+	unpack(t, i, ret_block);
+	/* Close the gap: each block behind it that may move nearer to its home does. */
+	for (uint64_t j = (i + 1) & t->mask; t->slots[j].a; j = (j + 1) & t->mask) {
+		uint64_t at_home = home(t, t->slots[j].a & RP_LIVE_LOW48);
+		if (((j - at_home) & t->mask) < ((j - i) & t->mask))
+			continue;
+		t->slots[i] = t->slots[j];
+		if (t->windows)
+			t->windows[i] = t->windows[j];
+		i = j;
+	}
+	t->slots[i].a = 0;
+	t->count--;
+	return 1;
+}
+
+void rp_live_release(struct rp_live_table *t)
+{
+	free(t->slots);
+	free(t->windows);
+	memset(t, 0, sizeof(*t));
+}

@@ -1,0 +1,135 @@
+/* Regions: what lies between a begin and an end, on the region's thread and in the whole process.
+ *
+ * The stretch between two region boundaries of the process is a window. Windows make two questions cheap: the highest heap while a
+ * region was open is the highest of its windows' peaks, and what was allocated inside and still lives is the sum over its windows
+ * of what was born in them and lives. */
+#include <stdlib.h>
+
+#include "aggregate/replay.h"
+
+#define WINDOWS_MAX (1u << 26)
+
+static int grow(void **at, uint32_t n, uint32_t *cap, size_t bytes)
+{
+	return rp_result_grow(at, n, cap, bytes);
+}
+
+/* Ends the window: its peak counts for all open regions, and a new one begins. */
+static int next_window(struct rp_replay *r)
+{
+	for (uint32_t i = 0; i < r->n_threads; i++) {
+		const struct rp_replay_thread *t = &r->threads[i];
+		rp_replay_flush(r, &r->threads[i]);
+		for (uint32_t k = 0; k < t->n_regions; k++) {
+			struct rp_region_run *run = &r->runs[t->regions[k]];
+			if (r->sites.window_peak > run->heap_peak)
+				run->heap_peak = r->sites.window_peak;
+		}
+	}
+	r->sites.window_peak = r->sites.total;
+	if (r->n_windows == 0) {
+		/* Window 0: before the first region. */
+		if (grow((void **)&r->windows, 0, &r->windows_cap, sizeof(*r->windows)))
+			return RP_ENOMEM;
+		r->windows[r->n_windows++] = (struct rp_window){ 0, 0 };
+	}
+	if (r->n_windows >= WINDOWS_MAX)
+		return 0;
+	if (grow((void **)&r->windows, r->n_windows, &r->windows_cap, sizeof(*r->windows)))
+		return RP_ENOMEM;
+	r->windows[r->n_windows++] = (struct rp_window){ 0, 0 };
+	return 0;
+}
+
+static int is_matched(const struct rp_replay *r, uint32_t id)
+{
+	if (!r->has_filter)
+		return 0;
+	if (r->filter_place >= 0)
+		return (int64_t)r->runs_before + r->n_runs == r->filter_place;
+	const struct rp_region_def *def = rp_tables_region(r->tables, id);
+	return def && !strcmp(rp_strpool_get(r->tables->strings, def->name), r->filter_name);
+}
+
+/* Which threads count: those inside a wanted region, and while one is open those inside none (its helpers). */
+static void settle_filter(struct rp_replay *r)
+{
+	if (!r->has_filter)
+		return;
+	for (uint32_t i = 0; i < r->n_threads; i++) {
+		struct rp_replay_thread *t = &r->threads[i];
+		t->on = t->n_matched > 0 || (r->matched_open > 0 && t->n_regions == 0);
+	}
+}
+
+int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp_event *e)
+{
+	struct rp_replay_thread *t = &r->threads[thread];
+
+	if (t->n_regions >= RP_REGION_DEPTH_MAX)
+		return 0;
+	if (next_window(r) || grow((void **)&r->runs, r->n_runs, &r->runs_cap, sizeof(*r->runs)) ||
+	    grow((void **)&t->regions, t->n_regions, &t->regions_cap, sizeof(*t->regions)) ||
+	    rp_idmap_put(&r->run_of, e->id, r->n_runs + 1))
+		return RP_ENOMEM;
+	struct rp_region_run run = {
+		.id = e->id, .thread = thread, .is_open = 1, .is_matched = is_matched(r, e->id), .begin = e->ticks, .end = e->ticks,
+		.cpu_begin = t->cpu_total, .process_cpu_begin = r->cpu_total, .gil_begin = t->gil_wait_ns, .calls_begin = r->calls,
+		.allocations_begin = r->totals.allocations, .bytes_begin = r->totals.allocated_bytes,
+		.heap_begin = r->sites.total, .heap_peak = r->sites.total, .window = r->n_windows - 1,
+	};
+	t->regions[t->n_regions++] = r->n_runs;
+	r->runs[r->n_runs++] = run;
+	t->n_matched += (uint32_t)run.is_matched;
+	r->matched_open += (uint32_t)run.is_matched;
+	settle_filter(r);
+	return 0;
+}
+
+static int close_run(struct rp_replay *r, uint32_t place, uint64_t ticks)
+{
+	struct rp_region_run *run = &r->runs[place];
+	struct rp_replay_thread *t = &r->threads[run->thread];
+
+	if (next_window(r))
+		return RP_ENOMEM;
+	run->end = ticks > run->begin ? ticks : run->begin;
+	run->cpu = rp_add(t->cpu_total, -run->cpu_begin);
+	run->process_cpu = rp_add(r->cpu_total, -run->process_cpu_begin);
+	run->gil = t->gil_wait_ns - run->gil_begin;
+	run->calls = r->calls - run->calls_begin;
+	run->allocations = r->totals.allocations - run->allocations_begin;
+	run->bytes = r->totals.allocated_bytes - run->bytes_begin;
+	for (uint32_t w = run->window; w < r->n_windows; w++) {
+		run->leaked_bytes += r->windows[w].bytes;
+		run->leaked_count += r->windows[w].count;
+	}
+	t->n_matched -= (uint32_t)run->is_matched;
+	r->matched_open -= (uint32_t)run->is_matched;
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < t->n_regions; i++)
+		if (t->regions[i] != place)
+			t->regions[kept++] = t->regions[i];
+	t->n_regions = kept;
+	settle_filter(r);
+	return 0;
+}
+
+int rp_replay_region_end(struct rp_replay *r, const struct rp_event *e)
+{
+	uint32_t *place = rp_idmap_find(&r->run_of, e->id);
+
+	if (!place || !r->runs[*place - 1].is_open)
+		return 0;
+	r->runs[*place - 1].is_open = 0;
+	return close_run(r, *place - 1, e->ticks);
+}
+
+int rp_replay_regions_finish(struct rp_replay *r)
+{
+	/* is_open stays set: it says unfinished. */
+	for (uint32_t i = r->n_runs; i-- > 0;)
+		if (r->runs[i].is_open && close_run(r, i, r->last_ticks))
+			return RP_ENOMEM;
+	return 0;
+}

@@ -1,0 +1,467 @@
+#include "aggregate/replay.h"
+
+#include <stdlib.h>
+
+/* ---- time ---- */
+
+static void spread_segments(struct rp_replay *r, struct rp_replay_thread *t, int64_t cpu)
+{
+	int64_t left = cpu;
+
+	for (uint32_t i = 0; i < t->n_segments; i++) {
+		const struct rp_segment *s = &t->segments[i];
+		int64_t part = i + 1 == t->n_segments ? left :
+			       t->segments_wall ? (int64_t)((double)cpu * ((double)s->wall / (double)t->segments_wall)) : 0;
+		r->tree.nodes[s->node].cpu = rp_add(r->tree.nodes[s->node].cpu, part);
+		left = rp_add(left, -part);
+	}
+	t->cpu_total = rp_add(t->cpu_total, cpu);
+	r->cpu_total = rp_add(r->cpu_total, cpu);
+	t->n_segments = 0;
+	t->segments_wall = 0;
+}
+
+static void push_segment(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	if (!t->wall)
+		return;
+	if (t->n_segments && t->segments[t->n_segments - 1].node == t->node) {
+		t->segments[t->n_segments - 1].wall += t->wall;
+		t->segments_wall += t->wall;
+		return;
+	}
+	if (t->n_segments == RP_SEGMENTS_MAX)
+		spread_segments(r, t, (int64_t)t->segments_wall);
+	t->segments[t->n_segments++] = (struct rp_segment){ t->node, t->wall };
+	t->segments_wall += t->wall;
+}
+
+void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	struct rp_call_node *n = &r->tree.nodes[t->node];
+
+	if (RP_LIKELY(t->on)) {
+		n->wall += t->wall;
+		n->allocs += t->allocs;
+		n->frees += t->frees;
+	}
+	if (RP_UNLIKELY(r->periodic)) {
+		if (t->on)
+			push_segment(r, t);
+	} else {
+		if (RP_LIKELY(t->on))
+			n->cpu = rp_add(n->cpu, t->cpu);
+		t->cpu_total = rp_add(t->cpu_total, t->cpu);
+		r->cpu_total = rp_add(r->cpu_total, t->cpu);
+	}
+	t->wall = 0;
+	t->cpu = 0;
+	t->allocs = t->frees = 0;
+}
+
+/* The node of the time in which events of this thread are missing. */
+static uint32_t lost_node(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	uint32_t node = rp_call_child(&r->tree, t->root, RP_CODE_LOST, RP_LASTI_NONE);
+
+	return node == UINT32_MAX ? t->root : node;
+}
+
+static void on_cpu(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	double ticks = (double)e->size * r->ticks_per_ns;
+	int64_t now = ticks < (double)RP_CPU_TICKS_MAX ? (int64_t)ticks : RP_CPU_TICKS_MAX, delta = now - t->cpu_seen;
+
+	if (r->periodic) {
+		rp_replay_flush(r, t);
+		if (t->has_cpu)
+			spread_segments(r, t, delta > 0 ? delta : 0);
+		else
+			spread_segments(r, t, (int64_t)t->segments_wall);
+		t->cpu_seen = now;
+	} else if (!t->has_cpu) {
+		t->cpu_seen = now;
+	} else if (t->cpu_gap) {
+		if (t->on && delta > 0) {
+			struct rp_call_node *lost = &r->tree.nodes[lost_node(r, t)];
+			lost->cpu = rp_add(lost->cpu, delta);
+		}
+		if (delta > 0) {
+			t->cpu_total = rp_add(t->cpu_total, delta);
+			r->cpu_total = rp_add(r->cpu_total, delta);
+		}
+		t->cpu_seen = now;
+	} else {
+		t->cpu += delta;
+		t->cpu_seen = now;
+	}
+	t->has_cpu = 1;
+	t->cpu_gap = 0;
+}
+
+/* Time passed up to this event. */
+RP_INLINE void pass_time(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	uint64_t dt = RP_LIKELY(e->ticks > t->last_ticks && e->ticks < RP_TICKS_MAX) ? e->ticks - t->last_ticks : 0;
+
+	t->last_ticks += dt;
+	t->wall += dt;
+	if (RP_LIKELY(e->kind != RP_EV_CPU)) {
+		/* In periodic mode cpu_seen stays what the last CPU event said. */
+		if (RP_LIKELY(!r->periodic)) {
+			t->cpu += (int64_t)dt;
+			t->cpu_seen += (int64_t)dt;
+		}
+	}
+}
+
+/* ---- stack ---- */
+
+static int push(struct rp_replay *r, struct rp_replay_thread *t, uint32_t code, uint32_t lasti)
+{
+	if (RP_UNLIKELY(t->depth == t->stack_cap)) {
+		if (t->depth >= RP_STACK_DEPTH_MAX) {
+			t->depth_over++;
+			return 0;
+		}
+		uint32_t cap = t->stack_cap ? t->stack_cap * 2 : 256;
+		uint32_t *stack = realloc(t->stack, cap * sizeof(*stack));
+		if (!stack)
+			return RP_ENOMEM;
+		t->stack = stack;
+		t->stack_cap = cap;
+	}
+	uint32_t node = rp_call_child(&r->tree, t->node, code, lasti & RP_LASTI_NONE);
+	if (RP_UNLIKELY(node == UINT32_MAX))
+		return RP_ENOMEM;
+	t->stack[t->depth++] = t->node;
+	t->node = node;
+	return 0;
+}
+
+static void pop(struct rp_replay_thread *t)
+{
+	if (t->depth_over)
+		t->depth_over--;
+	else if (t->depth)
+		t->node = t->stack[--t->depth];
+}
+
+/* Is the context what we have anyway? Usual at the start of a block. A context that was cut holds the innermost frames only. */
+static int same_stack(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e)
+{
+	if (t->depth + t->depth_over < e->n_words || (t->depth != e->n_words && e->n_words < RP_CONTEXT_FRAMES_MAX) || t->depth_over)
+		return 0;
+	uint32_t node = t->node, cut = t->depth > e->n_words;
+	for (uint32_t i = e->n_words; i-- > 0; node = t->stack[t->depth - (e->n_words - i)]) {
+		const struct rp_call_node *n = &r->tree.nodes[node];
+		if ((uint32_t)e->words[i] != rp_call_code(n) ||
+		    (((e->words[i] >> 32) & RP_LASTI_NONE) != rp_call_lasti(n) && !(cut && i == 0)))
+			return 0;
+	}
+	return 1;
+}
+
+static int on_context(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	if (same_stack(r, t, e))
+		return 0;
+	rp_replay_flush(r, t);
+	t->node = t->root;
+	t->depth = t->depth_over = 0;
+	for (uint32_t i = 0; i < e->n_words; i++)
+		if (push(r, t, (uint32_t)e->words[i], (uint32_t)(e->words[i] >> 32)))
+			return RP_ENOMEM;
+	return 0;
+}
+
+/* ---- samples and rare events ---- */
+
+static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	int64_t cpu_now = rp_add(t->cpu_total, r->periodic ? (int64_t)(t->segments_wall + t->wall) : t->cpu);
+	int64_t weight = rp_add(cpu_now, -t->sample_cpu_at);
+	uint32_t native;
+
+	t->sample_cpu_at = cpu_now;
+	r->totals.samples++;
+	if (e->how & RP_SAMPLE_IN_TOOL) {
+		r->totals.samples_in_tool++;
+		return 0;
+	}
+	if (!t->on)
+		return 0;
+	if (rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &native))
+		return RP_ENOMEM;
+	uint32_t id = rp_site_find(&r->sites, t->node, e->lasti & RP_LASTI_NONE, native);
+	if (id == UINT32_MAX)
+		return RP_ENOMEM;
+	struct rp_site *site = &r->sites.sites[id];
+	site->samples++;
+	site->sample_cpu = rp_add(site->sample_cpu, weight > 0 ? weight : 0);
+	r->tree.nodes[t->node].samples++;
+	return 0;
+}
+
+static void on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	uint64_t a = e->n_words > 0 ? e->words[0] : 0, b = e->n_words > 1 ? e->words[1] : 0;
+
+	switch (e->how) {
+	case RP_MORE_LOST:
+		t->lost_events += a;
+		t->lost_bytes += b;
+		break;
+	case RP_MORE_GIL_WAIT:
+		t->gil_wait_ns += a;
+		r->gil_wait_ns += a;
+		if (t->on)
+			r->tree.nodes[t->node].gil_wait_ns += a;
+		break;
+	case RP_MORE_STALL:
+		t->stall_ns += a;
+		r->stall_ns += a;
+		break;
+	}
+}
+
+static int on_stack(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	uint32_t node;
+
+	if (rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &node) || rp_idmap_put(&t->stacks, e->id, node))
+		return RP_ENOMEM;
+	if (t->site_stack == e->id)
+		t->site = UINT32_MAX;
+	return 0;
+}
+
+/* ---- memory events, counted ---- */
+
+static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	int is_realloc = e->kind == RP_EV_REALLOC && e->old_address;
+
+	if (RP_UNLIKELY(!t->on)) {
+		if (is_realloc && r->matched_open)
+			rp_replay_free(r, t, e->old_address);
+		return 0;
+	}
+	t->allocs++;
+	r->totals.allocations++;
+	r->totals.deallocations += (uint64_t)is_realloc;
+	r->totals.allocated_bytes += e->size & RP_LIVE_LOW48;
+	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)]++;
+	return rp_replay_alloc(r, t, e);
+}
+
+/* Under a filter, what lives when the region ends is its leak: frees outside of any wanted region do not count. */
+static int ignores_free(const struct rp_replay *r)
+{
+	return r->has_filter && !r->matched_open;
+}
+
+static void on_free(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	if (RP_UNLIKELY(ignores_free(r)))
+		return;
+	t->frees++;
+	r->totals.deallocations++;
+	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)]++;
+	rp_replay_free(r, t, e->address & RP_LIVE_LOW48);
+}
+
+static int on_unmap(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	if (ignores_free(r))
+		return 0;
+	t->frees++;
+	r->totals.deallocations++;
+	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)]++;
+	return rp_replay_unmap(r, e->address & RP_LIVE_LOW48, e->size & RP_LIVE_LOW48);
+}
+
+/* ---- the loop ---- */
+
+static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event *e)
+{
+	struct rp_replay_thread *t = &r->threads[thread];
+
+	pass_time(r, t, e);
+	switch (e->kind) {
+	case RP_EV_ENTER:
+		rp_replay_flush(r, t);
+		if (push(r, t, e->id, e->lasti))
+			return RP_ENOMEM;
+		if (RP_LIKELY(t->on))
+			r->tree.nodes[t->node].calls++;
+		r->calls++;
+		return 0;
+	case RP_EV_EXIT:
+		rp_replay_flush(r, t);
+		pop(t);
+		return 0;
+	case RP_EV_ALLOC:
+	case RP_EV_REALLOC:
+		return on_alloc(r, t, e);
+	case RP_EV_FREE:
+		on_free(r, t, e);
+		return 0;
+	case RP_EV_UNMAP:
+		return on_unmap(r, t, e);
+	case RP_EV_SAMPLE:
+		return on_sample(r, t, e);
+	case RP_EV_STACK:
+		return on_stack(r, t, e);
+	case RP_EV_CONTEXT:
+		return on_context(r, t, e);
+	case RP_EV_CPU:
+		on_cpu(r, t, e);
+		return 0;
+	case RP_EV_REGION_BEGIN:
+		return rp_replay_region_begin(r, thread, e);
+	case RP_EV_REGION_END:
+		return rp_replay_region_end(r, e);
+	case RP_EV_MORE:
+		on_more(r, t, e);
+		return 0;
+	}
+	return 0;
+}
+
+static void on_gap(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	if (!t->started)
+		return; /* the beginning of the thread is missing: nothing to take time from */
+	rp_replay_flush(r, t);
+	if (e->ticks > t->last_ticks && e->ticks < RP_TICKS_MAX) {
+		if (t->on)
+			r->tree.nodes[lost_node(r, t)].wall += e->ticks - t->last_ticks;
+		t->last_ticks = e->ticks;
+	}
+	t->cpu_gap = 1;
+	t->last_alloc = 0;
+}
+
+static void start_thread(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	t->started = 1;
+	t->first_ticks = t->last_ticks = e->ticks < RP_TICKS_MAX ? e->ticks : RP_TICKS_MAX;
+	if (!r->has_ticks || t->first_ticks < r->first_ticks)
+		r->first_ticks = t->first_ticks;
+	r->has_ticks = 1;
+}
+
+static int init_threads(struct rp_replay *r, const struct rp_merge *m)
+{
+	r->threads = calloc(m->n_sources ? m->n_sources : 1, sizeof(*r->threads));
+	if (!r->threads)
+		return RP_ENOMEM;
+	r->n_threads = m->n_sources;
+	for (uint32_t i = 0; i < r->n_threads; i++) {
+		struct rp_replay_thread *t = &r->threads[i];
+		t->id = m->sources[i].thread;
+		t->on = !r->has_filter;
+		t->site = UINT32_MAX;
+		t->root = rp_call_child(&r->tree, 0, i < RP_THREAD_ROOTS_MAX ? i : RP_THREAD_ROOTS_MAX, RP_LASTI_NONE);
+		if (t->root == UINT32_MAX)
+			return RP_ENOMEM;
+		t->node = t->root;
+		if (r->periodic && !(t->segments = malloc(RP_SEGMENTS_MAX * sizeof(*t->segments))))
+			return RP_ENOMEM;
+	}
+	return 0;
+}
+
+static int replay_events(struct rp_replay *r, struct rp_merge *m)
+{
+	struct rp_source *s;
+	uint64_t until;
+	int rc = 0;
+
+	while (!rc && (s = rp_merge_next(m, &until))) {
+		uint32_t thread = (uint32_t)(s - m->sources);
+		struct rp_replay_thread *t = &r->threads[thread];
+		int more;
+		if (RP_UNLIKELY(!t->started)) {
+			start_thread(r, t, &s->event);
+			s->gap = 0;
+		}
+		do {
+			if (RP_UNLIKELY(s->gap)) {
+				on_gap(r, t, &s->event);
+				s->gap = 0;
+			}
+			rc = on_event(r, thread, &s->event);
+			more = rp_source_step(s);
+		} while (!rc && more && s->event.ticks <= until);
+		if (t->last_ticks > r->last_ticks)
+			r->last_ticks = t->last_ticks;
+		rp_merge_settle(m, s, more);
+	}
+	return rc ? rc : m->rc;
+}
+
+static void take_totals(struct rp_replay *r, const struct rp_merge *m)
+{
+	for (uint32_t i = 0; i < m->n_sources; i++) {
+		const struct rp_source *s = &m->sources[i];
+		r->threads[i].lost_blocks = s->lost_blocks + s->damaged_blocks;
+		r->totals.events += s->events;
+		r->totals.lost_blocks += s->lost_blocks;
+		r->totals.damaged_blocks += s->damaged_blocks;
+		rp_replay_flush(r, &r->threads[i]);
+		if (r->periodic)
+			spread_segments(r, &r->threads[i], (int64_t)r->threads[i].segments_wall);
+	}
+	r->totals.blocks += m->blocks_done;
+}
+
+int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user)
+{
+	struct rp_merge m;
+	const char *source = rp_tables_meta(tables, "switch");
+
+	r->file = file;
+	r->tables = tables;
+	r->periodic = source && !strcmp(source, "periodic");
+	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
+	int rc = rp_call_tree_init(&r->tree);
+	if (rc)
+		return rc;
+	rc = rp_merge_open(&m, file);
+	if (rc)
+		return rc;
+	m.on_block = on_block;
+	m.user = user;
+	rc = init_threads(r, &m);
+	if (!rc)
+		rc = replay_events(r, &m);
+	if (!rc) {
+		take_totals(r, &m);
+		rc = rp_replay_regions_finish(r);
+	}
+	rp_merge_close(&m);
+	return rc;
+}
+
+void rp_replay_release(struct rp_replay *r)
+{
+	for (uint32_t i = 0; i < r->n_threads; i++) {
+		struct rp_replay_thread *t = &r->threads[i];
+		free(t->stack);
+		free(t->segments);
+		free(t->regions);
+		rp_idmap_release(&t->stacks);
+	}
+	free(r->threads);
+	free(r->runs);
+	free(r->windows);
+	rp_idmap_release(&r->run_of);
+	rp_call_tree_release(&r->tree);
+	rp_native_tree_release(&r->native);
+	rp_site_set_release(&r->sites);
+	rp_live_release(&r->live);
+	rp_range_set_release(&r->ranges);
+	memset(r, 0, sizeof(*r));
+}

@@ -1,0 +1,178 @@
+/* The pass over one file's events. Private to aggregate/.
+ *
+ * CPU time. Between two events a thread is taken to run, so its CPU time grows as the clock does. A CPU event says it has
+ * been off the CPU since the event before: there its CPU time is set right, by the difference between what the kernel counted
+ * and what we did. Sums over the tree therefore equal the kernel's figure. Where the capture could not see context switches
+ * (META switch = "periodic"), the CPU time between two CPU events is shared among what ran in between, by wall time.
+ *
+ * Samples. A sample weighs the CPU time its thread used since its sample before.
+ *
+ * Gaps. Time in which events are missing belongs to a node "events lost" of the thread. */
+#ifndef RP_AGGREGATE_REPLAY_H
+#define RP_AGGREGATE_REPLAY_H
+
+#include "aggregate/aggregate.h"
+#include "aggregate/call_tree.h"
+#include "aggregate/live_table.h"
+#include "aggregate/range_set.h"
+#include "aggregate/site.h"
+
+/* Threads beyond share one root: a pool that makes a thread per task must not make a tree per task. */
+#define RP_THREAD_ROOTS_MAX 256
+#define RP_STACK_DEPTH_MAX (1u << 21)
+#define RP_SEGMENTS_MAX 4096
+/* Later times are damage. 73 years of ns: sums of a thread stay inside 64 bits. */
+#define RP_TICKS_MAX (UINT64_C(1) << 61)
+#define RP_CPU_TICKS_MAX (INT64_C(1) << 60)
+#define RP_REGION_DEPTH_MAX 4096
+
+struct rp_segment {
+	uint32_t node;
+	uint64_t wall;
+};
+
+struct rp_replay_thread {
+	uint32_t id, root, node;
+	uint32_t *stack; /* nodes below the innermost */
+	uint32_t depth, stack_cap;
+	uint32_t depth_over; /* frames beyond RP_STACK_DEPTH_MAX */
+	int started, on; /* on: what happens counts (region filter) */
+	uint64_t last_ticks, first_ticks;
+
+	/* since the node became innermost */
+	uint64_t wall;
+	int64_t cpu;
+	uint32_t allocs, frees;
+
+	int64_t cpu_seen;  /* CPU time at the last event, ticks; what CPU events are compared with */
+	int has_cpu, cpu_gap;
+	int64_t cpu_total; /* flushed, ticks */
+	int64_t sample_cpu_at;
+	struct rp_segment *segments;
+	uint32_t n_segments;
+	uint64_t segments_wall;
+
+	/* the site used last */
+	uint32_t site_node, site_lasti, site_stack, site;
+	uint64_t last_alloc; /* address of the thread's latest allocation; 0: freed or none */
+	uint32_t last_alloc_site;
+	struct rp_idmap stacks; /* stack id to node of the native tree */
+
+	uint32_t *regions; /* places of open runs */
+	uint32_t n_regions, regions_cap, n_matched;
+
+	uint64_t gil_wait_ns, stall_ns, lost_events, lost_bytes, lost_blocks;
+};
+
+/* One region while it is open, and what it came to. Times are ticks. */
+struct rp_region_run {
+	uint32_t id, thread; /* thread: place in threads */
+	int is_open, is_matched;
+	uint64_t begin, end;
+	int64_t cpu_begin, cpu, process_cpu_begin, process_cpu;
+	uint64_t gil_begin, gil;
+	uint64_t calls_begin, calls, allocations_begin, allocations, bytes_begin, bytes;
+	uint64_t heap_begin, heap_peak;
+	uint32_t window;
+	uint64_t leaked_bytes, leaked_count;
+};
+
+struct rp_window {
+	uint64_t bytes, count; /* born in it and alive */
+};
+
+struct rp_replay {
+	struct rp_file *file;
+	struct rp_tables *tables;
+	struct rp_call_tree tree;
+	struct rp_native_tree native;
+	struct rp_site_set sites;
+	struct rp_live_table live;
+	struct rp_range_set ranges;
+	struct rp_replay_thread *threads; /* one per source of the merge */
+	uint32_t n_threads;
+	struct rp_region_run *runs;
+	uint32_t n_runs, runs_cap;
+	struct rp_idmap run_of; /* region id to place + 1 of its latest run */
+	struct rp_window *windows;
+	uint32_t n_windows, windows_cap;
+	int periodic;
+	double ticks_per_ns;
+	int64_t cpu_total;
+	uint64_t first_ticks, last_ticks;
+	int has_ticks;
+	uint64_t calls, gil_wait_ns, stall_ns;
+	struct rp_totals totals;
+	/* region filter */
+	int has_filter;
+	uint32_t matched_open;
+	const char *filter_name; /* or: */
+	int64_t filter_place;    /* -1: by name */
+	uint32_t runs_before;    /* runs of the files before this one */
+};
+
+/* Reads all events of the file. The tables must be loaded; addresses without a symbol are added to them. */
+int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user);
+void rp_replay_release(struct rp_replay *r);
+
+/* Moves what the thread gathered to its node. replay.c */
+void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t);
+
+/* memory.c */
+int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
+void rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);
+int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes);
+
+/* region_span.c */
+int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp_event *e);
+int rp_replay_region_end(struct rp_replay *r, const struct rp_event *e);
+/* Closes what is still open, as unfinished. */
+int rp_replay_regions_finish(struct rp_replay *r);
+
+/* Sums of untrusted numbers wrap instead of being undefined. */
+RP_INLINE int64_t rp_add(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+/* ---- fold.c: the replay into the result ---- */
+/* A native frame of the result, and the line in it. */
+struct rp_chain_frame {
+	uint32_t frame, line;
+};
+#define RP_CHAIN_MAX 1024 /* native frames with all that was inlined into them */
+
+struct rp_fold_node {
+	uint32_t frame; /* of the result; UINT32_MAX: a thread */
+	int64_t m[RP_M_COUNT];
+};
+
+struct rp_fold {
+	struct rp_result *result;
+	struct rp_replay *replay;
+	int keep_dispatch;
+	double ns_per_tick;
+	struct rp_fold_node *nodes; /* by call node: its own figures, in ns and bytes; memory is with the sites */
+	uint32_t *merged;           /* by call node: node of the result */
+	uint32_t *symbol_first, *symbol_n; /* by symbol: its frames in chain_frames, outermost first */
+	uint32_t symbols_known;
+	struct rp_chain_frame *chain_frames;
+	uint32_t n_chain_frames, chain_frames_cap;
+	struct rp_idmap native_node; /* merged node << 32 | native node -> node of the result */
+};
+
+int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispatch);
+/* Frames of a native stack, outermost first, dispatch folded; *ret_n of them in ret_chain (RP_CHAIN_MAX). 0 or RP_ENOMEM. */
+int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_chain, uint32_t *ret_n);
+/* The frame of a code id. */
+int rp_fold_code_frame(struct rp_fold *f, uint32_t code, uint32_t *ret_frame);
+/* Figures of a site, samples and memory; without time. */
+void rp_fold_site(const struct rp_fold *f, const struct rp_site *site, int64_t *ret_m);
+int64_t rp_fold_ns(const struct rp_fold *f, double ticks);
+
+/* line_sum.c: figures per source line. Uses up f->nodes. */
+int rp_fold_lines(struct rp_fold *f);
+/* rows of processes, threads and regions: fold_rows.c */
+int rp_fold_process(struct rp_fold *f, const char *path);
+
+#endif

@@ -1,0 +1,126 @@
+/* The arrays of a result, and the maps that find in them by content. */
+#include <stdlib.h>
+
+#include "aggregate/aggregate.h"
+
+int rp_result_grow(void **at, uint32_t n, uint32_t *cap, size_t bytes)
+{
+	if (n < *cap)
+		return 0;
+	uint32_t more = *cap ? *cap * 2 : 16;
+	void *p = more > *cap ? realloc(*at, more * bytes) : NULL;
+	if (!p)
+		return RP_ENOMEM;
+	*at = p;
+	*cap = more;
+	return 0;
+}
+
+/* Lines tell Python functions of one name apart; of a native function they differ from call to call. */
+static uint64_t frame_key(const struct rp_frame *f)
+{
+	uint64_t h = rp_hash_pair((uint64_t)f->name << 32 | f->file, (uint64_t)f->module << 2 | f->kind);
+
+	return f->kind == RP_KIND_PYTHON ? rp_hash_pair(h, f->line) : h;
+}
+
+static uint64_t frame_hash(const void *keys, uint32_t id)
+{
+	return frame_key(&((const struct rp_result *)keys)->frames[id]);
+}
+
+/* Boyer and Moore's majority vote: the line seen most, in one number. */
+static void vote_line(struct rp_frame *f, uint32_t line)
+{
+	if (f->line == line)
+		f->line_votes++;
+	else if (f->line_votes == 0)
+		f->line = line;
+	else
+		f->line_votes--;
+}
+
+int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t *ret_frame)
+{
+	uint64_t hash = frame_key(frame);
+
+	RP_SLOTS_EACH(&r->frame_slots, hash, id)
+	{
+		struct rp_frame *f = &r->frames[id];
+		if (f->name == frame->name && f->file == frame->file && f->module == frame->module && f->kind == frame->kind &&
+		    (f->kind != RP_KIND_PYTHON || f->line == frame->line)) {
+			if (f->kind != RP_KIND_PYTHON)
+				vote_line(f, frame->line);
+			*ret_frame = id;
+			return 0;
+		}
+	}
+	if (rp_slots_reserve(&r->frame_slots, r, frame_hash) ||
+	    rp_result_grow((void **)&r->frames, r->n_frames, &r->frames_cap, sizeof(*r->frames)))
+		return RP_ENOMEM;
+	r->frames[r->n_frames] = *frame;
+	rp_slots_add(&r->frame_slots, hash, r->n_frames);
+	*ret_frame = r->n_frames++;
+	return 0;
+}
+
+int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32_t *ret_node)
+{
+	uint64_t key = (uint64_t)parent << 32 | frame;
+	uint32_t *known = rp_idmap_find(&r->node_of, key);
+
+	if (known) {
+		*ret_node = *known;
+		return 0;
+	}
+	if (rp_result_grow((void **)&r->nodes, r->n_nodes, &r->nodes_cap, sizeof(*r->nodes)) ||
+	    rp_idmap_put(&r->node_of, key, r->n_nodes))
+		return RP_ENOMEM;
+	r->nodes[r->n_nodes] = (struct rp_node){ .parent = parent, .frame = frame };
+	*ret_node = r->n_nodes++;
+	return 0;
+}
+
+int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line)
+{
+	uint64_t key = (uint64_t)frame << 32 | line;
+	uint32_t *known = rp_idmap_find(&r->line_of, key);
+
+	if (known) {
+		*ret_line = *known;
+		return 0;
+	}
+	if (rp_result_grow((void **)&r->lines, r->n_lines, &r->lines_cap, sizeof(*r->lines)) ||
+	    rp_idmap_put(&r->line_of, key, r->n_lines))
+		return RP_ENOMEM;
+	r->lines[r->n_lines] = (struct rp_line){ .frame = frame, .line = line };
+	*ret_line = r->n_lines++;
+	return 0;
+}
+
+const char *rp_result_meta(const struct rp_result *r, const struct rp_process *p, const char *key)
+{
+	for (uint32_t i = 0; i < p->n_metas; i++)
+		if (!strcmp(rp_strpool_get(&r->strings, r->metas[p->first_meta + i].key), key))
+			return rp_strpool_get(&r->strings, r->metas[p->first_meta + i].value);
+	return "";
+}
+
+void rp_result_free(struct rp_result *r)
+{
+	if (!r)
+		return;
+	rp_strpool_release(&r->strings);
+	free(r->frames);
+	rp_slots_release(&r->frame_slots);
+	free(r->nodes);
+	rp_idmap_release(&r->node_of);
+	free(r->lines);
+	rp_idmap_release(&r->line_of);
+	free(r->processes);
+	free(r->threads);
+	free(r->regions);
+	free(r->labels);
+	free(r->metas);
+	free(r);
+}

@@ -1,0 +1,171 @@
+/* Flat tables. A key that is several times on a stack (recursion) counts once in its total. */
+#include <stdlib.h>
+
+#include "aggregate/aggregate.h"
+
+int64_t rp_row_value(const struct rp_row *row, enum rp_metric metric)
+{
+	return metric >= RP_M_ALLOCATED && metric <= RP_M_TEMPORARY_COUNT ? row->own[metric] : row->self[metric];
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const struct rp_row *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key > y->key ? -1 : 1;
+	if (x->key2 != y->key2)
+		return x->key2 > y->key2 ? -1 : 1;
+	if (x->frame != y->frame)
+		return x->frame < y->frame ? -1 : 1;
+	return x->line < y->line ? -1 : x->line > y->line;
+}
+
+static void add(int64_t *to, const int64_t *from)
+{
+	for (int i = 0; i < RP_M_COUNT; i++)
+		to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)from[i]);
+}
+
+/* The row of a frame under each grouping. */
+static uint64_t key_of(const struct rp_result *r, enum rp_row_by by, uint32_t frame)
+{
+	const struct rp_frame *f = &r->frames[frame];
+	int native = f->kind != RP_KIND_PYTHON;
+
+	if (by == RP_BY_FUNCTION)
+		return frame;
+	if (by == RP_BY_FILE)
+		return (uint64_t)native << 32 | (f->file ? f->file : UINT64_C(1) << 33 | f->module);
+	return (uint64_t)native << 32 | f->module;
+}
+
+/* row_of[frame]: place of its row. */
+static int make_rows(const struct rp_result *r, enum rp_row_by by, uint32_t *row_of, struct rp_row *rows, uint32_t *ret_n)
+{
+	struct rp_idmap places = RP_IDMAP_INIT;
+	uint32_t n = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < r->n_frames && !rc; i++) {
+		uint64_t key = key_of(r, by, i);
+		uint32_t *known = rp_idmap_find(&places, key);
+		if (known) {
+			row_of[i] = *known;
+			continue;
+		}
+		memset(&rows[n], 0, sizeof(rows[n]));
+		rows[n].frame = i;
+		rows[n].line = r->frames[i].line;
+		row_of[i] = n;
+		rc = rp_idmap_put(&places, key, n++);
+	}
+	rp_idmap_release(&places);
+	*ret_n = n;
+	return rc;
+}
+
+static void sum_tree(const struct rp_result *r, const struct rp_walk *w, const uint32_t *row_of, struct rp_row *rows, uint32_t *on_path,
+		     uint32_t *owner)
+{
+	uint32_t *path = owner + r->n_nodes; /* nodes from the root to here, by depth */
+	uint32_t depth_before = 0;
+
+	for (uint32_t place = 0; place < w->n; place++) {
+		uint32_t node = w->order[place], depth = w->depth[place];
+		for (; place && depth_before >= depth; depth_before--)
+			on_path[row_of[r->nodes[path[depth_before]].frame]]--;
+		depth_before = depth;
+		path[depth] = node;
+		struct rp_row *row = &rows[row_of[r->nodes[node].frame]];
+		const int64_t *m = r->nodes[node].m;
+		int is_native = node && r->frames[r->nodes[node].frame].kind != RP_KIND_PYTHON;
+		owner[node] = is_native ? owner[r->nodes[node].parent] : node;
+		add(row->self, m);
+		add(row->own, m);
+		struct rp_row *over = &rows[row_of[r->nodes[owner[node]].frame]];
+		if (over != row)
+			add(over->own, m);
+		if (on_path[(uint32_t)(row - rows)]++ == 0)
+			add(row->total, w->total[node]);
+	}
+}
+
+static int rows_of_tree(const struct rp_result *r, enum rp_row_by by, struct rp_row **ret_rows, uint32_t *ret_n)
+{
+	struct rp_walk w;
+	int rc = rp_walk_open(&w, r, RP_M_CPU);
+
+	if (rc)
+		return rc;
+	uint32_t *row_of = malloc((size_t)r->n_frames * sizeof(*row_of)), n = 0;
+	uint32_t *on_path = calloc(r->n_frames, sizeof(*on_path));
+	uint32_t *owner = malloc((size_t)r->n_nodes * 2 * sizeof(*owner));
+	struct rp_row *rows = malloc((size_t)r->n_frames * sizeof(*rows));
+	rc = row_of && on_path && owner && rows ? make_rows(r, by, row_of, rows, &n) : RP_ENOMEM;
+	if (!rc)
+		sum_tree(r, &w, row_of, rows, on_path, owner);
+	free(row_of);
+	free(on_path);
+	free(owner);
+	rp_walk_close(&w);
+	if (rc) {
+		free(rows);
+		return rc;
+	}
+	*ret_rows = rows;
+	*ret_n = n;
+	return 0;
+}
+
+static int rows_of_lines(const struct rp_result *r, struct rp_row **ret_rows, uint32_t *ret_n)
+{
+	struct rp_row *rows = malloc(((size_t)r->n_lines + 1) * sizeof(*rows));
+
+	if (!rows)
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < r->n_lines; i++) {
+		const struct rp_line *l = &r->lines[i];
+		rows[i] = (struct rp_row){ .frame = l->frame, .line = l->line, .calls_out = l->calls_out };
+		memcpy(rows[i].self, l->self, sizeof(l->self));
+		memcpy(rows[i].own, l->own, sizeof(l->own));
+		memcpy(rows[i].total, l->total, sizeof(l->total));
+	}
+	*ret_rows = rows;
+	*ret_n = r->n_lines;
+	return 0;
+}
+
+static int is_empty(const struct rp_row *row)
+{
+	for (int i = 0; i < RP_M_COUNT; i++)
+		if (row->total[i] || row->own[i])
+			return 0;
+	return 1;
+}
+
+int rp_rows(const struct rp_result *r, enum rp_row_by by, enum rp_metric metric, struct rp_row **ret_rows, uint32_t *ret_n)
+{
+	struct rp_row *rows;
+	uint32_t n, kept = 0;
+	int rc = by == RP_BY_LINE ? rows_of_lines(r, &rows, &n) : rows_of_tree(r, by, &rows, &n);
+
+	if (rc)
+		return rc;
+	/* Frame 0 is the root: what threads do outside of Python. It is a row when it is something of its own. */
+	for (uint32_t i = 0; i < n; i++) {
+		if (is_empty(&rows[i]))
+			continue;
+		if (rows[i].frame == 0)
+			memcpy(rows[i].total, rows[i].own, sizeof(rows[i].own));
+		if (rows[i].frame == 0 && is_empty(&rows[i]))
+			continue;
+		rows[i].key = rp_row_value(&rows[i], metric);
+		rows[i].key2 = rows[i].total[metric];
+		rows[kept++] = rows[i];
+	}
+	qsort(rows, kept, sizeof(*rows), by_value);
+	*ret_rows = rows;
+	*ret_n = kept;
+	return 0;
+}

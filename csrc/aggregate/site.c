@@ -1,0 +1,51 @@
+#include "aggregate/site.h"
+
+#include <stdlib.h>
+
+static uint64_t hash_of(uint32_t node, uint32_t lasti, uint32_t native)
+{
+	return rp_hash_pair((uint64_t)node << 32 | native, lasti);
+}
+
+static uint64_t site_hash(const void *keys, uint32_t id)
+{
+	const struct rp_site *s = &((const struct rp_site_set *)keys)->sites[id];
+
+	return hash_of(s->node, s->lasti, s->native);
+}
+
+uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint32_t native)
+{
+	uint64_t hash = hash_of(node, lasti, native);
+
+	RP_SLOTS_EACH(&s->slots, hash, id)
+	{
+		const struct rp_site *site = &s->sites[id];
+		if (site->node == node && site->lasti == lasti && site->native == native)
+			return id;
+	}
+	if (s->n >= RP_SITES_MAX) {
+		s->is_full = 1;
+		return s->n - 1;
+	}
+	if (rp_slots_reserve(&s->slots, s, site_hash))
+		return UINT32_MAX;
+	if (s->n == s->cap) {
+		uint32_t cap = s->cap ? s->cap * 2 : 1024;
+		struct rp_site *sites = realloc(s->sites, cap * sizeof(*sites));
+		if (!sites)
+			return UINT32_MAX;
+		s->sites = sites;
+		s->cap = cap;
+	}
+	s->sites[s->n] = (struct rp_site){ .node = node, .lasti = lasti, .native = native, .epoch = s->epoch };
+	rp_slots_add(&s->slots, hash, s->n);
+	return s->n++;
+}
+
+void rp_site_set_release(struct rp_site_set *s)
+{
+	free(s->sites);
+	rp_slots_release(&s->slots);
+	memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,78 @@
+/* Where memory is allocated and samples are taken: (call node, lasti, native stack). Each site carries its figures, so memory use
+ * grows with distinct stacks, not with events.
+ *
+ * The high-water mark costs O(1) an event: the set counts the moments at which the total reached a new peak (`epoch`). A site's
+ * bytes at the latest peak are its current bytes as long as it has not changed since; so before it changes, and only then, it is
+ * asked whether its note is older than the latest peak, and writes down what it holds. */
+#ifndef RP_AGGREGATE_SITE_H
+#define RP_AGGREGATE_SITE_H
+
+#include "base/base.h"
+
+#define RP_SITES_MAX (1u << 25)
+
+struct rp_site {
+	uint32_t node, native; /* native: node of the native tree */
+	uint32_t lasti;
+	uint32_t current_count;
+	uint64_t current_bytes;
+	uint64_t epoch;      /* of peak_bytes */
+	uint64_t peak_bytes;
+	uint64_t allocated_bytes;
+	uint64_t allocations;
+	uint64_t temporary_bytes;
+	uint32_t temporary_count;
+	uint32_t samples;
+	int64_t sample_cpu; /* ticks */
+};
+
+struct rp_site_set {
+	struct rp_site *sites;
+	uint32_t n, cap;
+	struct rp_slots slots;
+	uint64_t total, peak, epoch;
+	uint64_t window_peak; /* highest total since the last region boundary */
+	uint64_t peak_ticks;
+	int is_full;
+};
+
+/* The site, made when it is new; UINT32_MAX when out of memory. When full, the last one made takes all. */
+uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint32_t native);
+void rp_site_set_release(struct rp_site_set *s);
+
+RP_INLINE void rp_site_note(struct rp_site_set *s, struct rp_site *site)
+{
+	if (site->epoch != s->epoch) {
+		site->peak_bytes = site->current_bytes;
+		site->epoch = s->epoch;
+	}
+}
+
+RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint64_t ticks)
+{
+	rp_site_note(s, site);
+	site->current_bytes += bytes;
+	site->current_count++;
+	site->allocated_bytes += bytes;
+	site->allocations++;
+	s->total += bytes;
+	if (s->total > s->window_peak) {
+		s->window_peak = s->total;
+		if (s->total > s->peak) {
+			s->peak = s->total;
+			s->peak_ticks = ticks;
+			s->epoch++;
+		}
+	}
+}
+
+/* count: blocks that are gone (0 when only a part of one is). */
+RP_INLINE void rp_site_free(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint32_t count)
+{
+	rp_site_note(s, site);
+	site->current_bytes -= bytes;
+	site->current_count -= count;
+	s->total -= bytes;
+}
+
+#endif

@@ -1,0 +1,147 @@
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "report/report.h"
+#include "report/utf8.h"
+
+void rp_out_flush(struct rp_out *o)
+{
+	if (o->len && !o->rc && o->write(o->user, o->bytes, o->len))
+		o->rc = RP_EIO;
+	o->len = 0;
+}
+
+void rp_out_bytes(struct rp_out *o, const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	while (len) {
+		size_t room = sizeof(o->bytes) - o->len, part = len < room ? len : room;
+		memcpy(o->bytes + o->len, p, part);
+		o->len += part;
+		p += part;
+		len -= part;
+		if (o->len == sizeof(o->bytes))
+			rp_out_flush(o);
+	}
+}
+
+void rp_out_text(struct rp_out *o, const char *s)
+{
+	rp_out_bytes(o, s, strlen(s));
+}
+
+void rp_out_format(struct rp_out *o, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	int n = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (n > 0)
+		rp_out_bytes(o, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+void rp_out_uint(struct rp_out *o, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[sizeof(digits) - ++n] = (char)('0' + v % 10);
+	while (v /= 10);
+	rp_out_bytes(o, digits + sizeof(digits) - n, n);
+}
+
+void rp_out_int(struct rp_out *o, int64_t v)
+{
+	if (v < 0)
+		rp_out_bytes(o, "-", 1);
+	rp_out_uint(o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+void rp_out_ns(struct rp_out *o, int64_t ns)
+{
+	uint64_t v = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns, part = v % 1000000000u;
+	char digits[10];
+
+	if (ns < 0)
+		rp_out_bytes(o, "-", 1);
+	rp_out_uint(o, v / 1000000000u);
+	if (part == 0) {
+		rp_out_bytes(o, ".0", 2);
+		return;
+	}
+	digits[0] = '.';
+	for (int i = 9; i > 0; i--, part /= 10)
+		digits[i] = (char)('0' + part % 10);
+	size_t n = 10;
+	while (digits[n - 1] == '0')
+		n--;
+	rp_out_bytes(o, digits, n);
+}
+
+void rp_out_seconds(struct rp_out *o, double s)
+{
+	rp_out_ns(o, s > 9e9 ? INT64_MAX : s < -9e9 ? -INT64_MAX : (int64_t)(s * 1e9 + (s < 0 ? -0.5 : 0.5)));
+}
+
+void rp_out_pad(struct rp_out *o, size_t columns)
+{
+	static const char blanks[] = "                                ";
+
+	for (; columns > 32; columns -= 32)
+		rp_out_bytes(o, blanks, 32);
+	rp_out_bytes(o, blanks, columns);
+}
+
+/* One character of a string for a terminal: its bytes when it is harmless, else \xNN per byte. Returns columns. */
+static size_t put_safe(struct rp_out *o, const char *s, size_t n, uint32_t c)
+{
+	if (c != RP_UTF8_BAD && !rp_utf8_is_unsafe(c)) {
+		if (o)
+			rp_out_bytes(o, s, n);
+		return 1;
+	}
+	for (size_t i = 0; i < n && o; i++)
+		rp_out_format(o, "\\x%02x", (unsigned char)s[i]);
+	return 4 * n;
+}
+
+size_t rp_out_safe(struct rp_out *o, const char *s, size_t len, size_t columns)
+{
+	size_t width = 0, done = 0;
+
+	if (columns) {
+		for (size_t i = 0; i < len && width <= columns * 8 + len;) {
+			uint32_t c;
+			size_t n = rp_utf8_next(s + i, len - i, &c);
+			width += put_safe(NULL, s + i, n, c);
+			i += n;
+		}
+		if (width > columns && columns > 3) {
+			/* Skip in front until the rest fits behind the dots. */
+			size_t over = width - (columns - 3);
+			rp_out_bytes(o, "...", 3);
+			done = 3;
+			while (len) {
+				uint32_t c;
+				size_t n = rp_utf8_next(s, len, &c), w = put_safe(NULL, s, n, c);
+				s += n;
+				len -= n;
+				if (w >= over)
+					break;
+				over -= w;
+			}
+		}
+	}
+	while (len) {
+		uint32_t c;
+		size_t n = rp_utf8_next(s, len, &c);
+		done += put_safe(o, s, n, c);
+		s += n;
+		len -= n;
+	}
+	return done;
+}

@@ -1,0 +1,218 @@
+/* The registry: a report by name, its options checked, the trace replayed when it must be. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "report/report.h"
+
+enum need { NEED_NOTHING, NEED_RESULT };
+enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV };
+
+static const struct {
+	const char *name;
+	rp_report_fn *fn;
+	enum need need;
+	int forms;
+	int takes_region;
+} reports[] = {
+	{ "stats", rp_report_stats, NEED_RESULT, TEXT | JSON, 0 },
+	{ "table", rp_report_table, NEED_RESULT, TEXT | JSON | CSV, 1 },
+	{ "tree", rp_report_tree, NEED_RESULT, TEXT | JSON, 1 },
+	{ "lines", rp_report_lines, NEED_RESULT, TEXT | JSON | CSV, 1 },
+	{ "regions", rp_report_regions, NEED_RESULT, TEXT | JSON | CSV, 0 },
+	{ "flame", rp_report_flame, NEED_RESULT, JSON, 1 },
+	{ "collapsed", rp_report_collapsed, NEED_RESULT, TEXT, 1 },
+	{ "dump", rp_report_dump, NEED_NOTHING, TEXT | JSON, 0 },
+	{ "verify", rp_report_verify, NEED_NOTHING, TEXT | JSON, 0 },
+};
+
+const char *rp_report_name(size_t i)
+{
+	return i < RP_COUNT_OF(reports) ? reports[i].name : NULL;
+}
+
+/* The result kept for later reports, and what it was made with. */
+struct kept {
+	struct rp_result *result;
+	int keep_dispatch;
+	char *region; /* NULL: all */
+};
+
+static void free_kept(void *p)
+{
+	struct kept *k = p;
+
+	rp_result_free(k->result);
+	free(k->region);
+	free(k);
+}
+
+static int get_result(struct rp_trace *trace, const struct rp_report_options *o, const struct rp_result **ret_result, char *detail)
+{
+	struct kept *k = trace->results;
+	struct rp_analyze_options how = { o->keep_dispatch != 0, o->region };
+	struct rp_result *result;
+
+	if (k && k->keep_dispatch == how.keep_dispatch && !k->region == !o->region && (!o->region || !strcmp(k->region, o->region))) {
+		*ret_result = k->result;
+		return 0;
+	}
+	int rc = rp_analyze(&result, trace, &how, detail);
+	if (rc)
+		return rc;
+	struct kept *fresh = calloc(1, sizeof(*fresh));
+	size_t len = o->region ? strlen(o->region) + 1 : 0;
+	char *region = len ? malloc(len) : NULL;
+	if (!fresh || (len && !region)) {
+		free(fresh);
+		free(region);
+		rp_result_free(result);
+		return rp_say(detail, RP_ENOMEM, "out of memory.");
+	}
+	if (len)
+		memcpy(region, o->region, len);
+	*fresh = (struct kept){ result, how.keep_dispatch, region };
+	if (k)
+		free_kept(k);
+	trace->results = fresh;
+	trace->free_results = free_kept;
+	*ret_result = result;
+	return 0;
+}
+
+static int region_exists(const struct rp_result *r, const char *region)
+{
+	char *end;
+	unsigned long long place = strtoull(region, &end, 10);
+
+	if (*region >= '0' && *region <= '9' && !*end)
+		return place < r->n_regions;
+	for (uint32_t i = 0; i < r->n_regions; i++)
+		if (!strcmp(rp_strpool_get(&r->strings, r->regions[i].name), region))
+			return 1;
+	return 0;
+}
+
+static int find_report(const char *name)
+{
+	for (size_t i = 0; i < RP_COUNT_OF(reports); i++)
+		if (!strcmp(reports[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+static int check_options(int which, const struct rp_report_options *o, enum rp_metric *ret_metric, char *detail)
+{
+	static const char *const forms[] = { "text", "JSON", "CSV" };
+
+	if ((unsigned)o->format > RP_FORMAT_CSV)
+		return rp_say(detail, RP_EINVAL, "there is no such format.");
+	if (!(reports[which].forms & 1 << o->format))
+		return rp_say(detail, RP_EINVAL, "the report '%s' has no %s form.", reports[which].name, forms[o->format]);
+	if (o->region && !reports[which].takes_region)
+		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a region.", reports[which].name);
+	*ret_metric = rp_metric_of(o->metric ? o->metric : "cpu");
+	if (*ret_metric == RP_M_COUNT)
+		return rp_say(detail, RP_EINVAL,
+			      "there is no metric '%.100s'; choose cpu, wall, gil_wait, calls, allocated, allocations, peak, leaked or "
+			      "temporary.",
+			      o->metric);
+	return 0;
+}
+
+int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_options *options, rp_write_fn *write, void *user,
+	      char *detail)
+{
+	static const struct rp_report_options defaults = RP_REPORT_OPTIONS_INIT;
+	const struct rp_report_options *o = options ? options : &defaults;
+	struct rp_report_job job = { .trace = trace, .options = o, .detail = detail };
+	int which = find_report(name);
+
+	if (detail)
+		detail[0] = 0;
+	if (which < 0)
+		return rp_say(detail, RP_EINVAL, "there is no report '%.100s'.", name);
+	int rc = check_options(which, o, &job.metric, detail);
+	if (!rc && reports[which].need == NEED_RESULT)
+		rc = get_result(trace, o, &job.result, detail);
+	if (!rc && o->region && !region_exists(job.result, o->region))
+		rc = rp_say(detail, RP_ENOTFOUND, "there is no region '%.200s' in the trace.", o->region);
+	if (rc)
+		return rc;
+	job.out = malloc(sizeof(*job.out));
+	if (!job.out)
+		return rp_say(detail, RP_ENOMEM, "out of memory.");
+	job.out->write = write;
+	job.out->user = user;
+	job.out->rc = 0;
+	job.out->len = 0;
+	rc = reports[which].fn(&job);
+	rp_out_flush(job.out);
+	if (!rc && job.out->rc)
+		rc = rp_say(detail, job.out->rc, "the report could not be written.");
+	else if (rc && detail && !detail[0])
+		rp_say(detail, rc, "the report '%s' failed: %s.", name, rp_error_text(rc));
+	free(job.out);
+	return rc;
+}
+
+/* ---- frames ---- */
+
+const char *rp_report_kind(const struct rp_frame *f)
+{
+	return f->kind == RP_KIND_PYTHON ? "python" : "native";
+}
+
+const char *rp_report_frame_name(const struct rp_report_job *job, uint32_t frame, char *text)
+{
+	const struct rp_frame *f = &job->result->frames[frame];
+	const char *name = rp_strpool_get(&job->result->strings, f->name);
+
+	if (job->options->full_names || f->kind == RP_KIND_PYTHON)
+		return name;
+	rp_name_shorten(name, text, RP_NAME_BYTES);
+	return text;
+}
+
+void rp_report_place(struct rp_out *o, const struct rp_result *r, uint32_t file, uint32_t line, size_t columns)
+{
+	const char *s = rp_strpool_get(&r->strings, file);
+	size_t len = rp_strpool_len(&r->strings, file);
+	char number[24] = "";
+
+	if (!len)
+		return;
+	if (line)
+		snprintf(number, sizeof(number), ":%u", line);
+	size_t number_len = strlen(number);
+	rp_out_safe(o, s, len, columns > number_len ? columns - number_len : columns);
+	rp_out_text(o, number);
+}
+
+void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line)
+{
+	const struct rp_frame *f = &job->result->frames[frame];
+	char text[RP_NAME_BYTES];
+	const char *name = rp_report_frame_name(job, frame, text);
+
+	rp_json_key(j, "function");
+	rp_json_string(j, name, strlen(name));
+	rp_json_kstr(j, "file", job->result, f->file);
+	rp_json_kint(j, "line", line);
+	rp_json_kstr(j, "module", job->result, f->module);
+	rp_json_ktext(j, "kind", rp_report_kind(f));
+	rp_json_kbool(j, "inlined", f->kind == RP_KIND_INLINED);
+}
+
+/* A spreadsheet runs cells that begin like a formula: those get a quote in front. */
+void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len)
+{
+	rp_out_bytes(o, "\"", 1);
+	if (len && strchr("=+-@\t\r", s[0]) && s[0])
+		rp_out_bytes(o, "'", 1);
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '"')
+			rp_out_bytes(o, "\"", 1);
+		rp_out_bytes(o, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? " " : &s[i], 1);
+	}
+	rp_out_bytes(o, "\"", 1);
+}

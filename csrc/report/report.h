@@ -1,0 +1,93 @@
+/* What the reports share: an output that escapes what it must, and how figures are written. No arithmetic on events here.
+ * Private to report/; the public door is include/rubinprof/rp_report.h. */
+#ifndef RP_REPORT_REPORT_H
+#define RP_REPORT_REPORT_H
+
+#include "aggregate/aggregate.h"
+#include "rubinprof/rp_report.h"
+
+/* ---- out.c: bytes ---- */
+struct rp_out {
+	rp_write_fn *write;
+	void *user;
+	int rc; /* RP_EIO once the receiver said no; what follows is dropped */
+	size_t len;
+	uint8_t bytes[16384];
+};
+
+void rp_out_flush(struct rp_out *o);
+void rp_out_bytes(struct rp_out *o, const void *bytes, size_t len);
+void rp_out_text(struct rp_out *o, const char *zero_terminated);
+void rp_out_format(struct rp_out *o, const char *format, ...) RP_PRINTF(2, 3); /* at most 511 bytes; no %s of a trace, no %f */
+void rp_out_int(struct rp_out *o, int64_t v);
+void rp_out_uint(struct rp_out *o, uint64_t v);
+/* ns as seconds, exact: 1.5 -> "1.500000000". No locale: a decimal comma is not JSON. */
+void rp_out_ns(struct rp_out *o, int64_t ns);
+void rp_out_seconds(struct rp_out *o, double seconds);
+/* A string of a trace for a terminal: control characters and invalid UTF-8 as \xNN. At most `columns` characters (0: all), cut in front
+ * with "..." when longer. Returns the characters written. */
+size_t rp_out_safe(struct rp_out *o, const char *s, size_t len, size_t columns);
+void rp_out_pad(struct rp_out *o, size_t columns);
+
+/* ---- json.c ---- */
+struct rp_json {
+	struct rp_out *o;
+	int need_comma;
+};
+void rp_json_open(struct rp_json *j, char bracket); /* '{' or '[' */
+void rp_json_close(struct rp_json *j, char bracket);
+void rp_json_key(struct rp_json *j, const char *key);
+void rp_json_string(struct rp_json *j, const char *s, size_t len); /* invalid UTF-8 becomes U+FFFD; '<' is written as \u003c */
+void rp_json_text(struct rp_json *j, const char *zero_terminated);
+void rp_json_int(struct rp_json *j, int64_t v);
+void rp_json_ns(struct rp_json *j, int64_t ns); /* as seconds */
+void rp_json_seconds(struct rp_json *j, double seconds);
+void rp_json_bool(struct rp_json *j, int v);
+void rp_json_null(struct rp_json *j);
+/* key and value */
+void rp_json_kint(struct rp_json *j, const char *key, int64_t v);
+void rp_json_kns(struct rp_json *j, const char *key, int64_t ns);
+void rp_json_kseconds(struct rp_json *j, const char *key, double seconds);
+void rp_json_kbool(struct rp_json *j, const char *key, int v);
+void rp_json_ktext(struct rp_json *j, const char *key, const char *s);
+void rp_json_kstr(struct rp_json *j, const char *key, const struct rp_result *r, uint32_t string);
+
+/* ---- units.c: figures for people ---- */
+#define RP_UNIT_BYTES 32
+const char *rp_unit_ns(char *text, int64_t ns);       /* "1.23 s", "45.6 ms" */
+const char *rp_unit_bytes(char *text, int64_t bytes); /* "1.23 MB": powers of 1024, as memray */
+const char *rp_unit_count(char *text, int64_t n);     /* "1,234,567" */
+const char *rp_unit_share(char *text, int64_t part, int64_t whole); /* "12.3 %" */
+const char *rp_unit_metric(char *text, enum rp_metric metric, int64_t v);
+int rp_metric_is_time(enum rp_metric metric);
+/* RP_M_COUNT for a word that names none. */
+enum rp_metric rp_metric_of(const char *word);
+const char *rp_metric_word(enum rp_metric metric);
+const char *rp_allocator_name(unsigned allocator);
+
+/* ---- one report ---- */
+struct rp_report_job {
+	struct rp_trace *trace;
+	const struct rp_report_options *options;
+	const struct rp_result *result; /* NULL for reports that read files themselves */
+	struct rp_out *out;
+	char *detail;
+	enum rp_metric metric;
+};
+
+/* Name of a frame for people or, with full_names, whole; into text (RP_NAME_BYTES). Any bytes, zero-terminated. */
+#define RP_NAME_BYTES 1024
+const char *rp_report_frame_name(const struct rp_report_job *job, uint32_t frame, char *text);
+/* "file:line" of a frame, "" when unknown; the last parts of the path. */
+void rp_report_place(struct rp_out *o, const struct rp_result *r, uint32_t file, uint32_t line, size_t columns);
+const char *rp_report_kind(const struct rp_frame *f); /* "python" or "native" */
+/* The name, file, module, kind... keys of a row */
+void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line);
+void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, int all);
+void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len);
+
+typedef int rp_report_fn(const struct rp_report_job *job);
+rp_report_fn rp_report_stats, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame,
+	rp_report_collapsed, rp_report_dump, rp_report_verify;
+
+#endif

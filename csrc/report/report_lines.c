@@ -1,0 +1,150 @@
+/* Figures per source line of a file: Python lines, and native ones where debug information named them. */
+#include <stdlib.h>
+
+#include "report/report.h"
+
+/* Is this the file meant: the whole name, or the end of it behind a '/'? */
+static int is_meant(const struct rp_result *r, uint32_t file, const char *meant)
+{
+	const char *s = rp_strpool_get(&r->strings, file);
+	size_t len = rp_strpool_len(&r->strings, file), meant_len = strlen(meant);
+
+	if (len < meant_len || !len)
+		return 0;
+	const char *end = s + len - meant_len;
+	return !memcmp(end, meant, meant_len) && (end == s || end[-1] == '/' || end[-1] == '\\');
+}
+
+static _Thread_local const struct rp_result *sorting; /* the result whose rows are sorted: qsort takes no argument */
+
+static int by_file_and_line(const void *a, const void *b)
+{
+	const struct rp_row *x = a, *y = b;
+	uint32_t fx = sorting->frames[x->frame].file, fy = sorting->frames[y->frame].file;
+
+	if (fx != fy)
+		return strcmp(rp_strpool_get(&sorting->strings, fx), rp_strpool_get(&sorting->strings, fy));
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	return x->frame < y->frame ? -1 : x->frame > y->frame;
+}
+
+static void json_row(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row)
+{
+	rp_json_open(j, '{');
+	rp_report_frame_keys(job, j, row->frame, row->line);
+	rp_json_kint(j, "calls", row->self[RP_M_CALLS]);
+	rp_json_kint(j, "calls_out", row->calls_out);
+	rp_json_kns(j, "self_cpu_s", row->self[RP_M_CPU]);
+	rp_json_kns(j, "own_cpu_s", row->own[RP_M_CPU]);
+	rp_json_kns(j, "total_cpu_s", row->total[RP_M_CPU]);
+	rp_json_kns(j, "self_wall_s", row->self[RP_M_WALL]);
+	rp_json_kns(j, "total_wall_s", row->total[RP_M_WALL]);
+	rp_json_kint(j, "allocations", row->own[RP_M_ALLOCATIONS]);
+	rp_json_kint(j, "allocated_bytes", row->own[RP_M_ALLOCATED]);
+	rp_json_kint(j, "peak_bytes", row->own[RP_M_PEAK]);
+	rp_json_kint(j, "leaked_bytes", row->own[RP_M_LEAKED]);
+	rp_json_kint(j, "temporary_bytes", row->own[RP_M_TEMPORARY]);
+	rp_json_kint(j, "total_allocations", row->total[RP_M_ALLOCATIONS]);
+	rp_json_kint(j, "total_allocated_bytes", row->total[RP_M_ALLOCATED]);
+	rp_json_kint(j, "total_peak_bytes", row->total[RP_M_PEAK]);
+	rp_json_kint(j, "total_leaked_bytes", row->total[RP_M_LEAKED]);
+	rp_json_kint(j, "samples", row->own[RP_M_SAMPLES]);
+	rp_json_close(j, '}');
+}
+
+static void text_row(const struct rp_report_job *job, const struct rp_row *row)
+{
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], name[RP_NAME_BYTES];
+
+	rp_out_format(job->out, "%7u %10s %10s %12s %10s %10s  ", row->line, rp_unit_ns(a, row->own[RP_M_CPU]),
+		      rp_unit_ns(b, row->total[RP_M_CPU]), rp_unit_count(c, row->calls_out),
+		      rp_unit_bytes(d, row->own[RP_M_ALLOCATED]), rp_unit_bytes(e, row->own[RP_M_PEAK]));
+	const char *s = rp_report_frame_name(job, row->frame, name);
+	rp_out_safe(job->out, s, strlen(s), 50);
+	rp_out_text(job->out, "\n");
+}
+
+static void csv_row(const struct rp_report_job *job, const struct rp_row *row)
+{
+	struct rp_out *o = job->out;
+	const struct rp_frame *f = &job->result->frames[row->frame];
+	char text[RP_NAME_BYTES];
+	const char *name = rp_report_frame_name(job, row->frame, text);
+
+	rp_report_csv_cell(o, rp_strpool_get(&job->result->strings, f->file), rp_strpool_len(&job->result->strings, f->file));
+	rp_out_format(o, ",%u,", row->line);
+	rp_report_csv_cell(o, name, strlen(name));
+	rp_out_format(o, ",%s,", rp_report_kind(f));
+	rp_out_ns(o, row->own[RP_M_CPU]);
+	rp_out_text(o, ",");
+	rp_out_ns(o, row->total[RP_M_CPU]);
+	rp_out_format(o, ",%lld,%lld,%lld,%lld,%lld\n", (long long)row->calls_out, (long long)row->own[RP_M_ALLOCATIONS],
+		      (long long)row->own[RP_M_ALLOCATED], (long long)row->own[RP_M_PEAK], (long long)row->own[RP_M_LEAKED]);
+}
+
+static void render(const struct rp_report_job *job, const struct rp_row *rows, uint32_t n)
+{
+	struct rp_json j = { job->out, 0 };
+	uint32_t file = UINT32_MAX;
+
+	if (job->options->format == RP_FORMAT_JSON) {
+		rp_json_open(&j, '{');
+		rp_json_kint(&j, "schema", 1);
+		rp_json_key(&j, "rows");
+		rp_json_open(&j, '[');
+	} else if (job->options->format == RP_FORMAT_CSV) {
+		rp_out_text(job->out, "file,line,function,kind,own_cpu_s,total_cpu_s,calls_out,allocations,allocated_bytes,peak_bytes,"
+				      "leaked_bytes\n");
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t of = job->result->frames[rows[i].frame].file;
+		if (job->options->format == RP_FORMAT_JSON) {
+			json_row(job, &j, &rows[i]);
+			continue;
+		}
+		if (job->options->format == RP_FORMAT_CSV) {
+			csv_row(job, &rows[i]);
+			continue;
+		}
+		if (of != file) {
+			rp_out_text(job->out, file == UINT32_MAX ? "" : "\n");
+			rp_out_safe(job->out, rp_strpool_get(&job->result->strings, of), rp_strpool_len(&job->result->strings, of), 0);
+			rp_out_text(job->out, "\n   line   line CPU  total CPU    calls out  allocated    at peak  function\n");
+			file = of;
+		}
+		text_row(job, &rows[i]);
+	}
+	if (job->options->format == RP_FORMAT_JSON) {
+		rp_json_close(&j, ']');
+		rp_json_close(&j, '}');
+		rp_out_text(job->out, "\n");
+	}
+}
+
+int rp_report_lines(const struct rp_report_job *job)
+{
+	struct rp_row *rows;
+	uint32_t n, kept = 0;
+	int rc = rp_rows(job->result, RP_BY_LINE, job->metric, &rows, &n);
+
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t file = job->result->frames[rows[i].frame].file;
+		if (job->options->file ? is_meant(job->result, file, job->options->file) : rp_strpool_len(&job->result->strings, file) > 0)
+			rows[kept++] = rows[i];
+	}
+	if (job->options->file && kept == 0) {
+		free(rows);
+		return rp_say(job->detail, RP_ENOTFOUND, "nothing in the trace happened in a file '%.300s'.", job->options->file);
+	}
+	/* The heaviest are kept, then put in the order of the file. */
+	if (job->options->n > 0 && job->options->n < (int64_t)kept)
+		kept = (uint32_t)job->options->n;
+	sorting = job->result;
+	qsort(rows, kept, sizeof(*rows), by_file_and_line);
+	render(job, rows, kept);
+	free(rows);
+	return 0;
+}

@@ -1,0 +1,142 @@
+/* One row a region, in the order in which they began; a quantum of a pipeline is one. */
+#include "report/report.h"
+
+static void labels_keys(const struct rp_result *r, struct rp_json *j, const struct rp_region *region)
+{
+	rp_json_key(j, "labels");
+	rp_json_open(j, '{');
+	for (uint32_t i = 0; i < region->n_labels; i++) {
+		const struct rp_label_pair *l = &r->labels[region->first_label + i];
+		rp_json_string(j, rp_strpool_get(&r->strings, l->key), rp_strpool_len(&r->strings, l->key));
+		rp_out_bytes(j->o, ":", 1);
+		j->need_comma = 0;
+		rp_json_string(j, rp_strpool_get(&r->strings, l->value), rp_strpool_len(&r->strings, l->value));
+	}
+	rp_json_close(j, '}');
+}
+
+/* Place of the region that this one lies in, -1 for none. Parents come before their children, in the same process. */
+static int64_t parent_of(const struct rp_result *r, uint32_t i)
+{
+	const struct rp_region *region = &r->regions[i];
+
+	if (!region->parent)
+		return -1;
+	while (i-- > 0 && r->regions[i].process == region->process)
+		if (r->regions[i].id == region->parent)
+			return i;
+	return -1;
+}
+
+static void json_row(const struct rp_result *r, struct rp_json *j, uint32_t i)
+{
+	const struct rp_region *g = &r->regions[i];
+	const struct rp_process *p = &r->processes[g->process];
+	int64_t parent = parent_of(r, i);
+
+	rp_json_open(j, '{');
+	rp_json_kint(j, "index", i);
+	rp_json_kstr(j, "name", r, g->name);
+	labels_keys(r, j, g);
+	rp_json_key(j, "parent");
+	if (parent < 0)
+		rp_json_null(j);
+	else
+		rp_json_int(j, parent);
+	rp_json_kint(j, "pid", p->pid);
+	rp_json_kint(j, "thread", g->thread);
+	rp_json_kbool(j, "unfinished", g->is_unfinished);
+	rp_json_kseconds(j, "start_s", g->start_s);
+	rp_json_kseconds(j, "wall_s", g->wall_s);
+	rp_json_kseconds(j, "cpu_s", g->cpu_s);
+	rp_json_kseconds(j, "process_cpu_s", g->process_cpu_s);
+	rp_json_kseconds(j, "gil_wait_s", g->gil_wait_s);
+	rp_json_kint(j, "calls", (int64_t)g->calls);
+	rp_json_kint(j, "allocations", (int64_t)g->allocations);
+	rp_json_kint(j, "allocated_bytes", (int64_t)g->allocated_bytes);
+	rp_json_kint(j, "peak_bytes", (int64_t)g->peak_bytes);
+	rp_json_kint(j, "peak_above_start_bytes", (int64_t)(g->peak_bytes - g->start_bytes));
+	rp_json_kint(j, "start_bytes", (int64_t)g->start_bytes);
+	rp_json_kint(j, "leaked_bytes", (int64_t)g->leaked_bytes);
+	rp_json_kint(j, "leaked_allocations", (int64_t)g->leaked_allocations);
+	rp_json_close(j, '}');
+}
+
+static void put_labels(struct rp_out *o, const struct rp_result *r, const struct rp_region *g, size_t columns)
+{
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < g->n_labels && used < columns; i++) {
+		const struct rp_label_pair *l = &r->labels[g->first_label + i];
+		rp_out_text(o, " ");
+		used += rp_out_safe(o, rp_strpool_get(&r->strings, l->key), rp_strpool_len(&r->strings, l->key), 24);
+		rp_out_text(o, "=");
+		used += 2 + rp_out_safe(o, rp_strpool_get(&r->strings, l->value), rp_strpool_len(&r->strings, l->value), 40);
+	}
+}
+
+static void text_row(const struct rp_report_job *job, const struct rp_region *g)
+{
+	const struct rp_result *r = job->result;
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES];
+
+	rp_out_format(job->out, "%10s %10s %10s %10s %10s  ", rp_unit_ns(a, (int64_t)(g->wall_s * 1e9)),
+		      rp_unit_ns(b, (int64_t)(g->cpu_s * 1e9)), rp_unit_bytes(c, (int64_t)g->peak_bytes),
+		      rp_unit_bytes(d, (int64_t)(g->peak_bytes - g->start_bytes)), rp_unit_bytes(e, (int64_t)g->leaked_bytes));
+	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
+	put_labels(job->out, r, g, job->options->width > 80 ? (size_t)job->options->width - 60 : 60);
+	rp_out_text(job->out, g->is_unfinished ? " (unfinished)\n" : "\n");
+}
+
+static void csv_row(const struct rp_report_job *job, uint32_t i)
+{
+	const struct rp_result *r = job->result;
+	const struct rp_region *g = &r->regions[i];
+	struct rp_out *o = job->out;
+	const double times[] = { g->start_s, g->wall_s, g->cpu_s, g->process_cpu_s };
+
+	rp_out_format(o, "%u,", i);
+	rp_report_csv_cell(o, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name));
+	rp_out_format(o, ",%u,%u,%d", r->processes[g->process].pid, g->thread, g->is_unfinished);
+	for (size_t k = 0; k < RP_COUNT_OF(times); k++) {
+		rp_out_text(o, ",");
+		rp_out_seconds(o, times[k]);
+	}
+	rp_out_format(o, ",%llu,%llu,%llu,%llu,%llu,%llu\n", (unsigned long long)g->calls, (unsigned long long)g->allocations,
+		      (unsigned long long)g->allocated_bytes, (unsigned long long)g->peak_bytes,
+		      (unsigned long long)(g->peak_bytes - g->start_bytes), (unsigned long long)g->leaked_bytes);
+}
+
+int rp_report_regions(const struct rp_report_job *job)
+{
+	const struct rp_result *r = job->result;
+	struct rp_json j = { job->out, 0 };
+
+	if (job->options->format == RP_FORMAT_JSON) {
+		rp_json_open(&j, '{');
+		rp_json_kint(&j, "schema", 1);
+		rp_json_key(&j, "rows");
+		rp_json_open(&j, '[');
+		for (uint32_t i = 0; i < r->n_regions; i++)
+			json_row(r, &j, i);
+		rp_json_close(&j, ']');
+		rp_json_close(&j, '}');
+		rp_out_text(job->out, "\n");
+		return 0;
+	}
+	if (job->options->format == RP_FORMAT_CSV) {
+		rp_out_text(job->out, "index,name,pid,thread,unfinished,start_s,wall_s,cpu_s,process_cpu_s,calls,allocations,"
+				      "allocated_bytes,peak_bytes,peak_above_start_bytes,leaked_bytes\n");
+		for (uint32_t i = 0; i < r->n_regions; i++)
+			csv_row(job, i);
+		return 0;
+	}
+	if (r->n_regions == 0) {
+		rp_out_text(job->out, "The trace has no regions.\n");
+		return 0;
+	}
+	rp_out_text(job->out, "      wall        cpu       peak  peak over     leaked  region\n");
+	for (uint32_t i = 0; i < r->n_regions; i++)
+		text_row(job, &r->regions[i]);
+	return 0;
+}

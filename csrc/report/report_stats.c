@@ -1,0 +1,300 @@
+/* One screen: what ran, time, memory, what the tool cost, what was lost. */
+#include <stdlib.h>
+
+#include "report/report.h"
+
+#define TOP_ROWS 5
+
+static const char *meta(const struct rp_report_job *job, const char *key)
+{
+	return job->result->n_processes ? rp_result_meta(job->result, &job->result->processes[0], key) : "";
+}
+
+static void mode_keys(const struct rp_report_job *job, struct rp_json *j)
+{
+	rp_json_key(j, "mode");
+	rp_json_open(j, '{');
+	rp_json_ktext(j, "cpu", meta(job, "mode.cpu"));
+	rp_json_ktext(j, "memory", meta(job, "mode.memory"));
+	rp_json_kbool(j, "native", !strcmp(meta(job, "mode.native"), "1"));
+	rp_json_kbool(j, "pymalloc", !strcmp(meta(job, "mode.pymalloc"), "1"));
+	rp_json_close(j, '}');
+}
+
+static void meta_keys(const struct rp_report_job *job, struct rp_json *j)
+{
+	const struct rp_result *r = job->result;
+
+	rp_json_key(j, "meta");
+	rp_json_open(j, '{');
+	for (uint32_t i = 0; r->n_processes && i < r->processes[0].n_metas; i++) {
+		const struct rp_meta_pair *m = &r->metas[r->processes[0].first_meta + i];
+		rp_json_string(j, rp_strpool_get(&r->strings, m->key), rp_strpool_len(&r->strings, m->key));
+		rp_out_bytes(j->o, ":", 1);
+		j->need_comma = 0;
+		rp_json_string(j, rp_strpool_get(&r->strings, m->value), rp_strpool_len(&r->strings, m->value));
+	}
+	rp_json_close(j, '}');
+}
+
+static void process_keys(const struct rp_report_job *job, struct rp_json *j)
+{
+	const struct rp_result *r = job->result;
+
+	rp_json_key(j, "by_process");
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < r->n_processes; i++) {
+		const struct rp_process *p = &r->processes[i];
+		rp_json_open(j, '{');
+		rp_json_kstr(j, "path", r, p->path);
+		rp_json_kint(j, "pid", p->pid);
+		rp_json_ktext(j, "command", rp_result_meta(r, p, "command"));
+		rp_json_ktext(j, "host", rp_result_meta(r, p, "host"));
+		rp_json_kbool(j, "complete", p->is_complete);
+		rp_json_kbool(j, "damaged", p->is_damaged);
+		rp_json_kseconds(j, "start_s", (double)p->start_realtime_ns / 1e9);
+		rp_json_kseconds(j, "wall_s", p->wall_s);
+		rp_json_kint(j, "peak_bytes", (int64_t)p->peak_bytes);
+		rp_json_kint(j, "threads", p->threads);
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, ']');
+}
+
+static void allocator_keys(const struct rp_totals *t, struct rp_json *j)
+{
+	rp_json_key(j, "by_allocator");
+	rp_json_open(j, '{');
+	for (unsigned i = 0; i < RP_A_COUNT; i++)
+		if (t->by_allocator[i])
+			rp_json_kint(j, rp_allocator_name(i), (int64_t)t->by_allocator[i]);
+	rp_json_close(j, '}');
+	rp_json_key(j, "size_histogram");
+	rp_json_open(j, '[');
+	unsigned last = 64;
+	while (last && !t->size_histogram[last - 1])
+		last--;
+	for (unsigned i = 0; i < last; i++) {
+		rp_json_open(j, '{');
+		rp_json_kint(j, "from_bytes", i ? (int64_t)(UINT64_C(1) << i) : 0);
+		rp_json_kint(j, "count", (int64_t)t->size_histogram[i]);
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, ']');
+}
+
+/* The Python lines that allocated most, native code they called included. */
+static int top_keys(const struct rp_report_job *job, struct rp_json *j, const char *key, enum rp_metric metric)
+{
+	struct rp_row *rows;
+	uint32_t n, shown = 0;
+	int rc = rp_rows(job->result, RP_BY_LINE, metric, &rows, &n);
+
+	if (rc)
+		return rc;
+	rp_json_key(j, key);
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < n && shown < TOP_ROWS && rows[i].own[metric] > 0; i++) {
+		if (job->result->frames[rows[i].frame].kind != RP_KIND_PYTHON)
+			continue;
+		shown++;
+		rp_json_open(j, '{');
+		rp_report_frame_keys(job, j, rows[i].frame, rows[i].line);
+		rp_json_kint(j, "allocated_bytes", rows[i].own[RP_M_ALLOCATED]);
+		rp_json_kint(j, "allocations", rows[i].own[RP_M_ALLOCATIONS]);
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, ']');
+	free(rows);
+	return 0;
+}
+
+static void loss_keys(const struct rp_totals *t, struct rp_json *j)
+{
+	rp_json_kbool(j, "complete", t->is_complete);
+	rp_json_kint(j, "lost_events", (int64_t)t->lost_events);
+	rp_json_kint(j, "lost_bytes", (int64_t)t->lost_bytes);
+	rp_json_kint(j, "lost_blocks", (int64_t)t->lost_blocks);
+	rp_json_kint(j, "damaged_blocks", (int64_t)t->damaged_blocks);
+	rp_json_kint(j, "unreadable_files", (int64_t)t->unreadable_files);
+}
+
+/* The figures; without "all" only those a page needs beside its own. */
+void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, int all)
+{
+	const struct rp_totals *t = &job->result->totals;
+
+	rp_json_kint(j, "schema", 1);
+	loss_keys(t, j);
+	mode_keys(job, j);
+	rp_json_ktext(j, "clock", meta(job, "clock"));
+	rp_json_kbool(j, "clock_is_guess", job->result->n_processes && job->result->processes[0].clock_is_guess);
+	rp_json_ktext(j, "writer", meta(job, "writer"));
+	rp_json_ktext(j, "writer_reason", meta(job, "writer.reason"));
+	rp_json_ktext(j, "python", meta(job, "python"));
+	rp_json_ktext(j, "command", meta(job, "command"));
+	rp_json_ktext(j, "host", meta(job, "host"));
+	rp_json_ktext(j, "rubinprof", meta(job, "rubinprof"));
+	rp_json_kseconds(j, "start_s", job->result->n_processes ? (double)job->result->processes[0].start_realtime_ns / 1e9 : 0);
+	rp_json_kint(j, "processes", job->result->n_processes);
+	rp_json_kint(j, "threads", (int64_t)t->threads);
+	rp_json_kint(j, "regions", job->result->n_regions);
+	rp_json_kseconds(j, "wall_s", t->wall_s);
+	rp_json_kseconds(j, "cpu_s", t->cpu_s);
+	rp_json_kseconds(j, "cpu_measured_s", t->cpu_measured_s);
+	rp_json_kseconds(j, "gil_wait_s", t->gil_wait_s);
+	rp_json_kseconds(j, "overhead_s", t->overhead_s);
+	rp_json_kseconds(j, "stall_s", t->stall_s);
+	rp_json_kint(j, "calls", (int64_t)t->calls);
+	rp_json_kint(j, "allocations", (int64_t)t->allocations);
+	rp_json_kint(j, "deallocations", (int64_t)t->deallocations);
+	rp_json_kint(j, "unknown_frees", (int64_t)t->unknown_frees);
+	rp_json_kint(j, "allocated_bytes", (int64_t)t->allocated_bytes);
+	rp_json_kint(j, "peak_bytes", (int64_t)t->peak_bytes);
+	rp_json_kseconds(j, "peak_at_s", t->peak_at_s);
+	rp_json_kint(j, "leaked_bytes", (int64_t)t->leaked_bytes);
+	rp_json_kint(j, "leaked_allocations", (int64_t)t->leaked_allocations);
+	rp_json_kint(j, "samples", (int64_t)t->samples);
+	rp_json_kint(j, "samples_in_tool", (int64_t)t->samples_in_tool);
+	rp_json_kint(j, "events", (int64_t)t->events);
+	rp_json_kint(j, "blocks", (int64_t)t->blocks);
+	rp_json_kint(j, "file_bytes", (int64_t)t->file_bytes);
+	rp_json_kint(j, "raw_bytes", (int64_t)t->raw_bytes);
+	if (all) {
+		allocator_keys(t, j);
+		meta_keys(job, j);
+		process_keys(job, j);
+	}
+}
+
+/* ---- text ---- */
+
+static void line(struct rp_out *o, const char *label, const char *value)
+{
+	rp_out_text(o, label);
+	rp_out_pad(o, strlen(label) < 14 ? 14 - strlen(label) : 1);
+	rp_out_safe(o, value, strlen(value), 0);
+	rp_out_text(o, "\n");
+}
+
+static void count_line(struct rp_out *o, const char *label, uint64_t n)
+{
+	char text[RP_UNIT_BYTES];
+
+	line(o, label, rp_unit_count(text, (int64_t)n));
+}
+
+static int64_t ns_of(double seconds)
+{
+	return seconds > 9e9 ? INT64_MAX : (int64_t)(seconds * 1e9);
+}
+
+static void losses_text(struct rp_out *o, const struct rp_totals *t)
+{
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
+
+	if (t->is_complete && !t->lost_events && !t->lost_blocks && !t->damaged_blocks) {
+		line(o, "Losses", "none");
+		return;
+	}
+	if (!t->is_complete)
+		line(o, "Not complete", "tracing did not end by a clean stop, or the file is damaged: see 'verify'");
+	if (t->lost_events)
+		rp_out_format(o, "Lost          %s events, %s of allocations\n", rp_unit_count(a, (int64_t)t->lost_events),
+			      rp_unit_bytes(b, (int64_t)t->lost_bytes));
+	if (t->lost_blocks || t->damaged_blocks)
+		rp_out_format(o, "Blocks        %s missing, %s damaged\n", rp_unit_count(a, (int64_t)t->lost_blocks),
+			      rp_unit_count(b, (int64_t)t->damaged_blocks));
+	if (t->unreadable_files)
+		count_line(o, "Unreadable", t->unreadable_files);
+}
+
+static int top_text(const struct rp_report_job *job, const char *title, enum rp_metric metric)
+{
+	struct rp_row *rows;
+	uint32_t n, shown = 0;
+	int rc = rp_rows(job->result, RP_BY_LINE, metric, &rows, &n);
+
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < n && shown < TOP_ROWS && rows[i].own[metric] > 0; i++) {
+		char text[RP_UNIT_BYTES], name[RP_NAME_BYTES];
+		const struct rp_frame *f = &job->result->frames[rows[i].frame];
+		if (f->kind != RP_KIND_PYTHON)
+			continue;
+		if (!shown++)
+			rp_out_format(job->out, "\n%s\n", title);
+		rp_out_format(job->out, "%12s  ", rp_unit_metric(text, metric, rows[i].own[metric]));
+		const char *s = rp_report_frame_name(job, rows[i].frame, name);
+		rp_out_safe(job->out, s, strlen(s), 40);
+		rp_out_text(job->out, "  ");
+		rp_report_place(job->out, job->result, f->file, rows[i].line, 60);
+		rp_out_text(job->out, "\n");
+	}
+	free(rows);
+	return 0;
+}
+
+static void mode_text(const struct rp_report_job *job)
+{
+	static const char *const keys[][2] = { { "cpu", "mode.cpu" }, { "memory", "mode.memory" } };
+
+	rp_out_text(job->out, "Mode         ");
+	for (size_t i = 0; i < RP_COUNT_OF(keys); i++) {
+		const char *value = meta(job, keys[i][1]);
+		rp_out_format(job->out, " %s ", keys[i][0]);
+		rp_out_safe(job->out, *value ? value : "?", strlen(*value ? value : "?"), 0);
+	}
+	rp_out_text(job->out, !strcmp(meta(job, "mode.native"), "1") ? ", native" : "");
+	rp_out_text(job->out, !strcmp(meta(job, "mode.pymalloc"), "1") ? ", pymalloc\n" : "\n");
+}
+
+static int stats_text(const struct rp_report_job *job)
+{
+	const struct rp_totals *t = &job->result->totals;
+	struct rp_out *o = job->out;
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES];
+
+	line(o, "Command", meta(job, "command"));
+	line(o, "Python", meta(job, "python"));
+	rp_out_format(o, "Ran as        %u process%s, %llu thread%s\n", job->result->n_processes,
+		      job->result->n_processes == 1 ? "" : "es", (unsigned long long)t->threads, t->threads == 1 ? "" : "s");
+	mode_text(job);
+	losses_text(o, t);
+	rp_out_text(o, "\n");
+	line(o, "Wall", rp_unit_ns(a, ns_of(t->wall_s)));
+	line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
+	if (t->gil_wait_s > 0)
+		line(o, "GIL wait", rp_unit_ns(a, ns_of(t->gil_wait_s)));
+	rp_out_format(o, "Tool          %s (taken out of the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)));
+	count_line(o, "Calls", t->calls);
+	count_line(o, "Samples", t->samples);
+	rp_out_text(o, "\n");
+	rp_out_format(o, "Allocations   %s, %s\n", rp_unit_count(a, (int64_t)t->allocations), rp_unit_bytes(b, (int64_t)t->allocated_bytes));
+	rp_out_format(o, "Peak          %s at %s\n", rp_unit_bytes(a, (int64_t)t->peak_bytes), rp_unit_ns(b, ns_of(t->peak_at_s)));
+	rp_out_format(o, "Leaked        %s in %s blocks\n", rp_unit_bytes(a, (int64_t)t->leaked_bytes),
+		      rp_unit_count(b, (int64_t)t->leaked_allocations));
+	for (unsigned i = 0; i < RP_A_COUNT; i++)
+		if (t->by_allocator[i])
+			rp_out_format(o, "%12s  %s\n", rp_unit_count(a, (int64_t)t->by_allocator[i]), rp_allocator_name(i));
+	rp_out_format(o, "\nTrace         %s events in %s (%s unpacked)\n", rp_unit_count(a, (int64_t)t->events),
+		      rp_unit_bytes(b, (int64_t)t->file_bytes), rp_unit_bytes(c, (int64_t)t->raw_bytes));
+	int rc = top_text(job, "Lines that allocated most", RP_M_ALLOCATED);
+	return rc ? rc : top_text(job, "Lines that allocated most often", RP_M_ALLOCATIONS);
+}
+
+int rp_report_stats(const struct rp_report_job *job)
+{
+	struct rp_json j = { job->out, 0 };
+
+	if (job->options->format == RP_FORMAT_TEXT)
+		return stats_text(job);
+	rp_json_open(&j, '{');
+	rp_report_stats_keys(job, &j, 1);
+	int rc = top_keys(job, &j, "top_by_bytes", RP_M_ALLOCATED);
+	if (!rc)
+		rc = top_keys(job, &j, "top_by_count", RP_M_ALLOCATIONS);
+	rp_json_close(&j, '}');
+	rp_out_text(job->out, "\n");
+	return rc;
+}

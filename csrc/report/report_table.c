@@ -1,0 +1,307 @@
+/* Ranked rows: by function, line, file, module; by thread and region from their own lists. */
+#include <stdlib.h>
+
+#include "report/report.h"
+
+#define TEXT_ROWS 20
+
+static void metric_keys(struct rp_json *j, const int64_t *self, const int64_t *own, const int64_t *total)
+{
+	rp_json_kint(j, "calls", self[RP_M_CALLS]);
+	rp_json_kns(j, "self_cpu_s", self[RP_M_CPU]);
+	rp_json_kns(j, "total_cpu_s", total[RP_M_CPU]);
+	rp_json_kns(j, "self_wall_s", self[RP_M_WALL]);
+	rp_json_kns(j, "total_wall_s", total[RP_M_WALL]);
+	rp_json_kns(j, "self_gil_wait_s", self[RP_M_GIL_WAIT]);
+	rp_json_kns(j, "total_gil_wait_s", total[RP_M_GIL_WAIT]);
+	rp_json_kint(j, "allocations", own[RP_M_ALLOCATIONS]);
+	rp_json_kint(j, "allocated_bytes", own[RP_M_ALLOCATED]);
+	rp_json_kint(j, "peak_bytes", own[RP_M_PEAK]);
+	rp_json_kint(j, "leaked_bytes", own[RP_M_LEAKED]);
+	rp_json_kint(j, "temporary_bytes", own[RP_M_TEMPORARY]);
+	rp_json_kint(j, "temporary_allocations", own[RP_M_TEMPORARY_COUNT]);
+	rp_json_kint(j, "total_allocations", total[RP_M_ALLOCATIONS]);
+	rp_json_kint(j, "total_allocated_bytes", total[RP_M_ALLOCATED]);
+	rp_json_kint(j, "total_peak_bytes", total[RP_M_PEAK]);
+	rp_json_kint(j, "total_leaked_bytes", total[RP_M_LEAKED]);
+	rp_json_kint(j, "samples", self[RP_M_SAMPLES]);
+}
+
+static void start_json(const struct rp_report_job *job, struct rp_json *j, const char *by, uint32_t n)
+{
+	rp_json_open(j, '{');
+	rp_json_kint(j, "schema", 1);
+	rp_json_ktext(j, "by", by);
+	rp_json_ktext(j, "metric", rp_metric_word(job->metric));
+	rp_json_kint(j, "rows_total", n);
+	rp_json_key(j, "rows");
+	rp_json_open(j, '[');
+}
+
+static void end_json(struct rp_json *j)
+{
+	rp_json_close(j, ']');
+	rp_json_close(j, '}');
+	rp_out_text(j->o, "\n");
+}
+
+static void json_row(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row, enum rp_row_by by)
+{
+	const struct rp_frame *f = &job->result->frames[row->frame];
+
+	rp_json_open(j, '{');
+	if (by == RP_BY_FUNCTION || by == RP_BY_LINE) {
+		rp_report_frame_keys(job, j, row->frame, by == RP_BY_LINE ? row->line : f->line);
+	} else {
+		rp_json_ktext(j, "function", "");
+		rp_json_kstr(j, "file", job->result, by == RP_BY_FILE ? f->file : 0);
+		rp_json_kint(j, "line", 0);
+		rp_json_kstr(j, "module", job->result, f->module);
+		rp_json_ktext(j, "kind", rp_report_kind(f));
+		rp_json_kbool(j, "inlined", 0);
+	}
+	if (by == RP_BY_LINE)
+		rp_json_kint(j, "calls_out", row->calls_out);
+	metric_keys(j, row->self, row->own, row->total);
+	rp_json_close(j, '}');
+}
+
+static void csv_row(const struct rp_report_job *job, const struct rp_row *row, enum rp_row_by by)
+{
+	const struct rp_result *r = job->result;
+	const struct rp_frame *f = &r->frames[row->frame];
+	struct rp_out *o = job->out;
+	char text[RP_NAME_BYTES];
+	const char *name = by == RP_BY_FUNCTION || by == RP_BY_LINE ? rp_report_frame_name(job, row->frame, text) : "";
+	const int64_t ints[] = { row->own[RP_M_ALLOCATIONS], row->own[RP_M_ALLOCATED], row->own[RP_M_PEAK], row->own[RP_M_LEAKED] };
+	const int64_t times[] = { row->self[RP_M_CPU], row->total[RP_M_CPU], row->self[RP_M_WALL], row->total[RP_M_WALL] };
+
+	rp_report_csv_cell(o, name, strlen(name));
+	rp_out_text(o, ",");
+	rp_report_csv_cell(o, rp_strpool_get(&r->strings, f->file), by == RP_BY_MODULE ? 0 : rp_strpool_len(&r->strings, f->file));
+	rp_out_format(o, ",%u,", by == RP_BY_LINE ? row->line : by == RP_BY_FUNCTION ? f->line : 0);
+	rp_report_csv_cell(o, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module));
+	rp_out_format(o, ",%s,%d,%lld", rp_report_kind(f), f->kind == RP_KIND_INLINED, (long long)row->self[RP_M_CALLS]);
+	for (size_t i = 0; i < RP_COUNT_OF(times); i++) {
+		rp_out_text(o, ",");
+		rp_out_ns(o, times[i]);
+	}
+	for (size_t i = 0; i < RP_COUNT_OF(ints); i++) {
+		rp_out_text(o, ",");
+		rp_out_int(o, ints[i]);
+	}
+	rp_out_text(o, "\n");
+}
+
+/* Right-aligned cells of 10 characters. */
+static void cell(struct rp_out *o, const char *text)
+{
+	size_t len = strlen(text);
+
+	rp_out_pad(o, len < 10 ? 10 - len : 1);
+	rp_out_text(o, text);
+}
+
+static void text_head(struct rp_out *o, enum rp_metric metric)
+{
+	cell(o, "self");
+	cell(o, "share");
+	cell(o, "total");
+	cell(o, metric == RP_M_CALLS ? "cpu" : "calls");
+	rp_out_text(o, "  what\n");
+}
+
+static void text_figures(struct rp_out *o, enum rp_metric metric, int64_t value, int64_t whole, const int64_t *self, const int64_t *total)
+{
+	char text[RP_UNIT_BYTES];
+
+	cell(o, rp_unit_metric(text, metric, value));
+	cell(o, rp_unit_share(text, value, whole));
+	cell(o, rp_unit_metric(text, metric, total[metric]));
+	cell(o, metric == RP_M_CALLS ? rp_unit_ns(text, self[RP_M_CPU]) : rp_unit_count(text, self[RP_M_CALLS]));
+	rp_out_text(o, "  ");
+}
+
+static void text_row(const struct rp_report_job *job, const struct rp_row *row, enum rp_row_by by, int64_t whole)
+{
+	const struct rp_result *r = job->result;
+	const struct rp_frame *f = &r->frames[row->frame];
+	struct rp_out *o = job->out;
+	char text[RP_NAME_BYTES];
+	size_t width = job->options->width > 60 ? (size_t)job->options->width - 42 : 58;
+
+	text_figures(o, job->metric, row->key, whole, row->self, row->total);
+	if (by == RP_BY_FUNCTION || by == RP_BY_LINE) {
+		const char *name = rp_report_frame_name(job, row->frame, text);
+		size_t used = rp_out_safe(o, name, strlen(name), width / 2);
+		uint32_t line = by == RP_BY_LINE ? row->line : f->line;
+		rp_out_text(o, f->kind == RP_KIND_PYTHON ? "  " : f->kind == RP_KIND_INLINED ? " [inlined]  " : " [native]  ");
+		if (f->file)
+			rp_report_place(o, r, f->file, line, used < width ? width - used : 20);
+		else
+			rp_out_safe(o, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), 40);
+	} else {
+		uint32_t s = by == RP_BY_FILE && f->file ? f->file : f->module;
+		const char *none = row->frame == 0 ? "[outside Python]" : "[unknown]";
+		if (rp_strpool_len(&r->strings, s))
+			rp_out_safe(o, rp_strpool_get(&r->strings, s), rp_strpool_len(&r->strings, s), width);
+		else
+			rp_out_text(o, none);
+	}
+	rp_out_text(o, "\n");
+}
+
+static uint32_t limit(const struct rp_report_options *o, uint32_t n)
+{
+	int64_t most = o->n > 0 ? o->n : o->n == 0 && o->format == RP_FORMAT_TEXT ? TEXT_ROWS : (int64_t)n;
+
+	return most < (int64_t)n ? (uint32_t)most : n;
+}
+
+/* What the shares are of: the sum over all that happened. */
+static int64_t whole_of(const struct rp_result *r, enum rp_metric metric)
+{
+	int64_t sum = 0;
+
+	for (uint32_t i = 0; i < r->n_nodes; i++)
+		sum = (int64_t)((uint64_t)sum + (uint64_t)r->nodes[i].m[metric]);
+	return sum;
+}
+
+static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by, const char *word)
+{
+	struct rp_row *rows;
+	struct rp_json j = { job->out, 0 };
+	uint32_t n, shown;
+	int rc = rp_rows(job->result, by, job->metric, &rows, &n);
+	int64_t whole = whole_of(job->result, job->metric);
+
+	if (rc)
+		return rc;
+	shown = limit(job->options, n);
+	if (job->options->format == RP_FORMAT_JSON)
+		start_json(job, &j, word, n);
+	else if (job->options->format == RP_FORMAT_CSV)
+		rp_out_text(job->out, "function,file,line,module,kind,inlined,calls,self_cpu_s,total_cpu_s,self_wall_s,total_wall_s,"
+				      "allocations,allocated_bytes,peak_bytes,leaked_bytes\n");
+	else
+		text_head(job->out, job->metric);
+	for (uint32_t i = 0; i < shown; i++) {
+		if (job->options->format == RP_FORMAT_JSON)
+			json_row(job, &j, &rows[i], by);
+		else if (job->options->format == RP_FORMAT_CSV)
+			csv_row(job, &rows[i], by);
+		else
+			text_row(job, &rows[i], by, whole);
+	}
+	if (job->options->format == RP_FORMAT_JSON)
+		end_json(&j);
+	else if (job->options->format == RP_FORMAT_TEXT && shown < n)
+		rp_out_format(job->out, "%u more; -n %u shows them.\n", n - shown, n);
+	free(rows);
+	return 0;
+}
+
+/* ---- threads ---- */
+
+struct ranked {
+	uint32_t place;
+	int64_t key;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key > y->key ? -1 : 1;
+	return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static void json_thread(const struct rp_report_job *job, struct rp_json *j, const struct rp_thread_row *t)
+{
+	const struct rp_result *r = job->result;
+
+	rp_json_open(j, '{');
+	rp_json_ktext(j, "function", "");
+	rp_json_ktext(j, "file", "");
+	rp_json_kint(j, "line", 0);
+	rp_json_ktext(j, "module", "");
+	rp_json_ktext(j, "kind", "thread");
+	rp_json_kbool(j, "inlined", 0);
+	rp_json_kstr(j, "thread", r, t->name);
+	rp_json_kint(j, "thread_id", t->id);
+	rp_json_kint(j, "os_tid", t->os_tid);
+	rp_json_kint(j, "threads", t->n_threads);
+	rp_json_kint(j, "pid", t->process < r->n_processes ? r->processes[t->process].pid : 0);
+	rp_json_kseconds(j, "alive_s", t->wall_s);
+	rp_json_kint(j, "lost_events", (int64_t)t->lost_events);
+	rp_json_kint(j, "lost_blocks", (int64_t)t->lost_blocks);
+	metric_keys(j, t->m, t->m, t->m);
+	rp_json_close(j, '}');
+}
+
+static void text_thread(const struct rp_report_job *job, const struct rp_thread_row *t, int64_t whole)
+{
+	const struct rp_result *r = job->result;
+
+	text_figures(job->out, job->metric, t->m[job->metric], whole, t->m, t->m);
+	if (t->n_threads > 1)
+		rp_out_format(job->out, "%u further threads", t->n_threads);
+	else if (rp_strpool_len(&r->strings, t->name))
+		rp_out_safe(job->out, rp_strpool_get(&r->strings, t->name), rp_strpool_len(&r->strings, t->name), 40);
+	else
+		rp_out_format(job->out, "thread %u", t->id);
+	rp_out_format(job->out, "  (tid %u, pid %u)\n", t->os_tid, t->process < r->n_processes ? r->processes[t->process].pid : 0);
+}
+
+static int table_of_threads(const struct rp_report_job *job)
+{
+	const struct rp_result *r = job->result;
+	struct ranked *order = malloc((r->n_threads + 1) * sizeof(*order));
+	struct rp_json j = { job->out, 0 };
+	int64_t whole = whole_of(r, job->metric);
+
+	if (!order)
+		return RP_ENOMEM;
+	if (job->options->format == RP_FORMAT_CSV) {
+		free(order);
+		return rp_say(job->detail, RP_EINVAL, "the table of threads has no CSV form.");
+	}
+	for (uint32_t i = 0; i < r->n_threads; i++)
+		order[i] = (struct ranked){ i, r->threads[i].m[job->metric] };
+	qsort(order, r->n_threads, sizeof(*order), by_key);
+	uint32_t shown = limit(job->options, r->n_threads);
+	if (job->options->format == RP_FORMAT_JSON)
+		start_json(job, &j, "thread", r->n_threads);
+	else
+		text_head(job->out, job->metric);
+	for (uint32_t i = 0; i < shown; i++) {
+		if (job->options->format == RP_FORMAT_JSON)
+			json_thread(job, &j, &r->threads[order[i].place]);
+		else
+			text_thread(job, &r->threads[order[i].place], whole);
+	}
+	if (job->options->format == RP_FORMAT_JSON)
+		end_json(&j);
+	free(order);
+	return 0;
+}
+
+int rp_report_table(const struct rp_report_job *job)
+{
+	static const struct {
+		const char *word;
+		enum rp_row_by by;
+	} kinds[] = { { "function", RP_BY_FUNCTION }, { "line", RP_BY_LINE }, { "file", RP_BY_FILE }, { "module", RP_BY_MODULE } };
+	const char *by = job->options->by ? job->options->by : "function";
+
+	for (size_t i = 0; i < RP_COUNT_OF(kinds); i++)
+		if (!strcmp(by, kinds[i].word))
+			return table_of_rows(job, kinds[i].by, by);
+	if (!strcmp(by, "thread"))
+		return table_of_threads(job);
+	if (!strcmp(by, "region"))
+		return rp_report_regions(job);
+	return rp_say(job->detail, RP_EINVAL, "a table is by function, line, file, module, thread or region, not by '%.100s'.", by);
+}

@@ -1,0 +1,187 @@
+/* The call tree: for a terminal, as JSON, and as collapsed stacks. */
+#include <stdlib.h>
+
+#include "report/report.h"
+
+#define TEXT_SHARE 0.005
+#define INDENT_MAX 60
+
+static int is_shown(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place, double share)
+{
+	int64_t whole = w->total[0][job->metric], part = w->total[w->order[place]][job->metric];
+
+	if (job->options->depth > 0 && w->depth[place] > job->options->depth)
+		return 0;
+	return share <= 0 || place == 0 || (part > 0 && (double)part >= share * (double)whole);
+}
+
+static void metrics_json(struct rp_json *j, const int64_t *m)
+{
+	rp_json_open(j, '{');
+	rp_json_kns(j, "cpu_s", m[RP_M_CPU]);
+	rp_json_kns(j, "wall_s", m[RP_M_WALL]);
+	rp_json_kns(j, "gil_wait_s", m[RP_M_GIL_WAIT]);
+	rp_json_kint(j, "calls", m[RP_M_CALLS]);
+	rp_json_kint(j, "allocated_bytes", m[RP_M_ALLOCATED]);
+	rp_json_kint(j, "allocations", m[RP_M_ALLOCATIONS]);
+	rp_json_kint(j, "peak_bytes", m[RP_M_PEAK]);
+	rp_json_kint(j, "leaked_bytes", m[RP_M_LEAKED]);
+	rp_json_kint(j, "temporary_bytes", m[RP_M_TEMPORARY]);
+	rp_json_kint(j, "samples", m[RP_M_SAMPLES]);
+	rp_json_close(j, '}');
+}
+
+static void text_node(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place)
+{
+	const struct rp_result *r = job->result;
+	uint32_t node = w->order[place];
+	const struct rp_frame *f = &r->frames[r->nodes[node].frame];
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], name[RP_NAME_BYTES];
+	uint32_t depth = w->depth[place];
+
+	rp_out_format(job->out, "%8s %10s %10s  ", rp_unit_share(a, w->total[node][job->metric], w->total[0][job->metric]),
+		      rp_unit_metric(b, job->metric, w->total[node][job->metric]),
+		      rp_unit_metric(c, job->metric, r->nodes[node].m[job->metric]));
+	rp_out_pad(job->out, depth < INDENT_MAX ? depth : INDENT_MAX);
+	if (depth > INDENT_MAX)
+		rp_out_format(job->out, "(%u) ", depth);
+	const char *s = rp_report_frame_name(job, r->nodes[node].frame, name);
+	rp_out_safe(job->out, s, strlen(s), 60);
+	rp_out_text(job->out, f->kind == RP_KIND_INLINED ? " [inlined]  " : "  ");
+	if (f->file)
+		rp_report_place(job->out, r, f->file, f->line, 50);
+	else if (f->module)
+		rp_out_safe(job->out, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), 40);
+	rp_out_text(job->out, "\n");
+}
+
+/* The tree is a list in depth-first order: a nested one, 50,000 deep, breaks readers of JSON. */
+static void json_node(const struct rp_report_job *job, struct rp_json *j, const struct rp_walk *w, uint32_t place, int64_t parent,
+		      uint32_t folded)
+{
+	const struct rp_result *r = job->result;
+	uint32_t node = w->order[place];
+
+	rp_json_open(j, '{');
+	rp_json_kint(j, "parent", parent);
+	rp_json_kint(j, "depth", w->depth[place]);
+	rp_report_frame_keys(job, j, r->nodes[node].frame, r->frames[r->nodes[node].frame].line);
+	rp_json_key(j, "self");
+	metrics_json(j, r->nodes[node].m);
+	rp_json_key(j, "total");
+	metrics_json(j, w->total[node]);
+	if (folded)
+		rp_json_kint(j, "folded", folded);
+	rp_json_close(j, '}');
+}
+
+/* Children of this place that are not shown. */
+static uint32_t folded_children(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place, double share)
+{
+	uint32_t n = 0;
+
+	for (uint32_t child = place + 1; child < place + w->subtree[place]; child += w->subtree[child])
+		n += !is_shown(job, w, child, share);
+	return n;
+}
+
+int rp_report_tree(const struct rp_report_job *job)
+{
+	int text = job->options->format == RP_FORMAT_TEXT;
+	double share = job->options->min_share > 0 ? job->options->min_share : text ? TEXT_SHARE : 0;
+	struct rp_json j = { job->out, 0 };
+	struct rp_walk w;
+	int rc = rp_walk_open(&w, job->result, job->metric);
+
+	if (rc)
+		return rc;
+	int64_t *written = malloc((size_t)w.n * sizeof(*written)), n = 0; /* by depth: number of the last node written */
+	if (!written) {
+		rp_walk_close(&w);
+		return RP_ENOMEM;
+	}
+	if (text) {
+		rp_out_text(job->out, "   share      total       self  ");
+		rp_out_format(job->out, "(%s)\n", rp_metric_word(job->metric));
+	} else {
+		rp_json_open(&j, '{');
+		rp_json_kint(&j, "schema", 1);
+		rp_json_ktext(&j, "metric", rp_metric_word(job->metric));
+		rp_json_key(&j, "nodes");
+		rp_json_open(&j, '[');
+	}
+	for (uint32_t place = 0; place < w.n;) {
+		if (!is_shown(job, &w, place, share)) {
+			place += w.subtree[place];
+			continue;
+		}
+		if (text)
+			text_node(job, &w, place);
+		else
+			json_node(job, &j, &w, place, place ? written[w.depth[place] - 1] : -1, folded_children(job, &w, place, share));
+		written[w.depth[place]] = n++;
+		place++;
+	}
+	if (!text) {
+		rp_json_close(&j, ']');
+		rp_json_close(&j, '}');
+		rp_out_text(job->out, "\n");
+	}
+	free(written);
+	rp_walk_close(&w);
+	return 0;
+}
+
+/* In a collapsed stack ';' parts frames and a blank ends them. */
+static void put_collapsed(const struct rp_report_job *job, uint32_t frame)
+{
+	const struct rp_frame *f = &job->result->frames[frame];
+	char name[RP_NAME_BYTES], clean[RP_NAME_BYTES];
+	const char *s = rp_report_frame_name(job, frame, name);
+	size_t n = 0;
+
+	for (; *s && n + 1 < sizeof(clean); s++)
+		clean[n++] = *s == ';' ? ':' : *s;
+	rp_out_safe(job->out, clean, n, 0);
+	if (f->kind == RP_KIND_PYTHON && f->file) {
+		rp_out_text(job->out, " (");
+		const char *file = rp_strpool_get(&job->result->strings, f->file);
+		const char *last = strrchr(file, '/');
+		last = last ? last + 1 : file;
+		for (n = 0; *last && n + 1 < sizeof(clean); last++)
+			clean[n++] = *last == ';' ? ':' : *last;
+		rp_out_safe(job->out, clean, n, 0);
+		rp_out_format(job->out, ":%u)", f->line);
+	}
+}
+
+int rp_report_collapsed(const struct rp_report_job *job)
+{
+	const struct rp_result *r = job->result;
+	struct rp_walk w;
+	int rc = rp_walk_open(&w, r, job->metric);
+
+	if (rc)
+		return rc;
+	uint32_t *path = malloc((size_t)w.n * sizeof(*path));
+	rc = path ? 0 : RP_ENOMEM;
+	for (uint32_t place = 0; place < w.n && !rc; place++) {
+		uint32_t node = w.order[place], depth = w.depth[place];
+		int64_t value = r->nodes[node].m[job->metric];
+		path[depth] = r->nodes[node].frame;
+		/* Microseconds: the readers of this format take whole numbers. */
+		if (rp_metric_is_time(job->metric))
+			value = value / 1000;
+		if (value <= 0)
+			continue;
+		for (uint32_t i = depth ? 1 : 0; i <= depth; i++) {
+			if (i > 1)
+				rp_out_text(job->out, ";");
+			put_collapsed(job, path[i]);
+		}
+		rp_out_format(job->out, " %lld\n", (long long)value);
+	}
+	free(path);
+	rp_walk_close(&w);
+	return rc;
+}

@@ -1,0 +1,133 @@
+/* Figures for people, and the words of metrics. Integers only, so that no locale and no rounding mode shows. */
+#include <stdio.h>
+
+#include "report/report.h"
+
+/* v / unit with three significant digits. */
+static const char *three_digits(char *text, uint64_t v, uint64_t unit, int negative, const char *name)
+{
+	uint64_t hundredths = unit >= 100 ? (v + unit / 200) / (unit / 100) : v * 100 / unit;
+	const char *sign = negative ? "-" : "";
+
+	if (hundredths >= 10000)
+		snprintf(text, RP_UNIT_BYTES, "%s%llu %s", sign, (unsigned long long)((hundredths + 50) / 100), name);
+	else if (hundredths >= 1000)
+		snprintf(text, RP_UNIT_BYTES, "%s%llu.%llu %s", sign, (unsigned long long)((hundredths + 5) / 100),
+			 (unsigned long long)((hundredths + 5) / 10 % 10), name);
+	else
+		snprintf(text, RP_UNIT_BYTES, "%s%llu.%02llu %s", sign, (unsigned long long)(hundredths / 100),
+			 (unsigned long long)(hundredths % 100), name);
+	return text;
+}
+
+const char *rp_unit_ns(char *text, int64_t ns)
+{
+	uint64_t v = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
+
+	if (v == 0)
+		return strcpy(text, "0 s");
+	if (v < 1000) {
+		snprintf(text, RP_UNIT_BYTES, "%s%llu ns", ns < 0 ? "-" : "", (unsigned long long)v);
+		return text;
+	}
+	if (v < 1000000)
+		return three_digits(text, v, 1000, ns < 0, "us");
+	if (v < 1000000000)
+		return three_digits(text, v, 1000000, ns < 0, "ms");
+	return three_digits(text, v, 1000000000, ns < 0, "s");
+}
+
+const char *rp_unit_bytes(char *text, int64_t bytes)
+{
+	static const char *const names[] = { "B", "KB", "MB", "GB", "TB", "PB" };
+	uint64_t v = bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
+	unsigned i = 0;
+
+	if (v < 1024) {
+		snprintf(text, RP_UNIT_BYTES, "%lld B", (long long)bytes);
+		return text;
+	}
+	while (i + 1 < RP_COUNT_OF(names) && v >> (10 * (i + 1)))
+		i++;
+	return three_digits(text, v, UINT64_C(1) << (10 * i), bytes < 0, names[i]);
+}
+
+const char *rp_unit_count(char *text, int64_t n)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%lld", (long long)n), at = 0;
+
+	for (int i = 0; i < len; i++) {
+		int left = len - i;
+		text[at++] = digits[i];
+		if (left > 1 && left % 3 == 1 && digits[i] != '-')
+			text[at++] = ',';
+	}
+	text[at] = 0;
+	return text;
+}
+
+const char *rp_unit_share(char *text, int64_t part, int64_t whole)
+{
+	int64_t thousandths = whole > 0 ? (int64_t)((double)part / (double)whole * 1000 + 0.5) : 0;
+
+	snprintf(text, RP_UNIT_BYTES, "%lld.%lld %%", (long long)(thousandths / 10), (long long)(thousandths % 10));
+	return text;
+}
+
+static const struct {
+	const char *word;
+	enum rp_metric metric;
+} metric_words[] = {
+	{ "cpu", RP_M_CPU },
+	{ "wall", RP_M_WALL },
+	{ "gil_wait", RP_M_GIL_WAIT },
+	{ "calls", RP_M_CALLS },
+	{ "allocated", RP_M_ALLOCATED },
+	{ "allocations", RP_M_ALLOCATIONS },
+	{ "peak", RP_M_PEAK },
+	{ "leaked", RP_M_LEAKED },
+	{ "temporary", RP_M_TEMPORARY },
+};
+
+enum rp_metric rp_metric_of(const char *word)
+{
+	for (size_t i = 0; i < RP_COUNT_OF(metric_words); i++)
+		if (!strcmp(word, metric_words[i].word))
+			return metric_words[i].metric;
+	return RP_M_COUNT;
+}
+
+const char *rp_metric_word(enum rp_metric metric)
+{
+	for (size_t i = 0; i < RP_COUNT_OF(metric_words); i++)
+		if (metric == metric_words[i].metric)
+			return metric_words[i].word;
+	return "";
+}
+
+int rp_metric_is_time(enum rp_metric metric)
+{
+	return metric == RP_M_CPU || metric == RP_M_WALL || metric == RP_M_GIL_WAIT;
+}
+
+const char *rp_unit_metric(char *text, enum rp_metric metric, int64_t v)
+{
+	if (rp_metric_is_time(metric))
+		return rp_unit_ns(text, v);
+	if (metric == RP_M_CALLS || metric == RP_M_ALLOCATIONS || metric == RP_M_SAMPLES || metric == RP_M_TEMPORARY_COUNT)
+		return rp_unit_count(text, v);
+	return rp_unit_bytes(text, v);
+}
+
+const char *rp_allocator_name(unsigned allocator)
+{
+	static const char *const names[RP_A_COUNT] = {
+		[RP_A_MALLOC] = "malloc", [RP_A_FREE] = "free", [RP_A_CALLOC] = "calloc", [RP_A_REALLOC] = "realloc",
+		[RP_A_POSIX_MEMALIGN] = "posix_memalign", [RP_A_ALIGNED_ALLOC] = "aligned_alloc", [RP_A_MEMALIGN] = "memalign",
+		[RP_A_VALLOC] = "valloc", [RP_A_PVALLOC] = "pvalloc", [RP_A_MMAP] = "mmap", [RP_A_MUNMAP] = "munmap",
+		[RP_A_MREMAP] = "mremap", [RP_A_PYMALLOC_MALLOC] = "pymalloc_malloc", [RP_A_PYMALLOC_CALLOC] = "pymalloc_calloc",
+		[RP_A_PYMALLOC_REALLOC] = "pymalloc_realloc", [RP_A_PYMALLOC_FREE] = "pymalloc_free",
+	};
+	return allocator < RP_A_COUNT && names[allocator] ? names[allocator] : "other";
+}

@@ -1,0 +1,260 @@
+/* rubinprof-analyze: the analyzer as a program. Needs neither Python nor the machine the trace was made on. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rubinprof/rp_report.h"
+#include "rubinprof/rp_trace.h"
+
+#ifndef RUBINPROF_VERSION
+#define RUBINPROF_VERSION "unknown"
+#endif
+
+#define PATHS_MAX 65536
+
+enum { EXIT_FINE = 0, EXIT_CHECK_FAILED = 1, EXIT_BAD_USE = 2 };
+
+static const char help[] =
+	"usage: rubinprof-analyze COMMAND [options] TRACE...\n"
+	"\n"
+	"TRACE is a trace file, a directory (every *.rprof below it), or several of either: one merged trace.\n"
+	"\n"
+	"commands\n"
+	"  stats       one screen: what ran, time, memory, what the tool cost, what was lost\n"
+	"  table       ranked rows                      --by, --metric, -n, --json, --csv, --region\n"
+	"  tree        the call tree                    --metric, --depth, --min-share, --json, --region\n"
+	"  lines       figures per source line          --file FILE, -n, --json, --csv\n"
+	"  regions     one row a region                 --json, --csv\n"
+	"  collapsed   one line a stack, for flame graph scripts   --metric, --region\n"
+	"  json        the whole tree in columns, as the flame graph page takes it   --region\n"
+	"  dump        every definition and event, one a line      --json\n"
+	"  verify      is it whole, and what is missing where; exit status 1 when it is not   --json\n"
+	"  recover     a clean copy of a damaged trace  -o OUT TRACE\n"
+	"\n"
+	"options\n"
+	"  --by function|line|file|module|thread|region\n"
+	"  --metric cpu|wall|gil_wait|calls|allocated|allocations|peak|leaked|temporary\n"
+	"  -n N             rows at most (-1: all)\n"
+	"  --depth N        levels of the tree\n"
+	"  --min-share X    hide nodes below this share of the whole (0.01: one percent)\n"
+	"  --file FILE      lines: a file's name or the end of its path\n"
+	"  --region R       only what happened in this region: its name, or its index in 'regions'\n"
+	"  --full-names     C++ names whole\n"
+	"  --keep-dispatch  show the interpreter's own frames and pybind11's dispatcher\n"
+	"  --width N        columns of text\n"
+	"  --json, --csv    instead of text\n"
+	"  -o FILE          write there instead of to standard output\n"
+	"  --version, --help\n"
+	"\n"
+	"example\n"
+	"  rubinprof-analyze table --by function --metric cpu -n 10 isr.rprof\n";
+
+struct command_line {
+	const char *command, *out;
+	struct rp_report_options options;
+	const char *paths[PATHS_MAX];
+	size_t n_paths;
+};
+
+static int bad_use(const char *what, const char *word)
+{
+	fprintf(stderr, "rubinprof-analyze: %s%s%s%s; --help lists what there is.\n", what, word ? " '" : "", word ? word : "",
+		word ? "'" : "");
+	return EXIT_BAD_USE;
+}
+
+static int parse_int(const char *s, int64_t *ret_v)
+{
+	char *end;
+	long long v = strtoll(s, &end, 10);
+
+	if (!*s || *end)
+		return -1;
+	*ret_v = v;
+	return 0;
+}
+
+/* An option that takes a value: 1 taken, 0 not such an option, -1 a bad value. */
+static int parse_value(struct command_line *c, const char *name, const char *value)
+{
+	static const char *const names[] = { "--by", "--metric", "-n", "--depth", "--min-share", "--file", "--region", "--width", "-o" };
+	struct rp_report_options *o = &c->options;
+	int64_t n = 0;
+	char *end;
+	size_t which = 0;
+
+	while (which < sizeof(names) / sizeof(*names) && strcmp(names[which], name))
+		which++;
+	if (which == sizeof(names) / sizeof(*names))
+		return 0;
+	if (!value)
+		return -1;
+	switch (which) {
+	case 0:
+		o->by = value;
+		return 1;
+	case 1:
+		o->metric = value;
+		return 1;
+	case 2:
+		return parse_int(value, &o->n) ? -1 : 1;
+	case 3:
+		return parse_int(value, &o->depth) ? -1 : 1;
+	case 4:
+		o->min_share = strtod(value, &end);
+		return *value && !*end && o->min_share >= 0 ? 1 : -1;
+	case 5:
+		o->file = value;
+		return 1;
+	case 6:
+		o->region = value;
+		return 1;
+	case 7:
+		if (parse_int(value, &n) || n < 0 || n > 10000)
+			return -1;
+		o->width = (int)n;
+		return 1;
+	default:
+		c->out = value;
+		return 1;
+	}
+}
+
+static int parse_flag(struct rp_report_options *o, const char *name)
+{
+	if (!strcmp(name, "--json"))
+		o->format = RP_FORMAT_JSON;
+	else if (!strcmp(name, "--csv"))
+		o->format = RP_FORMAT_CSV;
+	else if (!strcmp(name, "--full-names"))
+		o->full_names = 1;
+	else if (!strcmp(name, "--keep-dispatch"))
+		o->keep_dispatch = 1;
+	else
+		return 0;
+	return 1;
+}
+
+/* 0, or the exit status with the sentence said. -1: help or version was printed. */
+static int parse(struct command_line *c, int argc, char **argv)
+{
+	static char names[32][64];
+	int split = 0;
+
+	for (int i = 1; i < argc; i++) {
+		const char *word = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+		char *equals = strchr(argv[i], '=');
+		int inline_value = 0;
+		if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
+			fputs(help, stdout);
+			return -1;
+		}
+		if (!strcmp(word, "--version")) {
+			puts("rubinprof-analyze " RUBINPROF_VERSION);
+			return -1;
+		}
+		if (word[0] != '-' || !word[1]) {
+			if (!c->command)
+				c->command = word;
+			else if (c->n_paths < PATHS_MAX)
+				c->paths[c->n_paths++] = word;
+			continue;
+		}
+		if (word[1] == '-' && equals && equals - word < 64 && split < 32) {
+			memcpy(names[split], word, (size_t)(equals - word));
+			word = names[split++];
+			value = equals + 1;
+			inline_value = 1;
+		}
+		if (!inline_value && parse_flag(&c->options, word))
+			continue;
+		int taken = parse_value(c, word, value);
+		if (taken < 0)
+			return bad_use("bad or missing value for", word);
+		if (!taken)
+			return bad_use("unknown option", argv[i]);
+		i += !inline_value;
+	}
+	if (!c->command)
+		return bad_use("no command was given", NULL);
+	return 0;
+}
+
+static int write_out(void *user, const void *bytes, size_t len)
+{
+	return fwrite(bytes, 1, len, user) != len;
+}
+
+static int run_recover(const struct command_line *c)
+{
+	char detail[RP_DETAIL_BYTES] = "";
+
+	if (!c->out || c->n_paths != 1)
+		return bad_use("recover takes one trace and -o OUT", NULL);
+	int rc = rp_trace_recover(c->paths[0], c->out, detail);
+	fprintf(rc ? stderr : stdout, "%s%s\n", rc ? "rubinprof-analyze: " : "", detail);
+	return rc ? EXIT_BAD_USE : EXIT_FINE;
+}
+
+static int render(const struct command_line *c, const char *name, struct rp_trace *trace)
+{
+	char detail[RP_DETAIL_BYTES] = "";
+	FILE *out = c->out ? fopen(c->out, "wb") : stdout;
+
+	if (!out) {
+		fprintf(stderr, "rubinprof-analyze: cannot write %s.\n", c->out);
+		return EXIT_BAD_USE;
+	}
+	int rc = rp_report(trace, name, &c->options, write_out, out, detail);
+	int failed = fflush(out) != 0;
+	if (c->out)
+		failed |= fclose(out) != 0;
+	if (rc == RP_EIO || (!rc && failed)) {
+		fprintf(stderr, "rubinprof-analyze: cannot write %s.\n", c->out ? c->out : "to standard output");
+		return EXIT_BAD_USE;
+	}
+	if (rc) {
+		fprintf(stderr, "rubinprof-analyze: %s\n", detail);
+		return EXIT_BAD_USE;
+	}
+	if (!strcmp(name, "verify"))
+		return rp_report_is_whole(trace) == 1 ? EXIT_FINE : EXIT_CHECK_FAILED;
+	return EXIT_FINE;
+}
+
+static int is_report(const char *name)
+{
+	for (size_t i = 0; rp_report_name(i); i++)
+		if (!strcmp(rp_report_name(i), name))
+			return 1;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct command_line c = { .options = RP_REPORT_OPTIONS_INIT };
+	char detail[RP_DETAIL_BYTES] = "";
+	struct rp_trace *trace;
+
+	int status = parse(&c, argc, argv);
+	if (status)
+		return status < 0 ? EXIT_FINE : status;
+	if (!strcmp(c.command, "recover"))
+		return run_recover(&c);
+	const char *name = c.command;
+	if (!strcmp(name, "json"))
+		name = "flame";
+	if (!strcmp(name, "flame"))
+		c.options.format = RP_FORMAT_JSON;
+	if (!is_report(name))
+		return bad_use("unknown command", name);
+	if (c.n_paths == 0)
+		return bad_use("no trace was named", NULL);
+	if (rp_trace_open(&trace, c.paths, c.n_paths, detail)) {
+		fprintf(stderr, "rubinprof-analyze: %s\n", detail);
+		return EXIT_BAD_USE;
+	}
+	status = render(&c, name, trace);
+	rp_trace_close(trace);
+	return status;
+}
