@@ -1,6 +1,7 @@
 """A headless Chromium, and pages made of synthetic reports."""
 
 import importlib.util
+import itertools
 import shutil
 import sys
 import time
@@ -135,13 +136,11 @@ class Tab:
 
 
 @pytest.fixture
-def open_page(browser, tmp_path):
-    """Writes the page of a FlameBuilder and opens it; asserts at the end that the page had no complaint."""
+def open_path(browser):
+    """Opens a page from disk; asserts at the end that the page had no complaint."""
     contexts, tabs = [], []
 
-    def open_it(builder, *, fragment="", stats=STATS, rows=ROWS, context=None, **render_options):
-        path = tmp_path / f"page{len(tabs)}.html"
-        path.write_text(flamegraph.render(builder.json(), stats=stats, rows=rows, **render_options), encoding="utf-8")
+    def open_it(path, fragment="", context=None):
         contexts.append(browser.new_context(viewport={"width": 1400, "height": 900}, **(context or {})))
         tabs.append(Tab(contexts[-1], path))
         return tabs[-1].open(fragment)
@@ -151,3 +150,16 @@ def open_page(browser, tmp_path):
     for context in contexts:
         context.close()
     assert problems == []
+
+
+@pytest.fixture
+def open_page(open_path, tmp_path):
+    """Writes the page of a FlameBuilder and opens it."""
+    numbers = itertools.count()
+
+    def open_it(builder, *, fragment="", stats=STATS, rows=ROWS, context=None, **render_options):
+        path = tmp_path / f"page{next(numbers)}.html"
+        path.write_text(flamegraph.render(builder.json(), stats=stats, rows=rows, **render_options), encoding="utf-8")
+        return open_path(path, fragment, context)
+
+    return open_it

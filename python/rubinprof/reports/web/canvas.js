@@ -294,7 +294,9 @@ class FlameCanvas {
     let width = this.textWidth(text);
     if (width > room) {
       if (whole) return 0;
-      const letters = Math.floor((text.length * (room - 8)) / width);
+      let letters = Math.floor((text.length * (room - 6)) / width);
+      // Letters differ in width: what begins with wide ones takes one or two fewer.
+      while (letters >= 3 && this.context.measureText(text.slice(0, letters) + "…").width > room) letters--;
       if (letters < 3) return 0;
       text = text.slice(0, letters) + "…";
       width = room;

@@ -357,7 +357,7 @@ const FRAMEWORK = new RegExp(
   [
     "^<frozen runpy>", "[\\\\/]runpy\\.py$", "[\\\\/]threading\\.py$", "[\\\\/]concurrent[\\\\/]futures[\\\\/]",
     "[\\\\/]multiprocessing[\\\\/]", "[\\\\/]contextlib\\.py$", "[\\\\/]functools\\.py$", "[\\\\/]site-packages[\\\\/](click|rubinprof|_pytest|pluggy)[\\\\/]",
-    "[\\\\/]rubinprof[\\\\/](tracker|lsst[\\\\/].*|cli[\\\\/].*)\\.py$",
+    "[\\\\/]rubinprof[\\\\/](__main__|tracker|lsst[\\\\/].*|cli[\\\\/].*)\\.py$",
     "[\\\\/]lsst[\\\\/](ctrl[\\\\/]mpexec|pipe[\\\\/]base|daf[\\\\/]butler|daf[\\\\/]relation|resources|utils|pex[\\\\/]config)[\\\\/]",
     "[\\\\/]bin[\\\\/](pipetask|butler|rubinprof[a-z-]*)$",
   ].join("|"),
