@@ -384,18 +384,35 @@ static int is_word_at_fp(const uint8_t *expr, int32_t *ret_offset)
 	return rp_cursor_u8(&c) == 0x06 && !rp_cursor_left(&c) && !c.bad;
 }
 
-int rp_cfi_row_at(struct rp_cfi_row *ret_row, uintptr_t pc)
+static int find_entry(struct entry *ret_e, uintptr_t pc)
 {
 	int known;
 	uintptr_t hdr = rp_cfi_find(pc, &known), fde = hdr ? find_fde(hdr, pc) : 0;
-	struct entry e;
 	if (!fde)
 		return RP_ENOTFOUND;
-	int err = read_fde(&e, fde);
+	int err = read_fde(ret_e, fde);
 	if (err)
 		return err;
-	if (pc < e.pc_begin || pc >= e.pc_end)
-		return RP_ENOTFOUND;
+	return pc >= ret_e->pc_begin && pc < ret_e->pc_end ? 0 : RP_ENOTFOUND;
+}
+
+int rp_cfi_range_at(uintptr_t pc, uintptr_t *ret_start, uintptr_t *ret_end)
+{
+	struct entry e;
+	int err = find_entry(&e, pc);
+	if (err)
+		return err;
+	*ret_start = e.pc_begin;
+	*ret_end = e.pc_end;
+	return 0;
+}
+
+int rp_cfi_row_at(struct rp_cfi_row *ret_row, uintptr_t pc)
+{
+	struct entry e;
+	int err = find_entry(&e, pc);
+	if (err)
+		return err;
 	struct state initial = { 0 }, s;
 	if (run(&e, e.cie_code, UINTPTR_MAX, &initial, &initial))
 		return RP_EUNSUPPORTED;

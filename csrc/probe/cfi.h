@@ -54,6 +54,9 @@ struct rp_cfi_row {
  * assembly); RP_EUNSUPPORTED: information we do not follow. */
 int rp_cfi_row_at(struct rp_cfi_row *ret_row, uintptr_t pc);
 
+/* First and past the last address of the function (or the part of one) around pc. As rp_cfi_row_at. */
+int rp_cfi_range_at(uintptr_t pc, uintptr_t *ret_start, uintptr_t *ret_end);
+
 /* The part of the stack that may be read: [low, high). */
 struct rp_cfi_bounds {
 	uintptr_t low, high;

@@ -92,6 +92,8 @@ static struct rp_stack_table *_Atomic tables;
 static _Atomic uint32_t generation_now = 1;
 static uintptr_t self_start, self_end;
 static uintptr_t main_stack_end;
+/* CPython's interpreter loop; 0 where there is none. Frames that ran when tracing began have no native_base: a walk out of one ends here. */
+static uintptr_t loop_start, loop_end;
 
 /* ---- tables ---- */
 
@@ -355,6 +357,11 @@ static uint32_t collect(struct walk *w, uint64_t *ret_addresses, uint32_t max, i
 	*ret_cut = 0;
 	while (n < max) {
 		int is_ours = w->f.pc >= self_start && w->f.pc < self_end;
+		uintptr_t inside = w->f.pc - !w->exact; /* a return address may be the first byte behind its function */
+		if (RP_UNLIKELY(inside >= loop_start && inside < loop_end)) {
+			how = WALK_NO_CALLER;
+			break;
+		}
 		uint64_t address = w->f.pc + (w->exact != 0);
 		how = step(w);
 		if (how == WALK_AT_BASE)
@@ -366,7 +373,7 @@ static uint32_t collect(struct walk *w, uint64_t *ret_addresses, uint32_t max, i
 	}
 	if (how == WALK_AT_BASE)
 		n -= n > 0;
-	*ret_cut = how == WALK_CUT || how == WALK_ON || (how == WALK_NO_CALLER && w->base);
+	*ret_cut = how == WALK_CUT || how == WALK_ON;
 	return n;
 }
 
@@ -597,6 +604,10 @@ int rp_unwind_install(void)
 {
 	rp_cfi_init();
 	find_self();
+	loop_start = loop_end = 0;
+	void *loop = dlsym(RTLD_DEFAULT, "_PyEval_EvalFrameDefault");
+	if (loop)
+		rp_cfi_range_at((uintptr_t)loop, &loop_start, &loop_end);
 	uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
 	main_stack_end = end ? *end : 0;
 	for (struct rp_stack_table *s = atomic_load(&tables); s; s = s->next)

@@ -54,7 +54,7 @@ def run_traced(extensions_path, tmp_path_factory):
         script.write_text(program)
         done = subprocess.run(
             [sys.executable, script],
-            env={**os.environ, "PYTHONPATH": str(extensions_path), "PYTHONHASHSEED": "0"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(extensions_path), os.environ.get("PYTHONPATH")])), "PYTHONHASHSEED": "0"},
             capture_output=True,
             text=True,
             timeout=120,

@@ -65,7 +65,8 @@ def test_the_trace_is_whole(everything):
 )
 def test_counts_and_bytes_of_each_function(everything, function, allocations, allocated_bytes):
     row = everything.row(function, kind="native")
-    assert (row["allocations"], row["allocated_bytes"]) == (allocations, allocated_bytes)
+    # With what it calls: a C++ function's own are those of operator new.
+    assert (row["total_allocations"], row["total_allocated_bytes"]) == (allocations, allocated_bytes)
 
 
 def test_what_was_leaked_is_told_and_nothing_else(everything):
@@ -108,16 +109,15 @@ def test_the_peak_is_right_to_the_byte_and_has_a_name(run_traced, call, function
     with_peak = run_traced(call)
     small = run_traced(call.replace(str(64 * MB + 1), str(32 * MB + 1)))
     assert with_peak.stats["peak_bytes"] - small.stats["peak_bytes"] == 32 * MB
-    # paint() holds it through a constructor that may have been inlined or not.
     holders = [row for row in with_peak.trace.table(by="function") if row["function"].partition("(")[0] == function]
-    assert sum(row["peak_bytes"] for row in holders) >= 64 * MB + 1
+    assert max(row["total_peak_bytes"] for row in holders) == 64 * MB + 1
 
 
 def test_the_peak_is_on_the_line_that_made_it(run_traced):
     program = run_traced(f"x = 1\ncounted_c.peak({64 * MB})\ny = 2")
     line = max(program.trace.table(by="line"), key=lambda row: row["peak_bytes"])
     assert line["file"].endswith("program.py")
-    assert line["line"] == 5
+    assert line["line"] == 6
     assert line["peak_bytes"] >= 64 * MB
 
 
@@ -127,19 +127,13 @@ def test_exceptions_through_hooked_frames(run_traced):
 
 def test_an_extension_imported_while_tracing_is_seen(run_traced):
     program = run_traced(
-        "import _decimal, counted_late\ncounted_late.malloc_free(77, 99)",
-        # The same file under another name: a library that nobody has loaded before.
-        setup=(
-            "import importlib.machinery, importlib.util, shutil, sys, os\n"
-            "class Late:\n"
-            "    def find_spec(name, path=None, target=None):\n"
-            "        if name == 'counted_late':\n"
-            "            copy = os.path.join(os.path.dirname(__file__), 'late.so')\n"
-            "            shutil.copy(counted_c.__file__, copy)\n"
-            "            loader = importlib.machinery.ExtensionFileLoader('counted_c', copy)\n"
-            "            return importlib.util.spec_from_loader(name, loader)\n"
-            "sys.meta_path.insert(0, Late)\n"
-        ),
+        # The same file in another place: a library that nobody has loaded before.
+        "import importlib.util, os, shutil\n"
+        "copy = shutil.copy(counted_c.__file__, os.path.dirname(__file__))\n"
+        "spec = importlib.util.spec_from_file_location('counted_c', copy)\n"
+        "late = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(late)\n"
+        "late.malloc_free(77, 99)",
     )
     assert program.row("counted_malloc_free")["allocations"] == 77
 
@@ -158,8 +152,8 @@ def test_pymalloc_counts_each_object_once(run_traced):
     program = run_traced(less, pymalloc=True)
     without = run_traced(less, pymalloc=False)
     counts = program.stats["by_allocator"]
-    assert counts["pymalloc_malloc"] >= 100000
-    assert "pymalloc_malloc" not in nonzero(without.stats["by_allocator"])
+    assert counts["pymalloc_malloc"] + counts["pymalloc_calloc"] >= 100000
+    assert not [name for name in without.stats["by_allocator"] if name.startswith("pymalloc")]
     # 133 bytes an object and 8 in the list; arenas and the malloc behind the list are not counted again.
     expected = 100000 * (sys.getsizeof(bytes(100)) + 8)
     assert expected <= program.stats["peak_bytes"] <= expected * 1.02 + MB
@@ -178,5 +172,6 @@ def test_pymalloc_goes_together_with_tracemalloc(run_traced):
 def test_pymalloc_chains_to_what_is_installed(run_traced, allocator, monkeypatch):
     monkeypatch.setitem(os.environ, "PYTHONMALLOC", allocator)
     program = run_traced("x = [bytes(200) for i in range(1000)]\ndel x", pymalloc=True)
-    assert program.stats["by_allocator"]["pymalloc_malloc"] >= 1000
+    counts = program.stats["by_allocator"]
+    assert counts["pymalloc_malloc"] + counts["pymalloc_calloc"] >= 1000
     assert program.stats["lost_events"] == 0

@@ -12,7 +12,7 @@
 #define KEEP __attribute__((noinline))
 
 static void *volatile holder;
-static void *leaked[1000];
+static void *volatile leaked[1000]; /* volatile, or the compiler leaves out blocks that nobody looks at */
 
 /* n blocks of `size`, one alive at a time. */
 KEEP static void counted_malloc_free(long n, long size)

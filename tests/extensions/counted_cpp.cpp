@@ -29,7 +29,7 @@ public:
     ~Image() { delete[] pixels; }
 
 private:
-    char *pixels;
+    char *volatile pixels; // volatile, or the compiler leaves out a block that nobody looks at
 };
 
 // One Image is alive at a time: the peak is that of the largest.

@@ -1,4 +1,4 @@
-"""Builds the two extensions in place of --build-lib; see build.py."""
+"""Builds the extensions in place of --build-lib; see build.py."""
 
 import pybind11
 from setuptools import Extension, setup
@@ -9,12 +9,15 @@ setup(
     name="rubinprof-counted",
     ext_modules=[
         Extension("counted_c", ["counted_c.c"], extra_compile_args=FLAGS),
-        Extension(
-            "counted_cpp",
-            ["counted_cpp.cpp"],
-            include_dirs=[pybind11.get_include()],
-            extra_compile_args=[*FLAGS, "-std=c++17"],
-            language="c++",
+        *(
+            Extension(
+                name,
+                [f"{name}.cpp"],
+                include_dirs=[pybind11.get_include()],
+                extra_compile_args=[*FLAGS, "-std=c++17"],
+                language="c++",
+            )
+            for name in ("counted_cpp", "timed_cpp")
         ),
     ],
 )

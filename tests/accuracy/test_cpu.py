@@ -1,0 +1,122 @@
+"""Seconds of programs whose time is known: on the CPU, asleep, waiting for a lock or for the GIL, in Python and in C++."""
+
+import pytest
+
+pytestmark = pytest.mark.linux
+
+SETUP = """\
+import threading, time
+import timed_cpp
+
+def spins():
+    return timed_cpp.spin(0.3)
+
+def sleeps():
+    time.sleep(0.3)
+
+def sleeps_native():
+    timed_cpp.sleep_native(0.3)
+
+def waits_for_a_lock():
+    timed_cpp.lock_wait(0.3)
+
+def waits_for_a_python_lock():
+    lock = threading.Lock()
+    lock.acquire()
+    threading.Timer(0.3, lock.release).start()
+    lock.acquire()
+
+def shares():
+    return timed_cpp.share(1.0)
+
+def counts(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+def fights():
+    threads = [threading.Thread(target=counts, args=(0.3,)) for _ in range(2)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+
+def beside_a_spinner():
+    sibling = threading.Thread(target=timed_cpp.spin_unlocked, args=(0.5,))
+    sibling.start()
+    sleeps()
+    sibling.join()
+"""
+
+
+@pytest.fixture(scope="module")
+def off_and_on(run_traced):
+    """One run in which each function is called once and takes 0.3 s of something."""
+    return run_traced("spins()\nsleeps()\nsleeps_native()\nwaits_for_a_lock()\nwaits_for_a_python_lock()", setup=SETUP)
+
+
+def test_spinning_is_cpu(off_and_on):
+    row = off_and_on.row("spins")
+    assert row["total_cpu_s"] == pytest.approx(0.3, rel=0.05)
+    assert row["total_wall_s"] >= 0.3
+
+
+@pytest.mark.parametrize("function", ["sleeps", "sleeps_native", "waits_for_a_lock", "waits_for_a_python_lock"])
+def test_waiting_is_not_cpu(off_and_on, function):
+    row = off_and_on.row(function)
+    assert row["total_wall_s"] >= 0.29
+    assert row["total_cpu_s"] < 0.02
+
+
+def test_waiting_for_a_lock_is_not_waiting_for_the_gil(off_and_on):
+    assert off_and_on.stats["gil_wait_s"] < 0.02
+
+
+def test_the_sum_over_the_tree_is_the_cpu_time_of_the_threads(off_and_on):
+    rows = off_and_on.trace.table(by="function")
+    assert sum(row["self_cpu_s"] for row in rows) == pytest.approx(off_and_on.stats["cpu_s"], rel=0.01)
+
+
+def test_a_function_with_70_percent_of_the_cpu_shows_70_percent(run_traced):
+    traced = run_traced("print(shares())", setup=SETUP)
+    caller = traced.row("shares")
+    heavy, light = traced.row("timed::heavy"), traced.row("timed::light")
+    assert caller["total_cpu_s"] == pytest.approx(float(traced.output), rel=0.05)
+    assert heavy["total_cpu_s"] / caller["total_cpu_s"] == pytest.approx(0.70, abs=0.05)
+    assert light["total_cpu_s"] / caller["total_cpu_s"] == pytest.approx(0.30, abs=0.05)
+
+
+def test_the_70_percent_hang_below_the_line_that_called(run_traced):
+    traced = run_traced("shares()", setup=SETUP)
+    nodes = traced.trace.tree()["nodes"]
+    (heavy,) = [n for n in nodes if n["function"].startswith("timed::heavy(")]
+    chain = [heavy]
+    while chain[-1]["parent"] >= 0:
+        chain.append(nodes[chain[-1]["parent"]])
+    assert [n["function"].partition("(")[0] for n in chain[:3]] == ["timed::heavy", "timed::share", "shares"]
+    assert heavy["total"]["cpu_s"] / chain[2]["total"]["cpu_s"] == pytest.approx(0.70, abs=0.05)
+    assert heavy["file"].endswith("timed_cpp.cpp")
+
+    caller = next(n + 1 for n, line in enumerate(SETUP.splitlines()) if "timed_cpp.share" in line)
+    lines = [row for row in traced.trace.table(by="line") if row["function"] == "shares"]
+    (line,) = [row for row in lines if row["total_cpu_s"] > 0.5]
+    assert line["line"] == caller + 2  # of the program that run_traced made of it
+
+
+def test_a_spinning_sibling_does_not_land_on_a_sleeper(run_traced):
+    traced = run_traced("beside_a_spinner()", setup=SETUP)
+    assert traced.row("sleeps")["total_cpu_s"] < 0.02
+    assert traced.row("timed::spin")["total_cpu_s"] == pytest.approx(0.5, rel=0.1)
+
+
+def test_waiting_for_the_gil_is_told_apart(run_traced):
+    traced = run_traced("fights()", setup=SETUP)
+    counting = traced.row("counts")
+    assert counting["total_cpu_s"] == pytest.approx(0.6, rel=0.1)
+    # Two threads that want 0.3 s of the GIL each: while one runs the other waits.
+    assert 0.4 < traced.stats["gil_wait_s"] < 0.8
+
+
+def test_samples_come_at_the_rate_asked_for(run_traced):
+    traced = run_traced("spins()\nspins()\nspins()", setup=SETUP, sample_hz=500)
+    if traced.stats["meta"]["sample.source"] != "perf":
+        pytest.skip("without perf the kernel's tick decides")
+    assert traced.stats["samples"] == pytest.approx(500 * 0.9, rel=0.2)
