@@ -8,8 +8,10 @@ import argparse
 import builtins
 import importlib.machinery
 import os
+import runpy
 import sys
 import types
+import zipimport
 
 from rubinprof.errors import RubinprofError
 from rubinprof.tracker import Tracker
@@ -73,12 +75,12 @@ def run(args):
         store_command=not args.no_command,
     )
     try:
-        code = program.prepare()
-    except Exception as error:  # a syntax error, a missing module: said as Python says it
-        return _report(error, skip=2)
+        program.prepare()
     except _CannotRun as reason:
         print(f"rubinprof: {reason}", file=sys.stderr)
-        return reason.status
+        return EXIT_BAD_USE
+    except Exception as error:  # a syntax error: said as Python says it
+        return _report(error)
     try:
         tracker.start()
     except (RubinprofError, OSError) as error:
@@ -86,25 +88,24 @@ def run(args):
         return EXIT_BAD_USE
     # The tracer stops at exit, after what the program registers there itself.
     try:
-        exec(code, program.main.__dict__)
+        program.run()
     except SystemExit:
+        if not program.has_begun():  # no module of that name: a trace of nothing
+            tracker.stop()
+            os.unlink(tracker.path)
         raise
     except KeyboardInterrupt as interrupt:
-        _report(interrupt, skip=1)
+        _report(interrupt)
         # Python then dies by SIGINT, once everything is put away. The traceback was shown above.
         sys.excepthook = lambda *ignored: None
         raise
     except BaseException as error:
-        sys.exit(_report(error, skip=1))
+        sys.exit(_report(error))
     return 0
 
 
-class _CannotRun(BaseException):
+class _CannotRun(Exception):
     """There is no program of that name; str() is a sentence."""
-
-    def __init__(self, sentence, status):
-        super().__init__(sentence)
-        self.status = status
 
 
 def _choose_program(args):
@@ -115,7 +116,17 @@ def _choose_program(args):
         args.parser.error("name a SCRIPT, -m MODULE or -c CODE to run")
     if kind is _Script and argv[0].startswith("-") and argv[0] != "-":
         args.parser.error(f"unknown option {argv[0]}")
+    if kind is _Script and (os.path.isdir(argv[0]) or _is_zip(argv[0])):
+        kind = _Directory
     return kind(argv)
+
+
+def _is_zip(path):
+    try:
+        zipimport.zipimporter(path)
+    except zipimport.ZipImportError:
+        return False
+    return True
 
 
 class _Program:
@@ -132,18 +143,15 @@ class _Program:
         if not sys.flags.safe_path:
             sys.path[0] = path0
 
-    def _run_package(self, name):
-        """The code of a module, found as `python -m` finds it."""
-        import runpy
+    def has_begun(self):
+        return True
 
-        try:
-            _, spec, code = runpy._get_module_details(name, runpy._Error)
-        except runpy._Error as error:
-            raise _CannotRun(error, 1) from None
-        self.main.__dict__.update(
-            __file__=spec.origin, __cached__=spec.cached, __loader__=spec.loader, __package__=spec.parent, __spec__=spec
-        )
-        return spec.origin, code
+
+class _Package(_Program):
+    """What `python -m` would run, by the function that does it there: tracebacks show it."""
+
+    def has_begun(self):
+        return self.main.__spec__ is not None  # set before the first line runs
 
 
 class _Code(_Program):
@@ -152,19 +160,41 @@ class _Code(_Program):
     def prepare(self):
         self._become_main("-c", "")
         self.main.__dict__.update(__loader__=importlib.machinery.BuiltinImporter, __spec__=None)
-        return compile(self.target, "<string>", "exec", dont_inherit=True)
+        self.code = compile(self.target, "<string>", "exec", dont_inherit=True)
+        if sys.version_info >= (3, 13):  # whose tracebacks show the lines of -c
+            import linecache
+
+            key = self.code if hasattr(linecache, "_interactive_cache") else "<string>"  # changed in 3.13.1
+            linecache._register_code(key, self.target, "<string>")
+
+    def run(self):
+        exec(self.code, self.main.__dict__)
 
 
-class _Module(_Program):
+class _Module(_Package):
     @property
     def name(self):
         return self.target
 
     def prepare(self):
         self._become_main("-m", os.getcwd())
-        origin, code = self._run_package(self.target)
-        sys.argv[0] = origin
-        return code
+
+    def run(self):
+        runpy._run_module_as_main(self.target)
+
+
+class _Directory(_Package):
+    """A directory or zip file with a __main__.py."""
+
+    @property
+    def name(self):
+        return os.path.basename(os.path.normpath(self.target))
+
+    def prepare(self):
+        self._become_main(self.target, os.path.abspath(self.target))
+
+    def run(self):
+        runpy._run_module_as_main("__main__", alter_argv=False)
 
 
 class _Script(_Program):
@@ -173,26 +203,26 @@ class _Script(_Program):
         return os.path.basename(os.path.normpath(self.target))
 
     def prepare(self):
-        if os.path.isdir(self.target) or self.target.endswith((".zip", ".pyz")):
-            self._become_main(self.target, self.target)
-            return self._run_package("__main__")[1]
+        path = os.path.abspath(self.target)
         try:
-            with open(self.target, "rb") as file:
+            with open(path, "rb") as file:
                 source = file.read()
         except OSError as error:
-            raise _CannotRun(f"can't open file {os.path.abspath(self.target)!r}: {error.strerror}", EXIT_BAD_USE) from None
-        path = os.path.abspath(self.target)
+            raise _CannotRun(f"can't open file {path!r}: {error.strerror}") from None
         self._become_main(self.target, os.path.dirname(os.path.realpath(path)))
         loader = importlib.machinery.SourceFileLoader("__main__", path)
         self.main.__dict__.update(__file__=path, __cached__=None, __loader__=loader, __spec__=None)
-        return compile(source, path, "exec", dont_inherit=True)
+        self.code = compile(source, path, "exec", dont_inherit=True)
+
+    def run(self):
+        exec(self.code, self.main.__dict__)
 
 
-def _report(error, skip):
-    """Shows an exception as the interpreter would, without our `skip` outermost frames; returns the exit status."""
+def _report(error):
+    """Shows an exception as the interpreter would, without our own outermost frames; returns the exit status."""
     traceback = error.__traceback__
-    for _ in range(skip):
-        traceback = traceback and traceback.tb_next
+    while traceback and traceback.tb_frame.f_globals.get("__name__") == __name__:
+        traceback = traceback.tb_next
     error.__traceback__ = traceback
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, traceback
     if sys.version_info >= (3, 12):

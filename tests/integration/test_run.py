@@ -1,0 +1,199 @@
+"""`rubinprof run`: the program is what plain Python runs, to the last byte and exit status."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.linux
+
+STATE_OFFSET, COMPLETE = 68, 2
+
+# What a program can see of how it was started, and the ways in which it can end.
+PROGRAM = """
+import atexit, os, signal, sys, threading
+print(sys.argv, __name__, __package__, __spec__ and __spec__.name, os.path.basename(__file__), sys.path[0])
+print(sys.modules["__main__"].__dict__ is globals(), sorted(name for name in globals() if name.startswith("__")))
+atexit.register(print, "atexit")
+
+def fail():
+    raise ValueError("deliberate")
+
+def chain():
+    try:
+        fail()
+    except ValueError as error:
+        raise RuntimeError("from it") from error
+
+class Shy(Exception):
+    def __str__(self):
+        raise TypeError("no text")
+
+def hook(kind, error, traceback):
+    print("hook", kind, traceback.tb_frame.f_code.co_name, traceback.tb_lineno)
+
+def late():
+    threading.Timer(0.05, print, ["late thread"]).start()
+
+ends = {
+    "nothing": lambda: None,
+    "exit_0": lambda: sys.exit(),
+    "exit_7": lambda: sys.exit(7),
+    "exit_text": lambda: sys.exit("a last word"),
+    "exit_big": lambda: sys.exit(1 << 40),
+    "raise": fail,
+    "chain": chain,
+    "shy": lambda: (_ for _ in ()).throw(Shy()),
+    "interrupt": lambda: signal.raise_signal(signal.SIGINT),
+    "own_hook": lambda: (setattr(sys, "excepthook", hook), fail()),
+    "os_exit": lambda: os._exit(9),
+    "term": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "abort": os.abort,
+    "late": late,
+    "recursion": lambda: (lambda f: f(f))(lambda f: f(f)),
+    "exec": lambda: (sys.stdout.flush(), os.execv(sys.executable, [sys.executable, "-c", "print('another')"])),
+    "closed_stdout": lambda: os.close(1),
+    "nested_exit": lambda: exec("raise SystemExit(5)"),
+}
+sys.stdout.flush()
+ends[sys.argv[1]]()
+"""
+ENDS = [line.split('"')[1] for line in PROGRAM.split("ends = {")[1].split("}")[0].splitlines() if line.strip()]
+# Those after which nobody could complete the trace: by definition, or because nobody is asked.
+KILLED = {"term", "kill", "abort", "exec"}
+
+
+def both(cwd, args, stdin=""):
+    """(status, stdout, stderr) of plain Python, the same of `rubinprof run`, and the traces written."""
+    os.makedirs(cwd / "traces")
+    results = []
+    for prefix in ([sys.executable], [sys.executable, "-m", "rubinprof", "run", "-o", "traces"]):
+        done = subprocess.run([*prefix, *args], cwd=cwd, capture_output=True, text=True, input=stdin, timeout=60)
+        results.append((done.returncode, done.stdout, done.stderr))
+    return *results, [cwd / "traces" / name for name in os.listdir(cwd / "traces")]
+
+
+def is_complete(path):
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    return int.from_bytes(head[STATE_OFFSET : STATE_OFFSET + 4], "little") == COMPLETE
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_script_ends_as_untraced(tmp_path, end):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    plain, traced, traces = both(tmp_path, ["program.py", end, "--an-option"])
+    if end == "recursion":  # the frames of rubinprof below the program are part of the limit
+        plain, traced = ((status, out, re.sub(r"repeated \d+ more", "repeated", err)) for status, out, err in (plain, traced))
+    assert traced == plain
+    assert len(traces) == 1
+    assert is_complete(traces[0]) == (end not in KILLED)
+
+
+def test_a_module_is_run_as_python_runs_it(tmp_path):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "package" / "module.py").write_text(PROGRAM)
+    (tmp_path / "package" / "__main__.py").write_text("import sys; print('main', sys.argv, __package__)")
+    plain, traced, traces = both(tmp_path, ["-m", "package.module", "raise"])
+    assert traced == plain
+    assert all(map(is_complete, traces))
+    os.rename(tmp_path / "traces", tmp_path / "traces of the module")
+    plain, traced, _ = both(tmp_path, ["-m", "package", "-x"])
+    assert traced == plain
+    assert plain[0] == 0
+
+
+@pytest.mark.parametrize("code", ["import sys; print(sys.argv, __name__, sys.path[0])", "1/0", "def f(:", "print(input())"])
+def test_code_is_run_as_python_runs_it(tmp_path, code):
+    plain, traced, _ = both(tmp_path, ["-c", code, "-x", "y"], stdin="a line\n")
+    assert traced == plain
+
+
+def test_directories_and_zip_files_are_programs(tmp_path):
+    import zipfile
+
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__main__.py").write_text("import sys; print(sys.argv, sys.path[0], __package__)")
+    with zipfile.ZipFile(tmp_path / "app.zip", "w") as file:
+        file.write(tmp_path / "app" / "__main__.py", "__main__.py")
+    for target in ("app", "app.zip"):
+        plain, traced, traces = both(tmp_path, [target, "x"])
+        assert traced == plain
+        assert plain[0] == 0
+        for path in traces:
+            path.unlink()
+        (tmp_path / "traces").rmdir()
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["missing.py"], 2, "can't open file"),
+        (["-m", "missing_module"], 1, "No module named missing_module"),
+        (["--unknown", "x.py"], 2, "--unknown"),
+        (["--sample-hz", "many", "x.py"], 2, "sample-hz"),
+        ([], 2, "SCRIPT"),
+        (["-o", "/proc/no/such.rprof", "-c", "pass"], 2, "cannot be created"),
+        (["--cpu", "sometimes", "-c", "pass"], 2, "--cpu"),
+    ],
+)
+def test_bad_use_is_one_sentence(tmp_path, args, status, words):
+    done = subprocess.run(
+        [sys.executable, "-m", "rubinprof", "run", *args], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == status
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_interrupt_from_outside_is_a_death_by_signal(tmp_path):
+    program = "import time; print('ready', flush=True); time.sleep(60)"
+    done = subprocess.Popen(
+        [sys.executable, "-m", "rubinprof", "run", "-o", "x.rprof", "-c", program],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert done.stdout.readline() == "ready\n"
+    done.send_signal(signal.SIGINT)
+    _, said = done.communicate(timeout=30)
+    assert done.returncode == -signal.SIGINT
+    assert said.rstrip().endswith("KeyboardInterrupt")
+    assert "rubinprof" not in said
+    assert is_complete(tmp_path / "x.rprof")
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing_works(tmp_path, method):
+    (tmp_path / "program.py").write_text(
+        "import multiprocessing, sys\n"
+        "def work(n):\n"
+        "    return n, sum(range(n))\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context(sys.argv[1])\n"
+        "    workers = [context.Process(target=work, args=(n,)) for n in range(3)]\n"
+        "    [worker.start() for worker in workers]\n"
+        "    [worker.join() for worker in workers]\n"
+        "    with context.Pool(2) as pool:\n"
+        "        print(pool.map(work, range(5)), [worker.exitcode for worker in workers])\n"
+    )
+    plain, traced, traces = both(tmp_path, ["program.py", method])
+    assert traced == plain
+    if method == "fork":
+        assert len(traces) == 6  # the program, three processes, a pool of two
+        assert sum(map(is_complete, traces)) >= 4  # a pool kills its workers
+
+
+def test_the_trace_file_keeps_its_name_when_asked_to_replace(tmp_path):
+    command = [sys.executable, "-m", "rubinprof", "run", "-o", "x.rprof", "-c", "pass"]
+    assert subprocess.run(command, cwd=tmp_path).returncode == 0
+    refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "exists already" in refused.stderr
+    command.insert(4, "--force")
+    assert subprocess.run(command, cwd=tmp_path).returncode == 0
+    assert os.listdir(tmp_path) == ["x.rprof"]

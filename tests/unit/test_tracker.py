@@ -1,0 +1,303 @@
+"""Tracker and region as a program uses them. Each test runs a small program, because tracing changes its process."""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+STATE_OFFSET, COMPLETE = 68, 2
+
+
+def python(source, *args, cwd, status=0, **env):
+    """Run a program in a fresh interpreter; returns its standard output."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(source), *args],
+        cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert done.stderr == "" or status, done.stderr
+    return done.stdout
+
+
+def is_complete(path):
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    assert head[:8] == b"\x89RPROF\r\n"
+    return int.from_bytes(head[STATE_OFFSET : STATE_OFFSET + 4], "little") == COMPLETE
+
+
+@pytest.mark.linux
+def test_default_name_says_program_host_pid_and_start(tmp_path):
+    program = "import rubinprof\nwith rubinprof.Tracker() as t: print(t.path)"
+    (tmp_path / "my prog.py").write_text(program)
+    done = subprocess.run([sys.executable, "my prog.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    path = done.stdout.strip()
+    assert os.path.dirname(path) == str(tmp_path)
+    assert re.fullmatch(r"rubinprof-my_prog-[A-Za-z0-9._-]+-\d+-\d{8}T\d{6}\.rprof", os.path.basename(path))
+    assert is_complete(path)
+    assert os.stat(path).st_mode & 0o077 == 0
+
+
+@pytest.mark.linux
+def test_names_in_a_directory_do_not_collide(tmp_path):
+    out = python(
+        """
+        import rubinprof
+        for _ in range(3):
+            with rubinprof.Tracker(".") as tracker:
+                print(tracker.path)
+        """,
+        cwd=tmp_path,
+    )
+    assert len(set(out.split())) == 3
+    assert all(is_complete(path) for path in out.split())
+
+
+@pytest.mark.linux
+def test_an_existing_file_is_never_overwritten_unasked(tmp_path):
+    (tmp_path / "x.rprof").write_bytes(b"precious")
+    out = python(
+        """
+        import rubinprof
+        try:
+            rubinprof.Tracker("x.rprof").start()
+        except rubinprof.TracerError as error:
+            print(error)
+        print(rubinprof.is_active(), open("x.rprof").read())
+        with rubinprof.Tracker("x.rprof", overwrite=True):
+            pass
+        """,
+        cwd=tmp_path,
+    )
+    assert "x.rprof cannot be created: the file exists already" in out
+    assert "False precious" in out
+    assert is_complete(tmp_path / "x.rprof")
+
+
+@pytest.mark.linux
+def test_no_symlink_is_followed(tmp_path):
+    (tmp_path / "x.rprof").symlink_to(tmp_path / "elsewhere")
+    python(
+        """
+        import rubinprof
+        try:
+            rubinprof.Tracker("x.rprof").start()
+        except rubinprof.TracerError:
+            pass
+        else:
+            raise SystemExit("started")
+        """,
+        cwd=tmp_path,
+    )
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.linux
+def test_a_nested_tracker_shares_the_outer_one(tmp_path):
+    out = python(
+        """
+        import rubinprof
+        with rubinprof.Tracker("outer.rprof") as outer:
+            with rubinprof.Tracker("inner.rprof") as inner:
+                assert inner.path == outer.path
+            print(rubinprof.is_active())
+        print(rubinprof.is_active())
+        """,
+        cwd=tmp_path,
+    )
+    assert out.split() == ["True", "False"]
+    assert os.listdir(tmp_path) == ["outer.rprof"]
+
+
+@pytest.mark.linux
+def test_what_tracing_replaces_is_put_back(tmp_path):
+    python(
+        """
+        import os, posix, rubinprof
+        for _ in range(2):
+            with rubinprof.Tracker():
+                assert os._exit is not posix._exit
+        for name in ("_exit", "fork", "forkpty", "execv", "execve"):
+            assert getattr(os, name) is getattr(posix, name)
+        """,
+        cwd=tmp_path,
+    )
+
+
+@pytest.mark.linux
+def test_the_trace_is_completed_at_exit(tmp_path):
+    python("import rubinprof; rubinprof.Tracker('x.rprof').start()", cwd=tmp_path)
+    assert is_complete(tmp_path / "x.rprof")
+
+
+@pytest.mark.linux
+def test_bad_arguments_are_refused_before_anything_starts(tmp_path):
+    out = python(
+        """
+        import rubinprof
+        for bad in ({"cpu": "fast"}, {"memory": ""}):
+            try:
+                rubinprof.Tracker(**bad)
+            except ValueError as error:
+                print(error)
+        """,
+        cwd=tmp_path,
+    )
+    assert out.splitlines() == [
+        "cpu must be 'exact', 'sampled' or 'off', not 'fast'",
+        "memory must be 'exact', 'sampled' or 'off', not ''",
+    ]
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.linux
+def test_a_fork_goes_on_in_a_file_of_its_own(tmp_path):
+    out = python(
+        """
+        import os, rubinprof
+        with rubinprof.Tracker("x.rprof") as tracker:
+            pid = os.fork()
+            print(tracker.path, flush=True)
+        if pid == 0:
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        """,
+        cwd=tmp_path,
+    )
+    paths = set(out.split())
+    assert len(paths) == 2
+    assert {str(tmp_path / name) for name in os.listdir(tmp_path)} == paths
+    assert all(is_complete(path) for path in paths)
+
+
+@pytest.mark.linux
+def test_a_fork_is_left_alone_when_asked(tmp_path):
+    out = python(
+        """
+        import os, posix, rubinprof
+        with rubinprof.Tracker("x.rprof", follow_fork=False):
+            pid = os.fork()
+            if pid == 0:
+                print(rubinprof.is_active(), os._exit is posix._exit, flush=True)
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        """,
+        cwd=tmp_path,
+    )
+    assert out.split() == ["False", "True"]
+    assert os.listdir(tmp_path) == ["x.rprof"]
+    assert is_complete(tmp_path / "x.rprof")
+
+
+@pytest.mark.linux
+def test_a_fork_warns_as_it_would_untraced(tmp_path):
+    program = """
+        import os, sys, threading, warnings
+        warnings.simplefilter("always")
+        if sys.argv[1] == "traced":
+            import rubinprof
+            rubinprof.Tracker().start()
+        for other_thread in (False, True):
+            event = threading.Event()
+            if other_thread:
+                threading.Thread(target=event.wait).start()
+            with warnings.catch_warnings(record=True) as caught:
+                pid = os.fork()
+                if pid == 0:
+                    os._exit(0)
+            os.waitpid(pid, 0)
+            print(len(caught))
+            event.set()
+        """
+    assert python(program, "traced", cwd=tmp_path) == python(program, "plain", cwd=tmp_path)
+
+
+@pytest.mark.linux
+def test_regions_nest_and_carry_labels(tmp_path):
+    pytest.importorskip("rubinprof._analyze")
+    python(
+        """
+        import asyncio, rubinprof
+
+        @rubinprof.region("called", kind="function")
+        def called():
+            return 1
+
+        @rubinprof.region("generated")
+        def generated():
+            yield from range(3)
+
+        async def task(n):
+            async with rubinprof.region("task", n=n):
+                await asyncio.sleep(0.01)
+                with rubinprof.region("inner", n=n):
+                    await asyncio.sleep(0)
+
+        async def tasks():
+            await asyncio.gather(task(1), task(2))
+
+        with rubinprof.region("before"):  # no tracker: nothing happens
+            pass
+        with rubinprof.Tracker("x.rprof"):
+            with rubinprof.region("outer", detector=10, visit="a") as outer:
+                outer.label(visit="b", status="done")
+                called(), called(), list(generated())
+            asyncio.run(tasks())
+            rubinprof.region("open").__enter__()
+        """,
+        cwd=tmp_path,
+    )
+    import rubinprof
+
+    regions = rubinprof.open(tmp_path / "x.rprof").regions()
+    names = [region["name"] for region in regions]
+    assert sorted(names) == sorted(["outer", "called", "called", "generated", "task", "task", "inner", "inner", "open"])
+    outer = next(r for r in regions if r["name"] == "outer")
+    assert outer["labels"] == {"detector": "10", "visit": "b", "status": "done"}
+    by_id = {region["id"]: region for region in regions}
+    for region in regions:
+        if region["name"] == "called":
+            assert by_id[region["parent"]]["name"] == "outer"
+        if region["name"] == "inner":
+            assert by_id[region["parent"]]["labels"] == region["labels"]
+
+
+def test_regions_work_without_a_tracker():
+    import asyncio
+
+    import rubinprof
+
+    with rubinprof.region("x", a=1) as region:
+        assert region.id == 0
+        region.label(b=2)
+
+    @rubinprof.region("y")
+    async def coroutine():
+        return 5
+
+    @rubinprof.region("z")
+    def generator():
+        return (yield 1)
+
+    assert asyncio.run(coroutine()) == 5
+    assert list(generator()) == [1]
+    with pytest.raises(TypeError, match="@region"):
+
+        @rubinprof.region
+        def forgotten():
+            pass
+
+
+def test_without_the_capture_half_the_sentence_is_clear(monkeypatch):
+    from rubinprof import TracerError, tracker
+
+    monkeypatch.setattr(tracker, "_capture", None)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert not tracker.is_active()
+    tracker.sync()
+    with pytest.raises(TracerError, match="works on Linux only"):
+        tracker.Tracker().start()
