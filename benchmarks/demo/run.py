@@ -19,6 +19,15 @@ HERE = Path(__file__).resolve().parent
 INPUTS = "demo/inputs"
 RUN = "demo/run"
 
+QUIET = {
+    "": "WARNING",
+    "lsst.pipe.base.mp_graph_executor": "INFO",
+    # These two miss packages that nothing here needs: eups and pandas.
+    "lsst.utils.packages": "ERROR",
+    "lsst.daf.butler._storage_class": "ERROR",
+}
+"""How much the middleware tells of itself, by logger."""
+
 
 def main():
     """Run all steps in order; return the exit code."""
@@ -26,13 +35,13 @@ def main():
     workdir = Path(options.workdir or tempfile.mkdtemp(prefix="rubinprof-demo-")).resolve()
     workdir.mkdir(parents=True, exist_ok=True)
     repo, graph = workdir / "repo", workdir / "graph.qg"
-    traces = Path(options.trace).resolve() if options.trace else workdir / "traces"
+    traces = None if options.untraced else Path(options.trace or workdir / "traces").resolve()
     try:
         clear_earlier_run(repo, traces)
         step("Making the repository", [sys.executable, HERE / "make_repo.py", repo])
         step("Building the quantum graph", qgraph_command(repo, graph))
-        step("Running the pipeline", run_command(repo, graph, options.jobs, None if options.untraced else traces))
-        if not options.untraced:
+        step("Running the pipeline", run_command(repo, graph, options.jobs, traces))
+        if traces:
             show_traces(traces, workdir / "flamegraph.html")
     except DemoError as error:
         print(error, file=sys.stderr)
@@ -74,14 +83,15 @@ def clear_earlier_run(repo, traces):
     """
     if (repo / "butler.yaml").exists():
         shutil.rmtree(repo)
-    if traces.is_dir() and any(traces.iterdir()):
+    if traces and traces.is_dir() and any(traces.iterdir()):
         raise DemoError(f"{traces} is not empty: name another directory with --trace, or remove it.", code=2)
 
 
 def qgraph_command(repo, graph):
     """Return the command that plans the quanta."""
     return [
-        *[program("pipetask"), "--log-level", "WARNING", "qgraph"],
+        *pipetask(),
+        "qgraph",
         *["-b", repo, "-i", INPUTS, "--output-run", RUN],
         *["-p", HERE / "pipeline.yaml", "-q", graph],
     ]
@@ -92,12 +102,12 @@ def run_command(repo, graph, jobs, traces):
     where to.
     """
     command = [
-        *[program("pipetask"), "--log-level", "WARNING"],
-        *["--log-level", "lsst.pipe.base.mp_graph_executor=INFO", "run"],
+        *pipetask(),
+        "run",
         *["-b", repo, "-i", INPUTS, "--output-run", RUN],
         *["-g", graph, "-j", str(jobs), "--register-dataset-types"],
     ]
-    return command if traces is None else [*command, "--rubinprof", traces]
+    return [*command, "--rubinprof", traces] if traces else command
 
 
 def show_traces(traces, page):
@@ -109,12 +119,13 @@ def show_traces(traces, page):
     print(f"\nTraces:      {traces}\nFlame graph: {page}")
 
 
-def program(name):
-    """Return the path of a program installed beside this Python."""
-    path = Path(sys.executable).with_name(name)
+def pipetask():
+    """Return the beginning of a command: pipetask beside this Python."""
+    path = Path(sys.executable).with_name("pipetask")
     if not path.exists():
-        raise DemoError(f"{name} is not installed: pip install -r {HERE / 'requirements.txt'}", code=2)
-    return path
+        raise DemoError(f"pipetask is not installed: pip install -r {HERE / 'requirements.txt'}", code=2)
+    levels = [f"{logger}={level}" if logger else level for logger, level in QUIET.items()]
+    return [path, "--log-level", ",".join(levels)]
 
 
 def step(title, command):

@@ -88,13 +88,22 @@ class TraceDirectory(click.ParamType):
     name = "directory"
 
     def convert(self, value, param, ctx):
-        """Check the directory now: later, in a worker, it would cost a trace."""
+        """Check now what would later, in a worker, only cost a trace and a warning."""
         if not isinstance(value, str):
             return value
+        must_be_able_to_trace()
         make_writable(value)
         from .task_factory import TracingTaskFactory
 
         return TracingTaskFactory(value)
+
+
+def must_be_able_to_trace():
+    """Refuse to go on where the capture half of rubinprof is absent."""
+    try:
+        importlib.import_module("rubinprof._capture")
+    except ImportError as error:
+        raise UsageSentence(f"{FLAG} cannot trace here: {error}.") from error
 
 
 def make_writable(directory):

@@ -36,11 +36,12 @@ class ProcessTrace:
         self._options = options
         self._single_quantum = single_quantum
         self._tracker = None
+        self._has_failed = False
         self._pid = os.getpid()
 
     def start(self):
-        """Start the trace, unless it runs already."""
-        if self._tracker is not None:
+        """Start the trace, unless it runs already or could not be started."""
+        if self._tracker is not None or self._has_failed:
             return
         try:
             shard = os.path.join(self._directory, os.urandom(1).hex())
@@ -48,6 +49,7 @@ class ProcessTrace:
             tracker = rubinprof.Tracker(shard, **self._options)
             tracker.start()
         except Exception as error:
+            self._has_failed = True
             _LOG.warning("rubinprof does not trace process %d: %s", self._pid, error)
             return
         self._tracker = tracker
