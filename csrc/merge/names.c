@@ -134,6 +134,12 @@ static void shorten(struct out *o, const char *s, size_t n, int depth)
 {
 	for (size_t i = 0; i < n;) {
 		size_t used = put_whole(o, s + i, n - i);
+		if (!used && s[i] == '{') {
+			/* {lambda(double)#1}: part of a name, whole. */
+			const char *close = memchr(s + i, '}', n - i);
+			used = close ? (size_t)(close - s) - i + 1 : 0;
+			put(o, s + i, used);
+		}
 		if (!used && s[i] == 'o')
 			used = put_operator(o, s + i, n - i);
 		size_t len = !used && (s[i] == '<' || s[i] == '(') ? bracket(s + i, n - i) : 0;

@@ -1,0 +1,47 @@
+/* A block that was lost: the rest is read, the gap is told, and its time belongs to no function. */
+#include "../harness.h"
+#include "../report_reader.h"
+#include "../trace_writer.h"
+
+int main(void)
+{
+	struct tw w;
+	const uint64_t stack[] = { (uint64_t)TW_NONE << 32 | 1 };
+
+	tw_open(&w, "lost.rprof");
+	tw_clock(&w);
+	tw_code(&w, 1, "main", "/x/m.py", 1, RP_STR(""));
+	tw_code(&w, 2, "f", "/x/m.py", 5, RP_STR(""));
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_enter(t, 10, 1, TW_NONE);
+	tw_cpu(t, 0, 1000);
+	tw_enter(t, 10, 2, 1);
+	tw_flush(t);
+	tw_exit(t, 500); /* this block will be missing */
+	t->lose_next = 1;
+	tw_flush(t);
+	tw_context(t, 500, RP_CONTEXT_BUFFER, stack, 1);
+	tw_cpu(t, 0, 1510);
+	tw_more(t, 0, RP_MORE_LOST, 7, 4096, 2);
+	tw_exit(t, 20);
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	const char *json = rr_report("lost.rprof", "table", NULL);
+	CHECK_INT(rr_number(rr_row(json, "main"), "self_wall_s") * 1e9 + 0.5, 30);
+	CHECK_INT(rr_number(rr_row(json, "[events lost]"), "self_wall_s") * 1e9 + 0.5, 1000);
+	CHECK_INT(rr_number(rr_row(json, "[events lost]"), "self_cpu_s") * 1e9 + 0.5, 500);
+	json = rr_report("lost.rprof", "stats", NULL);
+	CHECK_INT(rr_number(json, "lost_events"), 7);
+	CHECK_INT(rr_number(json, "lost_bytes"), 4096);
+	CHECK_INT(rr_number(json, "lost_blocks"), 1);
+	CHECK_INT(rr_number(json, "cpu_s") * 1e9 + 0.5, 530);
+	json = rr_report("lost.rprof", "verify", NULL);
+	CHECK(strstr(json, "\"whole\":false"));
+	CHECK_INT(rr_number(json, "missing_blocks"), 1);
+	const char *gap = strstr(json, "\"gaps\":[{");
+	CHECK(gap);
+	CHECK_INT(rr_number(gap, "from_s") * 1e9 + 0.5, 20);
+	CHECK_INT(rr_number(gap, "thread"), 1);
+	rp_buf_release(&rr_json);
+	return 0;
+}

@@ -1,0 +1,69 @@
+/* Regions: nested, peaks and leaks of their own, labels replaced later, unfinished when the trace was killed, and as a filter. */
+#include "../harness.h"
+#include "../report_reader.h"
+#include "../trace_writer.h"
+
+int main(void)
+{
+	struct tw w;
+	const struct rp_label late = { RP_STR("status"), RP_STR("done") };
+
+	tw_open(&w, "regions.rprof");
+	tw_clock(&w);
+	tw_code(&w, 1, "a", "/x/a.py", 1, RP_STR(""));
+	tw_code(&w, 2, "b", "/x/b.py", 1, RP_STR(""));
+	tw_region_def(&w, 1, 0, "outer", "status", "running");
+	tw_region_def(&w, 2, 1, "inner", "", "");
+	tw_region_def(&w, 3, 0, "open", "", "");
+	TW_DEF(&w, rp_def_put_labels(w.defs_at, w.defs_end, 1, &late, 1));
+	struct tw_thread *t = tw_thread(&w, 1), *u = tw_thread(&w, 2);
+	tw_enter(t, 10, 1, TW_NONE);
+	tw_enter(u, 10, 2, TW_NONE);
+	tw_alloc(t, 10, 0x1000, 1000, 1, 0); /* before all regions */
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 1);
+	tw_alloc(t, 10, 0x2000, 200, 1, 0);
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 2);
+	tw_alloc(u, 45, 0x3000, 5000, 1, 0); /* at 55, by the other thread */
+	tw_free(u, 5, 0x3000);
+	tw_alloc(t, 20, 0x4000, 30, 1, 0);
+	tw_region(t, 30, RP_EV_REGION_END, 2); /* 30 bytes of it live */
+	tw_free(t, 10, 0x4000);
+	tw_free(t, 10, 0x1000);
+	tw_region(t, 10, RP_EV_REGION_END, 1); /* 200 live */
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 3);
+	tw_enter(t, 10, 2, 1);
+	tw_close(&w, RP_STATE_RUNNING);
+
+	const char *json = rr_report("regions.rprof", "regions", NULL), *outer = strstr(json, "\"index\":0"),
+		   *inner = strstr(json, "\"index\":1"), *open = strstr(json, "\"index\":2");
+	CHECK(outer && inner && open);
+	CHECK(strstr(outer, "\"status\":\"done\""));
+	CHECK(!strstr(json, "running"));
+	CHECK_INT(rr_number(outer, "wall_s") * 1e9 + 0.5, 100);
+	CHECK_INT(rr_number(outer, "peak_bytes"), 6200);
+	CHECK_INT(rr_number(outer, "peak_above_start_bytes"), 5200);
+	CHECK_INT(rr_number(outer, "leaked_bytes"), 200);
+	CHECK_INT(rr_number(outer, "allocations"), 3);
+	CHECK_INT(rr_number(inner, "parent"), 0);
+	CHECK_INT(rr_number(inner, "leaked_bytes"), 30);
+	CHECK_INT(rr_number(inner, "start_bytes"), 1200);
+	CHECK_INT(rr_number(inner, "peak_bytes"), 6200);
+	CHECK_INT(rr_number(inner, "wall_s") * 1e9 + 0.5, 50);
+	CHECK(strncmp(rr_find(outer, "unfinished"), "false", 5) == 0);
+	CHECK(strncmp(rr_find(open, "unfinished"), "true", 4) == 0);
+	CHECK_INT(rr_number(open, "calls"), 1);
+
+	struct rp_report_options only = RP_REPORT_OPTIONS_INIT;
+	only.format = RP_FORMAT_JSON;
+	only.region = "inner";
+	json = rr_report("regions.rprof", "table", &only);
+	CHECK_INT(rr_number(rr_row(json, "a"), "allocated_bytes"), 30);
+	CHECK_INT(rr_number(rr_row(json, "a"), "leaked_bytes"), 30);
+	CHECK_INT(rr_number(rr_row(json, "a"), "total_wall_s") * 1e9 + 0.5, 50);
+	CHECK_INT(rr_number(rr_row(json, "b"), "allocated_bytes"), 5000);
+	only.region = "2";
+	json = rr_report("regions.rprof", "table", &only);
+	CHECK_INT(rr_number(rr_row(json, "b"), "calls"), 1);
+	rp_buf_release(&rr_json);
+	return 0;
+}
