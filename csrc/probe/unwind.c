@@ -25,8 +25,8 @@
 #include "probe/elf_walk.h"
 #include "probe/probe.h"
 
-#define ROWS (1u << 11)        /* code addresses on stacks at allocations: a few hundred in most programs */
-#define SIGNAL_ROWS (1u << 10)
+#define ROWS (1u << 13)        /* open addressing; code addresses on stacks at allocations: a few hundred to a few thousand */
+#define SIGNAL_ROWS (1u << 12)
 #define SETS (1u << 11)
 #define WAYS 4u
 #define INDEX (1u << 16)       /* open addressing over the interned stacks, at most half full */
@@ -71,6 +71,7 @@ struct rp_stack_table {
 	struct rp_stack_table *next; /* all tables ever made; kept for reuse */
 	_Atomic int in_use;
 	uint32_t generation, signal_generation;
+	uint32_t rows_used, signal_rows_used;
 	uint32_t last_id;
 	uint32_t n_interned;
 	uint32_t arena_used;
@@ -141,9 +142,16 @@ static void forget_stacks(struct rp_stack_table *s)
 	s->counts.forgets++;
 }
 
+static void forget_signal_rows(struct rp_stack_table *s)
+{
+	memset(s->signal_rows, 0, sizeof s->signal_rows);
+	s->signal_rows_used = 0;
+}
+
 static void forget_all(struct rp_stack_table *s, uint32_t generation)
 {
 	memset(s->rows, 0, sizeof s->rows);
+	s->rows_used = 0;
 	forget_stacks(s);
 	s->generation = generation;
 }
@@ -152,7 +160,7 @@ static struct rp_stack_table *make_table(struct rp_thread *t)
 {
 	struct rp_stack_table *s = take_free_table();
 	if (s) {
-		memset(s->signal_rows, 0, sizeof s->signal_rows);
+		forget_signal_rows(s);
 		forget_all(s, 0);
 		memset(&s->counts, 0, sizeof s->counts);
 		s->last_id = 0;
@@ -216,6 +224,7 @@ struct walk {
 	struct rp_cfi_bounds bounds;
 	struct step *rows; /* NULL: none to use */
 	uint32_t rows_mask;
+	uint32_t *rows_used;
 	struct rp_unwind_counts *counts;
 
 	/* what decided the walk: for layer 1 */
@@ -324,11 +333,21 @@ static enum walk_state step_compact(struct walk *w, const struct step *s)
 	return w->f.pc ? WALK_ON : WALK_NO_CALLER;
 }
 
+/* The row of this address, or the empty place where it belongs. */
+RP_INLINE struct step *find_row(const struct walk *w, uintptr_t key)
+{
+	for (uint32_t i = mix(key);; i++) {
+		struct step *s = &w->rows[i & w->rows_mask];
+		if (RP_LIKELY(s->key == key) || !s->key)
+			return s;
+	}
+}
+
 /* To the caller of w->f. After WALK_AT_BASE w->f is the evaluator call itself (or what lies above it). */
 static enum walk_state step(struct walk *w)
 {
 	uintptr_t key = w->f.pc - !w->exact;
-	struct step *s = w->rows ? &w->rows[mix(key) & w->rows_mask] : NULL;
+	struct step *s = w->rows ? find_row(w, key) : NULL;
 	if (RP_LIKELY(s && s->key == key && s->kind != RP_CFI_CFA_EXPR))
 		return step_compact(w, s);
 	struct rp_cfi_row row;
@@ -343,8 +362,14 @@ static enum walk_state step(struct walk *w)
 		return WALK_CUT;
 	}
 	compact(&fresh, key, &row);
-	if (s)
+	if (s && !s->key) {
+		if (++*w->rows_used > w->rows_mask / 4 * 3) { /* a program with more code than most: begin again */
+			memset(w->rows, 0, (w->rows_mask + 1) * sizeof *w->rows);
+			*w->rows_used = 1;
+			s = find_row(w, key);
+		}
 		*s = fresh;
+	}
 	return fresh.kind == RP_CFI_CFA_EXPR ? step_by_row(w, &row) : step_compact(w, &fresh);
 }
 
@@ -484,6 +509,7 @@ RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_t
 	w.exact = 0;
 	w.rows = s->rows;
 	w.rows_mask = ROWS - 1;
+	w.rows_used = &s->rows_used;
 	w.counts = &s->counts;
 	w.hook_frame = frame;
 	w.repeatable = 1;
@@ -544,6 +570,7 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *r
 	w.exact = 1;
 	w.rows = s ? s->signal_rows : NULL;
 	w.rows_mask = SIGNAL_ROWS - 1;
+	w.rows_used = s ? &s->signal_rows_used : NULL;
 	w.counts = NULL;
 	w.hook_frame = UINTPTR_MAX; /* nothing is noted */
 	w.repeatable = 0;
@@ -552,7 +579,7 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *r
 	if (s) {
 		uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
 		if (s->signal_generation != generation)
-			memset(s->signal_rows, 0, sizeof s->signal_rows);
+			forget_signal_rows(s);
 		s->signal_generation = generation;
 	}
 	/* In an epilogue the frame pointer's slot is popped already, and its rule still points there: the red zone keeps it. */
