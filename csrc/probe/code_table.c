@@ -1,5 +1,7 @@
 #include "probe/code_table.h"
 
+#include "probe/class_init.h"
+
 static _Atomic uint32_t codes;
 
 int rp_code_table_init(void)
@@ -76,6 +78,8 @@ static uint32_t define(rp_pyframe *f)
 		Py_XDECREF(owned[i]);
 	if (id != RP_CODE_UNKNOWN && rp_code_extra_set(code, (uint64_t)rp_record_session() << 32 | id) < 0)
 		PyErr_Clear(); /* out of memory: it is defined again when seen again */
+	if (id != RP_CODE_HIDDEN)
+		rp_class_init_watch_code(code);
 	PyErr_Restore(type, value, traceback);
 	return id;
 }

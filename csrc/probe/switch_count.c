@@ -84,6 +84,22 @@ static int open_event(int signo, uint64_t period_ns)
 	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+/* Maps the event and closes its descriptor: the mapping keeps the event alive. NULL when refused. */
+static void *start_event(int fd, int signo, unsigned long how, unsigned long times)
+{
+	void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED) {
+		keep_reason("mmap of the perf page", errno);
+		page = NULL;
+	} else if (direct_signals(fd, signo) || ioctl(fd, how, times)) {
+		keep_reason("perf event", errno);
+		munmap(page, (size_t)sysconf(_SC_PAGESIZE));
+		page = NULL;
+	}
+	close(fd);
+	return page;
+}
+
 void *rp_switch_count_open(struct rp_thread *t, int signo, uint64_t period_ns)
 {
 	int fd = open_event(signo, period_ns);
@@ -91,27 +107,28 @@ void *rp_switch_count_open(struct rp_thread *t, int signo, uint64_t period_ns)
 		keep_reason("perf_event_open", errno);
 		return NULL;
 	}
-	void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, 0);
-	if (page == MAP_FAILED) {
-		keep_reason("mmap of the perf page", errno);
-		close(fd);
-		return NULL;
+	void *page = start_event(fd, signo, PERF_EVENT_IOC_ENABLE, 0);
+	if (page) {
+		t->switch_count = &((struct perf_event_mmap_page *)page)->lock;
+		t->switch_seen = *t->switch_count - 1; /* the first event reads the clock */
 	}
-	if (direct_signals(fd, signo) || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0)) {
-		keep_reason("perf event", errno);
-		munmap(page, (size_t)sysconf(_SC_PAGESIZE));
-		close(fd);
-		return NULL;
-	}
-	close(fd); /* the mapping keeps the event alive */
-	t->switch_count = &((struct perf_event_mmap_page *)page)->lock;
-	t->switch_seen = *t->switch_count - 1; /* the first event reads the clock */
 	return page;
+}
+
+void *rp_switch_count_signal_once(int signo, uint64_t after_ns)
+{
+	int fd = open_event(signo, after_ns);
+	return fd < 0 ? NULL : start_event(fd, signo, PERF_EVENT_IOC_REFRESH, 1);
 }
 
 void rp_switch_count_close(struct rp_thread *t, void *page)
 {
 	t->switch_count = &no_count;
+	rp_switch_count_drop(page);
+}
+
+void rp_switch_count_drop(void *page)
+{
 	if (page)
 		munmap(page, (size_t)sysconf(_SC_PAGESIZE));
 }

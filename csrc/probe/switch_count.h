@@ -15,6 +15,9 @@
  * each period_ns of its CPU time, but never while it is in the kernel. NULL when refused: t->switch_count is left alone, and
  * rp_switch_count_reason tells why. */
 void *rp_switch_count_open(struct rp_thread *t, int signo, uint64_t period_ns);
+/* The same signal once, after_ns of the calling thread's CPU time from now; NULL when refused. To be dropped. */
+void *rp_switch_count_signal_once(int signo, uint64_t after_ns);
+void rp_switch_count_drop(void *page);
 /* Nothing changes t->switch_count's word nor sends signals after this. */
 void rp_switch_count_close(struct rp_thread *t, void *page);
 /* Why the last open was refused, "" when none was since the reset. Static storage. */
