@@ -13,6 +13,8 @@
 
 #include "sink/sink_state.h"
 
+/* Definitions of a long run, symbols included, take a few megabytes. */
+#define DEFINITIONS_RESERVE_MAX (UINT64_C(4) << 20)
 /* The writer looks up at least this often: time pairs, kept buffers, a killed waker. */
 #define NAP_NS UINT64_C(1000000000)
 
@@ -79,11 +81,21 @@ static int write_skip(struct rp_sink *s, uint64_t from, uint64_t to)
 	return rp_pwrite_all(s, bytes, sizeof bytes, from) ? errno : 0;
 }
 
+/* How far a block of this type may reach: of a limited file a part is kept for definitions, which say what everything else means
+ * and, at the end, what was lost. */
+static uint64_t end_max(const struct rp_sink *s, uint8_t type)
+{
+	uint64_t most = s->options.file_bytes_max, reserve = most / 4;
+	if (!most)
+		return UINT64_MAX;
+	return type == RP_BLOCK_DEFS ? most : most - (reserve < DEFINITIONS_RESERVE_MAX ? reserve : DEFINITIONS_RESERVE_MAX);
+}
+
 /* Gives the slot its offset and moves next_offset behind it. errno when there is no place. */
 static int assign_offset(struct rp_sink *s, struct rp_slot *slot)
 {
 	uint64_t offset = place(s, s->next_offset, slot->len);
-	if (s->options.file_bytes_max && offset + slot->len > s->options.file_bytes_max)
+	if (offset + slot->len > end_max(s, slot->buffer->header[RP_LH_TYPE]))
 		return EFBIG;
 	if (offset != s->next_offset) {
 		int error = write_skip(s, s->next_offset, offset);

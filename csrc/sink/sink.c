@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -116,6 +117,11 @@ static void apply_defaults(struct rp_sink_options *o)
 		o->buffer_bytes = BUFFER_BYTES_DEFAULT;
 	if (!o->memory_bytes_max)
 		o->memory_bytes_max = MEMORY_BYTES_DEFAULT;
+	/* The same as a budget of ours: so that blocks stop in time for the definitions, and no write ever meets the limit. */
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    (!o->file_bytes_max || limit.rlim_cur < o->file_bytes_max))
+		o->file_bytes_max = limit.rlim_cur;
 	const char *no_uring = getenv("RUBINPROF_NO_URING");
 	if (no_uring && no_uring[0] == '1')
 		o->no_uring = 1;

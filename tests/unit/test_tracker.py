@@ -258,12 +258,12 @@ def test_regions_nest_and_carry_labels(tmp_path):
     assert sorted(names) == sorted(["outer", "called", "called", "generated", "task", "task", "inner", "inner", "open"])
     outer = next(r for r in regions if r["name"] == "outer")
     assert outer["labels"] == {"detector": "10", "visit": "b", "status": "done"}
-    by_id = {region["id"]: region for region in regions}
+    by_index = {region["index"]: region for region in regions}
     for region in regions:
         if region["name"] == "called":
-            assert by_id[region["parent"]]["name"] == "outer"
+            assert by_index[region["parent"]]["name"] == "outer"
         if region["name"] == "inner":
-            assert by_id[region["parent"]]["labels"] == region["labels"]
+            assert by_index[region["parent"]]["labels"] == region["labels"]
 
 
 def test_regions_work_without_a_tracker():

@@ -1,0 +1,286 @@
+"""What a trace holds after its process was killed, and what the process suffers when its trace cannot be written."""
+
+import json
+import mmap
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import rubinprof
+
+pytestmark = pytest.mark.linux
+
+KILL_RUNS = int(os.environ.get("RUBINPROF_KILL_RUNS", "6"))
+
+# Each thread opens and closes regions; after each it counts in shared memory, as the tests' own truth.
+COUNTING = """
+import mmap, os, struct, sys, threading
+import rubinprof
+
+with open("counter", "r+b") as file:
+    counter = mmap.mmap(file.fileno(), 4096)
+rubinprof.Tracker("killed.rprof").start()
+
+def count(index):
+    n = 0
+    while True:
+        with rubinprof.region("step", thread=index, n=n):
+            [bytes(600) for _ in range(10)]
+        n += 1
+        struct.pack_into("<Q", counter, 8 * index, n)
+
+threads = [threading.Thread(target=count, args=(i,), daemon=True) for i in range(1, int(sys.argv[1]))]
+[thread.start() for thread in threads]
+struct.pack_into("<Q", counter, 4088, 1)
+count(0)
+"""
+
+
+def python(program, *args, cwd, **options):
+    return subprocess.Popen([sys.executable, "-c", program, *map(str, args)], cwd=cwd, **options)
+
+
+def stats(path):
+    return rubinprof.open(path).stats()
+
+
+@pytest.mark.parametrize("run", range(KILL_RUNS))
+def test_sigkill_loses_nothing(tmp_path, run):
+    seed = random.randrange(1 << 30)
+    chance = random.Random(seed)
+    threads = chance.choice([1, 2, 4, 8])
+    (tmp_path / "counter").write_bytes(bytes(4096))
+    env = {**os.environ, "RUBINPROF_NO_URING": str(run % 2)}
+    process = python(COUNTING, threads, cwd=tmp_path, env=env)
+    with open(tmp_path / "counter", "r+b") as file:
+        counter = memoryview(mmap.mmap(file.fileno(), 4096)).cast("Q")
+    while not counter[511]:
+        assert process.poll() is None
+        time.sleep(0.001)
+    time.sleep(chance.random() * 0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    trace = rubinprof.open(tmp_path / "killed.rprof")
+    figures = trace.stats()
+    assert not figures["complete"]
+    assert figures["lost_events"] == 0
+    found = {}
+    for region in trace.regions():
+        labels = region["labels"]
+        steps = found.setdefault(int(labels["thread"]), [])
+        steps.append((int(labels["n"]), region["unfinished"]))
+    for index in range(threads):
+        steps = sorted(found.get(index, []))
+        assert [n for n, _ in steps] == list(range(len(steps)))
+        ended = sum(not unfinished for _, unfinished in steps)
+        assert counter[index] <= ended <= counter[index] + 1, f"seed {seed}, thread {index}"
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGABRT, signal.SIGSEGV])
+def test_other_deaths_leave_the_trace_too(tmp_path, signal_number):
+    program = (
+        "import os, rubinprof\n"
+        "rubinprof.Tracker('x.rprof').start()\n"
+        "rubinprof.region('last').__enter__()\n"
+        f"os.kill(os.getpid(), {int(signal_number)})\n"
+    )
+    process = python(program, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    assert process.wait() == -signal_number
+    regions = rubinprof.open(tmp_path / "x.rprof").regions()
+    assert [(r["name"], r["unfinished"]) for r in regions] == [("last", True)]
+
+
+# Two megabytes of events that do not compress to nothing.
+BUSY = """
+import random, sys, rubinprof
+from rubinprof import _capture
+chance = random.Random(1)
+with rubinprof.Tracker(sys.argv[1]) as tracker:
+    for _ in range(60000):
+        bytes(chance.randrange(600, 60000))
+    print(sys.modules["json"].dumps(_capture.status()) if "json" in sys.modules else __import__("json").dumps(_capture.status()))
+print("unharmed")
+"""
+
+
+def run_busy(path, cwd, **options):
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY, str(path)], cwd=cwd, capture_output=True, text=True, timeout=120, **options
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+def test_a_full_disk_costs_events_and_counts_them(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4608k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a tmpfs cannot be mounted here")
+    try:
+        status, out, said = run_busy(disk / "x.rprof", tmp_path)
+        assert out[-1:] == ["unharmed"] or "not all of the trace could be written" in said, said
+        figures = stats(disk / "x.rprof")
+        assert figures["lost_events"] > 0
+        assert figures["events"] > 0
+        assert figures["python"].startswith("3.")
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_no_room_for_the_live_area_falls_back_to_memory(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a tmpfs cannot be mounted here")
+    try:
+        status, out, said = run_busy(disk / "x.rprof", tmp_path)
+        assert status == 0, said
+        figures = json.loads(out[0])
+        assert (figures["live"], figures["live_reason"]) == ("memory", "no space on the device for the live area")
+        assert out[-1] == "unharmed"
+        assert stats(disk / "x.rprof")["complete"]
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_file_size_limit_is_no_signal(tmp_path):
+    limit = 256 << 10
+
+    def lower():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    status, out, said = run_busy("x.rprof", tmp_path, preexec_fn=lower)
+    assert json.loads(out[0])["live"] == "memory"
+    assert (tmp_path / "x.rprof").stat().st_size <= limit
+    assert stats(tmp_path / "x.rprof")["lost_events"] > 0
+
+
+def test_without_io_uring_the_reason_is_told(tmp_path):
+    status, out, said = run_busy("x.rprof", tmp_path, env={**os.environ, "RUBINPROF_NO_URING": "1"})
+    figures = json.loads(out[0])
+    assert (status, figures["writer"], figures["writer_reason"]) == (0, "write", "io_uring was switched off")
+    assert "write" in json.dumps(stats(tmp_path / "x.rprof")["writer"])
+
+
+# A seccomp filter that refuses io_uring_setup with EPERM, as Docker's default profile does.
+REFUSE_IO_URING = """
+import ctypes, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+BPF_LOAD, BPF_JUMP_EQ, BPF_RETURN = 0x20, 0x15, 0x06
+code = [(BPF_LOAD, 0, 0, 0), (BPF_JUMP_EQ, 0, 1, 425), (BPF_RETURN, 0, 0, 0x00050001), (BPF_RETURN, 0, 0, 0x7fff0000)]
+program = b"".join(struct.pack("<HBBI", *line) for line in code)
+buffer = ctypes.create_string_buffer(program)
+class Filter(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Filter(len(code), ctypes.addressof(buffer)))) == 0
+"""
+
+
+def test_io_uring_refused_by_seccomp(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSE_IO_URING + BUSY, "x.rprof"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[0])
+    assert figures["writer"] == "write"
+    assert "Operation not permitted" in figures["writer_reason"]
+    assert stats(tmp_path / "x.rprof")["complete"]
+
+
+def test_an_unwritable_directory_is_one_sentence(tmp_path):
+    for where in ("/proc", tmp_path / "missing" / "x.rprof", "/dev/null/x.rprof"):
+        with pytest.raises(rubinprof.TracerError, match="cannot be created: ") as caught:
+            rubinprof.Tracker(where).start()
+        assert "\n" not in str(caught.value)
+    assert not rubinprof.is_active()
+
+
+def test_a_budget_of_file_bytes_is_kept(tmp_path):
+    budget = 300_000
+    program = BUSY.replace("Tracker(sys.argv[1])", f"Tracker(sys.argv[1], max_file_bytes={budget}, max_memory_bytes=1 << 20)")
+    subprocess.run([sys.executable, "-c", program, "x.rprof"], cwd=tmp_path, capture_output=True, check=False, timeout=60)
+    assert (tmp_path / "x.rprof").stat().st_size <= budget + (1 << 20)
+    assert stats(tmp_path / "x.rprof")["lost_events"] > 0
+
+
+FORKING = """
+import os, sys, rubinprof
+
+def child_work(depth):
+    with rubinprof.region("child", depth=depth):
+        [bytes(700) for _ in range(1000)]
+        if depth:
+            pid = os.fork()
+            if pid == 0:
+                child_work(depth - 1)
+                os._exit(0)
+            os.waitpid(pid, 0)
+
+rubinprof.Tracker("x.rprof").start()
+with rubinprof.region("parent"):
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            child_work(1)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        [bytes(700) for _ in range(1000)]
+"""
+
+
+def test_forks_of_forks_each_have_their_own_file_and_the_parent_is_unharmed(tmp_path):
+    assert python(FORKING, cwd=tmp_path).wait() == 0
+    names = sorted(os.listdir(tmp_path))
+    assert len(names) == 1 + 3 * 2
+    for name in names:
+        figures = stats(tmp_path / name)
+        assert figures["complete"]
+        assert figures["lost_events"] == 0
+    merged = rubinprof.open(tmp_path)
+    assert merged.stats()["processes"] == 7
+    assert sorted(region["name"] for region in merged.regions()) == ["child"] * 6 + ["parent"]
+
+
+def test_a_fork_that_python_does_not_see_stays_inert(tmp_path):
+    program = (
+        "import ctypes, os, rubinprof\n"
+        "libc = ctypes.CDLL(None)\n"
+        "with rubinprof.Tracker('x.rprof'):\n"
+        "    pid = libc.fork()\n"
+        "    if pid == 0:\n"
+        "        [bytes(700) for _ in range(100000)]\n"
+        "        libc._exit(0)\n"
+        "    assert os.waitpid(pid, 0)[1] == 0\n"
+        "    [bytes(700) for _ in range(1000)]\n"
+    )
+    assert python(program, cwd=tmp_path).wait() == 0
+    assert os.listdir(tmp_path) == ["x.rprof"]
+    figures = stats(tmp_path / "x.rprof")
+    assert figures["complete"]
+    assert 1000 <= figures["allocations"] < 50000
+
+
+@pytest.mark.slow
+def test_starting_and_stopping_many_times_leaks_nothing(tmp_path):
+    program = (
+        "import os, resource, rubinprof\n"
+        "def size(): return int(open('/proc/self/statm').read().split()[1])\n"
+        "for n in range(60):\n"
+        "    with rubinprof.Tracker('x.rprof', overwrite=True): [bytes(700) for _ in range(1000)]\n"
+        "    if n == 20: before, fds, maps = size(), os.listdir('/proc/self/fd'), len(open('/proc/self/maps').readlines())\n"
+        "assert size() - before < 500, (size() - before)\n"
+        "assert len(os.listdir('/proc/self/fd')) == len(fds)\n"
+        "assert len(open('/proc/self/maps').readlines()) - maps < 20\n"
+    )
+    assert python(program, cwd=tmp_path).wait() == 0
