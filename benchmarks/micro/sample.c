@@ -1,8 +1,8 @@
 /* What a sample costs, and what being sampled costs a program: CPU time that the same work takes unsampled, with the perf page only, and at
  * several rates.
  *
- * Prints ns a sample, the middle of several interleaved rounds. Build and run as alloc_pair.c; sources besides this file: those in the
- * rp-test line of tests/cunit/probe/test_cpu_sample.c. */
+ * Prints the middle of several interleaved rounds: python3 benchmarks/micro/bench.py sample */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/cpu_sample.c,csrc/probe/switch_count.c,csrc/probe/gil_wait.c flags=-fexceptions */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdlib.h>

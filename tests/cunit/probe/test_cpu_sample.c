@@ -12,11 +12,13 @@
 
 #define HZ 1000
 #define WORKERS 3
+#define SHORT_THREADS 400 /* of half a period each */
+#define IDS 1024
 #define CPU_NS UINT64_C(500000000)
 
 struct tally {
-	uint64_t samples, addresses, last_cpu_ns;
-} tallies[64];
+	uint64_t samples, addresses;
+} tallies[IDS];
 
 static int interrupted;
 static uint32_t ids[WORKERS + 1];
@@ -45,10 +47,20 @@ static void *sleep_often(void *arg)
 	return arg;
 }
 
+static void *work_shortly(void *arg)
+{
+	rp_thread_enter();
+	uint64_t start = rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	for (volatile int i = 0; rp_clock_ns(CLOCK_THREAD_CPUTIME_ID) - start < 500000000 / HZ; i = 0)
+		for (i = 0; i < 2000; i++)
+			;
+	return arg;
+}
+
 static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 {
 	(void)arg;
-	CHECK(thread < 64);
+	CHECK(thread < IDS);
 	if (e->kind == RP_EV_SAMPLE) {
 		tallies[thread].samples++;
 		tallies[thread].addresses += e->n_words;
@@ -105,6 +117,10 @@ int main(void)
 	CHECK_INT(pthread_create(&threads[WORKERS], NULL, sleep_often, NULL), 0);
 	for (int i = 0; i <= WORKERS; i++)
 		pthread_join(threads[i], NULL);
+	for (int i = 0; i < SHORT_THREADS; i++) {
+		CHECK_INT(pthread_create(&threads[0], NULL, work_shortly, NULL), 0);
+		pthread_join(threads[0], NULL);
+	}
 
 	atomic_store(&rp_record_on, 0);
 	CHECK_INT(rp_record_quiesce(), 0);
@@ -131,6 +147,12 @@ int main(void)
 	CHECK(tallies[ids[WORKERS]].samples <= cpu_ns[WORKERS] / 500000 + 1);
 	if (by_perf)
 		CHECK_INT(interrupted, 0);
+	uint64_t short_samples = 0;
+	for (uint32_t i = WORKERS + 2; i < IDS; i++)
+		short_samples += tallies[i].samples;
+	printf("%d threads of half a period: %llu samples\n", SHORT_THREADS, (unsigned long long)short_samples);
+	if (by_perf) /* one in four has a chance of one in two */
+		CHECK(short_samples > 15 && short_samples < 150);
 	unlink("cpu.rprof");
 	return 0;
 }
