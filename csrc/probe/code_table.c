@@ -35,11 +35,11 @@ static PyObject *module_of(rp_pyframe *f)
 	return globals && PyDict_CheckExact(globals) ? PyDict_GetItemString(globals, "__name__") : NULL; /* borrowed */
 }
 
-static int is_ours(struct rp_str module)
+/* Whether `module` is the package `name` or below it. */
+static int is_below(struct rp_str module, struct rp_str name)
 {
-	static const char name[] = "rubinprof";
-	size_t n = sizeof(name) - 1;
-	return module.len >= n && memcmp(module.s, name, n) == 0 && (module.len == n || module.s[n] == '.');
+	return module.len >= name.len && memcmp(module.s, name.s, name.len) == 0 &&
+	       (module.len == name.len || module.s[name.len] == '.');
 }
 
 static uint32_t write_definition(PyCodeObject *code, struct rp_str qualname, struct rp_str file, struct rp_str module)
@@ -64,6 +64,12 @@ static uint32_t write_definition(PyCodeObject *code, struct rp_str qualname, str
 	return p ? id : RP_CODE_UNKNOWN;
 }
 
+static void keep_id(PyCodeObject *code, uint32_t id)
+{
+	if (rp_code_extra_set(code, (uint64_t)rp_record_session() << 32 | id) < 0)
+		PyErr_Clear(); /* out of memory: it is defined again when seen again */
+}
+
 static uint32_t define(rp_pyframe *f)
 {
 	PyCodeObject *code = rp_pyframe_code(f);
@@ -73,11 +79,11 @@ static uint32_t define(rp_pyframe *f)
 	struct rp_str module = text_of(module_of(f), &owned[0]);
 	struct rp_str qualname = text_of(code->co_qualname, &owned[1]);
 	struct rp_str file = text_of(code->co_filename, &owned[2]);
-	uint32_t id = is_ours(module) ? RP_CODE_HIDDEN : write_definition(code, qualname, file, module);
+	uint32_t id = is_below(module, RP_STR("rubinprof")) ? RP_CODE_HIDDEN : write_definition(code, qualname, file, module);
 	for (int i = 0; i < 3; i++)
 		Py_XDECREF(owned[i]);
-	if (id != RP_CODE_UNKNOWN && rp_code_extra_set(code, (uint64_t)rp_record_session() << 32 | id) < 0)
-		PyErr_Clear(); /* out of memory: it is defined again when seen again */
+	if (id != RP_CODE_UNKNOWN)
+		keep_id(code, id);
 	if (id != RP_CODE_HIDDEN)
 		rp_class_init_watch_code(code);
 	PyErr_Restore(type, value, traceback);
@@ -92,4 +98,24 @@ uint32_t rp_code_define(struct rp_thread *t, rp_pyframe *f)
 	uint32_t id = define(f);
 	rp_record_end(t);
 	return id;
+}
+
+int rp_code_is_command(rp_pyframe *f)
+{
+	PyObject *type, *value, *traceback, *owned;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	int is_command = is_below(text_of(module_of(f), &owned), RP_STR("rubinprof.cli"));
+	Py_XDECREF(owned);
+	PyErr_Restore(type, value, traceback);
+	return is_command;
+}
+
+void rp_code_hide(PyCodeObject *code)
+{
+	PyObject *type, *value, *traceback;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	keep_id(code, RP_CODE_HIDDEN);
+	PyErr_Restore(type, value, traceback);
 }

@@ -14,6 +14,11 @@ int rp_code_table_init(void);
 /* Defines the code of f. Its id, RP_CODE_HIDDEN or RP_CODE_UNKNOWN. GIL; keeps the error indicator; t (may be NULL) is made busy. */
 uint32_t rp_code_define(struct rp_thread *t, rp_pyframe *f);
 
+/* Whether f runs rubinprof's command line. GIL; keeps the error indicator. */
+int rp_code_is_command(rp_pyframe *f);
+/* Never shows this code. GIL; keeps the error indicator. */
+void rp_code_hide(PyCodeObject *code);
+
 /* The id the code got in this session; RP_CODE_UNKNOWN when it has none yet. No GIL needed for a thread's own frames. */
 RP_INLINE uint32_t rp_code_known(const PyCodeObject *code, uint32_t session)
 {

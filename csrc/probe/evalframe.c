@@ -33,11 +33,22 @@ static RP_COLD void learn_stack(struct rp_thread *t)
 
 static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag);
 
-/* Runs f, and what it calls, as CPython does without an evaluator: calls in there are not seen. */
-static RP_COLD PyObject *evaluate_unhooked(PyThreadState *ts, rp_pyframe *f, int throwflag)
+/* C stack that one unit of CPython's counter stands for: 8 MB over C_RECURSION_LIMIT, which is 10,000 or less. */
+#define STACK_BYTES_PER_UNIT 800
+
+/* Runs f, and what it calls, as CPython does without an evaluator: calls in there are not seen. The counter of C recursion has not been
+ * charged for the calls above; it is set to what the rest of the stack can bear. */
+static RP_COLD PyObject *evaluate_unhooked(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag)
 {
+	int *c_recursion = rp_pyframe_c_recursion(ts), left = (int)(t->stack_margin / STACK_BYTES_PER_UNIT), before = 0;
+	if (c_recursion) {
+		before = *c_recursion;
+		*c_recursion = before < left ? before : left;
+	}
 	_PyInterpreterState_SetEvalFrameFunc(ts->interp, next_evaluator);
 	PyObject *result = next_evaluator(ts, f, throwflag);
+	if (c_recursion)
+		*c_recursion = before;
 	if (installed && _PyInterpreterState_GetEvalFrameFunc(ts->interp) == next_evaluator)
 		_PyInterpreterState_SetEvalFrameFunc(ts->interp, evaluate);
 	return result;
@@ -48,10 +59,10 @@ RP_INLINE PyObject *evaluate_next(PyThreadState *ts, rp_pyframe *f, int throwfla
 {
 	int *c_recursion = rp_pyframe_c_recursion(ts);
 	if (c_recursion)
-		++*c_recursion;
+		*c_recursion += RP_PYFRAME_C_UNITS;
 	PyObject *result = next_evaluator(ts, f, throwflag);
 	if (c_recursion)
-		--*c_recursion;
+		*c_recursion -= RP_PYFRAME_C_UNITS;
 	return result;
 }
 
@@ -81,7 +92,7 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 	if (RP_UNLIKELY(t->busy))
 		return evaluate_next(ts, f, throwflag);
 	if (RP_UNLIKELY((uintptr_t)__builtin_frame_address(0) - t->stack_low < t->stack_margin))
-		return evaluate_unhooked(ts, f, throwflag);
+		return evaluate_unhooked(t, ts, f, throwflag);
 
 	uint32_t session = t->session;
 	uint32_t code = rp_code_known(rp_pyframe_code(f), session);
@@ -142,16 +153,23 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 
 /* ---- install ---- */
 
-/* The code of every frame that runs now gets its id, so that a thread can be seeded later without the GIL. */
+/* The code of every frame that runs now gets its id, so that a thread can be seeded later without the GIL. What runs our command line
+ * (rubinprof run) is the launcher's, not the program's, and is not shown either. */
 static void define_running_frames(PyInterpreterState *interp)
 {
 	uint32_t session = rp_record_session();
 
-	for (PyThreadState *ts = PyInterpreterState_ThreadHead(interp); ts; ts = PyThreadState_Next(ts))
+	for (PyThreadState *ts = PyInterpreterState_ThreadHead(interp); ts; ts = PyThreadState_Next(ts)) {
+		int launcher = 0;
 		for (rp_pyframe *f = rp_pyframe_skip_shims(rp_pyframe_current(ts)); f;
-		     f = rp_pyframe_skip_shims(rp_pyframe_previous(f)))
-			if (rp_code_known(rp_pyframe_code(f), session) == RP_CODE_UNKNOWN)
+		     f = rp_pyframe_skip_shims(rp_pyframe_previous(f))) {
+			launcher |= rp_code_is_command(f);
+			if (launcher)
+				rp_code_hide(rp_pyframe_code(f));
+			else if (rp_code_known(rp_pyframe_code(f), session) == RP_CODE_UNKNOWN)
 				rp_code_define(rp_thread_self, f);
+		}
+	}
 }
 
 int rp_frames_install(uint32_t hide_frames)

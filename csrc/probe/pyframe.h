@@ -8,7 +8,8 @@
  *   rp_pyframe_globals(f)    the globals dict, borrowed
  *   rp_pyframe_offset(f)     the current instruction in code units from the start of the code
  *   rp_pyframe_is_generator(f), rp_pyframe_is_suspended(f)   a generator's or coroutine's frame; and whether it is suspended now
- *   rp_pyframe_c_recursion(ts)  pointer to the counter of C recursion left, NULL where there is none
+ *   rp_pyframe_c_recursion(ts), RP_PYFRAME_C_UNITS   pointer to the counter of C recursion left, NULL where there is none; and what
+ *                            a call of CPython's evaluator takes off it
  *   rp_code_extra(code), rp_code_extra_init(), rp_code_extra_set(code, value)   a number of ours kept with a code object
  *
  * Thread rules: of a thread's own frames, by that thread, with or without the GIL (own frames change only by own hand); of

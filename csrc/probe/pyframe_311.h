@@ -46,3 +46,5 @@ RP_INLINE int *rp_pyframe_c_recursion(PyThreadState *ts)
 	(void)ts; /* 3.11 counts Python and C recursion together, inlined or not */
 	return NULL;
 }
+
+#define RP_PYFRAME_C_UNITS 0

@@ -49,3 +49,6 @@ RP_INLINE int *rp_pyframe_c_recursion(PyThreadState *ts)
 {
 	return &ts->c_recursion_remaining;
 }
+
+/* PY_EVAL_C_STACK_UNITS of ceval.c: what an evaluator call takes off the counter. */
+#define RP_PYFRAME_C_UNITS 2
