@@ -47,7 +47,8 @@ def python(program, *args, cwd, **options):
 
 
 def stats(path):
-    return rubinprof.open(path).stats()
+    with rubinprof.open(path) as trace:
+        return trace.stats()
 
 
 @pytest.mark.parametrize("run", range(KILL_RUNS))
@@ -117,40 +118,42 @@ def run_busy(path, cwd, **options):
     return done.returncode, done.stdout.splitlines(), done.stderr
 
 
-def test_a_full_disk_costs_events_and_counts_them(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mounts a tmpfs of a given size; unmounts it after the test."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4608k", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    try:
-        status, out, said = run_busy(disk / "x.rprof", tmp_path)
-        assert out[-1:] == ["unharmed"] or "not all of the trace could be written" in said, said
-        figures = stats(disk / "x.rprof")
-        assert figures["lost_events"] > 0
-        assert figures["events"] > 0
-        assert figures["python"].startswith("3.")
-    finally:
-        subprocess.run(["umount", disk], check=True)
+
+    def mount(size):
+        if os.geteuid() != 0:
+            pytest.skip("mounting a small tmpfs needs root")
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], capture_output=True)
+        if done.returncode:
+            pytest.skip("a tmpfs cannot be mounted here")
+        return disk
+
+    yield mount
+    subprocess.run(["umount", "-l", disk], capture_output=True)
 
 
-def test_no_room_for_the_live_area_falls_back_to_memory(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", disk], capture_output=True).returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    try:
-        status, out, said = run_busy(disk / "x.rprof", tmp_path)
-        assert status == 0, said
-        figures = json.loads(out[0])
-        assert (figures["live"], figures["live_reason"]) == ("memory", "no space on the device for the live area")
-        assert out[-1] == "unharmed"
-        assert stats(disk / "x.rprof")["complete"]
-    finally:
-        subprocess.run(["umount", disk], check=True)
+def test_a_full_disk_costs_events_and_counts_them(tmp_path, small_disk):
+    disk = small_disk("4352k")
+    status, out, said = run_busy(disk / "x.rprof", tmp_path)
+    assert out[-1:] == ["unharmed"] or "not all of the trace could be written" in said, said
+    figures = stats(disk / "x.rprof")
+    assert figures["lost_events"] > 0
+    assert figures["events"] > 0
+    assert figures["python"].startswith("3.")
+
+
+def test_no_room_for_the_live_area_falls_back_to_memory(tmp_path, small_disk):
+    disk = small_disk("3m")
+    status, out, said = run_busy(disk / "x.rprof", tmp_path)
+    assert status == 0, said
+    figures = json.loads(out[0])
+    assert (figures["live"], figures["live_reason"]) == ("memory", "no space on the device for the live area")
+    assert out[-1] == "unharmed"
+    assert stats(disk / "x.rprof")["complete"]
 
 
 def test_a_file_size_limit_is_no_signal(tmp_path):
