@@ -17,6 +17,7 @@
 #define CPU_CHECK_NS 20000u
 /* Long enough that two clock readings (25 ns each) spoil the rate by 0.1 % only; it decides nothing but the constant above. */
 #define RATE_NS 50000u
+#define PAIR_TRIES 4
 
 int rp_clock_is_counter;
 uint64_t rp_record_cpu_every_ticks = UINT64_MAX;
@@ -72,13 +73,29 @@ static int counter_is_good(void)
 #endif
 }
 
+struct pair {
+	uint64_t ticks, ns, width;
+};
+
+/* The two readings belong together as closely as nobody took the CPU in between: the closest of a few. */
+static struct pair read_pair(void)
+{
+	struct pair best = { 0, 0, UINT64_MAX };
+	for (int i = 0; i < PAIR_TRIES; i++) {
+		uint64_t before = rp_clock_ticks(), ns = rp_clock_ns(CLOCK_MONOTONIC), width = rp_clock_ticks() - before;
+		if (width < best.width)
+			best = (struct pair){ before + width / 2, ns, width };
+	}
+	return best;
+}
+
 static double measure_rate(void)
 {
-	uint64_t ns0 = rp_clock_ns(CLOCK_MONOTONIC), ticks0 = rp_clock_ticks(), ns1;
+	struct pair a = read_pair(), b;
 	do
-		ns1 = rp_clock_ns(CLOCK_MONOTONIC);
-	while (ns1 - ns0 < RATE_NS);
-	return (double)(rp_clock_ticks() - ticks0) / (double)(ns1 - ns0);
+		b = read_pair();
+	while (b.ns - a.ns < RATE_NS);
+	return (double)(b.ticks - a.ticks) / (double)(b.ns - a.ns);
 }
 
 uint64_t rp_clock_ticks_of_ns(uint64_t ns)
