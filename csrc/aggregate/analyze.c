@@ -103,6 +103,26 @@ static int share_native(struct rp_result *r)
 	return rc;
 }
 
+/* What threads do outside of Python becomes a frame of its own: the root stays a sum. */
+static int name_outside(struct rp_result *r)
+{
+	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
+	const char *name = "[outside Python]";
+	uint32_t id, node;
+	int any = 0;
+
+	for (int i = 0; i < RP_M_COUNT; i++)
+		any |= r->nodes[0].m[i] != 0;
+	if (!any)
+		return 0;
+	if (rp_strpool_add(&r->strings, name, strlen(name), &frame.name) || rp_result_frame(r, &frame, &id) ||
+	    rp_result_child(r, 0, id, &node))
+		return RP_ENOMEM;
+	memcpy(r->nodes[node].m, r->nodes[0].m, sizeof(r->nodes[0].m));
+	memset(r->nodes[0].m, 0, sizeof(r->nodes[0].m));
+	return 0;
+}
+
 static void settle_totals(struct rp_result *r)
 {
 	struct rp_totals *t = &r->totals;
@@ -166,6 +186,8 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		rp_say(detail, rc, "cannot read %s: %s.", trace->files[bad].path, rp_error_text(rc));
 	} else if (!rc) {
 		rc = share_native(r);
+		if (!rc)
+			rc = name_outside(r);
 	}
 	if (rc) {
 		if (!is_of_file(rc))

@@ -15,11 +15,16 @@ static int grow(void **at, uint32_t n, uint32_t *cap, size_t bytes)
 }
 
 /* Ends the window: its peak counts for all open regions, and a new one begins. */
-static int next_window(struct rp_replay *r)
+static int next_window(struct rp_replay *r, uint32_t thread)
 {
+	uint32_t many = r->n_threads > RP_BOUNDARY_THREADS_MAX;
+
+	if (many)
+		rp_replay_flush(r, &r->threads[thread]);
 	for (uint32_t i = 0; i < r->n_threads; i++) {
 		const struct rp_replay_thread *t = &r->threads[i];
-		rp_replay_flush(r, &r->threads[i]);
+		if (!many)
+			rp_replay_flush(r, &r->threads[i]);
 		for (uint32_t k = 0; k < t->n_regions; k++) {
 			struct rp_region_run *run = &r->runs[t->regions[k]];
 			if (r->sites.window_peak > run->heap_peak)
@@ -68,7 +73,7 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 
 	if (t->n_regions >= RP_REGION_DEPTH_MAX)
 		return 0;
-	if (next_window(r) || grow((void **)&r->runs, r->n_runs, &r->runs_cap, sizeof(*r->runs)) ||
+	if (next_window(r, thread) || grow((void **)&r->runs, r->n_runs, &r->runs_cap, sizeof(*r->runs)) ||
 	    grow((void **)&t->regions, t->n_regions, &t->regions_cap, sizeof(*t->regions)) ||
 	    rp_idmap_put(&r->run_of, e->id, r->n_runs + 1))
 		return RP_ENOMEM;
@@ -91,7 +96,7 @@ static int close_run(struct rp_replay *r, uint32_t place, uint64_t ticks)
 	struct rp_region_run *run = &r->runs[place];
 	struct rp_replay_thread *t = &r->threads[run->thread];
 
-	if (next_window(r))
+	if (next_window(r, run->thread))
 		return RP_ENOMEM;
 	run->end = ticks > run->begin ? ticks : run->begin;
 	run->cpu = rp_add(t->cpu_total, -run->cpu_begin);

@@ -24,7 +24,9 @@
 /* Later times are damage. 73 years of ns: sums of a thread stay inside 64 bits. */
 #define RP_TICKS_MAX (UINT64_C(1) << 61)
 #define RP_CPU_TICKS_MAX (INT64_C(1) << 60)
-#define RP_REGION_DEPTH_MAX 4096
+#define RP_REGION_DEPTH_MAX 256
+/* With more threads than this a region boundary brings only its own thread's figures up to date. */
+#define RP_BOUNDARY_THREADS_MAX 1024
 
 struct rp_segment {
 	uint32_t node;

@@ -152,13 +152,11 @@ int rp_rows(const struct rp_result *r, enum rp_row_by by, enum rp_metric metric,
 
 	if (rc)
 		return rc;
-	/* Frame 0 is the root: what threads do outside of Python. It is a row when it is something of its own. */
+	/* Frame 0 is the root: a sum, not a row. By file or module it shares its row with other nameless frames. */
 	for (uint32_t i = 0; i < n; i++) {
-		if (is_empty(&rows[i]))
-			continue;
 		if (rows[i].frame == 0)
 			memcpy(rows[i].total, rows[i].own, sizeof(rows[i].own));
-		if (rows[i].frame == 0 && is_empty(&rows[i]))
+		if (is_empty(&rows[i]))
 			continue;
 		rows[i].key = rp_row_value(&rows[i], metric);
 		rows[i].key2 = rows[i].total[metric];

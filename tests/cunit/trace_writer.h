@@ -23,7 +23,9 @@
 #define TW_NONE RP_LASTI_NONE
 #define TW_THREADS_MAX 64
 #define TW_BUFFER_WORDS 32768
+#ifndef TW_LIVE_BYTES
 #define TW_LIVE_BYTES 65536
+#endif
 
 struct tw;
 

@@ -1,0 +1,88 @@
+/* The table of live blocks and the set of mapped ranges, against a plain array, over many random steps. */
+#include "../harness.h"
+#include "aggregate/live_table.h"
+#include "aggregate/range_set.h"
+
+#define BLOCKS 4096
+#define PAGES 512
+
+static uint64_t state = 42;
+
+static uint32_t next_random(uint32_t below)
+{
+	state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return (uint32_t)(state >> 33) % below;
+}
+
+static void check_blocks(void)
+{
+	static struct rp_live_block model[BLOCKS];
+	static int there[BLOCKS];
+	struct rp_live_table t = { 0 };
+	struct rp_live_block got;
+	uint64_t count = 0;
+
+	for (int step = 0; step < 400000; step++) {
+		uint32_t i = next_random(BLOCKS);
+		uint64_t address = 0x7f0000000000u + (uint64_t)i * 16;
+		if (next_random(2)) {
+			struct rp_live_block b = { next_random(1u << 30), next_random(0xffffffff), step > 100000 ? next_random(9) : 0 };
+			CHECK_INT(rp_live_put(&t, address, &b, &got), there[i]);
+			if (there[i])
+				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window);
+			count += !there[i];
+			model[i] = b;
+			there[i] = 1;
+		} else {
+			CHECK_INT(rp_live_remove(&t, address, &got), there[i]);
+			if (there[i])
+				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window);
+			count -= (uint64_t)there[i];
+			there[i] = 0;
+		}
+		CHECK_UINT(t.count, count);
+	}
+	rp_live_release(&t);
+}
+
+static void check_ranges(void)
+{
+	static uint32_t owner[PAGES]; /* 0: not mapped */
+	struct rp_range_set s = { 0 };
+	struct rp_range piece;
+	int gone, ranges = 0;
+
+	for (int step = 0; step < 100000; step++) {
+		uint32_t from = next_random(PAGES), pages = 1 + next_random(PAGES - from < 40 ? PAGES - from : 40);
+		uint64_t expected = 0, cut = 0;
+		for (uint32_t i = from; i < from + pages; i++) {
+			expected += owner[i] != 0;
+			owner[i] = 0;
+		}
+		while (rp_range_cut(&s, from * 4096u, (uint64_t)pages * 4096, &piece, &gone) == 1) {
+			cut += (piece.end - piece.start) / 4096;
+			ranges -= gone;
+		}
+		CHECK_UINT(cut, expected);
+		if (next_random(3)) {
+			CHECK_INT(rp_range_add(&s, from * 4096u, (uint64_t)pages * 4096, 1 + (uint32_t)step, 0), 0);
+			ranges++;
+			for (uint32_t i = from; i < from + pages; i++)
+				owner[i] = 1 + (uint32_t)step;
+			CHECK_INT(rp_range_at(&s, from * 4096u, &piece), 1);
+			CHECK_UINT(piece.site, 1 + (uint32_t)step);
+		}
+	}
+	while (rp_range_cut(&s, 0, UINT64_MAX, &piece, &gone) == 1)
+		ranges -= gone;
+	CHECK_INT(ranges, 0);
+	CHECK_UINT(s.root, 0);
+	rp_range_set_release(&s);
+}
+
+int main(void)
+{
+	check_blocks();
+	check_ranges();
+	return 0;
+}
