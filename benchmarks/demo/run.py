@@ -128,6 +128,18 @@ def pipetask():
     return [path, "--log-level", ",".join(levels)]
 
 
+def environment():
+    """Return the environment that all steps run in."""
+    return {
+        **os.environ,
+        # The tasks are modules of this directory, not an installed package.
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
+        # Arrow, which reads the tables, else reserves 1 GB of addresses at once and deals them out
+        # unseen; the peak of every quantum would be that reservation.
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+    }
+
+
 def step(title, command):
     """Announce and run one command; say how long it took.
 
@@ -145,10 +157,8 @@ def step(title, command):
     """
     print(f"\n== {title}", flush=True)
     words = [str(word) for word in command]
-    # The tasks are modules of this directory, not an installed package.
-    path = os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")]))
     started = time.monotonic()
-    code = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, check=False).returncode
+    code = subprocess.run(words, env=environment(), check=False).returncode
     if code != 0:
         raise DemoError(f"'{' '.join(words)}' ended with exit code {code}.")
     print(f"   ({time.monotonic() - started:.1f} s)", flush=True)

@@ -75,7 +75,7 @@ def test_a_quantum_killed_by_the_timeout_is_unfinished(pipeline):
     assert [quantum["status"] for quantum in run.summary["quantaReports"]][0] == "timeout"
     [row] = quantum_regions(run.traces)
     assert row["unfinished"]
-    assert "status" not in row["labels"]
+    assert row["labels"]["status"] == "unfinished"
     assert not rubinprof.open(run.traces).stats()["complete"]
 
 

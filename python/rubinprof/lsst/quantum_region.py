@@ -18,10 +18,10 @@ STATUS_BY_EXCEPTION = (
     (Exception, "failed"),
     (BaseException, "interrupted"),
 )
-"""What an exception says about the quantum that it leaves. A quantum that is
-killed says nothing: its region has no end, which reports show as
-"unfinished".
-"""
+"""What an exception says about the quantum that it leaves."""
+
+UNFINISHED = "unfinished"
+"""Status of a quantum until it ends, and for ever when it is killed."""
 
 
 class QuantumRegion:
@@ -82,10 +82,11 @@ def quantum_labels(label, butlerQC, outputRefs):
     Returns
     -------
     labels : `dict` [`str`, `str`]
-        ``task``, ``data_id`` and, where known, ``quantum_id`` and ``run``.
-        A retried quantum has the same labels again.
+        ``status``, ``data_id``, ``task`` and, where known, ``quantum_id`` and
+        ``run``; what matters most to a reader comes first. A retried quantum
+        has the same labels again.
     """
-    labels = {"task": label, "data_id": data_id_text(butlerQC.quantum.dataId)}
+    labels = {"status": UNFINISHED, "data_id": data_id_text(butlerQC.quantum.dataId), "task": label}
     provenance = getattr(butlerQC, "dataset_provenance", None)
     quantum_id = getattr(provenance, "quantum_id", None)
     if quantum_id is not None:
