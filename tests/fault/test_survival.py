@@ -20,11 +20,11 @@ KILL_RUNS = int(os.environ.get("RUBINPROF_KILL_RUNS", "6"))
 
 # Each thread opens and closes regions; after each it counts in shared memory, as the tests' own truth.
 COUNTING = """
-import mmap, os, struct, sys, threading
+import mmap, sys, threading
 import rubinprof
 
 with open("counter", "r+b") as file:
-    counter = mmap.mmap(file.fileno(), 4096)
+    counter = memoryview(mmap.mmap(file.fileno(), 4096)).cast("Q")  # one store each: a kill leaves no half
 rubinprof.Tracker("killed.rprof").start()
 
 def count(index):
@@ -33,11 +33,11 @@ def count(index):
         with rubinprof.region("step", thread=index, n=n):
             [bytes(600) for _ in range(10)]
         n += 1
-        struct.pack_into("<Q", counter, 8 * index, n)
+        counter[index] = n
 
 threads = [threading.Thread(target=count, args=(i,), daemon=True) for i in range(1, int(sys.argv[1]))]
 [thread.start() for thread in threads]
-struct.pack_into("<Q", counter, 4088, 1)
+counter[511] = 1
 count(0)
 """
 
