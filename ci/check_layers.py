@@ -78,7 +78,8 @@ def complaint(name: str, quoted: bool, user: Path, own: str, allowed):
     """Why room `own` with the doors `allowed` may not include this, or None when it may."""
     target = resolve(name, user) if quoted or name.startswith("rubinprof/") else None
     if target is None:
-        if quoted and not name.startswith(("..", "harness")):
+        beside_a_test = CSRC not in user.parents and any((d / name).is_file() for d in (user.parent, *user.parent.parents))
+        if quoted and not beside_a_test:
             return f'"{name}" is not a file of csrc/; system headers stand in <>'
         for beginning, rooms in SYSTEM_HEADERS.items():
             if name.startswith(beginning) and own not in rooms:

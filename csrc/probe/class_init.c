@@ -1,7 +1,7 @@
 #include "probe/class_init.h"
 
 #include "probe/evalframe.h"
-#include "rubinprof/rp_error.h"
+#include "base/base.h"
 
 #if PY_VERSION_HEX < 0x030d0000
 
