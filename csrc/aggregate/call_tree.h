@@ -19,8 +19,7 @@ struct rp_call_node {
 	int64_t cpu; /* corrections may make it negative for a while */
 	uint64_t gil_wait_ns;
 	uint64_t allocs, frees; /* events, for the tool's cost */
-	uint32_t samples;
-	uint32_t last_site;  /* the site taken last, plus 1 */
+	uint64_t samples;
 };
 
 struct rp_call_tree {

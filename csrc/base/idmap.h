@@ -24,7 +24,10 @@ RP_INLINE uint64_t rp_hash64(uint64_t x)
 
 RP_INLINE uint64_t rp_hash_pair(uint64_t a, uint64_t b)
 {
-	return rp_hash64(a * UINT64_C(0x9e3779b97f4a7c15) ^ rp_hash64(b));
+	uint64_t x = (a ^ b * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+	x ^= x >> 32;
+	x *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return x ^ x >> 32;
 }
 
 uint64_t rp_hash_bytes(const void *bytes, size_t len);
