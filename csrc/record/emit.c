@@ -95,7 +95,7 @@ static struct rp_buffer *take_buffer(struct rp_thread *t, struct rp_sink *s, int
 	uint32_t round = 0;
 	for (uint64_t waited = 0;;) {
 		struct rp_buffer *b = rp_sink_take(s, RP_BLOCK_RAW_EVENTS, t->id, t->seq, rp_clock_ticks());
-		if (b || !may_wait || t->gave_up || waited >= rp_record_stall_ns_max)
+		if (b || !may_wait || t->gave_up || waited >= rp_record_stall_ns_max || rp_sink_is_exhausted(s))
 			return b;
 		uint64_t ns = rp_wait_for_writer(&round);
 		waited += ns;

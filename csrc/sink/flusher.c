@@ -207,12 +207,16 @@ static void append(struct rp_sink *s, struct rp_buffer *b)
 
 /* ---- the pool and the queue ---- */
 
+/* Up to memory_bytes_max whenever few are left. Beyond it only when every buffer is being filled by a thread and none waits to be
+ * written: more threads than buffers would otherwise never get one, however long they wait. */
 static void grow_when_low(struct rp_sink *s)
 {
 	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	uint32_t free_count = atomic_load_explicit(&s->free_count, memory_order_relaxed);
 	uint32_t starved = atomic_exchange_explicit(&s->starved, 0, memory_order_relaxed);
-	if (total < s->total_max && (starved || atomic_load_explicit(&s->free_count, memory_order_relaxed) <= total / 4))
-		rp_live_grow(s, total);
+	int is_behind = atomic_load_explicit(&s->submitted, memory_order_relaxed) != atomic_load_explicit(&s->done, memory_order_relaxed);
+	if (total < s->total_soft ? starved || free_count <= total / 4 : starved && free_count == 0 && !is_behind)
+		rp_live_grow(s, total < s->total_soft && total > s->total_soft - total ? s->total_soft - total : total);
 }
 
 /* All submitted buffers, oldest first: the stack of the queue reversed. 0 when there are none. */

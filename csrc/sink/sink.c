@@ -19,6 +19,8 @@
 
 #define BUFFER_BYTES_DEFAULT (256u << 10)
 #define MEMORY_BYTES_DEFAULT (UINT64_C(64) << 20)
+/* So many times memory_bytes_max at most, for one buffer a thread. */
+#define THREADS_FACTOR 4
 /* Explicit, because an unlimited stack rlimit makes the default stack impossible to map. */
 #define WRITER_STACK_BYTES (512u << 10)
 
@@ -133,7 +135,7 @@ static int open_all(struct rp_sink *s)
 	if (code)
 		return code;
 	if ((code = write_head(s)) == 0 && (code = make_memory(s)) == 0) {
-		uint32_t first = s->total_max < RP_POOL_BUFFERS_MIN ? s->total_max : RP_POOL_BUFFERS_MIN;
+		uint32_t first = s->total_soft < RP_POOL_BUFFERS_MIN ? s->total_soft : RP_POOL_BUFFERS_MIN;
 		if ((code = rp_live_grow(s, first)) == 0)
 			code = start_writer(s);
 	}
@@ -156,13 +158,14 @@ int rp_sink_open(struct rp_sink **ret_sink, const struct rp_sink_options *option
 	apply_defaults(&s->options);
 	s->buffer_bytes = s->options.buffer_bytes;
 	if (s->buffer_bytes < RP_LIVE_BUFFER_BYTES_MIN || s->buffer_bytes > RP_LIVE_BUFFER_BYTES_MAX || s->buffer_bytes % 4096 ||
-	    s->options.memory_bytes_max / s->buffer_bytes > UINT32_MAX / 2) {
+	    s->options.memory_bytes_max / s->buffer_bytes > UINT32_MAX / 2 / THREADS_FACTOR) {
 		free(s);
 		return RP_EINVAL;
 	}
-	s->total_max = (uint32_t)(s->options.memory_bytes_max / s->buffer_bytes);
-	if (s->total_max < 4) /* one for definitions, one being filled, one being written, one to swap */
-		s->total_max = 4;
+	s->total_soft = (uint32_t)(s->options.memory_bytes_max / s->buffer_bytes);
+	if (s->total_soft < 4) /* one for definitions, one being filled, one being written, one to swap */
+		s->total_soft = 4;
+	s->total_max = s->total_soft * THREADS_FACTOR;
 	s->live = "mapped";
 	s->path = strdup(options->path);
 	int code = s->path ? open_all(s) : RP_ENOMEM;
@@ -231,6 +234,12 @@ void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b)
 		atomic_store_explicit(&b->next, top, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&s->full_top, &top, b->index + 1, memory_order_release, memory_order_relaxed));
 	wake_writer(s);
+}
+
+int rp_sink_is_exhausted(struct rp_sink *s)
+{
+	return atomic_load_explicit(&s->total, memory_order_relaxed) == s->total_max &&
+	       atomic_load_explicit(&s->submitted, memory_order_relaxed) == atomic_load_explicit(&s->done, memory_order_relaxed);
 }
 
 uint32_t rp_sink_lost_epoch(struct rp_sink *s)

@@ -21,7 +21,8 @@ struct rp_sink;
 struct rp_sink_options {
 	const char *path;         /* created exclusively (O_EXCL | O_NOFOLLOW | O_CLOEXEC), mode 0600 less umask */
 	uint32_t buffer_bytes;    /* of a live buffer, header included; 256 KiB by default */
-	uint64_t memory_bytes_max; /* of all live buffers together; 64 MiB by default */
+	uint64_t memory_bytes_max; /* of all live buffers together; 64 MiB by default. Threads that are more than that many buffers get
+				    * theirs on top, up to four times as much */
 	int no_uring;             /* 1: always pwrite */
 	uint64_t file_bytes_max;  /* 0: none */
 	/* Called by the writer thread first of all: it marks itself as the tool's. May be NULL. */
@@ -66,6 +67,8 @@ struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread,
 void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b);
 /* Gives a buffer back unwritten, as if it had not been taken. For buffers in which nothing was committed. Lock-free. */
 void rp_sink_give(struct rp_sink *s, struct rp_buffer *b);
+/* Whether waiting for a buffer is in vain: the pool is at its limit and all buffers are held by threads. Lock-free. */
+int rp_sink_is_exhausted(struct rp_sink *s);
 /* Changes whenever buffers handed over have been lost: what was defined in them must be defined again. Lock-free. */
 uint32_t rp_sink_lost_epoch(struct rp_sink *s);
 /* Waits until everything submitted before is in the page cache, at most timeout_ns. 0 or RP_EBUSY on timeout. */

@@ -77,7 +77,7 @@ struct rp_sink {
 	struct rp_sink_options options;
 	char *path;
 	struct rp_buffer *buffers; /* total_max of them */
-	uint32_t total_max;
+	uint32_t total_soft, total_max; /* memory_bytes_max, and the limit for one buffer a thread */
 	uint32_t buffer_bytes;
 	pthread_t writer;
 	dev_t dev;
