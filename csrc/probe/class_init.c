@@ -104,7 +104,7 @@ static PyObject *on_start(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
 	rp_record_begin(t);
 	rp_emit_enter(t, code, lasti);
-	rp_shadow_push(t, f, code, lasti);
+	rp_shadow_push(t, f, code, lasti, 0);
 	rp_record_end(t);
 	Py_RETURN_NONE;
 }

@@ -112,7 +112,7 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 
 	rp_record_begin(t);
 	rp_emit_enter(t, code, lasti);
-	rp_shadow_push(t, f, code, lasti);
+	rp_shadow_push(t, f, code, lasti, is_generator);
 	t->tstate = ts;
 	uintptr_t native_base = t->native_base;
 	t->native_base = (uintptr_t)__builtin_frame_address(0);

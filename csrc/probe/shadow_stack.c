@@ -35,7 +35,8 @@ static void push_missing(struct rp_thread *t, rp_pyframe *innermost, uint32_t se
 			struct rp_shadow_frame *s = &t->frames[base + i - 1];
 			s->frame = f;
 			s->code = rp_code_known(rp_pyframe_code(f), session);
-			s->lasti = below ? rp_pyframe_lasti(below) : RP_LASTI_NONE;
+			s->lasti = (uint16_t)(below ? rp_pyframe_lasti(below) : RP_LASTI_NONE);
+			s->on_heap = (uint16_t)rp_pyframe_is_generator(f);
 		}
 		f = below;
 	}
@@ -155,6 +156,18 @@ uint32_t rp_frames_lasti(struct rp_thread *t)
 	return f == t->frames[t->depth - 1].frame ? rp_pyframe_lasti(f) : RP_LASTI_NONE;
 }
 
+/* CPython gives a chunk of the data stack back (munmap, from which a signal likes to return) while current_frame still points into it: a
+ * handler may read a frame only where the list of chunks, which is set right first, still has it. */
+static int is_readable(PyThreadState *ts, const struct rp_shadow_frame *s)
+{
+	if (s->on_heap)
+		return 1; /* its generator is running */
+	for (const _PyStackChunk *c = ts->datastack_chunk; c; c = c->previous)
+		if ((uintptr_t)s->frame - (uintptr_t)c < c->size)
+			return 1;
+	return 0;
+}
+
 uint32_t rp_frames_lasti_signal(const struct rp_thread *t)
 {
 	if (t->depth == 0)
@@ -163,5 +176,6 @@ uint32_t rp_frames_lasti_signal(const struct rp_thread *t)
 	if (!ts)
 		return RP_LASTI_NONE;
 	rp_pyframe *f = rp_pyframe_current(ts);
-	return f == t->frames[t->depth - 1].frame ? rp_pyframe_lasti(f) : RP_LASTI_NONE;
+	const struct rp_shadow_frame *top = &t->frames[t->depth - 1];
+	return f == top->frame && is_readable(ts, top) ? rp_pyframe_lasti(f) : RP_LASTI_NONE;
 }

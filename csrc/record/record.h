@@ -30,7 +30,8 @@
 struct rp_shadow_frame {
 	const void *frame; /* _PyInterpreterFrame*, an identity; dereference only the innermost, and only on its own thread */
 	uint32_t code;     /* code id */
-	uint32_t lasti;    /* where the frame below was when it called this one */
+	uint16_t lasti;    /* where the frame below was when it called this one */
+	uint16_t on_heap;  /* it lies in a generator, not in the thread's data stack */
 };
 
 struct rp_thread {
@@ -241,7 +242,7 @@ void rp_emit_context(struct rp_thread *t, enum rp_context reason);
 
 /* ---- the shadow stack (frames.c): pure bookkeeping, emits nothing ---- */
 
-RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t code, uint32_t lasti)
+RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t code, uint32_t lasti, int on_heap)
 {
 	if (RP_UNLIKELY(t->depth == RP_SHADOW_FRAMES_MAX)) {
 		t->depth_over++;
@@ -250,7 +251,8 @@ RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t c
 	struct rp_shadow_frame *f = &t->frames[t->depth];
 	f->frame = frame;
 	f->code = code;
-	f->lasti = lasti;
+	f->lasti = (uint16_t)lasti;
+	f->on_heap = (uint16_t)on_heap;
 	atomic_signal_fence(memory_order_release); /* a sample in between must not see a half-written entry */
 	t->depth++;
 }
