@@ -391,8 +391,7 @@ static void close_thread(struct rp_thread *t)
 		return; /* still inside: rp_sink_close writes what it has committed */
 	call_end(t);
 	define_losses(t);
-	t->buffer = NULL;
-	t->pos = NULL;
+	t->buffer = NULL; /* pos stays: a hook in flight compares it with limit, which is NULL, and comes to nothing */
 	t->switch_count = &rp_no_switch_count;
 	if (b)
 		rp_sink_submit(atomic_load_explicit(&rp_record_sink, memory_order_relaxed), b);

@@ -215,6 +215,8 @@ static void grow_when_low(struct rp_sink *s)
 	uint32_t free_count = atomic_load_explicit(&s->free_count, memory_order_relaxed);
 	uint32_t starved = atomic_exchange_explicit(&s->starved, 0, memory_order_relaxed);
 	int is_behind = atomic_load_explicit(&s->submitted, memory_order_relaxed) != atomic_load_explicit(&s->done, memory_order_relaxed);
+	if (starved || free_count)
+		atomic_store_explicit(&s->exhausted, total == s->total_max && free_count == 0 && !is_behind, memory_order_relaxed);
 	if (total < s->total_soft ? starved || free_count <= total / 4 : starved && free_count == 0 && !is_behind)
 		rp_live_grow(s, total < s->total_soft && total > s->total_soft - total ? s->total_soft - total : total);
 }

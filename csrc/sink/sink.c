@@ -238,8 +238,7 @@ void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b)
 
 int rp_sink_is_exhausted(struct rp_sink *s)
 {
-	return atomic_load_explicit(&s->total, memory_order_relaxed) == s->total_max &&
-	       atomic_load_explicit(&s->submitted, memory_order_relaxed) == atomic_load_explicit(&s->done, memory_order_relaxed);
+	return atomic_load_explicit(&s->exhausted, memory_order_relaxed);
 }
 
 uint32_t rp_sink_lost_epoch(struct rp_sink *s)

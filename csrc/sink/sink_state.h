@@ -64,6 +64,7 @@ struct rp_sink {
 	_Atomic uint32_t total;      /* buffers that exist; indexes below it are valid */
 	_Atomic uint32_t full_top;   /* index + 1 of the last buffer submitted; linked by next */
 	_Atomic uint32_t starved;    /* a taker found nothing: grow */
+	_Atomic int exhausted;       /* the writer's last word on starved: there is nothing to grow and nothing to wait for */
 	_Atomic uint32_t wake;       /* futex of the writer */
 	_Atomic uint32_t sleeping;
 	_Atomic uint64_t submitted, done; /* buffers; done counts in the order of submission */
