@@ -79,11 +79,12 @@ static void check_cuts_and_flips(const struct ew *w)
 /* Each kind alone, many times: one column gets all it can get, which is where too little memory would show. */
 static void check_bounds(void)
 {
-	for (int kind = 0; kind < 11; kind++) {
+	for (int round = 0; round < 22; round++) {
+		int kind = round % 11;
 		struct ew w;
 		ew_open(&w);
 		for (int i = 0; i < 1000; i++) {
-			uint64_t dt = i % 2 ? (1 << 24) - 1 : UINT64_C(1) << 50, odd = i % 2 ? UINT64_MAX : UINT64_C(0x5555555555555555);
+			uint64_t dt = i % 2 || round < 11 ? (1 << 24) - 1 : UINT64_C(1) << 50, odd = i % 2 ? UINT64_MAX : UINT64_C(0x5555555555555555);
 			switch (kind) {
 			case 0: ew_enter(&w, dt, RP_CODE_FAR_MIN - 1, RP_LASTI_NONE); break;
 			case 1: ew_enter(&w, dt, UINT32_MAX, UINT32_MAX); break;
@@ -134,5 +135,12 @@ int main(void)
 		bytes[RP_COLUMN_COUNT] = kinds[i];
 		CHECK_INT(read_to_the_end(bytes, sizeof bytes), RP_EDAMAGED);
 	}
+
+	/* A list longer than its kind may have: its columns are all there. */
+	uint8_t longer[256] = { 1, 1, 0, 1, 0, 0, 0, 131, 1, RP_EV_SAMPLE, 0, 0, 129, 1 };
+	CHECK_INT(read_to_the_end(longer, 9 + 3 + 131), RP_EDAMAGED);
+	longer[7] = 130;
+	longer[12] = 128;
+	CHECK_INT(read_to_the_end(longer, 9 + 3 + 130), 0);
 	return 0;
 }
