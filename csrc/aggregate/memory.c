@@ -13,7 +13,7 @@ static unsigned log2_of(uint64_t v)
 	return bits;
 }
 
-static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uint32_t count)
+static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uint64_t count)
 {
 	if (window < r->n_windows) {
 		r->windows[window].bytes += bytes;
@@ -24,7 +24,7 @@ static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uin
 static void gone(struct rp_replay *r, uint32_t site, uint32_t window, uint64_t bytes, uint32_t count)
 {
 	rp_site_free(&r->sites, &r->sites.sites[site], bytes, count);
-	window_add(r, window, 0 - bytes, 0 - count);
+	window_add(r, window, 0 - bytes, 0 - (uint64_t)count);
 }
 
 /* The site of an allocation by this thread. */

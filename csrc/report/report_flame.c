@@ -3,11 +3,26 @@
 
 #include "report/report.h"
 
+/* A page of more nodes is slow to open and larger than people send (WEB figures: docs/decisions/0005). What is folded is too small to
+ * be seen by any metric. */
+#define FLAME_NODES_MAX 120000
+#define FOLDED_NAME "[smaller frames]"
+
+/* A node of the page: one of the tree, or what stands for the folded children of its parent. */
+struct shown {
+	uint32_t node;   /* FOLDED: the sum of nodes left out */
+	uint32_t parent; /* place among the shown; UINT32_MAX: the root */
+	int64_t m[RP_M_COUNT];
+};
+#define FOLDED UINT32_MAX
+
 struct flame {
 	const struct rp_report_job *job;
 	struct rp_json j;
 	struct rp_walk walk;
-	uint32_t *frame_place;  /* by frame: its place in "frames", UINT32_MAX: not used */
+	struct shown *shown;
+	uint32_t n_shown;
+	uint32_t *frame_place;  /* by frame: its place in "frames", UINT32_MAX: not used. At r->n_frames: that of FOLDED */
 	uint32_t *frames, n_frames;
 	struct rp_strpool strings; /* those used, shortened */
 	uint32_t *columns;         /* by place in frames: name, file, module */
@@ -18,6 +33,106 @@ static int use_string(struct flame *f, const char *s, size_t len, uint32_t *ret_
 	return rp_strpool_add(&f->strings, s, len, ret_id);
 }
 
+/* Whether the subtree of a node is at least 1/parts of the whole by any metric. */
+static int is_kept(const struct flame *f, uint32_t node, int64_t parts)
+{
+	const int64_t *total = f->walk.total[node], *all = f->walk.total[f->walk.order[0]];
+
+	for (int k = 0; k < RP_M_COUNT; k++)
+		if (k != RP_M_SAMPLES && total[k] > 0 && total[k] >= all[k] / parts)
+			return 1;
+	return 0;
+}
+
+/* The finest share with which few enough nodes remain; 0: all may stay. A node's total is never below its child's, so those kept are a
+ * tree. */
+static int64_t choose_parts(const struct flame *f)
+{
+	if (f->walk.n <= FLAME_NODES_MAX)
+		return 0;
+	for (int64_t parts = 1 << 24; parts > 1; parts /= 2) {
+		uint32_t kept = 0;
+		for (uint32_t place = 0; place < f->walk.n; place++)
+			kept += (uint32_t)is_kept(f, f->walk.order[place], parts);
+		if (kept <= FLAME_NODES_MAX)
+			return parts;
+	}
+	return 1;
+}
+
+struct open_node {
+	uint32_t end;   /* place behind its subtree */
+	uint32_t place; /* among the shown */
+	int has_folded;
+	int64_t folded[RP_M_COUNT];
+};
+
+static void close_until(struct flame *f, struct open_node *open, uint32_t *depth, uint32_t place)
+{
+	while (*depth && open[*depth - 1].end <= place) {
+		const struct open_node *o = &open[--*depth];
+		if (!o->has_folded)
+			continue;
+		struct shown *s = &f->shown[f->n_shown++];
+		s->node = FOLDED;
+		s->parent = o->place;
+		memcpy(s->m, o->folded, sizeof(s->m));
+	}
+}
+
+/* Fills `shown` in depth-first pre-order: nodes too small for every metric become one node below their parent. */
+static int choose_shown(struct flame *f)
+{
+	const struct rp_result *r = f->job->result;
+	int64_t parts = choose_parts(f);
+	uint32_t n = f->walk.n, depth = 0, deepest = 0;
+	size_t kept = 1; /* the root */
+
+	for (uint32_t place = 0; place < n; place++) {
+		kept += !parts || is_kept(f, f->walk.order[place], parts);
+		if (f->walk.depth[place] > deepest)
+			deepest = f->walk.depth[place];
+	}
+	struct open_node *open = malloc(((size_t)deepest + 1) * sizeof(*open));
+	f->shown = malloc(2 * kept * sizeof(*f->shown)); /* each may have one folded child */
+	if (!open || !f->shown) {
+		free(open);
+		return RP_ENOMEM;
+	}
+	for (uint32_t place = 0; place < n;) {
+		uint32_t node = f->walk.order[place];
+		close_until(f, open, &depth, place);
+		if (parts && place && !is_kept(f, node, parts)) {
+			struct open_node *o = &open[depth - 1];
+			if (!o->has_folded)
+				memset(o->folded, 0, sizeof(o->folded));
+			o->has_folded = 1;
+			for (int k = 0; k < RP_M_COUNT; k++)
+				o->folded[k] += f->walk.total[node][k];
+			place += f->walk.subtree[place];
+			continue;
+		}
+		struct shown *s = &f->shown[f->n_shown];
+		s->node = node;
+		s->parent = depth ? open[depth - 1].place : UINT32_MAX;
+		memcpy(s->m, r->nodes[node].m, sizeof(s->m));
+		struct open_node *o = &open[depth++];
+		o->end = place + f->walk.subtree[place];
+		o->place = f->n_shown++;
+		o->has_folded = 0;
+		place++;
+	}
+	close_until(f, open, &depth, n);
+	free(open);
+	return 0;
+}
+
+static uint32_t frame_of(const struct flame *f, const struct shown *s)
+{
+	const struct rp_result *r = f->job->result;
+	return s->node == FOLDED ? r->n_frames : r->nodes[s->node].frame;
+}
+
 /* Numbers the frames in the order in which the tree shows them, and collects their strings. */
 static int collect(struct flame *f)
 {
@@ -26,20 +141,26 @@ static int collect(struct flame *f)
 
 	if (use_string(f, "", 0, &empty))
 		return RP_ENOMEM;
-	for (uint32_t place = 0; place < f->walk.n; place++) {
-		uint32_t frame = r->nodes[f->walk.order[place]].frame;
+	for (uint32_t i = 0; i < f->n_shown; i++) {
+		uint32_t frame = frame_of(f, &f->shown[i]);
 		if (f->frame_place[frame] != UINT32_MAX)
 			continue;
+		uint32_t *column = f->columns + 3 * (size_t)f->n_frames;
+		f->frame_place[frame] = f->n_frames;
+		f->frames[f->n_frames++] = frame;
+		if (frame == r->n_frames) {
+			column[1] = column[2] = empty;
+			if (use_string(f, FOLDED_NAME, sizeof(FOLDED_NAME) - 1, &column[0]))
+				return RP_ENOMEM;
+			continue;
+		}
 		char text[RP_NAME_BYTES];
 		const char *name = rp_report_frame_name(f->job, frame, text);
-		uint32_t *column = f->columns + 3 * (size_t)f->n_frames;
 		uint32_t file = r->frames[frame].file, module = r->frames[frame].module;
 		if (use_string(f, name, strlen(name), &column[0]) ||
 		    use_string(f, rp_strpool_get(&r->strings, file), rp_strpool_len(&r->strings, file), &column[1]) ||
 		    use_string(f, rp_strpool_get(&r->strings, module), rp_strpool_len(&r->strings, module), &column[2]))
 			return RP_ENOMEM;
-		f->frame_place[frame] = f->n_frames;
-		f->frames[f->n_frames++] = frame;
 	}
 	return 0;
 }
@@ -48,6 +169,7 @@ static void put_frames(struct flame *f)
 {
 	static const char *const names[] = { "name", "file", "module" };
 	struct rp_json *j = &f->j;
+	const struct rp_result *r = f->job->result;
 
 	rp_json_key(j, "strings");
 	rp_json_open(j, '[');
@@ -66,17 +188,17 @@ static void put_frames(struct flame *f)
 	rp_json_key(j, "line");
 	rp_json_open(j, '[');
 	for (uint32_t i = 0; i < f->n_frames; i++)
-		rp_json_int(j, f->job->result->frames[f->frames[i]].line);
+		rp_json_int(j, f->frames[i] == r->n_frames ? 0 : r->frames[f->frames[i]].line);
 	rp_json_close(j, ']');
 	rp_json_key(j, "kind");
 	rp_json_open(j, '[');
 	for (uint32_t i = 0; i < f->n_frames; i++)
-		rp_json_int(j, f->job->result->frames[f->frames[i]].kind);
+		rp_json_int(j, f->frames[i] == r->n_frames ? RP_KIND_PYTHON : r->frames[f->frames[i]].kind);
 	rp_json_close(j, ']');
 	rp_json_close(j, '}');
 }
 
-static int put_nodes(struct flame *f)
+static void put_nodes(struct flame *f)
 {
 	static const struct {
 		const char *name;
@@ -87,37 +209,28 @@ static int put_nodes(struct flame *f)
 		{ "peak", RP_M_PEAK },       { "leaked", RP_M_LEAKED }, { "temporary", RP_M_TEMPORARY },
 		{ "samples", RP_M_SAMPLES },
 	};
-	const struct rp_result *r = f->job->result;
 	struct rp_json *j = &f->j;
-	uint32_t *place_of = malloc((size_t)r->n_nodes * sizeof(*place_of));
 
-	if (!place_of)
-		return RP_ENOMEM;
 	rp_json_key(j, "nodes");
 	rp_json_open(j, '{');
 	rp_json_key(j, "parent");
 	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < f->walk.n; i++) {
-		uint32_t node = f->walk.order[i];
-		place_of[node] = i;
-		rp_json_int(j, i ? (int64_t)place_of[r->nodes[node].parent] : -1);
-	}
+	for (uint32_t i = 0; i < f->n_shown; i++)
+		rp_json_int(j, i ? (int64_t)f->shown[i].parent : -1);
 	rp_json_close(j, ']');
 	rp_json_key(j, "frame");
 	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < f->walk.n; i++)
-		rp_json_int(j, f->frame_place[r->nodes[f->walk.order[i]].frame]);
+	for (uint32_t i = 0; i < f->n_shown; i++)
+		rp_json_int(j, f->frame_place[frame_of(f, &f->shown[i])]);
 	rp_json_close(j, ']');
 	for (size_t k = 0; k < RP_COUNT_OF(columns); k++) {
 		rp_json_key(j, columns[k].name);
 		rp_json_open(j, '[');
-		for (uint32_t i = 0; i < f->walk.n; i++)
-			rp_json_int(j, r->nodes[f->walk.order[i]].m[columns[k].metric]);
+		for (uint32_t i = 0; i < f->n_shown; i++)
+			rp_json_int(j, f->shown[i].m[columns[k].metric]);
 		rp_json_close(j, ']');
 	}
 	rp_json_close(j, '}');
-	free(place_of);
-	return 0;
 }
 
 int rp_report_flame(const struct rp_report_job *job)
@@ -128,14 +241,16 @@ int rp_report_flame(const struct rp_report_job *job)
 
 	if (rc)
 		return rc;
-	f.frame_place = malloc((size_t)r->n_frames * sizeof(*f.frame_place));
-	f.frames = malloc((size_t)r->n_frames * sizeof(*f.frames));
-	f.columns = malloc((size_t)r->n_frames * 3 * sizeof(*f.columns));
+	f.frame_place = malloc(((size_t)r->n_frames + 1) * sizeof(*f.frame_place));
+	f.frames = malloc(((size_t)r->n_frames + 1) * sizeof(*f.frames));
+	f.columns = malloc(((size_t)r->n_frames + 1) * 3 * sizeof(*f.columns));
 	rc = f.frame_place && f.frames && f.columns ? 0 : RP_ENOMEM;
 	if (!rc) {
-		memset(f.frame_place, 0xff, (size_t)r->n_frames * sizeof(*f.frame_place));
-		rc = collect(&f);
+		memset(f.frame_place, 0xff, ((size_t)r->n_frames + 1) * sizeof(*f.frame_place));
+		rc = choose_shown(&f);
 	}
+	if (!rc)
+		rc = collect(&f);
 	if (!rc) {
 		rp_json_open(&f.j, '{');
 		rp_json_key(&f.j, "meta");
@@ -143,10 +258,11 @@ int rp_report_flame(const struct rp_report_job *job)
 		rp_report_stats_keys(job, &f.j, 0);
 		rp_json_close(&f.j, '}');
 		put_frames(&f);
-		rc = put_nodes(&f);
+		put_nodes(&f);
 		rp_json_close(&f.j, '}');
 		rp_out_text(job->out, "\n");
 	}
+	free(f.shown);
 	free(f.frame_place);
 	free(f.frames);
 	free(f.columns);
