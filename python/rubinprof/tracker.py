@@ -55,7 +55,8 @@ class Tracker:
     native : `bool`, optional
         Whether allocations and samples carry the C and C++ functions below Python.
     cpu, memory : `str`, optional
-        "exact" (every Python call, every allocation), "sampled" or "off".
+        "exact" (every Python call, every allocation) or "off". "sampled" is
+        reserved for a mode that is not built yet, and refused.
     pymalloc : `bool`, optional
         Whether to trace CPython's small-object allocator too.
     follow_fork : `bool`, optional
@@ -99,6 +100,8 @@ class Tracker:
         for mode, what in ((cpu, "cpu"), (memory, "memory")):
             if mode not in ("exact", "sampled", "off"):
                 raise ValueError(f"{what} must be 'exact', 'sampled' or 'off', not {mode!r}")
+            if mode == "sampled":
+                raise TracerError(f"{what}='sampled' is not built yet; use 'exact' or 'off'")
         self._wanted_path = None if path is None else os.fspath(path)
         self._options = {
             "native": native,

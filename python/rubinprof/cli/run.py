@@ -36,7 +36,7 @@ def add_parser(subparsers):
         allow_abbrev=False,
         usage="rubinprof run [options] (SCRIPT | -m MODULE | -c CODE) [ARGS ...]",
     )
-    modes = ["exact", "sampled", "off"]
+    modes = ["exact", "off"]
     add = parser.add_argument
     add("-o", "--output", metavar="OUT", help="the trace file, which must not exist, or an existing directory")
     add("-f", "--force", action="store_true", help="replace the trace file when it exists")

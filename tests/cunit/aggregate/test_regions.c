@@ -43,6 +43,7 @@ int main(void)
 	CHECK_INT(rr_number(outer, "peak_bytes"), 6200);
 	CHECK_INT(rr_number(outer, "peak_above_start_bytes"), 5200);
 	CHECK_INT(rr_number(outer, "leaked_bytes"), 200);
+	CHECK(rr_number(outer, "leaked_allocations") > 0 && rr_number(outer, "leaked_allocations") < 10);
 	CHECK_INT(rr_number(outer, "allocations"), 3);
 	CHECK_INT(rr_number(inner, "parent"), 0);
 	CHECK_INT(rr_number(inner, "leaked_bytes"), 30);
