@@ -157,6 +157,8 @@ def test_an_interrupt_from_outside_is_a_death_by_signal(tmp_path):
     done = subprocess.Popen(
         [sys.executable, "-m", "rubinprof", "run", "-o", "x.rprof", "-c", program],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell starts its background jobs with SIGINT ignored, and Python keeps it so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert done.stdout.readline() == "ready\n"
     done.send_signal(signal.SIGINT)
