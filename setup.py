@@ -39,7 +39,7 @@ def link_flags():
     return ["-Wl,--exclude-libs,ALL", f"-Wl,--version-script={EXPORTS_MAP}"]
 
 
-def extension(name, sources, libraries, extra_flags=(), first_libraries=()):
+def extension(name, sources, libraries, extra_flags=()):
     cflags, ldflags = csources.pkg_config(libraries)
     return Extension(
         name,
@@ -47,7 +47,7 @@ def extension(name, sources, libraries, extra_flags=(), first_libraries=()):
         include_dirs=[str(d.relative_to(ROOT)) for d in csources.INCLUDE_DIRS],
         define_macros=[("RUBINPROF_VERSION", f'"{csources.version()}"')],
         extra_compile_args=[*compile_flags(), *extra_flags, *cflags],
-        extra_link_args=[*link_flags(), *first_libraries, *ldflags],
+        extra_link_args=[*link_flags(), *ldflags],
         depends=[*csources.headers(), EXPORTS_MAP],
         language="c",
     )
@@ -68,9 +68,6 @@ def extensions():
                 csources.sources(csources.CAPTURE_ROOMS) + ["csrc/ext/capture_module.c"],
                 csources.CAPTURE_LIBRARIES,
                 csources.CAPTURE_FLAGS,
-                # libunwind.so exports _Unwind_Resume too. Named before it, libgcc_s is searched
-                # first, so our own unwinding stays with the runtime that the program uses.
-                first_libraries=["-lgcc_s"],
             )
         )
     return found

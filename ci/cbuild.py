@@ -121,7 +121,7 @@ class Build:
 class Wishes:
     """What a test asks of the build, in a comment line of its own:
 
-    rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c libraries=libunwind,libelf python=1 flags=-DX=1
+    rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c libraries=libdw,libelf python=1 flags=-DX=1
     """
 
     def __init__(self, source: Path):

@@ -37,7 +37,6 @@ PUBLIC_HEADERS = {"base": ["rubinprof/rp_error.h"]}
 SYSTEM_HEADERS = {
     "Python.h": ["probe", "ext"],
     "internal/pycore": ["probe"],
-    "libunwind": ["probe"],
     "link.h": ["probe"],
     "elf.h": ["probe"],
     "gelf.h": ["probe", "session"],

@@ -18,7 +18,7 @@ PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "repor
 # Rooms of the capture half that can be linked into a plain C program: no Python.h inside.
 PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 
-CAPTURE_LIBRARIES = ["liblz4", "liburing", "libunwind", "libdw", "libelf"]
+CAPTURE_LIBRARIES = ["liblz4", "liburing", "libdw", "libelf"]
 PORTABLE_LIBRARIES = ["liblz4"]
 
 INCLUDE_DIRS = [CSRC, CSRC / "include"]

@@ -12,7 +12,6 @@ cc        command  gcc            gcc
 pkg-config command pkg-config     pkgconf-pkg-config
 liblz4    library  liblz4-dev     lz4-devel
 liburing  library  liburing-dev   liburing-devel
-libunwind library  libunwind-dev  libunwind-devel
 libdw     library  libdw-dev      elfutils-devel
 libelf    library  libelf-dev     elfutils-libelf-devel
 TABLE

@@ -1,4 +1,4 @@
-/* The door of probe/: what we see. The only room that touches foreign code: CPython, libc's entry points, libunwind, ELF.
+/* The door of probe/: what we see. The only room that touches foreign code: CPython, libc's entry points, ELF.
  *
  * install and remove are called by the session, in the order given there, with the GIL held unless said otherwise. Each
  * remove undoes its install completely, or leaves hooks that pass straight through where undoing would be unsafe. */
