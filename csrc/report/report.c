@@ -46,6 +46,15 @@ static void free_kept(void *p)
 	free(k);
 }
 
+/* A report of nothing would look like one of a program that did nothing. */
+static int refuse_unreadable(const struct rp_result *r, char *detail)
+{
+	if (r->totals.blocks || r->totals.is_complete || !r->n_processes)
+		return 0;
+	return rp_say(detail, RP_EDAMAGED, "%s has nothing left to read: it was cut or damaged before its first block ended.",
+		      rp_strpool_get(&r->strings, r->processes[0].path));
+}
+
 static int get_result(struct rp_trace *trace, const struct rp_report_options *o, const struct rp_result **ret_result, char *detail)
 {
 	struct kept *k = trace->results;
@@ -59,6 +68,10 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 	int rc = rp_analyze(&result, trace, &how, detail);
 	if (rc)
 		return rc;
+	if ((rc = refuse_unreadable(result, detail))) {
+		rp_result_free(result);
+		return rc;
+	}
 	struct kept *fresh = calloc(1, sizeof(*fresh));
 	size_t len = o->region ? strlen(o->region) + 1 : 0;
 	char *region = len ? malloc(len) : NULL;
