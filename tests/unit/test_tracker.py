@@ -160,7 +160,7 @@ def test_a_fork_goes_on_in_a_file_of_its_own(tmp_path):
         import os, rubinprof
         with rubinprof.Tracker("x.rprof") as tracker:
             pid = os.fork()
-            os.write(1, f"{tracker.path}\n".encode())  # one write: both processes write here
+            os.write(1, (tracker.path + chr(10)).encode())  # one write: both processes write here
         if pid == 0:
             os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
