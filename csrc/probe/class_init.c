@@ -129,9 +129,9 @@ static PyMethodDef callbacks[] = {
 
 /* ---- watching ---- */
 
-void rp_class_init_watch_code(PyCodeObject *code)
+static void watch_if_init(PyCodeObject *code)
 {
-	if (watch.tool < 0 || !PyUnicode_EqualToUTF8(code->co_name, "__init__"))
+	if (!PyUnicode_EqualToUTF8(code->co_name, "__init__"))
 		return;
 	PyObject *done = PyObject_CallMethod(watch.monitoring, "set_local_events", "iOO", watch.tool, code, watch.events);
 	PyObject *ref = done ? PyWeakref_NewRef((PyObject *)code, NULL) : NULL;
@@ -142,7 +142,21 @@ void rp_class_init_watch_code(PyCodeObject *code)
 	PyErr_Clear(); /* not watched: its inlined calls are missing, as they are for any other tool */
 }
 
-/* Classes below `type` whose __init__ some call site has been specialised for. */
+/* A call site may be specialised at the first call we could see, so that a new __init__ is watched as soon as the code that makes its
+ * function runs (a class body, or what a decorator such as dataclass executes). */
+void rp_class_init_watch_code(PyCodeObject *code)
+{
+	if (watch.tool < 0)
+		return;
+	watch_if_init(code);
+	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+		PyObject *made = PyTuple_GET_ITEM(code->co_consts, i);
+		if (PyCode_Check(made))
+			watch_if_init((PyCodeObject *)made);
+	}
+}
+
+/* The __init__ of the classes below `type`: any may be inlined at the next call. */
 static void watch_below(PyObject *type, PyObject *seen)
 {
 	PyObject *below = PyObject_CallMethod((PyObject *)&PyType_Type, "__subclasses__", "O", type);
@@ -152,9 +166,11 @@ static void watch_below(PyObject *type, PyObject *seen)
 		if (PySet_Contains(seen, sub) || PySet_Add(seen, sub) < 0)
 			continue;
 		if (((PyTypeObject *)sub)->tp_flags & Py_TPFLAGS_HEAPTYPE) {
-			PyObject *init = ((PyHeapTypeObject *)sub)->_spec_cache.init;
+			PyObject *dict = PyType_GetDict((PyTypeObject *)sub);
+			PyObject *init = dict ? PyDict_GetItemString(dict, "__init__") : NULL; /* borrowed */
 			if (init && PyFunction_Check(init))
-				rp_class_init_watch_code((PyCodeObject *)PyFunction_GET_CODE(init));
+				watch_if_init((PyCodeObject *)PyFunction_GET_CODE(init));
+			Py_XDECREF(dict);
 		}
 		watch_below(sub, seen);
 	}

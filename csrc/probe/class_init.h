@@ -6,9 +6,9 @@
 #include "probe/pyframe.h"
 
 /* Finds out, by trying, whether this CPython does so, and if it does takes a free tool id of sys.monitoring and watches the __init__
- * of every class whose calls are specialised already. 0, or RP_EUNSUPPORTED when no tool id is free, RP_ENOMEM. */
+ * of every class there is. 0, or RP_EUNSUPPORTED when no tool id is free, RP_ENOMEM. */
 int rp_class_init_watch(void);
-/* Watches one more code object, just defined; does nothing when its name is not __init__ or nothing needs to be watched. */
+/* Watches what is named __init__ of a code object just defined and the functions it makes; nothing when none needs to be watched. */
 void rp_class_init_watch_code(PyCodeObject *code);
 /* Gives the tool id back and leaves no code instrumented. */
 void rp_class_init_unwatch(void);

@@ -9,6 +9,8 @@
 
 static _PyFrameEvalFunction next_evaluator; /* what was installed before us: CPython's own, or a tool's we chain to */
 static int installed;
+/* What was installed when a thread stepped aside for want of stack (ourselves, or a tool that chained to us); NULL when none did. GIL. */
+static _PyFrameEvalFunction stepped_aside;
 
 /* Below this much C stack the evaluator steps aside: an evaluator makes every Python call take C stack, which CPython alone does not, and
  * a deep recursion that works untraced must work traced. */
@@ -36,6 +38,14 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag);
 /* C stack that one unit of CPython's counter stands for: 8 MB over C_RECURSION_LIMIT, which is 10,000 or less. */
 #define STACK_BYTES_PER_UNIT 800
 
+/* Undoes the stepping aside, unless somebody else has installed an evaluator meanwhile. */
+static RP_COLD void step_back(PyInterpreterState *interp)
+{
+	if (stepped_aside && _PyInterpreterState_GetEvalFrameFunc(interp) == next_evaluator)
+		_PyInterpreterState_SetEvalFrameFunc(interp, stepped_aside);
+	stepped_aside = NULL;
+}
+
 /* Runs f, and what it calls, as CPython does without an evaluator: calls in there are not seen. The counter of C recursion has not been
  * charged for the calls above; it is set to what the rest of the stack can bear. */
 static RP_COLD PyObject *evaluate_unhooked(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag)
@@ -45,12 +55,12 @@ static RP_COLD PyObject *evaluate_unhooked(struct rp_thread *t, PyThreadState *t
 		before = *c_recursion;
 		*c_recursion = before < left ? before : left;
 	}
+	stepped_aside = _PyInterpreterState_GetEvalFrameFunc(ts->interp);
 	_PyInterpreterState_SetEvalFrameFunc(ts->interp, next_evaluator);
 	PyObject *result = next_evaluator(ts, f, throwflag);
 	if (c_recursion)
 		*c_recursion = before;
-	if (installed && _PyInterpreterState_GetEvalFrameFunc(ts->interp) == next_evaluator)
-		_PyInterpreterState_SetEvalFrameFunc(ts->interp, evaluate);
+	step_back(ts->interp);
 	return result;
 }
 
@@ -93,6 +103,9 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 		return evaluate_next(ts, f, throwflag);
 	if (RP_UNLIKELY((uintptr_t)__builtin_frame_address(0) - t->stack_low < t->stack_margin))
 		return evaluate_unhooked(t, ts, f, throwflag);
+	/* Makes the generator and returns it: none of its own code runs, and profilers count no call. */
+	if (RP_UNLIKELY(rp_pyframe_makes_generator(f)))
+		return evaluate_next(ts, f, throwflag);
 
 	uint32_t session = t->session;
 	uint32_t code = rp_code_known(rp_pyframe_code(f), session);
@@ -178,9 +191,7 @@ int rp_frames_install(uint32_t hide_frames)
 	_PyFrameEvalFunction current = _PyInterpreterState_GetEvalFrameFunc(interp);
 
 	(void)hide_frames; /* rubinprof's own frames are known by their module */
-	if (current == evaluate)
-		return RP_EBUSY;
-	if (installed)
+	if (installed && current != evaluate)
 		return RP_EFOREIGN; /* somebody has chained to us and did not leave: our former place is still in use */
 	if (rp_code_table_init() < 0) {
 		PyErr_Clear();
@@ -195,10 +206,12 @@ int rp_frames_install(uint32_t hide_frames)
 	define_running_frames(interp);
 	rp_shadow_seed(t);
 	rp_record_end(t);
-	next_evaluator = current;
 	int rc = rp_class_init_watch();
 	if (rc)
 		return rc;
+	if (current == evaluate)
+		return 0; /* left in place when a tool had chained to us, which is gone now: what we chain to has not changed */
+	next_evaluator = current;
 	_PyInterpreterState_SetEvalFrameFunc(interp, evaluate);
 	installed = 1;
 	return 0;
@@ -211,6 +224,7 @@ void rp_frames_remove(void)
 	if (!installed)
 		return;
 	rp_class_init_unwatch();
+	step_back(interp); /* the stop may be deep in a recursion, or on another thread than the deep one */
 	/* Somebody who installed over us keeps calling us: then we stay, and pass straight through. */
 	if (_PyInterpreterState_GetEvalFrameFunc(interp) == evaluate) {
 		_PyInterpreterState_SetEvalFrameFunc(interp, next_evaluator);

@@ -55,6 +55,12 @@ RP_INLINE uint32_t rp_pyframe_lasti(rp_pyframe *f)
 	return offset >= 0 && offset < 0xffff ? (uint32_t)offset : 0xffffu;
 }
 
+/* A call of a generator function or coroutine function: its frame, not yet a generator's, ends at RETURN_GENERATOR. */
+RP_INLINE int rp_pyframe_makes_generator(rp_pyframe *f)
+{
+	return (rp_pyframe_code(f)->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) && !rp_pyframe_is_generator(f);
+}
+
 /* ---- a number of ours kept with a code object (PEP 523's co_extra) ---- */
 
 /* The layout of Objects/codeobject.c, the same in 3.11 to 3.13. Read directly because PyUnstable_Code_GetExtra costs a call

@@ -1,0 +1,217 @@
+"""Python calls of real programs: function by function what cProfile counts. Both run the same program in processes of their own."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+import rubinprof
+
+pytestmark = pytest.mark.linux
+
+STDLIB_TEXT = """\
+import ast, difflib, io, statistics, textwrap, tokenize
+
+def main():
+    with open(textwrap.__file__) as f:
+        source = f.read()
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    again = ast.unparse(ast.parse(source))
+    lines = again.splitlines()
+    changed = [line.upper() if n % 9 == 0 else line for n, line in enumerate(lines)]
+    diff = list(difflib.unified_diff(lines, changed))
+    widths = [len(line) for line in lines]
+    wrapped = textwrap.fill(again, 60)
+    return len(tokens), len(diff), statistics.fmean(widths), statistics.stdev(widths), statistics.median(widths), len(wrapped)
+"""
+
+JSON_ROUND_TRIP = """\
+import dataclasses, fractions, io, json, json.encoder, json.scanner
+
+@dataclasses.dataclass(order=True)
+class Visit:
+    number: int
+    name: str
+    shape: list
+
+class Encoder(json.JSONEncoder):
+    def default(self, value):
+        if isinstance(value, fractions.Fraction):
+            return {"fraction": str(value)}
+        return dataclasses.asdict(value)
+
+def revive(found):
+    return fractions.Fraction(found["fraction"]) if "fraction" in found else found
+
+def main():
+    visits = [Visit(n, f"v{n}", [fractions.Fraction(n, 7), None, [n] * (n % 5)]) for n in range(60)]
+    out = io.StringIO()
+    json.dump(visits, out, cls=Encoder, indent=2, sort_keys=True)  # with indent: the Python encoder, all generators
+    back = json.loads(out.getvalue(), object_hook=revive)
+    json.encoder.c_make_encoder = None
+    text = json.dumps(back, cls=Encoder)
+    json.decoder.scanner.c_make_scanner = None
+    decoder = json.JSONDecoder(object_hook=revive)
+    decoder.scan_once = json.scanner.py_make_scanner(decoder)
+    return len(text), decoder.decode(text) == back, len(sorted(visits)[0].shape)
+"""
+
+TASKS = """\
+import contextlib, enum, functools, heapq
+
+class State(enum.Enum):
+    READY = 1
+    DONE = 2
+
+class Packet:
+    made = 0
+    def __init__(self, link, kind):
+        self.link, self.kind = link, kind
+        type(self).made += 1
+
+class WorkPacket(Packet):
+    def __init__(self, link, kind, data):
+        super().__init__(link, kind)
+        self.data = list(data)
+
+class Bad(Exception):
+    def __init__(self, why):
+        super().__init__(why)
+        self.why = why
+
+class Checked(WorkPacket):
+    def __init__(self, link, kind, data):
+        super().__init__(link, kind, data)
+        if sum(self.data) % 3 == 0:
+            raise Bad("a multiple of three")
+
+@functools.total_ordering
+class Task:
+    def __init__(self, priority, steps):
+        self.priority, self.state, self.run = priority, State.READY, self.body(steps)
+    def __eq__(self, other):
+        return self.priority == other.priority
+    def __lt__(self, other):
+        return self.priority < other.priority
+    def body(self, steps):
+        link = None
+        for n in range(steps):
+            try:
+                link = Checked(link, n, range(n))
+            except Bad as bad:
+                link = WorkPacket(None, bad.why, ())
+            got = yield from self.nested(n % 3)
+            if got is None:
+                continue
+        self.state = State.DONE
+    def nested(self, n):
+        with self.guard():
+            for k in range(n):
+                yield k
+        return [k * k for k in range(n)] or None
+    @contextlib.contextmanager
+    def guard(self):
+        try:
+            yield self
+        finally:
+            self.priority += 1
+
+def depth(n):
+    return 0 if n == 0 else 1 + max(depth(n - 1), depth(n // 2))
+
+def main():
+    queue = [Task(n * 7 % 11, 30) for n in range(20)]
+    heapq.heapify(queue)
+    turns = 0
+    while queue:
+        task = heapq.heappop(queue)
+        try:
+            next(task.run)
+        except StopIteration:
+            continue
+        finally:
+            turns += 1
+        heapq.heappush(queue, task)
+    left = Task(1, 5)
+    next(left.run), next(left.run)
+    left.run.close()
+    return turns, Packet.made, depth(14)
+"""
+
+PROGRAMS = {"stdlib_text": STDLIB_TEXT, "json_round_trip": JSON_ROUND_TRIP, "tasks": TASKS}
+
+RUN = {
+    # A first, unwatched call in both: what is filled or imported at the first use is then the same.
+    "rubinprof": "import program, rubinprof, sys\nprogram.main()\n"
+    "with rubinprof.Tracker(sys.argv[1]):\n    result = program.main()\nprint(result)\n",
+    "cProfile": "import cProfile, program, sys\nprogram.main()\nprofile = cProfile.Profile()\n"
+    "profile.enable()\nresult = program.main()\nprofile.disable()\nprint(result)\n"
+    "with open(sys.argv[1], 'w') as out:\n"
+    "    for entry in profile.getstats():\n"
+    "        if not isinstance(entry.code, str):\n"
+    "            code = entry.code\n"
+    "            print(entry.callcount, code.co_firstlineno, code.co_name, code.co_filename, file=out)\n",
+}
+
+
+def run(directory, tool):
+    out = directory / f"out.{tool}"
+    done = subprocess.run(
+        [sys.executable, "-c", RUN[tool], out],
+        cwd=directory,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+def calls_by_cprofile(path):
+    """By file, line and plain name. Not from a pstats file: there, of code objects alike in all three only the last one counts."""
+    calls = Counter()
+    for line in path.read_text().splitlines():
+        ncalls, first, name, file = line.split(maxsplit=3)
+        calls[file, int(first), name] += int(ncalls)
+    return calls
+
+
+def calls_by_rubinprof(path):
+    calls = Counter()
+    for row in rubinprof.open(path).table(by="function"):
+        # The functions that call enable() and start() ran before; rubinprof shows them with no call, cProfile does not.
+        # What ends the Tracker is rubinprof's own and not shown.
+        if row["kind"] == "python" and row["calls"]:
+            calls[row["file"], row["line"], row["function"].rpartition(".")[2]] += row["calls"]
+    return calls
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_calls_are_those_of_cprofile(tmp_path, program):
+    (tmp_path / "program.py").write_text(PROGRAMS[program])
+    trace, ours = run(tmp_path, "rubinprof")
+    profile, theirs = run(tmp_path, "cProfile")
+    assert ours == theirs  # the programs did the same
+    expected, found = calls_by_cprofile(profile), calls_by_rubinprof(trace)
+    assert sum(expected.values()) > 2000
+    different = {key: (found[key], expected[key]) for key in found.keys() | expected.keys() if found[key] != expected[key]}
+    assert different == {}
+    stats = rubinprof.open(trace).stats()
+    assert stats["lost_events"] == 0
+    assert stats["calls"] == sum(expected.values())
+
+
+def test_the_tree_has_as_many_calls_as_the_table(tmp_path):
+    (tmp_path / "program.py").write_text(TASKS)
+    trace, _ = run(tmp_path, "rubinprof")
+    nodes = rubinprof.open(trace).tree()["nodes"]
+    by_function = Counter()
+    for node in nodes:
+        if node["kind"] == "python":
+            by_function[node["file"], node["line"], node["function"].rpartition(".")[2]] += node["self"]["calls"]
+    assert +by_function == calls_by_rubinprof(trace)
+    parents = {nodes[n["parent"]]["function"] for n in nodes if n["function"] == "Task.nested"}
+    assert parents == {"Task.body", "main"}  # main: close() goes straight to the innermost generator
