@@ -125,6 +125,23 @@ RP_INLINE uint64_t rp_cursor_varint(struct rp_cursor *c)
 	return 0;
 }
 
+/* A signed LEB128 number, as DWARF has them. Bits past the 64th are dropped. */
+RP_INLINE int64_t rp_cursor_sleb(struct rp_cursor *c)
+{
+	uint64_t v = 0;
+	unsigned shift = 0;
+	uint8_t b;
+	do {
+		b = rp_cursor_u8(c); /* 0 at the end, which stops the loop */
+		if (shift < 64)
+			v |= (uint64_t)(b & 0x7f) << shift;
+		shift += 7;
+	} while (b & 0x80);
+	if (shift < 64 && (b & 0x40))
+		v |= UINT64_MAX << shift;
+	return (int64_t)v;
+}
+
 /* The next `len` bytes, or NULL (and `bad`) when fewer are left. The memory is the cursor's own. */
 RP_INLINE const uint8_t *rp_cursor_bytes(struct rp_cursor *c, uint64_t len)
 {

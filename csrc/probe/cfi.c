@@ -96,22 +96,6 @@ static int64_t take_signed(struct rp_cursor *c, size_t bytes)
 	return (int64_t)(v << shift) >> shift;
 }
 
-static int64_t take_sleb(struct rp_cursor *c)
-{
-	uint64_t v = 0;
-	unsigned shift = 0;
-	uint8_t b;
-	do {
-		b = rp_cursor_u8(c);
-		if (shift < 64)
-			v |= (uint64_t)(b & 0x7f) << shift;
-		shift += 7;
-	} while (b & 0x80 && !c->bad);
-	if (shift < 64 && b & 0x40)
-		v |= UINT64_MAX << shift;
-	return (int64_t)v;
-}
-
 static uintptr_t take_encoded(struct rp_cursor *c, uint8_t encoding, uintptr_t data_base)
 {
 	uintptr_t at = (uintptr_t)c->at, v;
@@ -122,7 +106,7 @@ static uintptr_t take_encoded(struct rp_cursor *c, uint8_t encoding, uintptr_t d
 	case DW_EH_PE_uleb128: v = rp_cursor_varint(c); break;
 	case DW_EH_PE_udata2: v = take(c, 2); break;
 	case DW_EH_PE_udata4: v = take(c, 4); break;
-	case DW_EH_PE_sleb128: v = (uintptr_t)take_sleb(c); break;
+	case DW_EH_PE_sleb128: v = (uintptr_t)rp_cursor_sleb(c); break;
 	case DW_EH_PE_sdata2: v = (uintptr_t)take_signed(c, 2); break;
 	case DW_EH_PE_sdata4: v = (uintptr_t)take_signed(c, 4); break;
 	default: c->bad = 1; return 0;
@@ -174,7 +158,7 @@ static void read_cie(struct entry *ret_e, uintptr_t at, uint8_t *ret_encoding, i
 	if (c.bad || (version != 1 && version != 3))
 		return;
 	ret_e->code_align = rp_cursor_varint(&c);
-	ret_e->data_align = take_sleb(&c);
+	ret_e->data_align = rp_cursor_sleb(&c);
 	ret_e->ra_register = version == 1 ? rp_cursor_u8(&c) : rp_cursor_varint(&c);
 	if (*augmentation == 'z') {
 		*ret_augmented = 1;
@@ -344,19 +328,19 @@ static int run(const struct entry *e, struct rp_cursor c, uintptr_t pc, struct s
 		case 0x0f: s->cfa_expr = take_expr(&c); break;
 		case 0x10: reg = rp_cursor_varint(&c); set_rule(e, s, reg, RP_CFI_EXPR_AT, 0, take_expr(&c)); break;
 		case 0x11: reg = rp_cursor_varint(&c); /* offset_extended_sf */
-			set_rule(e, s, reg, RP_CFI_AT_CFA, take_sleb(&c) * e->data_align, NULL);
+			set_rule(e, s, reg, RP_CFI_AT_CFA, rp_cursor_sleb(&c) * e->data_align, NULL);
 			break;
 		case 0x12: /* def_cfa_sf */
 			s->cfa_register = rp_cursor_varint(&c);
-			s->cfa_offset = take_sleb(&c) * e->data_align;
+			s->cfa_offset = rp_cursor_sleb(&c) * e->data_align;
 			s->cfa_expr = NULL;
 			break;
-		case 0x13: s->cfa_offset = take_sleb(&c) * e->data_align; break;
+		case 0x13: s->cfa_offset = rp_cursor_sleb(&c) * e->data_align; break;
 		case 0x14: reg = rp_cursor_varint(&c); /* val_offset */
 			set_rule(e, s, reg, RP_CFI_IS_CFA, (int64_t)rp_cursor_varint(&c) * e->data_align, NULL);
 			break;
 		case 0x15: reg = rp_cursor_varint(&c); /* val_offset_sf */
-			set_rule(e, s, reg, RP_CFI_IS_CFA, take_sleb(&c) * e->data_align, NULL);
+			set_rule(e, s, reg, RP_CFI_IS_CFA, rp_cursor_sleb(&c) * e->data_align, NULL);
 			break;
 		case 0x16: reg = rp_cursor_varint(&c); set_rule(e, s, reg, RP_CFI_EXPR_IS, 0, take_expr(&c)); break;
 		case 0x2d: break; /* aarch64: the return address is signed from here on; RP_ARCH_CODE_ADDRESS strips it */
@@ -380,7 +364,7 @@ static int is_word_at_fp(const uint8_t *expr, int32_t *ret_offset)
 	c = rp_cursor_over(c.at, len);
 	if (rp_cursor_u8(&c) != 0x70 + RP_ARCH_DWARF_FP)
 		return 0;
-	*ret_offset = (int32_t)take_sleb(&c);
+	*ret_offset = (int32_t)rp_cursor_sleb(&c);
 	return rp_cursor_u8(&c) == 0x06 && !rp_cursor_left(&c) && !c.bad;
 }
 
@@ -455,7 +439,7 @@ static int evaluate(const uint8_t *expr, const struct rp_cfi_frame *f, const str
 			v = op - 0x30u; /* lit */
 		else if (op >= 0x70 && op <= 0x8f) { /* breg */
 			unsigned reg = op - 0x70u;
-			int64_t offset = take_sleb(&c);
+			int64_t offset = rp_cursor_sleb(&c);
 			if (reg == RP_ARCH_DWARF_SP)
 				v = f->sp + (uint64_t)offset;
 			else if (reg == RP_ARCH_DWARF_FP)
@@ -486,7 +470,7 @@ static int evaluate(const uint8_t *expr, const struct rp_cfi_frame *f, const str
 		else if (op == 0x10)
 			v = rp_cursor_varint(&c);
 		else if (op == 0x11)
-			v = (uint64_t)take_sleb(&c);
+			v = (uint64_t)rp_cursor_sleb(&c);
 		else {
 			if (n < 2)
 				return RP_EDAMAGED;

@@ -10,22 +10,6 @@
 
 /* ---- reading ---- */
 
-static int64_t read_sleb(struct rp_cursor *c)
-{
-	uint64_t v = 0;
-	unsigned shift = 0;
-	uint8_t b;
-	do {
-		b = rp_cursor_u8(c);
-		if (shift < 64)
-			v |= (uint64_t)(b & 0x7f) << shift;
-		shift += 7;
-	} while (b & 0x80);
-	if (shift < 64 && (b & 0x40))
-		v |= ~UINT64_C(0) << shift;
-	return (int64_t)v;
-}
-
 static uint64_t read_fixed(struct rp_cursor *c, unsigned bytes)
 {
 	const uint8_t *p = rp_cursor_bytes(c, bytes);
@@ -304,7 +288,7 @@ static void standard(const struct rp_line_table *t, struct machine *m, struct rp
 		m->address += rp_cursor_varint(c) * t->min_instruction;
 		break;
 	case DW_LNS_advance_line:
-		m->line += (uint32_t)read_sleb(c);
+		m->line += (uint32_t)rp_cursor_sleb(c);
 		break;
 	case DW_LNS_set_file:
 		m->file = (uint32_t)rp_cursor_varint(c);
