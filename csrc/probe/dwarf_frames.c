@@ -44,6 +44,19 @@ struct unit {
 
 /* ---- which unit ---- */
 
+size_t rp_lookup_first(const struct rp_lookup *l, size_t n, uint64_t vaddr)
+{
+	size_t low = 0, high = n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (l[mid].vaddr < vaddr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 static void units_by_aranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 {
 	Dwarf_Aranges *aranges;
@@ -58,19 +71,6 @@ static void units_by_aranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 	}
 }
 
-static size_t first_at_or_after(const struct rp_lookup *l, size_t n, uint64_t vaddr)
-{
-	size_t low = 0, high = n;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (l[mid].vaddr < vaddr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static size_t count_unplaced(const struct rp_lookup *l, size_t n)
 {
 	size_t left = 0;
@@ -83,7 +83,7 @@ static void place_in_unit(Dwarf_Die *die, struct rp_lookup *l, size_t n)
 {
 	Dwarf_Addr base, start, end;
 	for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;)
-		for (size_t i = first_at_or_after(l, n, start); i < n && l[i].vaddr < end; i++)
+		for (size_t i = rp_lookup_first(l, n, start); i < n && l[i].vaddr < end; i++)
 			if (!l[i].cu)
 				l[i].cu = dwarf_dieoffset(die);
 }

@@ -22,6 +22,8 @@ struct rp_lookup {
 	struct rp_dwarf_frame *frames; /* innermost first, owned by the rp_dwarf */
 	uint32_t n_frames;
 };
+/* Place of the first of n lookups, sorted by vaddr, that is not below vaddr; n when all are. */
+size_t rp_lookup_first(const struct rp_lookup *l, size_t n, uint64_t vaddr);
 
 struct rp_dwarf;
 /* Fills in the frames of l[0..n), sorted by vaddr. NULL when there is no DWARF (or no memory); elf must outlive it. */

@@ -158,19 +158,6 @@ static struct opened open_debug_file(const struct rp_symbol_source *source)
 
 /* ---- symbol tables ---- */
 
-static size_t first_at_or_after(const struct rp_lookup *l, size_t n, uint64_t vaddr)
-{
-	size_t low = 0, high = n;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (l[mid].vaddr < vaddr)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 /* Of several names for the same code the one others link to, then the tightest. */
 static int is_better(const struct rp_lookup *l, const GElf_Sym *s, int rank)
 {
@@ -180,7 +167,7 @@ static int is_better(const struct rp_lookup *l, const GElf_Sym *s, int rank)
 static void offer(struct rp_lookup *l, size_t n, const GElf_Sym *s, const char *name)
 {
 	int bind = GELF_ST_BIND(s->st_info), rank = bind == STB_GLOBAL ? 3 : bind == STB_WEAK ? 2 : 1;
-	for (size_t i = first_at_or_after(l, n, s->st_value); i < n && l[i].vaddr < s->st_value + s->st_size; i++)
+	for (size_t i = rp_lookup_first(l, n, s->st_value); i < n && l[i].vaddr < s->st_value + s->st_size; i++)
 		if (is_better(&l[i], s, rank)) {
 			l[i].symbol = name;
 			l[i].symbol_rank = rank;
