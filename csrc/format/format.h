@@ -65,11 +65,11 @@ struct rp_event {
 	uint8_t how;       /* EXIT: enum rp_exit; CONTEXT: enum rp_context; MORE: enum rp_more; SAMPLE: flags */
 	uint32_t lasti;    /* RP_LASTI_NONE where unknown */
 	uint32_t id;       /* ENTER: code; ALLOC, REALLOC, STACK: stack; REGION_*: region */
+	uint32_t n_words;  /* SAMPLE, STACK, CONTEXT, MORE */
 	uint64_t ticks;    /* absolute */
 	uint64_t address;  /* ALLOC, FREE, REALLOC, UNMAP */
 	uint64_t size;     /* ALLOC, REALLOC, UNMAP: bytes; CPU: ns */
 	uint64_t old_address; /* REALLOC */
-	uint32_t n_words;  /* SAMPLE, STACK, CONTEXT, MORE */
 	const uint64_t *words; /* n_words of them, valid until the next call on the same decoder */
 };
 
@@ -93,7 +93,7 @@ uint32_t rp_raw_words(uint64_t w0);
 /* ---- pack.c: raw words to columns and back ----
  *
  * Packed payload, before LZ4: for each of the RP_COLUMN_COUNT columns its length as a varint, then the columns. */
-enum rp_column {
+enum rp_column_name {
 	RP_COL_OP,    /* u8 per event: kind | small << 4 */
 	RP_COL_DT,    /* varint: ticks since the previous event */
 	RP_COL_CODE,  /* varint: code id of ENTER */
@@ -112,14 +112,41 @@ size_t rp_pack_bytes_max(size_t words);
 int64_t rp_pack(const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch, uint8_t *ret_bytes,
 		uint32_t *ret_count, uint64_t *ret_ticks_last);
 
+/* column.c: the numbers of one column, decoded some ahead. A number that is malformed or cut ends the column. */
+#define RP_COLUMN_AHEAD 64
+struct rp_column {
+	const uint8_t *at, *end; /* not decoded yet */
+	uint64_t last;           /* of an address column: the address, folded, that v ends with */
+	uint32_t i, n;           /* v[i] is the next; n are there */
+	int is_addresses;        /* v holds addresses, not the differences in the bytes */
+	uint64_t v[RP_COLUMN_AHEAD];
+};
+
+void rp_column_open(struct rp_column *c, const uint8_t *bytes, size_t len, int is_addresses);
+/* The next numbers, when all of v are taken. 1, or 0 at the end of the column. */
+int rp_column_refill(struct rp_column *c);
+
+/* The next number; 0, and `bad` set, when there is none. */
+RP_INLINE uint64_t rp_column_next(struct rp_column *c, int *bad)
+{
+	if (RP_UNLIKELY(c->i == c->n) && !rp_column_refill(c)) {
+		*bad = 1;
+		return 0;
+	}
+	return c->v[c->i++];
+}
+
+/* Larger than what it reads from: 4 KB, so it is best kept while a block is open only. */
 struct rp_pack_decoder {
-	struct rp_cursor col[RP_COLUMN_COUNT];
-	uint64_t ticks, address, word;
+	const uint8_t *op, *op_end;
+	uint64_t ticks, word;
 	uint32_t last_stack;
+	int bad;
 	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's */
+	struct rp_column col[RP_COLUMN_COUNT]; /* that of RP_COL_OP is not used */
 };
 int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, uint64_t ticks_first, uint64_t *scratch);
-/* 1, 0 or RP_EDAMAGED, as rp_raw_next. */
+/* 1, 0 or RP_EDAMAGED, as rp_raw_next; *ret_event means something at 1 only. */
 int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *ret_event);
 
 /* ---- def.c: definitions ---- */

@@ -33,18 +33,13 @@ RP_INLINE uint64_t fold_address(uint64_t a)
 	return a >> 4 | a << 60;
 }
 
-RP_INLINE uint64_t unfold_address(uint64_t a)
-{
-	return a << 4 | a >> 60;
-}
-
 struct columns {
 	uint8_t *at[RP_COLUMN_COUNT];
 	uint8_t *start[RP_COLUMN_COUNT];
 	uint64_t address, word;
 };
 
-RP_INLINE void put(struct columns *c, enum rp_column col, uint64_t v)
+RP_INLINE void put(struct columns *c, enum rp_column_name col, uint64_t v)
 {
 	c->at[col] = rp_put_varint(c->at[col], v);
 }
@@ -175,109 +170,103 @@ int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, ui
 		const uint8_t *p = rp_cursor_bytes(&c, lens[i]);
 		if (c.bad)
 			return RP_EDAMAGED;
-		d->col[i] = rp_cursor_over(p, (size_t)lens[i]);
+		if (i == RP_COL_OP) {
+			d->op = p;
+			d->op_end = p + lens[i];
+		} else {
+			rp_column_open(&d->col[i], p, (size_t)lens[i], i == RP_COL_ADDRESS);
+		}
 	}
 	d->ticks = ticks_first;
-	d->address = 0;
 	d->word = 0;
 	d->last_stack = RP_STACK_NONE;
+	d->bad = 0;
 	d->scratch = scratch;
 	return 0;
 }
 
-RP_INLINE uint64_t get(struct rp_pack_decoder *d, enum rp_column col)
+RP_INLINE uint64_t get(struct rp_pack_decoder *d, enum rp_column_name col)
 {
-	return rp_cursor_varint(&d->col[col]);
+	return rp_column_next(&d->col[col], &d->bad);
 }
 
-RP_INLINE uint64_t get_address(struct rp_pack_decoder *d)
-{
-	d->address += (uint64_t)rp_unzigzag(get(d, RP_COL_ADDRESS));
-	return unfold_address(d->address);
-}
-
-static int get_words(struct rp_pack_decoder *d, struct rp_event *e, uint32_t n_max)
+static void get_words(struct rp_pack_decoder *d, struct rp_event *e, uint32_t n_max)
 {
 	uint64_t n = get(d, RP_COL_WORD);
 
-	if (n > n_max || n > rp_cursor_left(&d->col[RP_COL_WORD]))
-		return RP_EDAMAGED;
-	for (uint64_t i = 0; i < n; i++) {
+	if (n > n_max) {
+		d->bad = 1;
+		return;
+	}
+	for (uint64_t i = 0; i < n && !d->bad; i++) {
 		d->word += (uint64_t)rp_unzigzag(get(d, RP_COL_WORD));
 		d->scratch[i] = d->word;
 	}
 	e->n_words = (uint32_t)n;
 	e->words = d->scratch;
-	return 0;
 }
 
-int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *ret_event)
+int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *e)
 {
-	if (d->col[RP_COL_OP].at == d->col[RP_COL_OP].end)
+	if (RP_UNLIKELY(d->op == d->op_end))
 		return 0;
-	uint8_t op = rp_cursor_u8(&d->col[RP_COL_OP]), small = op >> 4;
-	struct rp_event e = { .kind = op & 15, .lasti = RP_LASTI_NONE };
-	int rc = 0;
+	uint8_t op = *d->op++, small = op >> 4;
 
+	*e = (struct rp_event){ .kind = op & 15, .lasti = RP_LASTI_NONE };
 	d->ticks += get(d, RP_COL_DT);
-	e.ticks = d->ticks;
-	switch (e.kind) {
+	e->ticks = d->ticks;
+	switch (op & 15) {
 	case RP_EV_ENTER:
-		e.id = (uint32_t)get(d, RP_COL_CODE);
-		e.lasti = (uint32_t)get(d, RP_COL_LASTI);
+		e->id = (uint32_t)get(d, RP_COL_CODE);
+		e->lasti = (uint32_t)get(d, RP_COL_LASTI);
 		break;
 	case RP_EV_EXIT:
-		e.how = small;
+		e->how = small;
 		break;
 	case RP_EV_ALLOC:
 	case RP_EV_REALLOC:
-		e.lasti = (uint32_t)get(d, RP_COL_LASTI);
-		e.address = get_address(d);
-		e.size = get(d, RP_COL_SIZE);
+		e->lasti = (uint32_t)get(d, RP_COL_LASTI);
+		e->address = get(d, RP_COL_ADDRESS);
+		e->size = get(d, RP_COL_SIZE);
 		if (!small)
 			d->last_stack = (uint32_t)get(d, RP_COL_STACK);
-		e.id = d->last_stack;
-		e.allocator = get(d, RP_COL_STACK) & 31;
-		if (e.kind == RP_EV_REALLOC)
-			e.old_address = get_address(d);
+		e->id = d->last_stack;
+		e->allocator = get(d, RP_COL_STACK) & 31;
+		if (e->kind == RP_EV_REALLOC)
+			e->old_address = get(d, RP_COL_ADDRESS);
 		break;
 	case RP_EV_FREE:
-		e.address = get_address(d);
-		e.allocator = get(d, RP_COL_STACK) & 31;
+		e->address = get(d, RP_COL_ADDRESS);
+		e->allocator = get(d, RP_COL_STACK) & 31;
 		break;
 	case RP_EV_UNMAP:
-		e.address = get_address(d);
-		e.size = get(d, RP_COL_SIZE);
-		e.allocator = get(d, RP_COL_STACK) & 31;
+		e->address = get(d, RP_COL_ADDRESS);
+		e->size = get(d, RP_COL_SIZE);
+		e->allocator = get(d, RP_COL_STACK) & 31;
 		break;
 	case RP_EV_CPU:
-		e.size = get(d, RP_COL_WORD);
+		e->size = get(d, RP_COL_WORD);
 		break;
 	case RP_EV_REGION_BEGIN:
 	case RP_EV_REGION_END:
-		e.id = (uint32_t)get(d, RP_COL_WORD);
+		e->id = (uint32_t)get(d, RP_COL_WORD);
 		break;
 	case RP_EV_SAMPLE:
-		e.lasti = (uint32_t)get(d, RP_COL_LASTI);
-		e.how = small;
-		rc = get_words(d, &e, RP_NATIVE_FRAMES_MAX);
+		e->lasti = (uint32_t)get(d, RP_COL_LASTI);
+		e->how = small;
+		get_words(d, e, RP_NATIVE_FRAMES_MAX);
 		break;
 	case RP_EV_STACK:
-		e.id = (uint32_t)get(d, RP_COL_STACK);
-		rc = get_words(d, &e, RP_NATIVE_FRAMES_MAX);
+		e->id = (uint32_t)get(d, RP_COL_STACK);
+		get_words(d, e, RP_NATIVE_FRAMES_MAX);
 		break;
 	case RP_EV_CONTEXT:
 	case RP_EV_MORE:
-		e.how = small;
-		rc = get_words(d, &e, RP_CONTEXT_FRAMES_MAX);
+		e->how = small;
+		get_words(d, e, RP_CONTEXT_FRAMES_MAX);
 		break;
 	default:
 		return RP_EDAMAGED;
 	}
-	for (int i = 0; i < RP_COLUMN_COUNT; i++)
-		rc = d->col[i].bad ? RP_EDAMAGED : rc;
-	if (rc)
-		return rc;
-	*ret_event = e;
-	return 1;
+	return RP_LIKELY(!d->bad) ? 1 : RP_EDAMAGED;
 }

@@ -33,7 +33,7 @@ static void close_block(struct rp_source *s)
 	if (!s->is_open)
 		return;
 	s->is_open = 0;
-	s->last_ticks = s->is_raw ? s->raw.ticks : s->pack.ticks;
+	s->last_ticks = s->is_raw ? s->raw.ticks : s->pack->ticks;
 	s->merge->file->decoded_bytes -= s->cap;
 }
 
@@ -41,8 +41,10 @@ static void free_source(struct rp_source *s)
 {
 	close_block(s);
 	free(s->bytes);
+	free(s->pack);
 	free(s->scratch);
 	s->bytes = NULL;
+	s->pack = NULL;
 	s->scratch = NULL;
 	s->cap = 0;
 }
@@ -52,7 +54,7 @@ void rp_source_damaged(struct rp_source *s)
 	s->damaged_blocks++;
 	s->gap = 1;
 	if (s->merge->on_gap)
-		s->merge->on_gap(s->merge->user, s, 1, s->last_ticks, s->is_raw ? s->raw.ticks : s->pack.ticks);
+		s->merge->on_gap(s->merge->user, s, 1, s->last_ticks, s->is_raw ? s->raw.ticks : s->pack->ticks);
 }
 
 /* Opens one block; 1 when it has an event, now the head. */
@@ -69,7 +71,9 @@ static int open_block(struct rp_source *s, const struct rp_block_ref *ref)
 	}
 	if (!s->scratch)
 		s->scratch = malloc(RP_CONTEXT_FRAMES_MAX * sizeof(uint64_t));
-	int rc = s->scratch ? rp_block_unpack(m->file, ref, &s->bytes, &s->cap, &len) : RP_ENOMEM;
+	if (!s->pack)
+		s->pack = malloc(sizeof(*s->pack));
+	int rc = s->scratch && s->pack ? rp_block_unpack(m->file, ref, &s->bytes, &s->cap, &len) : RP_ENOMEM;
 	if (rc == RP_ENOMEM || rc == RP_EIO) {
 		m->rc = rc;
 		return 0;
@@ -84,15 +88,15 @@ static int open_block(struct rp_source *s, const struct rp_block_ref *ref)
 	if (!rc && s->is_raw)
 		s->raw = (struct rp_raw_decoder){ s->bytes, s->bytes + len, ref->ticks_first, s->scratch };
 	else if (!rc)
-		rc = rp_pack_open(&s->pack, s->bytes, len, ref->ticks_first, s->scratch);
+		rc = rp_pack_open(s->pack, s->bytes, len, ref->ticks_first, s->scratch);
 	if (rc) {
-		s->pack.ticks = s->raw.ticks = ref->ticks_first;
+		s->pack->ticks = s->raw.ticks = ref->ticks_first;
 		rp_source_damaged(s);
 		return 0;
 	}
 	s->is_open = 1;
 	m->file->decoded_bytes += s->cap;
-	rc = s->is_raw ? rp_raw_next(&s->raw, &s->event) : rp_pack_next(&s->pack, &s->event);
+	rc = s->is_raw ? rp_raw_next(&s->raw, &s->event) : rp_pack_next(s->pack, &s->event);
 	if (rc > 0) {
 		if (!s->events++)
 			s->first_ticks = s->event.ticks;

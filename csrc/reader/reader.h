@@ -208,7 +208,7 @@ struct rp_source {
 	struct rp_event event; /* the head */
 	uint32_t thread;
 	uint32_t gap;        /* 1: blocks are missing before the head; the consumer clears it */
-	struct rp_pack_decoder pack;
+	struct rp_pack_decoder *pack; /* while blocks of the source are being read */
 	struct rp_raw_decoder raw;
 	int is_raw, is_open;
 	struct rp_merge *merge;
@@ -252,7 +252,7 @@ void rp_source_damaged(struct rp_source *s);
 /* The next event of the source becomes its head: 1, or 0 when the thread has no more. */
 RP_INLINE int rp_source_step(struct rp_source *s)
 {
-	int rc = s->is_raw ? rp_raw_next(&s->raw, &s->event) : rp_pack_next(&s->pack, &s->event);
+	int rc = s->is_raw ? rp_raw_next(&s->raw, &s->event) : rp_pack_next(s->pack, &s->event);
 	if (RP_LIKELY(rc > 0)) {
 		s->events++;
 		return 1;
