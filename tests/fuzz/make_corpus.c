@@ -1,6 +1,54 @@
-/* Writes the seed corpus of fuzz_reader into the current directory: small traces of each shape. */
+/* Writes the seed corpora, one directory a target, below the current directory: small traces of each shape for fuzz_reader, and their
+ * parts for the others.
+ *     cc ... tests/fuzz/make_corpus.c ... && cd tests/fuzz/corpus && make_corpus */
+#include <sys/stat.h>
+
 #define TW_LIVE_BYTES 4096
 #include "../cunit/trace_writer.h"
+
+#include "reader/reader.h"
+
+static void put_input(const char *target, const char *trace, uint32_t part, const uint8_t *head, size_t head_len, const uint8_t *bytes,
+		      size_t len)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s-%u", target, trace, part);
+	FILE *f = fopen(path, "wb");
+	if (!f || fwrite(head, 1, head_len, f) != head_len || fwrite(bytes, 1, len, f) != len || fclose(f))
+		abort();
+}
+
+/* The headers, blocks and event streams of fuzz_reader/<name>.rprof as inputs of the other targets. */
+static void cut_up(const char *name)
+{
+	char path[64];
+	struct rp_file *file;
+	uint8_t header[RP_FILE_HEADER_BYTES], *bytes = NULL, *stored = malloc(1 << 20);
+	uint32_t cap = 0, len;
+	size_t got;
+
+	snprintf(path, sizeof(path), "fuzz_reader/%s.rprof", name);
+	if (!stored || rp_file_open(&file, path) || rp_os_read(file->os, 0, header, sizeof(header), &got))
+		abort();
+	put_input("fuzz_header", name, 0, header, RP_FH_LIVE_TABLE + 32, NULL, 0);
+	for (uint32_t i = 0; i < file->n_blocks; i++) {
+		const struct rp_block_ref *b = &file->blocks[i];
+		uint8_t head[6] = { b->type == RP_BLOCK_DEFS ? 1 : b->type == RP_BLOCK_RAW_EVENTS ? 2 : 0, b->codec };
+		uint8_t kind = b->type != RP_BLOCK_RAW_EVENTS;
+		if (rp_os_read(file->os, b->offset - RP_BLOCK_HEADER_BYTES, stored, RP_BLOCK_HEADER_BYTES + b->stored_bytes, &got) ||
+		    rp_block_unpack(file, b, &bytes, &cap, &len))
+			abort();
+		rp_put_u32(head + 2, b->raw_bytes);
+		put_input("fuzz_header", name, i + 1, stored, RP_BLOCK_HEADER_BYTES, NULL, 0);
+		put_input("fuzz_block", name, i, head, sizeof(head), stored + RP_BLOCK_HEADER_BYTES, b->stored_bytes);
+		if (b->type != RP_BLOCK_DEFS)
+			put_input("fuzz_event", name, i, &kind, 1, bytes, len);
+	}
+	free(bytes);
+	free(stored);
+	rp_file_close(file);
+}
 
 static void fill(struct tw *w, struct tw_thread *t)
 {
@@ -48,15 +96,19 @@ int main(void)
 {
 	struct tw w;
 
-	fill(&w, start(&w, "complete.rprof"));
+	mkdir("fuzz_reader", 0755);
+	mkdir("fuzz_header", 0755);
+	mkdir("fuzz_block", 0755);
+	mkdir("fuzz_event", 0755);
+	fill(&w, start(&w, "fuzz_reader/complete.rprof"));
 	tw_close(&w, RP_STATE_COMPLETE);
 
-	struct tw_thread *t = start(&w, "raw.rprof");
+	struct tw_thread *t = start(&w, "fuzz_reader/raw.rprof");
 	w.raw_blocks = 1;
 	fill(&w, t);
 	tw_close(&w, RP_STATE_COMPLETE);
 
-	t = start(&w, "killed.rprof");
+	t = start(&w, "fuzz_reader/killed.rprof");
 	fill(&w, t);
 	tw_make_live(t, 0);
 	t = tw_thread(&w, 2);
@@ -64,7 +116,7 @@ int main(void)
 	tw_make_live(t, 1);
 	tw_close(&w, RP_STATE_RUNNING);
 
-	t = start(&w, "periodic.rprof");
+	t = start(&w, "fuzz_reader/periodic.rprof");
 	tw_meta(&w, "switch", "periodic");
 	fill(&w, t);
 	fill(&w, t);
@@ -72,11 +124,15 @@ int main(void)
 	fill(&w, t);
 	tw_close(&w, RP_STATE_COMPLETE);
 
-	t = start(&w, "gap.rprof");
+	t = start(&w, "fuzz_reader/gap.rprof");
 	fill(&w, t);
 	t->lose_next = 1;
 	tw_flush(t);
 	fill(&w, t);
 	tw_close(&w, RP_STATE_COMPLETE);
+
+	static const char *const names[] = { "complete", "raw", "killed", "periodic", "gap" };
+	for (size_t i = 0; i < RP_COUNT_OF(names); i++)
+		cut_up(names[i]);
 	return 0;
 }

@@ -1,10 +1,9 @@
-/* The fuzzer's corpus, replayed: what once crashed stays in it. */
+/* A target's corpus, replayed: what once crashed stays in it. Included by tests/cunit/reader/test_fuzz_*.c behind the target itself. */
 #include <dirent.h>
 
-#include "../../fuzz/fuzz_reader.c"
-#include "../harness.h"
+#include "../cunit/harness.h"
 
-static void replay(const char *path)
+static void replay_file(const char *path)
 {
 	static uint8_t bytes[1 << 22];
 	FILE *f = fopen(path, "rb");
@@ -15,32 +14,31 @@ static void replay(const char *path)
 	LLVMFuzzerTestOneInput(bytes, len);
 	/* And cut, and with a byte changed. */
 	LLVMFuzzerTestOneInput(bytes, len / 2);
-	if (len > RP_FILE_HEADER_BYTES + 100) {
-		bytes[RP_FILE_HEADER_BYTES + 99] ^= 0x55;
+	if (len) {
+		bytes[len * 2 / 3] ^= 0x55;
 		LLVMFuzzerTestOneInput(bytes, len);
 	}
 }
 
-int main(int argc, char **argv)
+/* `program` is argv[0]: it lies in build/ of the tree. */
+static int replay_corpus(const char *program, const char *target)
 {
 	char directory[4096], path[8192];
 	struct dirent *entry;
 	int n = 0;
 
-	/* The program lies in build/ of the tree. */
-	snprintf(directory, sizeof(directory), "%s", argc > 0 ? argv[0] : "");
+	snprintf(directory, sizeof(directory), "%s", program);
 	char *build = strstr(directory, "/build/");
 	if (!build)
 		RP_SKIP("not run from build/, so the corpus is not known");
-	snprintf(build, sizeof(directory) - (size_t)(build - directory), "/tests/fuzz/corpus/fuzz_reader");
+	snprintf(build, sizeof(directory) - (size_t)(build - directory), "/tests/fuzz/corpus/%s", target);
 	DIR *dir = opendir(directory);
-	if (!dir)
-		RP_SKIP("there is no corpus");
+	CHECK(dir);
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-		replay(path);
+		replay_file(path);
 		n++;
 	}
 	closedir(dir);
