@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan fuzz bench analyze clean
+.PHONY: help dev check demo cunit asan tsan fuzz kill bench analyze clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -11,6 +11,7 @@ help:
 	@echo "make dev      .venv with an editable install, for work on the code"
 	@echo "make cunit    the C unit tests alone     make asan, make tsan: the same under sanitizers"
 	@echo "make analyze  build/rubinprof-analyze, the analyzer as a plain program (C compiler and LZ4 only)"
+	@echo "make kill     ARGS=1000: that many programs killed at random instants, nothing lost (after make dev)"
 	@echo "make fuzz, make bench, make clean"
 
 dev:
@@ -36,6 +37,9 @@ tsan:
 
 fuzz:
 	@$(newest) ci/fuzz.py $(ARGS)
+
+kill:
+	@.venv/bin/python tests/fault/kill_runs.py $(ARGS)
 
 bench:
 	@ci/bench.sh $(ARGS)

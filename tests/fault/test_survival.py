@@ -1,46 +1,21 @@
 """What a trace holds after its process was killed, and what the process suffers when its trace cannot be written."""
 
 import json
-import mmap
 import os
 import random
 import resource
 import signal
 import subprocess
 import sys
-import time
 
+import kill_runs
 import pytest
 
 import rubinprof
 
 pytestmark = pytest.mark.linux
 
-KILL_RUNS = int(os.environ.get("RUBINPROF_KILL_RUNS", "6"))
-
-# Each thread opens and closes regions; after each it counts in shared memory, as the tests' own truth.
-COUNTING = """
-import mmap, sys, threading
-import rubinprof
-
-with open("counter", "r+b") as file:
-    counter = memoryview(mmap.mmap(file.fileno(), 4096)).cast("Q")  # one store each: a kill leaves no half
-rubinprof.Tracker("killed.rprof").start()
-
-def count(index):
-    n = 0
-    while True:
-        with rubinprof.region("step", thread=index, n=n):
-            [bytes(600) for _ in range(10)]
-        n += 1
-        counter[index] = n
-
-threads = [threading.Thread(target=count, args=(i,), daemon=True) for i in range(1, int(sys.argv[1]))]
-[thread.start() for thread in threads]
-counter[511] = 1
-count(0)
-"""
-
+KILL_RUNS = 6  # make kill does many
 
 def python(program, *args, cwd, **options):
     return subprocess.Popen([sys.executable, "-c", program, *map(str, args)], cwd=cwd, **options)
@@ -53,35 +28,7 @@ def stats(path):
 
 @pytest.mark.parametrize("run", range(KILL_RUNS))
 def test_sigkill_loses_nothing(tmp_path, run):
-    seed = random.randrange(1 << 30)
-    chance = random.Random(seed)
-    threads = chance.choice([1, 2, 4, 8])
-    (tmp_path / "counter").write_bytes(bytes(4096))
-    env = {**os.environ, "RUBINPROF_NO_URING": str(run % 2)}
-    process = python(COUNTING, threads, cwd=tmp_path, env=env)
-    with open(tmp_path / "counter", "r+b") as file:
-        counter = memoryview(mmap.mmap(file.fileno(), 4096)).cast("Q")
-    while not counter[511]:
-        assert process.poll() is None
-        time.sleep(0.001)
-    time.sleep(chance.random() * 0.3)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-    trace = rubinprof.open(tmp_path / "killed.rprof")
-    figures = trace.stats()
-    assert not figures["complete"]
-    assert figures["lost_events"] == 0
-    found = {}
-    for region in trace.regions():
-        labels = region["labels"]
-        steps = found.setdefault(int(labels["thread"]), [])
-        steps.append((int(labels["n"]), region["unfinished"]))
-    for index in range(threads):
-        steps = sorted(found.get(index, []))
-        assert [n for n, _ in steps] == list(range(len(steps)))
-        ended = sum(not unfinished for _, unfinished in steps)
-        assert counter[index] <= ended <= counter[index] + 1, f"seed {seed}, thread {index}"
+    kill_runs.run_once(tmp_path, 2 * random.randrange(1 << 30) + run % 2)
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGABRT, signal.SIGSEGV])
