@@ -134,9 +134,6 @@ def environment():
         **os.environ,
         # The tasks are modules of this directory, not an installed package.
         "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
-        # Arrow, which reads the tables, else reserves 1 GB of addresses at once and deals them out
-        # unseen; the peak of every quantum would be that reservation.
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
     }
 
 

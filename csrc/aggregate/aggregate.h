@@ -102,6 +102,8 @@ struct rp_totals {
 	uint64_t events, calls, samples, samples_in_tool;
 	uint64_t allocations, deallocations, allocated_bytes, unknown_frees;
 	uint64_t peak_bytes, leaked_bytes, leaked_allocations;
+	uint64_t peak_bytes_largest; /* of one process; peak_bytes is the sum over processes of their own */
+	uint64_t reserved_bytes;     /* most addresses set aside without memory at one time, summed over processes */
 	uint64_t lost_events, lost_bytes, lost_blocks, damaged_blocks, unreadable_files;
 	uint64_t threads, blocks, file_bytes, raw_bytes;
 	uint64_t by_allocator[RP_A_COUNT];

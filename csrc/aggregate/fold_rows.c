@@ -129,8 +129,11 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 			to->lost_bytes += t->losts.at[i].bytes;
 	}
 	/* Each process has its own peak at its own time; their sum is what was needed at most. */
-	if (r->sites.peak >= to->peak_bytes)
+	if (r->sites.peak >= to->peak_bytes_largest) {
+		to->peak_bytes_largest = r->sites.peak;
 		to->peak_at_s = p->peak_at_s;
+	}
+	to->reserved_bytes += from->reserved_bytes;
 	to->peak_bytes += r->sites.peak;
 	to->cpu_measured_s += seconds(f, (double)r->cpu_total);
 	to->gil_wait_s += (double)r->gil_wait_ns / 1e9;

@@ -59,6 +59,8 @@ int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes)
 
 	while ((rc = rp_range_cut(&r->ranges, start, bytes, &piece, &n)) > 0)
 		gone(r, piece.site, piece.window, piece.end - piece.start, (uint32_t)n);
+	while (rc != RP_ENOMEM && (rc = rp_range_cut(&r->reserved, start, bytes, &piece, &n)) > 0)
+		r->reserved_now -= piece.end - piece.start;
 	return rc == RP_ELIMIT ? 0 : rc;
 }
 
@@ -66,7 +68,61 @@ static int free_mapping(struct rp_replay *r, uint64_t address)
 {
 	struct rp_range range;
 
-	return rp_range_at(&r->ranges, address, &range) ? rp_replay_unmap(r, address, range.end - address) : 0;
+	if (!rp_range_at(&r->ranges, address, &range) && !rp_range_at(&r->reserved, address, &range))
+		return 0;
+	return rp_replay_unmap(r, address, range.end - address);
+}
+
+/* Addresses without memory. */
+static int reserve(struct rp_replay *r, uint64_t address, uint64_t size)
+{
+	int rc = rp_replay_unmap(r, address, size);
+
+	if (!rc && size)
+		rc = rp_range_add(&r->reserved, address, size, 0, 0);
+	if (rc)
+		return rc == RP_ELIMIT ? 0 : rc;
+	r->reserved_now += size;
+	if (r->reserved_now > r->totals.reserved_bytes)
+		r->totals.reserved_bytes = r->reserved_now;
+	return 0;
+}
+
+/* What was reserved only becomes memory of this site. */
+static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t address, uint64_t size)
+{
+	uint32_t window = r->n_windows ? r->n_windows - 1 : 0, site = UINT32_MAX;
+	struct rp_range piece;
+	int n, rc;
+
+	while ((rc = rp_range_cut(&r->reserved, address, size, &piece, &n)) > 0) {
+		uint64_t bytes = piece.end - piece.start;
+		site = site_of(r, t, e->lasti, e->id);
+		if (site == UINT32_MAX)
+			return RP_ENOMEM;
+		r->reserved_now -= bytes;
+		rc = rp_range_add(&r->ranges, piece.start, bytes, site, window);
+		if (rc == RP_ENOMEM)
+			return rc;
+		rp_site_alloc(&r->sites, &r->sites.sites[site], bytes, e->ticks);
+		window_add(r, window, bytes, 1);
+		t->allocs++;
+		r->totals.allocations++;
+		r->totals.allocated_bytes += bytes;
+		r->totals.size_histogram[log2_of(bytes)]++;
+		r->totals.by_allocator[RP_A_MPROTECT]++;
+	}
+	return rc == RP_ELIMIT ? 0 : rc;
+}
+
+int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48;
+
+	if (e->allocator == RP_A_MPROTECT)
+		return commit(r, t, e, address, size);
+	r->totals.by_allocator[RP_A_RESERVE]++;
+	return reserve(r, address, size);
 }
 
 void rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address)

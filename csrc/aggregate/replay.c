@@ -247,6 +247,8 @@ static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 			rp_replay_free(r, t, e->old_address);
 		return 0;
 	}
+	if (RP_UNLIKELY(e->allocator == RP_A_RESERVE || e->allocator == RP_A_MPROTECT))
+		return rp_replay_addresses(r, t, e);
 	t->allocs++;
 	r->totals.allocations++;
 	r->totals.deallocations += (uint64_t)is_realloc;
@@ -463,5 +465,6 @@ void rp_replay_release(struct rp_replay *r)
 	rp_site_set_release(&r->sites);
 	rp_live_release(&r->live);
 	rp_range_set_release(&r->ranges);
+	rp_range_set_release(&r->reserved);
 	memset(r, 0, sizeof(*r));
 }

@@ -90,7 +90,8 @@ struct rp_replay {
 	struct rp_native_tree native;
 	struct rp_site_set sites;
 	struct rp_live_table live;
-	struct rp_range_set ranges;
+	struct rp_range_set ranges, reserved; /* memory, addresses only */
+	uint64_t reserved_now;
 	struct rp_replay_thread *threads; /* one per source of the merge */
 	uint32_t n_threads;
 	struct rp_region_run *runs;
@@ -122,6 +123,8 @@ void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t);
 
 /* memory.c */
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
+/* An event of RP_A_RESERVE or RP_A_MPROTECT; counts what it allocates, if anything. */
+int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
 void rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);
 int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes);
 

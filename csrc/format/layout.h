@@ -180,6 +180,8 @@ enum rp_allocator {
 	RP_A_PYMALLOC_CALLOC = 14,
 	RP_A_PYMALLOC_REALLOC = 15,
 	RP_A_PYMALLOC_FREE = 16,
+	RP_A_RESERVE = 17,  /* addresses only: no memory yet */
+	RP_A_MPROTECT = 18, /* a range became writable: memory, where it was reserved only */
 	RP_A_COUNT = 32, /* five bits */
 };
 

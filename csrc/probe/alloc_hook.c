@@ -44,6 +44,7 @@ static struct {
 	void *(*mmap)(void *, size_t, int, int, int, off_t);
 	void *(*mmap64)(void *, size_t, int, int, int, off64_t);
 	int (*munmap)(void *, size_t);
+	int (*mprotect)(void *, size_t, int);
 	void *(*mremap)(void *, size_t, size_t, int, ...);
 	int (*dlclose)(void *);
 } real;
@@ -244,13 +245,19 @@ static void *hook_pvalloc(size_t size)
 	return p;
 }
 
-RP_INLINE void record_mmap(struct rp_thread *t, void *p, size_t size, int flags, void *first, void *frame)
+/* Addresses set aside, of which memory may be made later, or bit by bit: 1 GiB at once in mimalloc, 64 MiB in others. */
+RP_INLINE int is_reservation(int prot, int flags)
+{
+	return prot == PROT_NONE || (flags & (MAP_NORESERVE | MAP_ANONYMOUS)) == (MAP_NORESERVE | MAP_ANONYMOUS);
+}
+
+RP_INLINE void record_mmap(struct rp_thread *t, void *p, size_t size, int prot, int flags, void *first, void *frame)
 {
 	if (p == MAP_FAILED)
 		return;
 	if (flags & MAP_FIXED) /* what lay there before is gone */
 		record_unmap(t, p, (size + page_mask) & ~page_mask);
-	record_alloc(t, RP_A_MMAP, p, size, first, frame);
+	record_alloc(t, is_reservation(prot, flags) ? RP_A_RESERVE : RP_A_MMAP, p, size, first, frame);
 }
 
 static void *hook_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
@@ -259,7 +266,7 @@ static void *hook_mmap(void *at, size_t size, int prot, int flags, int fd, off_t
 	if (RP_UNLIKELY(!t))
 		return real.mmap(at, size, prot, flags, fd, offset);
 	void *p = REAL(real.mmap(at, size, prot, flags, fd, offset));
-	record_mmap(t, p, size, flags, HERE);
+	record_mmap(t, p, size, prot, flags, HERE);
 	return p;
 }
 
@@ -269,8 +276,20 @@ static void *hook_mmap64(void *at, size_t size, int prot, int flags, int fd, off
 	if (RP_UNLIKELY(!t))
 		return real.mmap64(at, size, prot, flags, fd, offset);
 	void *p = REAL(real.mmap64(at, size, prot, flags, fd, offset));
-	record_mmap(t, p, size, flags, HERE);
+	record_mmap(t, p, size, prot, flags, HERE);
 	return p;
+}
+
+/* Which parts were reserved only, the reader knows. */
+static int hook_mprotect(void *p, size_t size, int prot)
+{
+	struct rp_thread *t = prot & PROT_WRITE ? rp_guard_enter() : NULL;
+	if (RP_LIKELY(!t))
+		return real.mprotect(p, size, prot);
+	int failed = REAL(real.mprotect(p, size, prot));
+	if (!failed && size)
+		record_alloc(t, RP_A_MPROTECT, p, (size + page_mask) & ~page_mask, HERE);
+	return failed;
 }
 
 static int hook_munmap(void *p, size_t size)
@@ -347,7 +366,7 @@ RP_ARCH_PASS_THROUGH(rp_alloc_hook_dlvsym, rp_alloc_before_dl, rp_alloc_real_dlv
 #define HOOK(name) { #name, (void *)hook_##name, (void **)&real.name }
 static const struct rp_got_hook libc_hooks[] = {
 	HOOK(malloc), HOOK(free), HOOK(calloc), HOOK(realloc), HOOK(reallocarray), HOOK(posix_memalign), HOOK(aligned_alloc),
-	HOOK(memalign), HOOK(valloc), HOOK(pvalloc), HOOK(mmap), HOOK(mmap64), HOOK(munmap), HOOK(mremap), HOOK(dlclose),
+	HOOK(memalign), HOOK(valloc), HOOK(pvalloc), HOOK(mmap), HOOK(mmap64), HOOK(munmap), HOOK(mremap), HOOK(mprotect), HOOK(dlclose),
 	{ "dlopen", (void *)rp_alloc_hook_dlopen, &rp_alloc_real_dlopen },
 	{ "dlsym", (void *)rp_alloc_hook_dlsym, &rp_alloc_real_dlsym },
 	{ "dlvsym", (void *)rp_alloc_hook_dlvsym, &rp_alloc_real_dlvsym },

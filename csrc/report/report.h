@@ -55,7 +55,7 @@ void rp_json_kstr(struct rp_json *j, const char *key, const struct rp_result *r,
 /* ---- units.c: figures for people ---- */
 #define RP_UNIT_BYTES 32
 const char *rp_unit_ns(char *text, int64_t ns);       /* "1.23 s", "45.6 ms" */
-const char *rp_unit_bytes(char *text, int64_t bytes); /* "1.23 MB": powers of 1024, as memray */
+const char *rp_unit_bytes(char *text, int64_t bytes); /* "1.23 MiB": powers of 1024 */
 const char *rp_unit_count(char *text, int64_t n);     /* "1,234,567" */
 const char *rp_unit_share(char *text, int64_t part, int64_t whole); /* "12.3 %" */
 const char *rp_unit_metric(char *text, enum rp_metric metric, int64_t v);

@@ -151,7 +151,9 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_json_kint(j, "unknown_frees", (int64_t)t->unknown_frees);
 	rp_json_kint(j, "allocated_bytes", (int64_t)t->allocated_bytes);
 	rp_json_kint(j, "peak_bytes", (int64_t)t->peak_bytes);
+	rp_json_kint(j, "largest_peak_bytes", (int64_t)t->peak_bytes_largest);
 	rp_json_kseconds(j, "peak_at_s", t->peak_at_s);
+	rp_json_kint(j, "reserved_bytes", (int64_t)t->reserved_bytes);
 	rp_json_kint(j, "leaked_bytes", (int64_t)t->leaked_bytes);
 	rp_json_kint(j, "leaked_allocations", (int64_t)t->leaked_allocations);
 	rp_json_kint(j, "samples", (int64_t)t->samples);
@@ -249,6 +251,23 @@ static void mode_text(const struct rp_report_job *job)
 	rp_out_text(job->out, !strcmp(meta(job, "mode.pymalloc"), "1") ? ", pymalloc\n" : "\n");
 }
 
+static void peak_text(struct rp_out *o, const struct rp_result *r)
+{
+	const struct rp_totals *t = &r->totals;
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
+
+	if (r->n_processes > 1) {
+		rp_out_format(o, "Peaks, summed %s: each process has its own, at its own time\n", rp_unit_bytes(a, (int64_t)t->peak_bytes));
+		rp_out_format(o, "Largest peak  %s in one process, %s after its start\n", rp_unit_bytes(a, (int64_t)t->peak_bytes_largest),
+			      rp_unit_ns(b, ns_of(t->peak_at_s)));
+	} else {
+		rp_out_format(o, "Peak          %s at %s\n", rp_unit_bytes(a, (int64_t)t->peak_bytes), rp_unit_ns(b, ns_of(t->peak_at_s)));
+	}
+	if (t->reserved_bytes)
+		rp_out_format(o, "Reserved      %s of addresses: not counted, and what becomes memory inside may not be seen\n",
+			      rp_unit_bytes(a, (int64_t)t->reserved_bytes));
+}
+
 static int stats_text(const struct rp_report_job *job)
 {
 	const struct rp_totals *t = &job->result->totals;
@@ -271,7 +290,7 @@ static int stats_text(const struct rp_report_job *job)
 	count_line(o, "Samples", t->samples);
 	rp_out_text(o, "\n");
 	rp_out_format(o, "Allocations   %s, %s\n", rp_unit_count(a, (int64_t)t->allocations), rp_unit_bytes(b, (int64_t)t->allocated_bytes));
-	rp_out_format(o, "Peak          %s at %s\n", rp_unit_bytes(a, (int64_t)t->peak_bytes), rp_unit_ns(b, ns_of(t->peak_at_s)));
+	peak_text(o, job->result);
 	rp_out_format(o, "Leaked        %s in %s blocks\n", rp_unit_bytes(a, (int64_t)t->leaked_bytes),
 		      rp_unit_count(b, (int64_t)t->leaked_allocations));
 	for (unsigned i = 0; i < RP_A_COUNT; i++)

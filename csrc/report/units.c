@@ -39,7 +39,7 @@ const char *rp_unit_ns(char *text, int64_t ns)
 
 const char *rp_unit_bytes(char *text, int64_t bytes)
 {
-	static const char *const names[] = { "B", "KB", "MB", "GB", "TB", "PB" };
+	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
 	uint64_t v = bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
 	unsigned i = 0;
 
@@ -128,6 +128,7 @@ const char *rp_allocator_name(unsigned allocator)
 		[RP_A_VALLOC] = "valloc", [RP_A_PVALLOC] = "pvalloc", [RP_A_MMAP] = "mmap", [RP_A_MUNMAP] = "munmap",
 		[RP_A_MREMAP] = "mremap", [RP_A_PYMALLOC_MALLOC] = "pymalloc_malloc", [RP_A_PYMALLOC_CALLOC] = "pymalloc_calloc",
 		[RP_A_PYMALLOC_REALLOC] = "pymalloc_realloc", [RP_A_PYMALLOC_FREE] = "pymalloc_free",
+		[RP_A_RESERVE] = "reserve", [RP_A_MPROTECT] = "mprotect",
 	};
 	return allocator < RP_A_COUNT && names[allocator] ? names[allocator] : "other";
 }

@@ -175,3 +175,17 @@ def test_pymalloc_chains_to_what_is_installed(run_traced, allocator, monkeypatch
     counts = program.stats["by_allocator"]
     assert counts["pymalloc_malloc"] + counts["pymalloc_calloc"] >= 1000
     assert program.stats["lost_events"] == 0
+
+
+def test_what_arrow_reserves_is_not_counted_as_memory(run_traced):
+    pytest.importorskip("pyarrow")
+    program = run_traced(
+        "table = pa.table({'x': range(100_000)})\nprint(pa.default_memory_pool().backend_name)",
+        setup="import pyarrow as pa",
+        native=True,
+    )
+    if program.output.strip() != "mimalloc":
+        pytest.skip("the pool of this pyarrow is not mimalloc")
+    assert program.stats["reserved_bytes"] >= 1 << 30
+    assert program.stats["peak_bytes"] < 100 * MB
+    assert program.stats["by_allocator"]["reserve"] >= 1

@@ -263,11 +263,26 @@ static inline void tw_alloc(struct tw_thread *t, uint64_t dt, uint64_t address, 
 	tw_put(t, size);
 }
 
-static inline void tw_mmap(struct tw_thread *t, uint64_t dt, uint64_t address, uint64_t size)
+static inline void tw_range(struct tw_thread *t, uint64_t dt, enum rp_allocator allocator, uint64_t address, uint64_t size)
 {
-	tw_put(t, tw_word0(t, RP_EV_ALLOC, dt, RP_A_MMAP, 3));
+	tw_put(t, tw_word0(t, RP_EV_ALLOC, dt, allocator, 3));
 	tw_put(t, address | (uint64_t)TW_NONE << 48);
 	tw_put(t, size);
+}
+
+static inline void tw_mmap(struct tw_thread *t, uint64_t dt, uint64_t address, uint64_t size)
+{
+	tw_range(t, dt, RP_A_MMAP, address, size);
+}
+
+static inline void tw_reserve(struct tw_thread *t, uint64_t dt, uint64_t address, uint64_t size)
+{
+	tw_range(t, dt, RP_A_RESERVE, address, size);
+}
+
+static inline void tw_mprotect(struct tw_thread *t, uint64_t dt, uint64_t address, uint64_t size)
+{
+	tw_range(t, dt, RP_A_MPROTECT, address, size);
 }
 
 static inline void tw_unmap(struct tw_thread *t, uint64_t dt, uint64_t address, uint64_t size)

@@ -28,13 +28,20 @@ int main(void)
 	tw_unmap(t, 10, 0x101000, 0x1000);    /* a hole: 12638 */
 	tw_unmap(t, 10, 0x100000, 0x4000);    /* the rest: 350 */
 	tw_free(t, 10, 0x66660000);           /* never seen: not an error */
+	tw_reserve(t, 1, 0x40000000, 0x10000000); /* addresses only: nothing held */
+	tw_mprotect(t, 1, 0x40001000, 0x2000);    /* two pages of it become memory: 8542 */
+	tw_mprotect(t, 1, 0x40000000, 0x2000);    /* one of these is memory already: 12638 */
+	tw_mprotect(t, 1, 0x200000, 0x1000);      /* of no reservation: nothing */
+	tw_unmap(t, 1, 0x40002000, 0x10000000);   /* one page of memory and the rest: 8542 */
+	tw_unmap(t, 1, 0x40000000, 0x2000);       /* 350 */
 	tw_exit(t, 10);
 	tw_exit(u, 10);
 	tw_close(&w, RP_STATE_COMPLETE);
 
 	const char *json = rr_report("memory.rprof", "stats", NULL);
-	CHECK_INT(rr_number(json, "allocations"), 6);
-	CHECK_INT(rr_number(json, "allocated_bytes"), 100 + 1000 + 50 + 900 + 300 + 0x4000);
+	CHECK_INT(rr_number(json, "allocations"), 8);
+	CHECK_INT(rr_number(json, "allocated_bytes"), 100 + 1000 + 50 + 900 + 300 + 0x4000 + 0x3000);
+	CHECK_INT(rr_number(json, "reserved_bytes"), 0x10000000);
 	CHECK_INT(rr_number(json, "peak_bytes"), 350 + 0x4000);
 	CHECK_INT(rr_number(json, "peak_at_s") * 1e9 + 0.5, 90);
 	CHECK_INT(rr_number(json, "leaked_bytes"), 350);
@@ -42,6 +49,8 @@ int main(void)
 	CHECK_INT(rr_number(json, "unknown_frees"), 1);
 	CHECK_INT(rr_number(rr_find(json, "by_allocator"), "malloc"), 4);
 	CHECK_INT(rr_number(rr_find(json, "by_allocator"), "mmap"), 1);
+	CHECK_INT(rr_number(rr_find(json, "by_allocator"), "reserve"), 1);
+	CHECK_INT(rr_number(rr_find(json, "by_allocator"), "mprotect"), 2);
 	json = rr_report("memory.rprof", "table", NULL);
 	CHECK_INT(rr_number(rr_row(json, "grow"), "allocated_bytes"), 50);
 	CHECK_INT(rr_number(rr_row(json, "grow"), "peak_bytes"), 50);

@@ -103,6 +103,20 @@ static void test_mappings(void)
 	CHECK_INT(munmap((char *)q + 1, 4096), -1);
 	CHECK(mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
 	expect(m, 0);
+	m = bed_mark();
+	p = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	expect_one(m, RP_EV_ALLOC, RP_A_RESERVE, p, 65536);
+	m = bed_mark();
+	CHECK_INT(mprotect(p, 5000, PROT_READ | PROT_WRITE), 0);
+	expect_one(m, RP_EV_ALLOC, RP_A_MPROTECT, p, 8192);
+	m = bed_mark();
+	CHECK_INT(mprotect(p, 5000, PROT_READ), 0);
+	expect(m, 0);
+	munmap(p, 65536);
+	m = bed_mark();
+	p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	expect_one(m, RP_EV_ALLOC, RP_A_RESERVE, p, 65536);
+	munmap(p, 65536);
 }
 
 static void test_failures_and_errno(void)
