@@ -148,22 +148,22 @@ static int parse_mode(const char *word, const char *what, enum rp_mode *ret_mode
 }
 
 PyDoc_STRVAR(start_doc, "start(path, *, native=True, pymalloc=False, follow_fork=True, sample_hz=1000, cpu='exact', memory='exact',\n"
-			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, no_uring=False, hide_frames=1, meta=None)\n--\n\n"
+			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, no_uring=False, meta=None)\n--\n\n"
 			"Starts tracing into a new file. Zero stands for the default.");
 
 static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	static char *names[] = { "path", "native", "pymalloc", "follow_fork", "sample_hz", "cpu", "memory", "buffer_bytes",
-				 "memory_bytes_max", "file_bytes_max", "no_uring", "hide_frames", "meta", NULL };
-	struct rp_session_options o = { .native = 1, .follow_fork = 1, .sample_hz = 1000, .hide_frames = 1 };
+				 "memory_bytes_max", "file_bytes_max", "no_uring", "meta", NULL };
+	struct rp_session_options o = { .native = 1, .follow_fork = 1, .sample_hz = 1000 };
 	const char *cpu = "exact", *memory = "exact";
 	unsigned long long memory_bytes_max = 0, file_bytes_max = 0;
 	PyObject *path, *meta = Py_None;
 	char detail[RP_DETAIL_BYTES];
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pppIssIKKpIO:start", names, PyUnicode_FSConverter, &path, &o.native,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pppIssIKKpO:start", names, PyUnicode_FSConverter, &path, &o.native,
 					 &o.pymalloc, &o.follow_fork, &o.sample_hz, &cpu, &memory, &o.sink.buffer_bytes,
-					 &memory_bytes_max, &file_bytes_max, &o.sink.no_uring, &o.hide_frames, &meta))
+					 &memory_bytes_max, &file_bytes_max, &o.sink.no_uring, &meta))
 		return NULL;
 	PyObject *result = NULL;
 	if (meta != Py_None && !PyDict_Check(meta)) {

@@ -185,12 +185,11 @@ static void define_running_frames(PyInterpreterState *interp)
 	}
 }
 
-int rp_frames_install(uint32_t hide_frames)
+int rp_frames_install(void)
 {
 	PyInterpreterState *interp = PyInterpreterState_Get();
 	_PyFrameEvalFunction current = _PyInterpreterState_GetEvalFrameFunc(interp);
 
-	(void)hide_frames; /* rubinprof's own frames are known by their module */
 	if (installed && current != evaluate)
 		return RP_EFOREIGN; /* somebody has chained to us and did not leave: our former place is still in use */
 	if (rp_code_table_init() < 0) {

@@ -12,10 +12,9 @@
 
 /* ---- evalframe.c, pyframe.c: Python frames ---- */
 
-/* Installs the PEP 523 evaluator in every interpreter and seeds the shadow stacks of all threads that run Python now. `hide_frames`
- * innermost frames of the calling thread (the tool's own Python code) are left out. RP_EFOREIGN when the evaluator in place
- * is not CPython's own and chaining is not possible. */
-int rp_frames_install(uint32_t hide_frames);
+/* Installs the PEP 523 evaluator in every interpreter and seeds the shadow stacks of all threads that run Python now. Frames of
+ * rubinprof's own modules are left out. RP_EFOREIGN when the evaluator in place is not CPython's own and chaining is not possible. */
+int rp_frames_install(void);
 void rp_frames_remove(void);
 /* lasti of the innermost Python frame of the calling thread, RP_LASTI_NONE where unknown. Also pops seeded frames that have ended
  * unseen, emitting their EXIT. No GIL; callable in the allocator hook, t busy. */

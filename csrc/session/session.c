@@ -47,7 +47,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 	} else {
 		rp_record_cpu_every_ticks = UINT64_MAX;
 	}
-	if ((code = install(RP_HAS_FRAMES, rp_frames_install(o->hide_frames))))
+	if ((code = install(RP_HAS_FRAMES, rp_frames_install())))
 		return fail(ret_detail, code, "Python calls cannot be traced");
 	return 0;
 }

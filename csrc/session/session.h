@@ -25,7 +25,6 @@ struct rp_session_options {
 	int follow_fork;
 	uint32_t sample_hz; /* per CPU second and thread; 0: no samples */
 	uint64_t stall_ms_max; /* how long a thread may wait for the writer before it drops; 0: 1000 */
-	uint32_t hide_frames; /* innermost Python frames of the caller that are the tool's own */
 };
 
 /* Starts, in this order: sink, clock, thread records, probes (modules, allocator, CPU, frames last). On failure everything begun is

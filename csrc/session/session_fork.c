@@ -81,6 +81,5 @@ int rp_session_go_on_in_child(const char *path, char *ret_detail)
 		return 0;
 	struct rp_session_options options = rp_session.options;
 	options.sink.path = path;
-	options.hide_frames = 1; /* the Python function that asked for this */
 	return rp_session_start(&options, ret_detail);
 }

@@ -17,7 +17,6 @@ def start(
     memory_bytes_max: int = 0,
     file_bytes_max: int = 0,
     no_uring: bool = False,
-    hide_frames: int = 1,
     meta: dict[str, Any] | None = None,
 ) -> None: ...
 def stop() -> None: ...

@@ -176,7 +176,7 @@ class Tracker:
         meta = self._meta()
         for path in self._candidates(self._wanted_path):
             try:
-                _capture.start(path, hide_frames=_own_frames(), meta=meta, **self._options)
+                _capture.start(path, meta=meta, **self._options)
                 return path
             except TracerError as error:
                 if error.code != FILE_EXISTS or self._names_one_file():
@@ -252,14 +252,6 @@ def _sentence_without_capture():
     if sys.platform != "linux":
         return "tracing works on Linux only; traces can be read and shown here"
     return f"the capture half of rubinprof cannot be loaded: {_why_no_capture}"
-
-
-def _own_frames():
-    """Number of innermost frames that are rubinprof's own: they stay out of the trace."""
-    frame, n = sys._getframe(1), 0
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("rubinprof."):
-        frame, n = frame.f_back, n + 1
-    return n
 
 
 def _name_threads():
