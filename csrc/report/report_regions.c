@@ -75,16 +75,18 @@ static void put_labels(struct rp_out *o, const struct rp_result *r, const struct
 	}
 }
 
+/* cpu: of the whole process, which is what others (the middleware) give; thread: of the region's own thread alone. */
 static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 {
 	const struct rp_result *r = job->result;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES];
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], f[RP_UNIT_BYTES];
 
-	rp_out_format(job->out, "%10s %10s %10s %10s %10s  ", rp_unit_ns(a, (int64_t)(g->wall_s * 1e9)),
-		      rp_unit_ns(b, (int64_t)(g->cpu_s * 1e9)), rp_unit_bytes(c, (int64_t)g->peak_bytes),
-		      rp_unit_bytes(d, (int64_t)(g->peak_bytes - g->start_bytes)), rp_unit_bytes(e, (int64_t)g->leaked_bytes));
+	rp_out_format(job->out, "%10s %10s %10s %10s %10s %10s  ", rp_unit_ns(a, (int64_t)(g->wall_s * 1e9)),
+		      rp_unit_ns(b, (int64_t)(g->process_cpu_s * 1e9)), rp_unit_ns(c, (int64_t)(g->cpu_s * 1e9)),
+		      rp_unit_bytes(d, (int64_t)g->peak_bytes), rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)),
+		      rp_unit_bytes(f, (int64_t)g->leaked_bytes));
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
-	put_labels(job->out, r, g, job->options->width > 80 ? (size_t)job->options->width - 60 : 60);
+	put_labels(job->out, r, g, job->options->width > 91 ? (size_t)job->options->width - 71 : 60);
 	rp_out_text(job->out, g->is_unfinished ? " (unfinished)\n" : "\n");
 }
 
@@ -135,7 +137,7 @@ int rp_report_regions(const struct rp_report_job *job)
 		rp_out_text(job->out, "The trace has no regions.\n");
 		return 0;
 	}
-	rp_out_text(job->out, "      wall        cpu       peak  peak over     leaked  region\n");
+	rp_out_text(job->out, "      wall        cpu     thread       peak  peak over     leaked  region\n");
 	for (uint32_t i = 0; i < r->n_regions; i++)
 		text_row(job, &r->regions[i]);
 	return 0;
