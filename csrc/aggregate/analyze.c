@@ -89,7 +89,7 @@ static int share_native(struct rp_result *r)
 		struct rp_node *n = &r->nodes[i], *o = &r->nodes[owner[i]];
 		if (owner[i] == i || n->weight <= 0 || weight[owner[i]] <= 0)
 			continue;
-		int64_t part = (int64_t)((double)cpu[owner[i]] * ((double)n->weight / weight[owner[i]]));
+		int64_t part = rp_int64((double)cpu[owner[i]] * ((double)n->weight / weight[owner[i]]));
 		part = part < o->m[RP_M_CPU] ? part : o->m[RP_M_CPU];
 		int64_t wall = part < o->m[RP_M_WALL] ? part : o->m[RP_M_WALL];
 		n->m[RP_M_CPU] += part;

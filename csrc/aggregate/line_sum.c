@@ -75,8 +75,8 @@ static void site_figures(struct sum *s, uint32_t node, uint32_t i, double weight
 	rp_fold_site(s->f, site, m);
 	if (weights > 0) {
 		double share = (double)site->sample_cpu / weights;
-		m[RP_M_CPU] = (int64_t)((double)s->f->nodes[node].m[RP_M_CPU] * share);
-		m[RP_M_WALL] = (int64_t)((double)s->f->nodes[node].m[RP_M_WALL] * share);
+		m[RP_M_CPU] = rp_int64((double)s->f->nodes[node].m[RP_M_CPU] * share);
+		m[RP_M_WALL] = rp_int64((double)s->f->nodes[node].m[RP_M_WALL] * share);
 	}
 }
 

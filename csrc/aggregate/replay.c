@@ -11,7 +11,7 @@ static void spread_segments(struct rp_replay *r, struct rp_replay_thread *t, int
 	for (uint32_t i = 0; i < t->n_segments; i++) {
 		const struct rp_segment *s = &t->segments[i];
 		int64_t part = i + 1 == t->n_segments ? left :
-			       t->segments_wall ? (int64_t)((double)cpu * ((double)s->wall / (double)t->segments_wall)) : 0;
+			       t->segments_wall ? rp_int64((double)cpu * ((double)s->wall / (double)t->segments_wall)) : 0;
 		r->tree.nodes[s->node].cpu = rp_add(r->tree.nodes[s->node].cpu, part);
 		left = rp_add(left, -part);
 	}

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/checksum.h"
 #include "base/idmap.h"
+#include "base/number.h"
 #include "base/strpool.h"
 #include "rubinprof/rp_error.h"
 

@@ -84,7 +84,7 @@ void rp_out_ns(struct rp_out *o, int64_t ns)
 
 void rp_out_seconds(struct rp_out *o, double s)
 {
-	rp_out_ns(o, s > 9e9 ? INT64_MAX : s < -9e9 ? -INT64_MAX : (int64_t)(s * 1e9 + (s < 0 ? -0.5 : 0.5)));
+	rp_out_ns(o, rp_int64(s * 1e9 + (s < 0 ? -0.5 : 0.5)));
 }
 
 void rp_out_pad(struct rp_out *o, size_t columns)

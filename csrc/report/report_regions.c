@@ -81,8 +81,8 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 	const struct rp_result *r = job->result;
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], f[RP_UNIT_BYTES];
 
-	rp_out_format(job->out, "%10s %10s %10s %10s %10s %10s  ", rp_unit_ns(a, (int64_t)(g->wall_s * 1e9)),
-		      rp_unit_ns(b, (int64_t)(g->process_cpu_s * 1e9)), rp_unit_ns(c, (int64_t)(g->cpu_s * 1e9)),
+	rp_out_format(job->out, "%10s %10s %10s %10s %10s %10s  ", rp_unit_ns(a, rp_int64(g->wall_s * 1e9)),
+		      rp_unit_ns(b, rp_int64(g->process_cpu_s * 1e9)), rp_unit_ns(c, rp_int64(g->cpu_s * 1e9)),
 		      rp_unit_bytes(d, (int64_t)g->peak_bytes), rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)),
 		      rp_unit_bytes(f, (int64_t)g->leaked_bytes));
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);

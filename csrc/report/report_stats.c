@@ -188,7 +188,7 @@ static void count_line(struct rp_out *o, const char *label, uint64_t n)
 
 static int64_t ns_of(double seconds)
 {
-	return seconds > 9e9 ? INT64_MAX : (int64_t)(seconds * 1e9);
+	return rp_int64(seconds * 1e9);
 }
 
 static void losses_text(struct rp_out *o, const struct rp_totals *t)

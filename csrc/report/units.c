@@ -69,7 +69,7 @@ const char *rp_unit_count(char *text, int64_t n)
 
 const char *rp_unit_share(char *text, int64_t part, int64_t whole)
 {
-	int64_t thousandths = whole > 0 ? (int64_t)((double)part / (double)whole * 1000 + 0.5) : 0;
+	int64_t thousandths = whole > 0 ? rp_int64((double)part / (double)whole * 1000 + 0.5) : 0;
 
 	snprintf(text, RP_UNIT_BYTES, "%lld.%lld %%", (long long)(thousandths / 10), (long long)(thousandths % 10));
 	return text;
