@@ -11,6 +11,7 @@ __all__ = [
     "Tracker",
     "TracerError",
     "__version__",
+    "diff",
     "is_active",
     "open",
     "region",
@@ -24,6 +25,10 @@ def __getattr__(name):
         from rubinprof import trace
 
         return getattr(trace, name)
+    if name == "diff":
+        from rubinprof import compare
+
+        return compare.diff
     if name == "__version__":
         from importlib.metadata import version
 

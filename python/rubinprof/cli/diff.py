@@ -1,0 +1,107 @@
+"""rubinprof diff: what became slower, faster, bigger, smaller."""
+
+import json
+import os
+import sys
+
+from rubinprof.cli import trace_command as command
+from rubinprof.reports.terminal import Progress
+
+BY = ["function", "line", "file", "module"]
+TEXT_ROWS = 20
+
+MORE = """
+Several runs of each side give every change an interval that says how far it can be trusted:
+  rubinprof diff --a before-*.rprof --b after-*.rprof
+
+A limit is 'METRIC [of FUNCTION] OPERATOR [+|-]NUMBER [UNIT]'. A sign or '%%' asks for the change, else B's figure is meant:
+  rubinprof diff main/ branch/ --fail-on 'cpu > +5 %%' --fail-on 'peak > 2 GB' --fail-on 'calls of Psf.fit > +0'
+A change that may be noise breaks no limit. The exit status is 1 when one is broken.
+"""
+
+
+def add_parser(subparsers):
+    parser = command.parser(
+        subparsers,
+        "diff",
+        "Show what became slower, faster, bigger or smaller from A to B.",
+        "rubinprof diff before.rprof after.rprof --by line\n" + MORE.replace("%%", "%"),
+        run,
+    )
+    parser.add_argument("pair", nargs="*", metavar="TRACE", help="A and B: each a trace file, or a directory of the files of one run")
+    parser.add_argument("--a", nargs="+", metavar="RUN", help="the runs before, each a trace file or a directory")
+    parser.add_argument("--b", nargs="+", metavar="RUN", help="the runs after")
+    parser.add_argument("--by", choices=BY, default="function", help="what a row is (default: function)")
+    command.add_metric(parser)
+    parser.add_argument(
+        "-n", type=int, default=0, metavar="N", help="rows at most; -1 for all (default: 20, all with --json and --csv)"
+    )
+    parser.add_argument("--fail-on", action="append", default=[], metavar="LIMIT", help="exit with 1 when it is broken; may be repeated")
+    command.add_format(parser, csv=True)
+
+
+@command.plain_errors
+def run(args):
+    from rubinprof import compare
+    from rubinprof.compare import limits
+    from rubinprof.reports import diff_text
+    from rubinprof.reports.style import Style
+
+    sides = _sides(args)
+    if isinstance(sides, str):
+        return command.fail(sides)
+    wanted = [limits.parse(text) for text in args.fail_on]  # before minutes of reading
+    a, b = (_read(compare.read_runs, side, args.by, name) for side, name in zip(sides, "AB", strict=True))
+    rows = None if args.n < 0 or (args.n == 0 and args.format != "text") else args.n or TEXT_ROWS
+    difference = compare.compare_runs(a, b, args.by, args.metric, rows)
+    verdicts = [limit.judge(_figure(a, b, limit)) for limit in wanted]
+    difference["limits"] = [{"limit": v.limit, "broken": v.is_broken, "found": v.found} for v in verdicts]
+    if args.format == "json":
+        json.dump(difference, sys.stdout, separators=(",", ":"))
+        sys.stdout.write("\n")
+    elif args.format == "csv":
+        diff_text.write_csv(difference, sys.stdout)
+    else:
+        sys.stdout.write(diff_text.render(difference, Style(sys.stdout)))
+    return command.EXIT_CHECK_FAILED if any(v.is_broken for v in verdicts) else 0
+
+
+def _sides(args):
+    """A and B as lists of runs, or what is wrong in one sentence."""
+    if args.a and args.b and not args.pair:
+        return args.a, args.b
+    if not args.a and not args.b and len(args.pair) == 2:
+        return [args.pair[0]], [args.pair[1]]
+    if args.a or args.b:
+        return "name the runs of both sides, and nothing else: --a RUN… --b RUN…"
+    return f"a difference is of two traces, not of {len(args.pair)}; several runs of each: --a RUN… --b RUN…"
+
+
+def _read(read_runs, paths, by, name):
+    runs = []
+    for i, path in enumerate(paths, 1):
+        what = os.path.basename(os.path.normpath(path)) if len(paths) == 1 else f"{name} {i}/{len(paths)}"
+        with Progress(f"reading {what}") as progress:
+            # Limits of a function are asked of the table of functions.
+            runs += read_runs(path, dict.fromkeys([by, "function"]), progress=progress)
+    return runs
+
+
+def _figure(a, b, limit):
+    from rubinprof.compare.difference import figure
+
+    if limit.function is None:
+        return figure([run.metrics[limit.metric] for run in a], [run.metrics[limit.metric] for run in b])
+    return figure(*([_of_function(run, limit) for run in side] for side in (a, b)))
+
+
+def _of_function(run, limit):
+    """The figure of all functions of that name: with what they called where that can be said."""
+    from rubinprof.metrics import METRICS
+
+    metric = METRICS[limit.metric]
+    return sum(
+        row[metric.total or metric.own]
+        for row in run.rows["function"]
+        if row["function"] == limit.function or row["function"].endswith("." + limit.function)
+    )

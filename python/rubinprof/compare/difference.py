@@ -1,0 +1,187 @@
+"""The difference of two sides: what became slower, faster, bigger, smaller. The JSON is described in docs/report-json.md."""
+
+import math
+from collections import Counter
+from typing import Any
+
+from rubinprof.compare import bootstrap
+from rubinprof.compare.match import Matcher
+from rubinprof.compare.side import Progress, Run, read_runs
+from rubinprof.metrics import METRICS
+
+__all__ = ["matcher_of", "compare_runs", "diff", "figure"]
+
+SCHEMA = 1
+SAMPLING_Z = 1.959964  # 95 %
+BY = ["function", "line", "file", "module"]
+# Figures of a row, by the keys of the report "table".
+FIGURES = [
+    "self_cpu_s", "total_cpu_s", "self_wall_s", "total_wall_s", "self_gil_wait_s", "calls", "allocated_bytes", "allocations",
+    "peak_bytes", "leaked_bytes", "temporary_bytes", "total_allocated_bytes", "total_peak_bytes", "samples",
+]  # fmt: skip
+NAMES = ["function", "file", "line", "module", "kind", "inlined"]
+
+
+def diff(
+    a: Any, b: Any, *, by: str = "function", metric: str = "cpu", n: int | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Compare two runs, or two sets of runs.
+
+    Parameters
+    ----------
+    a, b : path, `Trace`, or a sequence of either
+        Before and after. Each item of a sequence is one run of the same program; with several, every figure is a mean,
+        and changes carry an interval that says how far they can be trusted.
+    by : `str`, optional
+        What a row is: "function", "line", "file" or "module".
+    metric : `str`, optional
+        Rows come by the size of its change, the largest first.
+    n : `int`, optional
+        Rows at most; all that changed when `None`.
+    progress : `~collections.abc.Callable`, optional
+        Called with bytes done and bytes to do of the run being read.
+
+    Returns
+    -------
+    difference : `dict`
+        As ``rubinprof diff --json`` gives it.
+
+    Raises
+    ------
+    TraceError
+        Raised when a path cannot be read as a trace.
+
+    Examples
+    --------
+    >>> change = rubinprof.diff("before.rprof", "after.rprof")
+    >>> change["totals"]["cpu"]["change"]
+    -1.62
+    """
+    if by not in BY:
+        raise ValueError(f"a difference is by {', '.join(BY)}, not by {by!r}")
+    if metric not in METRICS:
+        raise ValueError(f"there is no metric {metric!r}: {', '.join(METRICS)}")
+    return compare_runs(read_runs(a, [by], progress=progress), read_runs(b, [by], progress=progress), by, metric, n)
+
+
+def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None) -> dict[str, Any]:
+    """The document, of runs that were read with this ``by``."""
+    rows = _changed_rows(a, b, by)
+    key = METRICS[metric].own
+    rows.sort(key=lambda row: (-abs(row["change"][key]), -abs(row["change"]["self_cpu_s"]), row["function"], row["file"], row["line"]))
+    shown = rows if n is None else rows[: max(0, n)]
+    for row in shown:
+        _add_intervals(row)
+    return {
+        "schema": SCHEMA,
+        "a": _side(a),
+        "b": _side(b),
+        "noise": _noise(len(a), len(b)),
+        "totals": {name: figure([r.metrics[name] for r in a], [r.metrics[name] for r in b]) for name in METRICS},
+        "by": by,
+        "metric": metric,
+        "rows_total": len(rows),
+        "rows": [{k: v for k, v in row.items() if k != "_runs"} for row in shown],
+    }
+
+
+def figure(a: list[float], b: list[float]) -> dict[str, Any]:
+    """``a`` and ``b`` (means), ``change``, and with several runs ``interval`` and ``certain``."""
+    mean_a, mean_b = _mean(a), _mean(b)
+    made = {"a": mean_a, "b": mean_b, "change": mean_b - mean_a}
+    if interval := bootstrap.interval(a, b):
+        made |= {"interval": list(interval), "certain": _excludes_zero(interval)}
+    return made
+
+
+def matcher_of(a: list[Run], b: list[Run]) -> Matcher:
+    """What pairs the rows of two sides."""
+
+    def files(runs):
+        tables = [row["file"] for run in runs for rows in run.rows.values() for row in rows if row["kind"] == "python"]
+        return {file for file in tables if file}
+
+    return Matcher(files(a), files(b))
+
+
+def _changed_rows(a: list[Run], b: list[Run], by: str) -> list[dict[str, Any]]:
+    matcher = matcher_of(a, b)
+    met: dict[tuple, tuple[list, list]] = {}
+    for place, runs in enumerate((a, b)):
+        for i, run in enumerate(runs):
+            rows = run.rows[by]
+            for key, row in zip(matcher.keys(rows, by), rows, strict=True):
+                both = met.setdefault(key, ([None] * len(a), [None] * len(b)))
+                both[place][i] = row
+    made = (_row(*both) for both in met.values())
+    return [row for row in made if any(change for key, change in row["change"].items() if key != "samples")]
+
+
+def _row(a: list[dict | None], b: list[dict | None]) -> dict[str, Any]:
+    in_a, in_b = next(filter(None, a), None), next(filter(None, b), None)
+    known = in_b or in_a
+    row: dict[str, Any] = {name: known[name] for name in NAMES}
+    row["in"] = "both" if in_a and in_b else "b" if in_b else "a"
+    if in_a and in_b:
+        row |= {f"{name}_a": in_a[name] for name in ("file", "line") if in_a[name] != in_b[name]}
+    row["_runs"] = runs = {key: ([_value(r, key) for r in a], [_value(r, key) for r in b]) for key in FIGURES}
+    row["a"] = {key: _mean(values[0]) for key, values in runs.items()}
+    row["b"] = {key: _mean(values[1]) for key, values in runs.items()}
+    row["change"] = {key: row["b"][key] - row["a"][key] for key in FIGURES}
+    return row
+
+
+def _add_intervals(row: dict[str, Any]) -> None:
+    found = {key: bootstrap.interval(*values) for key, values in row["_runs"].items()}
+    if row["kind"] == "native" and not any(found.values()):
+        found = {key: _sampling_interval(row, key) for key in ("self_cpu_s", "self_wall_s")}
+    if any(found.values()):
+        row["interval"] = {key: list(interval) for key, interval in found.items() if interval}
+        row["certain"] = {key: _excludes_zero(interval) for key, interval in found.items() if interval}
+
+
+def _sampling_interval(row: dict[str, Any], key: str) -> tuple[float, float]:
+    """Of one run a side: a native function's share of exact time comes from n samples, whose relative error is 1 / sqrt(n)."""
+    error = SAMPLING_Z * math.sqrt(sum(row[side][key] ** 2 / max(1, row[side]["samples"]) for side in "ab"))
+    return row["change"][key] - error, row["change"][key] + error
+
+
+def _excludes_zero(interval: tuple[float, float]) -> bool:
+    return interval[0] > 0 or interval[1] < 0
+
+
+def _value(row: dict[str, Any] | None, key: str) -> float:
+    return row[key] if row else 0
+
+
+def _mean(values: list[float]) -> float:
+    return values[0] if len(values) == 1 else sum(values) / len(values)
+
+
+def _side(runs: list[Run]) -> dict[str, Any]:
+    first = runs[0].stats
+    commands = Counter(run.stats["command"] for run in runs)
+    return {
+        "command": commands.most_common(1)[0][0],
+        "host": first["host"],
+        "python": first["python"],
+        "runs": [
+            {
+                "paths": list(run.paths),
+                **{key: run.stats[key] for key in ("start_s", "complete", "lost_events", "processes", "mode")},
+                "metrics": run.metrics,
+            }
+            for run in runs
+        ],
+    }
+
+
+def _noise(a: int, b: int) -> dict[str, Any]:
+    """What the intervals are."""
+    noise: dict[str, Any] = {"runs": [a, b], "confidence": bootstrap.CONFIDENCE}
+    if max(a, b) < 2:
+        return noise | {"method": None, "rows": "sampling error of native functions: 1 / sqrt(samples)"}
+    noise |= {"method": bootstrap.METHOD, "resamples": bootstrap.RESAMPLES}
+    if min(a, b) < 2:
+        noise["assumed"] = f"{'A' if a < 2 else 'B'} ran once and is taken to scatter as much as the other"
+    return noise

@@ -1,0 +1,73 @@
+"""One side of a comparison: one run or several, each a trace."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rubinprof import trace
+from rubinprof.metrics import METRICS
+
+__all__ = ["Run", "read_runs"]
+
+Progress = Callable[[int, int], object]
+
+
+class Run:
+    """The figures of one run.
+
+    ``stats`` is the report "stats"; ``metrics`` the nine figures of the whole run; ``rows`` the table that was asked for,
+    in which rows of ``by="line"`` also have ``def_line``; ``flame`` the report "flame", when it was asked for.
+    """
+
+    def __init__(self, paths: tuple[str, ...], opened: trace.Trace, by: Iterable[str], want_flame: bool, progress: Progress | None):
+        self.paths = paths
+        self.stats = opened._json("stats", progress=progress)
+        functions = opened.table("function")
+        self.rows = {kind: functions if kind == "function" else opened.table(kind) for kind in by}
+        if "line" in self.rows:
+            _add_def_lines(self.rows["line"], functions)
+        self.metrics = {
+            # Python rows sum to the whole; what has no key of its own in stats is such a sum.
+            name: self.stats[m.stats] if m.stats else sum(row[m.own] for row in functions if row["kind"] == "python")
+            for name, m in METRICS.items()
+        }
+        self.flame = opened._json("flame", full_names=True) if want_flame else None
+
+
+def _add_def_lines(lines: list[dict[str, Any]], functions: list[dict[str, Any]]) -> None:
+    """A line is known by its distance from the ``def``: what stands above may have grown."""
+    begins: dict[tuple[str, str], list[int]] = {}
+    for row in functions:
+        begins.setdefault((row["function"], row["file"]), []).append(row["line"])
+    for row in lines:
+        known = begins.get((row["function"], row["file"]), [])
+        row["def_line"] = max((line for line in known if line <= row["line"]), default=row["line"])
+
+
+def read_runs(
+    side: Any, by: Iterable[str] = ("function",), *, want_flame: bool = False, progress: Progress | None = None
+) -> list[Run]:
+    """Read the runs of a side.
+
+    Parameters
+    ----------
+    side : path, `Trace`, or a sequence of either
+        Each is one run; a directory is one run of several processes.
+    by : `~collections.abc.Iterable` [`str`], optional
+        The tables to keep.
+    want_flame : `bool`, optional
+        Whether to keep the call tree too.
+    progress : `~collections.abc.Callable`, optional
+        Called with bytes done and bytes to do of the run being read.
+    """
+    items = [side] if isinstance(side, str | os.PathLike | trace.Trace) else list(side)
+    if not items:
+        raise ValueError("a side of a comparison needs at least one run")
+    runs = []
+    for item in items:
+        if isinstance(item, trace.Trace):
+            runs.append(Run(tuple(map(str, item.paths)), item, by, want_flame, progress))
+        else:
+            with trace.open(item) as opened:
+                runs.append(Run((os.fspath(item),), opened, by, want_flame, progress))
+    return runs

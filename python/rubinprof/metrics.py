@@ -1,0 +1,88 @@
+"""The nine metrics by name: the keys under which the reports give them, and their units."""
+
+import re
+from typing import NamedTuple
+
+__all__ = ["METRICS", "Metric", "parse_quantity", "text_of"]
+
+
+class Metric(NamedTuple):
+    """One metric.
+
+    ``stats`` is its key in the report "stats" (`None` where it has none), ``own`` and ``total`` are its keys in rows
+    of "table", ``column`` is its column in "flame", ``unit`` is "s", "bytes" or "count".
+    """
+
+    name: str
+    stats: str | None
+    own: str
+    total: str | None
+    column: str
+    unit: str
+
+
+METRICS = {
+    metric.name: metric
+    for metric in [
+        Metric("cpu", "cpu_s", "self_cpu_s", "total_cpu_s", "cpu", "s"),
+        Metric("wall", "wall_s", "self_wall_s", "total_wall_s", "wall", "s"),
+        Metric("gil_wait", "gil_wait_s", "self_gil_wait_s", "total_gil_wait_s", "gil_wait", "s"),
+        Metric("calls", "calls", "calls", None, "calls", "count"),
+        Metric("allocated", "allocated_bytes", "allocated_bytes", "total_allocated_bytes", "allocated", "bytes"),
+        Metric("allocations", "allocations", "allocations", "total_allocations", "allocations", "count"),
+        Metric("peak", "peak_bytes", "peak_bytes", "total_peak_bytes", "peak", "bytes"),
+        Metric("leaked", "leaked_bytes", "leaked_bytes", "total_leaked_bytes", "leaked", "bytes"),
+        Metric("temporary", None, "temporary_bytes", None, "temporary", "bytes"),
+    ]
+}
+
+# Bytes are in powers of 1024 whatever the spelling, as the reports print them.
+UNITS = {
+    "s": {"": 1.0, "ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0},
+    "bytes": {"": 1.0, "b": 1.0}
+    | {prefix + ending: 1024.0**power for power, prefix in enumerate("kmgt", 1) for ending in ("", "b", "ib")},
+    "count": {"": 1.0, "k": 1e3, "m": 1e6},
+}
+_QUANTITY = re.compile(r"\s*(\d+(?:[_,]\d{3})*(?:\.\d+)?|\.\d+)\s*([a-zA-Zµ]*)\s*")
+
+
+def parse_quantity(text: str, unit: str) -> float:
+    """Read ``"64 MB"``, ``"1.5 s"``, ``"1,000"``.
+
+    Parameters
+    ----------
+    text : `str`
+        A number without sign, and a word of the unit.
+    unit : `str`
+        "s", "bytes" or "count": what the number is of when it stands alone.
+
+    Raises
+    ------
+    ValueError
+        Raised when it is none; the text is a sentence.
+    """
+    found = _QUANTITY.fullmatch(text)
+    words = UNITS[unit]
+    if not found or found[2].lower() not in words:
+        known = ", ".join(word for word in words if word)
+        raise ValueError(f"{text.strip()!r} is no amount of {'time' if unit == 's' else unit}; units: {known}")
+    return float(found[1].replace("_", "").replace(",", "")) * words[found[2].lower()]
+
+
+def text_of(value: float, unit: str, *, signed: bool = False) -> str:
+    """Write a figure for people, in the way of the analyzer: ``1.23 s``, ``45.6 MiB``, ``1,234``."""
+    sign = "-" if value < 0 else "+" if signed and value > 0 else ""
+    value = abs(value)
+    if unit == "count":
+        return f"{sign}{value:,.0f}" if value == round(value) else f"{sign}{value:,.1f}"
+    if value == 0:
+        return "0 s" if unit == "s" else "0 B"
+    if unit == "s":
+        scale, word = next(((s, w) for s, w in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")) if value >= s), (1e-9, "ns"))
+    else:
+        words = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"]
+        place = next((i for i in range(len(words)) if value < 1024.0 ** (i + 1)), len(words) - 1)
+        scale, word = 1024.0**place, words[place]
+    value /= scale
+    digits = 0 if word in ("B", "ns") or value >= 99.95 else 1 if value >= 9.995 else 2
+    return f"{sign}{value:.{digits}f} {word}"

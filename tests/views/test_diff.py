@@ -1,0 +1,71 @@
+"""rubinprof diff on real traces: b does twice what a does."""
+
+import csv
+import io
+import json
+
+import pytest
+
+import rubinprof
+
+pytestmark = pytest.mark.linux
+
+
+def test_two_runs(traces, rubinprof_command):
+    done = rubinprof_command("diff", traces.a[0], traces.b[0], "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    rows = {row["function"]: row for row in found["rows"]}
+    # 10 calls in each of 3 visits, and one in the thread; then twice as many.
+    assert (rows["fit"]["a"]["calls"], rows["fit"]["b"]["calls"], rows["fit"]["change"]["calls"]) == (31, 61, 30)
+    assert rows["keep"]["change"]["allocated_bytes"] == pytest.approx(3_000_000, rel=0.01)
+    assert "recurse" not in rows or rows["recurse"]["change"]["calls"] == 0
+    a, b = (rubinprof.open(path).stats() for path in (traces.a[0], traces.b[0]))
+    assert found["totals"]["cpu"]["change"] == pytest.approx(b["cpu_s"] - a["cpu_s"])
+    assert found["noise"]["method"] is None
+
+
+def test_several_runs_state_their_noise(traces, rubinprof_command):
+    done = rubinprof_command("diff", "--a", *traces.a, "--b", *traces.b, "--json", "--by", "line", "-m", "calls", "-n", "3")
+    found = json.loads(done.stdout)
+    assert found["noise"]["runs"] == [2, 2]
+    low, high = found["totals"]["calls"]["interval"]
+    assert low <= found["totals"]["calls"]["change"] <= high
+    assert len(found["rows"]) == 3 and found["rows_total"] >= 3
+    assert found["rows"][0]["function"] == "fit" and found["rows"][0]["interval"]["calls"] == [30, 30]
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "word"),
+    [(["calls of fit > +50 %"], 1, "FAIL"), (["peak > +10 GB", "calls < -1 %"], 0, "pass"), (["calls > +0", "wall > 1 h"], 1, "FAIL")],
+)
+def test_limits_are_the_exit_status(traces, rubinprof_command, limits, status, word):
+    words = [word for limit in limits for word in ("--fail-on", limit)]
+    done = rubinprof_command("diff", traces.a[0], traces.b[0], *words)
+    assert done.returncode == status, done.stderr
+    assert word in done.stdout and done.stderr == ""
+
+
+def test_text_is_plain_in_a_pipe_and_csv_has_every_row(traces, rubinprof_command):
+    text = rubinprof_command("diff", traces.a[0], traces.b[0]).stdout
+    assert "\x1b" not in text and "fit" in text and max(map(len, text.splitlines())) <= 100
+    rows = list(csv.DictReader(io.StringIO(rubinprof_command("diff", traces.a[0], traces.b[0], "--csv").stdout)))
+    (fit,) = [row for row in rows if row["function"] == "fit"]
+    assert fit["calls_change"] == "30"
+
+
+@pytest.mark.parametrize("words", [["x"], ["x", "y", "z"], ["--a", "x"], ["x", "--a", "y", "--b", "z"], ["x", "y", "--fail-on", "cpu"]])
+def test_bad_use_is_one_sentence(rubinprof_command, words):
+    done = rubinprof_command("diff", *words)
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1, done
+
+
+def test_a_missing_trace_is_named(traces, rubinprof_command):
+    done = rubinprof_command("diff", traces.a[0], "gone.rprof")
+    assert done.returncode == 2 and "gone.rprof" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_from_python(traces):
+    found = rubinprof.diff(traces.a, traces.b[0], by="file", n=1)
+    assert found["a"]["runs"][1]["paths"] == [str(traces.a[1])]
+    assert "B ran once" in found["noise"]["assumed"]
