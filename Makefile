@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan fuzz kill bench analyze clean
+.PHONY: help dev check demo cunit asan tsan fuzz kill bench analyze cross wheels clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -12,6 +12,8 @@ help:
 	@echo "make cunit    the C unit tests alone     make asan, make tsan: the same under sanitizers"
 	@echo "make analyze  build/rubinprof-analyze, the analyzer as a plain program (C compiler and LZ4 only)"
 	@echo "make kill     ARGS=1000: that many programs killed at random instants, nothing lost (after make dev)"
+	@echo "make wheels   dist/: wheels for other Linux machines, with their C libraries inside"
+	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
 	@echo "make fuzz, make bench, make clean"
 
 dev:
@@ -25,6 +27,12 @@ demo:
 
 analyze:
 	@$(newest) ci/cbuild.py analyze
+
+cross:
+	@$(newest) ci/cross.py $(ARGS)
+
+wheels:
+	@$(newest) ci/wheels.py $(ARGS)
 
 cunit:
 	@$(newest) ci/cbuild.py cunit

@@ -1,5 +1,7 @@
 """Builds _capture (Linux only), _analyze and the program rubinprof-analyze (everywhere).
 
+RUBINPROF_WITHOUT_CAPTURE=1 leaves _capture out on Linux too: what a laptop gets, for machines that only read traces.
+
 Metadata is in pyproject.toml; which sources make what is in ci/csources.py.
 """
 
@@ -23,6 +25,7 @@ PTH = "rubinprof-pipetask.pth"
 TOOL_DIR = "rubinprof/_bin"
 TOOL_SOURCE = "csrc/tool/rubinprof_analyze.c"
 IS_LINUX = sys.platform == "linux"
+WITH_CAPTURE = IS_LINUX and os.environ.get("RUBINPROF_WITHOUT_CAPTURE") != "1"
 IS_MSVC = sys.platform == "win32" and os.environ.get("MINGW_PREFIX") is None
 
 
@@ -61,7 +64,7 @@ def extensions():
             csources.PORTABLE_LIBRARIES,
         )
     ]
-    if IS_LINUX:
+    if WITH_CAPTURE:
         found.append(
             extension(
                 "rubinprof._capture",

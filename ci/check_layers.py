@@ -25,8 +25,7 @@ MAY_INCLUDE = {
     "ext/capture_module.c": ["session", "base"],
     "ext/analyze_module.c": ["public"],
     "ext": ["public"],
-    "tool/rp_dump.c": ["reader", "public"],
-    "tool": ["public"],
+    "tool": ["os", "public"],
     "include": ["public"],
 }
 

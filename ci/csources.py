@@ -31,20 +31,20 @@ CAPTURE_FLAGS = ["-fexceptions"]
 INCLUDED_NOT_COMPILED = re.compile(r"^pyframe_3\d+\.c$")
 
 
-def _for_this_system(path: Path) -> bool:
+def _is_for(path: Path, platform: str) -> bool:
     """False for a file behind os.h that belongs to another system, and for included files."""
     if path.name == "os_windows.c":
-        return sys.platform == "win32"
+        return platform == "win32"
     if path.name == "os_posix.c":
-        return sys.platform != "win32"
+        return platform != "win32"
     return not INCLUDED_NOT_COMPILED.match(path.name)
 
 
-def sources(rooms):
-    """All translation units of these rooms, as paths relative to the repository."""
+def sources(rooms, platform=sys.platform):
+    """All translation units of these rooms for a system (in the words of sys.platform), as paths relative to the repository."""
     found = []
     for room in rooms:
-        found += sorted(p for p in (CSRC / room).glob("*.c") if _for_this_system(p))
+        found += sorted(p for p in (CSRC / room).glob("*.c") if _is_for(p, platform))
     return [str(p.relative_to(ROOT)) for p in found]
 
 

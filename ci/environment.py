@@ -83,6 +83,18 @@ def fingerprint(paths, *extra):
     return digest.hexdigest()
 
 
+def copy_of_product(home: Path):
+    """A tree to install from in which nothing was built before: setuptools packs whatever lies in build/lib."""
+    for path in [*PRODUCT_INPUTS, "README.md", "LICENSE", "LICENSES.md"]:
+        source, target = ROOT / path, home / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.egg-info", "rubinprof-analyze"))
+        else:
+            shutil.copy2(source, target)
+    return home
+
+
 class Environment:
     """One virtual environment: `python`, and what has been installed into it."""
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what pip cannot bring is there: a compiler, pkg-config and the development files
-# of the libraries that rubinprof is linked with. `--for-tests` adds a C++ compiler and Chromium; `--python PATH`
-# adds what a distribution leaves out of that Python: its headers and venv.
+# of the libraries that rubinprof is linked with. `--for-tests` adds a C++ compiler and Chromium, `--for-cross` an
+# emulator for programs of other CPUs, `--for-wheels` what elfutils is built with; `--python PATH` adds what a distribution leaves out of that Python: its headers and venv.
 # Exit 0: all there. Exit 2: something is missing and may not be installed; one sentence names the packages.
 set -euo pipefail
 
@@ -19,6 +19,13 @@ TABLE
         echo "c++ command g++ gcc-c++"
         echo "chromium browser chromium chromium"
     fi
+    if [ "$for_wheels" = yes ]; then
+        echo "m4 command m4 m4"
+        echo "objdump command binutils binutils"
+    fi
+    if [ "$for_cross" = yes ]; then
+        echo "qemu-aarch64 command qemu-user qemu-user"
+    fi
     if [ -n "$python" ]; then
         local name
         name=python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -27,10 +34,12 @@ TABLE
     fi
 }
 
-for_tests=no python=
+for_tests=no for_cross=no for_wheels=no python=
 while [ $# -gt 0 ]; do
     case $1 in
         --for-tests) for_tests=yes ;;
+        --for-cross) for_cross=yes ;;
+        --for-wheels) for_wheels=yes ;;
         --python) python=$2; shift ;;
         *) echo "system_deps.sh: unknown option $1" >&2; exit 2 ;;
     esac

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/os.h"
 #include "rubinprof/rp_report.h"
 #include "rubinprof/rp_trace.h"
 
@@ -236,9 +237,12 @@ int main(int argc, char **argv)
 	char detail[RP_DETAIL_BYTES] = "";
 	struct rp_trace *trace;
 
+	rp_os_binary_stdout();
 	int status = parse(&c, argc, argv);
 	if (status)
 		return status < 0 ? EXIT_FINE : status;
+	if (!c.options.width && !c.out)
+		c.options.width = rp_os_terminal_columns();
 	if (!strcmp(c.command, "recover"))
 		return run_recover(&c);
 	const char *name = c.command;

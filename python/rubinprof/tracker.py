@@ -1,6 +1,7 @@
 """Turns tracing of this process on and off."""
 
 import atexit
+import importlib.util
 import os
 import re
 import shlex
@@ -251,7 +252,9 @@ def _numbered(stem):
 def _sentence_without_capture():
     if sys.platform != "linux":
         return "tracing works on Linux only; traces can be read and shown here"
-    return f"the capture half of rubinprof cannot be loaded: {_why_no_capture}"
+    if importlib.util.find_spec("rubinprof._capture") is None:
+        return "this rubinprof was installed without its tracing half; traces can be read and shown here"
+    return f"the tracing half of rubinprof cannot be loaded: {_why_no_capture}"
 
 
 def _name_threads():
