@@ -100,6 +100,7 @@ struct rp_process {
 
 struct rp_totals {
 	uint64_t events, calls, samples, samples_in_tool;
+	uint64_t stack_margins; /* RP_MORE_UNSEEN */
 	uint64_t allocations, deallocations, allocated_bytes, unknown_frees;
 	uint64_t peak_bytes, leaked_bytes, leaked_allocations;
 	uint64_t peak_bytes_largest; /* of one process; peak_bytes is the sum over processes of their own */
@@ -111,6 +112,30 @@ struct rp_totals {
 	double wall_s, cpu_s, cpu_measured_s, gil_wait_s, overhead_s, stall_s, peak_at_s;
 	int is_complete;
 };
+
+/* ---- unseen.c: what the trace could not see ---- */
+enum rp_unseen_kind {
+	RP_UNSEEN_DEFINITIONS,
+	RP_UNSEEN_SYMBOLS,
+	RP_UNSEEN_THREADS,
+	RP_UNSEEN_STACK_MARGIN,
+	RP_UNSEEN_INIT,
+	RP_UNSEEN_ALLOCATOR,
+};
+struct rp_unseen {
+	enum rp_unseen_kind kind;
+	uint32_t name; /* string id: the library of an allocator, else 0 */
+	uint64_t count;
+};
+struct rp_unseen_list {
+	struct rp_unseen *at;
+	uint32_t n, cap;
+};
+/* What one file tells; `margins`: its RP_MORE_UNSEEN events. Equal entries are added up. 0 or RP_ENOMEM. */
+int rp_unseen_add(struct rp_unseen_list *l, const struct rp_tables *t, uint64_t margins);
+void rp_unseen_release(struct rp_unseen_list *l);
+/* Whether a LOST definition of this reason counts events. */
+int rp_lost_is_events(uint32_t reason);
 
 struct rp_result {
 	struct rp_strpool strings;
@@ -133,6 +158,7 @@ struct rp_result {
 	uint32_t n_labels, labels_cap;
 	struct rp_meta_pair *metas;
 	uint32_t n_metas, metas_cap;
+	struct rp_unseen_list unseen;
 	struct rp_totals totals;
 };
 

@@ -124,6 +124,10 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	for (int i = 0; i < 64; i++)
 		to->size_histogram[i] += from->size_histogram[i];
 	for (uint32_t i = 0; i < t->losts.n; i++) {
+		if (t->losts.at[i].reason == RP_LOST_SAMPLES_IN_TOOL)
+			to->samples_in_tool += t->losts.at[i].events;
+		if (!rp_lost_is_events(t->losts.at[i].reason))
+			continue;
 		to->lost_events += t->losts.at[i].events;
 		if (t->losts.at[i].reason == RP_LOST_NO_BUFFER)
 			to->lost_bytes += t->losts.at[i].bytes;
@@ -174,5 +178,5 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 		return RP_ENOMEM;
 	r->processes[r->n_processes++] = p;
 	add_totals(f, &p);
-	return 0;
+	return rp_unseen_add(&r->unseen, t, replay->totals.stack_margins);
 }

@@ -218,6 +218,9 @@ static void on_more(struct rp_replay *r, struct rp_replay_thread *t, const struc
 		if (t->on)
 			r->tree.nodes[t->node].gil_wait_ns += a;
 		break;
+	case RP_MORE_UNSEEN:
+		r->totals.stack_margins++;
+		break;
 	case RP_MORE_STALL:
 		t->stall_ns += a;
 		r->stall_ns += a;

@@ -122,5 +122,6 @@ void rp_result_free(struct rp_result *r)
 	free(r->regions);
 	free(r->labels);
 	free(r->metas);
+	rp_unseen_release(&r->unseen);
 	free(r);
 }

@@ -161,6 +161,7 @@ enum rp_more {
 	RP_MORE_STALL = 3,    /* words: ns this thread waited for the writer: the tool's own cost */
 	RP_MORE_RSS = 4,      /* words: resident bytes of the process */
 	RP_MORE_THREAD_END = 5, /* no words */
+	RP_MORE_UNSEEN = 6,   /* no words: little C stack is left, Python calls are not seen until the innermost frame ends */
 };
 
 enum rp_allocator {
@@ -204,6 +205,11 @@ enum rp_def_tag {
 enum rp_lost_reason {
 	RP_LOST_NO_BUFFER = 1,   /* the writer was behind and the pool at its limit; not told by a MORE_LOST of the thread */
 	RP_LOST_NOT_WRITTEN = 2, /* full disk, budget, EIO: whole buffers (thread 0: of all threads); bytes of event words */
+	/* Counts of other things than events, of all threads (thread 0). */
+	RP_LOST_DEFINITIONS = 3,       /* found no buffer; bytes they would have taken */
+	RP_LOST_SYMBOLS = 4,           /* code addresses that were not noted: no names */
+	RP_LOST_SAMPLES_IN_TOOL = 5,   /* samples not taken: the thread was inside rubinprof */
+	RP_LOST_THREADS_UNSAMPLED = 6, /* threads that timers and perf were refused to */
 };
 
 enum rp_module_flag {

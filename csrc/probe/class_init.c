@@ -10,9 +10,14 @@ int rp_class_init_watch(void)
 	return 0;
 }
 
-void rp_class_init_watch_code(PyCodeObject *code)
+const char *rp_class_init_state(void)
 {
-	(void)code;
+	return "asked";
+}
+
+void rp_class_init_watch_frame(rp_pyframe *f)
+{
+	(void)f;
 }
 
 void rp_class_init_unwatch(void)
@@ -30,7 +35,9 @@ static struct {
 	PyObject *monitoring; /* sys.monitoring */
 	PyObject *codes;      /* list of weak references to the watched code objects */
 	PyObject *events;     /* PY_START | PY_RETURN */
-} watch = { .tool = -1 };
+	PyObject *name;       /* "__init__" */
+	const char *state;
+} watch = { .tool = -1, .state = "asked" };
 
 /* ---- does this CPython need it? ---- */
 
@@ -104,12 +111,12 @@ static PyObject *on_start(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
 	rp_record_begin(t);
 	rp_emit_enter(t, code, lasti);
-	rp_shadow_push(t, f, code, lasti, 0);
+	rp_shadow_push(t, f, code, lasti, RP_SHADOW_INLINED);
 	rp_record_end(t);
 	Py_RETURN_NONE;
 }
 
-/* An __init__ that raises is popped by the next resynchronisation: unwinding cannot be watched for single code objects. */
+/* An __init__ that raises is popped at the thread's next event: unwinding cannot be watched for single code objects. */
 static PyObject *on_return(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
 	PyThreadState *ts = PyThreadState_Get();
@@ -129,10 +136,8 @@ static PyMethodDef callbacks[] = {
 
 /* ---- watching ---- */
 
-static void watch_if_init(PyCodeObject *code)
+static void watch_code(PyCodeObject *code)
 {
-	if (!PyUnicode_EqualToUTF8(code->co_name, "__init__"))
-		return;
 	PyObject *done = PyObject_CallMethod(watch.monitoring, "set_local_events", "iOO", watch.tool, code, watch.events);
 	PyObject *ref = done ? PyWeakref_NewRef((PyObject *)code, NULL) : NULL;
 	if (ref)
@@ -142,17 +147,36 @@ static void watch_if_init(PyCodeObject *code)
 	PyErr_Clear(); /* not watched: its inlined calls are missing, as they are for any other tool */
 }
 
+/* A lambda, or a function of another name that a class took for its __init__: its first call comes through the evaluator, since
+ * only a call site that has seen the class before is specialised. */
+static int is_init_of_its_class(rp_pyframe *f)
+{
+	PyCodeObject *code = rp_pyframe_code(f);
+	PyObject *self = code->co_argcount ? rp_pyframe_first_local(f) : NULL;
+	if (!self || !(Py_TYPE(self)->tp_flags & Py_TPFLAGS_HEAPTYPE))
+		return 0;
+	PyObject *init = _PyType_Lookup(Py_TYPE(self), watch.name); /* borrowed */
+	return init && PyFunction_Check(init) && PyFunction_GET_CODE(init) == (PyObject *)code;
+}
+
+static int is_named_init(PyCodeObject *code)
+{
+	return PyUnicode_EqualToUTF8(code->co_name, "__init__");
+}
+
 /* A call site may be specialised at the first call we could see, so that a new __init__ is watched as soon as the code that makes its
  * function runs (a class body, or what a decorator such as dataclass executes). */
-void rp_class_init_watch_code(PyCodeObject *code)
+void rp_class_init_watch_frame(rp_pyframe *f)
 {
+	PyCodeObject *code = rp_pyframe_code(f);
 	if (watch.tool < 0)
 		return;
-	watch_if_init(code);
+	if (is_named_init(code) || is_init_of_its_class(f))
+		watch_code(code);
 	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
 		PyObject *made = PyTuple_GET_ITEM(code->co_consts, i);
-		if (PyCode_Check(made))
-			watch_if_init((PyCodeObject *)made);
+		if (PyCode_Check(made) && is_named_init((PyCodeObject *)made))
+			watch_code((PyCodeObject *)made);
 	}
 }
 
@@ -169,7 +193,7 @@ static void watch_below(PyObject *type, PyObject *seen)
 			PyObject *dict = PyType_GetDict((PyTypeObject *)sub);
 			PyObject *init = dict ? PyDict_GetItemString(dict, "__init__") : NULL; /* borrowed */
 			if (init && PyFunction_Check(init))
-				watch_if_init((PyCodeObject *)PyFunction_GET_CODE(init));
+				watch_code((PyCodeObject *)PyFunction_GET_CODE(init));
 			Py_XDECREF(dict);
 		}
 		watch_below(sub, seen);
@@ -206,27 +230,35 @@ static int register_callback(int event, PyMethodDef *def)
 
 int rp_class_init_watch(void)
 {
+	watch.state = "asked";
 	if (!inits_escape())
 		return 0;
+	watch.state = "not watched: no tool id of sys.monitoring is free";
+	watch.name = PyUnicode_InternFromString("__init__");
 	watch.monitoring = Py_XNewRef(PySys_GetObject("monitoring"));
 	watch.codes = PyList_New(0);
 	watch.events = PyLong_FromLong(PY_START_BIT | PY_RETURN_BIT);
 	PyObject *seen = PySet_New(NULL);
 	int rc = RP_ENOMEM;
-	if (watch.monitoring && watch.codes && watch.events && seen) {
-		rc = RP_EUNSUPPORTED;
+	if (watch.monitoring && watch.codes && watch.events && watch.name && seen) {
+		rc = 0;
 		watch.tool = take_tool_id();
 	}
 	if (watch.tool >= 0 && register_callback(PY_START_BIT, &callbacks[0]) == 0 &&
 	    register_callback(PY_RETURN_BIT, &callbacks[1]) == 0) {
-		rc = 0;
+		watch.state = "watched";
 		watch_below((PyObject *)&PyBaseObject_Type, seen);
 	}
 	Py_XDECREF(seen);
 	PyErr_Clear();
-	if (rc)
+	if (strcmp(watch.state, "watched"))
 		rp_class_init_unwatch();
 	return rc;
+}
+
+const char *rp_class_init_state(void)
+{
+	return watch.state;
 }
 
 void rp_class_init_unwatch(void)
@@ -251,6 +283,7 @@ void rp_class_init_unwatch(void)
 	Py_CLEAR(watch.monitoring);
 	Py_CLEAR(watch.codes);
 	Py_CLEAR(watch.events);
+	Py_CLEAR(watch.name);
 	PyErr_Restore(type, value, traceback);
 }
 

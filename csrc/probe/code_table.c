@@ -85,7 +85,7 @@ static uint32_t define(rp_pyframe *f)
 	if (id != RP_CODE_UNKNOWN)
 		keep_id(code, id);
 	if (id != RP_CODE_HIDDEN)
-		rp_class_init_watch_code(code);
+		rp_class_init_watch_frame(f);
 	PyErr_Restore(type, value, traceback);
 	return id;
 }

@@ -51,6 +51,9 @@ static RP_COLD void step_back(PyInterpreterState *interp)
 static RP_COLD PyObject *evaluate_unhooked(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag)
 {
 	int *c_recursion = rp_pyframe_c_recursion(ts), left = (int)(t->stack_margin / STACK_BYTES_PER_UNIT), before = 0;
+	rp_record_begin(t);
+	rp_emit_words(t, RP_EV_MORE, RP_MORE_UNSEEN, NULL, 0, NULL, 0, 1);
+	rp_record_end(t);
 	if (c_recursion) {
 		before = *c_recursion;
 		*c_recursion = before < left ? before : left;
@@ -125,7 +128,7 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 
 	rp_record_begin(t);
 	rp_emit_enter(t, code, lasti);
-	rp_shadow_push(t, f, code, lasti, is_generator);
+	rp_shadow_push(t, f, code, lasti, is_generator ? RP_SHADOW_ON_HEAP : 0);
 	t->tstate = ts;
 	uintptr_t native_base = t->native_base;
 	t->native_base = (uintptr_t)__builtin_frame_address(0);
@@ -214,6 +217,11 @@ int rp_frames_install(void)
 	_PyInterpreterState_SetEvalFrameFunc(interp, evaluate);
 	installed = 1;
 	return 0;
+}
+
+const char *rp_frames_init_calls(void)
+{
+	return rp_class_init_state();
 }
 
 void rp_frames_remove(void)

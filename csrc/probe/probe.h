@@ -16,6 +16,8 @@
  * rubinprof's own modules are left out. RP_EFOREIGN when the evaluator in place is not CPython's own and chaining is not possible. */
 int rp_frames_install(void);
 void rp_frames_remove(void);
+/* How calls of __init__ that CPython inlines are seen: "asked", "watched", or "not watched: " and why. */
+const char *rp_frames_init_calls(void);
 /* lasti of the innermost Python frame of the calling thread, RP_LASTI_NONE where unknown. Also pops seeded frames that have ended
  * unseen, emitting their EXIT. No GIL; callable in the allocator hook, t busy. */
 uint32_t rp_frames_lasti(struct rp_thread *t);
@@ -70,6 +72,8 @@ void rp_cpu_counts(struct rp_cpu_counts *ret_counts);
 
 /* Notes an address for symbolisation. Lock-free set; callable in hooks and signal handlers. */
 void rp_symbols_note(uint64_t address);
+/* Addresses that found no place in the set, in all sessions of the process so far. */
+uint64_t rp_symbols_lost(void);
 /* Defines SYMBOL for each address noted since the last call. Hooks must be removed, or the calling thread be busy. No GIL needed. */
 int rp_symbols_define(void);
 

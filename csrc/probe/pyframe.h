@@ -6,6 +6,7 @@
  *   rp_pyframe_is_shim(f)    true for frames that are not Python code: C-stack entry frames, __init__ clean-up frames
  *   rp_pyframe_code(f)       the code object, borrowed
  *   rp_pyframe_globals(f)    the globals dict, borrowed
+ *   rp_pyframe_first_local(f)   the first argument or local as it stands, borrowed; may be NULL. Only where the code has one
  *   rp_pyframe_offset(f)     the current instruction in code units from the start of the code
  *   rp_pyframe_is_generator(f), rp_pyframe_is_suspended(f)   a generator's or coroutine's frame; and whether it is suspended now
  *   rp_pyframe_c_recursion(ts), RP_PYFRAME_C_UNITS   pointer to the counter of C recursion left, NULL where there is none; and what

@@ -20,6 +20,11 @@ RP_INLINE int rp_pyframe_is_shim(rp_pyframe *f)
 	return 0;
 }
 
+RP_INLINE PyObject *rp_pyframe_first_local(rp_pyframe *f)
+{
+	return f->localsplus[0];
+}
+
 RP_INLINE PyObject *rp_pyframe_globals(rp_pyframe *f)
 {
 	return f->f_globals;

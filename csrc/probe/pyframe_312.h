@@ -24,6 +24,11 @@ RP_INLINE int rp_pyframe_is_shim(rp_pyframe *f)
 	       f->prev_instr < _PyCode_CODE(f->f_code) + f->f_code->_co_firsttraceable;
 }
 
+RP_INLINE PyObject *rp_pyframe_first_local(rp_pyframe *f)
+{
+	return f->localsplus[0];
+}
+
 RP_INLINE PyObject *rp_pyframe_globals(rp_pyframe *f)
 {
 	return f->f_globals;

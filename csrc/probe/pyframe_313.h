@@ -24,6 +24,11 @@ RP_INLINE int rp_pyframe_is_shim(rp_pyframe *f)
 	return f->owner == FRAME_OWNED_BY_THREAD && f->instr_ptr < _PyCode_CODE(code) + code->_co_firsttraceable;
 }
 
+RP_INLINE PyObject *rp_pyframe_first_local(rp_pyframe *f)
+{
+	return f->localsplus[0];
+}
+
 RP_INLINE PyObject *rp_pyframe_globals(rp_pyframe *f)
 {
 	return f->f_globals;

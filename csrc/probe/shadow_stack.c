@@ -36,7 +36,7 @@ static void push_missing(struct rp_thread *t, rp_pyframe *innermost, uint32_t se
 			s->frame = f;
 			s->code = rp_code_known(rp_pyframe_code(f), session);
 			s->lasti = (uint16_t)(below ? rp_pyframe_lasti(below) : RP_LASTI_NONE);
-			s->on_heap = (uint16_t)rp_pyframe_is_generator(f);
+			s->flags = rp_pyframe_is_generator(f) ? RP_SHADOW_ON_HEAP : 0;
 		}
 		f = below;
 	}
@@ -119,8 +119,8 @@ RP_INLINE PyThreadState *state_of(const struct rp_thread *t)
 	return ts;
 }
 
-/* Seeded frames may have ended unseen: the innermost that still runs becomes the top. */
-static RP_COLD void pop_ended_seeds(struct rp_thread *t, rp_pyframe *running)
+/* Frames that came by a seed, and inlined ones that raised, may have ended unseen: the innermost that still runs becomes the top. */
+static RP_COLD void pop_ended(struct rp_thread *t, rp_pyframe *running)
 {
 	uint32_t i = t->depth;
 
@@ -129,8 +129,9 @@ static RP_COLD void pop_ended_seeds(struct rp_thread *t, rp_pyframe *running)
 	if (i == 0)
 		return;
 	for (; t->depth > i; t->depth--)
-		rp_emit_1(t, RP_EV_EXIT, RP_EXIT_RETURN);
-	t->seeded = i;
+		rp_emit_1(t, RP_EV_EXIT, t->frames[t->depth - 1].flags & RP_SHADOW_INLINED ? RP_EXIT_RAISE : RP_EXIT_RETURN);
+	if (t->seeded > i)
+		t->seeded = i;
 }
 
 uint32_t rp_frames_lasti(struct rp_thread *t)
@@ -151,8 +152,9 @@ uint32_t rp_frames_lasti(struct rp_thread *t)
 	f = rp_shadow_visible(f, t->session);
 	if (!f)
 		return RP_LASTI_NONE;
-	if (f != t->frames[t->depth - 1].frame && t->depth <= t->seeded)
-		pop_ended_seeds(t, f);
+	const struct rp_shadow_frame *top = &t->frames[t->depth - 1];
+	if (f != top->frame && (t->depth <= t->seeded || top->flags & RP_SHADOW_INLINED))
+		pop_ended(t, f);
 	return f == t->frames[t->depth - 1].frame ? rp_pyframe_lasti(f) : RP_LASTI_NONE;
 }
 
@@ -160,7 +162,7 @@ uint32_t rp_frames_lasti(struct rp_thread *t)
  * handler may read a frame only where the list of chunks, which is set right first, still has it. */
 static int is_readable(PyThreadState *ts, const struct rp_shadow_frame *s)
 {
-	if (s->on_heap)
+	if (s->flags & RP_SHADOW_ON_HEAP)
 		return 1; /* its generator is running */
 	for (const _PyStackChunk *c = ts->datastack_chunk; c; c = c->previous)
 		if ((uintptr_t)s->frame - (uintptr_t)c < c->size)

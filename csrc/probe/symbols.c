@@ -89,6 +89,11 @@ void rp_symbols_note(uint64_t address)
 	atomic_fetch_add_explicit(&notes_lost, 1, memory_order_relaxed);
 }
 
+uint64_t rp_symbols_lost(void)
+{
+	return atomic_load_explicit(&notes_lost, memory_order_relaxed);
+}
+
 /* ---- taking them out ---- */
 
 static uint64_t take_level(int level, uint64_t tag, uint64_t *ret_addresses, uint64_t cap)

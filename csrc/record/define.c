@@ -13,6 +13,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rp_buffer *buffer;
 static uint64_t seq;
 static int gave_up; /* a wait was in vain: do not wait again before a buffer was had */
+static uint64_t dropped, dropped_bytes; /* found no buffer */
 
 /* Whether this thread, which forks, holds the lock. */
 static __thread int locked_for_fork __attribute__((tls_model("initial-exec")));
@@ -59,7 +60,7 @@ static void take(struct rp_sink *s)
 	for (uint64_t waited = 0; !buffer;) {
 		buffer = rp_sink_take(s, RP_BLOCK_DEFS, 0, seq, rp_clock_ticks());
 		/* The writer itself defines clock pairs, and must not wait for the writer. */
-		if (buffer || rp_thread_is_tool || gave_up || waited >= rp_record_stall_ns_max)
+		if (buffer || rp_thread_is_tool || gave_up || waited >= rp_record_stall_ns_max || rp_sink_is_exhausted(s))
 			break;
 		waited += rp_wait_for_writer(&round);
 	}
@@ -84,6 +85,9 @@ uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end)
 		if (buffer && buffer->payload_bytes - used >= bytes) {
 			p = buffer->payload + used;
 			*ret_end = buffer->payload + buffer->payload_bytes;
+		} else if (!buffer) {
+			dropped++;
+			dropped_bytes += bytes;
 		}
 	}
 	if (!p) {
@@ -126,6 +130,15 @@ void rp_define_open(void)
 	buffer = NULL;
 	seq = 0;
 	gave_up = 0;
+	dropped = dropped_bytes = 0;
+	pthread_mutex_unlock(&lock);
+}
+
+void rp_define_dropped(uint64_t *ret_n, uint64_t *ret_bytes)
+{
+	pthread_mutex_lock(&lock);
+	*ret_n = dropped;
+	*ret_bytes = dropped_bytes;
 	pthread_mutex_unlock(&lock);
 }
 

@@ -31,8 +31,11 @@ struct rp_shadow_frame {
 	const void *frame; /* _PyInterpreterFrame*, an identity; dereference only the innermost, and only on its own thread */
 	uint32_t code;     /* code id */
 	uint16_t lasti;    /* where the frame below was when it called this one */
-	uint16_t on_heap;  /* it lies in a generator, not in the thread's data stack */
+	uint16_t flags;    /* RP_SHADOW_* */
 };
+
+#define RP_SHADOW_ON_HEAP 1 /* it lies in a generator, not in the thread's data stack */
+#define RP_SHADOW_INLINED 2 /* nobody may tell of its end */
 
 struct rp_thread {
 	/* hot: written at every event */
@@ -242,7 +245,7 @@ void rp_emit_context(struct rp_thread *t, enum rp_context reason);
 
 /* ---- the shadow stack (frames.c): pure bookkeeping, emits nothing ---- */
 
-RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t code, uint32_t lasti, int on_heap)
+RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t code, uint32_t lasti, int flags)
 {
 	if (RP_UNLIKELY(t->depth == RP_SHADOW_FRAMES_MAX)) {
 		t->depth_over++;
@@ -252,7 +255,7 @@ RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t c
 	f->frame = frame;
 	f->code = code;
 	f->lasti = (uint16_t)lasti;
-	f->on_heap = (uint16_t)on_heap;
+	f->flags = (uint16_t)flags;
 	atomic_signal_fence(memory_order_release); /* a sample in between must not see a half-written entry */
 	t->depth++;
 }
@@ -264,6 +267,8 @@ RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t c
 uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end);
 /* Commits up to `p` (NULL: nothing) and releases the lock. */
 void rp_define_end(uint8_t *p);
+/* Definitions of this session that found no buffer, and their bytes. Not while a definition is open. */
+void rp_define_dropped(uint64_t *ret_n, uint64_t *ret_bytes);
 /* A fresh id of the kind: codes, regions and modules count from 1. Lock-free. */
 uint32_t rp_define_id(_Atomic uint32_t *counter);
 /* Another name for a thread (Python's own). No lock of the list is held meanwhile. */

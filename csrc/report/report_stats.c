@@ -126,6 +126,7 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 
 	rp_json_kint(j, "schema", 1);
 	loss_keys(t, j);
+	rp_report_unseen_keys(j, &job->result->strings, &job->result->unseen);
 	mode_keys(job, j);
 	rp_json_ktext(j, "clock", meta(job, "clock"));
 	rp_json_kbool(j, "clock_is_guess", job->result->n_processes && job->result->processes[0].clock_is_guess);
@@ -280,6 +281,7 @@ static int stats_text(const struct rp_report_job *job)
 		      job->result->n_processes == 1 ? "" : "es", (unsigned long long)t->threads, t->threads == 1 ? "" : "s");
 	mode_text(job);
 	losses_text(o, t);
+	rp_report_unseen_text(o, &job->result->strings, &job->result->unseen, "Not seen      ");
 	rp_out_text(o, "\n");
 	line(o, "Wall", rp_unit_ns(a, ns_of(t->wall_s)));
 	line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
@@ -287,7 +289,11 @@ static int stats_text(const struct rp_report_job *job)
 		line(o, "GIL wait", rp_unit_ns(a, ns_of(t->gil_wait_s)));
 	rp_out_format(o, "Tool          %s (taken out of the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)));
 	count_line(o, "Calls", t->calls);
-	count_line(o, "Samples", t->samples);
+	if (t->samples_in_tool)
+		rp_out_format(o, "Samples       %s, and %s inside rubinprof\n", rp_unit_count(a, (int64_t)t->samples),
+			      rp_unit_count(b, (int64_t)t->samples_in_tool));
+	else
+		count_line(o, "Samples", t->samples);
 	rp_out_text(o, "\n");
 	rp_out_format(o, "Allocations   %s, %s\n", rp_unit_count(a, (int64_t)t->allocations), rp_unit_bytes(b, (int64_t)t->allocated_bytes));
 	peak_text(o, job->result);

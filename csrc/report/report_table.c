@@ -198,6 +198,8 @@ static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by, con
 		end_json(&j);
 	else if (job->options->format == RP_FORMAT_TEXT && shown < n)
 		rp_out_format(job->out, "%u more; -n %u shows them.\n", n - shown, n);
+	if (job->options->format == RP_FORMAT_TEXT)
+		rp_report_unseen_text(job->out, &job->result->strings, &job->result->unseen, "Not seen: ");
 	free(rows);
 	return 0;
 }

@@ -21,6 +21,8 @@ struct check {
 	struct gap *gaps;
 	uint32_t n_gaps, gaps_cap, gaps_seen;
 	uint64_t events, missing_blocks, damaged_blocks, lost_events, lost_bytes;
+	uint64_t margins; /* RP_MORE_UNSEEN */
+	struct rp_unseen_list unseen;
 	uint64_t first_ticks;
 	int out_of_memory;
 };
@@ -45,6 +47,7 @@ static void release(struct check *c)
 	rp_tables_release(&c->tables);
 	rp_strpool_release(&c->strings);
 	rp_file_close(c->file);
+	rp_unseen_release(&c->unseen);
 	free(c->gaps);
 	memset(c, 0, sizeof(*c));
 }
@@ -63,6 +66,7 @@ static int read_all(struct check *c)
 				c->lost_events += s->event.n_words > 0 ? s->event.words[0] : 0;
 				c->lost_bytes += s->event.n_words > 1 ? s->event.words[1] : 0;
 			}
+			c->margins += s->event.kind == RP_EV_MORE && s->event.how == RP_MORE_UNSEEN;
 			more = rp_source_step(s);
 		} while (more && s->event.ticks <= until);
 		rp_merge_settle(&c->merge, s, more);
@@ -73,11 +77,13 @@ static int read_all(struct check *c)
 		c->damaged_blocks += c->merge.sources[i].damaged_blocks;
 	}
 	for (uint32_t i = 0; i < c->tables.losts.n; i++) {
+		if (!rp_lost_is_events(c->tables.losts.at[i].reason))
+			continue;
 		c->lost_events += c->tables.losts.at[i].events;
 		if (c->tables.losts.at[i].reason == RP_LOST_NO_BUFFER)
 			c->lost_bytes += c->tables.losts.at[i].bytes;
 	}
-	return c->out_of_memory ? RP_ENOMEM : c->merge.rc;
+	return c->out_of_memory || rp_unseen_add(&c->unseen, &c->tables, c->margins) ? RP_ENOMEM : c->merge.rc;
 }
 
 static int check_file(struct check *c, const char *path)
@@ -145,6 +151,7 @@ static void file_json(const struct check *c, struct rp_json *j)
 	rp_json_kint(j, "damaged_bytes", (int64_t)c->file->damaged_bytes);
 	rp_json_kint(j, "lost_events", (int64_t)c->lost_events);
 	rp_json_kint(j, "lost_bytes", (int64_t)c->lost_bytes);
+	rp_report_unseen_keys(j, &c->strings, &c->unseen);
 	rp_json_key(j, "damaged");
 	rp_json_open(j, '[');
 	for (uint32_t i = 0; i < c->file->n_damaged && i < RP_STRETCHES_MAX; i++) {
@@ -187,6 +194,7 @@ static void file_text(const struct check *c, struct rp_out *o)
 	if (c->lost_events)
 		rp_out_format(o, "  %llu events were dropped while recording (%llu bytes of allocations)\n",
 			      (unsigned long long)c->lost_events, (unsigned long long)c->lost_bytes);
+	rp_report_unseen_text(o, &c->strings, &c->unseen, "  not seen: ");
 	for (uint32_t i = 0; i < c->n_gaps; i++) {
 		const struct gap *g = &c->gaps[i];
 		rp_out_format(o, "  thread %u: %llu block%s lost from ", g->thread, (unsigned long long)g->blocks,

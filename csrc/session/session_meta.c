@@ -71,6 +71,7 @@ void rp_session_define_start(void)
 	rp_session_metaf("mode.pymalloc", "%d", o->pymalloc);
 	rp_session_metaf("sample_hz", "%u", o->cpu == RP_MODE_OFF ? 0 : o->sample_hz);
 	rp_session_metaf("clock", "%s", rp_clock_name());
+	rp_session_metaf("init_calls", "%s", rp_frames_init_calls());
 	rp_session_metaf("switch", "%s", status.switch_source);
 	rp_session_metaf("switch.reason", "%s", status.switch_reason ? status.switch_reason : "");
 	rp_session_metaf("writer", "%s", status.sink.writer);
@@ -79,11 +80,32 @@ void rp_session_define_start(void)
 	rp_session_metaf("live.reason", "%s", status.sink.live_reason);
 }
 
+static void define_count(enum rp_lost_reason reason, uint64_t n, uint64_t bytes)
+{
+	uint8_t *end, *p = n ? rp_define_begin(DEFINITION_BYTES, &end) : NULL;
+	if (p)
+		rp_define_end(rp_def_put_lost(p, end, 0, reason, n, bytes));
+}
+
+/* What is missing without an event having been lost. */
+static void define_unseen(void)
+{
+	struct rp_cpu_counts cpu;
+	uint64_t dropped, dropped_bytes;
+	rp_define_dropped(&dropped, &dropped_bytes);
+	define_count(RP_LOST_DEFINITIONS, dropped, dropped_bytes);
+	define_count(RP_LOST_SYMBOLS, rp_symbols_lost(), 0);
+	if (rp_session.options.cpu == RP_MODE_OFF)
+		return;
+	rp_cpu_counts(&cpu);
+	define_count(RP_LOST_SAMPLES_IN_TOOL, cpu.samples_in_tool, 0);
+	define_count(RP_LOST_THREADS_UNSAMPLED, cpu.threads_without_samples, 0);
+}
+
 static void define_unwritten(const struct rp_sink_status *sink)
 {
-	uint8_t *end, *p = sink->lost_buffers ? rp_define_begin(DEFINITION_BYTES, &end) : NULL;
-	if (p)
-		rp_define_end(rp_def_put_lost(p, end, 0, RP_LOST_NOT_WRITTEN, sink->lost_events, sink->lost_bytes));
+	if (sink->lost_buffers)
+		define_count(RP_LOST_NOT_WRITTEN, sink->lost_events, sink->lost_bytes);
 	if (sink->error)
 		rp_session_metaf("writer.error", "%s", strerrordesc_np(sink->error));
 }
@@ -106,5 +128,6 @@ void rp_session_define_end(void)
 	rp_session_metaf("live", "%s", sink.live);
 	rp_session_metaf("live.reason", "%s", sink.live_reason);
 	define_unwritten(&sink);
+	define_unseen();
 	rp_define_clock();
 }

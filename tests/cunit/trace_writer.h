@@ -212,6 +212,16 @@ static inline void tw_symbol(struct tw *w, uint64_t address, const char *functio
 	TW_DEF(w, rp_def_put_symbol(w->defs_at, w->defs_end, address, 1, &frame, 1));
 }
 
+static inline void tw_module(struct tw *w, uint32_t id, uint64_t start, uint64_t end, const char *path, uint32_t flags)
+{
+	TW_DEF(w, rp_def_put_module(w->defs_at, w->defs_end, id, start, start, end, tw_str(path), RP_STR(""), flags));
+}
+
+static inline void tw_lost(struct tw *w, enum rp_lost_reason reason, uint64_t n, uint64_t bytes)
+{
+	TW_DEF(w, rp_def_put_lost(w->defs_at, w->defs_end, 0, reason, n, bytes));
+}
+
 static inline void tw_region_def(struct tw *w, uint32_t id, uint32_t parent, const char *name, const char *key, const char *value)
 {
 	struct rp_label label = { tw_str(key), tw_str(value) };

@@ -471,6 +471,68 @@ with tracker():
 # ---- classes ----
 
 
+@pytest.mark.parametrize("how", ["lambda", "function", "after"])
+def test_an_init_of_another_name_is_seen(tmp_path, how):
+    made = {
+        "lambda": "class Made: __init__ = lambda self: None",
+        "function": "def init(self): pass\nclass Made: __init__ = init",
+        "after": "class Made: pass\ndef init(self): pass\nMade.__init__ = init",
+    }
+    run(tmp_path, f"""
+{made[how]}
+def main():
+    for _ in range(100): Made()
+with tracker():
+    main()
+""")
+    assert calls(tmp_path)["Made.<lambda>" if how == "lambda" else "init"] == 100
+
+
+def test_an_inlined_init_that_raised_has_ended_at_the_next_allocation(tmp_path):
+    run(tmp_path, """
+class Bad:
+    def __init__(self): raise ValueError
+def main():
+    for _ in range(100):
+        try: Bad()
+        except ValueError: bytearray(100_000)
+with tracker():
+    main()
+""")
+    rows = {row["function"]: row for row in rubinprof.open(tmp_path / "t0.rprof").table(by="function")}
+    assert rows["Bad.__init__"]["calls"] == 100
+    assert rows["Bad.__init__"]["allocated_bytes"] < 100_000 < 100 * 100_000 <= rows["main"]["allocated_bytes"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="only 3.13 inlines __init__")
+def test_without_a_tool_id_it_starts_and_says_what_it_cannot_see(tmp_path):
+    run(tmp_path, """
+for i in range(6): sys.monitoring.use_tool_id(i, "another")
+class Made:
+    def __init__(self): pass
+def main():
+    for _ in range(100): Made()
+with tracker():
+    main()
+assert [sys.monitoring.get_tool(i) for i in range(6)] == ["another"] * 6
+""")
+    assert calls(tmp_path)["main"] == 1
+    assert calls(tmp_path)["Made.__init__"] < 100
+    assert [entry["what"] for entry in rubinprof.open(tmp_path / "t0.rprof").stats()["not_seen"]] == ["init_calls"]
+
+
+def test_a_recursion_near_the_end_of_the_stack_leaves_a_mark(tmp_path):
+    run(tmp_path, """
+def down(n): return n and 1 + down(n - 1)
+sys.setrecursionlimit(60000)
+with tracker():
+    print(down(50000), down(5))
+""")
+    (entry,) = rubinprof.open(tmp_path / "t0.rprof").stats()["not_seen"]
+    assert (entry["what"], entry["count"]) == ("stack_margin", 1)
+    assert 6 < calls(tmp_path)["down"] < 50000
+
+
 def test_inlined_init(tmp_path):
     run(tmp_path, """
 import dataclasses

@@ -23,7 +23,11 @@ int main(void)
 	tw_context(t, 500, RP_CONTEXT_BUFFER, stack, 1);
 	tw_cpu(t, 0, 1510);
 	tw_more(t, 0, RP_MORE_LOST, 7, 4096, 2);
+	tw_more(t, 0, RP_MORE_UNSEEN, 0, 0, 0);
 	tw_exit(t, 20);
+	tw_lost(&w, RP_LOST_DEFINITIONS, 3, 300);
+	tw_lost(&w, RP_LOST_SAMPLES_IN_TOOL, 5, 0);
+	tw_module(&w, 1, 0x1000, 0x2000, "/x/libown.so", RP_MODULE_STATIC_ALLOCATOR);
 	tw_close(&w, RP_STATE_COMPLETE);
 
 	const char *json = rr_report("lost.rprof", "table", NULL);
@@ -33,10 +37,16 @@ int main(void)
 	json = rr_report("lost.rprof", "stats", NULL);
 	CHECK_INT(rr_number(json, "lost_events"), 7);
 	CHECK_INT(rr_number(json, "lost_bytes"), 4096);
+	CHECK_INT(rr_number(json, "samples_in_tool"), 5);
+	CHECK(strstr(json, "{\"what\":\"definitions\",\"name\":\"\",\"count\":3}"));
+	CHECK(strstr(json, "{\"what\":\"stack_margin\",\"name\":\"\",\"count\":1}"));
+	CHECK(strstr(json, "{\"what\":\"allocator\",\"name\":\"libown.so\",\"count\":1}"));
 	CHECK_INT(rr_number(json, "lost_blocks"), 1);
 	CHECK_INT(rr_number(json, "cpu_s") * 1e9 + 0.5, 530);
 	json = rr_report("lost.rprof", "verify", NULL);
 	CHECK(strstr(json, "\"whole\":false"));
+	CHECK_INT(rr_number(json, "lost_events"), 7);
+	CHECK(strstr(json, "{\"what\":\"stack_margin\",\"name\":\"\",\"count\":1}"));
 	CHECK_INT(rr_number(json, "missing_blocks"), 1);
 	const char *gap = strstr(json, "\"gaps\":[{");
 	CHECK(gap);

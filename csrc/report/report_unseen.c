@@ -1,0 +1,45 @@
+/* What the trace could not see, as keys and as sentences. */
+#include "report/report.h"
+
+static const struct {
+	const char *word, *before, *after; /* the name stands in between */
+} kinds[] = {
+	[RP_UNSEEN_DEFINITIONS] = { "definitions", "names that found no buffer: some functions are unknown", "" },
+	[RP_UNSEEN_SYMBOLS] = { "symbols", "names of code addresses beyond the room for them", "" },
+	[RP_UNSEEN_THREADS] = { "threads_unsampled", "CPU samples of threads that perf and timers were refused to", "" },
+	[RP_UNSEEN_STACK_MARGIN] = { "stack_margin", "calls in recursions that came near the end of the C stack", "" },
+	[RP_UNSEEN_INIT] = { "init_calls", "inlined calls of __init__: no tool id of sys.monitoring was free", "" },
+	[RP_UNSEEN_ALLOCATOR] = { "allocator", "allocations inside ", ", which brings an allocator of its own" },
+};
+
+void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, const struct rp_unseen_list *l)
+{
+	rp_json_key(j, "not_seen");
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct rp_unseen *u = &l->at[i];
+		rp_json_open(j, '{');
+		rp_json_ktext(j, "what", kinds[u->kind].word);
+		rp_json_key(j, "name");
+		rp_json_string(j, rp_strpool_get(strings, u->name), rp_strpool_len(strings, u->name));
+		rp_json_kint(j, "count", (int64_t)u->count);
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, ']');
+}
+
+void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, const struct rp_unseen_list *l, const char *before)
+{
+	char count[RP_UNIT_BYTES];
+
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct rp_unseen *u = &l->at[i];
+		rp_out_text(o, before);
+		rp_out_text(o, kinds[u->kind].before);
+		rp_out_safe(o, rp_strpool_get(strings, u->name), rp_strpool_len(strings, u->name), 60);
+		rp_out_text(o, kinds[u->kind].after);
+		if (u->kind != RP_UNSEEN_INIT && u->kind != RP_UNSEEN_ALLOCATOR)
+			rp_out_format(o, " (%s)", rp_unit_count(count, (int64_t)u->count));
+		rp_out_text(o, "\n");
+	}
+}
