@@ -35,8 +35,13 @@ static int open_file(struct rp_sink *s)
 		close(s->fd);
 		s->fd = high;
 	}
-	if (fstat(s->fd, &st))
+	if (fstat(s->fd, &st)) {
+		int error = errno;
+		unlink(s->path);
+		close(s->fd);
+		errno = error;
 		return RP_EIO;
+	}
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
 	return 0;

@@ -90,13 +90,15 @@ void rp_uring_close(struct rp_sink *s)
 }
 
 /* The ring no longer answers: plain writes from here on. Writes under way are waited for in the completion ring, which needs no
- * system call; they would write the same bytes to the same place. */
-static void give_up(struct rp_sink *s, int error)
+ * system call; they would write the same bytes to the same place. `refused` (may be NULL) never got under way. */
+static void give_up(struct rp_sink *s, const struct rp_slot *refused, int error)
 {
 	struct io_uring_cqe *cqe;
 	uint32_t open = 0;
-	for (uint32_t i = s->slot_head; i != s->slot_tail; i++)
-		open += s->slots[i % RP_SLOTS].written < s->slots[i % RP_SLOTS].len;
+	for (uint32_t i = s->slot_head; i != s->slot_tail; i++) {
+		const struct rp_slot *slot = &s->slots[i % RP_SLOTS];
+		open += slot != refused && !slot->error && slot->written < slot->len;
+	}
 	for (int ms = 0; ms < BROKEN_RING_WAIT_MS && open; ms++) {
 		while (open && io_uring_peek_cqe(&s->ring, &cqe) == 0) {
 			io_uring_cqe_seen(&s->ring, cqe);
@@ -116,7 +118,7 @@ static void submit(struct rp_sink *s, struct rp_slot *slot)
 	int code = queue_write(s, slot->bytes + slot->written, slot->len - slot->written, slot->offset + slot->written,
 			       (uint64_t)(slot - s->slots));
 	if (code)
-		give_up(s, -code);
+		give_up(s, slot, -code);
 }
 
 static void reap(struct rp_sink *s)
@@ -127,7 +129,7 @@ static void reap(struct rp_sink *s)
 		code = io_uring_wait_cqe(&s->ring, &cqe);
 	while (code == -EINTR);
 	if (code) {
-		give_up(s, -code);
+		give_up(s, NULL, -code);
 		return;
 	}
 	struct rp_slot *slot = &s->slots[io_uring_cqe_get_data64(cqe)];
