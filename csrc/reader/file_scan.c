@@ -91,6 +91,24 @@ static int keep_block(struct rp_file *f, const struct rp_block_header *h, uint64
 	return add_block(f, &ref);
 }
 
+/* Whether a block's payload is there as it was meant. A kill stops a write between any two pages, and what a torn block held is then
+ * still in a live buffer, which must not give way to it. */
+static int payload_is_good(struct rp_file *f, const struct rp_block_header *h, uint64_t payload, int *ret_rc)
+{
+	uint8_t chunk[4096];
+	uint32_t crc = 0;
+
+	for (uint32_t at = 0; at < h->stored_bytes;) {
+		size_t want = h->stored_bytes - at < sizeof(chunk) ? h->stored_bytes - at : sizeof(chunk), len;
+		*ret_rc = rp_os_read(f->os, payload + at, chunk, want, &len);
+		if (*ret_rc || len < want)
+			return 0;
+		crc = rp_crc32c(crc, chunk, len);
+		at += (uint32_t)len;
+	}
+	return crc == h->payload_crc;
+}
+
 /* Walks the blocks. Below data_end a place without a block is damage; behind it, it is the end: a killed writer may have written
  * more blocks than it could count. */
 static int walk_blocks(struct rp_file *f)
@@ -116,6 +134,8 @@ static int walk_blocks(struct rp_file *f)
 			continue;
 		}
 		uint64_t payload = at + RP_BLOCK_HEADER_BYTES;
+		if (!bad && at >= counted && !payload_is_good(f, &h, payload, &rc))
+			break;
 		if (!bad && h.type != RP_BLOCK_SKIP && h.stored_bytes <= f->bytes - payload) {
 			rc = keep_block(f, &h, payload);
 			at = payload + h.stored_bytes;
