@@ -8,6 +8,10 @@
  *   metric     one figure of a node. All figures of nodes are their own ("self"); totals are sums over the subtree.
  *   line       a function and a source line in it.
  *
+ *   bin        one of many equal stretches of the run (timeline.h gathers them).
+ *   place      what has figures in a bin: a thread, a call (with the line it was made from), a line in it that allocated or was
+ *              sampled, or what was too small below a call. It points at a node and at lines.
+ *
  * Times are ns, memory is bytes. */
 #ifndef RP_AGGREGATE_AGGREGATE_H
 #define RP_AGGREGATE_AGGREGATE_H
@@ -93,6 +97,7 @@ struct rp_process {
 	int is_complete, is_damaged, clock_is_guess;
 	uint64_t start_realtime_ns;
 	double wall_s, peak_at_s;
+	double axis_s; /* of its first event, since the begin of the run; 0 when no time was asked for */
 	uint64_t peak_bytes;
 	uint32_t first_meta, n_metas;
 	uint32_t threads;
@@ -137,6 +142,51 @@ void rp_unseen_release(struct rp_unseen_list *l);
 /* Whether a LOST definition of this reason counts events. */
 int rp_lost_is_events(uint32_t reason);
 
+/* ---- what happened when ---- */
+enum rp_place_kind { RP_PLACE_THREAD, RP_PLACE_CALL, RP_PLACE_SITE, RP_PLACE_FOLDED };
+struct rp_bin_place {
+	uint32_t parent;      /* place of the caller; UINT32_MAX for a thread. A parent comes before its children */
+	uint32_t node;        /* of the tree */
+	uint32_t line;        /* of a call: where the function begins; of a site: where it is; UINT32_MAX: none */
+	uint32_t call_line;   /* of a call: where in the caller */
+	uint32_t native_line; /* of a site with native frames: the innermost */
+	uint32_t thread;      /* of a thread: its row */
+	uint8_t kind;
+};
+
+enum rp_bin_metric {
+	/* of threads, calls and what was folded; native code has no share of it yet (rp_analyze shares out by weight) */
+	RP_B_WALL,
+	RP_B_CPU,
+	RP_B_GIL_WAIT,
+	RP_B_CALLS,
+	/* of sites and what was folded */
+	RP_B_WEIGHT, /* CPU that samples gave it */
+	RP_B_ALLOCATED,
+	RP_B_ALLOCATIONS,
+	RP_B_TEMPORARY,
+	RP_B_GROWTH, /* bytes held at the end less those at the begin */
+	RP_B_PEAK,   /* bytes held when the heap was highest in the bin, less those at its begin */
+	RP_B_LEAKED, /* bytes allocated in the bin and never freed */
+	RP_B_COUNT,
+};
+/* May be negative: what is known late is set right in the bins it belongs to. Sums over bins are right. */
+struct rp_bin_row {
+	uint32_t place;
+	uint32_t bin;
+	int64_t m[RP_B_COUNT];
+};
+
+/* All processes together. */
+struct rp_bin {
+	uint64_t heap_max, heap_end, rss_max; /* bytes; of several processes: the sum */
+	uint64_t size_histogram[64];
+	uint64_t by_allocator[RP_A_COUNT];
+};
+
+#define RP_FOLDED_NAME "[smaller frames]"
+#define RP_BINS_MAX 512
+
 struct rp_result {
 	struct rp_strpool strings;
 	struct rp_frame *frames;
@@ -160,11 +210,26 @@ struct rp_result {
 	uint32_t n_metas, metas_cap;
 	struct rp_unseen_list unseen;
 	struct rp_totals totals;
+	/* Where the run lies, when options ask for time: from the first event of any process to the last of any. */
+	uint64_t axis_zero_ns; /* since 1970 */
+	double axis_begin_ns;  /* since axis_zero_ns */
+	double axis_ns;        /* how long */
+	/* options.timeline: */
+	struct rp_bin *bins;
+	uint32_t n_bins;
+	struct rp_bin_place *places;
+	uint32_t n_places, places_cap;
+	struct rp_bin_row *bin_rows; /* in no order */
+	uint32_t n_bin_rows, bin_rows_cap;
+	uint32_t outside_node; /* "[outside Python]": takes what places have at node 0. UINT32_MAX: there is none */
 };
 
 struct rp_analyze_options {
 	int keep_dispatch;
 	const char *region; /* only what happened in it: a name, or a place in the list of regions; NULL: all */
+	int has_interval;   /* only what happened in [from_s, to_s): seconds since the begin of the run */
+	double from_s, to_s;
+	int timeline;       /* gather bins; not together with an interval */
 };
 
 /* Replays all files of the trace. On failure detail has a sentence. */

@@ -40,6 +40,90 @@ static int64_t place_of(const char *s)
 	return n;
 }
 
+/* ---- time of the run ---- */
+
+struct span {
+	uint64_t first_ticks;
+	double begin_ns, end_ns; /* since rp_result.axis_zero_ns: ns since 1970 do not fit a double */
+	double ns_per_tick;
+};
+
+/* *zero_ns is set by the first file. */
+static struct span span_of(const struct rp_file *file, const struct rp_tables *t, uint64_t *zero_ns)
+{
+	uint64_t first = t->n_clocks ? t->clock_first.ticks : UINT64_MAX, last = t->n_clocks ? t->clock_last.ticks : 0;
+	uint64_t base_ns = t->n_clocks ? t->clock_first.realtime_ns : file->header.start_realtime_ns;
+	double begin_ns;
+
+	for (uint32_t i = file->n_defs; i < file->n_blocks; i++) {
+		const struct rp_block_ref *b = &file->blocks[i];
+		first = b->ticks_first < first ? b->ticks_first : first;
+		last = b->ticks_last > last ? b->ticks_last : b->ticks_first > last ? b->ticks_first : last;
+	}
+	if (first > last)
+		first = last;
+	if (!*zero_ns)
+		*zero_ns = base_ns;
+	begin_ns = (double)(int64_t)(base_ns - *zero_ns);
+	if (t->n_clocks)
+		begin_ns -= (double)(t->clock_first.ticks - first) * t->ns_per_tick;
+	return (struct span){ first, begin_ns, begin_ns + (double)(last - first) * t->ns_per_tick, t->ns_per_tick };
+}
+
+/* From the first event of any file to the last of any. Files that cannot be read are met again, and told of, by the replay. */
+static int find_axis(struct rp_result *r, struct rp_trace *trace)
+{
+	double begin = 0, end = 0;
+	int any = 0;
+
+	for (size_t i = 0; i < trace->count; i++) {
+		struct rp_file *file;
+		struct rp_tables tables;
+		int rc = trace->files[i].status ? trace->files[i].status : rp_file_open(&file, trace->files[i].path);
+		if (rc == RP_ENOMEM)
+			return rc;
+		if (rc)
+			continue;
+		rc = rp_tables_load(&tables, file, &r->strings);
+		if (!rc) {
+			struct span s = span_of(file, &tables, &r->axis_zero_ns);
+			begin = !any || s.begin_ns < begin ? s.begin_ns : begin;
+			end = !any || s.end_ns > end ? s.end_ns : end;
+			any = 1;
+			rp_tables_release(&tables);
+		}
+		rp_file_close(file);
+		if (rc == RP_ENOMEM)
+			return rc;
+	}
+	r->axis_begin_ns = begin;
+	r->axis_ns = end > begin ? end - begin : 1;
+	return 0;
+}
+
+static uint64_t ticks_at(const struct span *s, double axis_ns)
+{
+	double ticks = (double)s->first_ticks + (axis_ns - s->begin_ns) / s->ns_per_tick;
+
+	return ticks <= 0 ? 0 : ticks < (double)RP_TICKS_MAX ? (uint64_t)ticks : RP_TICKS_MAX;
+}
+
+static int open_timeline(struct rp_timeline *t, const struct rp_result *r, const struct span *s, const struct rp_analyze_options *o)
+{
+	uint32_t n = o->has_interval ? 3 : r->n_bins;
+	uint64_t *edges = malloc(((size_t)n + 1) * sizeof(*edges));
+
+	if (!edges)
+		return RP_ENOMEM;
+	edges[0] = 0;
+	for (uint32_t i = 1; i < n; i++)
+		edges[i] = ticks_at(s, r->axis_begin_ns + (o->has_interval ? (i == 1 ? o->from_s : o->to_s) * 1e9 :
+									       r->axis_ns * i / n));
+	edges[n] = UINT64_MAX;
+	rp_timeline_open(t, edges, n, o->has_interval);
+	return 0;
+}
+
 static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, const struct rp_analyze_options *o, struct progress *p)
 {
 	struct rp_file *file;
@@ -60,9 +144,19 @@ static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, c
 		replay.filter_name = o->region;
 		replay.runs_before = result->n_regions;
 	}
-	rc = rp_replay_file(&replay, file, &tables, on_block, p);
+	struct span span = span_of(file, &tables, &result->axis_zero_ns);
+	replay.has_interval = o->has_interval;
+	if (o->has_interval || o->timeline)
+		rc = open_timeline(&replay.timeline, result, &span, o);
+	if (!rc)
+		rc = rp_replay_file(&replay, file, &tables, on_block, p);
 	if (!rc)
 		rc = rp_fold_replay(result, &replay, o->keep_dispatch);
+	if (!rc && (o->has_interval || o->timeline)) {
+		struct rp_process *added = &result->processes[result->n_processes - 1];
+		added->axis_s = (span.begin_ns - result->axis_begin_ns) / 1e9 +
+				((double)replay.first_ticks - (double)span.first_ticks) * span.ns_per_tick / 1e9;
+	}
 	rp_replay_release(&replay);
 	rp_tables_release(&tables);
 	rp_file_close(file);
@@ -119,6 +213,7 @@ static int name_outside(struct rp_result *r)
 	    rp_result_child(r, 0, id, &node))
 		return RP_ENOMEM;
 	memcpy(r->nodes[node].m, r->nodes[0].m, sizeof(r->nodes[0].m));
+	r->outside_node = node;
 	memset(r->nodes[0].m, 0, sizeof(r->nodes[0].m));
 	return 0;
 }
@@ -166,8 +261,17 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 	int rc = r ? make_root(r) : RP_ENOMEM, file_rc = 0;
 	size_t read = 0, bad = 0;
 
-	if (r)
+	if (r) {
 		r->totals.is_complete = 1;
+		r->outside_node = UINT32_MAX;
+	}
+	if (!rc && (options->has_interval || options->timeline))
+		rc = find_axis(r, trace);
+	if (!rc && options->timeline) {
+		r->n_bins = RP_BINS_MAX;
+		r->bins = calloc(r->n_bins, sizeof(*r->bins));
+		rc = r->bins ? 0 : RP_ENOMEM;
+	}
 	for (size_t i = 0; i < trace->count && !rc; i++) {
 		struct rp_trace_file *f = &trace->files[i];
 		rc = f->status ? f->status : analyze_file(r, f, options, &progress);

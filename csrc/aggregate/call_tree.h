@@ -13,6 +13,7 @@ struct rp_call_node {
 	uint64_t key;      /* lasti << 32 | code */
 	uint32_t parent;
 	uint32_t last_child; /* the child taken last, 0: none */
+	uint32_t touch;      /* timeline.h: at or above floor when it has changed in the current bin, floor + its place there */
 	uint64_t last_key;
 	uint64_t calls;
 	uint64_t wall;
@@ -25,6 +26,7 @@ struct rp_call_node {
 struct rp_call_tree {
 	struct rp_call_node *nodes; /* node 0 is the root; its children are the threads */
 	uint32_t n, cap;
+	uint32_t floor; /* 0: no timeline is gathered */
 	struct rp_slots slots;
 	int is_full;
 };

@@ -177,8 +177,7 @@ static int fold_nodes(struct rp_fold *f)
 	return rc;
 }
 
-/* The node of a native stack below a merged node; remembered, because many sites share both. */
-static int native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node)
+int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node)
 {
 	uint64_t key = (uint64_t)merged << 32 | native;
 	uint32_t *known = rp_idmap_find(&f->native_node, key), n;
@@ -205,7 +204,7 @@ static int fold_sites(struct rp_fold *f)
 		const struct rp_site *s = &set->sites[i];
 		int64_t m[RP_M_COUNT];
 		uint32_t node = f->merged[s->node];
-		if (s->native && native_node(f, node, s->native, &node))
+		if (s->native && rp_fold_native_node(f, node, s->native, &node))
 			return RP_ENOMEM;
 		rp_fold_site(f, s, m);
 		add_all(f->result->nodes[node].m, m);
@@ -240,6 +239,8 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispa
 	}
 	if (!rc)
 		rc = fold_sites(&f);
+	if (!rc && !r->has_interval)
+		rc = rp_fold_timeline(&f);
 	if (!rc)
 		rc = rp_fold_process(&f, r->file->path);
 	if (!rc)

@@ -10,6 +10,15 @@ static double seconds(const struct rp_fold *f, double ticks)
 	return ticks * f->ns_per_tick / 1e9;
 }
 
+/* The part of [*first, *last) that lies in the interval that was asked for. */
+static void clip(const struct rp_replay *r, uint64_t *first, uint64_t *last)
+{
+	if (!r->has_interval)
+		return;
+	*first = r->timeline.edges[1] > *first ? r->timeline.edges[1] : *first;
+	*last = r->timeline.edges[2] < *last ? r->timeline.edges[2] : *last;
+}
+
 static int add_threads(struct rp_fold *f)
 {
 	struct rp_result *r = f->result;
@@ -33,7 +42,9 @@ static int add_threads(struct rp_fold *f)
 		}
 		struct rp_thread_row *row = &r->threads[r->n_threads - 1];
 		row->n_threads++;
-		row->wall_s += seconds(f, (double)(t->last_ticks - t->first_ticks));
+		uint64_t first = t->first_ticks, last = t->last_ticks;
+		clip(replay, &first, &last);
+		row->wall_s += last > first ? seconds(f, (double)(last - first)) : 0;
 		row->lost_events += t->lost_events;
 		row->lost_bytes += t->lost_bytes;
 		row->lost_blocks += t->lost_blocks;
@@ -166,6 +177,7 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 		first = t->clock_first.ticks < first || !replay->has_ticks ? t->clock_first.ticks : first;
 		last = t->clock_last.ticks > last ? t->clock_last.ticks : last;
 	}
+	clip(replay, &first, &last);
 	p.wall_s = last > first ? seconds(f, (double)(last - first)) : 0;
 	p.peak_at_s = replay->sites.peak_ticks > first ? seconds(f, (double)(replay->sites.peak_ticks - first)) : 0;
 	for (uint32_t i = 0; i < t->metas.n; i++) {

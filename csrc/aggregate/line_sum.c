@@ -27,16 +27,16 @@ static void add_scaled(int64_t *to, const int64_t *from)
 		to[i] = rp_add(to[i], from[i]);
 }
 
-static int line_in(struct sum *s, uint32_t node, uint32_t lasti, uint32_t *ret_line)
+int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret_line)
 {
-	const struct rp_replay *r = s->f->replay;
+	const struct rp_replay *r = f->replay;
 	const struct rp_code *code = rp_tables_code(r->tables, rp_call_code(&r->tree.nodes[node]));
 
-	if (s->f->nodes[node].frame == UINT32_MAX) {
+	if (f->nodes[node].frame == UINT32_MAX) {
 		*ret_line = NO_LINE;
 		return 0;
 	}
-	return rp_result_line(s->f->result, s->f->nodes[node].frame, code ? rp_line_of(code, lasti) : 0, ret_line);
+	return rp_result_line(f->result, f->nodes[node].frame, code ? rp_line_of(code, lasti) : 0, ret_line);
 }
 
 static int find_lines(struct sum *s)
@@ -49,7 +49,7 @@ static int find_lines(struct sum *s)
 		s->first_site[i] = s->first_child[i] = NO_LINE;
 		if (s->f->nodes[i].frame == UINT32_MAX)
 			continue;
-		if (line_in(s, i, RP_LASTI_NONE, &s->own_line[i]) || line_in(s, n->parent, rp_call_lasti(n), &s->call_line[i]))
+		if (rp_fold_line(s->f, i, RP_LASTI_NONE, &s->own_line[i]) || rp_fold_line(s->f, n->parent, rp_call_lasti(n), &s->call_line[i]))
 			return RP_ENOMEM;
 	}
 	for (uint32_t i = r->tree.n; i-- > 1;) {
@@ -61,7 +61,7 @@ static int find_lines(struct sum *s)
 		const struct rp_site *site = &r->sites.sites[i];
 		s->next_site[i] = s->first_site[site->node];
 		s->first_site[site->node] = i;
-		if (line_in(s, site->node, site->lasti, &s->site_line[i]))
+		if (rp_fold_line(s->f, site->node, site->lasti, &s->site_line[i]))
 			return RP_ENOMEM;
 	}
 	return 0;

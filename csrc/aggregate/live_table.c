@@ -114,6 +114,16 @@ int rp_live_remove(struct rp_live_table *t, uint64_t address, struct rp_live_blo
 	return 1;
 }
 
+int rp_live_next(const struct rp_live_table *t, uint64_t *at, struct rp_live_block *ret_block)
+{
+	for (; t->slots && *at <= t->mask; (*at)++)
+		if (t->slots[*at].a) {
+			unpack(t, (*at)++, ret_block);
+			return 1;
+		}
+	return 0;
+}
+
 void rp_live_release(struct rp_live_table *t)
 {
 	free(t->slots);

@@ -37,6 +37,8 @@ struct rp_live_table {
 int rp_live_put(struct rp_live_table *t, uint64_t address, const struct rp_live_block *block, struct rp_live_block *ret_old);
 /* 1: removed, *ret_block is what it was; 0: not there. */
 int rp_live_remove(struct rp_live_table *t, uint64_t address, struct rp_live_block *ret_block);
+/* Each block in turn: *at counts from 0. 1, or 0 at the end. */
+int rp_live_next(const struct rp_live_table *t, uint64_t *at, struct rp_live_block *ret_block);
 void rp_live_release(struct rp_live_table *t);
 
 RP_INLINE void rp_live_prefetch(const struct rp_live_table *t, uint64_t address)

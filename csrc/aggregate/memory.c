@@ -47,6 +47,7 @@ RP_INLINE void note_temporary(struct rp_replay *r, struct rp_replay_thread *t, u
 	if (address != t->last_alloc)
 		return;
 	struct rp_site *site = &r->sites.sites[t->last_alloc_site];
+	rp_site_touch(&r->sites, site);
 	site->temporary_count++;
 	site->temporary_bytes += bytes;
 	t->last_alloc = 0;

@@ -107,7 +107,18 @@ static void take_out(struct rp_range_set *s, uint64_t start)
 	uint32_t place = *link;
 	*link = join(s, s->ranges[place].left, s->ranges[place].right);
 	s->ranges[place].left = s->free;
+	s->ranges[place].end = s->ranges[place].start; /* empty: passed over by rp_range_next */
 	s->free = place;
+}
+
+int rp_range_next(const struct rp_range_set *s, uint32_t *at, struct rp_range *ret_range)
+{
+	while (*at < s->n) {
+		*ret_range = s->ranges[++*at];
+		if (ret_range->end > ret_range->start)
+			return 1;
+	}
+	return 0;
 }
 
 /* The last range that begins before `before`, 0 when there is none. */

@@ -26,6 +26,8 @@ int rp_range_add(struct rp_range_set *s, uint64_t start, uint64_t bytes, uint32_
 int rp_range_cut(struct rp_range_set *s, uint64_t start, uint64_t bytes, struct rp_range *ret_piece, int *ret_gone);
 /* The range that begins at start: 1 and *ret_range, or 0. */
 int rp_range_at(const struct rp_range_set *s, uint64_t start, struct rp_range *ret_range);
+/* Each range in turn, in no order: *at counts from 0. 1, or 0 at the end. */
+int rp_range_next(const struct rp_range_set *s, uint32_t *at, struct rp_range *ret_range);
 void rp_range_set_release(struct rp_range_set *s);
 
 #endif

@@ -14,8 +14,8 @@ static int grow(void **at, uint32_t n, uint32_t *cap, size_t bytes)
 	return rp_result_grow(at, n, cap, bytes);
 }
 
-/* Ends the window: its peak counts for all open regions, and a new one begins. */
-static int next_window(struct rp_replay *r, uint32_t thread)
+/* The window's peak counts for all open regions, and a new one begins. */
+int rp_replay_next_window(struct rp_replay *r, uint32_t thread)
 {
 	uint32_t many = r->n_threads > RP_BOUNDARY_THREADS_MAX;
 
@@ -73,7 +73,7 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 
 	if (t->n_regions >= RP_REGION_DEPTH_MAX)
 		return 0;
-	if (next_window(r, thread) || grow((void **)&r->runs, r->n_runs, &r->runs_cap, sizeof(*r->runs)) ||
+	if (rp_replay_next_window(r, thread) || grow((void **)&r->runs, r->n_runs, &r->runs_cap, sizeof(*r->runs)) ||
 	    grow((void **)&t->regions, t->n_regions, &t->regions_cap, sizeof(*t->regions)) ||
 	    rp_idmap_put(&r->run_of, e->id, r->n_runs + 1))
 		return RP_ENOMEM;
@@ -96,7 +96,7 @@ static int close_run(struct rp_replay *r, uint32_t place, uint64_t ticks)
 	struct rp_region_run *run = &r->runs[place];
 	struct rp_replay_thread *t = &r->threads[run->thread];
 
-	if (next_window(r, run->thread))
+	if (rp_replay_next_window(r, run->thread))
 		return RP_ENOMEM;
 	run->end = ticks > run->begin ? ticks : run->begin;
 	run->cpu = rp_add(t->cpu_total, -run->cpu_begin);

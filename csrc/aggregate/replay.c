@@ -12,6 +12,7 @@ static void spread_segments(struct rp_replay *r, struct rp_replay_thread *t, int
 		const struct rp_segment *s = &t->segments[i];
 		int64_t part = i + 1 == t->n_segments ? left :
 			       t->segments_wall ? rp_int64((double)cpu * ((double)s->wall / (double)t->segments_wall)) : 0;
+		rp_timeline_touch(r, &r->tree, s->node);
 		r->tree.nodes[s->node].cpu = rp_add(r->tree.nodes[s->node].cpu, part);
 		left = rp_add(left, -part);
 	}
@@ -41,6 +42,7 @@ void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t)
 	struct rp_call_node *n = &r->tree.nodes[t->node];
 
 	if (RP_LIKELY(t->on)) {
+		rp_timeline_touch(r, &r->tree, t->node);
 		n->wall += t->wall;
 		n->allocs += t->allocs;
 		n->frees += t->frees;
@@ -67,10 +69,23 @@ static uint32_t lost_node(struct rp_replay *r, struct rp_replay_thread *t)
 	return node == UINT32_MAX ? t->root : node;
 }
 
-static void on_cpu(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+static int64_t cpu_ticks(const struct rp_replay *r, const struct rp_event *e)
 {
 	double ticks = (double)e->size * r->ticks_per_ns;
-	int64_t now = ticks < (double)RP_CPU_TICKS_MAX ? (int64_t)ticks : RP_CPU_TICKS_MAX, delta = now - t->cpu_seen;
+
+	return ticks < (double)RP_CPU_TICKS_MAX ? (int64_t)ticks : RP_CPU_TICKS_MAX;
+}
+
+int64_t rp_replay_cpu_since(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e)
+{
+	int64_t delta = cpu_ticks(r, e) - t->cpu_seen;
+
+	return delta > 0 ? delta : 0;
+}
+
+static void on_cpu(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	int64_t now = cpu_ticks(r, e), delta = now - t->cpu_seen;
 
 	if (r->periodic) {
 		rp_replay_flush(r, t);
@@ -83,7 +98,9 @@ static void on_cpu(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		t->cpu_seen = now;
 	} else if (t->cpu_gap) {
 		if (t->on && delta > 0) {
-			struct rp_call_node *lost = &r->tree.nodes[lost_node(r, t)];
+			uint32_t node = lost_node(r, t);
+			struct rp_call_node *lost = &r->tree.nodes[node];
+			rp_timeline_touch(r, &r->tree, node);
 			lost->cpu = rp_add(lost->cpu, delta);
 		}
 		if (delta > 0) {
@@ -104,6 +121,8 @@ RP_INLINE void pass_time(struct rp_replay *r, struct rp_replay_thread *t, const 
 {
 	uint64_t dt = RP_LIKELY(e->ticks > t->last_ticks && e->ticks < RP_TICKS_MAX) ? e->ticks - t->last_ticks : 0;
 
+	if (RP_UNLIKELY(t->last_ticks + dt >= t->edge))
+		rp_timeline_cross(r, t, e, t->last_ticks + dt);
 	t->last_ticks += dt;
 	t->wall += dt;
 	if (RP_LIKELY(e->kind != RP_EV_CPU)) {
@@ -197,8 +216,10 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 	if (id == UINT32_MAX)
 		return RP_ENOMEM;
 	struct rp_site *site = &r->sites.sites[id];
+	rp_site_touch(&r->sites, site);
 	site->samples++;
 	site->sample_cpu = rp_add(site->sample_cpu, weight > 0 ? weight : 0);
+	rp_timeline_touch(r, &r->tree, t->node);
 	r->tree.nodes[t->node].samples++;
 	return 0;
 }
@@ -215,8 +236,11 @@ static void on_more(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	case RP_MORE_GIL_WAIT:
 		t->gil_wait_ns += a;
 		r->gil_wait_ns += a;
-		if (t->on)
+		if (t->on) {
+			rp_timeline_touch(r, &r->tree, t->node);
+			rp_timeline_gil_wait(r, t, a);
 			r->tree.nodes[t->node].gil_wait_ns += a;
+		}
 		break;
 	case RP_MORE_UNSEEN:
 		r->totals.stack_margins++;
@@ -298,8 +322,10 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 		rp_replay_flush(r, t);
 		if (push(r, t, e->id, e->lasti))
 			return RP_ENOMEM;
-		if (RP_LIKELY(t->on))
+		if (RP_LIKELY(t->on)) {
+			rp_timeline_touch(r, &r->tree, t->node);
 			r->tree.nodes[t->node].calls++;
+		}
 		r->calls++;
 		return 0;
 	case RP_EV_EXIT:
@@ -340,8 +366,17 @@ static void on_gap(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		return; /* the beginning of the thread is missing: nothing to take time from */
 	rp_replay_flush(r, t);
 	if (e->ticks > t->last_ticks && e->ticks < RP_TICKS_MAX) {
-		if (t->on)
-			r->tree.nodes[lost_node(r, t)].wall += e->ticks - t->last_ticks;
+		uint32_t node = t->node, lost = lost_node(r, t);
+		const struct rp_event unknown = { .kind = RP_EV_CPU }; /* after a gap: says nothing of the CPU */
+		t->cpu_gap = 1;
+		t->node = lost;
+		if (e->ticks >= t->edge)
+			rp_timeline_cross(r, t, &unknown, e->ticks);
+		t->node = node;
+		if (t->on) {
+			rp_timeline_touch(r, &r->tree, lost);
+			r->tree.nodes[lost].wall += e->ticks - t->last_ticks;
+		}
 		t->last_ticks = e->ticks;
 	}
 	t->cpu_gap = 1;
@@ -372,6 +407,7 @@ static int init_threads(struct rp_replay *r, const struct rp_merge *m)
 		if (t->root == UINT32_MAX)
 			return RP_ENOMEM;
 		t->node = t->root;
+		t->edge = r->timeline.n_bins ? 0 : UINT64_MAX;
 		if (r->periodic && !(t->segments = malloc(RP_SEGMENTS_MAX * sizeof(*t->segments))))
 			return RP_ENOMEM;
 	}
@@ -431,7 +467,11 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 	r->tables = tables;
 	r->periodic = source && !strcmp(source, "periodic");
 	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
+	if (!r->timeline.n_bins)
+		r->sites.bin_peak = UINT64_MAX;
 	int rc = rp_call_tree_init(&r->tree);
+	if (!rc && r->timeline.n_bins)
+		rc = rp_timeline_begin(r);
 	if (rc)
 		return rc;
 	rc = rp_merge_open(&m, file);
@@ -445,6 +485,10 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 	if (!rc) {
 		take_totals(r, &m);
 		rc = rp_replay_regions_finish(r);
+		if (!rc)
+			rc = rp_timeline_finish(r);
+		if (!rc && r->has_interval)
+			rc = rp_timeline_apply(r);
 	}
 	rp_merge_close(&m);
 	return rc;
@@ -462,6 +506,7 @@ void rp_replay_release(struct rp_replay *r)
 	free(r->threads);
 	free(r->runs);
 	free(r->windows);
+	rp_timeline_release(&r->timeline);
 	rp_idmap_release(&r->run_of);
 	rp_call_tree_release(&r->tree);
 	rp_native_tree_release(&r->native);

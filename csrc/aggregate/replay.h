@@ -16,6 +16,7 @@
 #include "aggregate/live_table.h"
 #include "aggregate/range_set.h"
 #include "aggregate/site.h"
+#include "aggregate/timeline.h"
 
 /* Threads beyond share one root: a pool that makes a thread per task must not make a tree per task. */
 #define RP_THREAD_ROOTS_MAX 256
@@ -40,6 +41,7 @@ struct rp_replay_thread {
 	uint32_t depth_over; /* frames beyond RP_STACK_DEPTH_MAX */
 	int started, on; /* on: what happens counts (region filter) */
 	uint64_t last_ticks, first_ticks;
+	uint64_t edge; /* timeline.h: end of the bin of its last event */
 
 	/* since the node became innermost */
 	uint64_t wall;
@@ -104,8 +106,11 @@ struct rp_replay {
 	int64_t cpu_total;
 	uint64_t first_ticks, last_ticks;
 	int has_ticks;
+	/* an interval: the timeline has three bins, and the second is what counts */
+	int has_interval;
 	uint64_t calls, gil_wait_ns, stall_ns;
 	struct rp_totals totals;
+	struct rp_timeline timeline; /* n_bins 0: none is gathered */
 	/* region filter */
 	int has_filter;
 	uint32_t matched_open;
@@ -118,6 +123,8 @@ struct rp_replay {
 int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user);
 void rp_replay_release(struct rp_replay *r);
 
+/* CPU time, in ticks, that a CPU event says the thread has used since its event before. replay.c */
+int64_t rp_replay_cpu_since(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e);
 /* Moves what the thread gathered to its node. replay.c */
 void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t);
 
@@ -129,6 +136,8 @@ void rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t ad
 int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes);
 
 /* region_span.c */
+/* Ends the window, for all threads or, when there are very many, for this one. */
+int rp_replay_next_window(struct rp_replay *r, uint32_t thread);
 int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp_event *e);
 int rp_replay_region_end(struct rp_replay *r, const struct rp_event *e);
 /* Closes what is still open, as unfinished. */
@@ -169,14 +178,21 @@ struct rp_fold {
 int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispatch);
 /* Frames of a native stack, outermost first, dispatch folded; *ret_n of them in ret_chain (RP_CHAIN_MAX). 0 or RP_ENOMEM. */
 int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_chain, uint32_t *ret_n);
+/* The node of a native stack below a merged node; remembered, because many sites share both. */
+int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node);
 /* The frame of a code id. */
 int rp_fold_code_frame(struct rp_fold *f, uint32_t code, uint32_t *ret_frame);
 /* Figures of a site, samples and memory; without time. */
 void rp_fold_site(const struct rp_fold *f, const struct rp_site *site, int64_t *ret_m);
 int64_t rp_fold_ns(const struct rp_fold *f, double ticks);
 
+/* timeline_fold.c: places and rows of bins. Before rp_fold_process and rp_fold_lines. */
+int rp_fold_timeline(struct rp_fold *f);
+
 /* line_sum.c: figures per source line. Uses up f->nodes. */
 int rp_fold_lines(struct rp_fold *f);
+/* The line of a call node that lasti means; UINT32_MAX for a thread, which has none. */
+int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret_line);
 /* rows of processes, threads and regions: fold_rows.c */
 int rp_fold_process(struct rp_fold *f, const char *path);
 

@@ -123,5 +123,8 @@ void rp_result_free(struct rp_result *r)
 	free(r->labels);
 	free(r->metas);
 	rp_unseen_release(&r->unseen);
+	free(r->bins);
+	free(r->places);
+	free(r->bin_rows);
 	free(r);
 }

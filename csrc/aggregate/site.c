@@ -38,13 +38,36 @@ uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint
 		s->sites = sites;
 		s->cap = cap;
 	}
-	s->sites[s->n] = (struct rp_site){ .node = node, .lasti = lasti, .native = native, .epoch = s->epoch };
+	s->sites[s->n] = (struct rp_site){ .node = node, .lasti = lasti, .native = native, .epoch = s->epoch, .bin_epoch = s->bin_epoch };
 	rp_slots_add(&s->slots, hash, s->n);
 	return s->n++;
 }
 
+void rp_site_note_touched(struct rp_site_set *s, struct rp_site *site)
+{
+	if (s->n_touched == s->touched_cap) {
+		uint32_t cap = s->touched_cap ? s->touched_cap * 2 : 1024;
+		struct rp_touched_site *touched = realloc(s->touched, cap * sizeof(*touched));
+		if (!touched) {
+			s->failed = 1;
+			return;
+		}
+		s->touched = touched;
+		s->touched_cap = cap;
+	}
+	s->touched[s->n_touched] = (struct rp_touched_site){
+		.site = (uint32_t)(site - s->sites), .samples = site->samples, .temporary_count = site->temporary_count,
+		.sample_cpu = site->sample_cpu, .current_bytes = site->current_bytes, .allocated_bytes = site->allocated_bytes,
+		.allocations = site->allocations, .temporary_bytes = site->temporary_bytes,
+	};
+	site->touch = s->floor + s->n_touched++;
+	site->bin_peak = site->current_bytes;
+	site->bin_epoch = s->bin_epoch;
+}
+
 void rp_site_set_release(struct rp_site_set *s)
 {
+	free(s->touched);
 	free(s->sites);
 	rp_slots_release(&s->slots);
 	memset(s, 0, sizeof(*s));

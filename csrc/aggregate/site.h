@@ -24,6 +24,10 @@ struct rp_site {
 	uint32_t temporary_count;
 	uint32_t samples;
 	int64_t sample_cpu; /* ticks */
+	/* timeline.h */
+	uint32_t touch;
+	uint32_t bin_epoch;  /* of bin_peak */
+	uint64_t bin_peak;
 };
 
 struct rp_site_set {
@@ -34,11 +38,38 @@ struct rp_site_set {
 	uint64_t window_peak; /* highest total since the last region boundary */
 	uint64_t peak_ticks;
 	int is_full;
+	/* timeline.h: sites changed in the current bin, and its highest total. Off: floor 0, bin_peak UINT64_MAX. */
+	struct rp_touched_site *touched;
+	uint32_t n_touched, touched_cap;
+	uint32_t floor;
+	uint32_t bin_epoch; /* counts the moments at which the total was highest in the bin */
+	uint64_t bin_peak, bin_peak_ticks;
+	int failed; /* out of memory */
+};
+
+/* A site before its first change in the bin. */
+struct rp_touched_site {
+	uint32_t site, samples, temporary_count;
+	int64_t sample_cpu;
+	uint64_t current_bytes, allocated_bytes, allocations, temporary_bytes;
 };
 
 /* The site, made when it is new; UINT32_MAX when out of memory. When full, the last one made takes all. */
 uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint32_t native);
 void rp_site_set_release(struct rp_site_set *s);
+/* Slow path of rp_site_touch. */
+void rp_site_note_touched(struct rp_site_set *s, struct rp_site *site);
+
+/* Says that the site is about to change. */
+RP_INLINE void rp_site_touch(struct rp_site_set *s, struct rp_site *site)
+{
+	if (RP_UNLIKELY(site->touch < s->floor))
+		rp_site_note_touched(s, site);
+	if (RP_UNLIKELY(site->bin_epoch != s->bin_epoch)) {
+		site->bin_peak = site->current_bytes;
+		site->bin_epoch = s->bin_epoch;
+	}
+}
 
 RP_INLINE void rp_site_note(struct rp_site_set *s, struct rp_site *site)
 {
@@ -50,12 +81,18 @@ RP_INLINE void rp_site_note(struct rp_site_set *s, struct rp_site *site)
 
 RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint64_t ticks)
 {
+	rp_site_touch(s, site);
 	rp_site_note(s, site);
 	site->current_bytes += bytes;
 	site->current_count++;
 	site->allocated_bytes += bytes;
 	site->allocations++;
 	s->total += bytes;
+	if (RP_UNLIKELY(s->total > s->bin_peak)) {
+		s->bin_peak = s->total;
+		s->bin_peak_ticks = ticks;
+		s->bin_epoch++;
+	}
 	if (s->total > s->window_peak) {
 		s->window_peak = s->total;
 		if (s->total > s->peak) {
@@ -69,6 +106,7 @@ RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64
 /* count: blocks that are gone (0 when only a part of one is). */
 RP_INLINE void rp_site_free(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint32_t count)
 {
+	rp_site_touch(s, site);
 	rp_site_note(s, site);
 	site->current_bytes -= bytes;
 	site->current_count -= count;

@@ -70,12 +70,14 @@ uint8_t *rp_def_put_meta(uint8_t *p, uint8_t *end, struct rp_str key, struct rp_
 	return finish(&w, p);
 }
 
-uint8_t *rp_def_put_clock(uint8_t *p, uint8_t *end, uint64_t ticks, uint64_t monotonic_ns, uint64_t realtime_ns)
+uint8_t *rp_def_put_clock(uint8_t *p, uint8_t *end, uint64_t ticks, uint64_t monotonic_ns, uint64_t realtime_ns,
+			  uint64_t resident_bytes)
 {
 	struct def_writer w = begin(p, end, RP_DEF_CLOCK);
 	put_num(&w, ticks);
 	put_num(&w, monotonic_ns);
 	put_num(&w, realtime_ns);
+	put_num(&w, resident_bytes);
 	return finish(&w, p);
 }
 
@@ -208,7 +210,7 @@ static struct rp_str get_str(struct rp_cursor *c)
 /* The fields of each tag: n a number, s a string, l a list (its count; the entries stay in `rest`). */
 static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_META] = "ss",
-	[RP_DEF_CLOCK] = "nnn",
+	[RP_DEF_CLOCK] = "nnnn",
 	[RP_DEF_THREAD] = "nns",
 	[RP_DEF_CODE] = "nnnssss",
 	[RP_DEF_MODULE] = "nnnnssn",

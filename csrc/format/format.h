@@ -161,7 +161,8 @@ struct rp_str {
 /* Each writer returns the position after what it wrote, or NULL when fewer than the needed bytes remain before `end`.
  * Callable inside a hook. Strings longer than RP_STRING_BYTES_MAX are cut. */
 uint8_t *rp_def_put_meta(uint8_t *p, uint8_t *end, struct rp_str key, struct rp_str value);
-uint8_t *rp_def_put_clock(uint8_t *p, uint8_t *end, uint64_t ticks, uint64_t monotonic_ns, uint64_t realtime_ns);
+uint8_t *rp_def_put_clock(uint8_t *p, uint8_t *end, uint64_t ticks, uint64_t monotonic_ns, uint64_t realtime_ns,
+			  uint64_t resident_bytes);
 uint8_t *rp_def_put_thread(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t os_tid, struct rp_str name);
 uint8_t *rp_def_put_code(uint8_t *p, uint8_t *end, uint32_t code, uint32_t first_line, uint32_t flags,
 			 struct rp_str qualname, struct rp_str file, struct rp_str module, struct rp_str linetable);

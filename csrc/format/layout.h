@@ -159,7 +159,6 @@ enum rp_more {
 	RP_MORE_LOST = 1,     /* words: events lost, bytes of allocation lost: dropped before this point on this thread */
 	RP_MORE_GIL_WAIT = 2, /* words: ns waited for the GIL, ending now */
 	RP_MORE_STALL = 3,    /* words: ns this thread waited for the writer: the tool's own cost */
-	RP_MORE_RSS = 4,      /* words: resident bytes of the process */
 	RP_MORE_THREAD_END = 5, /* no words */
 	RP_MORE_UNSEEN = 6,   /* no words: little C stack is left, Python calls are not seen until the innermost frame ends */
 };

@@ -146,6 +146,7 @@ struct rp_meta_def {
 
 struct rp_clock_def {
 	uint64_t ticks, monotonic_ns, realtime_ns;
+	uint64_t resident_bytes;
 };
 
 struct rp_lost_def {
@@ -172,6 +173,7 @@ struct rp_tables {
 	RP_TABLE(struct rp_label_def) labels;
 	RP_TABLE(struct rp_meta_def) metas;
 	RP_TABLE(struct rp_lost_def) losts;
+	RP_TABLE(struct rp_clock_def) residents; /* clock pairs that say how much memory was resident */
 	struct rp_idmap code_of, module_of, symbol_of, thread_of, region_of;
 	struct rp_clock_def clock_first, clock_last;
 	uint32_t n_clocks;

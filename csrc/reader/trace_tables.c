@@ -224,15 +224,21 @@ static int add_lost(struct rp_tables *t, const struct rp_def *d)
 	return 0;
 }
 
-static void add_clock(struct rp_tables *t, const struct rp_def *d)
+static int add_clock(struct rp_tables *t, const struct rp_def *d)
 {
-	struct rp_clock_def clock = { d->num[0], d->num[1], d->num[2] };
+	struct rp_clock_def clock = { d->num[0], d->num[1], d->num[2], d->num[3] };
 
 	if (t->n_clocks == 0 || clock.ticks < t->clock_first.ticks)
 		t->clock_first = clock;
 	if (t->n_clocks == 0 || clock.ticks >= t->clock_last.ticks)
 		t->clock_last = clock;
 	t->n_clocks++;
+	if (!clock.resident_bytes)
+		return 0;
+	if (GROW(t->residents))
+		return RP_ENOMEM;
+	t->residents.at[t->residents.n++] = clock;
+	return 0;
 }
 
 int rp_tables_add(struct rp_tables *t, struct rp_def *d)
@@ -241,8 +247,7 @@ int rp_tables_add(struct rp_tables *t, struct rp_def *d)
 	case RP_DEF_META:
 		return add_meta(t, d);
 	case RP_DEF_CLOCK:
-		add_clock(t, d);
-		return 0;
+		return add_clock(t, d);
 	case RP_DEF_THREAD:
 		return add_thread(t, d);
 	case RP_DEF_CODE:
@@ -348,6 +353,7 @@ void rp_tables_release(struct rp_tables *t)
 	free(t->labels.at);
 	free(t->metas.at);
 	free(t->losts.at);
+	free(t->residents.at);
 	rp_idmap_release(&t->code_of);
 	rp_idmap_release(&t->module_of);
 	rp_idmap_release(&t->symbol_of);

@@ -1,7 +1,10 @@
 /* Definitions: what ids stand for. One live buffer of the process, under one lock; taken at first sight of a thing only. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "record/record_state.h"
 
@@ -111,15 +114,33 @@ uint32_t rp_define_id(_Atomic uint32_t *counter)
 	return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;
 }
 
+/* What the process occupies of the machine's memory; 0 when /proc does not tell. */
+static uint64_t resident_bytes(void)
+{
+	char text[96];
+	unsigned long long pages = 0;
+	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	/* "size resident shared ..." in pages */
+	return sscanf(text, "%*s %llu", &pages) == 1 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 void rp_define_clock(void)
 {
+	uint64_t resident = resident_bytes();
 	uint8_t *end, *p = rp_define_begin(64, &end);
 	if (!p)
 		return;
 	/* The middle of two tick readings belongs to the monotonic one between them. */
 	uint64_t before = rp_clock_ticks(), monotonic = rp_clock_ns(CLOCK_MONOTONIC), after = rp_clock_ticks();
 	uint64_t realtime = rp_clock_ns(CLOCK_REALTIME);
-	rp_define_end(rp_def_put_clock(p, end, before + (after - before) / 2, monotonic, realtime));
+	rp_define_end(rp_def_put_clock(p, end, before + (after - before) / 2, monotonic, realtime, resident));
 }
 
 /* ---- for record_open, close and fork ---- */

@@ -4,7 +4,7 @@
 
 #include "report/report.h"
 
-enum need { NEED_NOTHING, NEED_RESULT };
+enum need { NEED_NOTHING, NEED_RESULT, NEED_TIMELINE };
 enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV };
 
 static const struct {
@@ -20,6 +20,7 @@ static const struct {
 	{ "lines", rp_report_lines, NEED_RESULT, TEXT | JSON | CSV, 1 },
 	{ "regions", rp_report_regions, NEED_RESULT, TEXT | JSON | CSV, 0 },
 	{ "flame", rp_report_flame, NEED_RESULT, JSON, 1 },
+	{ "page", rp_report_page, NEED_TIMELINE, JSON, 1 },
 	{ "collapsed", rp_report_collapsed, NEED_RESULT, TEXT, 1 },
 	{ "dump", rp_report_dump, NEED_NOTHING, TEXT | JSON, 0 },
 	{ "verify", rp_report_verify, NEED_NOTHING, TEXT | JSON, 0 },
@@ -30,11 +31,13 @@ const char *rp_report_name(size_t i)
 	return i < RP_COUNT_OF(reports) ? reports[i].name : NULL;
 }
 
+/* Longer than any run. */
+#define TO_THE_END_S 1e9
+
 /* The result kept for later reports, and what it was made with. */
 struct kept {
 	struct rp_result *result;
-	int keep_dispatch;
-	char *region; /* NULL: all */
+	struct rp_analyze_options how; /* how.region: owned */
 };
 
 static void free_kept(void *p)
@@ -42,7 +45,7 @@ static void free_kept(void *p)
 	struct kept *k = p;
 
 	rp_result_free(k->result);
-	free(k->region);
+	free((char *)k->how.region);
 	free(k);
 }
 
@@ -55,13 +58,26 @@ static int refuse_unreadable(const struct rp_result *r, char *detail)
 		      rp_strpool_get(&r->strings, r->processes[0].path));
 }
 
-static int get_result(struct rp_trace *trace, const struct rp_report_options *o, const struct rp_result **ret_result, char *detail)
+/* Whether what is kept answers. A timeline more does no harm. */
+static int is_same(const struct rp_analyze_options *kept, const struct rp_analyze_options *wanted)
+{
+	return kept->keep_dispatch == wanted->keep_dispatch && kept->timeline >= wanted->timeline &&
+	       kept->has_interval == wanted->has_interval && !(kept->from_s < wanted->from_s) && !(kept->from_s > wanted->from_s) &&
+	       !(kept->to_s < wanted->to_s) && !(kept->to_s > wanted->to_s) && !kept->region == !wanted->region &&
+	       (!wanted->region || !strcmp(kept->region, wanted->region));
+}
+
+static int get_result(struct rp_trace *trace, const struct rp_report_options *o, int timeline, const struct rp_result **ret_result,
+		      char *detail)
 {
 	struct kept *k = trace->results;
-	struct rp_analyze_options how = { o->keep_dispatch != 0, o->region };
+	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .timeline = timeline,
+					  .has_interval = o->from_s > 0 || o->to_s > 0, .from_s = o->from_s, .to_s = o->to_s };
 	struct rp_result *result;
 
-	if (k && k->keep_dispatch == how.keep_dispatch && !k->region == !o->region && (!o->region || !strcmp(k->region, o->region))) {
+	if (how.has_interval && how.to_s <= 0)
+		how.to_s = TO_THE_END_S;
+	if (k && is_same(&k->how, &how)) {
 		*ret_result = k->result;
 		return 0;
 	}
@@ -83,7 +99,8 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 	}
 	if (len)
 		memcpy(region, o->region, len);
-	*fresh = (struct kept){ result, how.keep_dispatch, region };
+	how.region = region;
+	*fresh = (struct kept){ result, how };
 	if (k)
 		free_kept(k);
 	trace->results = fresh;
@@ -123,6 +140,10 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 		return rp_say(detail, RP_EINVAL, "the report '%s' has no %s form.", reports[which].name, forms[o->format]);
 	if (o->region && !reports[which].takes_region)
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a region.", reports[which].name);
+	if (!(o->from_s >= 0) || !(o->to_s >= 0) || (o->to_s > 0 && !(o->to_s > o->from_s)))
+		return rp_say(detail, RP_EINVAL, "an interval ends after it begins, and begins at 0 or later.");
+	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].need != NEED_RESULT || which == find_report("regions")))
+		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a stretch of time.", reports[which].name);
 	*ret_metric = rp_metric_of(o->metric ? o->metric : "cpu");
 	if (*ret_metric == RP_M_COUNT)
 		return rp_say(detail, RP_EINVAL,
@@ -145,8 +166,8 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 	if (which < 0)
 		return rp_say(detail, RP_EINVAL, "there is no report '%.100s'.", name);
 	int rc = check_options(which, o, &job.metric, detail);
-	if (!rc && reports[which].need == NEED_RESULT)
-		rc = get_result(trace, o, &job.result, detail);
+	if (!rc && reports[which].need != NEED_NOTHING)
+		rc = get_result(trace, o, reports[which].need == NEED_TIMELINE, &job.result, detail);
 	if (!rc && o->region && !region_exists(job.result, o->region))
 		rc = rp_say(detail, RP_ENOTFOUND, "there is no region '%.200s' in the trace.", o->region);
 	if (rc)

@@ -89,8 +89,28 @@ void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, 
 void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, const struct rp_unseen_list *l, const char *before);
 void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len);
 
+/* ---- report_flame.c: the tree in columns, at most FLAME_NODES_MAX nodes ---- */
+struct rp_flame {
+	const struct rp_report_job *job;
+	struct rp_json j;
+	struct rp_walk walk;
+	struct rp_shown *shown;
+	uint32_t n_shown;
+	uint32_t *folded_of;   /* by place in "nodes": what was folded below it */
+	uint32_t *place_of;    /* by node of the result: its place in "nodes", or that of what it was folded into */
+	uint32_t *frame_place; /* by frame: its place in "frames", UINT32_MAX: not used. At r->n_frames: that of the folded */
+	uint32_t *frames, n_frames;
+	struct rp_strpool strings; /* those used */
+	uint32_t *columns;         /* by place in frames: name, file, module */
+};
+/* Chooses nodes and collects frames; use_frame adds more of them; put writes "strings", "frames" and "nodes". RP_ENOMEM, or 0. */
+int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job);
+int rp_flame_use_frame(struct rp_flame *f, uint32_t frame);
+void rp_flame_put(struct rp_flame *f);
+void rp_flame_close(struct rp_flame *f);
+
 typedef int rp_report_fn(const struct rp_report_job *job);
-rp_report_fn rp_report_stats, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame,
+rp_report_fn rp_report_stats, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame, rp_report_page,
 	rp_report_collapsed, rp_report_dump, rp_report_verify;
 
 #endif

@@ -104,7 +104,7 @@ static const struct {
 	const char *num[5], *str[4];
 } def_words[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_META] = { "META", { 0 }, { "key", "value" } },
-	[RP_DEF_CLOCK] = { "CLOCK", { "ticks", "monotonic_ns", "realtime_ns" }, { 0 } },
+	[RP_DEF_CLOCK] = { "CLOCK", { "ticks", "monotonic_ns", "realtime_ns", "resident_bytes" }, { 0 } },
 	[RP_DEF_THREAD] = { "THREAD", { "thread", "os_tid" }, { "name" } },
 	[RP_DEF_CODE] = { "CODE", { "code", "line", "flags" }, { "name", "file", "module" } },
 	[RP_DEF_MODULE] = { "MODULE", { "module", "bias", "start", "end", "flags" }, { "path" } },

@@ -6,35 +6,23 @@
 /* A page of more nodes is slow to open and larger than people send (WEB figures: docs/decisions/0005). What is folded is too small to
  * be seen by any metric. */
 #define FLAME_NODES_MAX 120000
-#define FOLDED_NAME "[smaller frames]"
 
 /* A node of the page: one of the tree, or what stands for the folded children of its parent. */
-struct shown {
+struct rp_shown {
 	uint32_t node;   /* FOLDED: the sum of nodes left out */
 	uint32_t parent; /* place among the shown; UINT32_MAX: the root */
 	int64_t m[RP_M_COUNT];
 };
 #define FOLDED UINT32_MAX
+#define BELOW (UINT32_C(1) << 31) /* in place_of, for a while: folded below that place */
 
-struct flame {
-	const struct rp_report_job *job;
-	struct rp_json j;
-	struct rp_walk walk;
-	struct shown *shown;
-	uint32_t n_shown;
-	uint32_t *frame_place;  /* by frame: its place in "frames", UINT32_MAX: not used. At r->n_frames: that of FOLDED */
-	uint32_t *frames, n_frames;
-	struct rp_strpool strings; /* those used, shortened */
-	uint32_t *columns;         /* by place in frames: name, file, module */
-};
-
-static int use_string(struct flame *f, const char *s, size_t len, uint32_t *ret_id)
+static int use_string(struct rp_flame *f, const char *s, size_t len, uint32_t *ret_id)
 {
 	return rp_strpool_add(&f->strings, s, len, ret_id);
 }
 
 /* Whether the subtree of a node is at least 1/parts of the whole by any metric. */
-static int is_kept(const struct flame *f, uint32_t node, int64_t parts)
+static int is_kept(const struct rp_flame *f, uint32_t node, int64_t parts)
 {
 	const int64_t *total = f->walk.total[node], *all = f->walk.total[f->walk.order[0]];
 
@@ -46,7 +34,7 @@ static int is_kept(const struct flame *f, uint32_t node, int64_t parts)
 
 /* The finest share with which few enough nodes remain; 0: all may stay. A node's total is never below its child's, so those kept are a
  * tree. */
-static int64_t choose_parts(const struct flame *f)
+static int64_t choose_parts(const struct rp_flame *f)
 {
 	if (f->walk.n <= FLAME_NODES_MAX)
 		return 0;
@@ -67,21 +55,22 @@ struct open_node {
 	int64_t folded[RP_M_COUNT];
 };
 
-static void close_until(struct flame *f, struct open_node *open, uint32_t *depth, uint32_t place)
+static void close_until(struct rp_flame *f, struct open_node *open, uint32_t *depth, uint32_t place)
 {
 	while (*depth && open[*depth - 1].end <= place) {
 		const struct open_node *o = &open[--*depth];
 		if (!o->has_folded)
 			continue;
-		struct shown *s = &f->shown[f->n_shown++];
+		struct rp_shown *s = &f->shown[f->n_shown++];
 		s->node = FOLDED;
 		s->parent = o->place;
 		memcpy(s->m, o->folded, sizeof(s->m));
+		f->folded_of[o->place] = f->n_shown - 1;
 	}
 }
 
 /* Fills `shown` in depth-first pre-order: nodes too small for every metric become one node below their parent. */
-static int choose_shown(struct flame *f)
+static int choose_shown(struct rp_flame *f)
 {
 	const struct rp_result *r = f->job->result;
 	int64_t parts = choose_parts(f);
@@ -95,7 +84,8 @@ static int choose_shown(struct flame *f)
 	}
 	struct open_node *open = malloc(((size_t)deepest + 1) * sizeof(*open));
 	f->shown = malloc(2 * kept * sizeof(*f->shown)); /* each may have one folded child */
-	if (!open || !f->shown) {
+	f->folded_of = malloc(2 * kept * sizeof(*f->folded_of));
+	if (!open || !f->shown || !f->folded_of) {
 		free(open);
 		return RP_ENOMEM;
 	}
@@ -109,63 +99,72 @@ static int choose_shown(struct flame *f)
 			o->has_folded = 1;
 			for (int k = 0; k < RP_M_COUNT; k++)
 				o->folded[k] += f->walk.total[node][k];
-			place += f->walk.subtree[place];
+			for (uint32_t end = place + f->walk.subtree[place]; place < end; place++)
+				f->place_of[f->walk.order[place]] = BELOW | o->place;
 			continue;
 		}
-		struct shown *s = &f->shown[f->n_shown];
+		struct rp_shown *s = &f->shown[f->n_shown];
 		s->node = node;
 		s->parent = depth ? open[depth - 1].place : UINT32_MAX;
 		memcpy(s->m, r->nodes[node].m, sizeof(s->m));
 		struct open_node *o = &open[depth++];
 		o->end = place + f->walk.subtree[place];
 		o->place = f->n_shown++;
+		f->place_of[node] = o->place;
 		o->has_folded = 0;
 		place++;
 	}
 	close_until(f, open, &depth, n);
+	for (uint32_t i = 0; i < r->n_nodes; i++)
+		if (f->place_of[i] & BELOW)
+			f->place_of[i] = f->folded_of[f->place_of[i] & ~BELOW];
 	free(open);
 	return 0;
 }
 
-static uint32_t frame_of(const struct flame *f, const struct shown *s)
+static uint32_t frame_of(const struct rp_flame *f, const struct rp_shown *s)
 {
 	const struct rp_result *r = f->job->result;
 	return s->node == FOLDED ? r->n_frames : r->nodes[s->node].frame;
 }
 
-/* Numbers the frames in the order in which the tree shows them, and collects their strings. */
-static int collect(struct flame *f)
+int rp_flame_use_frame(struct rp_flame *f, uint32_t frame)
 {
 	const struct rp_result *r = f->job->result;
-	uint32_t empty;
+	char text[RP_NAME_BYTES];
 
-	if (use_string(f, "", 0, &empty))
-		return RP_ENOMEM;
-	for (uint32_t i = 0; i < f->n_shown; i++) {
-		uint32_t frame = frame_of(f, &f->shown[i]);
-		if (f->frame_place[frame] != UINT32_MAX)
-			continue;
-		uint32_t *column = f->columns + 3 * (size_t)f->n_frames;
-		f->frame_place[frame] = f->n_frames;
-		f->frames[f->n_frames++] = frame;
-		if (frame == r->n_frames) {
-			column[1] = column[2] = empty;
-			if (use_string(f, FOLDED_NAME, sizeof(FOLDED_NAME) - 1, &column[0]))
-				return RP_ENOMEM;
-			continue;
-		}
-		char text[RP_NAME_BYTES];
-		const char *name = rp_report_frame_name(f->job, frame, text);
-		uint32_t file = r->frames[frame].file, module = r->frames[frame].module;
-		if (use_string(f, name, strlen(name), &column[0]) ||
-		    use_string(f, rp_strpool_get(&r->strings, file), rp_strpool_len(&r->strings, file), &column[1]) ||
-		    use_string(f, rp_strpool_get(&r->strings, module), rp_strpool_len(&r->strings, module), &column[2]))
-			return RP_ENOMEM;
+	if (f->frame_place[frame] != UINT32_MAX)
+		return 0;
+	uint32_t *column = f->columns + 3 * (size_t)f->n_frames;
+	f->frame_place[frame] = f->n_frames;
+	f->frames[f->n_frames++] = frame;
+	if (frame == r->n_frames) {
+		column[1] = column[2] = 0;
+		return use_string(f, RP_FOLDED_NAME, sizeof(RP_FOLDED_NAME) - 1, &column[0]);
 	}
+	const char *name = rp_report_frame_name(f->job, frame, text);
+	uint32_t file = r->frames[frame].file, module = r->frames[frame].module;
+	if (use_string(f, name, strlen(name), &column[0]) ||
+	    use_string(f, rp_strpool_get(&r->strings, file), rp_strpool_len(&r->strings, file), &column[1]) ||
+	    use_string(f, rp_strpool_get(&r->strings, module), rp_strpool_len(&r->strings, module), &column[2]))
+		return RP_ENOMEM;
 	return 0;
 }
 
-static void put_frames(struct flame *f)
+/* Numbers the frames in the order in which the tree shows them, and collects their strings. */
+static int collect(struct rp_flame *f)
+{
+	uint32_t empty; /* 0: the first */
+
+	if (use_string(f, "", 0, &empty))
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < f->n_shown; i++)
+		if (rp_flame_use_frame(f, frame_of(f, &f->shown[i])))
+			return RP_ENOMEM;
+	return 0;
+}
+
+static void put_frames(struct rp_flame *f)
 {
 	static const char *const names[] = { "name", "file", "module" };
 	struct rp_json *j = &f->j;
@@ -198,7 +197,7 @@ static void put_frames(struct flame *f)
 	rp_json_close(j, '}');
 }
 
-static void put_nodes(struct flame *f)
+static void put_nodes(struct rp_flame *f)
 {
 	static const struct {
 		const char *name;
@@ -233,40 +232,59 @@ static void put_nodes(struct flame *f)
 	rp_json_close(j, '}');
 }
 
-int rp_report_flame(const struct rp_report_job *job)
+int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job)
 {
-	struct flame f = { .job = job, .j = { job->out, 0 }, .strings = RP_STRPOOL_INIT };
 	const struct rp_result *r = job->result;
-	int rc = rp_walk_open(&f.walk, r, job->metric);
 
+	*f = (struct rp_flame){ .job = job, .j = { job->out, 0 }, .strings = RP_STRPOOL_INIT };
+	int rc = rp_walk_open(&f->walk, r, job->metric);
 	if (rc)
 		return rc;
-	f.frame_place = malloc(((size_t)r->n_frames + 1) * sizeof(*f.frame_place));
-	f.frames = malloc(((size_t)r->n_frames + 1) * sizeof(*f.frames));
-	f.columns = malloc(((size_t)r->n_frames + 1) * 3 * sizeof(*f.columns));
-	rc = f.frame_place && f.frames && f.columns ? 0 : RP_ENOMEM;
+	f->place_of = malloc((size_t)r->n_nodes * sizeof(*f->place_of));
+	f->frame_place = malloc(((size_t)r->n_frames + 1) * sizeof(*f->frame_place));
+	f->frames = malloc(((size_t)r->n_frames + 1) * sizeof(*f->frames));
+	f->columns = malloc(((size_t)r->n_frames + 1) * 3 * sizeof(*f->columns));
+	rc = f->place_of && f->frame_place && f->frames && f->columns ? 0 : RP_ENOMEM;
 	if (!rc) {
-		memset(f.frame_place, 0xff, ((size_t)r->n_frames + 1) * sizeof(*f.frame_place));
-		rc = choose_shown(&f);
+		memset(f->frame_place, 0xff, ((size_t)r->n_frames + 1) * sizeof(*f->frame_place));
+		rc = choose_shown(f);
 	}
-	if (!rc)
-		rc = collect(&f);
+	return rc ? rc : collect(f);
+}
+
+void rp_flame_put(struct rp_flame *f)
+{
+	put_frames(f);
+	put_nodes(f);
+}
+
+void rp_flame_close(struct rp_flame *f)
+{
+	free(f->shown);
+	free(f->folded_of);
+	free(f->place_of);
+	free(f->frame_place);
+	free(f->frames);
+	free(f->columns);
+	rp_strpool_release(&f->strings);
+	rp_walk_close(&f->walk);
+}
+
+int rp_report_flame(const struct rp_report_job *job)
+{
+	struct rp_flame f;
+	int rc = rp_flame_open(&f, job);
+
 	if (!rc) {
 		rp_json_open(&f.j, '{');
 		rp_json_key(&f.j, "meta");
 		rp_json_open(&f.j, '{');
 		rp_report_stats_keys(job, &f.j, 0);
 		rp_json_close(&f.j, '}');
-		put_frames(&f);
-		put_nodes(&f);
+		rp_flame_put(&f);
 		rp_json_close(&f.j, '}');
 		rp_out_text(job->out, "\n");
 	}
-	free(f.shown);
-	free(f.frame_place);
-	free(f.frames);
-	free(f.columns);
-	rp_strpool_release(&f.strings);
-	rp_walk_close(&f.walk);
+	rp_flame_close(&f);
 	return rc;
 }

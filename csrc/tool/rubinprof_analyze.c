@@ -40,6 +40,7 @@ static const char help[] =
 	"  --min-share X    hide nodes below this share of the whole (0.01: one percent)\n"
 	"  --file FILE      lines: a file's name or the end of its path\n"
 	"  --region R       only what happened in this region: its name, or its index in 'regions'\n"
+	"  --from S, --to S  only what happened then: seconds since the run began\n"
 	"  --full-names     C++ names whole\n"
 	"  --keep-dispatch  show the interpreter's own frames and pybind11's dispatcher\n"
 	"  --width N        columns of text\n"
@@ -78,7 +79,7 @@ static int parse_int(const char *s, int64_t *ret_v)
 /* An option that takes a value: 1 taken, 0 not such an option, -1 a bad value. */
 static int parse_value(struct command_line *c, const char *name, const char *value)
 {
-	static const char *const names[] = { "--by", "--metric", "-n", "--depth", "--min-share", "--file", "--region", "--width", "-o" };
+	static const char *const names[] = { "--by", "--metric", "-n", "--depth", "--min-share", "--file", "--region", "--width", "--from", "--to", "-o" };
 	struct rp_report_options *o = &c->options;
 	int64_t n = 0;
 	char *end;
@@ -115,6 +116,12 @@ static int parse_value(struct command_line *c, const char *name, const char *val
 			return -1;
 		o->width = (int)n;
 		return 1;
+	case 8:
+	case 9: {
+		double *seconds = which == 8 ? &o->from_s : &o->to_s;
+		*seconds = strtod(value, &end);
+		return *value && !*end && *seconds >= 0 ? 1 : -1;
+	}
 	default:
 		c->out = value;
 		return 1;
@@ -248,7 +255,7 @@ int main(int argc, char **argv)
 	const char *name = c.command;
 	if (!strcmp(name, "json"))
 		name = "flame";
-	if (!strcmp(name, "flame"))
+	if (!strcmp(name, "flame") || !strcmp(name, "page"))
 		c.options.format = RP_FORMAT_JSON;
 	if (!is_report(name))
 		return bad_use("unknown command", name);

@@ -219,8 +219,8 @@ class Trace:
         Parameters
         ----------
         name : `str`
-            ``"stats"``, ``"table"``, ``"tree"``, ``"lines"``, ``"regions"``, ``"flame"``, ``"collapsed"``, ``"dump"``
-            or ``"verify"``.
+            ``"stats"``, ``"table"``, ``"tree"``, ``"lines"``, ``"regions"``, ``"flame"``, ``"page"``, ``"collapsed"``,
+            ``"dump"`` or ``"verify"``.
         format : `str`, optional
             ``"text"``, ``"json"`` or ``"csv"``.
         write : `~collections.abc.Callable`, optional
@@ -228,7 +228,7 @@ class Trace:
         progress : `~collections.abc.Callable`, optional
             Called with bytes done and bytes to do while files are read.
         **options
-            ``by``, ``metric``, ``n``, ``depth``, ``min_share``, ``file``, ``region``, ``full_names``,
+            ``by``, ``metric``, ``n``, ``depth``, ``min_share``, ``file``, ``region``, ``from_s``, ``to_s``, ``full_names``,
             ``keep_dispatch``, ``ascii``, ``width``: as in ``rubinprof/rp_report.h``.
 
         Returns

@@ -198,7 +198,7 @@ static inline void tw_meta(struct tw *w, const char *key, const char *value)
 static inline void tw_clock(struct tw *w)
 {
 	tw_meta(w, "clock", "monotonic");
-	TW_DEF(w, rp_def_put_clock(w->defs_at, w->defs_end, 0, 0, 1700000000000000000u));
+	TW_DEF(w, rp_def_put_clock(w->defs_at, w->defs_end, 0, 0, 1700000000000000000u, 0));
 }
 
 static inline void tw_code(struct tw *w, uint32_t id, const char *name, const char *file, uint32_t line, struct rp_str linetable)

@@ -7,6 +7,7 @@
  *   lines      figures per line of one source file (options.file), or of all files
  *   regions    one row a region
  *   flame      JSON for the page: the whole tree in columns (no text form)
+ *   page       JSON for the page: the tree, lines, and what happened when (no text form)
  *   collapsed  "frame;frame;frame value" per stack (no JSON form)
  *   dump       every definition and event as text, one a line (JSON: one object a line)
  *   verify     per file: complete or not, blocks, what was lost where
@@ -48,10 +49,12 @@ struct rp_report_options {
 	int keep_dispatch;  /* do not fold the interpreter's own frames and pybind11's dispatcher */
 	int ascii;          /* text: no characters outside ASCII */
 	int width;          /* text: columns; 0: 100 */
+	double from_s, to_s; /* all but regions, page, dump, verify: only what happened from ... to, seconds since the run began;
+			      * to_s 0: to the end. Both 0: all */
 	int reserved[8];    /* 0 */
 };
 
-#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, { 0 } }
+#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, { 0 } }
 
 /* Receives len bytes; called many times. Return nonzero to stop (rp_report then returns RP_EIO). */
 typedef int rp_write_fn(void *user, const void *bytes, size_t len);

@@ -12,9 +12,10 @@ def add_parser(subparsers):
         run,
     )
     command.add_traces(parser)
+    command.add_interval(parser)
     command.add_format(parser)
 
 
 @command.plain_errors
 def run(args):
-    return command.show(args, "stats")
+    return command.show(args, "stats", from_s=args.from_s, to_s=args.to_s)

@@ -20,6 +20,7 @@ def add_parser(subparsers):
         "-n", type=int, default=0, metavar="N", help="rows at most; -1 for all (default: 20, all with --json and --csv)"
     )
     command.add_region(parser)
+    command.add_interval(parser)
     command.add_names(parser)
     command.add_format(parser, csv=True)
 
@@ -33,6 +34,8 @@ def run(args):
         metric=args.metric,
         n=args.n,
         region=args.region,
+        from_s=args.from_s,
+        to_s=args.to_s,
         full_names=args.full_names,
         keep_dispatch=args.keep_dispatch,
     )

@@ -53,6 +53,13 @@ def add_region(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_interval(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--from", dest="from_s", type=float, default=0.0, metavar="S", help="only what happened from then on: seconds since the run began"
+    )
+    command.add_argument("--to", dest="to_s", type=float, default=0.0, metavar="S", help="only what happened up to then")
+
+
 def add_names(command: argparse.ArgumentParser) -> None:
     command.add_argument("--full-names", action="store_true", help="show C++ names whole, with template arguments")
     command.add_argument(

@@ -22,6 +22,7 @@ def add_parser(subparsers):
         help="fold what is below this share of the whole (default: 0.5, nothing with --json)",
     )
     command.add_region(parser)
+    command.add_interval(parser)
     command.add_names(parser)
     command.add_format(parser)
 
@@ -37,6 +38,8 @@ def run(args):
         depth=args.depth,
         min_share=(args.min_share or 0) / 100,
         region=args.region,
+        from_s=args.from_s,
+        to_s=args.to_s,
         full_names=args.full_names,
         keep_dispatch=args.keep_dispatch,
     )

@@ -211,7 +211,7 @@ static inline void ew_extremes(struct ew *w)
 	ew_stack(w, 1, UINT32_MAX, RP_NATIVE_FRAMES_MAX, 0, UINT64_C(0x7fffffffffffffff));
 	ew_stack(w, 1, 0, 0, 0, 0);
 	ew_context(w, 1, RP_CONTEXT_BUFFER, RP_CONTEXT_FRAMES_MAX, UINT64_MAX, UINT64_C(0x5555555555555555));
-	ew_more(w, 1, RP_MORE_RSS, 16, UINT64_MAX, UINT64_C(0xaaaaaaaaaaaaaaab));
+	ew_more(w, 1, RP_MORE_STALL, 16, UINT64_MAX, UINT64_C(0xaaaaaaaaaaaaaaab));
 	ew_more(w, 1, RP_MORE_STALL, 1, 0, 0);
 }
 

@@ -22,7 +22,7 @@ static uint8_t *put_one(enum rp_def_tag tag, uint8_t *p, size_t room)
 
 	switch (tag) {
 	case RP_DEF_META: return rp_def_put_meta(p, end, RP_STR("clock"), RP_STR("tsc"));
-	case RP_DEF_CLOCK: return rp_def_put_clock(p, end, UINT64_MAX, 0, UINT64_MAX - 1);
+	case RP_DEF_CLOCK: return rp_def_put_clock(p, end, UINT64_MAX, 0, UINT64_MAX - 1, 7);
 	case RP_DEF_THREAD: return rp_def_put_thread(p, end, UINT32_MAX, 77, RP_STR("worker"));
 	case RP_DEF_CODE:
 		return rp_def_put_code(p, end, UINT32_MAX, 12, 0x80000000u, RP_STR("C.f.<locals>.g"), RP_STR("/a b/\xc3\xa4.py"),
@@ -74,7 +74,7 @@ static void check_one(struct rp_def *d)
 {
 	switch (d->tag) {
 	case RP_DEF_META: CHECK(same(d->str[0], RP_STR("clock")) && same(d->str[1], RP_STR("tsc"))); break;
-	case RP_DEF_CLOCK: NUMBERS(UINT64_MAX, 0, UINT64_MAX - 1); break;
+	case RP_DEF_CLOCK: NUMBERS(UINT64_MAX, 0, UINT64_MAX - 1, 7); break;
 	case RP_DEF_THREAD:
 		NUMBERS(UINT32_MAX, 77);
 		CHECK(same(d->str[0], RP_STR("worker")));

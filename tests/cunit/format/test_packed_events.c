@@ -94,7 +94,7 @@ static void check_bounds(void)
 			case 5: ew_free(&w, dt, 31, odd); break;
 			case 6: ew_unmap(&w, dt, odd, UINT64_MAX); break;
 			case 7: ew_cpu(&w, dt, UINT64_MAX); break;
-			case 8: ew_more(&w, dt, RP_MORE_RSS, (uint32_t)(i % 17), odd, UINT64_C(0x5555555555555555)); break;
+			case 8: ew_more(&w, dt, RP_MORE_STALL, (uint32_t)(i % 17), odd, UINT64_C(0x5555555555555555)); break;
 			case 9: ew_stack(&w, dt, UINT32_MAX, (uint32_t)(i % 129), odd, UINT64_C(0x5555555555555555)); break;
 			case 10: ew_sample(&w, dt, 3, UINT32_MAX, (uint32_t)(i % 129), odd, UINT64_C(0x5555555555555555)); break;
 			}

@@ -45,7 +45,7 @@ static int drop(void *user, const void *bytes, size_t len)
 /* Asks for everything; returns calls seen, or -1 when it could not be opened. */
 static void try_all(const uint8_t *bytes, size_t len)
 {
-	static const char *const names[] = { "stats", "table", "tree", "lines", "regions", "flame", "dump", "verify" };
+	static const char *const names[] = { "stats", "table", "tree", "lines", "regions", "flame", "page", "dump", "verify" };
 	struct rp_report_options options = RP_REPORT_OPTIONS_INIT;
 	struct rp_trace *trace;
 	char detail[RP_DETAIL_BYTES] = "";

@@ -1,0 +1,124 @@
+/* What each place did in each stretch of time, gathered while events are replayed. Private to aggregate/.
+ *
+ * Vocabulary.
+ *   edges     times (ticks) that cut the run into stretches; the last is beyond everything.
+ *   bin       a stretch between two edges.
+ *   figure    one number of a place in a bin (enum rp_bin_figure). All add up: the figures of several bins are the sum.
+ *   entry     the figures of one place in one bin.
+ *   touched   a call node or site that has changed in the current bin; what it was before is noted at its first change.
+ *   late      a thread without events for a while tells only at its next event how it spent the time. What belongs to bins that
+ *             have passed by then is added to them, and taken from the current one.
+ *
+ * An interval (rp_timeline_apply) is a timeline of three bins: before, inside, behind.
+ *
+ * Cost: one comparison an event (rp_replay_thread.edge), one a change of a node or site (floor). Memory: a bin keeps at most
+ * RP_BIN_ENTRIES_MAX places; smaller ones are folded into the nearest caller that is kept, so sums stay exact. */
+#ifndef RP_AGGREGATE_TIMELINE_H
+#define RP_AGGREGATE_TIMELINE_H
+
+#include "aggregate/aggregate.h"
+#include "aggregate/call_tree.h"
+#include "aggregate/site.h"
+
+struct rp_replay;
+struct rp_replay_thread;
+
+#define RP_BIN_ENTRIES_MAX 640
+/* What bins leave unused, and this at first, may be used by later ones, up to RP_BIN_ENTRIES_PEAK each. */
+#define RP_BIN_ENTRIES_SPARE 40000
+#define RP_BIN_ENTRIES_PEAK 4096
+
+enum rp_bin_figure {
+	/* of call nodes: */
+	RP_E_WALL, /* ticks */
+	RP_E_CPU,  /* ticks */
+	RP_E_GIL_WAIT,
+	RP_E_CALLS,
+	RP_E_CALLS_OUT, /* calls made by it */
+	RP_E_ALLOCS,    /* events, for the tool's cost */
+	RP_E_FREES,
+	/* of call nodes and sites: */
+	RP_E_SAMPLES,
+	/* of sites: */
+	RP_E_WEIGHT, /* CPU that samples gave it, ticks */
+	RP_E_ALLOCATED,
+	RP_E_ALLOCATIONS,
+	RP_E_TEMPORARY,
+	RP_E_TEMPORARY_COUNT,
+	RP_E_GROWTH, /* bytes held at the end of the bin, less those at its begin */
+	RP_E_PEAK,   /* bytes held when the heap was highest in the bin, less those at its begin */
+	RP_E_LEAKED, /* bytes allocated in the bin and never freed */
+	RP_E_LEAKED_COUNT,
+	RP_E_COUNT
+};
+
+enum rp_bin_kind { RP_BIN_NODE, RP_BIN_SITE, RP_BIN_FOLDED };
+
+struct rp_bin_entry {
+	uint32_t id; /* a call node, a site, or the call node below which places were folded */
+	uint16_t bin;
+	uint8_t kind; /* enum rp_bin_kind */
+	int64_t e[RP_E_COUNT];
+};
+
+struct rp_touched_node {
+	uint32_t node;
+	uint64_t calls, wall, gil_wait_ns, allocs, frees, samples;
+	int64_t cpu;
+};
+
+/* What the process as a whole did in a bin. */
+struct rp_bin_whole {
+	uint64_t heap_max, heap_end; /* bytes */
+	uint64_t heap_max_ticks;
+	uint64_t size_histogram[64];
+	uint64_t by_allocator[RP_A_COUNT];
+};
+
+struct rp_timeline {
+	uint64_t *edges; /* n_bins + 1; owned */
+	uint32_t n_bins, bin;
+	int keeps_all; /* nothing is folded */
+	struct rp_touched_node *touched;
+	uint32_t n_touched, touched_cap;
+	struct rp_bin_entry *entries;
+	uint32_t n_entries, entries_cap;
+	uint32_t spare; /* entries that may be used beyond RP_BIN_ENTRIES_MAX */
+	struct rp_bin_whole *wholes; /* by bin */
+	uint32_t *first_window;      /* by bin: its first window (region_span.c) */
+	struct rp_bin_counts {
+		uint64_t calls, gil_wait_ns, stall_ns;
+		struct rp_totals totals;
+	} before, after; /* what the replay had counted at the begin and the end of bin 1 */
+	int failed; /* out of memory */
+};
+
+/* Asks for one, before the replay. edges: n_bins + 1 ascending times, the last UINT64_MAX; n_bins at most 65535. Ownership of edges
+ * passes. */
+void rp_timeline_open(struct rp_timeline *t, uint64_t *edges, uint32_t n_bins, int keeps_all);
+/* Begins to gather; the call tree is there. RP_ENOMEM, or 0. */
+int rp_timeline_begin(struct rp_replay *r);
+/* Ends the last bin, and finds when what was never freed was born. RP_ENOMEM, or 0. */
+int rp_timeline_finish(struct rp_replay *r);
+/* The bin of a time. */
+uint32_t rp_timeline_bin(const struct rp_timeline *t, uint64_t ticks);
+void rp_timeline_release(struct rp_timeline *t);
+/* Leaves in the nodes, sites and counts of the replay only what happened in bin 1. After rp_timeline_finish, keeps_all.
+ * RP_ENOMEM, or 0. */
+int rp_timeline_apply(struct rp_replay *r);
+
+/* Slow paths. */
+void rp_timeline_note_node(struct rp_replay *r, uint32_t node);
+/* The thread's next event lies beyond its edge. now: its time, not before t->last_ticks. */
+void rp_timeline_cross(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t now);
+/* A wait for the GIL of waited_ns ends now. */
+void rp_timeline_gil_wait(struct rp_replay *r, struct rp_replay_thread *t, uint64_t waited_ns);
+
+/* Says that the node is about to change. */
+RP_INLINE void rp_timeline_touch(struct rp_replay *r, struct rp_call_tree *tree, uint32_t node)
+{
+	if (RP_UNLIKELY(tree->nodes[node].touch < tree->floor))
+		rp_timeline_note_node(r, node);
+}
+
+#endif

@@ -1,0 +1,200 @@
+/* The timeline of one file into the result: call nodes, sites and what was folded become places that point at nodes and lines of the
+ * result; ticks become ns, and the tool's cost is taken out. */
+#include <stdlib.h>
+
+#include "aggregate/replay.h"
+
+#define NONE UINT32_MAX
+#define GROW(r, name) rp_result_grow((void **)&(r)->name, (r)->n_##name, &(r)->name##_cap, sizeof(*(r)->name))
+
+struct placing {
+	struct rp_fold *f;
+	uint32_t *of_node, *of_site, *of_folded; /* places; NONE: not made yet */
+	uint32_t first_thread;
+	uint32_t folded_frame;
+};
+
+static int add_place(struct placing *p, struct rp_bin_place place, uint32_t *ret_place)
+{
+	struct rp_result *r = p->f->result;
+
+	if (GROW(r, places))
+		return RP_ENOMEM;
+	r->places[r->n_places] = place;
+	*ret_place = r->n_places++;
+	return 0;
+}
+
+/* Line ids of a Python frame; a thread has none. */
+static int line_of(struct placing *p, uint32_t node, uint32_t lasti, uint32_t *ret_line)
+{
+	return rp_fold_line(p->f, node, lasti, ret_line);
+}
+
+static int place_node(struct placing *p, uint32_t node)
+{
+	const struct rp_call_tree *tree = &p->f->replay->tree;
+
+	/* From the outermost caller without a place inwards. */
+	while (p->of_node[node] == NONE) {
+		uint32_t at = node;
+		while (at && p->of_node[tree->nodes[at].parent] == NONE && tree->nodes[at].parent)
+			at = tree->nodes[at].parent;
+		const struct rp_call_node *n = &tree->nodes[at];
+		int is_thread = at == 0 || n->parent == 0;
+		struct rp_bin_place place = { .kind = is_thread ? RP_PLACE_THREAD : RP_PLACE_CALL, .node = p->f->merged[at],
+					      .parent = is_thread ? NONE : p->of_node[n->parent], .line = NONE, .call_line = NONE,
+					      .native_line = NONE, .thread = is_thread && at ? p->first_thread + rp_call_code(n) : NONE };
+		if (!is_thread && (line_of(p, at, RP_LASTI_NONE, &place.line) || line_of(p, n->parent, rp_call_lasti(n), &place.call_line)))
+			return RP_ENOMEM;
+		if (add_place(p, place, &p->of_node[at]))
+			return RP_ENOMEM;
+	}
+	return 0;
+}
+
+static int place_site(struct placing *p, uint32_t site)
+{
+	const struct rp_site *s = &p->f->replay->sites.sites[site];
+	struct rp_bin_place place = { .kind = RP_PLACE_SITE, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
+	struct rp_chain_frame chain[RP_CHAIN_MAX];
+	uint32_t n = 0;
+
+	if (place_node(p, s->node) || line_of(p, s->node, s->lasti, &place.line))
+		return RP_ENOMEM;
+	place.parent = p->of_node[s->node];
+	place.node = p->f->merged[s->node];
+	if (s->native) {
+		if (rp_fold_native_node(p->f, place.node, s->native, &place.node) || rp_fold_chain(p->f, s->native, chain, &n) ||
+		    (n && rp_result_line(p->f->result, chain[n - 1].frame, chain[n - 1].line, &place.native_line)))
+			return RP_ENOMEM;
+	}
+	return add_place(p, place, &p->of_site[site]);
+}
+
+static int place_folded(struct placing *p, uint32_t node)
+{
+	struct rp_bin_place place = { .kind = RP_PLACE_FOLDED, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
+
+	if (place_node(p, node) || rp_result_child(p->f->result, p->f->merged[node], p->folded_frame, &place.node))
+		return RP_ENOMEM;
+	place.parent = p->of_node[node];
+	return add_place(p, place, &p->of_folded[node]);
+}
+
+static int place_of(struct placing *p, const struct rp_bin_entry *e, uint32_t *ret_place)
+{
+	uint32_t *known = e->kind == RP_BIN_NODE ? p->of_node : e->kind == RP_BIN_SITE ? p->of_site : p->of_folded;
+	int rc = 0;
+
+	if (known[e->id] == NONE)
+		rc = e->kind == RP_BIN_NODE ? place_node(p, e->id) :
+		     e->kind == RP_BIN_SITE ? place_site(p, e->id) :
+					      place_folded(p, e->id);
+	*ret_place = known[e->id];
+	return rc;
+}
+
+static int64_t signed_ns(const struct rp_fold *f, double ticks)
+{
+	return ticks < 0 ? -rp_fold_ns(f, -ticks) : rp_fold_ns(f, ticks);
+}
+
+static void convert(const struct rp_fold *f, const int64_t *e, int64_t *to)
+{
+	const struct rp_tables *t = f->replay->tables;
+	double cost = ((double)(e[RP_E_CALLS] + e[RP_E_CALLS_OUT]) * (double)t->cost_call16 / 2 +
+		       (double)e[RP_E_ALLOCS] * (double)t->cost_alloc16 + (double)e[RP_E_FREES] * (double)t->cost_free16) /
+		      16;
+
+	to[RP_B_WALL] = signed_ns(f, (double)e[RP_E_WALL] - cost);
+	to[RP_B_CPU] = signed_ns(f, (double)e[RP_E_CPU] - cost);
+	to[RP_B_GIL_WAIT] = e[RP_E_GIL_WAIT];
+	to[RP_B_CALLS] = e[RP_E_CALLS];
+	to[RP_B_WEIGHT] = signed_ns(f, (double)e[RP_E_WEIGHT]);
+	to[RP_B_ALLOCATED] = e[RP_E_ALLOCATED];
+	to[RP_B_ALLOCATIONS] = e[RP_E_ALLOCATIONS];
+	to[RP_B_TEMPORARY] = e[RP_E_TEMPORARY];
+	to[RP_B_GROWTH] = e[RP_E_GROWTH];
+	to[RP_B_PEAK] = e[RP_E_PEAK];
+	to[RP_B_LEAKED] = e[RP_E_LEAKED];
+}
+
+static int add_entries(struct placing *p)
+{
+	const struct rp_timeline *t = &p->f->replay->timeline;
+	struct rp_result *r = p->f->result;
+	double sample = (double)p->f->replay->tables->cost_sample16 / 16;
+
+	for (uint32_t i = 0; i < t->n_entries; i++) {
+		const struct rp_bin_entry *e = &t->entries[i];
+		struct rp_bin_row row = { .bin = e->bin };
+		int rc = place_of(p, e, &row.place);
+		if (!rc)
+			rc = GROW(r, bin_rows);
+		if (rc)
+			return rc;
+		convert(p->f, e->e, row.m);
+		if (e->kind != RP_BIN_SITE) { /* the samples of a site are those of its node too */
+			int64_t cost = signed_ns(p->f, (double)e->e[RP_E_SAMPLES] * sample);
+			row.m[RP_B_WALL] -= cost;
+			row.m[RP_B_CPU] -= cost;
+		}
+		r->bin_rows[r->n_bin_rows++] = row;
+	}
+	for (uint32_t i = 0; i < t->n_bins; i++) {
+		struct rp_bin *b = &r->bins[i];
+		b->heap_max += t->wholes[i].heap_max;
+		b->heap_end += t->wholes[i].heap_end;
+		for (int k = 0; k < 64; k++)
+			b->size_histogram[k] += t->wholes[i].size_histogram[k];
+		for (int k = 0; k < RP_A_COUNT; k++)
+			b->by_allocator[k] += t->wholes[i].by_allocator[k];
+	}
+	return 0;
+}
+
+/* The highest reading of each bin. A bin without one has the reading before it: readings are about a second apart. */
+static void add_resident(struct rp_fold *f)
+{
+	const struct rp_timeline *t = &f->replay->timeline;
+	const struct rp_tables *tables = f->replay->tables;
+	uint64_t *most = calloc(t->n_bins, sizeof(*most)), last = 0;
+	uint64_t end = tables->clock_last.ticks > f->replay->last_ticks ? tables->clock_last.ticks : f->replay->last_ticks;
+
+	for (uint32_t i = 0; most && i < tables->residents.n; i++) {
+		const struct rp_clock_def *c = &tables->residents.at[i];
+		uint32_t bin = rp_timeline_bin(t, c->ticks);
+		most[bin] = c->resident_bytes > most[bin] ? c->resident_bytes : most[bin];
+	}
+	for (uint32_t i = 0; most && i < t->n_bins; i++) {
+		last = most[i] ? most[i] : t->edges[i] <= end ? last : 0;
+		f->result->bins[i].rss_max += last;
+	}
+	free(most);
+}
+
+int rp_fold_timeline(struct rp_fold *f)
+{
+	const struct rp_replay *replay = f->replay;
+	size_t nodes = replay->tree.n, sites = replay->sites.n;
+	struct placing p = { .f = f, .first_thread = f->result->n_threads };
+	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
+	static const char name[] = RP_FOLDED_NAME;
+
+	if (!replay->timeline.n_bins)
+		return 0;
+	if (rp_strpool_add(&f->result->strings, name, sizeof(name) - 1, &frame.name) ||
+	    rp_result_frame(f->result, &frame, &p.folded_frame))
+		return RP_ENOMEM;
+	p.of_node = malloc((nodes * 2 + sites + 1) * sizeof(*p.of_node));
+	if (!p.of_node)
+		return RP_ENOMEM;
+	memset(p.of_node, 0xff, (nodes * 2 + sites + 1) * sizeof(*p.of_node));
+	p.of_folded = p.of_node + nodes;
+	p.of_site = p.of_folded + nodes;
+	int rc = add_entries(&p);
+	add_resident(f);
+	free(p.of_node);
+	return rc;
+}

@@ -1,0 +1,378 @@
+/* All that the page of a trace needs, in columns: the tree, lines, threads, and what happened when. docs/report-json.md. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "report/report.h"
+
+/* Lines of the page: the heaviest by any metric. */
+#define PAGE_LINES_MAX 20000u
+#define NONE UINT32_MAX
+
+/* qsort knows no context: what it compares is in the key. */
+struct row_key {
+	uint32_t bin, place, row;
+};
+
+struct page {
+	struct rp_flame flame;
+	const struct rp_result *r;
+	uint32_t *line_place; /* by line of the result: its place in "lines", NONE: left out */
+	uint32_t *lines, n_lines;
+	struct row_key *order; /* rows of bins, by bin and place */
+};
+
+typedef int64_t column_fn(const struct page *p, uint32_t i);
+
+static void put_column(struct page *p, const char *name, uint32_t n, column_fn *at)
+{
+	struct rp_json *j = &p->flame.j;
+
+	rp_json_key(j, name);
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < n; i++)
+		rp_json_int(j, at(p, i));
+	rp_json_close(j, ']');
+}
+
+/* ---- lines ---- */
+
+static int is_large(const struct rp_line *l, const int64_t *whole, int64_t parts)
+{
+	for (int k = 0; k < RP_M_COUNT; k++)
+		if (l->total[k] > 0 && l->total[k] >= whole[k] / parts)
+			return 1;
+	return 0;
+}
+
+static int choose_lines(struct page *p)
+{
+	const struct rp_result *r = p->r;
+	const int64_t *whole = p->flame.walk.total[0];
+	int64_t parts = 1 << 24;
+	uint32_t kept = r->n_lines;
+
+	p->line_place = malloc(((size_t)r->n_lines + 1) * sizeof(*p->line_place));
+	p->lines = malloc(((size_t)r->n_lines + 1) * sizeof(*p->lines));
+	if (!p->line_place || !p->lines)
+		return RP_ENOMEM;
+	for (; kept > PAGE_LINES_MAX && parts > 1; parts /= 2) {
+		kept = 0;
+		for (uint32_t i = 0; i < r->n_lines; i++)
+			kept += (uint32_t)is_large(&r->lines[i], whole, parts / 2);
+	}
+	for (uint32_t i = 0; i < r->n_lines; i++) {
+		p->line_place[i] = NONE;
+		if (r->n_lines > PAGE_LINES_MAX && !is_large(&r->lines[i], whole, parts))
+			continue;
+		if (rp_flame_use_frame(&p->flame, r->lines[i].frame))
+			return RP_ENOMEM;
+		p->line_place[i] = p->n_lines;
+		p->lines[p->n_lines++] = i;
+	}
+	return 0;
+}
+
+static const struct rp_line *line_at(const struct page *p, uint32_t i)
+{
+	return &p->r->lines[p->lines[i]];
+}
+
+static int64_t line_frame(const struct page *p, uint32_t i)
+{
+	return p->flame.frame_place[line_at(p, i)->frame];
+}
+
+static int64_t line_line(const struct page *p, uint32_t i)
+{
+	return line_at(p, i)->line;
+}
+
+static int64_t line_calls_out(const struct page *p, uint32_t i)
+{
+	return line_at(p, i)->calls_out;
+}
+
+static void put_lines(struct page *p)
+{
+	static const enum rp_metric metrics[] = { RP_M_CPU,  RP_M_WALL,      RP_M_GIL_WAIT,    RP_M_CALLS, RP_M_ALLOCATED, RP_M_ALLOCATIONS,
+						  RP_M_PEAK, RP_M_LEAKED, RP_M_TEMPORARY, RP_M_SAMPLES };
+	struct rp_json *j = &p->flame.j;
+
+	rp_json_key(j, "lines");
+	rp_json_open(j, '{');
+	put_column(p, "frame", p->n_lines, line_frame);
+	put_column(p, "line", p->n_lines, line_line);
+	put_column(p, "calls_out", p->n_lines, line_calls_out);
+	for (int part = 0; part < 2; part++) {
+		rp_json_key(j, part == 0 ? "own" : "total");
+		rp_json_open(j, '{');
+		for (size_t k = 0; k < RP_COUNT_OF(metrics); k++) {
+			rp_json_key(j, metrics[k] == RP_M_SAMPLES ? "samples" : rp_metric_word(metrics[k]));
+			rp_json_open(j, '[');
+			for (uint32_t i = 0; i < p->n_lines; i++)
+				rp_json_int(j, (part == 0 ? line_at(p, i)->own : line_at(p, i)->total)[metrics[k]]);
+			rp_json_close(j, ']');
+		}
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, '}');
+}
+
+/* ---- what happened when ---- */
+
+static int by_bin_and_place(const void *a, const void *b)
+{
+	const struct row_key *x = a, *y = b;
+
+	if (x->bin != y->bin)
+		return x->bin < y->bin ? -1 : 1;
+	if (x->place != y->place)
+		return x->place < y->place ? -1 : 1;
+	return x->row < y->row ? -1 : x->row > y->row;
+}
+
+static int64_t place_parent(const struct page *p, uint32_t i)
+{
+	const struct rp_bin_place *place = &p->r->places[i];
+
+	/* Mostly just before: the difference is small. */
+	return place->parent == NONE ? 0 : (int64_t)i - place->parent;
+}
+
+static int64_t place_kind(const struct page *p, uint32_t i)
+{
+	return p->r->places[i].kind;
+}
+
+static int64_t place_node(const struct page *p, uint32_t i)
+{
+	uint32_t node = p->r->places[i].node;
+
+	return p->flame.place_of[node == 0 && p->r->outside_node != NONE ? p->r->outside_node : node];
+}
+
+static int64_t line_or_none(const struct page *p, uint32_t line)
+{
+	return line == NONE || p->line_place[line] == NONE ? -1 : (int64_t)p->line_place[line];
+}
+
+static int64_t place_line(const struct page *p, uint32_t i)
+{
+	return line_or_none(p, p->r->places[i].line);
+}
+
+static int64_t place_call_line(const struct page *p, uint32_t i)
+{
+	return line_or_none(p, p->r->places[i].call_line);
+}
+
+static int64_t place_native_line(const struct page *p, uint32_t i)
+{
+	return line_or_none(p, p->r->places[i].native_line);
+}
+
+static int64_t place_thread(const struct page *p, uint32_t i)
+{
+	return p->r->places[i].thread == NONE ? -1 : (int64_t)p->r->places[i].thread;
+}
+
+static void put_places(struct page *p)
+{
+	struct rp_json *j = &p->flame.j;
+	uint32_t n = p->r->n_places;
+
+	rp_json_key(j, "places");
+	rp_json_open(j, '{');
+	put_column(p, "up", n, place_parent);
+	put_column(p, "kind", n, place_kind);
+	put_column(p, "node", n, place_node);
+	put_column(p, "line", n, place_line);
+	put_column(p, "call_line", n, place_call_line);
+	put_column(p, "native_line", n, place_native_line);
+	put_column(p, "thread", n, place_thread);
+	rp_json_close(j, '}');
+}
+
+static int has_any(const struct rp_bin_row *row, int from, int to)
+{
+	for (int k = from; k < to; k++)
+		if (row->m[k])
+			return 1;
+	return 0;
+}
+
+/* Rows that have any of the metrics [from, to): how many in each bin, their places as differences, and the columns. */
+static void put_rows(struct page *p, const char *name, int from, int to, const char *const *words)
+{
+	struct rp_json *j = &p->flame.j;
+	const struct rp_result *r = p->r;
+	uint32_t at = 0, before;
+
+	rp_json_key(j, name);
+	rp_json_open(j, '{');
+	rp_json_key(j, "rows");
+	rp_json_open(j, '[');
+	for (uint32_t bin = 0; bin < r->n_bins; bin++) {
+		int64_t n = 0;
+		for (; at < r->n_bin_rows && r->bin_rows[p->order[at].row].bin == bin; at++)
+			n += has_any(&r->bin_rows[p->order[at].row], from, to);
+		rp_json_int(j, n);
+	}
+	rp_json_close(j, ']');
+	rp_json_key(j, "place");
+	rp_json_open(j, '[');
+	uint32_t bin = NONE;
+	before = 0;
+	for (uint32_t i = 0; i < r->n_bin_rows; i++) {
+		const struct rp_bin_row *row = &r->bin_rows[p->order[i].row];
+		if (!has_any(row, from, to))
+			continue;
+		if (row->bin != bin)
+			before = 0;
+		bin = row->bin;
+		rp_json_int(j, (int64_t)row->place - before);
+		before = row->place;
+	}
+	rp_json_close(j, ']');
+	for (int k = from; k < to; k++) {
+		rp_json_key(j, words[k]);
+		rp_json_open(j, '[');
+		for (uint32_t i = 0; i < r->n_bin_rows; i++)
+			if (has_any(&r->bin_rows[p->order[i].row], from, to))
+				rp_json_int(j, r->bin_rows[p->order[i].row].m[k]);
+		rp_json_close(j, ']');
+	}
+	rp_json_close(j, '}');
+}
+
+static int64_t heap_max(const struct page *p, uint32_t i)
+{
+	return (int64_t)p->r->bins[i].heap_max;
+}
+
+static int64_t heap_end(const struct page *p, uint32_t i)
+{
+	return (int64_t)p->r->bins[i].heap_end;
+}
+
+static int64_t rss_max(const struct page *p, uint32_t i)
+{
+	return (int64_t)p->r->bins[i].rss_max;
+}
+
+/* Counts of each size class and each allocator, by bin; those that never occur are left out. */
+static void put_counts(struct page *p)
+{
+	struct rp_json *j = &p->flame.j;
+	const struct rp_result *r = p->r;
+	char key[24];
+
+	rp_json_key(j, "sizes");
+	rp_json_open(j, '{');
+	for (int k = 0; k < 64; k++) {
+		if (!r->totals.size_histogram[k])
+			continue;
+		snprintf(key, sizeof(key), "%d", k);
+		rp_json_key(j, key);
+		rp_json_open(j, '[');
+		for (uint32_t i = 0; i < r->n_bins; i++)
+			rp_json_int(j, (int64_t)r->bins[i].size_histogram[k]);
+		rp_json_close(j, ']');
+	}
+	rp_json_close(j, '}');
+	rp_json_key(j, "allocators");
+	rp_json_open(j, '{');
+	for (unsigned k = 0; k < RP_A_COUNT; k++) {
+		if (!r->totals.by_allocator[k])
+			continue;
+		rp_json_key(j, rp_allocator_name(k));
+		rp_json_open(j, '[');
+		for (uint32_t i = 0; i < r->n_bins; i++)
+			rp_json_int(j, (int64_t)r->bins[i].by_allocator[k]);
+		rp_json_close(j, ']');
+	}
+	rp_json_close(j, '}');
+}
+
+static int put_timeline(struct page *p)
+{
+	static const char *const words[RP_B_COUNT] = { "wall",        "cpu",       "gil_wait", "calls", "weight", "allocated",
+						       "allocations", "temporary", "growth",   "peak",  "leaked" };
+	struct rp_json *j = &p->flame.j;
+	const struct rp_result *r = p->r;
+
+	p->order = malloc(((size_t)r->n_bin_rows + 1) * sizeof(*p->order));
+	if (!p->order)
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < r->n_bin_rows; i++)
+		p->order[i] = (struct row_key){ r->bin_rows[i].bin, r->bin_rows[i].place, i };
+	qsort(p->order, r->n_bin_rows, sizeof(*p->order), by_bin_and_place);
+	rp_json_key(j, "timeline");
+	rp_json_open(j, '{');
+	rp_json_kint(j, "bins", r->n_bins);
+	rp_json_kseconds(j, "begin_s", ((double)r->axis_zero_ns + r->axis_begin_ns) / 1e9);
+	rp_json_kseconds(j, "length_s", r->axis_ns / 1e9);
+	put_column(p, "heap_max", r->n_bins, heap_max);
+	put_column(p, "heap_end", r->n_bins, heap_end);
+	put_column(p, "rss_max", r->n_bins, rss_max);
+	put_counts(p);
+	put_places(p);
+	put_rows(p, "time", RP_B_WALL, RP_B_WEIGHT, words);
+	put_rows(p, "memory", RP_B_WEIGHT, RP_B_COUNT, words);
+	rp_json_close(j, '}');
+	return 0;
+}
+
+static void put_threads(struct page *p)
+{
+	struct rp_json *j = &p->flame.j;
+	const struct rp_result *r = p->r;
+
+	rp_json_key(j, "threads");
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < r->n_threads; i++) {
+		const struct rp_thread_row *t = &r->threads[i];
+		rp_json_open(j, '{');
+		rp_json_kstr(j, "name", r, t->name);
+		rp_json_kint(j, "process", t->process);
+		rp_json_kint(j, "id", t->id);
+		rp_json_kint(j, "os_tid", t->os_tid);
+		rp_json_kint(j, "threads", t->n_threads);
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, ']');
+	rp_json_key(j, "processes");
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < r->n_processes; i++) {
+		rp_json_open(j, '{');
+		rp_json_kint(j, "pid", r->processes[i].pid);
+		rp_json_kseconds(j, "start_s", r->processes[i].axis_s);
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, ']');
+}
+
+int rp_report_page(const struct rp_report_job *job)
+{
+	struct page p = { .r = job->result };
+	int rc = rp_flame_open(&p.flame, job);
+
+	if (!rc)
+		rc = choose_lines(&p);
+	if (!rc) {
+		struct rp_json *j = &p.flame.j;
+		rp_json_open(j, '{');
+		rp_json_kint(j, "schema", 1);
+		rp_flame_put(&p.flame);
+		put_lines(&p);
+		put_threads(&p);
+		rc = put_timeline(&p);
+		rp_json_close(j, '}');
+		rp_out_text(job->out, "\n");
+	}
+	free(p.line_place);
+	free(p.lines);
+	free(p.order);
+	rp_flame_close(&p.flame);
+	return rc;
+}
