@@ -26,13 +26,15 @@ uint32_t rp_raw_words(uint64_t w0)
 	case RP_EV_REALLOC:
 		return 4;
 	case RP_EV_SAMPLE:
+		if (arg >> 16 & RP_SAMPLE_TREE)
+			return (arg & 0xffff) == 0 ? 2 : 0;
 		return (arg & 0xffff) <= RP_NATIVE_FRAMES_MAX ? 2 + (uint32_t)(arg & 0xffff) : 0;
 	case RP_EV_STACK:
 		return arg <= RP_NATIVE_FRAMES_MAX ? 2 + (uint32_t)arg : 0;
 	case RP_EV_CONTEXT:
 		return (arg & 0xffffffff) <= RP_CONTEXT_FRAMES_MAX ? 1 + (uint32_t)arg : 0;
 	case RP_EV_MORE:
-		return (arg >> 8) <= 16 ? 1 + (uint32_t)(arg >> 8) : 0;
+		return (arg >> 8) <= RP_MORE_WORDS_MAX ? 1 + (uint32_t)(arg >> 8) : 0;
 	}
 	return 0;
 }
@@ -97,7 +99,10 @@ int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event)
 			break;
 		case RP_EV_SAMPLE:
 			e.how = (uint8_t)(arg >> 16);
-			e.lasti = (uint32_t)w1;
+			if (e.how & RP_SAMPLE_TREE)
+				e.id = (uint32_t)w1;
+			else
+				e.lasti = (uint32_t)w1;
 			skip = 2;
 			break;
 		case RP_EV_STACK:

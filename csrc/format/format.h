@@ -136,10 +136,16 @@ RP_INLINE uint64_t rp_column_next(struct rp_column *c, int *bad)
 	return c->v[c->i++];
 }
 
+/* What the keys and ids of the stack tree are told relative to. */
+struct rp_pack_nodes {
+	uint64_t next_id, key[2]; /* native, Python */
+};
+
 /* Larger than what it reads from: 4 KB, so it is best kept while a block is open only. */
 struct rp_pack_decoder {
 	const uint8_t *op, *op_end;
 	uint64_t ticks, word;
+	struct rp_pack_nodes nodes;
 	uint32_t last_stack;
 	int bad;
 	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's */

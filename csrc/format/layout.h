@@ -119,7 +119,7 @@ enum rp_event_kind {
 	RP_EV_UNMAP = 7,     /* words[1] = address, words[2] = bytes: munmap of a range */
 	RP_EV_SAMPLE = 8,    /* arg: native frames n | flags << 16; words[1] = lasti; then n addresses, innermost first: pc + 1, then
 			      * return addresses. So address - 1 is always inside the instruction meant. It stands for the thread's CPU
-			      * time since its previous sample */
+			      * time since its previous sample. With RP_SAMPLE_TREE: n is 0, words[1] = node of the stack tree */
 	RP_EV_STACK = 9,     /* arg: native frames n; words[1] = stack id; then n addresses. Defines the id for this thread */
 	RP_EV_CONTEXT = 10,  /* arg: n | enum rp_context << 32; then n words lasti << 32 | code, outermost first: the whole stack */
 	RP_EV_TIME = 11,     /* words[1] = absolute ticks; dt is 0 */
@@ -153,6 +153,7 @@ enum rp_context {
 enum rp_sample_flag {
 	RP_SAMPLE_CUT = 1,     /* the native walk stopped early */
 	RP_SAMPLE_IN_TOOL = 2, /* the signal landed inside rubinprof: the sample counts as its overhead */
+	RP_SAMPLE_TREE = 4,    /* the whole stack is a node of the thread's stack tree */
 };
 
 enum rp_more {
@@ -161,7 +162,19 @@ enum rp_more {
 	RP_MORE_STALL = 3,    /* words: ns this thread waited for the writer: the tool's own cost */
 	RP_MORE_THREAD_END = 5, /* no words */
 	RP_MORE_UNSEEN = 6,   /* no words: little C stack is left, Python calls are not seen until the innermost frame ends */
+	RP_MORE_PERIOD = 7,   /* words: bytes. From here on ALLOC and REALLOC of this thread are a Poisson sample with that mean gap */
+	RP_MORE_NODES = 8,    /* words: parent node (0: the root), id of the first new node, then a key each: the second is a child of the
+			       * first, and so on. Nodes of the thread's stack tree */
 };
+
+#define RP_MORE_WORDS_MAX 16
+
+/* Key of a node of the stack tree: a code address, or this bit | code id << 16 | lasti. lasti is where this frame is (in ENTER and
+ * CONTEXT it is where the frame below is). */
+#define RP_NODE_PYTHON (UINT64_C(1) << 63)
+
+/* In the flags of a CODE: lasti of this code counts source lines from its first line, and it has no location table. */
+#define RP_CODE_LINES (UINT32_C(1) << 31)
 
 enum rp_allocator {
 	RP_A_MALLOC = 1,

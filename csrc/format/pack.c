@@ -13,9 +13,10 @@
  *   UNMAP         ADDRESS address, SIZE size, STACK allocator
  *   CPU           WORD ns
  *   REGION_*      WORD id
- *   SAMPLE        LASTI lasti, WORD n, n x WORD
+ *   SAMPLE        LASTI lasti, WORD n, n x WORD; of a tree: STACK node
  *   STACK         STACK id, WORD n, n x WORD
  *   CONTEXT, MORE WORD n, n x WORD
+ *   MORE NODES    WORD n, WORD parent, WORD id, n - 2 x WORD: keys, see put_nodes
  *
  * Every event has an op byte and a DT. ENTER_FAR and TIME do not exist here: varints hold any value. */
 #include "format/format.h"
@@ -37,6 +38,7 @@ struct columns {
 	uint8_t *at[RP_COLUMN_COUNT];
 	uint8_t *start[RP_COLUMN_COUNT];
 	uint64_t address, word;
+	struct rp_pack_nodes nodes;
 };
 
 RP_INLINE void put(struct columns *c, enum rp_column_name col, uint64_t v)
@@ -58,6 +60,26 @@ static void put_words(struct columns *c, const struct rp_event *e)
 		put(c, RP_COL_WORD, rp_zigzag((int64_t)(e->words[i] - c->word)));
 		c->word = e->words[i];
 	}
+}
+
+/* Ids of nodes follow one another; a key is the difference to the last key of its kind, in 63 bits, its kind in bit 0. */
+static void put_nodes(struct columns *c, const struct rp_event *e)
+{
+	put(c, RP_COL_WORD, e->n_words);
+	put(c, RP_COL_WORD, e->words[0]);
+	put(c, RP_COL_WORD, rp_zigzag((int64_t)(e->words[1] - c->nodes.next_id)));
+	c->nodes.next_id = e->words[1] + e->n_words - 2;
+	for (uint32_t i = 2; i < e->n_words; i++) {
+		unsigned kind = (unsigned)(e->words[i] >> 63);
+		uint64_t difference = (e->words[i] - c->nodes.key[kind]) << 1;
+		put(c, RP_COL_WORD, rp_zigzag((int64_t)difference >> 1) << 1 | kind);
+		c->nodes.key[kind] = e->words[i];
+	}
+}
+
+static int is_nodes(const struct rp_event *e)
+{
+	return e->how == RP_MORE_NODES && e->n_words >= 2;
 }
 
 static uint8_t put_event(struct columns *c, const struct rp_event *e, uint32_t *last_stack)
@@ -99,8 +121,12 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e, uint32_t *
 		put(c, RP_COL_WORD, e->id);
 		break;
 	case RP_EV_SAMPLE:
-		put(c, RP_COL_LASTI, e->lasti);
 		small = e->how;
+		if (e->how & RP_SAMPLE_TREE) {
+			put(c, RP_COL_STACK, e->id);
+			break;
+		}
+		put(c, RP_COL_LASTI, e->lasti);
 		put_words(c, e);
 		break;
 	case RP_EV_STACK:
@@ -112,7 +138,10 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e, uint32_t *
 		break;
 	default: /* CONTEXT, MORE */
 		small = e->how;
-		put_words(c, e);
+		if (e->kind == RP_EV_MORE && is_nodes(e))
+			put_nodes(c, e);
+		else
+			put_words(c, e);
 		break;
 	}
 	return (uint8_t)(e->kind | small << 4);
@@ -179,6 +208,7 @@ int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, ui
 	}
 	d->ticks = ticks_first;
 	d->word = 0;
+	d->nodes = (struct rp_pack_nodes){ 0 };
 	d->last_stack = RP_STACK_NONE;
 	d->bad = 0;
 	d->scratch = scratch;
@@ -201,6 +231,35 @@ static void get_words(struct rp_pack_decoder *d, struct rp_event *e, uint32_t n_
 	for (uint64_t i = 0; i < n && !d->bad; i++) {
 		d->word += (uint64_t)rp_unzigzag(get(d, RP_COL_WORD));
 		d->scratch[i] = d->word;
+	}
+	e->n_words = (uint32_t)n;
+	e->words = d->scratch;
+}
+
+static void get_nodes(struct rp_pack_decoder *d, struct rp_event *e)
+{
+	uint64_t n = get(d, RP_COL_WORD);
+
+	if (n > RP_MORE_WORDS_MAX) {
+		d->bad = 1;
+		return;
+	}
+	for (uint64_t i = 0; i < n && !d->bad; i++) {
+		uint64_t v = get(d, RP_COL_WORD);
+		if (n < 2) {
+			d->word += (uint64_t)rp_unzigzag(v);
+			d->scratch[i] = d->word;
+		} else if (i == 0) {
+			d->scratch[i] = v;
+		} else if (i == 1) {
+			d->scratch[i] = d->nodes.next_id + (uint64_t)rp_unzigzag(v);
+			d->nodes.next_id = d->scratch[i] + n - 2;
+		} else {
+			unsigned kind = v & 1;
+			uint64_t key = d->nodes.key[kind] + (uint64_t)rp_unzigzag(v >> 1);
+			key = (key & ~RP_NODE_PYTHON) | (uint64_t)kind << 63;
+			d->nodes.key[kind] = d->scratch[i] = key;
+		}
 	}
 	e->n_words = (uint32_t)n;
 	e->words = d->scratch;
@@ -252,8 +311,12 @@ int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *e)
 		e->id = (uint32_t)get(d, RP_COL_WORD);
 		break;
 	case RP_EV_SAMPLE:
-		e->lasti = (uint32_t)get(d, RP_COL_LASTI);
 		e->how = small;
+		if (small & RP_SAMPLE_TREE) {
+			e->id = (uint32_t)get(d, RP_COL_STACK);
+			break;
+		}
+		e->lasti = (uint32_t)get(d, RP_COL_LASTI);
 		get_words(d, e, RP_NATIVE_FRAMES_MAX);
 		break;
 	case RP_EV_STACK:
@@ -263,7 +326,10 @@ int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *e)
 	case RP_EV_CONTEXT:
 	case RP_EV_MORE:
 		e->how = small;
-		get_words(d, e, RP_CONTEXT_FRAMES_MAX);
+		if (e->kind == RP_EV_MORE && small == RP_MORE_NODES)
+			get_nodes(d, e);
+		else
+			get_words(d, e, RP_CONTEXT_FRAMES_MAX);
 		break;
 	default:
 		return RP_EDAMAGED;

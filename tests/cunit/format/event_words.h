@@ -147,6 +147,15 @@ static inline void ew_more(struct ew *w, uint64_t dt, enum rp_more which, uint32
 	ew_list(w, e, n, first, step);
 }
 
+/* A sample whose stack is a node of the thread's stack tree. */
+static inline void ew_tree_sample(struct ew *w, uint64_t dt, uint32_t flags, uint32_t node)
+{
+	struct rp_event *e = ew_begin(w, RP_EV_SAMPLE, dt, (uint64_t)(flags | RP_SAMPLE_TREE) << 16);
+	e->how = (uint8_t)(flags | RP_SAMPLE_TREE);
+	ew_word(w, node);
+	e->id = node;
+}
+
 static inline void ew_open(struct ew *w)
 {
 	*w = (struct ew){ .words = malloc(EW_WORDS_MAX * 8), .events = malloc(EW_EVENTS_MAX * sizeof *w->events), .ticks = EW_START };
@@ -181,6 +190,10 @@ static inline void ew_ordinary(struct ew *w)
 	ew_exit(w, 30, RP_EXIT_YIELD);
 	ew_context(w, 2, RP_CONTEXT_RESYNC, 0, 0, 0);
 	ew_more(w, 2, RP_MORE_LOST, 2, 10, 4086);
+	ew_more(w, 2, RP_MORE_PERIOD, 1, 1 << 19, 0);
+	ew_more(w, 0, RP_MORE_NODES, 6, 0, 1);
+	ew_more(w, 0, RP_MORE_NODES, 5, 4, RP_NODE_PYTHON | 1 << 16);
+	ew_tree_sample(w, 5, 0, 4);
 	ew_more(w, 2, RP_MORE_THREAD_END, 0, 0, 0);
 }
 
@@ -213,6 +226,9 @@ static inline void ew_extremes(struct ew *w)
 	ew_context(w, 1, RP_CONTEXT_BUFFER, RP_CONTEXT_FRAMES_MAX, UINT64_MAX, UINT64_C(0x5555555555555555));
 	ew_more(w, 1, RP_MORE_STALL, 16, UINT64_MAX, UINT64_C(0xaaaaaaaaaaaaaaab));
 	ew_more(w, 1, RP_MORE_STALL, 1, 0, 0);
+	for (uint32_t n = 0; n <= RP_MORE_WORDS_MAX; n++)
+		ew_more(w, 1, RP_MORE_NODES, n, UINT64_MAX, UINT64_C(0x5555555555555555));
+	ew_tree_sample(w, 1, RP_SAMPLE_CUT, UINT32_MAX);
 }
 
 static inline void ew_check(const struct rp_event *e, const struct rp_event *expected)

@@ -79,12 +79,12 @@ static void check_cuts_and_flips(const struct ew *w)
 /* Each kind alone, many times: one column gets all it can get, which is where too little memory would show. */
 static void check_bounds(void)
 {
-	for (int round = 0; round < 22; round++) {
-		int kind = round % 11;
+	for (int round = 0; round < 26; round++) {
+		int kind = round % 13;
 		struct ew w;
 		ew_open(&w);
 		for (int i = 0; i < 1000; i++) {
-			uint64_t dt = i % 2 || round < 11 ? (1 << 24) - 1 : UINT64_C(1) << 50, odd = i % 2 ? UINT64_MAX : UINT64_C(0x5555555555555555);
+			uint64_t dt = i % 2 || round < 13 ? (1 << 24) - 1 : UINT64_C(1) << 50, odd = i % 2 ? UINT64_MAX : UINT64_C(0x5555555555555555);
 			switch (kind) {
 			case 0: ew_enter(&w, dt, RP_CODE_FAR_MIN - 1, RP_LASTI_NONE); break;
 			case 1: ew_enter(&w, dt, UINT32_MAX, UINT32_MAX); break;
@@ -97,6 +97,8 @@ static void check_bounds(void)
 			case 8: ew_more(&w, dt, RP_MORE_STALL, (uint32_t)(i % 17), odd, UINT64_C(0x5555555555555555)); break;
 			case 9: ew_stack(&w, dt, UINT32_MAX, (uint32_t)(i % 129), odd, UINT64_C(0x5555555555555555)); break;
 			case 10: ew_sample(&w, dt, 3, UINT32_MAX, (uint32_t)(i % 129), odd, UINT64_C(0x5555555555555555)); break;
+			case 11: ew_more(&w, dt, RP_MORE_NODES, (uint32_t)(i % 17), odd, UINT64_C(0x5555555555555555)); break;
+			case 12: ew_tree_sample(&w, dt, 1, UINT32_MAX); break;
 			}
 		}
 		check_round_trip(&w);
