@@ -21,6 +21,8 @@ PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 CAPTURE_LIBRARIES = ["liblz4", "liburing", "libdw", "libelf"]
 PORTABLE_LIBRARIES = ["liblz4"]
 
+MATH = [] if sys.platform == "win32" else ["-lm"]
+
 INCLUDE_DIRS = [CSRC, CSRC / "include"]
 COMMON_FLAGS = ["-std=gnu11", "-O2", "-g", "-fvisibility=hidden"]
 WARNING_FLAGS = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers"]
@@ -75,7 +77,7 @@ def pkg_config(libraries):
     from the compiler's own search path or from RUBINPROF_LZ4_CFLAGS and RUBINPROF_LZ4_LIBS.
     """
     if libraries == ["liblz4"] and "RUBINPROF_LZ4_LIBS" in os.environ:
-        return os.environ.get("RUBINPROF_LZ4_CFLAGS", "").split(), os.environ["RUBINPROF_LZ4_LIBS"].split()
+        return os.environ.get("RUBINPROF_LZ4_CFLAGS", "").split(), os.environ["RUBINPROF_LZ4_LIBS"].split() + MATH
     cflags, ldflags = [], []
     for library in libraries:
         try:
@@ -89,7 +91,7 @@ def pkg_config(libraries):
                 f"rubinprof needs the development files of {library} and pkg-config to build: "
                 "run ci/system_deps.sh, or install them with your package manager."
             ) from None
-    return list(dict.fromkeys(cflags)), list(dict.fromkeys(ldflags))
+    return list(dict.fromkeys(cflags)), list(dict.fromkeys(ldflags + MATH))
 
 
 def _pkg_config_query(question, library):

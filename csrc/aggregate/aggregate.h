@@ -16,6 +16,7 @@
 #ifndef RP_AGGREGATE_AGGREGATE_H
 #define RP_AGGREGATE_AGGREGATE_H
 
+#include "aggregate/weight.h"
 #include "merge/merge.h"
 #include "reader/reader.h"
 
@@ -31,6 +32,12 @@ enum rp_metric {
 	RP_M_TEMPORARY,   /* bytes freed before the thread's next allocation */
 	RP_M_TEMPORARY_COUNT,
 	RP_M_SAMPLES,
+	/* of figures made from samples (weight.h) */
+	RP_M_CPU_VARIANCE,         /* us^2 */
+	RP_M_ALLOCATED_VARIANCE,   /* KiB^2 */
+	RP_M_ALLOCATIONS_VARIANCE,
+	RP_M_PEAK_VARIANCE,        /* KiB^2 */
+	RP_M_LEAKED_VARIANCE,      /* KiB^2 */
 	RP_M_COUNT,
 };
 
@@ -62,6 +69,11 @@ struct rp_label_pair {
 	uint32_t key, value; /* string ids */
 };
 
+/* Of the memory figures of a region or a whole, in bytes^2; 0 where every allocation was seen. */
+struct rp_memory_variance {
+	double allocated, allocations, peak, leaked;
+};
+
 struct rp_region {
 	uint32_t process, thread; /* places in processes; thread id as in the trace */
 	uint32_t id, parent;      /* as in the trace; parent 0: none */
@@ -77,6 +89,7 @@ struct rp_region {
 	uint64_t peak_bytes;      /* highest heap of the process while it was open */
 	uint64_t start_bytes;     /* heap of the process when it began */
 	uint64_t leaked_bytes, leaked_allocations; /* allocated inside, alive at its end */
+	struct rp_memory_variance variance;
 };
 
 struct rp_thread_row {
@@ -115,6 +128,9 @@ struct rp_totals {
 	uint64_t by_allocator[RP_A_COUNT];
 	uint64_t size_histogram[64]; /* place i: sizes in [2^i, 2^(i+1)); 0 counts as 1 */
 	double wall_s, cpu_s, cpu_measured_s, gil_wait_s, overhead_s, stall_s, peak_at_s;
+	struct rp_memory_variance variance;
+	int is_cpu_sampled;    /* in one process at least calls were not seen: of functions, calls and wall time are unknown */
+	int is_memory_sampled;
 	int is_complete;
 };
 

@@ -8,6 +8,7 @@
 /* Beyond, new calls count for the caller: a trace cannot make us use more than this. */
 #define RP_CALL_NODES_MAX (1u << 23)
 #define RP_CODE_LOST UINT32_C(0xffffffff) /* below it stands the time in which events are missing */
+#define RP_CODE_NOT_SAMPLED UINT32_C(0xfffffffe) /* the time of threads that ended before their first sample */
 
 struct rp_call_node {
 	uint64_t key;      /* lasti << 32 | code */

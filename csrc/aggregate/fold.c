@@ -22,6 +22,17 @@ static void add_all(int64_t *to, const int64_t *from)
 		to[i] = rp_add(to[i], from[i]);
 }
 
+static void fold_variance(const struct rp_fold *f, const struct rp_site *s, const struct rp_site_variance *v, int64_t *m)
+{
+	double peak = s->epoch == f->replay->sites.epoch ? v->peak : v->current, ns2 = f->ns_per_tick * f->ns_per_tick;
+
+	m[RP_M_CPU_VARIANCE] = rp_variance_units(v->cpu * ns2, RP_VARIANCE_NS2);
+	m[RP_M_ALLOCATED_VARIANCE] = rp_variance_units(v->allocated, RP_VARIANCE_BYTES2);
+	m[RP_M_ALLOCATIONS_VARIANCE] = rp_variance_units(v->allocations, 1);
+	m[RP_M_PEAK_VARIANCE] = rp_variance_units(peak, RP_VARIANCE_BYTES2);
+	m[RP_M_LEAKED_VARIANCE] = rp_variance_units(v->current, RP_VARIANCE_BYTES2);
+}
+
 void rp_fold_site(const struct rp_fold *f, const struct rp_site *s, int64_t *m)
 {
 	memset(m, 0, RP_M_COUNT * sizeof(*m));
@@ -32,6 +43,8 @@ void rp_fold_site(const struct rp_fold *f, const struct rp_site *s, int64_t *m)
 	m[RP_M_TEMPORARY] = (int64_t)s->temporary_bytes;
 	m[RP_M_TEMPORARY_COUNT] = s->temporary_count;
 	m[RP_M_SAMPLES] = s->samples;
+	if (f->replay->sites.variances)
+		fold_variance(f, s, &f->replay->sites.variances[s - f->replay->sites.sites], m);
 }
 
 /* ---- frames ---- */
@@ -43,7 +56,7 @@ static int add_text(struct rp_fold *f, const char *s, uint32_t *ret_id)
 
 int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
 {
-	const struct rp_code *code = id == RP_CODE_LOST ? NULL : rp_tables_code(f->replay->tables, id);
+	const struct rp_code *code = id >= RP_CODE_NOT_SAMPLED ? NULL : rp_tables_code(f->replay->tables, id);
 	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
 
 	if (code) {
@@ -51,7 +64,8 @@ int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
 		frame.file = code->file;
 		frame.module = code->module;
 		frame.line = code->first_line;
-	} else if (add_text(f, id == RP_CODE_LOST ? "[events lost]" : "[unknown function]", &frame.name)) {
+	} else if (add_text(f, id == RP_CODE_LOST ? "[events lost]" : id == RP_CODE_NOT_SAMPLED ? "[not sampled]" : "[unknown function]",
+			    &frame.name)) {
 		return RP_ENOMEM;
 	}
 	return rp_result_frame(f->result, &frame, ret_frame);

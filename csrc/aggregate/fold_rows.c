@@ -87,7 +87,7 @@ static int add_regions(struct rp_fold *f)
 			.process_cpu_s = seconds(f, (double)run->process_cpu), .gil_wait_s = (double)run->gil / 1e9,
 			.calls = run->calls, .allocations = run->allocations, .allocated_bytes = run->bytes,
 			.peak_bytes = run->heap_peak, .start_bytes = run->heap_begin, .leaked_bytes = run->leaked_bytes,
-			.leaked_allocations = run->leaked_count,
+			.leaked_allocations = run->leaked_count, .variance = run->variance,
 		};
 		for (uint32_t k = def ? def->first_label : UINT32_MAX; k != UINT32_MAX; k = tables->labels.at[k].next) {
 			if (GROW(r, labels))
@@ -124,6 +124,12 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->unknown_frees += from->unknown_frees;
 	to->leaked_bytes += r->sites.total;
 	to->leaked_allocations += leaked;
+	to->variance.allocated += from->variance.allocated;
+	to->variance.allocations += from->variance.allocations;
+	to->variance.peak += r->sites.peak_variance;
+	to->variance.leaked += r->sites.variance;
+	to->is_cpu_sampled |= from->is_cpu_sampled;
+	to->is_memory_sampled |= from->is_memory_sampled;
 	to->lost_blocks += from->lost_blocks + t->lost_def_blocks;
 	to->damaged_blocks += from->damaged_blocks;
 	to->threads += r->n_threads;

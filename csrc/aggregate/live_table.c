@@ -27,9 +27,9 @@ static int grow(struct rp_live_table *t)
 		return RP_ELIMIT;
 	bigger.slots = calloc((size_t)more, sizeof(*bigger.slots));
 	bigger.windows = t->windows ? calloc((size_t)more, sizeof(*bigger.windows)) : NULL;
-	if (!bigger.slots || (t->windows && !bigger.windows)) {
-		free(bigger.slots);
-		free(bigger.windows);
+	bigger.weights = t->weights ? calloc((size_t)more, sizeof(*bigger.weights)) : NULL;
+	if (!bigger.slots || (t->windows && !bigger.windows) || (t->weights && !bigger.weights)) {
+		rp_live_release(&bigger);
 		return RP_ENOMEM;
 	}
 	for (uint64_t i = 0; i < n; i++) {
@@ -41,9 +41,10 @@ static int grow(struct rp_live_table *t)
 		bigger.slots[j] = t->slots[i];
 		if (t->windows)
 			bigger.windows[j] = t->windows[i];
+		if (t->weights)
+			bigger.weights[j] = t->weights[i];
 	}
-	free(t->slots);
-	free(t->windows);
+	rp_live_release(t);
 	*t = bigger;
 	return 0;
 }
@@ -55,6 +56,7 @@ static void unpack(const struct rp_live_table *t, uint64_t i, struct rp_live_blo
 	ret_block->size = s->b & RP_LIVE_LOW48;
 	ret_block->site = (uint32_t)(s->a >> 48) << 16 | (uint32_t)(s->b >> 48);
 	ret_block->window = t->windows ? t->windows[i] : 0;
+	ret_block->weight = t->weights ? t->weights[i] : 1;
 }
 
 static void pack(struct rp_live_table *t, uint64_t i, uint64_t address, const struct rp_live_block *b)
@@ -63,6 +65,16 @@ static void pack(struct rp_live_table *t, uint64_t i, uint64_t address, const st
 	t->slots[i].b = b->size | (uint64_t)(b->site & 0xffff) << 48;
 	if (t->windows)
 		t->windows[i] = b->window;
+	if (t->weights)
+		t->weights[i] = b->weight;
+}
+
+static int make_weights(struct rp_live_table *t)
+{
+	t->weights = malloc(((size_t)t->mask + 1) * sizeof(*t->weights));
+	for (uint64_t i = 0; t->weights && i <= t->mask; i++)
+		t->weights[i] = 1;
+	return t->weights ? 0 : RP_ENOMEM;
 }
 
 int rp_live_put(struct rp_live_table *t, uint64_t address, const struct rp_live_block *block, struct rp_live_block *ret_old)
@@ -77,6 +89,8 @@ int rp_live_put(struct rp_live_table *t, uint64_t address, const struct rp_live_
 		if (!t->windows)
 			return RP_ENOMEM;
 	}
+	if (RP_UNLIKELY(block->weight != 1 && !t->weights) && make_weights(t))
+		return RP_ENOMEM;
 	uint64_t i = home(t, address);
 	for (; t->slots[i].a; i = (i + 1) & t->mask)
 		if ((t->slots[i].a & RP_LIVE_LOW48) == address) {
@@ -107,6 +121,8 @@ int rp_live_remove(struct rp_live_table *t, uint64_t address, struct rp_live_blo
 		t->slots[i] = t->slots[j];
 		if (t->windows)
 			t->windows[i] = t->windows[j];
+		if (t->weights)
+			t->weights[i] = t->weights[j];
 		i = j;
 	}
 	t->slots[i].a = 0;
@@ -128,5 +144,6 @@ void rp_live_release(struct rp_live_table *t)
 {
 	free(t->slots);
 	free(t->windows);
+	free(t->weights);
 	memset(t, 0, sizeof(*t));
 }

@@ -22,11 +22,13 @@ struct rp_live_slot {
 struct rp_live_block {
 	uint64_t size;
 	uint32_t site, window;
+	double weight; /* weight.h */
 };
 
 struct rp_live_table {
 	struct rp_live_slot *slots;
 	uint32_t *windows; /* NULL while all blocks belong to window 0 */
+	double *weights;   /* NULL while all weigh 1 */
 	uint64_t mask, count;
 	unsigned shift;
 };

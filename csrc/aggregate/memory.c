@@ -13,23 +13,51 @@ static unsigned log2_of(uint64_t v)
 	return bits;
 }
 
-static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uint64_t count)
+static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uint64_t count, double variance)
 {
 	if (window < r->n_windows) {
 		r->windows[window].bytes += bytes;
 		r->windows[window].count += count;
+		r->windows[window].variance += variance;
 	}
 }
 
-static void gone(struct rp_replay *r, uint32_t site, uint32_t window, uint64_t bytes, uint32_t count)
+static void gone(struct rp_replay *r, uint32_t site, uint32_t window, uint64_t bytes, int64_t count, double weight)
 {
-	rp_site_free(&r->sites, &r->sites.sites[site], bytes, count);
-	window_add(r, window, 0 - bytes, 0 - (uint64_t)count);
+	if (RP_LIKELY(weight == 1)) {
+		rp_site_free(&r->sites, &r->sites.sites[site], bytes, (uint64_t)count);
+		window_add(r, window, 0 - bytes, 0 - (uint64_t)count, 0);
+	} else {
+		rp_site_free_sampled(&r->sites, &r->sites.sites[site], bytes, weight, count);
+		window_add(r, window, 0 - rp_weighted(bytes, weight), 0 - (uint64_t)count * rp_weighted(1, weight),
+			   -rp_weight_variance(weight, (double)bytes));
+	}
+}
+
+static int come(struct rp_replay *r, const struct rp_live_block *block, uint64_t ticks)
+{
+	if (RP_LIKELY(block->weight == 1)) {
+		rp_site_alloc(&r->sites, &r->sites.sites[block->site], block->size, ticks);
+		window_add(r, block->window, block->size, 1, 0);
+		return 0;
+	}
+	if (rp_site_set_estimates(&r->sites))
+		return RP_ENOMEM;
+	rp_site_alloc_sampled(&r->sites, &r->sites.sites[block->site], block->size, block->weight, ticks);
+	double variance = rp_weight_variance(block->weight, (double)block->size);
+	window_add(r, block->window, rp_weighted(block->size, block->weight), rp_weighted(1, block->weight), variance);
+	r->totals.variance.allocated += variance;
+	r->totals.variance.allocations += rp_weight_variance(block->weight, 1);
+	return 0;
 }
 
 /* The site of an allocation by this thread. */
 static uint32_t site_of(struct rp_replay *r, struct rp_replay_thread *t, uint32_t lasti, uint32_t stack)
 {
+	if (RP_UNLIKELY(r->is_tree)) {
+		const struct rp_stack_node *n = rp_stack_node_of(t, stack);
+		return rp_site_find(&r->sites, n->call, n->lasti, n->native);
+	}
 	if (RP_LIKELY(t->site_node == t->node && t->site_lasti == lasti && t->site_stack == stack && t->site != UINT32_MAX))
 		return t->site;
 	uint32_t *native = stack ? rp_idmap_find(&t->stacks, stack) : NULL;
@@ -59,7 +87,7 @@ int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes)
 	int n, rc;
 
 	while ((rc = rp_range_cut(&r->ranges, start, bytes, &piece, &n)) > 0)
-		gone(r, piece.site, piece.window, piece.end - piece.start, (uint32_t)n);
+		gone(r, piece.site, piece.window, piece.end - piece.start, n, piece.weight);
 	while (rc != RP_ENOMEM && (rc = rp_range_cut(&r->reserved, start, bytes, &piece, &n)) > 0)
 		r->reserved_now -= piece.end - piece.start;
 	return rc == RP_ELIMIT ? 0 : rc;
@@ -80,7 +108,7 @@ static int reserve(struct rp_replay *r, uint64_t address, uint64_t size)
 	int rc = rp_replay_unmap(r, address, size);
 
 	if (!rc && size)
-		rc = rp_range_add(&r->reserved, address, size, 0, 0);
+		rc = rp_range_add(&r->reserved, address, size, 0, 0, 1);
 	if (rc)
 		return rc == RP_ELIMIT ? 0 : rc;
 	r->reserved_now += size;
@@ -102,11 +130,11 @@ static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct 
 		if (site == UINT32_MAX)
 			return RP_ENOMEM;
 		r->reserved_now -= bytes;
-		rc = rp_range_add(&r->ranges, piece.start, bytes, site, window);
+		rc = rp_range_add(&r->ranges, piece.start, bytes, site, window, 1);
 		if (rc == RP_ENOMEM)
 			return rc;
 		rp_site_alloc(&r->sites, &r->sites.sites[site], bytes, e->ticks);
-		window_add(r, window, bytes, 1);
+		window_add(r, window, bytes, 1, 0);
 		t->allocs++;
 		r->totals.allocations++;
 		r->totals.allocated_bytes += bytes;
@@ -126,18 +154,19 @@ int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const s
 	return reserve(r, address, size);
 }
 
-void rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address)
+double rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address)
 {
 	struct rp_live_block block;
 
 	if (!address)
-		return;
+		return 1;
 	if (RP_UNLIKELY(!rp_live_remove(&r->live, address, &block))) {
 		r->totals.unknown_frees++;
-		return;
+		return 1;
 	}
 	note_temporary(r, t, address, block.size);
-	gone(r, block.site, block.window, block.size, 1);
+	gone(r, block.site, block.window, block.size, 1, block.weight);
+	return block.weight;
 }
 
 static int is_mapping(uint8_t allocator)
@@ -145,10 +174,21 @@ static int is_mapping(uint8_t allocator)
 	return allocator == RP_A_MMAP || allocator == RP_A_MREMAP;
 }
 
+static void count_alloc(struct rp_replay *r, const struct rp_event *e, uint64_t size, double weight)
+{
+	uint64_t count = rp_weighted(1, weight);
+
+	r->totals.allocations += count;
+	r->totals.deallocations += e->kind == RP_EV_REALLOC && e->old_address;
+	r->totals.allocated_bytes += rp_weighted(size, weight);
+	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
+	r->totals.size_histogram[log2_of(size)] += count;
+}
+
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48;
-	struct rp_live_block block = { size, 0, r->n_windows ? r->n_windows - 1 : 0 }, old;
+	struct rp_live_block block = { size, 0, r->n_windows ? r->n_windows - 1 : 0, 1 }, old;
 	int rc = 0, mapping = is_mapping(e->allocator);
 
 	if (e->kind == RP_EV_REALLOC && e->old_address) {
@@ -162,11 +202,13 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	block.site = site_of(r, t, e->lasti, e->id);
 	if (block.site == UINT32_MAX)
 		return RP_ENOMEM;
-	r->totals.size_histogram[log2_of(size)]++;
+	if (RP_UNLIKELY(t->period))
+		block.weight = rp_weight_of(size, t->period);
+	count_alloc(r, e, size, block.weight);
 	if (mapping) {
 		rc = rp_replay_unmap(r, address, size);
 		if (!rc && size)
-			rc = rp_range_add(&r->ranges, address, size, block.site, block.window);
+			rc = rp_range_add(&r->ranges, address, size, block.site, block.window, block.weight);
 		if (rc == RP_ELIMIT)
 			rc = 0;
 	} else if (address) {
@@ -174,7 +216,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 		if (rc > 0) {
 			/* Its free was not seen. */
 			r->totals.unknown_frees++;
-			gone(r, old.site, old.window, old.size, 1);
+			gone(r, old.site, old.window, old.size, 1, old.weight);
 			rc = 0;
 		}
 		if (rc == RP_ELIMIT)
@@ -182,8 +224,10 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	}
 	if (rc)
 		return rc;
-	rp_site_alloc(&r->sites, &r->sites.sites[block.site], size, e->ticks);
-	window_add(r, block.window, size, 1);
+	if (come(r, &block, e->ticks))
+		return RP_ENOMEM;
+	if (RP_UNLIKELY(t->period))
+		return 0; /* what was allocated in between is not known */
 	t->last_alloc = address;
 	t->last_alloc_site = block.site;
 	return 0;

@@ -74,7 +74,7 @@ static uint32_t join(struct rp_range_set *s, uint32_t a, uint32_t b)
 	return root;
 }
 
-int rp_range_add(struct rp_range_set *s, uint64_t start, uint64_t bytes, uint32_t site, uint32_t window)
+int rp_range_add(struct rp_range_set *s, uint64_t start, uint64_t bytes, uint32_t site, uint32_t window, double weight)
 {
 	uint32_t place;
 	int rc = bytes ? make(s, &place) : RP_EINVAL;
@@ -83,7 +83,7 @@ int rp_range_add(struct rp_range_set *s, uint64_t start, uint64_t bytes, uint32_
 		return rc;
 	uint64_t end = start + bytes < start ? UINT64_MAX : start + bytes;
 	uint32_t priority = next_priority(s);
-	s->ranges[place] = (struct rp_range){ start, end, site, window, 0, 0, priority };
+	s->ranges[place] = (struct rp_range){ start, end, site, window, 0, 0, priority, weight };
 	uint32_t *link = &s->root;
 	while (*link && s->ranges[*link].priority >= priority)
 		link = start < s->ranges[*link].start ? &s->ranges[*link].left : &s->ranges[*link].right;
@@ -165,7 +165,7 @@ int rp_range_cut(struct rp_range_set *s, uint64_t start, uint64_t bytes, struct 
 	else
 		take_out(s, r.start);
 	if (r.end > ret_piece->end)
-		rc = rp_range_add(s, ret_piece->end, r.end - ret_piece->end, r.site, r.window);
+		rc = rp_range_add(s, ret_piece->end, r.end - ret_piece->end, r.site, r.window, r.weight);
 	return rc ? rc : 1;
 }
 

@@ -11,6 +11,7 @@ struct rp_range {
 	uint32_t site, window;
 	uint32_t left, right; /* 0: none */
 	uint32_t priority;
+	double weight; /* of the mapping it is a piece of: weight.h */
 };
 
 struct rp_range_set {
@@ -20,7 +21,7 @@ struct rp_range_set {
 };
 
 /* Adds a range that overlaps none (cut first). 0, RP_ENOMEM, RP_ELIMIT. */
-int rp_range_add(struct rp_range_set *s, uint64_t start, uint64_t bytes, uint32_t site, uint32_t window);
+int rp_range_add(struct rp_range_set *s, uint64_t start, uint64_t bytes, uint32_t site, uint32_t window, double weight);
 /* Takes [start, start + bytes) out, a piece per call: 1 and the piece in *ret_piece, 0 when nothing overlaps any more,
  * RP_ENOMEM. *ret_gone: by how many the number of ranges fell: 1, 0, or -1 when a hole made two of one. */
 int rp_range_cut(struct rp_range_set *s, uint64_t start, uint64_t bytes, struct rp_range *ret_piece, int *ret_gone);

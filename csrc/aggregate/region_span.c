@@ -27,22 +27,25 @@ int rp_replay_next_window(struct rp_replay *r, uint32_t thread)
 			rp_replay_flush(r, &r->threads[i]);
 		for (uint32_t k = 0; k < t->n_regions; k++) {
 			struct rp_region_run *run = &r->runs[t->regions[k]];
-			if (r->sites.window_peak > run->heap_peak)
+			if (r->sites.window_peak > run->heap_peak) {
 				run->heap_peak = r->sites.window_peak;
+				run->variance.peak = r->sites.window_peak_variance;
+			}
 		}
 	}
 	r->sites.window_peak = r->sites.total;
+	r->sites.window_peak_variance = r->sites.variance;
 	if (r->n_windows == 0) {
 		/* Window 0: before the first region. */
 		if (grow((void **)&r->windows, 0, &r->windows_cap, sizeof(*r->windows)))
 			return RP_ENOMEM;
-		r->windows[r->n_windows++] = (struct rp_window){ 0, 0 };
+		r->windows[r->n_windows++] = (struct rp_window){ 0, 0, 0 };
 	}
 	if (r->n_windows >= WINDOWS_MAX)
 		return 0;
 	if (grow((void **)&r->windows, r->n_windows, &r->windows_cap, sizeof(*r->windows)))
 		return RP_ENOMEM;
-	r->windows[r->n_windows++] = (struct rp_window){ 0, 0 };
+	r->windows[r->n_windows++] = (struct rp_window){ 0, 0, 0 };
 	return 0;
 }
 
@@ -82,6 +85,7 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 		.cpu_begin = t->cpu_total, .process_cpu_begin = r->cpu_total, .gil_begin = t->gil_wait_ns, .calls_begin = r->calls,
 		.allocations_begin = r->totals.allocations, .bytes_begin = r->totals.allocated_bytes,
 		.heap_begin = r->sites.total, .heap_peak = r->sites.total, .window = r->n_windows - 1,
+		.variance = { r->totals.variance.allocated, r->totals.variance.allocations, r->sites.variance, 0 },
 	};
 	t->regions[t->n_regions++] = r->n_runs;
 	r->runs[r->n_runs++] = run;
@@ -108,7 +112,10 @@ static int close_run(struct rp_replay *r, uint32_t place, uint64_t ticks)
 	for (uint32_t w = run->window; w < r->n_windows; w++) {
 		run->leaked_bytes += r->windows[w].bytes;
 		run->leaked_count += r->windows[w].count;
+		run->variance.leaked += r->windows[w].variance;
 	}
+	run->variance.allocated = r->totals.variance.allocated - run->variance.allocated;
+	run->variance.allocations = r->totals.variance.allocations - run->variance.allocations;
 	t->n_matched -= (uint32_t)run->is_matched;
 	r->matched_open -= (uint32_t)run->is_matched;
 	uint32_t kept = 0;

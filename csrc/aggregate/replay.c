@@ -37,21 +37,29 @@ static void push_segment(struct rp_replay *r, struct rp_replay_thread *t)
 	t->segments_wall += t->wall;
 }
 
+/* CPU time between two readings is shared among what ran in between. (In a tree trace the sample that follows takes it all.) */
+RP_INLINE int spreads(const struct rp_replay *r)
+{
+	return r->periodic && !r->is_tree;
+}
+
 void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t)
 {
 	struct rp_call_node *n = &r->tree.nodes[t->node];
 
 	if (RP_LIKELY(t->on)) {
 		rp_timeline_touch(r, &r->tree, t->node);
-		n->wall += t->wall;
+		n->wall += r->is_tree ? 0 : t->wall;
 		n->allocs += t->allocs;
 		n->frees += t->frees;
 	}
-	if (RP_UNLIKELY(r->periodic)) {
+	if (RP_UNLIKELY(spreads(r))) {
 		if (t->on)
 			push_segment(r, t);
 	} else {
-		if (RP_LIKELY(t->on))
+		if (RP_UNLIKELY(r->is_tree))
+			t->pending = rp_add(t->pending, t->on ? t->cpu : 0);
+		else if (RP_LIKELY(t->on))
 			n->cpu = rp_add(n->cpu, t->cpu);
 		t->cpu_total = rp_add(t->cpu_total, t->cpu);
 		r->cpu_total = rp_add(r->cpu_total, t->cpu);
@@ -87,7 +95,7 @@ static void on_cpu(struct rp_replay *r, struct rp_replay_thread *t, const struct
 {
 	int64_t now = cpu_ticks(r, e), delta = now - t->cpu_seen;
 
-	if (r->periodic) {
+	if (spreads(r)) {
 		rp_replay_flush(r, t);
 		if (t->has_cpu)
 			spread_segments(r, t, delta > 0 ? delta : 0);
@@ -196,6 +204,51 @@ static int on_context(struct rp_replay *r, struct rp_replay_thread *t, const str
 
 /* ---- samples and rare events ---- */
 
+/* The time since the last sample goes where this one was. */
+static int settle_pending(struct rp_replay *r, struct rp_replay_thread *t, uint32_t site_id)
+{
+	if (site_id == UINT32_MAX || rp_site_set_estimates(&r->sites))
+		return RP_ENOMEM;
+	struct rp_site *site = &r->sites.sites[site_id];
+	int64_t weight = t->pending > 0 ? t->pending : 0;
+	rp_timeline_touch(r, &r->tree, site->node);
+	rp_site_touch(&r->sites, site);
+	r->tree.nodes[site->node].cpu = rp_add(r->tree.nodes[site->node].cpu, weight);
+	site->sample_cpu = rp_add(site->sample_cpu, weight);
+	r->sites.variances[site_id].cpu += (double)weight * (double)weight;
+	t->pending = 0;
+	return 0;
+}
+
+static int on_tree_sample(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	const struct rp_stack_node *n = rp_stack_node_of(t, e->id);
+
+	rp_replay_flush(r, t);
+	if (!t->on)
+		return 0;
+	t->sample_site = rp_site_find(&r->sites, n->call, n->lasti, n->native);
+	if (settle_pending(r, t, t->sample_site))
+		return RP_ENOMEM;
+	r->sites.sites[t->sample_site].samples++;
+	r->tree.nodes[n->call].samples++;
+	return 0;
+}
+
+/* What was used after the last sample is at most a period, and goes there; a thread that never had one says so. */
+static int settle_rest(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	if (!r->is_tree || t->pending <= 0)
+		return 0;
+	if (t->sample_site == UINT32_MAX) {
+		uint32_t node = rp_call_child(&r->tree, t->root, RP_CODE_NOT_SAMPLED, RP_LASTI_NONE);
+		if (node == UINT32_MAX)
+			return RP_ENOMEM;
+		t->sample_site = rp_site_find(&r->sites, node, RP_LASTI_NONE, 0);
+	}
+	return settle_pending(r, t, t->sample_site);
+}
+
 static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	int64_t cpu_now = rp_add(t->cpu_total, r->periodic ? (int64_t)(t->segments_wall + t->wall) : t->cpu);
@@ -204,6 +257,8 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 
 	t->sample_cpu_at = cpu_now;
 	r->totals.samples++;
+	if (e->how & RP_SAMPLE_TREE)
+		return on_tree_sample(r, t, e);
 	if (e->how & RP_SAMPLE_IN_TOOL) {
 		r->totals.samples_in_tool++;
 		return 0;
@@ -224,7 +279,7 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 	return 0;
 }
 
-static void on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	uint64_t a = e->n_words > 0 ? e->words[0] : 0, b = e->n_words > 1 ? e->words[1] : 0;
 
@@ -249,7 +304,14 @@ static void on_more(struct rp_replay *r, struct rp_replay_thread *t, const struc
 		t->stall_ns += a;
 		r->stall_ns += a;
 		break;
+	case RP_MORE_PERIOD:
+		t->period = a;
+		r->totals.is_memory_sampled |= a != 0;
+		break;
+	case RP_MORE_NODES:
+		return rp_stack_nodes_add(r, t, e);
 	}
+	return 0;
 }
 
 static int on_stack(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
@@ -277,10 +339,6 @@ static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	if (RP_UNLIKELY(e->allocator == RP_A_RESERVE || e->allocator == RP_A_MPROTECT))
 		return rp_replay_addresses(r, t, e);
 	t->allocs++;
-	r->totals.allocations++;
-	r->totals.deallocations += (uint64_t)is_realloc;
-	r->totals.allocated_bytes += e->size & RP_LIVE_LOW48;
-	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)]++;
 	return rp_replay_alloc(r, t, e);
 }
 
@@ -295,9 +353,9 @@ static void on_free(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	if (RP_UNLIKELY(ignores_free(r)))
 		return;
 	t->frees++;
-	r->totals.deallocations++;
-	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)]++;
-	rp_replay_free(r, t, e->address & RP_LIVE_LOW48);
+	uint64_t count = rp_weighted(1, rp_replay_free(r, t, e->address & RP_LIVE_LOW48));
+	r->totals.deallocations += count;
+	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
 }
 
 static int on_unmap(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
@@ -354,8 +412,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 	case RP_EV_REGION_END:
 		return rp_replay_region_end(r, e);
 	case RP_EV_MORE:
-		on_more(r, t, e);
-		return 0;
+		return on_more(r, t, e);
 	}
 	return 0;
 }
@@ -402,13 +459,15 @@ static int init_threads(struct rp_replay *r, const struct rp_merge *m)
 		struct rp_replay_thread *t = &r->threads[i];
 		t->id = m->sources[i].thread;
 		t->on = !r->has_filter;
-		t->site = UINT32_MAX;
+		t->site = t->sample_site = UINT32_MAX;
 		t->root = rp_call_child(&r->tree, 0, i < RP_THREAD_ROOTS_MAX ? i : RP_THREAD_ROOTS_MAX, RP_LASTI_NONE);
 		if (t->root == UINT32_MAX)
 			return RP_ENOMEM;
 		t->node = t->root;
 		t->edge = r->timeline.n_bins ? 0 : UINT64_MAX;
-		if (r->periodic && !(t->segments = malloc(RP_SEGMENTS_MAX * sizeof(*t->segments))))
+		if (rp_stack_nodes_init(t))
+			return RP_ENOMEM;
+		if (spreads(r) && !(t->segments = malloc(RP_SEGMENTS_MAX * sizeof(*t->segments))))
 			return RP_ENOMEM;
 	}
 	return 0;
@@ -443,7 +502,7 @@ static int replay_events(struct rp_replay *r, struct rp_merge *m)
 	return rc ? rc : m->rc;
 }
 
-static void take_totals(struct rp_replay *r, const struct rp_merge *m)
+static int take_totals(struct rp_replay *r, const struct rp_merge *m)
 {
 	for (uint32_t i = 0; i < m->n_sources; i++) {
 		const struct rp_source *s = &m->sources[i];
@@ -452,20 +511,25 @@ static void take_totals(struct rp_replay *r, const struct rp_merge *m)
 		r->totals.lost_blocks += s->lost_blocks;
 		r->totals.damaged_blocks += s->damaged_blocks;
 		rp_replay_flush(r, &r->threads[i]);
-		if (r->periodic)
+		if (settle_rest(r, &r->threads[i]))
+			return RP_ENOMEM;
+		if (spreads(r))
 			spread_segments(r, &r->threads[i], (int64_t)r->threads[i].segments_wall);
 	}
 	r->totals.blocks += m->blocks_done;
+	return 0;
 }
 
 int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user)
 {
 	struct rp_merge m;
-	const char *source = rp_tables_meta(tables, "switch");
+	const char *source = rp_tables_meta(tables, "switch"), *stacks = rp_tables_meta(tables, "stacks");
 
 	r->file = file;
 	r->tables = tables;
 	r->periodic = source && !strcmp(source, "periodic");
+	r->is_tree = stacks && !strcmp(stacks, "tree");
+	r->totals.is_cpu_sampled = r->is_tree;
 	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
 	if (!r->timeline.n_bins)
 		r->sites.bin_peak = UINT64_MAX;
@@ -482,14 +546,14 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 	rc = init_threads(r, &m);
 	if (!rc)
 		rc = replay_events(r, &m);
-	if (!rc) {
-		take_totals(r, &m);
+	if (!rc)
+		rc = take_totals(r, &m);
+	if (!rc)
 		rc = rp_replay_regions_finish(r);
-		if (!rc)
-			rc = rp_timeline_finish(r);
-		if (!rc && r->has_interval)
-			rc = rp_timeline_apply(r);
-	}
+	if (!rc)
+		rc = rp_timeline_finish(r);
+	if (!rc && r->has_interval)
+		rc = rp_timeline_apply(r);
 	rp_merge_close(&m);
 	return rc;
 }
@@ -502,6 +566,7 @@ void rp_replay_release(struct rp_replay *r)
 		free(t->segments);
 		free(t->regions);
 		rp_idmap_release(&t->stacks);
+		rp_stack_nodes_release(&t->nodes);
 	}
 	free(r->threads);
 	free(r->runs);

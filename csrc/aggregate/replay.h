@@ -5,7 +5,8 @@
  * and what we did. Sums over the tree therefore equal the kernel's figure. Where the capture could not see context switches
  * (META switch = "periodic"), the CPU time between two CPU events is shared among what ran in between, by wall time.
  *
- * Samples. A sample weighs the CPU time its thread used since its sample before.
+ * Samples. A sample weighs the CPU time its thread used since its sample before. Where calls are not seen (META stacks = "tree") that is
+ * all that is known of where the time went; what a thread without any sample used is the node "not sampled".
  *
  * Gaps. Time in which events are missing belongs to a node "events lost" of the thread. */
 #ifndef RP_AGGREGATE_REPLAY_H
@@ -16,6 +17,7 @@
 #include "aggregate/live_table.h"
 #include "aggregate/range_set.h"
 #include "aggregate/site.h"
+#include "aggregate/stack_tree.h"
 #include "aggregate/timeline.h"
 
 /* Threads beyond share one root: a pool that makes a thread per task must not make a tree per task. */
@@ -61,6 +63,10 @@ struct rp_replay_thread {
 	uint64_t last_alloc; /* address of the thread's latest allocation; 0: freed or none */
 	uint32_t last_alloc_site;
 	struct rp_idmap stacks; /* stack id to node of the native tree */
+	struct rp_stack_nodes nodes;
+	uint64_t period; /* of allocation samples, bytes; 0: every allocation is an event */
+	int64_t pending; /* CPU ticks since the last sample, in a tree trace */
+	uint32_t sample_site; /* of the last sample, in a tree trace */
 
 	uint32_t *regions; /* places of open runs */
 	uint32_t n_regions, regions_cap, n_matched;
@@ -79,10 +85,12 @@ struct rp_region_run {
 	uint64_t heap_begin, heap_peak;
 	uint32_t window;
 	uint64_t leaked_bytes, leaked_count;
+	struct rp_memory_variance variance; /* allocated, allocations: at the begin, while it is open */
 };
 
 struct rp_window {
 	uint64_t bytes, count; /* born in it and alive */
+	double variance;
 };
 
 struct rp_replay {
@@ -102,6 +110,7 @@ struct rp_replay {
 	struct rp_window *windows;
 	uint32_t n_windows, windows_cap;
 	int periodic;
+	int is_tree; /* stacks are named by nodes of a tree; no event tells of calls */
 	double ticks_per_ns;
 	int64_t cpu_total;
 	uint64_t first_ticks, last_ticks;
@@ -132,7 +141,8 @@ void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t);
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
 /* An event of RP_A_RESERVE or RP_A_MPROTECT; counts what it allocates, if anything. */
 int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
-void rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);
+/* Returns what the block weighed. */
+double rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);
 int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes);
 
 /* region_span.c */

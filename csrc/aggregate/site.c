@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "aggregate/weight.h"
+
 static uint64_t hash_of(uint32_t node, uint32_t lasti, uint32_t native)
 {
 	return rp_hash_pair((uint64_t)node << 32 | native, lasti);
@@ -12,6 +14,56 @@ static uint64_t site_hash(const void *keys, uint32_t id)
 	const struct rp_site *s = &((const struct rp_site_set *)keys)->sites[id];
 
 	return hash_of(s->node, s->lasti, s->native);
+}
+
+static int grow_variances(struct rp_site_set *s, uint32_t cap)
+{
+	struct rp_site_variance *v = realloc(s->variances, cap * sizeof(*v));
+
+	if (!v)
+		return RP_ENOMEM;
+	memset(v + s->n, 0, (cap - s->n) * sizeof(*v));
+	s->variances = v;
+	return 0;
+}
+
+int rp_site_set_estimates(struct rp_site_set *s)
+{
+	if (!s->variances) {
+		s->variances = calloc(s->cap ? s->cap : 1, sizeof(*s->variances));
+		return s->variances ? 0 : RP_ENOMEM;
+	}
+	return 0;
+}
+
+void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, double weight, uint64_t ticks)
+{
+	struct rp_site_variance *v = &s->variances[site - s->sites];
+	double variance = rp_weight_variance(weight, (double)bytes);
+	uint64_t count = rp_weighted(1, weight), peak = s->peak, window_peak = s->window_peak;
+
+	rp_site_note(s, site);
+	v->allocated += variance;
+	v->allocations += rp_weight_variance(weight, 1);
+	v->current += variance;
+	s->variance += variance;
+	rp_site_alloc(s, site, rp_weighted(bytes, weight), ticks);
+	site->current_count += count - 1;
+	site->allocations += count - 1;
+	if (s->peak > peak)
+		s->peak_variance = s->variance;
+	if (s->window_peak > window_peak)
+		s->window_peak_variance = s->variance;
+}
+
+void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, double weight, int64_t count)
+{
+	double variance = rp_weight_variance(weight, (double)bytes);
+
+	rp_site_note(s, site);
+	s->variances[site - s->sites].current -= variance;
+	s->variance -= variance;
+	rp_site_free(s, site, rp_weighted(bytes, weight), (uint64_t)count * rp_weighted(1, weight));
 }
 
 uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint32_t native)
@@ -36,6 +88,8 @@ uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint
 		if (!sites)
 			return UINT32_MAX;
 		s->sites = sites;
+		if (s->variances && grow_variances(s, cap))
+			return UINT32_MAX;
 		s->cap = cap;
 	}
 	s->sites[s->n] = (struct rp_site){ .node = node, .lasti = lasti, .native = native, .epoch = s->epoch, .bin_epoch = s->bin_epoch };
@@ -69,6 +123,7 @@ void rp_site_set_release(struct rp_site_set *s)
 {
 	free(s->touched);
 	free(s->sites);
+	free(s->variances);
 	rp_slots_release(&s->slots);
 	memset(s, 0, sizeof(*s));
 }

@@ -14,7 +14,7 @@
 struct rp_site {
 	uint32_t node, native; /* native: node of the native tree */
 	uint32_t lasti;
-	uint32_t current_count;
+	uint64_t current_count;
 	uint64_t current_bytes;
 	uint64_t epoch;      /* of peak_bytes */
 	uint64_t peak_bytes;
@@ -30,8 +30,15 @@ struct rp_site {
 	uint64_t bin_peak;
 };
 
+/* Variances of what a site estimates (weight.h): bytes^2, ticks^2. */
+struct rp_site_variance {
+	double allocated, allocations, current, peak, cpu;
+};
+
 struct rp_site_set {
 	struct rp_site *sites;
+	struct rp_site_variance *variances; /* by site; NULL while nothing is an estimate */
+	double variance, peak_variance, window_peak_variance; /* of total, peak and window_peak */
 	uint32_t n, cap;
 	struct rp_slots slots;
 	uint64_t total, peak, epoch;
@@ -76,7 +83,21 @@ RP_INLINE void rp_site_note(struct rp_site_set *s, struct rp_site *site)
 	if (site->epoch != s->epoch) {
 		site->peak_bytes = site->current_bytes;
 		site->epoch = s->epoch;
+		if (RP_UNLIKELY(s->variances != NULL))
+			s->variances[site - s->sites].peak = s->variances[site - s->sites].current;
 	}
+}
+
+/* Begins to keep variances. 0 or RP_ENOMEM. */
+int rp_site_set_estimates(struct rp_site_set *s);
+/* As rp_site_alloc and rp_site_free, of a sampled allocation: `bytes` of it have come or gone, which stand for bytes * weight. The
+ * set must keep variances. */
+void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, double weight, uint64_t ticks);
+void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, double weight, int64_t count);
+/* What rp_site_free_sampled takes off the total and the counts. */
+RP_INLINE uint64_t rp_weighted(uint64_t n, double weight)
+{
+	return (uint64_t)((double)n * weight + 0.5);
 }
 
 RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint64_t ticks)
@@ -104,7 +125,7 @@ RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64
 }
 
 /* count: blocks that are gone (0 when only a part of one is). */
-RP_INLINE void rp_site_free(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint32_t count)
+RP_INLINE void rp_site_free(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint64_t count)
 {
 	rp_site_touch(s, site);
 	rp_site_note(s, site);

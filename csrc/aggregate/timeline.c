@@ -391,7 +391,8 @@ void rp_timeline_cross(struct rp_replay *r, struct rp_replay_thread *t, const st
 		begin_bin(r, bin);
 	}
 	uint64_t edge = l->edges[l->bin], from = t->last_ticks;
-	if (t->on && from < edge && now > from) {
+	/* Of a tree trace all time is told by samples, each in the bin it was taken in. */
+	if (t->on && !r->is_tree && from < edge && now > from) {
 		int64_t amount[RP_E_COUNT] = { 0 };
 		amount[RP_E_WALL] = (int64_t)(now - from);
 		if (e->kind != RP_EV_CPU)
@@ -482,13 +483,13 @@ static void find_leaks(struct rp_replay *r)
 			t->failed = 1;
 	while (!t->failed && rp_live_next(&r->live, &at, &block))
 		if ((e = leak_entry(t, &places, bin_of_window(t, block.window), block.site))) {
-			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)block.size);
-			e->e[RP_E_LEAKED_COUNT]++;
+			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)rp_weighted(block.size, block.weight));
+			e->e[RP_E_LEAKED_COUNT] += (int64_t)rp_weighted(1, block.weight);
 		}
 	while (!t->failed && rp_range_next(&r->ranges, &place, &range))
 		if ((e = leak_entry(t, &places, bin_of_window(t, range.window), range.site))) {
-			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)(range.end - range.start));
-			e->e[RP_E_LEAKED_COUNT]++;
+			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)rp_weighted(range.end - range.start, range.weight));
+			e->e[RP_E_LEAKED_COUNT] += (int64_t)rp_weighted(1, range.weight);
 		}
 	rp_idmap_release(&places);
 }
@@ -526,6 +527,27 @@ int rp_timeline_finish(struct rp_replay *r)
 
 /* ---- an interval ---- */
 
+static double part(uint64_t of, uint64_t whole)
+{
+	return whole ? (double)of / (double)whole : 0;
+}
+
+/* A bin has no variances of its own: it has its share of those of the run. */
+static void scale_variances(struct rp_site_set *set, const struct rp_site *was)
+{
+	set->variance = 0;
+	for (uint32_t i = 0; i < set->n; i++) {
+		const struct rp_site *s = &set->sites[i];
+		struct rp_site_variance *v = &set->variances[i];
+		v->allocated *= part(s->allocated_bytes, was[i].allocated_bytes);
+		v->allocations *= part(s->allocations, was[i].allocations);
+		v->current *= part(s->current_bytes, was[i].current_bytes);
+		v->peak *= part(s->peak_bytes, was[i].peak_bytes);
+		v->cpu *= part((uint64_t)s->sample_cpu, (uint64_t)was[i].sample_cpu);
+		set->variance += v->current;
+	}
+}
+
 static void apply_counts(struct rp_replay *r)
 {
 	struct rp_timeline *t = &r->timeline;
@@ -543,6 +565,9 @@ static void apply_counts(struct rp_replay *r)
 	to->unknown_frees = b->unknown_frees - a->unknown_frees;
 	memcpy(to->size_histogram, t->wholes[1].size_histogram, sizeof(to->size_histogram));
 	memcpy(to->by_allocator, t->wholes[1].by_allocator, sizeof(to->by_allocator));
+	to->variance.allocated = b->variance.allocated - a->variance.allocated;
+	to->variance.allocations = b->variance.allocations - a->variance.allocations;
+	r->sites.peak_variance *= part(t->wholes[1].heap_max, r->sites.peak);
 	r->sites.peak = t->wholes[1].heap_max;
 	r->sites.peak_ticks = t->wholes[1].heap_max_ticks;
 	r->sites.total = 0; /* what leaked is added below */
@@ -553,9 +578,15 @@ int rp_timeline_apply(struct rp_replay *r)
 {
 	struct rp_timeline *t = &r->timeline;
 	uint64_t *held = calloc(r->sites.n ? r->sites.n : 1, sizeof(*held)); /* at the begin */
+	struct rp_site *was = r->sites.variances ? malloc(((size_t)r->sites.n + 1) * sizeof(*was)) : NULL;
 
-	if (!held)
+	if (!held || (r->sites.variances && !was)) {
+		free(held);
+		free(was);
 		return RP_ENOMEM;
+	}
+	if (was)
+		memcpy(was, r->sites.sites, r->sites.n * sizeof(*was));
 	apply_counts(r);
 	for (uint32_t i = 0; i < r->tree.n; i++) {
 		struct rp_call_node *n = &r->tree.nodes[i];
@@ -599,7 +630,10 @@ int rp_timeline_apply(struct rp_replay *r)
 			r->sites.total += s->current_bytes;
 		}
 	}
+	if (was)
+		scale_variances(&r->sites, was);
 	free(held);
+	free(was);
 	return 0;
 }
 

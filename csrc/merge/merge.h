@@ -32,6 +32,8 @@ struct rp_native_tree {
 
 /* The node of a stack given innermost first, as events carry it; *ret_node is 0 for an empty one. 0 or RP_ENOMEM. */
 int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const uint64_t *words, uint32_t n, uint32_t *ret_node);
+/* The node of one more frame, `address`, further in than `parent` (0: the root). 0 or RP_ENOMEM. */
+int rp_native_tree_child(struct rp_native_tree *t, struct rp_tables *tables, uint32_t parent, uint64_t address, uint32_t *ret_node);
 void rp_native_tree_release(struct rp_native_tree *t);
 
 /* ---- frame_class.c ---- */

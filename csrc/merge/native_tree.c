@@ -16,26 +16,32 @@ static int add_node(struct rp_native_tree *t, uint32_t parent, uint32_t symbol)
 	return 0;
 }
 
+int rp_native_tree_child(struct rp_native_tree *t, struct rp_tables *tables, uint32_t parent, uint64_t address, uint32_t *ret_node)
+{
+	if (t->n == 0 && add_node(t, 0, UINT32_MAX))
+		return RP_ENOMEM;
+	uint32_t symbol = rp_tables_symbol(tables, address);
+	if (symbol == UINT32_MAX)
+		return RP_ENOMEM;
+	uint64_t key = (uint64_t)parent << 32 | symbol;
+	uint32_t *known = rp_idmap_find(&t->children, key);
+	if (known) {
+		*ret_node = *known;
+		return 0;
+	}
+	if (rp_idmap_put(&t->children, key, t->n) || add_node(t, parent, symbol))
+		return RP_ENOMEM;
+	*ret_node = t->n - 1;
+	return 0;
+}
+
 int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const uint64_t *words, uint32_t n, uint32_t *ret_node)
 {
 	uint32_t node = 0;
 
-	if (t->n == 0 && add_node(t, 0, UINT32_MAX))
-		return RP_ENOMEM;
-	while (n-- > 0) {
-		uint32_t symbol = rp_tables_symbol(tables, words[n]);
-		if (symbol == UINT32_MAX)
+	while (n-- > 0)
+		if (rp_native_tree_child(t, tables, node, words[n], &node))
 			return RP_ENOMEM;
-		uint64_t key = (uint64_t)node << 32 | symbol;
-		uint32_t *known = rp_idmap_find(&t->children, key);
-		if (known) {
-			node = *known;
-			continue;
-		}
-		if (rp_idmap_put(&t->children, key, t->n) || add_node(t, node, symbol))
-			return RP_ENOMEM;
-		node = t->n - 1;
-	}
 	*ret_node = node;
 	return 0;
 }

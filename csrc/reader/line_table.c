@@ -39,6 +39,8 @@ static int32_t get_svarint6(struct rp_cursor *c)
 
 uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti)
 {
+	if (lasti != RP_LASTI_NONE && (code->flags & RP_CODE_LINES))
+		return code->first_line + lasti;
 	if (lasti == RP_LASTI_NONE || !code->linetable_len)
 		return code->first_line;
 	struct rp_cursor c = rp_cursor_over(code->linetable, code->linetable_len);

@@ -26,8 +26,8 @@ static int is_kept(const struct rp_flame *f, uint32_t node, int64_t parts)
 {
 	const int64_t *total = f->walk.total[node], *all = f->walk.total[f->walk.order[0]];
 
-	for (int k = 0; k < RP_M_COUNT; k++)
-		if (k != RP_M_SAMPLES && total[k] > 0 && total[k] >= all[k] / parts)
+	for (int k = 0; k < RP_M_SAMPLES; k++)
+		if (total[k] > 0 && total[k] >= all[k] / parts)
 			return 1;
 	return 0;
 }

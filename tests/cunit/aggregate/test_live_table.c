@@ -26,17 +26,20 @@ static void check_blocks(void)
 		uint32_t i = next_random(BLOCKS);
 		uint64_t address = 0x7f0000000000u + (uint64_t)i * 16;
 		if (next_random(2)) {
-			struct rp_live_block b = { next_random(1u << 30), next_random(0xffffffff), step > 100000 ? next_random(9) : 0 };
+			struct rp_live_block b = { next_random(1u << 30), next_random(0xffffffff), step > 100000 ? next_random(9) : 0,
+						   step > 200000 ? 1 + next_random(9) : 1 };
 			CHECK_INT(rp_live_put(&t, address, &b, &got), there[i]);
 			if (there[i])
-				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window);
+				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window
+				      && got.weight == model[i].weight);
 			count += !there[i];
 			model[i] = b;
 			there[i] = 1;
 		} else {
 			CHECK_INT(rp_live_remove(&t, address, &got), there[i]);
 			if (there[i])
-				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window);
+				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window
+				      && got.weight == model[i].weight);
 			count -= (uint64_t)there[i];
 			there[i] = 0;
 		}
@@ -65,7 +68,7 @@ static void check_ranges(void)
 		}
 		CHECK_UINT(cut, expected);
 		if (next_random(3)) {
-			CHECK_INT(rp_range_add(&s, from * 4096u, (uint64_t)pages * 4096, 1 + (uint32_t)step, 0), 0);
+			CHECK_INT(rp_range_add(&s, from * 4096u, (uint64_t)pages * 4096, 1 + (uint32_t)step, 0, 1), 0);
 			ranges++;
 			for (uint32_t i = from; i < from + pages; i++)
 				owner[i] = 1 + (uint32_t)step;

@@ -1,0 +1,40 @@
+#include "aggregate/weight.h"
+
+#include <math.h>
+
+/* The 97.5 % point of the normal distribution. */
+#define Z 1.959964
+/* A block so small against the period would stand for more than can be summed. */
+#define WEIGHT_MAX 1e9
+
+double rp_weight_of(uint64_t size, uint64_t period)
+{
+	if (!period)
+		return 1;
+	double chance = -expm1(-(double)(size | 1) / (double)period);
+
+	return chance * WEIGHT_MAX < 1 ? WEIGHT_MAX : 1 / chance;
+}
+
+/* The upper end of the score interval: the value from which the estimate would be just 1.96 of its standard deviations away. With
+ * many samples it is the familiar 1.96 deviations; with few it is wider, since few samples also say little about their own spread. */
+static double half_width(double estimate, double variance)
+{
+	if (estimate <= 0 || variance <= 0)
+		return 0;
+	double unit = variance / estimate; /* what one sample adds */
+
+	return Z * Z * unit / 2 + Z * sqrt(variance + Z * Z * unit * unit / 4);
+}
+
+double rp_error_of(double estimate, double variance)
+{
+	return half_width(estimate, variance);
+}
+
+double rp_error_of_part(double estimate, double variance, double whole)
+{
+	double rest = whole > 0 ? 1 - estimate / whole : 1;
+
+	return rest > 0 ? half_width(estimate, variance * rest) : 0;
+}
