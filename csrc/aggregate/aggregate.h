@@ -286,6 +286,7 @@ struct rp_row {
 /* Rows sorted by rp_row_value, largest first. Owned by the caller (free). 0 or RP_ENOMEM. */
 int rp_rows(const struct rp_result *r, enum rp_row_by by, enum rp_metric metric, struct rp_row **ret_rows, uint32_t *ret_n);
 /* What rows are ranked by: self for time, own for memory. */
+const int64_t *rp_row_ranked(const struct rp_row *row, enum rp_metric metric);
 int64_t rp_row_value(const struct rp_row *row, enum rp_metric metric);
 
 #endif

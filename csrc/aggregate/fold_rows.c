@@ -66,6 +66,9 @@ static int add_threads(struct rp_fold *f)
 		for (int k = 0; k < RP_M_COUNT; k++)
 			r->threads[first + root[node]].m[k] = rp_add(r->threads[first + root[node]].m[k], m[k]);
 	}
+	/* All of a thread's time is known; only where it went is estimated. */
+	for (uint32_t i = first; i < r->n_threads; i++)
+		r->threads[i].m[RP_M_CPU_VARIANCE] = 0;
 	free(root);
 	return 0;
 }

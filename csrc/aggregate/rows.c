@@ -3,9 +3,14 @@
 
 #include "aggregate/aggregate.h"
 
+const int64_t *rp_row_ranked(const struct rp_row *row, enum rp_metric metric)
+{
+	return metric >= RP_M_ALLOCATED && metric <= RP_M_TEMPORARY_COUNT ? row->own : row->self;
+}
+
 int64_t rp_row_value(const struct rp_row *row, enum rp_metric metric)
 {
-	return metric >= RP_M_ALLOCATED && metric <= RP_M_TEMPORARY_COUNT ? row->own[metric] : row->self[metric];
+	return rp_row_ranked(row, metric)[metric];
 }
 
 static int by_value(const void *a, const void *b)

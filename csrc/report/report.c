@@ -170,6 +170,9 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 		rc = get_result(trace, o, reports[which].need == NEED_TIMELINE, &job.result, detail);
 	if (!rc && o->region && !region_exists(job.result, o->region))
 		rc = rp_say(detail, RP_ENOTFOUND, "there is no region '%.200s' in the trace.", o->region);
+	if (!rc && job.result && rp_report_is_unknown(&job, job.metric))
+		rc = rp_say(detail, RP_EINVAL, "nobody has measured %s in this trace: it was sampled. Choose cpu, allocated, allocations, peak or "
+			    "leaked.", rp_metric_word(job.metric));
 	if (rc)
 		return rc;
 	job.out = malloc(sizeof(*job.out));

@@ -109,6 +109,26 @@ int rp_flame_use_frame(struct rp_flame *f, uint32_t frame);
 void rp_flame_put(struct rp_flame *f);
 void rp_flame_close(struct rp_flame *f);
 
+/* ---- estimate.c: figures made from samples ---- */
+/* Nobody has counted it: calls and wall time of functions where CPU was sampled, temporary blocks where memory was. */
+int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric);
+/* It is made from samples: it has an error. */
+int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric);
+/* Half the width of the 95 % interval around m[metric], in its unit; 0 when it is exact. m: all figures of a row. */
+int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
+/* KEY, and for an estimate KEY_error; null when it is unknown. */
+void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const int64_t *m, enum rp_metric metric);
+void rp_report_calls_out(const struct rp_report_job *job, struct rp_json *j, int64_t calls);
+/* The KEY_error of a memory figure that is no row's, where memory was sampled. */
+void rp_report_memory_error(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance);
+/* For people: the figure or "?". Into text (RP_UNIT_BYTES). */
+const char *rp_report_cell(const struct rp_report_job *job, char *text, const int64_t *m, enum rp_metric metric);
+/* " +-1.2 MB", "" for what is exact. Into text (RP_UNIT_BYTES). */
+const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, double estimate, double variance);
+/* A cell behind a comma, empty for what is unknown; and one for the error, none at all for what is exact. */
+void rp_report_csv_figure(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
+void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
+
 typedef int rp_report_fn(const struct rp_report_job *job);
 rp_report_fn rp_report_stats, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame, rp_report_page,
 	rp_report_collapsed, rp_report_dump, rp_report_verify;

@@ -33,23 +33,23 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, const s
 {
 	rp_json_open(j, '{');
 	rp_report_frame_keys(job, j, row->frame, row->line);
-	rp_json_kint(j, "calls", row->self[RP_M_CALLS]);
-	rp_json_kint(j, "calls_out", row->calls_out);
-	rp_json_kns(j, "self_cpu_s", row->self[RP_M_CPU]);
-	rp_json_kns(j, "own_cpu_s", row->own[RP_M_CPU]);
-	rp_json_kns(j, "total_cpu_s", row->total[RP_M_CPU]);
-	rp_json_kns(j, "self_wall_s", row->self[RP_M_WALL]);
-	rp_json_kns(j, "total_wall_s", row->total[RP_M_WALL]);
-	rp_json_kint(j, "allocations", row->own[RP_M_ALLOCATIONS]);
-	rp_json_kint(j, "allocated_bytes", row->own[RP_M_ALLOCATED]);
-	rp_json_kint(j, "peak_bytes", row->own[RP_M_PEAK]);
-	rp_json_kint(j, "leaked_bytes", row->own[RP_M_LEAKED]);
-	rp_json_kint(j, "temporary_bytes", row->own[RP_M_TEMPORARY]);
-	rp_json_kint(j, "total_allocations", row->total[RP_M_ALLOCATIONS]);
-	rp_json_kint(j, "total_allocated_bytes", row->total[RP_M_ALLOCATED]);
-	rp_json_kint(j, "total_peak_bytes", row->total[RP_M_PEAK]);
-	rp_json_kint(j, "total_leaked_bytes", row->total[RP_M_LEAKED]);
-	rp_json_kint(j, "samples", row->own[RP_M_SAMPLES]);
+	rp_report_figure(job, j, "calls", row->self, RP_M_CALLS);
+	rp_report_calls_out(job, j, row->calls_out);
+	rp_report_figure(job, j, "self_cpu_s", row->self, RP_M_CPU);
+	rp_report_figure(job, j, "own_cpu_s", row->own, RP_M_CPU);
+	rp_report_figure(job, j, "total_cpu_s", row->total, RP_M_CPU);
+	rp_report_figure(job, j, "self_wall_s", row->self, RP_M_WALL);
+	rp_report_figure(job, j, "total_wall_s", row->total, RP_M_WALL);
+	rp_report_figure(job, j, "allocations", row->own, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "allocated_bytes", row->own, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "peak_bytes", row->own, RP_M_PEAK);
+	rp_report_figure(job, j, "leaked_bytes", row->own, RP_M_LEAKED);
+	rp_report_figure(job, j, "temporary_bytes", row->own, RP_M_TEMPORARY);
+	rp_report_figure(job, j, "total_allocations", row->total, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "total_allocated_bytes", row->total, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "total_peak_bytes", row->total, RP_M_PEAK);
+	rp_report_figure(job, j, "total_leaked_bytes", row->total, RP_M_LEAKED);
+	rp_report_figure(job, j, "samples", row->own, RP_M_SAMPLES);
 	rp_json_close(j, '}');
 }
 
@@ -58,7 +58,8 @@ static void text_row(const struct rp_report_job *job, const struct rp_row *row)
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], name[RP_NAME_BYTES];
 
 	rp_out_format(job->out, "%7u %10s %10s %12s %10s %10s  ", row->line, rp_unit_ns(a, row->own[RP_M_CPU]),
-		      rp_unit_ns(b, row->total[RP_M_CPU]), rp_unit_count(c, row->calls_out),
+		      rp_unit_ns(b, row->total[RP_M_CPU]),
+		      rp_report_is_unknown(job, RP_M_CALLS) ? "?" : rp_unit_count(c, row->calls_out),
 		      rp_unit_bytes(d, row->own[RP_M_ALLOCATED]), rp_unit_bytes(e, row->own[RP_M_PEAK]));
 	const char *s = rp_report_frame_name(job, row->frame, name);
 	rp_out_safe(job->out, s, strlen(s), 50);

@@ -28,8 +28,9 @@ static int64_t parent_of(const struct rp_result *r, uint32_t i)
 	return -1;
 }
 
-static void json_row(const struct rp_result *r, struct rp_json *j, uint32_t i)
+static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_t i)
 {
+	const struct rp_result *r = job->result;
 	const struct rp_region *g = &r->regions[i];
 	const struct rp_process *p = &r->processes[g->process];
 	int64_t parent = parent_of(r, i);
@@ -51,7 +52,11 @@ static void json_row(const struct rp_result *r, struct rp_json *j, uint32_t i)
 	rp_json_kseconds(j, "cpu_s", g->cpu_s);
 	rp_json_kseconds(j, "process_cpu_s", g->process_cpu_s);
 	rp_json_kseconds(j, "gil_wait_s", g->gil_wait_s);
-	rp_json_kint(j, "calls", (int64_t)g->calls);
+	rp_json_key(j, "calls");
+	if (rp_report_is_unknown(job, RP_M_CALLS))
+		rp_json_null(j);
+	else
+		rp_json_int(j, (int64_t)g->calls);
 	rp_json_kint(j, "allocations", (int64_t)g->allocations);
 	rp_json_kint(j, "allocated_bytes", (int64_t)g->allocated_bytes);
 	rp_json_kint(j, "peak_bytes", (int64_t)g->peak_bytes);
@@ -59,6 +64,10 @@ static void json_row(const struct rp_result *r, struct rp_json *j, uint32_t i)
 	rp_json_kint(j, "start_bytes", (int64_t)g->start_bytes);
 	rp_json_kint(j, "leaked_bytes", (int64_t)g->leaked_bytes);
 	rp_json_kint(j, "leaked_allocations", (int64_t)g->leaked_allocations);
+	rp_report_memory_error(job, j, "allocations_error", g->allocations, g->variance.allocations);
+	rp_report_memory_error(job, j, "allocated_bytes_error", g->allocated_bytes, g->variance.allocated);
+	rp_report_memory_error(job, j, "peak_bytes_error", g->peak_bytes, g->variance.peak);
+	rp_report_memory_error(job, j, "leaked_bytes_error", g->leaked_bytes, g->variance.leaked);
 	rp_json_close(j, '}');
 }
 
@@ -120,7 +129,7 @@ int rp_report_regions(const struct rp_report_job *job)
 		rp_json_key(&j, "rows");
 		rp_json_open(&j, '[');
 		for (uint32_t i = 0; i < r->n_regions; i++)
-			json_row(r, &j, i);
+			json_row(job, &j, i);
 		rp_json_close(&j, ']');
 		rp_json_close(&j, '}');
 		rp_out_text(job->out, "\n");

@@ -143,10 +143,18 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_json_kseconds(j, "wall_s", t->wall_s);
 	rp_json_kseconds(j, "cpu_s", t->cpu_s);
 	rp_json_kseconds(j, "cpu_measured_s", t->cpu_measured_s);
-	rp_json_kseconds(j, "gil_wait_s", t->gil_wait_s);
+	rp_json_key(j, "gil_wait_s");
+	if (t->is_cpu_sampled)
+		rp_json_null(j);
+	else
+		rp_json_seconds(j, t->gil_wait_s);
 	rp_json_kseconds(j, "overhead_s", t->overhead_s);
 	rp_json_kseconds(j, "stall_s", t->stall_s);
-	rp_json_kint(j, "calls", (int64_t)t->calls);
+	rp_json_key(j, "calls");
+	if (t->is_cpu_sampled)
+		rp_json_null(j);
+	else
+		rp_json_int(j, (int64_t)t->calls);
 	rp_json_kint(j, "allocations", (int64_t)t->allocations);
 	rp_json_kint(j, "deallocations", (int64_t)t->deallocations);
 	rp_json_kint(j, "unknown_frees", (int64_t)t->unknown_frees);
@@ -157,6 +165,10 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_json_kint(j, "reserved_bytes", (int64_t)t->reserved_bytes);
 	rp_json_kint(j, "leaked_bytes", (int64_t)t->leaked_bytes);
 	rp_json_kint(j, "leaked_allocations", (int64_t)t->leaked_allocations);
+	rp_report_memory_error(job, j, "allocations_error", t->allocations, t->variance.allocations);
+	rp_report_memory_error(job, j, "allocated_bytes_error", t->allocated_bytes, t->variance.allocated);
+	rp_report_memory_error(job, j, "peak_bytes_error", t->peak_bytes, t->variance.peak);
+	rp_report_memory_error(job, j, "leaked_bytes_error", t->leaked_bytes, t->variance.leaked);
 	rp_json_kint(j, "samples", (int64_t)t->samples);
 	rp_json_kint(j, "samples_in_tool", (int64_t)t->samples_in_tool);
 	rp_json_kint(j, "events", (int64_t)t->events);
@@ -288,16 +300,21 @@ static int stats_text(const struct rp_report_job *job)
 	if (t->gil_wait_s > 0)
 		line(o, "GIL wait", rp_unit_ns(a, ns_of(t->gil_wait_s)));
 	rp_out_format(o, "Tool          %s (taken out of the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)));
-	count_line(o, "Calls", t->calls);
+	if (t->is_cpu_sampled)
+		line(o, "Calls", "not counted: CPU was sampled");
+	else
+		count_line(o, "Calls", t->calls);
 	if (t->samples_in_tool)
 		rp_out_format(o, "Samples       %s, and %s inside rubinprof\n", rp_unit_count(a, (int64_t)t->samples),
 			      rp_unit_count(b, (int64_t)t->samples_in_tool));
 	else
 		count_line(o, "Samples", t->samples);
 	rp_out_text(o, "\n");
-	rp_out_format(o, "Allocations   %s, %s\n", rp_unit_count(a, (int64_t)t->allocations), rp_unit_bytes(b, (int64_t)t->allocated_bytes));
+	rp_out_format(o, "Allocations   %s, %s%s\n", rp_unit_count(a, (int64_t)t->allocations), rp_unit_bytes(b, (int64_t)t->allocated_bytes),
+		      rp_report_plus_minus(job, c, (double)t->allocated_bytes, t->variance.allocated));
 	peak_text(o, job->result);
-	rp_out_format(o, "Leaked        %s in %s blocks\n", rp_unit_bytes(a, (int64_t)t->leaked_bytes),
+	rp_out_format(o, "Leaked        %s%s in %s blocks\n", rp_unit_bytes(a, (int64_t)t->leaked_bytes),
+		      rp_report_plus_minus(job, c, (double)t->leaked_bytes, t->variance.leaked),
 		      rp_unit_count(b, (int64_t)t->leaked_allocations));
 	for (unsigned i = 0; i < RP_A_COUNT; i++)
 		if (t->by_allocator[i])

@@ -5,26 +5,26 @@
 
 #define TEXT_ROWS 20
 
-static void metric_keys(struct rp_json *j, const int64_t *self, const int64_t *own, const int64_t *total)
+static void metric_keys(const struct rp_report_job *job, struct rp_json *j, const int64_t *self, const int64_t *own, const int64_t *total)
 {
-	rp_json_kint(j, "calls", self[RP_M_CALLS]);
-	rp_json_kns(j, "self_cpu_s", self[RP_M_CPU]);
-	rp_json_kns(j, "total_cpu_s", total[RP_M_CPU]);
-	rp_json_kns(j, "self_wall_s", self[RP_M_WALL]);
-	rp_json_kns(j, "total_wall_s", total[RP_M_WALL]);
-	rp_json_kns(j, "self_gil_wait_s", self[RP_M_GIL_WAIT]);
-	rp_json_kns(j, "total_gil_wait_s", total[RP_M_GIL_WAIT]);
-	rp_json_kint(j, "allocations", own[RP_M_ALLOCATIONS]);
-	rp_json_kint(j, "allocated_bytes", own[RP_M_ALLOCATED]);
-	rp_json_kint(j, "peak_bytes", own[RP_M_PEAK]);
-	rp_json_kint(j, "leaked_bytes", own[RP_M_LEAKED]);
-	rp_json_kint(j, "temporary_bytes", own[RP_M_TEMPORARY]);
-	rp_json_kint(j, "temporary_allocations", own[RP_M_TEMPORARY_COUNT]);
-	rp_json_kint(j, "total_allocations", total[RP_M_ALLOCATIONS]);
-	rp_json_kint(j, "total_allocated_bytes", total[RP_M_ALLOCATED]);
-	rp_json_kint(j, "total_peak_bytes", total[RP_M_PEAK]);
-	rp_json_kint(j, "total_leaked_bytes", total[RP_M_LEAKED]);
-	rp_json_kint(j, "samples", self[RP_M_SAMPLES]);
+	rp_report_figure(job, j, "calls", self, RP_M_CALLS);
+	rp_report_figure(job, j, "self_cpu_s", self, RP_M_CPU);
+	rp_report_figure(job, j, "total_cpu_s", total, RP_M_CPU);
+	rp_report_figure(job, j, "self_wall_s", self, RP_M_WALL);
+	rp_report_figure(job, j, "total_wall_s", total, RP_M_WALL);
+	rp_report_figure(job, j, "self_gil_wait_s", self, RP_M_GIL_WAIT);
+	rp_report_figure(job, j, "total_gil_wait_s", total, RP_M_GIL_WAIT);
+	rp_report_figure(job, j, "allocations", own, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "allocated_bytes", own, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "peak_bytes", own, RP_M_PEAK);
+	rp_report_figure(job, j, "leaked_bytes", own, RP_M_LEAKED);
+	rp_report_figure(job, j, "temporary_bytes", own, RP_M_TEMPORARY);
+	rp_report_figure(job, j, "temporary_allocations", own, RP_M_TEMPORARY_COUNT);
+	rp_report_figure(job, j, "total_allocations", total, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "total_allocated_bytes", total, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "total_peak_bytes", total, RP_M_PEAK);
+	rp_report_figure(job, j, "total_leaked_bytes", total, RP_M_LEAKED);
+	rp_report_figure(job, j, "samples", self, RP_M_SAMPLES);
 }
 
 static void start_json(const struct rp_report_job *job, struct rp_json *j, const char *by, uint32_t n)
@@ -61,8 +61,8 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, const s
 		rp_json_kbool(j, "inlined", 0);
 	}
 	if (by == RP_BY_LINE)
-		rp_json_kint(j, "calls_out", row->calls_out);
-	metric_keys(j, row->self, row->own, row->total);
+		rp_report_calls_out(job, j, row->calls_out);
+	metric_keys(job, j, row->self, row->own, row->total);
 	rp_json_close(j, '}');
 }
 
@@ -73,23 +73,27 @@ static void csv_row(const struct rp_report_job *job, const struct rp_row *row, e
 	struct rp_out *o = job->out;
 	char text[RP_NAME_BYTES];
 	const char *name = by == RP_BY_FUNCTION || by == RP_BY_LINE ? rp_report_frame_name(job, row->frame, text) : "";
-	const int64_t ints[] = { row->own[RP_M_ALLOCATIONS], row->own[RP_M_ALLOCATED], row->own[RP_M_PEAK], row->own[RP_M_LEAKED] };
-	const int64_t times[] = { row->self[RP_M_CPU], row->total[RP_M_CPU], row->self[RP_M_WALL], row->total[RP_M_WALL] };
-
 	rp_report_csv_cell(o, name, strlen(name));
 	rp_out_text(o, ",");
 	rp_report_csv_cell(o, rp_strpool_get(&r->strings, f->file), by == RP_BY_MODULE ? 0 : rp_strpool_len(&r->strings, f->file));
 	rp_out_format(o, ",%u,", by == RP_BY_LINE ? row->line : by == RP_BY_FUNCTION ? f->line : 0);
 	rp_report_csv_cell(o, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module));
-	rp_out_format(o, ",%s,%d,%lld", rp_report_kind(f), f->kind == RP_KIND_INLINED, (long long)row->self[RP_M_CALLS]);
-	for (size_t i = 0; i < RP_COUNT_OF(times); i++) {
-		rp_out_text(o, ",");
-		rp_out_ns(o, times[i]);
-	}
-	for (size_t i = 0; i < RP_COUNT_OF(ints); i++) {
-		rp_out_text(o, ",");
-		rp_out_int(o, ints[i]);
-	}
+	rp_out_format(o, ",%s,%d", rp_report_kind(f), f->kind == RP_KIND_INLINED);
+	rp_report_csv_figure(job, row->self, RP_M_CALLS);
+	rp_report_csv_figure(job, row->self, RP_M_CPU);
+	rp_report_csv_figure(job, row->total, RP_M_CPU);
+	rp_report_csv_figure(job, row->self, RP_M_WALL);
+	rp_report_csv_figure(job, row->total, RP_M_WALL);
+	rp_report_csv_figure(job, row->own, RP_M_ALLOCATIONS);
+	rp_report_csv_figure(job, row->own, RP_M_ALLOCATED);
+	rp_report_csv_figure(job, row->own, RP_M_PEAK);
+	rp_report_csv_figure(job, row->own, RP_M_LEAKED);
+	rp_report_csv_error(job, row->self, RP_M_CPU);
+	rp_report_csv_error(job, row->total, RP_M_CPU);
+	rp_report_csv_error(job, row->own, RP_M_ALLOCATIONS);
+	rp_report_csv_error(job, row->own, RP_M_ALLOCATED);
+	rp_report_csv_error(job, row->own, RP_M_PEAK);
+	rp_report_csv_error(job, row->own, RP_M_LEAKED);
 	rp_out_text(o, "\n");
 }
 
@@ -102,23 +106,32 @@ static void cell(struct rp_out *o, const char *text)
 	rp_out_text(o, text);
 }
 
-static void text_head(struct rp_out *o, enum rp_metric metric)
+static void text_head(const struct rp_report_job *job)
 {
+	struct rp_out *o = job->out;
+
 	cell(o, "self");
+	if (rp_report_is_estimate(job, job->metric))
+		cell(o, "+-");
 	cell(o, "share");
 	cell(o, "total");
-	cell(o, metric == RP_M_CALLS ? "cpu" : "calls");
+	cell(o, job->metric == RP_M_CALLS ? "cpu" : "calls");
 	rp_out_text(o, "  what\n");
 }
 
-static void text_figures(struct rp_out *o, enum rp_metric metric, int64_t value, int64_t whole, const int64_t *self, const int64_t *total)
+/* ranked: what the row is ranked by, self or own. */
+static void text_figures(const struct rp_report_job *job, int64_t whole, const int64_t *ranked, const int64_t *self, const int64_t *total)
 {
+	struct rp_out *o = job->out;
+	enum rp_metric metric = job->metric;
 	char text[RP_UNIT_BYTES];
 
-	cell(o, rp_unit_metric(text, metric, value));
-	cell(o, rp_unit_share(text, value, whole));
+	cell(o, rp_unit_metric(text, metric, ranked[metric]));
+	if (rp_report_is_estimate(job, metric))
+		cell(o, rp_unit_metric(text, metric, rp_report_error(job, ranked, metric)));
+	cell(o, rp_unit_share(text, ranked[metric], whole));
 	cell(o, rp_unit_metric(text, metric, total[metric]));
-	cell(o, metric == RP_M_CALLS ? rp_unit_ns(text, self[RP_M_CPU]) : rp_unit_count(text, self[RP_M_CALLS]));
+	cell(o, rp_report_cell(job, text, self, metric == RP_M_CALLS ? RP_M_CPU : RP_M_CALLS));
 	rp_out_text(o, "  ");
 }
 
@@ -130,7 +143,7 @@ static void text_row(const struct rp_report_job *job, const struct rp_row *row, 
 	char text[RP_NAME_BYTES];
 	size_t width = job->options->width > 60 ? (size_t)job->options->width - 42 : 58;
 
-	text_figures(o, job->metric, row->key, whole, row->self, row->total);
+	text_figures(job, whole, rp_row_ranked(row, job->metric), row->self, row->total);
 	if (by == RP_BY_FUNCTION || by == RP_BY_LINE) {
 		const char *name = rp_report_frame_name(job, row->frame, text);
 		size_t used = rp_out_safe(o, name, strlen(name), width / 2);
@@ -168,6 +181,17 @@ static int64_t whole_of(const struct rp_result *r, enum rp_metric metric)
 	return sum;
 }
 
+static void csv_head(const struct rp_report_job *job)
+{
+	rp_out_text(job->out, "function,file,line,module,kind,inlined,calls,self_cpu_s,total_cpu_s,self_wall_s,total_wall_s,"
+			      "allocations,allocated_bytes,peak_bytes,leaked_bytes");
+	if (rp_report_is_estimate(job, RP_M_CPU))
+		rp_out_text(job->out, ",self_cpu_s_error,total_cpu_s_error");
+	if (rp_report_is_estimate(job, RP_M_ALLOCATED))
+		rp_out_text(job->out, ",allocations_error,allocated_bytes_error,peak_bytes_error,leaked_bytes_error");
+	rp_out_text(job->out, "\n");
+}
+
 static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by, const char *word)
 {
 	struct rp_row *rows;
@@ -182,10 +206,9 @@ static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by, con
 	if (job->options->format == RP_FORMAT_JSON)
 		start_json(job, &j, word, n);
 	else if (job->options->format == RP_FORMAT_CSV)
-		rp_out_text(job->out, "function,file,line,module,kind,inlined,calls,self_cpu_s,total_cpu_s,self_wall_s,total_wall_s,"
-				      "allocations,allocated_bytes,peak_bytes,leaked_bytes\n");
+		csv_head(job);
 	else
-		text_head(job->out, job->metric);
+		text_head(job);
 	for (uint32_t i = 0; i < shown; i++) {
 		if (job->options->format == RP_FORMAT_JSON)
 			json_row(job, &j, &rows[i], by);
@@ -239,7 +262,7 @@ static void json_thread(const struct rp_report_job *job, struct rp_json *j, cons
 	rp_json_kseconds(j, "alive_s", t->wall_s);
 	rp_json_kint(j, "lost_events", (int64_t)t->lost_events);
 	rp_json_kint(j, "lost_blocks", (int64_t)t->lost_blocks);
-	metric_keys(j, t->m, t->m, t->m);
+	metric_keys(job, j, t->m, t->m, t->m);
 	rp_json_close(j, '}');
 }
 
@@ -247,7 +270,7 @@ static void text_thread(const struct rp_report_job *job, const struct rp_thread_
 {
 	const struct rp_result *r = job->result;
 
-	text_figures(job->out, job->metric, t->m[job->metric], whole, t->m, t->m);
+	text_figures(job, whole, t->m, t->m, t->m);
 	if (t->n_threads > 1)
 		rp_out_format(job->out, "%u further threads", t->n_threads);
 	else if (rp_strpool_len(&r->strings, t->name))
@@ -277,7 +300,7 @@ static int table_of_threads(const struct rp_report_job *job)
 	if (job->options->format == RP_FORMAT_JSON)
 		start_json(job, &j, "thread", r->n_threads);
 	else
-		text_head(job->out, job->metric);
+		text_head(job);
 	for (uint32_t i = 0; i < shown; i++) {
 		if (job->options->format == RP_FORMAT_JSON)
 			json_thread(job, &j, &r->threads[order[i].place]);

@@ -15,19 +15,19 @@ static int is_shown(const struct rp_report_job *job, const struct rp_walk *w, ui
 	return share <= 0 || place == 0 || (part > 0 && (double)part >= share * (double)whole);
 }
 
-static void metrics_json(struct rp_json *j, const int64_t *m)
+static void metrics_json(const struct rp_report_job *job, struct rp_json *j, const int64_t *m)
 {
 	rp_json_open(j, '{');
-	rp_json_kns(j, "cpu_s", m[RP_M_CPU]);
-	rp_json_kns(j, "wall_s", m[RP_M_WALL]);
-	rp_json_kns(j, "gil_wait_s", m[RP_M_GIL_WAIT]);
-	rp_json_kint(j, "calls", m[RP_M_CALLS]);
-	rp_json_kint(j, "allocated_bytes", m[RP_M_ALLOCATED]);
-	rp_json_kint(j, "allocations", m[RP_M_ALLOCATIONS]);
-	rp_json_kint(j, "peak_bytes", m[RP_M_PEAK]);
-	rp_json_kint(j, "leaked_bytes", m[RP_M_LEAKED]);
-	rp_json_kint(j, "temporary_bytes", m[RP_M_TEMPORARY]);
-	rp_json_kint(j, "samples", m[RP_M_SAMPLES]);
+	rp_report_figure(job, j, "cpu_s", m, RP_M_CPU);
+	rp_report_figure(job, j, "wall_s", m, RP_M_WALL);
+	rp_report_figure(job, j, "gil_wait_s", m, RP_M_GIL_WAIT);
+	rp_report_figure(job, j, "calls", m, RP_M_CALLS);
+	rp_report_figure(job, j, "allocated_bytes", m, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "allocations", m, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "peak_bytes", m, RP_M_PEAK);
+	rp_report_figure(job, j, "leaked_bytes", m, RP_M_LEAKED);
+	rp_report_figure(job, j, "temporary_bytes", m, RP_M_TEMPORARY);
+	rp_report_figure(job, j, "samples", m, RP_M_SAMPLES);
 	rp_json_close(j, '}');
 }
 
@@ -67,9 +67,9 @@ static void json_node(const struct rp_report_job *job, struct rp_json *j, const 
 	rp_json_kint(j, "depth", w->depth[place]);
 	rp_report_frame_keys(job, j, r->nodes[node].frame, r->frames[r->nodes[node].frame].line);
 	rp_json_key(j, "self");
-	metrics_json(j, r->nodes[node].m);
+	metrics_json(job, j, r->nodes[node].m);
 	rp_json_key(j, "total");
-	metrics_json(j, w->total[node]);
+	metrics_json(job, j, w->total[node]);
 	if (folded)
 		rp_json_kint(j, "folded", folded);
 	rp_json_close(j, '}');

@@ -206,6 +206,12 @@ static inline void tw_code(struct tw *w, uint32_t id, const char *name, const ch
 	TW_DEF(w, rp_def_put_code(w->defs_at, w->defs_end, id, line, 0, tw_str(name), tw_str(file), tw_str("mod"), linetable));
 }
 
+/* Without a location table. */
+static inline void tw_code_flags(struct tw *w, uint32_t id, const char *name, const char *file, uint32_t line, uint32_t flags)
+{
+	TW_DEF(w, rp_def_put_code(w->defs_at, w->defs_end, id, line, flags, tw_str(name), tw_str(file), tw_str("mod"), RP_STR("")));
+}
+
 static inline void tw_symbol(struct tw *w, uint64_t address, const char *function, const char *file, uint32_t line)
 {
 	struct rp_symbol_frame frame = { tw_str(function), tw_str(file), line };

@@ -1,0 +1,89 @@
+/* Estimates from samples: what a sampled allocation stands for and how far off it may be; CPU time of a thread whose calls are not seen,
+ * by the nodes of its stack tree. */
+#include <math.h>
+
+#include "../harness.h"
+#include "../report_reader.h"
+#include "../trace_writer.h"
+
+#define PERIOD 1000
+#define PYTHON(code, line) (RP_NODE_PYTHON | (uint64_t)(code) << 16 | (line))
+
+static void put_nodes(struct tw_thread *t, uint64_t parent, uint64_t first, const uint64_t *keys, uint32_t n)
+{
+	tw_put(t, tw_word0(t, RP_EV_MORE, 0, RP_MORE_NODES | (uint64_t)(n + 2) << 8, 3 + n));
+	tw_put(t, parent);
+	tw_put(t, first);
+	for (uint32_t i = 0; i < n; i++)
+		tw_put(t, keys[i]);
+}
+
+static void put_sample(struct tw_thread *t, uint64_t dt, uint64_t node)
+{
+	tw_put(t, tw_word0(t, RP_EV_SAMPLE, dt, (uint64_t)RP_SAMPLE_TREE << 16, 2));
+	tw_put(t, node);
+}
+
+static void write_trace(void)
+{
+	struct tw w;
+	const uint64_t outer[] = { PYTHON(1, 4), PYTHON(2, 1), 0x1000 }, other[] = { PYTHON(3, 0) };
+
+	tw_open(&w, "sampled.rprof");
+	tw_clock(&w);
+	tw_meta(&w, "stacks", "tree");
+	for (uint32_t code = 1; code <= 3; code++)
+		tw_code_flags(&w, code, code == 1 ? "a" : code == 2 ? "b" : "c", "/x/a.py", 10 * code, RP_CODE_LINES);
+	tw_symbol(&w, 0x1000, "grow", "grow.cc", 7);
+	struct tw_thread *t = tw_thread(&w, 1), *u = tw_thread(&w, 2);
+	tw_cpu(t, 0, 0);
+	put_nodes(t, 0, 1, outer, 3); /* 1: a, 2: a b, 3: a b grow */
+	put_nodes(t, 1, 4, other, 1); /* 4: a c */
+	put_sample(t, 300, 3);
+	put_sample(t, 200, 4);
+	tw_more(t, 0, RP_MORE_PERIOD, PERIOD, 0, 1);
+	tw_alloc(t, 0, 16, 501, 0, 3);
+	tw_alloc(t, 0, 32, 501, 0, 4);
+	tw_free(t, 0, 16);
+	put_sample(t, 400, 2);
+	tw_more(t, 100, RP_MORE_THREAD_END, 0, 0, 0); /* after the last sample: counts there */
+	tw_cpu(u, 0, 0);
+	tw_more(u, 50, RP_MORE_THREAD_END, 0, 0, 0); /* no sample at all */
+	tw_close(&w, RP_STATE_COMPLETE);
+}
+
+int main(void)
+{
+	double weight = 1 / (1 - exp(-501.0 / PERIOD)), bytes = 501 * weight;
+	double deviation = 501 * sqrt(weight * (weight - 1));
+
+	write_trace();
+	const char *json = rr_report("sampled.rprof", "stats", NULL);
+	CHECK_INT(rr_number(json, "allocated_bytes"), 2 * lround(bytes));
+	CHECK_INT(rr_number(json, "allocations"), 2 * lround(weight));
+	CHECK_INT(rr_number(json, "leaked_bytes"), lround(bytes));
+	CHECK_INT(rr_number(json, "peak_bytes"), 2 * lround(bytes));
+	CHECK_INT(rr_number(json, "cpu_s") * 1e9 + 0.5, 1050);
+	CHECK(rr_number(json, "allocated_bytes_error") > 1.96 * sqrt(2) * deviation);
+	CHECK(rr_number(json, "allocated_bytes_error") < 4 * sqrt(2) * deviation);
+
+	json = rr_report("sampled.rprof", "table", NULL);
+	CHECK_INT(rr_number(rr_row(json, "b"), "self_cpu_s") * 1e9 + 0.5, 500);
+	CHECK_INT(rr_number(rr_row(json, "b"), "total_cpu_s") * 1e9 + 0.5, 800);
+	CHECK_INT(rr_number(rr_row(json, "grow"), "self_cpu_s") * 1e9 + 0.5, 300);
+	CHECK_INT(rr_number(rr_row(json, "c"), "self_cpu_s") * 1e9 + 0.5, 200);
+	CHECK_INT(rr_number(rr_row(json, "a"), "total_cpu_s") * 1e9 + 0.5, 1000);
+	CHECK_INT(rr_number(rr_row(json, "[not sampled]"), "self_cpu_s") * 1e9 + 0.5, 50);
+	CHECK(!strncmp(rr_find(rr_row(json, "a"), "calls"), "null", 4));
+	CHECK(!strncmp(rr_find(rr_row(json, "a"), "self_wall_s"), "null", 4));
+	CHECK_INT(rr_number(rr_row(json, "grow"), "allocated_bytes"), lround(bytes));
+	CHECK(rr_number(rr_row(json, "grow"), "allocated_bytes_error") > 1.96 * deviation);
+	CHECK_INT(rr_number(rr_row(json, "c"), "leaked_bytes"), lround(bytes));
+
+	struct rp_report_options by_line = RP_REPORT_OPTIONS_INIT;
+	by_line.format = RP_FORMAT_JSON;
+	by_line.by = "line";
+	json = rr_report("sampled.rprof", "table", &by_line);
+	CHECK_INT(rr_number(rr_row(json, "b"), "line"), 21); /* its first line and one */
+	return 0;
+}
