@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "probe/probe.h"
 #include "session/session.h"
 
 /* More labels than this on one region are a mistake, and would not fit a definition. */
@@ -310,6 +311,35 @@ static PyObject *thread_name(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+/* Python code of ours that CPython calls among the program's own: the program's trace and profile functions do not see it. */
+static PyObject *call_unseen(PyObject *module, PyObject *function)
+{
+	(void)module;
+	PyThreadState *ts = PyThreadState_Get();
+	PyThreadState_EnterTracing(ts);
+	PyObject *result = PyObject_CallNoArgs(function);
+	PyThreadState_LeaveTracing(ts);
+	return result;
+}
+
+/* ---- the program of `rubinprof run` ---- */
+
+static PyObject *run_program(PyObject *module, PyObject *args)
+{
+	(void)module;
+	static const char *const kinds[] = { [RP_PROGRAM_FILE] = "file", [RP_PROGRAM_CODE] = "code", [RP_PROGRAM_MODULE] = "module",
+					     [RP_PROGRAM_DIRECTORY] = "directory" };
+	const char *kind;
+	PyObject *bytes;
+	if (!PyArg_ParseTuple(args, "sO&:run_program", &kind, PyUnicode_FSConverter, &bytes))
+		return NULL;
+	for (size_t i = 0; i < RP_COUNT_OF(kinds); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			rp_program_run((enum rp_program)i, PyBytes_AS_STRING(bytes));
+	Py_DECREF(bytes);
+	return PyErr_Format(PyExc_ValueError, "no such kind of program: %s", kind);
+}
+
 /* ---- fork and exit ---- */
 
 static PyObject *capture_forked(PyObject *module, PyObject *ignored)
@@ -469,6 +499,9 @@ static PyMethodDef methods[] = {
 	{ "forked", capture_forked, METH_NOARGS,
 	  "None, or in a child of a traced process that has not gone on yet: whether it should." },
 	{ "go_on_in_child", go_on_in_child, METH_VARARGS, "go_on_in_child(path or None, meta=None)" },
+	{ "call_unseen", call_unseen, METH_O, "call_unseen(function): calls it without sys.settrace and sys.setprofile seeing it." },
+	{ "run_program", run_program, METH_VARARGS,
+	  "run_program('file' | 'code' | 'module' | 'directory', what): runs it as the interpreter would, and ends the process." },
 	{ "_exit", WITH_KEYWORDS(capture_exit), METH_VARARGS | METH_KEYWORDS, exit_doc },
 	{ "fork", capture_fork, METH_VARARGS, "fork() -> process id, 0 in the child" },
 	{ "forkpty", capture_forkpty, METH_VARARGS, "forkpty() -> (process id, master descriptor)" },

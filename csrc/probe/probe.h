@@ -24,6 +24,14 @@ uint32_t rp_frames_lasti(struct rp_thread *t);
 /* The same without popping or emitting: for signal handlers. */
 uint32_t rp_frames_lasti_signal(const struct rp_thread *t);
 
+/* ---- program.c: a program in place of the command that was to run it ---- */
+
+enum rp_program { RP_PROGRAM_FILE, RP_PROGRAM_CODE, RP_PROGRAM_MODULE, RP_PROGRAM_DIRECTORY };
+/* Runs `what` (a path, "-" for the standard input; Python source; a module; the module in the directory sys.path[0]) in the module
+ * __main__ as the interpreter runs its argument, with no Python frame below it, and ends the process as the interpreter does: Python's
+ * shutdown, exit status, death by SIGINT. sys.argv, sys.path[0] and __main__ are set already. Main thread, GIL. */
+_Noreturn void rp_program_run(enum rp_program kind, const char *what);
+
 /* ---- module_map.c: loaded objects; defines MODULE and UNLOAD ---- */
 
 /* Scans once and again after each dlopen/dlclose (alloc hooks call rp_modules_refresh). No GIL needed. */

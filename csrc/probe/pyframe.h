@@ -11,6 +11,8 @@
  *   rp_pyframe_is_generator(f), rp_pyframe_is_suspended(f)   a generator's or coroutine's frame; and whether it is suspended now
  *   rp_pyframe_c_recursion(ts), RP_PYFRAME_C_UNITS   pointer to the counter of C recursion left, NULL where there is none; and what
  *                            a call of CPython's evaluator takes off it
+ *   rp_pyframe_forget_below(ts)   from here on the thread runs no Python frame, and none counts for the recursion limits. For good: the C
+ *                            functions that run the forgotten ones must not be returned to
  *   rp_code_extra(code), rp_code_extra_init(), rp_code_extra_set(code, value)   a number of ours kept with a code object
  *
  * Thread rules: of a thread's own frames, by that thread, with or without the GIL (own frames change only by own hand); of

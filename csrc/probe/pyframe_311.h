@@ -53,3 +53,9 @@ RP_INLINE int *rp_pyframe_c_recursion(PyThreadState *ts)
 }
 
 #define RP_PYFRAME_C_UNITS 0
+
+RP_INLINE void rp_pyframe_forget_below(PyThreadState *ts)
+{
+	ts->cframe->current_frame = NULL;
+	ts->recursion_remaining = ts->recursion_limit;
+}

@@ -57,3 +57,10 @@ RP_INLINE int *rp_pyframe_c_recursion(PyThreadState *ts)
 
 /* PY_EVAL_C_STACK_UNITS of ceval.c: what an evaluator call takes off the counter. */
 #define RP_PYFRAME_C_UNITS 2
+
+RP_INLINE void rp_pyframe_forget_below(PyThreadState *ts)
+{
+	ts->cframe->current_frame = NULL;
+	ts->py_recursion_remaining = ts->py_recursion_limit;
+	ts->c_recursion_remaining = C_RECURSION_LIMIT;
+}

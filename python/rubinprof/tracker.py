@@ -1,6 +1,7 @@
 """Turns tracing of this process on and off."""
 
 import atexit
+import functools
 import importlib.util
 import os
 import re
@@ -139,7 +140,7 @@ class Tracker:
         self._path = self._start_into_new_file()
         self._is_outermost = True
         _outermost = self
-        atexit.register(self.stop)
+        atexit.register(_capture.call_unseen, self.stop)
         _watch_forks()
         _put_stand_ins()
         return self
@@ -152,7 +153,7 @@ class Tracker:
         self._is_outermost = False
         _outermost = None
         _remove_stand_ins()
-        atexit.unregister(self.stop)
+        atexit.unregister(_capture.call_unseen)
         if _capture.active():
             _name_threads()
             _capture.stop()
@@ -271,7 +272,7 @@ def _watch_forks():
     global _fork_is_watched
     if not _fork_is_watched:
         _fork_is_watched = True
-        os.register_at_fork(after_in_child=_after_fork_in_child)
+        os.register_at_fork(after_in_child=functools.partial(_capture.call_unseen, _after_fork_in_child))
 
 
 def _after_fork_in_child():
@@ -301,10 +302,13 @@ def _put_stand_ins():
     for name in _STAND_INS:
         _replaced[name] = getattr(os, name)
         setattr(os, name, getattr(_capture, name))
+        if _replaced[name] in os.supports_fd:  # os.execve; none is in the other sets of this kind
+            os.supports_fd.add(getattr(_capture, name))
 
 
 def _remove_stand_ins():
     for name, original in _replaced.items():
+        os.supports_fd.discard(getattr(_capture, name))
         if getattr(os, name) is getattr(_capture, name):
             setattr(os, name, original)
     _replaced.clear()

@@ -17,7 +17,9 @@ PROGRAM = """
 import atexit, os, signal, sys, threading
 print(sys.argv, __name__, __package__, __spec__ and __spec__.name, os.path.basename(__file__), sys.path[0])
 print(sys.modules["__main__"].__dict__ is globals(), sorted(name for name in globals() if name.startswith("__")))
-atexit.register(print, "atexit")
+atexit.register(lambda: print("atexit", "__file__" in globals(), sys._getframe().f_back))
+below = sys._getframe().f_back
+print(below and below.f_code.co_name, sys.orig_argv[-1], len(sys.orig_argv))
 
 def fail():
     raise ValueError("deliberate")
@@ -38,6 +40,12 @@ def hook(kind, error, traceback):
 def late():
     threading.Timer(0.05, print, ["late thread"]).start()
 
+class Dies:
+    def __init__(self, n):
+        self.n = n
+    def __del__(self):
+        os.write(1, f"dies {self.n} {sys is None} {sorted(globals())[-3:]}\\n".encode())
+
 ends = {
     "nothing": lambda: None,
     "exit_0": lambda: sys.exit(),
@@ -48,6 +56,8 @@ ends = {
     "chain": chain,
     "shy": lambda: (_ for _ in ()).throw(Shy()),
     "interrupt": lambda: signal.raise_signal(signal.SIGINT),
+    "interrupt_hooked": lambda: (setattr(sys, "excepthook", hook), signal.raise_signal(signal.SIGINT)),
+    "traced_end": lambda: (setattr(sys, "displayhook", None), sys.setprofile(lambda frame, event, arg: os.write(1, f"{event} {frame.f_code.co_name}\\n".encode()))),
     "own_hook": lambda: (setattr(sys, "excepthook", hook), fail()),
     "os_exit": lambda: os._exit(9),
     "term": lambda: os.kill(os.getpid(), signal.SIGTERM),
@@ -57,6 +67,7 @@ ends = {
     "recursion": lambda: (lambda f: f(f))(lambda f: f(f)),
     "exec": lambda: (sys.stdout.flush(), os.execv(sys.executable, [sys.executable, "-c", "print('another')"])),
     "closed_stdout": lambda: os.close(1),
+    "del_at_end": lambda: globals().update(dies=[Dies(n) for n in range(3)], _first=Dies(3)),
     "nested_exit": lambda: exec("raise SystemExit(5)"),
 }
 sys.stdout.flush()
@@ -87,8 +98,6 @@ def is_complete(path):
 def test_a_script_ends_as_untraced(tmp_path, end):
     (tmp_path / "program.py").write_text(PROGRAM)
     plain, traced, traces = both(tmp_path, ["program.py", end, "--an-option"])
-    if end == "recursion":  # the frames of rubinprof below the program are part of the limit
-        plain, traced = ((status, out, re.sub(r"repeated \d+ more", "repeated", err)) for status, out, err in (plain, traced))
     assert traced == plain
     assert len(traces) == 1
     assert is_complete(traces[0]) == (end not in KILLED)
@@ -199,3 +208,23 @@ def test_the_trace_file_keeps_its_name_when_asked_to_replace(tmp_path):
     command.insert(4, "--force")
     assert subprocess.run(command, cwd=tmp_path).returncode == 0
     assert os.listdir(tmp_path) == ["x.rprof"]
+
+
+def test_other_ways_to_name_a_program(tmp_path):
+    import py_compile
+
+    (tmp_path / "program.py").write_text("import sys; print(__name__, __file__, sys.argv, sys.path[0], sys.orig_argv[1:], __loader__)")
+    py_compile.compile(tmp_path / "program.py", tmp_path / "program.pyc")
+    (tmp_path / "stops.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    (tmp_path / "empty").mkdir()
+    for args in (["program.pyc", "x"], ["-", "x"], ["-m", "stops"], ["empty"], ["stops.py", "-c"], ["-P", "program.py"]):
+        options = [word for word in args if word == "-P"]
+        words = [word for word in args if word != "-P"]
+        results = []
+        for prefix in ([], ["-m", "rubinprof", "run", "-o", tmp_path]):
+            done = subprocess.run([sys.executable, *options, *prefix, *words], cwd=tmp_path, capture_output=True,
+                                  text=True, input="import sys; print(__file__, sys.argv, sys.path[0], 1 / 0)\n", timeout=60)  # fmt: skip
+            results.append((done.returncode, done.stdout, re.sub("0x[0-9a-f]*", "0x", done.stderr)))
+        plain, traced = results
+        assert re.sub(" at 0x[0-9a-f]*", "", traced[1]) == re.sub(" at 0x[0-9a-f]*", "", plain[1])
+        assert traced == (plain[0], traced[1], plain[2])

@@ -120,6 +120,9 @@ def test_what_tracing_replaces_is_put_back(tmp_path):
         for _ in range(2):
             with rubinprof.Tracker():
                 assert os._exit is not posix._exit
+                assert os.execve in os.supports_fd
+                before = len(os.supports_fd)
+        assert len(os.supports_fd) == before - 1
         for name in ("_exit", "fork", "forkpty", "execv", "execve"):
             assert getattr(os, name) is getattr(posix, name)
         """,

@@ -1,14 +1,15 @@
 """rubinprof run: runs a program traced, as the interpreter would have run it.
 
 The program must not notice: sys.argv, sys.path[0], the module __main__, its exit status, tracebacks and signals
-are what plain Python gives it.
+are what plain Python gives it. So it is run by what the interpreter itself uses (csrc/probe/program.c), with none of our frames
+below it, and the process ends there.
 """
 
 import argparse
+import atexit
 import builtins
 import importlib.machinery
 import os
-import runpy
 import sys
 import types
 import zipimport
@@ -74,38 +75,21 @@ def run(args):
         overwrite=args.force,
         store_command=not args.no_command,
     )
-    try:
-        program.prepare()
-    except _CannotRun as reason:
+    if reason := program.reason_not_to_run():
         print(f"rubinprof: {reason}", file=sys.stderr)
         return EXIT_BAD_USE
-    except Exception as error:  # a syntax error: said as Python says it
-        return _report(error)
+    program.become_main()
+    if program.kind == "module":  # before the tracer registers its end, so after it
+        atexit.register(_remove_trace_of_nothing, tracker, os.getpid())
     try:
         tracker.start()
     except (RubinprofError, OSError) as error:
         print(f"rubinprof: {error}", file=sys.stderr)
         return EXIT_BAD_USE
-    # The tracer stops at exit, after what the program registers there itself.
-    try:
-        program.run()
-    except SystemExit:
-        if not program.has_begun():  # no module of that name: a trace of nothing
-            tracker.stop()
-            os.unlink(tracker.path)
-        raise
-    except KeyboardInterrupt as interrupt:
-        _report(interrupt)
-        # Python then dies by SIGINT, once everything is put away. The traceback was shown above.
-        sys.excepthook = lambda *ignored: None
-        raise
-    except BaseException as error:
-        sys.exit(_report(error))
-    return 0
+    # The tracer stops at exit, after what the program registers there itself. Nothing here may hold on to __main__.
+    from rubinprof import _capture
 
-
-class _CannotRun(Exception):
-    """There is no program of that name; str() is a sentence."""
+    _capture.run_program(program.kind, program.target)
 
 
 def _choose_program(args):
@@ -129,111 +113,104 @@ def _is_zip(path):
     return True
 
 
+def _remove_trace_of_nothing(tracker, pid):
+    """There was no module of that name: __main__ is as it was made."""
+    if os.getpid() == pid and not sys.modules["__main__"].__dict__.keys() - _new_main().__dict__.keys():
+        os.unlink(tracker.path)
+
+
+def _new_main():
+    main = types.ModuleType("__main__")
+    main.__dict__.update(__builtins__=builtins, __annotations__={}, __loader__=importlib.machinery.BuiltinImporter)
+    return main
+
+
 class _Program:
-    """What is run, and the module __main__ it runs in."""
+    """What is run: of a `kind` that _capture.run_program knows, and a `target`."""
 
     def __init__(self, argv):
         self.target, self.args = argv[0], argv[1:]
-        self.main = types.ModuleType("__main__")
-        self.main.__dict__.update(__builtins__=builtins, __annotations__={})
+        self.name = os.path.basename(os.path.normpath(self.target))
 
-    def _become_main(self, argv0, path0):
-        sys.argv[:] = [argv0, *self.args]
-        sys.modules["__main__"] = self.main
+    argv0 = property(lambda self: self.target)
+    words = property(lambda self: [self.target])  # as they would follow `python`
+
+    def reason_not_to_run(self):
+        return None
+
+    def become_main(self):
+        """Makes the process look as if plain Python had been asked for the program."""
+        launcher = len(sys.orig_argv) - len(sys.argv) + 1  # the interpreter, its options, and what it ran: us
+        launcher -= 2 if sys.orig_argv[launcher - 2] == "-m" else 1
+        sys.orig_argv[:] = [*sys.orig_argv[:launcher], *self.words, *self.args]
+        sys.argv[:] = [self.argv0, *self.args]
+        sys.modules["__main__"] = _new_main()
         if not sys.flags.safe_path:
-            sys.path[0] = path0
-
-    def has_begun(self):
-        return True
-
-
-class _Package(_Program):
-    """What `python -m` would run, by the function that does it there: tracebacks show it."""
-
-    def has_begun(self):
-        return self.main.__spec__ is not None  # set before the first line runs
+            sys.path[0] = self.path0()
 
 
 class _Code(_Program):
-    name = "c"
+    kind = "code"
+    argv0 = "-c"
+    words = property(lambda self: ["-c", self.target])
 
-    def prepare(self):
-        self._become_main("-c", "")
-        self.main.__dict__.update(__loader__=importlib.machinery.BuiltinImporter, __spec__=None)
-        self.code = compile(self.target, "<string>", "exec", dont_inherit=True)
-        if sys.version_info >= (3, 13):  # whose tracebacks show the lines of -c
-            import linecache
+    def __init__(self, argv):
+        super().__init__(argv)
+        self.name = "c"
 
-            key = self.code if hasattr(linecache, "_interactive_cache") else "<string>"  # changed in 3.13.1
-            linecache._register_code(key, self.target, "<string>")
-
-    def run(self):
-        exec(self.code, self.main.__dict__)
+    def path0(self):
+        return ""
 
 
-class _Module(_Package):
-    @property
-    def name(self):
-        return self.target
+class _Module(_Program):
+    kind = "module"
+    argv0 = "-m"
+    words = property(lambda self: ["-m", self.target])
 
-    def prepare(self):
-        self._become_main("-m", os.getcwd())
+    def __init__(self, argv):
+        super().__init__(argv)
+        self.name = self.target
 
-    def run(self):
-        runpy._run_module_as_main(self.target)
+    def path0(self):
+        return os.getcwd()
 
 
-class _Directory(_Package):
+class _Directory(_Program):
     """A directory or zip file with a __main__.py."""
 
-    @property
-    def name(self):
-        return os.path.basename(os.path.normpath(self.target))
+    kind = "directory"
 
-    def prepare(self):
-        self._become_main(self.target, os.path.abspath(self.target))
+    def become_main(self):
+        super().become_main()
+        # Such a program's path comes first even where that of scripts is not wanted.
+        if sys.flags.safe_path:
+            sys.path.insert(0, self.path0())
+        self.target = "__main__"  # in there
 
-    def run(self):
-        runpy._run_module_as_main("__main__", alter_argv=False)
+    def path0(self):
+        return os.path.abspath(sys.argv[0])
 
 
 class _Script(_Program):
-    @property
-    def name(self):
-        return os.path.basename(os.path.normpath(self.target))
+    kind = "file"
 
-    def prepare(self):
-        path = os.path.abspath(self.target)
+    def __init__(self, argv):
+        super().__init__(argv)
+        if self.target == "-":
+            self.name = "stdin"
+
+    def reason_not_to_run(self):
+        if self.target == "-":
+            return None
         try:
-            with open(path, "rb") as file:
-                source = file.read()
+            open(self.target, "rb").close()
         except OSError as error:
-            raise _CannotRun(f"can't open file {path!r}: {error.strerror}") from None
-        self._become_main(self.target, os.path.dirname(os.path.realpath(path)))
-        loader = importlib.machinery.SourceFileLoader("__main__", path)
-        self.main.__dict__.update(__file__=path, __cached__=None, __loader__=loader, __spec__=None)
-        self.code = compile(source, path, "exec", dont_inherit=True)
+            return f"can't open file {os.path.abspath(self.target)!r}: {error.strerror}"
 
-    def run(self):
-        exec(self.code, self.main.__dict__)
+    def become_main(self):
+        super().become_main()
+        if self.target != "-":
+            self.target = os.path.abspath(self.target)
 
-
-def _report(error):
-    """Shows an exception as the interpreter would, without our own outermost frames; returns the exit status."""
-    traceback = error.__traceback__
-    while traceback and traceback.tb_frame.f_globals.get("__name__") == __name__:
-        traceback = traceback.tb_next
-    error.__traceback__ = traceback
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, traceback
-    if sys.version_info >= (3, 12):
-        sys.last_exc = error
-    try:
-        sys.excepthook(type(error), error, traceback)
-    except SystemExit:
-        raise
-    except BaseException:
-        print("Error in sys.excepthook:", file=sys.stderr)
-        sys.__excepthook__(*sys.exc_info())
-        print("\nOriginal exception was:", file=sys.stderr)
-        sys.__excepthook__(type(error), error, traceback)
-    return 1
+    def path0(self):
+        return "" if self.target == "-" else os.path.dirname(os.path.realpath(self.target))
