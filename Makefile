@@ -14,6 +14,7 @@ help:
 	@echo "make kill     ARGS=1000: that many programs killed at random instants, nothing lost (after make dev)"
 	@echo "make wheels   dist/: wheels for other Linux machines, with their C libraries inside"
 	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
+	@echo "make soak     the suites of CPython, NumPy and others, untraced and traced: the same pass and fail (hours)"
 	@echo "make fuzz, make bench, make clean"
 
 dev:
@@ -48,6 +49,9 @@ fuzz:
 
 kill:
 	@.venv/bin/python tests/fault/kill_runs.py $(ARGS)
+
+soak:
+	@$(newest) tests/soak/soak.py $(ARGS)
 
 bench:
 	@ci/bench.sh $(ARGS)

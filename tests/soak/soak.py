@@ -1,0 +1,234 @@
+"""`make soak`: the suites of others, untraced and under `rubinprof run`, test by test: the same pass and fail.
+
+Words of ARGS choose: `make soak ARGS="--python 3.12 test_signal galsim"`. Without any, everything runs, which takes hours. A test
+counts as different when it is so twice: many of these suites have tests that fail by chance on a busy machine.
+"""
+
+import argparse
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "ci"))
+import environment  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+SECONDS_MAX = 1800  # for one suite; untraced they take less than a fifth of it
+
+# The modules of CPython's own suite, those that have to do with what rubinprof touches first.
+CPYTHON = """
+    test_generators test_coroutines test_sys_settrace test_sys_setprofile test_sys test_threading test_fork1 test_signal
+    test_subprocess test_faulthandler test_multiprocessing_fork test_multiprocessing_forkserver test_multiprocessing_spawn
+    test_concurrent_futures test_asyncio test_gc test_weakref test_exceptions test_context test_descr test_import test_mmap
+    test_ctypes test_os test_posix test_atexit test_traceback test_warnings test_runpy test_cmd_line test_cmd_line_script
+    test_code test_frame test_inspect test_dis test_monitoring test_bdb test_pdb test_profile test_cprofile test_trace
+    test_tracemalloc test_capi test_embed test_interpreters test__xxsubinterpreters test_thread test_threading_local
+    test_threadsignals test_eintr test_select test_selectors test_socket test_queue test_contextlib test_exception_group test_raise
+    test_except_star test_pickle test_zipimport test_importlib test_types test_typing test_dataclasses test_functools
+    test_super test_class test_call test_extcall test_scope test_yield_from test_asyncgen test_with test_list test_dict
+    test_set test_bytes test_bigmem test_array test_memoryview test_buffer test_re test_json test_decimal test_io test_fileio
+    test_tempfile test_shelve test_sqlite3 test_xml_etree test_unittest test_doctest test_logging test_timeit test_time
+    test_resource test_recursion test_dynamic test_opcache test_peepholer test_compile test_ast test_repl test_site
+""".split()  # fmt: skip
+# What needs a screen, the network or gigabytes stays out, on both sides alike.
+RESOURCES = "all,-gui,-audio,-network,-urlfetch,-largefile,-walltime,-decimal,-tzdata"
+
+# Differences that are CPython's own with any evaluator (PEP 523) in place; docs/soak.md says why. Python, suite, test.
+KNOWN = [
+    (r"3\.1[23]\..*", "test_sys_settrace", r".*\.test_20_async_for_loop"),
+]
+
+
+@dataclasses.dataclass
+class Suite:
+    """One run of one suite: words after `python`, in which {xml} is the JUnit file it writes."""
+
+    name: str
+    args: list
+    directory: Path | None = None
+
+
+@dataclasses.dataclass
+class Result:
+    """What one run gave: test to "pass", "fail" or "skip"; how the process ended; seconds."""
+
+    tests: dict
+    status: int
+    seconds: float
+    traces: int
+    tail: str
+
+    def __str__(self):
+        count = {word: sum(got == word for got in self.tests.values()) for word in ("pass", "fail", "skip")}
+        return f"{count['pass']} pass, {count['fail']} fail, {count['skip']} skip, {ended(self.status)}"
+
+
+def ended(status):
+    if status == "timeout":
+        return f"still running after {SECONDS_MAX} s"
+    return f"exit {status}" if status >= 0 else signal.Signals(-status).name
+
+
+def cpython(name):
+    return Suite(name, ["-m", "test", "-u", RESOURCES, "--junit-xml", "{xml}", name])
+
+
+def pytest(name, *args, directory=None):
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", "{xml}", "-o", "junit_logging=no", *args]
+    return Suite(name, words, directory)
+
+
+def packages(sources):
+    """Suites of NumPy and of packages in C++, from what is installed or from source archives unpacked in `sources`."""
+    numpy = ["--pyargs", "numpy", "-m", "not slow", "--tb=no"]
+    return [
+        pytest("numpy", *numpy),
+        pytest("contourpy", "tests", directory=sources / "contourpy"),
+        pytest("galsim", "tests", "-m", "not slow", directory=sources / "galsim"),
+        pytest("treecorr", "tests", directory=sources / "treecorr"),
+        pytest("pybind11", "tests", directory=sources / "pybind11"),
+        pytest("gevent", "--pyargs", "gevent", directory=sources / "gevent"),
+        pytest("greenlet", "--pyargs", "greenlet"),
+    ]
+
+
+def junit(path):
+    """Test to outcome. A name that comes twice (a test run again, subtests) is as bad as its worst."""
+    worst = {"skip": 0, "pass": 1, "fail": 2}
+    tests = {}
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        name = f"{case.get('classname', '')}.{case.get('name', '')}"
+        kinds = {child.tag for child in case}
+        outcome = "fail" if kinds & {"failure", "error"} else "skip" if "skipped" in kinds or case.get("result") == "skipped" else "pass"
+        if worst[outcome] >= worst[tests.get(name, "skip")]:
+            tests[name] = outcome
+    return tests
+
+
+def run(python, suite, options):
+    """Runs a suite; traced when options of `rubinprof run` are given."""
+    with tempfile.TemporaryDirectory(prefix="rubinprof-soak-") as scratch:
+        xml, traces = Path(scratch, "result.xml"), Path(scratch, "traces")
+        traces.mkdir()
+        words = [word.replace("{xml}", str(xml)) for word in suite.args]
+        if options is not None:
+            words = ["-m", "rubinprof", "run", "-o", traces, *options, *words]
+        # A session of its own, so that what a hanging suite leaves behind ends with it.
+        started = time.monotonic()
+        with open(Path(scratch, "log"), "w+b") as log:
+            process = subprocess.Popen(
+                [str(word) for word in [python, *words]], cwd=suite.directory or scratch,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )  # fmt: skip
+            try:
+                status = process.wait(SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                status = "timeout"
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            seconds = time.monotonic() - started
+            log.seek(0)
+            tail = log.read()[-6000:].decode(errors="replace")
+        try:
+            tests = junit(xml)
+        except (OSError, ElementTree.ParseError):
+            tests = {}
+        return Result(tests, status, seconds, len(list(traces.iterdir())), tail)
+
+
+def differences(plain, traced):
+    found = {name: (plain.tests.get(name, "absent"), traced.tests.get(name, "absent"))
+             for name in plain.tests.keys() | traced.tests.keys()}  # fmt: skip
+    found = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    if plain.status != traced.status:
+        found["(the process)"] = (ended(plain.status), ended(traced.status))
+    return found
+
+
+def is_known(version, suite, test):
+    return any(re.fullmatch(v, version) and s == suite and re.fullmatch(t, test) for v, s, t in KNOWN)
+
+
+def unknown(version, suite, found):
+    """What is left when the known differences are taken out, and the exit status that comes of them."""
+    left = {test: pair for test, pair in found.items() if not is_known(version, suite, test)}
+    if left.keys() == {"(the process)"} and len(found) > 1 and "exit" in left["(the process)"][1]:
+        left = {}
+    return left
+
+
+def compare(python, suite, options):
+    """(untraced, traced, what differed twice)."""
+    plain = run(python, suite, None)
+    traced = run(python, suite, options)
+    found = differences(plain, traced)
+    if found:
+        plain, traced = run(python, suite, None), run(python, suite, options)
+        again = differences(plain, traced)
+        found = {name: pair for name, pair in again.items() if name in found}
+    return plain, traced, found
+
+
+def prepare(base, uv, with_packages):
+    env = environment.Environment(environment.VENVS / base.minor, base, uv)
+    env.create()
+    env.install_requirements("tests/requirements.txt", *(["tests/soak/requirements.txt"] if with_packages else []))
+    env.install_rubinprof(editable=False)
+    return env.python
+
+
+def exists(python, name):
+    return subprocess.run([python, "-c", f"import test.{name}"], capture_output=True).returncode == 0
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="suites; all by default")
+    parser.add_argument("--python", action="append", help="minor versions, as 3.12; all by default")
+    parser.add_argument("--options", default="--pymalloc", help="of `rubinprof run` (default: --pymalloc)")
+    parser.add_argument("--sources", type=Path, default=ROOT / "build" / "soak", help="where source archives are unpacked")
+    parser.add_argument("--no-prepare", action="store_true", help="take the environments as they are")
+    return parser.parse_args()
+
+
+def main():
+    args = parse()
+    suites = {suite.name: suite for suite in [*map(cpython, CPYTHON), *packages(args.sources)]}
+    names = args.names or list(suites)
+    for name in names:
+        if name.startswith("test_"):
+            suites.setdefault(name, cpython(name))
+    bad = 0
+    pythons = [base for base in environment.pythons() if not args.python or base.minor in args.python]
+    uv = None if args.no_prepare else environment.fetch_uv(pythons[0])
+    print("| Python | suite | untraced | traced | seconds | traces | different |\n|---|---|---|---|---|---|---|", flush=True)
+    for base in pythons:
+        with_packages = any(not name.startswith("test_") for name in names)
+        python = environment.VENVS / base.minor / "bin" / "python" if args.no_prepare else prepare(base, uv, with_packages)
+        for name in names:
+            suite = suites[name]
+            if name.startswith("test_") and not exists(python, name) or suite.directory and not suite.directory.exists():
+                continue
+            plain, traced, found = compare(python, suite, args.options.split())
+            different = unknown(base.full, suite.name, found)
+            bad += bool(different)
+            same = f"{plain} | the same" if str(plain) == str(traced) else f"{plain} | {traced}"
+            print(f"| {base.full} | {name} | {same} | {plain.seconds:.1f}, {traced.seconds:.1f} | {traced.traces} | {len(different)}{', known: ' + str(len(found) - len(different)) if len(found) > len(different) else ''} |", flush=True)
+            for test, (before, now) in sorted(different.items())[:20]:
+                print(f"    {test}: {before} untraced, {now} traced", flush=True)
+            if different:
+                print("    | " + traced.tail.replace("\n", "\n    | "), flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
