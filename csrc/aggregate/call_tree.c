@@ -11,27 +11,46 @@ static uint64_t node_hash(const void *keys, uint32_t id)
 	return rp_hash_pair(n->key, n->parent);
 }
 
+/* Room for cap nodes, each in a cache line of its own. */
+static int set_room(struct rp_call_tree *t, uint32_t cap)
+{
+	size_t line = sizeof(struct rp_call_node), before = t->nodes ? (size_t)((char *)t->nodes - (char *)t->memory) : 0;
+	char *memory = realloc(t->memory, ((size_t)cap + 1) * line);
+
+	if (!memory)
+		return RP_ENOMEM;
+	size_t now = (line - (uintptr_t)memory % line) % line;
+	if (now != before)
+		memmove(memory + now, memory + before, t->n * line);
+	t->memory = memory;
+	t->nodes = (struct rp_call_node *)(void *)(memory + now);
+	t->cap = cap;
+	return 0;
+}
+
 int rp_call_tree_init(struct rp_call_tree *t)
 {
 	memset(t, 0, sizeof(*t));
-	t->nodes = calloc(NODES_MIN, sizeof(*t->nodes));
-	if (!t->nodes)
+	if (set_room(t, NODES_MIN))
 		return RP_ENOMEM;
-	t->cap = NODES_MIN;
+	t->nodes[0] = (struct rp_call_node){ .key = RP_CALL_KEY_NONE };
 	t->n = 1;
 	return 0;
 }
 
 void rp_call_tree_release(struct rp_call_tree *t)
 {
-	free(t->nodes);
+	free(t->memory);
 	rp_slots_release(&t->slots);
 	memset(t, 0, sizeof(*t));
 }
 
-static void remember(struct rp_call_tree *t, uint32_t parent, uint64_t key, uint32_t child)
+static void remember(struct rp_call_tree *t, uint32_t parent, uint32_t child)
 {
-	t->nodes[parent].last_key = key;
+	uint32_t last = t->nodes[parent].last_child;
+
+	if (last)
+		t->nodes[last].next = child;
 	t->nodes[parent].last_child = child;
 }
 
@@ -42,7 +61,7 @@ uint32_t rp_call_child_find(struct rp_call_tree *t, uint32_t parent, uint64_t ke
 	RP_SLOTS_EACH(&t->slots, hash, id)
 	{
 		if (t->nodes[id].key == key && t->nodes[id].parent == parent) {
-			remember(t, parent, key, id);
+			remember(t, parent, id);
 			return id;
 		}
 	}
@@ -52,16 +71,11 @@ uint32_t rp_call_child_find(struct rp_call_tree *t, uint32_t parent, uint64_t ke
 	}
 	if (rp_slots_reserve(&t->slots, t, node_hash))
 		return UINT32_MAX;
-	if (t->n == t->cap) {
-		struct rp_call_node *nodes = realloc(t->nodes, (size_t)t->cap * 2 * sizeof(*nodes));
-		if (!nodes)
-			return UINT32_MAX;
-		t->nodes = nodes;
-		t->cap *= 2;
-	}
+	if (t->n == t->cap && set_room(t, t->cap * 2))
+		return UINT32_MAX;
 	uint32_t child = t->n++;
 	t->nodes[child] = (struct rp_call_node){ .key = key, .parent = parent };
 	rp_slots_add(&t->slots, hash, child);
-	remember(t, parent, key, child);
+	remember(t, parent, child);
 	return child;
 }

@@ -7,25 +7,29 @@
 
 /* Beyond, new calls count for the caller: a trace cannot make us use more than this. */
 #define RP_CALL_NODES_MAX (1u << 23)
+#define RP_CALL_KEY_NONE UINT64_MAX   /* of node 0: positions have 16 bits */
 #define RP_CODE_LOST UINT32_C(0xffffffff) /* below it stands the time in which events are missing */
 #define RP_CODE_NOT_SAMPLED UINT32_C(0xfffffffe) /* the time of threads that ended before their first sample */
 
+/* One cache line. */
 struct rp_call_node {
-	uint64_t key;      /* lasti << 32 | code */
+	uint64_t key;        /* lasti << 32 | code */
 	uint32_t parent;
 	uint32_t last_child; /* the child taken last, 0: none */
+	uint32_t next;       /* the sibling that was taken after this one the last time, 0: not known */
 	uint32_t touch;      /* timeline.h: at or above floor when it has changed in the current bin, floor + its place there */
-	uint64_t last_key;
 	uint64_t calls;
 	uint64_t wall;
-	int64_t cpu; /* corrections may make it negative for a while */
+	int64_t cpu;         /* corrections may make it negative for a while */
 	uint64_t gil_wait_ns;
-	uint64_t allocs, frees; /* events, for the tool's cost */
-	uint64_t samples;
+	uint64_t cost16;     /* what the tool cost in it, but for calls: ticks x 16 */
 };
+
+RP_STATIC_ASSERT(sizeof(struct rp_call_node) == 64, "a call node is one cache line");
 
 struct rp_call_tree {
 	struct rp_call_node *nodes; /* node 0 is the root; its children are the threads */
+	void *memory;               /* what nodes lie in */
 	uint32_t n, cap;
 	uint32_t floor; /* 0: no timeline is gathered */
 	struct rp_slots slots;
@@ -57,9 +61,15 @@ RP_INLINE uint32_t rp_call_child(struct rp_call_tree *t, uint32_t parent, uint32
 {
 	struct rp_call_node *p = &t->nodes[parent];
 	uint64_t key = rp_call_key(code, lasti);
+	uint32_t last = p->last_child, next = t->nodes[last].next;
 
-	if (RP_LIKELY(p->last_key == key && p->last_child))
-		return p->last_child;
+	/* A call is most often the last one again, or the one that followed it before. Node 0 is no child: its key is no call's. */
+	if (t->nodes[last].key == key)
+		return last;
+	if (t->nodes[next].key == key) {
+		p->last_child = next;
+		return next;
+	}
 	return rp_call_child_find(t, parent, key);
 }
 

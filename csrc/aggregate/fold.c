@@ -149,8 +149,7 @@ static int fold_nodes(struct rp_fold *f)
 	const struct rp_call_tree *tree = &f->replay->tree;
 	const struct rp_tables *tables = f->replay->tables;
 	struct rp_idmap frame_of = RP_IDMAP_INIT; /* code id to frame */
-	double call = (double)tables->cost_call16 / 32, alloc = (double)tables->cost_alloc16 / 16,
-	       release = (double)tables->cost_free16 / 16, sample = (double)tables->cost_sample16 / 16;
+	double call = (double)tables->cost_call16 / 32;
 	double *outside = calloc(tree->n, sizeof(*outside));
 	int rc = outside ? 0 : RP_ENOMEM;
 
@@ -159,8 +158,7 @@ static int fold_nodes(struct rp_fold *f)
 	for (uint32_t i = 0; i < tree->n && !rc; i++) {
 		const struct rp_call_node *n = &tree->nodes[i];
 		struct rp_fold_node *to = &f->nodes[i];
-		double cost = outside[i] + (double)n->calls * call + (double)n->allocs * alloc + (double)n->frees * release +
-			      (double)n->samples * sample;
+		double cost = outside[i] + (double)n->calls * call + (double)n->cost16 / 16;
 		int is_thread = i == 0 || n->parent == 0;
 		memset(to, 0, sizeof(*to));
 		to->m[RP_M_WALL] = rp_fold_ns(f, (double)n->wall - cost);

@@ -135,7 +135,7 @@ static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct 
 			return rc;
 		rp_site_alloc(&r->sites, &r->sites.sites[site], bytes, e->ticks);
 		window_add(r, window, bytes, 1, 0);
-		t->allocs++;
+		t->cost16 += r->cost_alloc16;
 		r->totals.allocations++;
 		r->totals.allocated_bytes += bytes;
 		r->totals.size_histogram[log2_of(bytes)]++;

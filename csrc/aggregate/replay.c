@@ -2,144 +2,15 @@
 
 #include <stdlib.h>
 
-/* ---- time ---- */
-
-static void spread_segments(struct rp_replay *r, struct rp_replay_thread *t, int64_t cpu)
-{
-	int64_t left = cpu;
-
-	for (uint32_t i = 0; i < t->n_segments; i++) {
-		const struct rp_segment *s = &t->segments[i];
-		int64_t part = i + 1 == t->n_segments ? left :
-			       t->segments_wall ? rp_int64((double)cpu * ((double)s->wall / (double)t->segments_wall)) : 0;
-		rp_timeline_touch(r, &r->tree, s->node);
-		r->tree.nodes[s->node].cpu = rp_add(r->tree.nodes[s->node].cpu, part);
-		left = rp_add(left, -part);
-	}
-	t->cpu_total = rp_add(t->cpu_total, cpu);
-	r->cpu_total = rp_add(r->cpu_total, cpu);
-	t->n_segments = 0;
-	t->segments_wall = 0;
-}
-
-static void push_segment(struct rp_replay *r, struct rp_replay_thread *t)
-{
-	if (!t->wall)
-		return;
-	if (t->n_segments && t->segments[t->n_segments - 1].node == t->node) {
-		t->segments[t->n_segments - 1].wall += t->wall;
-		t->segments_wall += t->wall;
-		return;
-	}
-	if (t->n_segments == RP_SEGMENTS_MAX)
-		spread_segments(r, t, (int64_t)t->segments_wall);
-	t->segments[t->n_segments++] = (struct rp_segment){ t->node, t->wall };
-	t->segments_wall += t->wall;
-}
-
-/* CPU time between two readings is shared among what ran in between. (In a tree trace the sample that follows takes it all.) */
-RP_INLINE int spreads(const struct rp_replay *r)
-{
-	return r->periodic && !r->is_tree;
-}
-
-void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t)
-{
-	struct rp_call_node *n = &r->tree.nodes[t->node];
-
-	if (RP_LIKELY(t->on)) {
-		rp_timeline_touch(r, &r->tree, t->node);
-		n->wall += r->is_tree ? 0 : t->wall;
-		n->allocs += t->allocs;
-		n->frees += t->frees;
-	}
-	if (RP_UNLIKELY(spreads(r))) {
-		if (t->on)
-			push_segment(r, t);
-	} else {
-		if (RP_UNLIKELY(r->is_tree))
-			t->pending = rp_add(t->pending, t->on ? t->cpu : 0);
-		else if (RP_LIKELY(t->on))
-			n->cpu = rp_add(n->cpu, t->cpu);
-		t->cpu_total = rp_add(t->cpu_total, t->cpu);
-		r->cpu_total = rp_add(r->cpu_total, t->cpu);
-	}
-	t->wall = 0;
-	t->cpu = 0;
-	t->allocs = t->frees = 0;
-}
-
-/* The node of the time in which events of this thread are missing. */
-static uint32_t lost_node(struct rp_replay *r, struct rp_replay_thread *t)
-{
-	uint32_t node = rp_call_child(&r->tree, t->root, RP_CODE_LOST, RP_LASTI_NONE);
-
-	return node == UINT32_MAX ? t->root : node;
-}
-
-static int64_t cpu_ticks(const struct rp_replay *r, const struct rp_event *e)
-{
-	double ticks = (double)e->size * r->ticks_per_ns;
-
-	return ticks < (double)RP_CPU_TICKS_MAX ? (int64_t)ticks : RP_CPU_TICKS_MAX;
-}
-
-int64_t rp_replay_cpu_since(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e)
-{
-	int64_t delta = cpu_ticks(r, e) - t->cpu_seen;
-
-	return delta > 0 ? delta : 0;
-}
-
-static void on_cpu(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
-{
-	int64_t now = cpu_ticks(r, e), delta = now - t->cpu_seen;
-
-	if (spreads(r)) {
-		rp_replay_flush(r, t);
-		if (t->has_cpu)
-			spread_segments(r, t, delta > 0 ? delta : 0);
-		else
-			spread_segments(r, t, (int64_t)t->segments_wall);
-		t->cpu_seen = now;
-	} else if (!t->has_cpu) {
-		t->cpu_seen = now;
-	} else if (t->cpu_gap) {
-		if (t->on && delta > 0) {
-			uint32_t node = lost_node(r, t);
-			struct rp_call_node *lost = &r->tree.nodes[node];
-			rp_timeline_touch(r, &r->tree, node);
-			lost->cpu = rp_add(lost->cpu, delta);
-		}
-		if (delta > 0) {
-			t->cpu_total = rp_add(t->cpu_total, delta);
-			r->cpu_total = rp_add(r->cpu_total, delta);
-		}
-		t->cpu_seen = now;
-	} else {
-		t->cpu += delta;
-		t->cpu_seen = now;
-	}
-	t->has_cpu = 1;
-	t->cpu_gap = 0;
-}
-
-/* Time passed up to this event. */
-RP_INLINE void pass_time(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+/* Time passes up to this event: returns by how much. */
+RP_INLINE uint64_t pass_time(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	uint64_t dt = RP_LIKELY(e->ticks > t->last_ticks && e->ticks < RP_TICKS_MAX) ? e->ticks - t->last_ticks : 0;
 
 	if (RP_UNLIKELY(t->last_ticks + dt >= t->edge))
 		rp_timeline_cross(r, t, e, t->last_ticks + dt);
 	t->last_ticks += dt;
-	t->wall += dt;
-	if (RP_LIKELY(e->kind != RP_EV_CPU)) {
-		/* In periodic mode cpu_seen stays what the last CPU event said. */
-		if (RP_LIKELY(!r->periodic)) {
-			t->cpu += (int64_t)dt;
-			t->cpu_seen += (int64_t)dt;
-		}
-	}
+	return dt;
 }
 
 /* ---- stack ---- */
@@ -231,7 +102,7 @@ static int on_tree_sample(struct rp_replay *r, struct rp_replay_thread *t, const
 	if (settle_pending(r, t, t->sample_site))
 		return RP_ENOMEM;
 	r->sites.sites[t->sample_site].samples++;
-	r->tree.nodes[n->call].samples++;
+	t->cost16 += r->cost_sample16;
 	return 0;
 }
 
@@ -251,8 +122,7 @@ static int settle_rest(struct rp_replay *r, struct rp_replay_thread *t)
 
 static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	int64_t cpu_now = rp_add(t->cpu_total, r->periodic ? (int64_t)(t->segments_wall + t->wall) : t->cpu);
-	int64_t weight = rp_add(cpu_now, -t->sample_cpu_at);
+	int64_t cpu_now = rp_replay_cpu_now(r, t), weight = rp_add(cpu_now, -t->sample_cpu_at);
 	uint32_t native;
 
 	t->sample_cpu_at = cpu_now;
@@ -274,8 +144,7 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 	rp_site_touch(&r->sites, site);
 	site->samples++;
 	site->sample_cpu = rp_add(site->sample_cpu, weight > 0 ? weight : 0);
-	rp_timeline_touch(r, &r->tree, t->node);
-	r->tree.nodes[t->node].samples++;
+	t->cost16 += r->cost_sample16;
 	return 0;
 }
 
@@ -338,7 +207,7 @@ static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	}
 	if (RP_UNLIKELY(e->allocator == RP_A_RESERVE || e->allocator == RP_A_MPROTECT))
 		return rp_replay_addresses(r, t, e);
-	t->allocs++;
+	t->cost16 += r->cost_alloc16;
 	return rp_replay_alloc(r, t, e);
 }
 
@@ -352,7 +221,7 @@ static void on_free(struct rp_replay *r, struct rp_replay_thread *t, const struc
 {
 	if (RP_UNLIKELY(ignores_free(r)))
 		return;
-	t->frees++;
+	t->cost16 += r->cost_free16;
 	uint64_t count = rp_weighted(1, rp_replay_free(r, t, e->address & RP_LIVE_LOW48));
 	r->totals.deallocations += count;
 	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
@@ -362,7 +231,7 @@ static int on_unmap(struct rp_replay *r, struct rp_replay_thread *t, const struc
 {
 	if (ignores_free(r))
 		return 0;
-	t->frees++;
+	t->cost16 += r->cost_free16;
 	r->totals.deallocations++;
 	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)]++;
 	return rp_replay_unmap(r, e->address & RP_LIVE_LOW48, e->size & RP_LIVE_LOW48);
@@ -374,7 +243,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 {
 	struct rp_replay_thread *t = &r->threads[thread];
 
-	pass_time(r, t, e);
+	uint64_t dt = pass_time(r, t, e);
 	switch (e->kind) {
 	case RP_EV_ENTER:
 		rp_replay_flush(r, t);
@@ -405,7 +274,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 	case RP_EV_CONTEXT:
 		return on_context(r, t, e);
 	case RP_EV_CPU:
-		on_cpu(r, t, e);
+		rp_replay_cpu(r, t, e->size, dt);
 		return 0;
 	case RP_EV_REGION_BEGIN:
 		return rp_replay_region_begin(r, thread, e);
@@ -421,29 +290,14 @@ static void on_gap(struct rp_replay *r, struct rp_replay_thread *t, const struct
 {
 	if (!t->started)
 		return; /* the beginning of the thread is missing: nothing to take time from */
-	rp_replay_flush(r, t);
-	if (e->ticks > t->last_ticks && e->ticks < RP_TICKS_MAX) {
-		uint32_t node = t->node, lost = lost_node(r, t);
-		const struct rp_event unknown = { .kind = RP_EV_CPU }; /* after a gap: says nothing of the CPU */
-		t->cpu_gap = 1;
-		t->node = lost;
-		if (e->ticks >= t->edge)
-			rp_timeline_cross(r, t, &unknown, e->ticks);
-		t->node = node;
-		if (t->on) {
-			rp_timeline_touch(r, &r->tree, lost);
-			r->tree.nodes[lost].wall += e->ticks - t->last_ticks;
-		}
-		t->last_ticks = e->ticks;
-	}
-	t->cpu_gap = 1;
+	rp_replay_time_gap(r, t, e->ticks);
 	t->last_alloc = 0;
 }
 
 static void start_thread(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	t->started = 1;
-	t->first_ticks = t->last_ticks = e->ticks < RP_TICKS_MAX ? e->ticks : RP_TICKS_MAX;
+	t->first_ticks = t->last_ticks = t->since = t->cpu_read_at = e->ticks < RP_TICKS_MAX ? e->ticks : RP_TICKS_MAX;
 	if (!r->has_ticks || t->first_ticks < r->first_ticks)
 		r->first_ticks = t->first_ticks;
 	r->has_ticks = 1;
@@ -467,7 +321,7 @@ static int init_threads(struct rp_replay *r, const struct rp_merge *m)
 		t->edge = r->timeline.n_bins ? 0 : UINT64_MAX;
 		if (rp_stack_nodes_init(t))
 			return RP_ENOMEM;
-		if (spreads(r) && !(t->segments = malloc(RP_SEGMENTS_MAX * sizeof(*t->segments))))
+		if (rp_replay_spreads(r) && !(t->segments = malloc(RP_SEGMENTS_MAX * sizeof(*t->segments))))
 			return RP_ENOMEM;
 	}
 	return 0;
@@ -513,8 +367,7 @@ static int take_totals(struct rp_replay *r, const struct rp_merge *m)
 		rp_replay_flush(r, &r->threads[i]);
 		if (settle_rest(r, &r->threads[i]))
 			return RP_ENOMEM;
-		if (spreads(r))
-			spread_segments(r, &r->threads[i], (int64_t)r->threads[i].segments_wall);
+		rp_replay_time_finish(r, &r->threads[i]);
 	}
 	r->totals.blocks += m->blocks_done;
 	return 0;
@@ -531,6 +384,9 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 	r->is_tree = stacks && !strcmp(stacks, "tree");
 	r->totals.is_cpu_sampled = r->is_tree;
 	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
+	r->cost_alloc16 = tables->cost_alloc16;
+	r->cost_free16 = tables->cost_free16;
+	r->cost_sample16 = tables->cost_sample16;
 	if (!r->timeline.n_bins)
 		r->sites.bin_peak = UINT64_MAX;
 	int rc = rp_call_tree_init(&r->tree);

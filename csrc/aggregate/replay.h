@@ -46,11 +46,12 @@ struct rp_replay_thread {
 	uint64_t edge; /* timeline.h: end of the bin of its last event */
 
 	/* since the node became innermost */
-	uint64_t wall;
-	int64_t cpu;
-	uint32_t allocs, frees;
+	uint64_t since;   /* last_ticks at that time: what passed is the node's wall time, and CPU time but for: */
+	int64_t cpu_more; /* what CPU events told */
+	uint64_t cost16;  /* of allocations, frees and samples */
 
-	int64_t cpu_seen;  /* CPU time at the last event, ticks; what CPU events are compared with */
+	int64_t cpu_read; /* what the last CPU event said, in ticks: CPU events are compared with it */
+	uint64_t cpu_read_at; /* last_ticks at that time */
 	int has_cpu, cpu_gap;
 	int64_t cpu_total; /* flushed, ticks */
 	int64_t sample_cpu_at;
@@ -112,6 +113,7 @@ struct rp_replay {
 	int periodic;
 	int is_tree; /* stacks are named by nodes of a tree; no event tells of calls */
 	double ticks_per_ns;
+	uint64_t cost_alloc16, cost_free16, cost_sample16; /* ticks x 16 */
 	int64_t cpu_total;
 	uint64_t first_ticks, last_ticks;
 	int has_ticks;
@@ -132,10 +134,24 @@ struct rp_replay {
 int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user);
 void rp_replay_release(struct rp_replay *r);
 
-/* CPU time, in ticks, that a CPU event says the thread has used since its event before. replay.c */
-int64_t rp_replay_cpu_since(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e);
-/* Moves what the thread gathered to its node. replay.c */
+/* CPU time between two readings is shared among what ran in between. (In a tree trace the sample that follows takes it all.) */
+RP_INLINE int rp_replay_spreads(const struct rp_replay *r)
+{
+	return r->periodic && !r->is_tree;
+}
+
+/* thread_time.c: moves what the thread gathered to its node. */
 void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t);
+/* A CPU event, after the time up to it has passed: elapsed ticks since the event before. */
+void rp_replay_cpu(struct rp_replay *r, struct rp_replay_thread *t, uint64_t cpu_ns, uint64_t elapsed);
+/* CPU time, in ticks, that a CPU event says the thread has used since its event before; before the time up to it has passed. */
+int64_t rp_replay_cpu_since(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e);
+/* The thread's CPU time up to now, as far as it is known, in ticks. */
+int64_t rp_replay_cpu_now(const struct rp_replay *r, const struct rp_replay_thread *t);
+/* Events are missing up to ticks: that time is nobody's. */
+void rp_replay_time_gap(struct rp_replay *r, struct rp_replay_thread *t, uint64_t ticks);
+/* After the last event. */
+void rp_replay_time_finish(struct rp_replay *r, struct rp_replay_thread *t);
 
 /* memory.c */
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);

@@ -59,8 +59,7 @@ void rp_timeline_note_node(struct rp_replay *r, uint32_t node)
 	}
 	n->touch = r->tree.floor + t->n_touched;
 	t->touched[t->n_touched++] = (struct rp_touched_node){ .node = node, .calls = n->calls, .wall = n->wall, .gil_wait_ns = n->gil_wait_ns,
-							      .allocs = n->allocs, .frees = n->frees, .samples = n->samples,
-							      .cpu = n->cpu };
+							      .cost16 = n->cost16, .cpu = n->cpu };
 }
 
 /* Place of a node among the touched. */
@@ -81,9 +80,7 @@ static void node_figures(const struct rp_replay *r, uint32_t slot, uint64_t call
 	e[RP_E_GIL_WAIT] = (int64_t)(n->gil_wait_ns - b->gil_wait_ns);
 	e[RP_E_CALLS] = (int64_t)(n->calls - b->calls);
 	e[RP_E_CALLS_OUT] = (int64_t)calls_out;
-	e[RP_E_ALLOCS] = (int64_t)(n->allocs - b->allocs);
-	e[RP_E_FREES] = (int64_t)(n->frees - b->frees);
-	e[RP_E_SAMPLES] = (int64_t)(n->samples - b->samples);
+	e[RP_E_COST16] = (int64_t)(n->cost16 - b->cost16);
 }
 
 static void site_figures(const struct rp_replay *r, const struct rp_touched_site *b, int64_t *e)
@@ -590,7 +587,7 @@ int rp_timeline_apply(struct rp_replay *r)
 	apply_counts(r);
 	for (uint32_t i = 0; i < r->tree.n; i++) {
 		struct rp_call_node *n = &r->tree.nodes[i];
-		n->calls = n->wall = n->gil_wait_ns = n->allocs = n->frees = n->samples = 0;
+		n->calls = n->wall = n->gil_wait_ns = n->cost16 = 0;
 		n->cpu = 0;
 	}
 	for (uint32_t i = 0; i < t->n_entries; i++)
@@ -612,9 +609,7 @@ int rp_timeline_apply(struct rp_replay *r)
 			n->cpu = rp_add(n->cpu, e[RP_E_CPU]);
 			n->gil_wait_ns += (uint64_t)e[RP_E_GIL_WAIT];
 			n->calls += (uint64_t)e[RP_E_CALLS];
-			n->allocs += (uint64_t)e[RP_E_ALLOCS];
-			n->frees += (uint64_t)e[RP_E_FREES];
-			n->samples += (uint64_t)e[RP_E_SAMPLES];
+			n->cost16 += (uint64_t)e[RP_E_COST16];
 			r->cpu_total = rp_add(r->cpu_total, e[RP_E_CPU]);
 		} else if (entry->kind == RP_BIN_SITE) {
 			struct rp_site *s = &r->sites.sites[entry->id];

@@ -35,11 +35,9 @@ enum rp_bin_figure {
 	RP_E_GIL_WAIT,
 	RP_E_CALLS,
 	RP_E_CALLS_OUT, /* calls made by it */
-	RP_E_ALLOCS,    /* events, for the tool's cost */
-	RP_E_FREES,
-	/* of call nodes and sites: */
-	RP_E_SAMPLES,
+	RP_E_COST16,    /* rp_call_node.cost16 */
 	/* of sites: */
+	RP_E_SAMPLES,
 	RP_E_WEIGHT, /* CPU that samples gave it, ticks */
 	RP_E_ALLOCATED,
 	RP_E_ALLOCATIONS,
@@ -63,7 +61,7 @@ struct rp_bin_entry {
 
 struct rp_touched_node {
 	uint32_t node;
-	uint64_t calls, wall, gil_wait_ns, allocs, frees, samples;
+	uint64_t calls, wall, gil_wait_ns, cost16;
 	int64_t cpu;
 };
 

@@ -103,9 +103,7 @@ static int64_t signed_ns(const struct rp_fold *f, double ticks)
 static void convert(const struct rp_fold *f, const int64_t *e, int64_t *to)
 {
 	const struct rp_tables *t = f->replay->tables;
-	double cost = ((double)(e[RP_E_CALLS] + e[RP_E_CALLS_OUT]) * (double)t->cost_call16 / 2 +
-		       (double)e[RP_E_ALLOCS] * (double)t->cost_alloc16 + (double)e[RP_E_FREES] * (double)t->cost_free16) /
-		      16;
+	double cost = ((double)(e[RP_E_CALLS] + e[RP_E_CALLS_OUT]) * (double)t->cost_call16 / 2 + (double)e[RP_E_COST16]) / 16;
 
 	to[RP_B_WALL] = signed_ns(f, (double)e[RP_E_WALL] - cost);
 	to[RP_B_CPU] = signed_ns(f, (double)e[RP_E_CPU] - cost);
@@ -124,7 +122,6 @@ static int add_entries(struct placing *p)
 {
 	const struct rp_timeline *t = &p->f->replay->timeline;
 	struct rp_result *r = p->f->result;
-	double sample = (double)p->f->replay->tables->cost_sample16 / 16;
 
 	for (uint32_t i = 0; i < t->n_entries; i++) {
 		const struct rp_bin_entry *e = &t->entries[i];
@@ -135,11 +132,6 @@ static int add_entries(struct placing *p)
 		if (rc)
 			return rc;
 		convert(p->f, e->e, row.m);
-		if (e->kind != RP_BIN_SITE) { /* the samples of a site are those of its node too */
-			int64_t cost = signed_ns(p->f, (double)e->e[RP_E_SAMPLES] * sample);
-			row.m[RP_B_WALL] -= cost;
-			row.m[RP_B_CPU] -= cost;
-		}
 		r->bin_rows[r->n_bin_rows++] = row;
 	}
 	for (uint32_t i = 0; i < t->n_bins; i++) {
