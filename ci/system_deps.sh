@@ -18,6 +18,11 @@ TABLE
     if [ "$for_tests" = yes ]; then
         echo "c++ command g++ gcc-c++"
         echo "chromium browser chromium chromium"
+        # Readers of what `rubinprof export` writes.
+        echo "callgrind_annotate command valgrind valgrind"
+        echo "flamegraph.pl flamegraph libdevel-nytprof-perl flamegraph"
+        echo "go command golang-go golang"
+        echo "npm command npm nodejs-npm"
     fi
     if [ "$for_wheels" = yes ]; then
         echo "m4 command m4 m4"
@@ -59,6 +64,7 @@ have() {
         command) command -v "$1" >/dev/null ;;
         library) command -v pkg-config >/dev/null && pkg-config --exists "$1" ;;
         python) python_has "$1" ;;
+        flamegraph) command -v flamegraph.pl || [ -e /usr/share/perl5/Devel/NYTProf/flamegraph.pl ] ;;
         browser) command -v chromium || command -v chromium-browser || command -v google-chrome ;;
     esac >/dev/null 2>&1
 }

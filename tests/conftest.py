@@ -16,8 +16,14 @@ MARKERS = {
     "slow": "takes more than ten seconds; left out when RUBINPROF_FAST=1",
     "lsst": "runs the Rubin middleware",
     "browser": "drives a headless Chromium",
+    "go": "runs go tool pprof",
+    "npm": "runs programs that are fetched from npm",
+    "valgrind": "runs callgrind_annotate",
+    "flamegraph": "runs flamegraph.pl",
 }
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
+PROGRAMS = {"go": "go", "npm": "npm", "valgrind": "callgrind_annotate"}
+FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
 
 
 def pytest_configure(config):
@@ -38,6 +44,10 @@ def reason_to_skip(marker):
         return "the Rubin middleware is not installed: pip install -r benchmarks/demo/requirements.txt"
     if marker == "browser" and not any(map(shutil.which, BROWSERS)):
         return "no Chromium on PATH: ci/system_deps.sh --for-tests installs one"
+    if marker in PROGRAMS and not shutil.which(PROGRAMS[marker]):
+        return f"no {PROGRAMS[marker]} on PATH: ci/system_deps.sh --for-tests installs it"
+    if marker == "flamegraph" and not (shutil.which("flamegraph.pl") or os.path.exists(FLAMEGRAPH)):
+        return "no flamegraph.pl: ci/system_deps.sh --for-tests installs it"
     return None
 
 

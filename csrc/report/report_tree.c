@@ -169,9 +169,7 @@ int rp_report_collapsed(const struct rp_report_job *job)
 		uint32_t node = w.order[place], depth = w.depth[place];
 		int64_t value = r->nodes[node].m[job->metric];
 		path[depth] = r->nodes[node].frame;
-		/* Microseconds: the readers of this format take whole numbers. */
-		if (rp_metric_is_time(job->metric))
-			value = value / 1000;
+		/* Times are in ns: the readers of this format take whole numbers, and coarser ones lose what many short calls add up to. */
 		if (value <= 0)
 			continue;
 		for (uint32_t i = depth ? 1 : 0; i <= depth; i++) {

@@ -1,7 +1,5 @@
 """rubinprof flamegraph: one self-contained page."""
 
-import os
-
 from rubinprof.cli import trace_command as command
 from rubinprof.reports.terminal import Progress
 
@@ -27,8 +25,8 @@ def run(args):
     from rubinprof.reports import flamegraph
     from rubinprof.trace import Trace
 
-    output = args.output or default_output(args.traces[0])
-    if any(os.path.exists(output) and os.path.samefile(output, path) for path in args.traces if os.path.exists(path)):
+    output = args.output or command.default_output(args.traces[0], ".html")
+    if command.is_one_of(output, args.traces):
         return command.fail(f"{output} is the trace itself; choose another file with -o")
     with Trace(*args.traces) as trace, Progress("reading") as progress:
         flamegraph.write(
@@ -42,8 +40,3 @@ def run(args):
         )
     print(output)
     return 0
-
-
-def default_output(trace: str) -> str:
-    stem = os.path.basename(os.path.abspath(trace))
-    return stem.removesuffix(".rprof") + ".html"

@@ -75,6 +75,16 @@ def add_format(command: argparse.ArgumentParser, *, csv: bool = False) -> None:
         group.add_argument("--csv", dest="format", action="store_const", const="csv", help="print CSV")
 
 
+def default_output(trace: str, suffix: str) -> str:
+    """Named after the trace, in the working directory."""
+    return os.path.basename(os.path.abspath(trace)).removesuffix(".rprof") + suffix
+
+
+def is_one_of(output: str, traces: list[str]) -> bool:
+    """Whether writing the output would destroy a trace."""
+    return os.path.exists(output) and any(os.path.exists(path) and os.path.samefile(output, path) for path in traces)
+
+
 def fail(sentence: object, status: int = EXIT_BAD_INPUT) -> int:
     """One sentence on stderr."""
     print(f"rubinprof: {sentence}", file=sys.stderr)

@@ -9,10 +9,11 @@ import importlib.metadata
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from rubinprof.reports.output import replaced
 
 if TYPE_CHECKING:
     from rubinprof.trace import Trace
@@ -68,7 +69,8 @@ def write(
         inverted=inverted,
         region=region,
     )
-    _replace(output, page)
+    with replaced(output) as file:
+        file.write(page.encode())
 
 
 def render(
@@ -156,27 +158,3 @@ def _version() -> str:
         return importlib.metadata.version("rubinprof")
     except importlib.metadata.PackageNotFoundError:  # used from a source tree
         return ""
-
-
-def _replace(output: str, text: str) -> None:
-    """Writes beside the file and renames: nobody sees half a page, and a failure leaves the old one."""
-    target = os.path.realpath(output)
-    if os.path.exists(target) and not os.path.isfile(target):  # /dev/stdout, a pipe; a directory says so itself
-        with open(target, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        return
-    directory = os.path.dirname(target)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=directory, prefix=".rubinprof-", suffix=".html")
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, output) from None
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise

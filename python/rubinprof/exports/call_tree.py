@@ -1,0 +1,87 @@
+"""The call tree that most exports are made of."""
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["FOLDED", "CallTree", "tool"]
+
+FOLDED = "Frames that are too small to be seen by any metric are summed up as [smaller frames] in trees of over 120,000 nodes."
+
+
+def tool() -> str:
+    """Name and version, for metadata."""
+    import rubinprof
+
+    return f"rubinprof {rubinprof.__version__}"
+
+
+class CallTree:
+    """The report "flame": columns of nodes in depth-first pre-order, self figures in ns, bytes and counts.
+
+    ``names``, ``files``, ``modules``, ``lines``, ``kinds`` are columns by frame; ``parent``, ``frame`` and
+    ``figures[column]`` by node. Node 0 is the root, which is no frame of the program.
+    """
+
+    def __init__(self, trace: Any, region: str | None = None, progress: Any = None):
+        flame = trace._json("flame", region=region, full_names=True, progress=progress)
+        strings, frames = flame["strings"], flame["frames"]
+        self.meta: dict[str, Any] = flame["meta"]
+        self.names = [strings[i] for i in frames["name"]]
+        self.files = [strings[i] for i in frames["file"]]
+        self.modules = [strings[i] for i in frames["module"]]
+        self.lines: list[int] = frames["line"]
+        self.kinds: list[int] = frames["kind"]
+        nodes = flame["nodes"]
+        self.parent: list[int] = nodes["parent"]
+        self.frame: list[int] = nodes["frame"]
+        self.figures: dict[str, list[int]] = {k: v for k, v in nodes.items() if k not in ("parent", "frame")}
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    def is_python(self, frame: int) -> bool:
+        return self.kinds[frame] == 0
+
+    def place(self, frame: int) -> str:
+        """The file, or the library where there is none."""
+        return self.files[frame] or self.modules[frame]
+
+    def label(self, frame: int) -> str:
+        """A name that tells a function from others of its name where a format has one string for it."""
+        if not self.place(frame):
+            return self.names[frame]
+        line = f":{self.lines[frame]}" if self.files[frame] and self.is_python(frame) else ""
+        return f"{self.names[frame]} ({os.path.basename(self.place(frame))}{line})"
+
+    def totals(self, column: str) -> list[int]:
+        """By node: with everything below it."""
+        total = list(self.figures[column])
+        parent = self.parent
+        for i in range(len(total) - 1, 0, -1):
+            total[parent[i]] += total[i]
+        return total
+
+    def walk(self) -> Iterator[tuple[int, int]]:
+        """``(node, closed)`` in pre-order without the root: ``closed`` nodes end before this one begins."""
+        depth = [0] * len(self)
+        open_depth = 0
+        for node in range(1, len(self)):
+            depth[node] = depth[self.parent[node]] + 1
+            yield node, open_depth - depth[node] + 1
+            open_depth = depth[node]
+
+    def title(self) -> str:
+        """What ran."""
+        command = self.meta.get("command")
+        return " ".join(command) if isinstance(command, list) else command or "trace"
+
+
+def key_by_place(tree: CallTree) -> list[int]:
+    """By frame: a number that is the same for frames which a format cannot tell apart (name, file or library, line)."""
+    seen: dict[tuple, int] = {}
+    return [
+        seen.setdefault((sys.intern(tree.names[i]), tree.place(i), tree.lines[i] if tree.is_python(i) else 0), len(seen))
+        for i in range(len(tree.names))
+    ]

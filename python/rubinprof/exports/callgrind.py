@@ -1,0 +1,111 @@
+"""Callgrind's format 1, for callgrind_annotate, KCachegrind and QCachegrind.
+
+https://valgrind.org/docs/manual/cl-format.html; names are compressed as it describes.
+"""
+
+from rubinprof.exports.call_tree import FOLDED, CallTree, tool
+from rubinprof.exports.edges import functions
+from rubinprof.metrics import METRICS as ALL
+
+SUFFIX = ".callgrind.out"
+SUMMARY = "callgrind_annotate, KCachegrind and QCachegrind, all metrics as events"
+METRICS: tuple[str, ...] = ()
+LACKS = (
+    "Callers one level up only: whole stacks are not kept, and recursion through several functions counts more than once in sums.",
+    "No threads and regions; calls stand on the line of the caller's def, not on their own.",
+    "The sum of peaks of several processes is one figure.",
+    FOLDED,
+)
+
+MEANINGS = {
+    "cpu": "CPU time, ns", "wall": "wall time, ns", "gil_wait": "waiting for the GIL, ns", "calls": "Python calls",
+    "allocated": "bytes allocated", "allocations": "allocations", "peak": "bytes held at the peak", "leaked": "bytes never freed",
+    "temporary": "bytes freed at once",
+}  # fmt: skip
+
+
+def write(trace, out, options):
+    tree = CallTree(trace, options.region, options.progress)
+    lines = trace.lines() if options.region is None else []
+    out.write(_head(tree).encode())
+    text = _Writer(tree, lines)
+    for chunk in text.chunks():
+        out.write(chunk.encode())
+
+
+def _head(tree):
+    head = ["# callgrind format", "version: 1", f"creator: {tool()}", f"cmd: {_one_line(tree.title())}"]
+    # The format has lines "event: NAME : MEANING" too, but callgrind_annotate takes them for errors.
+    head += [f"desc: {name}: {meaning}" for name, meaning in MEANINGS.items()]
+    head += [f"desc: Lacks: {sentence}" for sentence in LACKS]
+    head += ["positions: line", f"events: {' '.join(ALL)}"]
+    totals = " ".join(str(sum(tree.figures[m.column])) for m in ALL.values())
+    return "\n".join([*head, f"summary: {totals}", "", ""])
+
+
+class _Writer:
+    def __init__(self, tree, lines):
+        self.tree = tree
+        self.seen: dict[str, dict[str, int]] = {"fl": {}, "fn": {}, "ob": {}}
+        self.functions = functions(tree, [m.column for m in ALL.values()])
+        self.line_rows: dict[tuple, list] = {}
+        for row in lines:
+            if row["kind"] == "python":
+                self.line_rows.setdefault((row["function"], row["file"]), []).append(row)
+
+    def chunks(self):
+        for function in self.functions.values():
+            yield self._function(function)
+
+    def _function(self, function):
+        tree, frame = self.tree, function.frame
+        lines = [self._name("ob", tree.modules[frame] if not tree.is_python(frame) else "python")]
+        lines += [self._name("fl", tree.files[frame] or "???"), self._name("fn", tree.names[frame])]
+        line = max(0, tree.lines[frame])
+        lines += self._own_lines(frame, line, function.figures.own)
+        for key, edge in function.callees.items():
+            callee = self.functions[key].frame
+            lines += [
+                "c" + self._name("ob", tree.modules[callee] if not tree.is_python(callee) else "python"),
+                "c" + self._name("fi", tree.files[callee] or "???"),
+                "c" + self._name("fn", tree.names[callee]),
+                # Of native code only samples are known: it was called at least once.
+                f"calls={max(1, edge.calls[0])} {max(0, tree.lines[callee])}",
+                f"{line} {' '.join(map(str, edge.total))}",
+            ]
+        return "\n".join([*lines, "", ""])
+
+    def _own_lines(self, frame, line, own):
+        """A Python function's own figures on its lines, as far as they are known; the rest on its first."""
+        left = list(own)
+        written = []
+        if self.tree.is_python(frame):
+            for row in self.line_rows.get((self.tree.names[frame], self.tree.files[frame]), []):
+                if row["line"] == line:
+                    continue
+                part = [_on_line(row, metric) for metric in ALL.values()]
+                part = [min(p, rest) for p, rest in zip(part, left, strict=True)]
+                if any(part):
+                    left = [rest - p for p, rest in zip(part, left, strict=True)]
+                    written.append(f"{row['line']} {' '.join(map(str, part))}")
+        return [f"{line} {' '.join(map(str, left))}", *written]
+
+    def _name(self, kind, name):
+        """``fl=(1) name`` the first time, ``fl=(1)`` from then on."""
+        known = self.seen["fl" if kind == "fi" else kind]
+        name = _one_line(name) or "???"
+        if name in known:
+            return f"{kind}=({known[name]})"
+        known[name] = len(known) + 1
+        return f"{kind}=({known[name]}) {name}"
+
+
+def _on_line(row, metric):
+    if metric.unit == "s":
+        return round(row.get(metric.own, 0) * 1e9)
+    # Memory of native code that a line called stands with that code.
+    return 0
+
+
+def _one_line(text):
+    return " ".join(text.split())

@@ -1,0 +1,33 @@
+"""A table as CSV, every figure the analyzer has of a row."""
+
+import csv
+import io
+
+SUFFIX = ".csv"
+SUMMARY = "a table (--by function, line, file, module, thread, region), every figure"
+METRICS: tuple[str, ...] = ()
+LACKS = (
+    "No stacks: a row is a function, line, file, module, thread or region.",
+    "No place for metadata: what was lost is in 'rubinprof stats'.",
+)
+
+
+def rows(trace, options):
+    """Rows of the table as dictionaries of plain values; labels of a region become columns ``label.NAME``."""
+    if options.by != "region":
+        return trace.table(options.by, region=options.region)
+    flat = []
+    for row in trace.regions():
+        labels = row.pop("labels")
+        flat.append(row | {f"label.{key}": value for key, value in labels.items()})
+    return flat
+
+
+def write(trace, out, options):
+    found = rows(trace, options)
+    names = list(dict.fromkeys(name for row in found for name in row))
+    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
+    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    text.detach()

@@ -1,0 +1,43 @@
+"""What cProfile writes: for pstats, SnakeViz, gprof2dot, tuna and the like."""
+
+import marshal
+
+from rubinprof.exports.call_tree import FOLDED, CallTree
+from rubinprof.exports.edges import functions
+
+SUFFIX = ".pstats"
+SUMMARY = "cProfile's format for pstats and SnakeViz, one metric (cpu or wall)"
+METRICS = ("cpu", "wall")
+LACKS = (
+    "Time alone: no memory, GIL waits, threads, regions and lines below the function.",
+    "Callers one level up only: whole stacks are not kept, so SnakeViz guesses them.",
+    "C and C++ functions were sampled: they have time but no call counts, and stand under '~' as cProfile's own built-ins do.",
+    "No place for metadata: what was lost is in 'rubinprof stats'.",
+    FOLDED,
+)
+
+
+def write(trace, out, options):
+    tree = CallTree(trace, options.region, options.progress)
+    found = functions(tree, [options.metric])
+    names = {key: _name(tree, function.frame) for key, function in found.items()}
+    marshal.dump(
+        {
+            names[key]: (*_figures(f.figures), {names[caller]: _figures(edge) for caller, edge in f.callers.items()})
+            for key, f in found.items()
+        },
+        out,
+    )
+
+
+def _figures(figures):
+    """(primitive calls, calls, own time, total time)"""
+    calls, primitive = figures.calls
+    return primitive, calls, figures.own[0] / 1e9, figures.total[0] / 1e9
+
+
+def _name(tree, frame):
+    if tree.is_python(frame) and tree.files[frame]:
+        return tree.files[frame], tree.lines[frame], tree.names[frame]
+    where = f" in {tree.modules[frame]}" if tree.modules[frame] else ""
+    return "~", 0, f"<{tree.names[frame]}{where}>"

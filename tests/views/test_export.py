@@ -1,0 +1,306 @@
+"""Every export, opened by a program that is made to read it, and its figures held against the analyzer's."""
+
+import csv
+import importlib.util
+import io
+import json
+import pstats
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rubinprof
+from rubinprof import exports
+from rubinprof.metrics import METRICS
+
+pytestmark = pytest.mark.linux
+
+FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
+
+
+@pytest.fixture(scope="session")
+def consumers():
+    """Tests are imported by path, so a plain import would not find it."""
+    name = "rubinprof_tests_consumers"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("consumers.py"))
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def trace(traces):
+    with rubinprof.open(traces.a[0]) as trace:
+        yield trace
+
+
+@pytest.fixture(scope="session")
+def exported(traces, rubinprof_command, tmp_path_factory):
+    """Exports a format with the command, once; returns the file."""
+    directory = tmp_path_factory.mktemp("exports")
+    made = {}
+
+    def export(format, *words):
+        if (format, words) not in made:
+            path = directory / f"{len(made)}{exports.exporter(format).SUFFIX}"
+            done = rubinprof_command("export", traces.a[0], "--format", format, "-o", path, *words)
+            assert (done.returncode, done.stderr) == (0, "")
+            made[format, words] = path
+        return made[format, words]
+
+    return export
+
+
+def self_by_name(trace, column):
+    """Self figures of the call tree, by name."""
+    flame = trace._json("flame", full_names=True)
+    strings, names = flame["strings"], flame["frames"]["name"]
+    found = {}
+    for frame, value in zip(flame["nodes"]["frame"], flame["nodes"][column], strict=True):
+        if value:
+            found[strings[names[frame]]] = found.get(strings[names[frame]], 0) + value
+    return found
+
+
+def total_of(trace, column):
+    return sum(trace.flame()["nodes"][column])
+
+
+# ---- pstats ----
+
+
+def test_pstats(exported, trace):
+    stats = pstats.Stats(str(exported("pstats")), stream=io.StringIO())
+    rows = {row["function"]: row for row in trace.table() if row["kind"] == "python"}
+    by_name = {name: figures for (_, _, name), figures in stats.stats.items()}
+    primitive, calls, own, total, callers = by_name["recurse"]
+    assert (primitive, calls) == (3, 63)  # 3 visits, each 21 deep
+    assert own == pytest.approx(rows["recurse"]["self_cpu_s"], abs=1e-6)
+    assert total == pytest.approx(rows["recurse"]["total_cpu_s"], abs=1e-6)
+    assert {name: figures[:2] for (_, _, name), figures in callers.items()} == {"visit": (3, 3), "recurse": (3, 60)}
+    assert stats.total_tt == pytest.approx(trace.stats()["cpu_s"], abs=1e-6)
+    stats.sort_stats("cumulative").print_callers()  # walks everything
+
+
+def test_snakeviz_loads_pstats(exported):
+    from snakeviz.stats import json_stats, table_rows
+
+    stats = pstats.Stats(str(exported("pstats", "-m", "wall")))
+    rows = table_rows(stats)
+    assert any("fit" in row[5] for row in rows)
+    tree = json_stats(stats)
+    tree = json.loads(tree) if isinstance(tree, str) else tree
+    (visit,) = [row for name, row in tree.items() if name.endswith("(visit)")]
+    assert visit["stats"][0] == 3
+
+
+# ---- speedscope, collapsed ----
+
+
+@pytest.mark.npm
+@pytest.mark.browser
+def test_speedscope(exported, trace, consumers):
+    document, complaints = consumers.speedscope(exported("speedscope"))
+    assert complaints == []
+    seen = {profile["name"]: profile for profile in document["profiles"]}
+    assert set(seen) <= set(METRICS) and {"cpu", "wall", "calls", "allocated", "peak", "leaked"} <= set(seen)
+    for name, profile in seen.items():
+        assert profile["endValue"] - profile["startValue"] == total_of(trace, METRICS[name].column), name
+    by_name = {}
+    for stack, value in consumers.folded(document, "allocated").items():
+        by_name[stack[-1]] = by_name.get(stack[-1], 0) + value
+    assert by_name == self_by_name(trace, "allocated")
+
+
+@pytest.mark.npm
+@pytest.mark.browser
+def test_speedscope_reads_collapsed(exported, trace, consumers):
+    document, complaints = consumers.speedscope(exported("collapsed", "-m", "allocated"))
+    assert complaints == []
+    stacks = consumers.folded(document)
+    assert sum(stacks.values()) == total_of(trace, "allocated")
+    kept = sum(value for stack, value in stacks.items() if any(re.fullmatch(r"keep \(work\.py:\d+\)", name) for name in stack))
+    assert kept == pytest.approx(3_000_000, rel=0.01)
+
+
+@pytest.mark.flamegraph
+@pytest.mark.parametrize("metric", ["cpu", "calls"])
+def test_flamegraph_reads_collapsed(exported, trace, metric):
+    program = shutil.which("flamegraph.pl") or FLAMEGRAPH
+    done = subprocess.run(["perl", program, exported("collapsed", "-m", metric)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    whole = re.search(r"<title>all \(([\d,]+) samples, 100%\)</title>", done.stdout)
+    assert int(whole[1].replace(",", "")) == total_of(trace, metric)  # to the nanosecond
+    if metric == "calls":
+        calls = [int(n.replace(",", "")) for n in re.findall(r"<title>fit \(work\.py:\d+\) \(([\d,]+) samples", done.stdout)]
+        assert sum(calls) == 31
+
+
+# ---- callgrind ----
+
+
+@pytest.mark.valgrind
+def test_callgrind(exported, trace):
+    command = ["callgrind_annotate", "--threshold=100", "--show-percs=no", "--auto=no", str(exported("callgrind"))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "WARNING" not in done.stdout + done.stderr, done.stderr
+    (totals,) = re.findall(r"^([\d, ]+?)\s+PROGRAM TOTALS", done.stdout, re.MULTILINE)
+    expected = [total_of(trace, metric.column) for metric in METRICS.values()]
+    assert [int(figure.replace(",", "")) for figure in totals.split()] == expected
+    for name, calls in (("fit", 31), ("recurse", 63)):
+        (line,) = re.findall(rf"^ *([\d., ]+?) +\S*work\.py:{name} \[", done.stdout, re.MULTILINE)
+        assert line.split()[list(METRICS).index("calls")] == str(calls)
+
+
+@pytest.mark.valgrind
+def test_callgrind_shows_callers_and_lines(exported, tmp_path):
+    def annotate(*words):
+        command = ["callgrind_annotate", "--threshold=100", *words, str(exported("callgrind"))]
+        # It shortens paths below the working directory, and then misses their callers.
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path).stdout
+
+    callers = annotate("--auto=no", "--tree=caller", "--show=calls", "--sort=calls")
+    assert re.search(r"< \S*work\.py:visit \(30x\)", callers)
+    source = annotate("--auto=yes", "--show=cpu").split("Auto-annotated source")[-1]
+    assert re.search(r"^ *[\d,]+.*total \+= i \* i", source, re.MULTILINE)
+
+
+# ---- pprof ----
+
+
+@pytest.mark.go
+def test_pprof(exported, trace, tmp_path):
+    def pprof(*words):
+        command = ["go", "tool", "pprof", *words, str(exported("pprof"))]
+        environment = {"PATH": "/usr/local/go/bin:/usr/bin:/bin", "HOME": str(tmp_path), "PPROF_TMPDIR": str(tmp_path)}
+        environment["GOFLAGS"], environment["GOCACHE"] = "-mod=mod", str(Path.home() / ".cache" / "go-build")
+        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=environment).stdout
+
+    def figures(metric):
+        top = pprof("-top", "-nodecount=10000", "-nodefraction=0", "-unit=B" if "B" in metric else "-unit=count", f"-sample_index={metric}")
+        return {line.split(None, 5)[5]: line.split()[0] for line in top.splitlines() if re.match(r"\s+[\d.]+", line)}
+
+    raw = pprof("-raw")
+    assert "cpu/nanoseconds" in raw and "allocated/bytes" in raw
+    rows = [list(map(int, row.split())) for row in re.findall(r"^ *((?:\d+ +){8}\d+): [\d ]+$", raw, re.MULTILINE)]
+    assert [sum(column) for column in zip(*rows, strict=True)] == [total_of(trace, m.column) for m in METRICS.values()]
+    assert figures("calls")["fit"] == "31"
+    assert "Lacks:" in pprof("-comments")
+    assert "work.py" in pprof("-list=^fit$", "-sample_index=calls")
+
+
+# ---- Firefox Profiler ----
+
+
+@pytest.mark.npm
+def test_firefox(exported, trace, consumers, tmp_path):
+    with consumers.FirefoxProfiler(exported("firefox"), tmp_path) as profiler:
+        info = profiler.ask("profile", "info", "--all")
+        threads = dict(re.findall(r"(t-\d+): (\w+) \[", info))
+        by_name = {name: handle for handle, name in threads.items()}
+        assert {"cpu", "wall", "calls", "allocated", "regions"} <= set(by_name)
+        functions = profiler.ask("thread", "functions", "--thread", by_name["calls"], "--limit", "0")
+        assert re.search(r"\bfit - self: 31 ", functions), functions
+        markers = profiler.ask("thread", "markers", "--thread", by_name["regions"])
+        assert re.search(r"visit +3 markers", markers)
+    document = json.loads(exported("firefox").read_text())
+    (cpu,) = [thread for thread in document["threads"] if thread["name"] == "cpu"]
+    assert sum(cpu["samples"]["weight"]) == pytest.approx(total_of(trace, "cpu") / 1e6)
+
+
+# ---- Perfetto, Chrome ----
+
+
+@pytest.mark.npm
+@pytest.mark.browser
+def test_perfetto(exported, trace, consumers):
+    """speedscope's importer of trace events: Perfetto's own is not on any registry."""
+    document, complaints = consumers.speedscope(exported("perfetto"))
+    assert complaints == []
+    lengths = {profile["name"]: profile["endValue"] - profile["startValue"] for profile in document["profiles"]}
+    (cpu,) = [length for name, length in lengths.items() if "by cpu" in name]
+    assert cpu == pytest.approx(total_of(trace, "cpu") / 1000)
+    events = json.loads(exported("perfetto").read_text())["traceEvents"]
+    visits = [event for event in events if event.get("cat") == "region"]
+    assert [event["name"] for event in visits] == [f"visit detector={i}" for i in range(3)]
+    assert [event["dur"] for event in visits] == pytest.approx([r["wall_s"] * 1e6 for r in trace.regions()], abs=0.001)
+
+
+# ---- tables ----
+
+
+@pytest.mark.parametrize("by", ["function", "line", "file", "module", "thread", "region"])
+def test_tables(exported, trace, by):
+    rows = list(csv.DictReader(exported("csv", "--by", by).read_text().splitlines()))
+    expected = trace.regions() if by == "region" else trace.table(by)
+    assert len(rows) == len(expected)
+    for row, figures in zip(rows, expected, strict=True):
+        assert {key: row[key] for key, value in figures.items() if isinstance(value, int | float)} == {
+            key: str(value) for key, value in figures.items() if isinstance(value, int | float)
+        }
+    if by == "region":
+        assert [row["label.detector"] for row in rows] == ["0", "1", "2"]
+
+
+def test_parquet(exported, trace):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.read_table(exported("parquet"))
+    assert table.to_pylist() == trace.table()
+    assert b"stacks" in table.schema.metadata[b"rubinprof.lacks"]
+
+
+def test_parquet_without_pyarrow_is_one_sentence(traces, rubinprof_command, tmp_path):
+    (tmp_path / "pyarrow.py").write_text("raise ImportError('none here')")
+    words = ["export", traces.a[0], "--format", "parquet", "-o", tmp_path / "x.parquet"]
+    done = rubinprof_command(*words, env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 2 and "pip install pyarrow" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "x.parquet").exists()
+
+
+# ---- the command ----
+
+
+def test_help_says_what_each_format_cannot_carry(rubinprof_command):
+    text = rubinprof_command("export", "--help").stdout
+    for format in exports.FORMATS:
+        for sentence in exports.exporter(format).LACKS:
+            assert sentence in text
+
+
+def test_a_region_alone(traces, rubinprof_command, tmp_path):
+    path = tmp_path / "x.collapsed"
+    done = rubinprof_command("export", traces.a[0], "--format", "collapsed", "-m", "calls", "--region", "1", "-o", path)
+    assert done.returncode == 0, done.stderr
+    calls = sum(int(line.rsplit(" ", 1)[1]) for line in path.read_text().splitlines() if "fit (" in line.rsplit(";", 1)[-1])
+    assert calls == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "fragment"),
+    [
+        (["--format", "svg"], "svg"),
+        (["--format", "pstats", "-m", "peak"], "peak"),
+        (["--format", "pprof", "-m", "peak"], "all metrics"),
+        (["--format", "csv", "-o", "gone/x.csv"], "gone/x.csv"),
+        ([], "--format"),
+    ],
+)
+def test_bad_use_is_one_sentence(traces, rubinprof_command, tmp_path, words, fragment):
+    done = rubinprof_command("export", traces.a[0], *words, cwd=tmp_path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and fragment in done.stderr, done
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_to_standard_output(traces, rubinprof_command):
+    done = rubinprof_command("export", traces.a[0], "--format", "csv", "-o", "-")
+    assert done.stdout.startswith("function,file,line,")
+
+
+def test_the_trace_is_not_written_over(traces, rubinprof_command):
+    done = rubinprof_command("export", traces.a[0], "--format", "csv", "-o", traces.a[0])
+    assert done.returncode == 2 and "is the trace itself" in done.stderr
