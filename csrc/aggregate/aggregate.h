@@ -124,6 +124,7 @@ struct rp_totals {
 	uint64_t peak_bytes_largest; /* of one process; peak_bytes is the sum over processes of their own */
 	uint64_t reserved_bytes;     /* most addresses set aside without memory at one time, summed over processes */
 	uint64_t lost_events, lost_bytes, lost_blocks, damaged_blocks, unreadable_files;
+	uint64_t lost_calls, lost_allocations, lost_frees, lost_samples; /* of lost_events; as told at the stop, so 0 after a kill */
 	uint64_t threads, blocks, file_bytes, raw_bytes;
 	uint64_t by_allocator[RP_A_COUNT];
 	uint64_t size_histogram[64]; /* place i: sizes in [2^i, 2^(i+1)); 0 counts as 1 */

@@ -105,6 +105,21 @@ static int add_regions(struct rp_fold *f)
 	return 0;
 }
 
+static uint64_t meta_count(const struct rp_tables *t, const char *key)
+{
+	const char *text = rp_tables_meta(t, key);
+
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+static void add_lost_kinds(struct rp_totals *to, const struct rp_tables *t)
+{
+	to->lost_calls += meta_count(t, "end.lost_calls");
+	to->lost_allocations += meta_count(t, "end.lost_allocations");
+	to->lost_frees += meta_count(t, "end.lost_frees");
+	to->lost_samples += meta_count(t, "end.lost_samples");
+}
+
 static void add_totals(struct rp_fold *f, const struct rp_process *p)
 {
 	struct rp_totals *to = &f->result->totals;
@@ -152,6 +167,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 		if (t->losts.at[i].reason == RP_LOST_NO_BUFFER)
 			to->lost_bytes += t->losts.at[i].bytes;
 	}
+	add_lost_kinds(to, t);
 	/* Each process has its own peak at its own time; their sum is what was needed at most. */
 	if (r->sites.peak >= to->peak_bytes_largest) {
 		to->peak_bytes_largest = r->sites.peak;

@@ -187,8 +187,10 @@ int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, co
 		  const uint64_t *words, uint32_t n_words, int may_wait)
 {
 	int64_t dt = prepare_long(t, 1 + (size_t)n_head + n_words, may_wait);
-	if (dt < 0)
+	if (dt < 0) {
+		t->lost.samples += kind == RP_EV_SAMPLE;
 		return RP_ENOSPACE;
+	}
 	t->pos[0] = RP_WORD0(kind, dt, arg);
 	if (n_head)
 		memcpy(t->pos + 1, head, n_head * sizeof *head);

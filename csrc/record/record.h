@@ -74,6 +74,7 @@ struct rp_thread {
 	uint32_t gave_up; /* a wait for a buffer was in vain: do not wait again before there is one */
 	uint64_t stall_ns; /* waited for the writer and not yet told */
 	uint64_t lost_events_all, lost_bytes_all; /* of the whole session */
+	struct rp_lost lost; /* of the whole session, by kind */
 	char name[16];    /* as the kernel has it */
 	struct rp_thread **self_slot; /* the owner's rp_thread_self */
 	uint32_t destructor_rounds;
@@ -163,8 +164,10 @@ RP_INLINE void rp_record_commit(struct rp_thread *t, uint32_t n)
 RP_INLINE void rp_emit_enter(struct rp_thread *t, uint32_t code, uint32_t lasti)
 {
 	int64_t dt = rp_record_prepare(t);
-	if (RP_UNLIKELY(dt < 0))
+	if (RP_UNLIKELY(dt < 0)) {
+		t->lost.calls++;
 		return;
+	}
 	if (RP_LIKELY(code < RP_CODE_FAR_MIN)) {
 		t->pos[0] = RP_WORD0(RP_EV_ENTER, dt, (uint64_t)lasti | (uint64_t)code << 16);
 		rp_record_commit(t, 1);
@@ -189,8 +192,10 @@ RP_INLINE void rp_emit_1(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 RP_INLINE void rp_emit_2(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, uint64_t w1)
 {
 	int64_t dt = rp_record_prepare(t);
-	if (RP_UNLIKELY(dt < 0))
+	if (RP_UNLIKELY(dt < 0)) {
+		t->lost.frees += kind == RP_EV_FREE;
 		return;
+	}
 	t->pos[0] = RP_WORD0(kind, dt, arg);
 	t->pos[1] = w1;
 	rp_record_commit(t, 2);
@@ -202,6 +207,8 @@ RP_INLINE void rp_emit_3(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 	int64_t dt = rp_record_prepare(t);
 	if (RP_UNLIKELY(dt < 0)) {
 		t->lost_bytes += w2;
+		t->lost.allocations += kind == RP_EV_ALLOC;
+		t->lost.frees += kind == RP_EV_UNMAP;
 		return;
 	}
 	t->pos[0] = RP_WORD0(kind, dt, arg);
@@ -216,6 +223,7 @@ RP_INLINE void rp_emit_4(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 	int64_t dt = rp_record_prepare(t);
 	if (RP_UNLIKELY(dt < 0)) {
 		t->lost_bytes += w2;
+		t->lost.allocations++;
 		return;
 	}
 	t->pos[0] = RP_WORD0(kind, dt, arg);
@@ -295,6 +303,7 @@ void rp_record_flush(void);
 /* Events and bytes lost by all threads so far for want of a buffer, ns waited for the writer. */
 struct rp_record_totals {
 	uint64_t lost_events, lost_bytes, stall_ns;
+	struct rp_lost lost; /* the events by kind */
 	uint32_t threads;
 };
 void rp_record_totals(struct rp_record_totals *ret_totals);

@@ -145,6 +145,10 @@ static void add_totals(struct rp_record_totals *totals, const struct rp_thread *
 {
 	totals->lost_events += t->lost_events_all + t->lost_events;
 	totals->lost_bytes += t->lost_bytes_all + t->lost_bytes;
+	totals->lost.calls += t->lost.calls;
+	totals->lost.allocations += t->lost.allocations;
+	totals->lost.frees += t->lost.frees;
+	totals->lost.samples += t->lost.samples;
 }
 
 static void unlink_thread(struct rp_thread *t)

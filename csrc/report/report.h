@@ -133,4 +133,9 @@ typedef int rp_report_fn(const struct rp_report_job *job);
 rp_report_fn rp_report_stats, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame, rp_report_page,
 	rp_report_collapsed, rp_report_dump, rp_report_verify;
 
+/* ---- report_losses.c ---- */
+int rp_report_has_losses(const struct rp_totals *t);
+/* What is missing, as lines and an empty one; nothing when nothing is. */
+void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t);
+
 #endif

@@ -114,6 +114,10 @@ static void loss_keys(const struct rp_totals *t, struct rp_json *j)
 	rp_json_kbool(j, "complete", t->is_complete);
 	rp_json_kint(j, "lost_events", (int64_t)t->lost_events);
 	rp_json_kint(j, "lost_bytes", (int64_t)t->lost_bytes);
+	rp_json_kint(j, "lost_calls", (int64_t)t->lost_calls);
+	rp_json_kint(j, "lost_allocations", (int64_t)t->lost_allocations);
+	rp_json_kint(j, "lost_frees", (int64_t)t->lost_frees);
+	rp_json_kint(j, "lost_samples", (int64_t)t->lost_samples);
 	rp_json_kint(j, "lost_blocks", (int64_t)t->lost_blocks);
 	rp_json_kint(j, "damaged_blocks", (int64_t)t->damaged_blocks);
 	rp_json_kint(j, "unreadable_files", (int64_t)t->unreadable_files);
@@ -204,26 +208,6 @@ static int64_t ns_of(double seconds)
 	return rp_int64(seconds * 1e9);
 }
 
-static void losses_text(struct rp_out *o, const struct rp_totals *t)
-{
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
-
-	if (t->is_complete && !t->lost_events && !t->lost_blocks && !t->damaged_blocks) {
-		line(o, "Losses", "none");
-		return;
-	}
-	if (!t->is_complete)
-		line(o, "Not complete", "tracing did not end by a clean stop, or the file is damaged: see 'verify'");
-	if (t->lost_events)
-		rp_out_format(o, "Lost          %s events, %s of allocations\n", rp_unit_count(a, (int64_t)t->lost_events),
-			      rp_unit_bytes(b, (int64_t)t->lost_bytes));
-	if (t->lost_blocks || t->damaged_blocks)
-		rp_out_format(o, "Blocks        %s missing, %s damaged\n", rp_unit_count(a, (int64_t)t->lost_blocks),
-			      rp_unit_count(b, (int64_t)t->damaged_blocks));
-	if (t->unreadable_files)
-		count_line(o, "Unreadable", t->unreadable_files);
-}
-
 static int top_text(const struct rp_report_job *job, const char *title, enum rp_metric metric)
 {
 	struct rp_row *rows;
@@ -292,7 +276,8 @@ static int stats_text(const struct rp_report_job *job)
 	rp_out_format(o, "Ran as        %u process%s, %llu thread%s\n", job->result->n_processes,
 		      job->result->n_processes == 1 ? "" : "es", (unsigned long long)t->threads, t->threads == 1 ? "" : "s");
 	mode_text(job);
-	losses_text(o, t);
+	if (!rp_report_has_losses(t))
+		line(o, "Losses", "none");
 	rp_report_unseen_text(o, &job->result->strings, &job->result->unseen, "Not seen      ");
 	rp_out_text(o, "\n");
 	line(o, "Wall", rp_unit_ns(a, ns_of(t->wall_s)));

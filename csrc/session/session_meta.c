@@ -122,6 +122,10 @@ void rp_session_define_end(void)
 	rp_session_metaf("end.writer_cpu_ns", "%llu", (unsigned long long)sink.writer_cpu_ns);
 	rp_session_metaf("end.lost_buffers", "%llu", (unsigned long long)sink.lost_buffers);
 	rp_session_metaf("end.lost_events", "%llu", (unsigned long long)(record.lost_events + sink.lost_events));
+	rp_session_metaf("end.lost_calls", "%llu", (unsigned long long)(record.lost.calls + sink.lost.calls));
+	rp_session_metaf("end.lost_allocations", "%llu", (unsigned long long)(record.lost.allocations + sink.lost.allocations));
+	rp_session_metaf("end.lost_frees", "%llu", (unsigned long long)(record.lost.frees + sink.lost.frees));
+	rp_session_metaf("end.lost_samples", "%llu", (unsigned long long)(record.lost.samples + sink.lost.samples));
 	rp_session_metaf("end.threads", "%u", record.threads);
 	rp_session_metaf("writer", "%s", sink.writer); /* may have changed its mind */
 	rp_session_metaf("writer.reason", "%s", sink.writer_reason);

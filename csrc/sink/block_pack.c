@@ -48,15 +48,39 @@ static uint32_t count_definitions(const uint8_t *bytes, size_t len)
 	return n;
 }
 
-uint64_t rp_block_events(const struct rp_buffer *b)
+static void count_kind(struct rp_lost *kinds, uint64_t w0)
+{
+	switch (w0 & 15) {
+	case RP_EV_ENTER:
+	case RP_EV_ENTER_FAR:
+		kinds->calls++;
+		break;
+	case RP_EV_ALLOC:
+	case RP_EV_REALLOC:
+		kinds->allocations++;
+		break;
+	case RP_EV_FREE:
+	case RP_EV_UNMAP:
+		kinds->frees++;
+		break;
+	case RP_EV_SAMPLE:
+		kinds->samples++;
+		break;
+	}
+}
+
+uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds)
 {
 	uint64_t words = atomic_load_explicit(b->used, memory_order_acquire) / 8, n = 0;
+	*ret_kinds = (struct rp_lost){ 0 };
 	if (b->header[RP_LH_TYPE] != RP_BLOCK_RAW_EVENTS)
 		return 0;
 	for (uint64_t i = 0; i < words; n++) {
-		uint32_t length = rp_raw_words(rp_get_u64(b->payload + 8 * i));
+		uint64_t w0 = rp_get_u64(b->payload + 8 * i);
+		uint32_t length = rp_raw_words(w0);
 		if (!length)
 			break;
+		count_kind(ret_kinds, w0);
 		i += length;
 	}
 	return n;

@@ -53,7 +53,12 @@ static void lose(struct rp_sink *s, struct rp_buffer *b, int error)
 		return;
 	}
 	atomic_fetch_add_explicit(&s->lost_buffers, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&s->lost_events, rp_block_events(b), memory_order_relaxed);
+	struct rp_lost kinds;
+	atomic_fetch_add_explicit(&s->lost_events, rp_block_events(b, &kinds), memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost.calls, kinds.calls, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost.allocations, kinds.allocations, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost.frees, kinds.frees, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost.samples, kinds.samples, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->lost_bytes, atomic_load_explicit(b->used, memory_order_relaxed), memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->lost_epoch, 1, memory_order_release); /* threads compare it at their next hand-over */
 	give_back(s, b);

@@ -284,6 +284,10 @@ void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status)
 	ret_status->blocks = atomic_load_explicit(&s->blocks, memory_order_relaxed);
 	ret_status->lost_buffers = atomic_load_explicit(&s->lost_buffers, memory_order_relaxed);
 	ret_status->lost_events = atomic_load_explicit(&s->lost_events, memory_order_relaxed);
+	ret_status->lost.calls = atomic_load_explicit(&s->lost.calls, memory_order_relaxed);
+	ret_status->lost.allocations = atomic_load_explicit(&s->lost.allocations, memory_order_relaxed);
+	ret_status->lost.frees = atomic_load_explicit(&s->lost.frees, memory_order_relaxed);
+	ret_status->lost.samples = atomic_load_explicit(&s->lost.samples, memory_order_relaxed);
 	ret_status->lost_bytes = atomic_load_explicit(&s->lost_bytes, memory_order_relaxed);
 	ret_status->error = atomic_load_explicit(&s->error, memory_order_relaxed);
 	ret_status->writer_cpu_ns = atomic_load_explicit(&s->writer_cpu_ns, memory_order_relaxed);

@@ -41,6 +41,11 @@ struct rp_buffer {
 	_Atomic uint32_t next;   /* links of the free stack and of the full queue */
 };
 
+/* Events that are not in the trace, by kind; frees are UNMAP events too. */
+struct rp_lost {
+	uint64_t calls, allocations, frees, samples;
+};
+
 struct rp_sink_status {
 	const char *writer;        /* "io_uring" or "write" */
 	const char *writer_reason; /* why not io_uring; "" when it is */
@@ -51,6 +56,7 @@ struct rp_sink_status {
 	uint64_t blocks;
 	uint64_t lost_buffers;     /* could not be written: full disk, budget, EIO */
 	uint64_t lost_events;      /* in those buffers */
+	struct rp_lost lost;       /* the same by kind; the rest are exits, readings of clocks and the like */
 	uint64_t lost_bytes;       /* of event words, not of the program's allocations */
 	int error;                 /* errno of the first failed write, 0 */
 	uint64_t writer_cpu_ns;

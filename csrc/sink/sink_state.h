@@ -71,6 +71,7 @@ struct rp_sink {
 	_Atomic uint32_t done_futex;
 	_Atomic uint32_t lost_epoch;
 	_Atomic uint64_t file_bytes, raw_bytes, blocks, lost_buffers, lost_events, lost_bytes, writer_cpu_ns;
+	struct { _Atomic uint64_t calls, allocations, frees, samples; } lost;
 	_Atomic int error;
 	_Atomic int stopping;
 
@@ -116,8 +117,8 @@ void rp_packer_release(struct rp_packer *p);
 /* Makes the block of what has been committed to b; `out` has RP_BLOCK_HEADER_BYTES + payload_bytes. Returns its length; never fails,
  * because a buffer that cannot be packed is stored raw. */
 uint32_t rp_block_pack(struct rp_packer *p, const struct rp_buffer *b, uint8_t *out);
-/* Events committed to b. */
-uint64_t rp_block_events(const struct rp_buffer *b);
+/* Events committed to b, all and by kind. */
+uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds);
 
 /* ---- flusher.c: the writer thread ---- */
 void *rp_flusher_run(void *sink);

@@ -1,0 +1,53 @@
+/* What is missing from a trace, as the first lines of every report in text: a figure that is too low must not be read before that is
+ * known. */
+#include "report/report.h"
+
+static void kinds(struct rp_out *o, const struct rp_totals *t)
+{
+	const struct {
+		uint64_t n;
+		const char *one, *many;
+	} counts[] = {
+		{ t->lost_calls, "call", "calls" },
+		{ t->lost_allocations, "allocation", "allocations" },
+		{ t->lost_frees, "free", "frees" },
+		{ t->lost_samples, "sample", "samples" },
+	};
+	char text[RP_UNIT_BYTES];
+	const char *between = ": ";
+
+	for (size_t i = 0; i < RP_COUNT_OF(counts); i++)
+		if (counts[i].n) {
+			rp_out_format(o, "%s%s %s", between, rp_unit_count(text, (int64_t)counts[i].n),
+				      counts[i].n == 1 ? counts[i].one : counts[i].many);
+			between = ", ";
+		}
+	if (t->lost_bytes)
+		rp_out_format(o, "%s%s of allocations", between, rp_unit_bytes(text, (int64_t)t->lost_bytes));
+}
+
+int rp_report_has_losses(const struct rp_totals *t)
+{
+	return !t->is_complete || t->lost_events || t->lost_blocks || t->damaged_blocks || t->unreadable_files;
+}
+
+void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
+{
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
+
+	if (!rp_report_has_losses(t))
+		return;
+	if (t->lost_events) {
+		rp_out_format(o, "Lost          %s events", rp_unit_count(a, (int64_t)t->lost_events));
+		kinds(o, t);
+		rp_out_text(o, "\n");
+	}
+	if (t->lost_blocks || t->damaged_blocks)
+		rp_out_format(o, "Blocks        %s missing, %s damaged: see 'verify'\n", rp_unit_count(a, (int64_t)t->lost_blocks),
+			      rp_unit_count(b, (int64_t)t->damaged_blocks));
+	if (t->unreadable_files)
+		rp_out_format(o, "Unreadable    %s of the files\n", rp_unit_count(a, (int64_t)t->unreadable_files));
+	if (!t->is_complete)
+		rp_out_text(o, "Not complete  tracing did not end by a clean stop, or the file is damaged: see 'verify'\n");
+	rp_out_text(o, "\n");
+}
