@@ -1,5 +1,4 @@
-/* The numbers of one packed column, a few ahead of the reader: a varint costs less when its neighbours are taken with it, and whoever
- * replays events sees the addresses to come.
+/* The numbers of one packed column, a few ahead of the reader: a varint costs less when its neighbours are taken with it.
  *
  * Eight bytes are looked at together: a byte with bit 7 clear ends a number, so the ends are the clear top bits, and
  * the bytes of a number become its value by closing the gaps that the top bits leave. */
@@ -63,22 +62,11 @@ static uint32_t take_words(const uint8_t **at, const uint8_t *end, uint64_t *v, 
 
 #endif
 
-void rp_column_open(struct rp_column *c, const uint8_t *bytes, size_t len, int is_addresses)
+void rp_column_open(struct rp_column *c, const uint8_t *bytes, size_t len)
 {
 	c->at = bytes;
 	c->end = bytes + len;
 	c->i = c->n = 0;
-	c->is_addresses = is_addresses;
-	c->last = 0;
-}
-
-/* Addresses come as differences of the address rotated right by 4 bits (pack.c). */
-static void sum_addresses(struct rp_column *c)
-{
-	for (uint32_t i = 0; i < c->n; i++) {
-		c->last += (uint64_t)rp_unzigzag(c->v[i]);
-		c->v[i] = c->last << 4 | c->last >> 60;
-	}
 }
 
 int rp_column_refill(struct rp_column *c)
@@ -97,7 +85,5 @@ int rp_column_refill(struct rp_column *c)
 		c->v[c->n++] = v;
 		c->at = one.at;
 	}
-	if (c->is_addresses)
-		sum_addresses(c);
 	return c->n > 0;
 }

@@ -6,6 +6,8 @@
 
 #include "base/base.h"
 #include "format/layout.h"
+#include "format/pack_model.h"
+#include "format/pack_time.h"
 
 /* ---- file_header.c ---- */
 struct rp_live_area {
@@ -92,37 +94,52 @@ uint32_t rp_raw_words(uint64_t w0);
 
 /* ---- pack.c: raw words to columns and back ----
  *
- * Packed payload, before LZ4: for each of the RP_COLUMN_COUNT columns its length as a varint, then the columns. */
+ * Packed payload, before LZ4: the two shifts of time, a byte each; for each of the RP_COLUMN_COUNT columns its length as a varint;
+ * the columns. */
 enum rp_column_name {
 	RP_COL_OP,    /* u8 per event: kind | small << 4 */
-	RP_COL_DT,    /* varint: ticks since the previous event */
+	RP_COL_TIME,  /* steps of time in half bytes: pack_time.h */
 	RP_COL_CODE,  /* varint: code id of ENTER */
 	RP_COL_LASTI, /* varint */
-	RP_COL_ADDRESS, /* varint: zigzag of the difference of (address rotated right by 4) to the previous one */
+	RP_COL_ADDRESS, /* varint: zigzag of a difference, of numbers or of addresses rotated right by 4: pack_model.h */
 	RP_COL_SIZE,  /* varint */
 	RP_COL_STACK, /* varint: stack id */
+	RP_COL_ALLOCATOR, /* varint: allocators, and what a REALLOC frees */
 	RP_COL_WORD,  /* varint: counts, and zigzag differences of words to the previous word */
 	RP_COLUMN_COUNT,
+};
+
+/* The finest step of time that a block keeps, as a power of two of ticks: of ALLOC, FREE, REALLOC and UNMAP; of all others. 0: exact. */
+#define RP_TIME_SHIFT_MAX 32
+struct rp_pack_shifts {
+	uint32_t other, alloc;
+};
+
+/* What packing needs to remember; the caller sets `shifts`. Everything else may hold anything. */
+#define RP_PACK_HINT_BITS 15
+struct rp_pack_encoder {
+	struct rp_pack_shifts shifts;
+	/* By a hash of the address, the low bits of the number of its latest allocation and free. Checked before they are believed. */
+	uint16_t made[1u << RP_PACK_HINT_BITS], gone[1u << RP_PACK_HINT_BITS];
+	struct rp_pack_model model;
 };
 
 /* What a caller must provide at least: bytes for packing `words` raw words. */
 size_t rp_pack_bytes_max(size_t words);
 /* Packs whole raw events. `scratch` and `ret_bytes` each have rp_pack_bytes_max(words) bytes. Returns the packed length, or
- * RP_EDAMAGED. *ret_count: events; *ret_ticks_last: time of the last. */
-int64_t rp_pack(const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch, uint8_t *ret_bytes,
-		uint32_t *ret_count, uint64_t *ret_ticks_last);
+ * RP_EDAMAGED. *ret_count: events; *ret_ticks_last: time of the last, as a decoder will say it. */
+int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch,
+		uint8_t *ret_bytes, uint32_t *ret_count, uint64_t *ret_ticks_last);
 
 /* column.c: the numbers of one column, decoded some ahead. A number that is malformed or cut ends the column. */
 #define RP_COLUMN_AHEAD 64
 struct rp_column {
 	const uint8_t *at, *end; /* not decoded yet */
-	uint64_t last;           /* of an address column: the address, folded, that v ends with */
 	uint32_t i, n;           /* v[i] is the next; n are there */
-	int is_addresses;        /* v holds addresses, not the differences in the bytes */
 	uint64_t v[RP_COLUMN_AHEAD];
 };
 
-void rp_column_open(struct rp_column *c, const uint8_t *bytes, size_t len, int is_addresses);
+void rp_column_open(struct rp_column *c, const uint8_t *bytes, size_t len);
 /* The next numbers, when all of v are taken. 1, or 0 at the end of the column. */
 int rp_column_refill(struct rp_column *c);
 
@@ -141,15 +158,18 @@ struct rp_pack_nodes {
 	uint64_t next_id, key[2]; /* native, Python */
 };
 
-/* Larger than what it reads from: 4 KB, so it is best kept while a block is open only. */
+/* Large (270 KB), so it is best kept while a block is open only. */
 struct rp_pack_decoder {
 	const uint8_t *op, *op_end;
+	struct rp_time_reader time;
+	struct rp_pack_shifts shifts;
 	uint64_t ticks, word;
 	struct rp_pack_nodes nodes;
-	uint32_t last_stack;
+	uint8_t free_allocator;
 	int bad;
 	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's */
-	struct rp_column col[RP_COLUMN_COUNT]; /* that of RP_COL_OP is not used */
+	struct rp_column col[RP_COLUMN_COUNT]; /* those of RP_COL_OP and RP_COL_TIME are not used */
+	struct rp_pack_model model;
 };
 int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, uint64_t ticks_first, uint64_t *scratch);
 /* 1, 0 or RP_EDAMAGED, as rp_raw_next; *ret_event means something at 1 only. */

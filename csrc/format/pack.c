@@ -1,16 +1,23 @@
-/* Packed events: the same events as in event.c, one column per field, so that LZ4 finds the repeats.
+/* Packed events: the same events as in event.c, one column per field, so that LZ4 finds the repeats; what pack_model.h expects is not
+ * written at all.
  *
  *   op byte     7     4 3    0
- *              +-------+------+   small: EXIT, CONTEXT, SAMPLE, MORE: `how`;
- *              | small | kind |          ALLOC, REALLOC: 1 when the stack id equals the previous one
+ *              +-------+------+   small: EXIT, CONTEXT, SAMPLE, MORE: `how`; ALLOC, REALLOC, FREE: below
+ *              | small | kind |
  *              +-------+------+
+ *
+ *   ALLOC, REALLOC   bit 0: the site is as expected, bit 1: the size too; bits 2 and 3 where the address comes from:
+ *                    0 the top of its class, 1 a free, told by its number, 2 told in full, 3 behind the last
+ *   FREE             bits 0 and 1 what is freed: 0 the allocation behind the one freed last, 1 the one before that,
+ *                    2 an allocation, told by its number, 3 told in full; bit 2: the allocator is not that of the FREE before
  *
  *   kind          columns, in this order
  *   ENTER         CODE code, LASTI lasti
- *   ALLOC         LASTI lasti, ADDRESS address, SIZE size, [STACK stack], STACK allocator
- *   REALLOC       as ALLOC, then ADDRESS old address
- *   FREE          ADDRESS address, STACK allocator
- *   UNMAP         ADDRESS address, SIZE size, STACK allocator
+ *   ALLOC         [LASTI lasti, STACK stack, ALLOCATOR allocator], [SIZE size], [ADDRESS address]
+ *   REALLOC       [LASTI lasti, STACK stack, ALLOCATOR allocator], [SIZE size], ALLOCATOR what is freed (as FREE; 4: nothing),
+ *                 [ADDRESS old address], [ADDRESS address]
+ *   FREE          [ADDRESS address], [ALLOCATOR allocator]
+ *   UNMAP         ADDRESS address in full, SIZE size, ALLOCATOR allocator
  *   CPU           WORD ns
  *   REGION_*      WORD id
  *   SAMPLE        LASTI lasti, WORD n, n x WORD; of a tree: STACK node
@@ -18,27 +25,53 @@
  *   CONTEXT, MORE WORD n, n x WORD
  *   MORE NODES    WORD n, WORD parent, WORD id, n - 2 x WORD: keys, see put_nodes
  *
- * Every event has an op byte and a DT. ENTER_FAR and TIME do not exist here: varints hold any value. */
+ * Every event has an op byte and a step of time (pack_time.h). ENTER_FAR and TIME do not exist here: varints hold any value. */
 #include "format/format.h"
+#include "format/pack_model.h"
+#include "format/pack_time.h"
 
-#define PACKED_BYTES_PER_WORD 34 /* the sum of bytes_per_word below */
+enum from {
+	FROM_CLASS = 0,
+	FROM_NUMBER = 1,
+	FROM_FULL = 2,
+	FROM_END = 3,
+};
+
+enum freed {
+	FREED_NEXT = 0,
+	FREED_LAST = 1,
+	FREED_NUMBER = 2,
+	FREED_FULL = 3,
+	FREED_NOTHING = 4,
+};
+
+#define SITE_EXPECTED 1u
+#define SIZE_EXPECTED 2u
+#define FROM_SHIFT 2
+#define ALLOCATOR_CHANGED 4u
+
+RP_INLINE uint32_t shift_of(const struct rp_pack_shifts *s, uint32_t kind)
+{
+	return kind >= RP_EV_ALLOC && kind <= RP_EV_UNMAP ? s->alloc : s->other;
+}
+
+/* ---- packing ---- */
+
+#define PACKED_BYTES_PER_WORD 35 /* the sum of bytes_per_word below */
 
 size_t rp_pack_bytes_max(size_t words)
 {
-	return (words + 1) * PACKED_BYTES_PER_WORD + RP_COLUMN_COUNT * RP_VARINT_BYTES_MAX;
-}
-
-/* malloc aligns to 16: the low bits go to the top, where a varint of the difference does not see them while they stay equal. */
-RP_INLINE uint64_t fold_address(uint64_t a)
-{
-	return a >> 4 | a << 60;
+	return (words + 2) * PACKED_BYTES_PER_WORD + RP_COLUMN_COUNT * RP_VARINT_BYTES_MAX;
 }
 
 struct columns {
 	uint8_t *at[RP_COLUMN_COUNT];
 	uint8_t *start[RP_COLUMN_COUNT];
-	uint64_t address, word;
+	struct rp_time_writer time;
+	uint64_t word;
 	struct rp_pack_nodes nodes;
+	uint32_t free_allocator;
+	struct rp_pack_encoder *encoder;
 };
 
 RP_INLINE void put(struct columns *c, enum rp_column_name col, uint64_t v)
@@ -46,11 +79,110 @@ RP_INLINE void put(struct columns *c, enum rp_column_name col, uint64_t v)
 	c->at[col] = rp_put_varint(c->at[col], v);
 }
 
-RP_INLINE void put_address(struct columns *c, uint64_t address)
+RP_INLINE uint32_t hint_of(uint64_t address)
 {
-	uint64_t folded = fold_address(address);
-	put(c, RP_COL_ADDRESS, rp_zigzag((int64_t)(folded - c->address)));
-	c->address = folded;
+	return (uint32_t)((address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - RP_PACK_HINT_BITS));
+}
+
+/* The latest number below n whose low 16 bits are these. */
+RP_INLINE uint64_t number_of(uint64_t n, uint16_t low)
+{
+	uint64_t number = (n & ~UINT64_C(0xffff)) | low;
+	return number < n ? number : number - 0x10000;
+}
+
+static void put_address(struct columns *c, uint64_t address)
+{
+	struct rp_pack_model *m = &c->encoder->model;
+	uint64_t v = rp_model_rotate(address);
+	put(c, RP_COL_ADDRESS, rp_zigzag((int64_t)(v - m->raw)));
+	m->raw = v;
+}
+
+static enum freed put_freed(struct columns *c, uint64_t address)
+{
+	struct rp_pack_model *m = &c->encoder->model;
+	uint64_t number = number_of(m->n_made, c->encoder->made[hint_of(address)]);
+	struct rp_model_class *class = NULL;
+	enum freed how = FREED_FULL;
+
+	c->encoder->gone[hint_of(address)] = (uint16_t)m->n_gone;
+	if (rp_model_is_made(m, number) && rp_model_made(m, number)->address == address) {
+		int64_t delta = (int64_t)(number - m->made_next);
+		how = delta == 0 ? FREED_NEXT : delta == -2 ? FREED_LAST : FREED_NUMBER;
+		if (how == FREED_NUMBER)
+			put(c, RP_COL_ADDRESS, rp_zigzag(delta));
+		m->made_next = number + 1;
+		class = rp_model_class(m, rp_model_made(m, number)->size);
+	} else {
+		put_address(c, address);
+	}
+	rp_model_add_gone(m, class, address);
+	return how;
+}
+
+static enum from put_made(struct columns *c, uint32_t allocator, uint64_t address, uint64_t size)
+{
+	struct rp_pack_model *m = &c->encoder->model;
+	struct rp_model_class *class = rp_model_class(m, size);
+	uint64_t number = number_of(m->n_gone, c->encoder->gone[hint_of(address)]);
+	enum from from = FROM_FULL;
+
+	c->encoder->made[hint_of(address)] = (uint16_t)m->n_made;
+	if (class->n && *rp_model_gone(m, rp_model_top(class)) == address) {
+		from = FROM_CLASS;
+		m->gone_last = rp_model_top(class);
+		rp_model_pop(class);
+	} else if (rp_model_is_gone(m, number) && *rp_model_gone(m, number) == address) {
+		from = FROM_NUMBER;
+		put(c, RP_COL_ADDRESS, rp_zigzag((int64_t)(number - m->gone_last)));
+		m->gone_last = number;
+		rp_model_take_out(class, number);
+	} else if (address == rp_model_end(m, class, allocator)) {
+		from = FROM_END;
+	} else {
+		put_address(c, address);
+	}
+	rp_model_add_made(m, class, allocator, address, size);
+	return from;
+}
+
+static uint8_t put_alloc(struct columns *c, const struct rp_event *e)
+{
+	struct rp_pack_model *m = &c->encoder->model;
+	struct rp_model_site *site = rp_model_site(m, e->kind);
+	struct rp_model_site now = { e->size, e->id, (uint16_t)e->lasti, e->allocator };
+	uint8_t small = 0;
+
+	if (site->stack == now.stack && site->lasti == now.lasti && site->allocator == now.allocator) {
+		small |= SITE_EXPECTED;
+	} else {
+		put(c, RP_COL_LASTI, now.lasti);
+		put(c, RP_COL_STACK, now.stack);
+		put(c, RP_COL_ALLOCATOR, now.allocator);
+	}
+	if (site->size == now.size)
+		small |= SIZE_EXPECTED;
+	else
+		put(c, RP_COL_SIZE, now.size);
+	rp_model_learn(m, site, now);
+	if (e->kind == RP_EV_REALLOC) {
+		uint8_t *how = c->at[RP_COL_ALLOCATOR]++;
+		*how = e->old_address ? put_freed(c, e->old_address) : FREED_NOTHING;
+	}
+	return (uint8_t)(small | put_made(c, now.allocator, e->address, now.size) << FROM_SHIFT);
+}
+
+static uint8_t put_free(struct columns *c, const struct rp_event *e)
+{
+	uint8_t small = put_freed(c, e->address);
+
+	if (e->allocator != c->free_allocator) {
+		small |= ALLOCATOR_CHANGED;
+		put(c, RP_COL_ALLOCATOR, e->allocator);
+		c->free_allocator = e->allocator;
+	}
+	return small;
 }
 
 static void put_words(struct columns *c, const struct rp_event *e)
@@ -82,7 +214,7 @@ static int is_nodes(const struct rp_event *e)
 	return e->how == RP_MORE_NODES && e->n_words >= 2;
 }
 
-static uint8_t put_event(struct columns *c, const struct rp_event *e, uint32_t *last_stack)
+static uint8_t put_event(struct columns *c, const struct rp_event *e)
 {
 	uint8_t small = 0;
 
@@ -91,27 +223,20 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e, uint32_t *
 		put(c, RP_COL_CODE, e->id);
 		put(c, RP_COL_LASTI, e->lasti);
 		break;
+	case RP_EV_EXIT:
+		small = e->how;
+		break;
 	case RP_EV_ALLOC:
 	case RP_EV_REALLOC:
-		put(c, RP_COL_LASTI, e->lasti);
-		put_address(c, e->address);
-		put(c, RP_COL_SIZE, e->size);
-		small = e->id == *last_stack;
-		if (!small)
-			put(c, RP_COL_STACK, e->id);
-		*last_stack = e->id;
-		put(c, RP_COL_STACK, e->allocator);
-		if (e->kind == RP_EV_REALLOC)
-			put_address(c, e->old_address);
+		small = put_alloc(c, e);
 		break;
 	case RP_EV_FREE:
-		put_address(c, e->address);
-		put(c, RP_COL_STACK, e->allocator);
+		small = put_free(c, e);
 		break;
 	case RP_EV_UNMAP:
 		put_address(c, e->address);
 		put(c, RP_COL_SIZE, e->size);
-		put(c, RP_COL_STACK, e->allocator);
+		put(c, RP_COL_ALLOCATOR, e->allocator);
 		break;
 	case RP_EV_CPU:
 		put(c, RP_COL_WORD, e->size);
@@ -133,9 +258,6 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e, uint32_t *
 		put(c, RP_COL_STACK, e->id);
 		put_words(c, e);
 		break;
-	case RP_EV_EXIT:
-		small = e->how;
-		break;
 	default: /* CONTEXT, MORE */
 		small = e->how;
 		if (e->kind == RP_EV_MORE && is_nodes(e))
@@ -147,35 +269,44 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e, uint32_t *
 	return (uint8_t)(e->kind | small << 4);
 }
 
-/* Bytes a raw word can become at most, per column: dt has 24 bits (4 bytes), or is free after a TIME (10 from 3 words); an
- * address 10 from 2 words; a size 10 from 3; a word of a list 10, with the list's count under the first word of the event. */
-static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 5, 4, 3, 11 };
+/* Bytes a raw word can become at most, per column: a step of time has 24 bits (4 bytes), or is free after a TIME (9 from 3 words);
+ * an address 10 from 2 words; a size 10 from 3; a word of a list 10, with the list's count under the first word of the event. */
+static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 5, 4, 3, 1, 11 };
 
-int64_t rp_pack(const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch, uint8_t *ret_bytes,
-		uint32_t *ret_count, uint64_t *ret_ticks_last)
+int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch,
+		uint8_t *ret_bytes, uint32_t *ret_count, uint64_t *ret_ticks_last)
 {
-	struct columns c = { .address = 0 };
+	struct columns c = { .encoder = encoder };
 	struct rp_raw_decoder d = { (const uint8_t *)words, (const uint8_t *)(words + n_words), ticks_first, NULL };
 	struct rp_event e;
 	uint64_t ticks = ticks_first;
-	uint32_t count = 0, last_stack = RP_STACK_NONE;
+	uint32_t count = 0;
 	uint8_t *p = scratch;
 	int rc;
 
+	rp_model_reset(&encoder->model);
 	for (int i = 0; i < RP_COLUMN_COUNT; i++) {
 		c.at[i] = c.start[i] = p;
-		p += bytes_per_word[i] * (n_words + 1);
+		p += bytes_per_word[i] * (n_words + 2);
 	}
+	c.time = (struct rp_time_writer){ c.at[RP_COL_TIME], 0 };
 	while ((rc = rp_raw_next(&d, &e)) > 0) {
-		*c.at[RP_COL_OP]++ = put_event(&c, &e, &last_stack);
-		put(&c, RP_COL_DT, e.ticks - ticks);
-		ticks = e.ticks;
+		uint32_t shift = shift_of(&encoder->shifts, e.kind);
+		uint64_t step = (e.ticks >> shift) - (ticks >> shift);
+		if (shift && e.ticks < ticks)
+			step = 0;
+		rp_time_put(&c.time, step);
+		ticks = rp_time_after(ticks, step, shift);
+		*c.at[RP_COL_OP]++ = put_event(&c, &e);
 		count++;
 	}
 	if (rc < 0)
 		return rc;
+	c.at[RP_COL_TIME] = c.time.at + c.time.half;
 
 	p = ret_bytes;
+	*p++ = (uint8_t)encoder->shifts.other;
+	*p++ = (uint8_t)encoder->shifts.alloc;
 	for (int i = 0; i < RP_COLUMN_COUNT; i++)
 		p = rp_put_varint(p, (uint64_t)(c.at[i] - c.start[i]));
 	for (int i = 0; i < RP_COLUMN_COUNT; i++) {
@@ -188,11 +319,17 @@ int64_t rp_pack(const uint64_t *words, size_t n_words, uint64_t ticks_first, uin
 	return p - ret_bytes;
 }
 
+/* ---- unpacking ---- */
+
 int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, uint64_t ticks_first, uint64_t *scratch)
 {
 	struct rp_cursor c = rp_cursor_over(bytes, len);
 	uint64_t lens[RP_COLUMN_COUNT];
 
+	d->shifts.other = rp_cursor_u8(&c);
+	d->shifts.alloc = rp_cursor_u8(&c);
+	if (d->shifts.other > RP_TIME_SHIFT_MAX || d->shifts.alloc > RP_TIME_SHIFT_MAX)
+		return RP_EDAMAGED;
 	for (int i = 0; i < RP_COLUMN_COUNT; i++)
 		lens[i] = rp_cursor_varint(&c);
 	for (int i = 0; i < RP_COLUMN_COUNT; i++) {
@@ -202,22 +339,121 @@ int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, ui
 		if (i == RP_COL_OP) {
 			d->op = p;
 			d->op_end = p + lens[i];
+		} else if (i == RP_COL_TIME) {
+			d->time = (struct rp_time_reader){ p, 0, lens[i] * 2 };
 		} else {
-			rp_column_open(&d->col[i], p, (size_t)lens[i], i == RP_COL_ADDRESS);
+			rp_column_open(&d->col[i], p, (size_t)lens[i]);
 		}
 	}
 	d->ticks = ticks_first;
 	d->word = 0;
 	d->nodes = (struct rp_pack_nodes){ 0 };
-	d->last_stack = RP_STACK_NONE;
+	d->free_allocator = 0;
 	d->bad = 0;
 	d->scratch = scratch;
+	rp_model_reset(&d->model);
 	return 0;
 }
 
 RP_INLINE uint64_t get(struct rp_pack_decoder *d, enum rp_column_name col)
 {
 	return rp_column_next(&d->col[col], &d->bad);
+}
+
+RP_INLINE uint64_t get_address(struct rp_pack_decoder *d)
+{
+	d->model.raw += (uint64_t)rp_unzigzag(get(d, RP_COL_ADDRESS));
+	return rp_model_unrotate(d->model.raw);
+}
+
+RP_INLINE uint64_t get_freed(struct rp_pack_decoder *d, enum freed how)
+{
+	struct rp_pack_model *m = &d->model;
+	struct rp_model_class *class = NULL;
+	uint64_t address;
+
+	if (how == FREED_FULL) {
+		address = get_address(d);
+	} else {
+		uint64_t number = m->made_next;
+		if (how == FREED_LAST)
+			number -= 2;
+		else if (how == FREED_NUMBER)
+			number += (uint64_t)rp_unzigzag(get(d, RP_COL_ADDRESS));
+		if (RP_UNLIKELY(!rp_model_is_made(m, number))) {
+			d->bad = 1;
+			return 0;
+		}
+		address = rp_model_made(m, number)->address;
+		class = rp_model_class(m, rp_model_made(m, number)->size);
+		m->made_next = number + 1;
+	}
+	rp_model_add_gone(m, class, address);
+	return address;
+}
+
+RP_INLINE uint64_t get_made(struct rp_pack_decoder *d, enum from from, uint32_t allocator, uint64_t size)
+{
+	struct rp_pack_model *m = &d->model;
+	struct rp_model_class *class = rp_model_class(m, size);
+	uint64_t address = 0;
+
+	switch (from) {
+	case FROM_CLASS:
+		if (RP_UNLIKELY(!class->n)) {
+			d->bad = 1;
+			return 0;
+		}
+		m->gone_last = rp_model_top(class);
+		address = *rp_model_gone(m, m->gone_last);
+		rp_model_pop(class);
+		break;
+	case FROM_NUMBER: {
+		uint64_t number = m->gone_last + (uint64_t)rp_unzigzag(get(d, RP_COL_ADDRESS));
+		if (RP_UNLIKELY(!rp_model_is_gone(m, number))) {
+			d->bad = 1;
+			return 0;
+		}
+		m->gone_last = number;
+		address = *rp_model_gone(m, number);
+		rp_model_take_out(class, number);
+		break;
+	}
+	case FROM_FULL:
+		address = get_address(d);
+		break;
+	case FROM_END:
+		address = rp_model_end(m, class, allocator);
+		break;
+	}
+	rp_model_add_made(m, class, allocator, address, size);
+	return address;
+}
+
+RP_INLINE void get_alloc(struct rp_pack_decoder *d, struct rp_event *e, uint32_t small)
+{
+	struct rp_model_site *site = rp_model_site(&d->model, e->kind), now = *site;
+
+	if (!(small & SITE_EXPECTED)) {
+		now.lasti = (uint16_t)get(d, RP_COL_LASTI);
+		now.stack = (uint32_t)get(d, RP_COL_STACK);
+		now.allocator = get(d, RP_COL_ALLOCATOR) & (RP_A_COUNT - 1);
+	}
+	if (!(small & SIZE_EXPECTED))
+		now.size = get(d, RP_COL_SIZE);
+	rp_model_learn(&d->model, site, now);
+	e->lasti = now.lasti;
+	e->id = now.stack;
+	e->allocator = now.allocator;
+	e->size = now.size;
+	if (e->kind == RP_EV_REALLOC) {
+		uint64_t how = get(d, RP_COL_ALLOCATOR);
+		if (how < FREED_NOTHING)
+			e->old_address = get_freed(d, (enum freed)how);
+		else if (how > FREED_NOTHING)
+			d->bad = 1;
+	}
+	e->address = get_made(d, (enum from)(small >> FROM_SHIFT), now.allocator, now.size);
 }
 
 static void get_words(struct rp_pack_decoder *d, struct rp_event *e, uint32_t n_max)
@@ -272,7 +508,7 @@ int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *e)
 	uint8_t op = *d->op++, small = op >> 4;
 
 	*e = (struct rp_event){ .kind = op & 15, .lasti = RP_LASTI_NONE };
-	d->ticks += get(d, RP_COL_DT);
+	d->ticks = rp_time_after(d->ticks, rp_time_get(&d->time, &d->bad), shift_of(&d->shifts, e->kind));
 	e->ticks = d->ticks;
 	switch (op & 15) {
 	case RP_EV_ENTER:
@@ -284,24 +520,18 @@ int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *e)
 		break;
 	case RP_EV_ALLOC:
 	case RP_EV_REALLOC:
-		e->lasti = (uint32_t)get(d, RP_COL_LASTI);
-		e->address = get(d, RP_COL_ADDRESS);
-		e->size = get(d, RP_COL_SIZE);
-		if (!small)
-			d->last_stack = (uint32_t)get(d, RP_COL_STACK);
-		e->id = d->last_stack;
-		e->allocator = get(d, RP_COL_STACK) & 31;
-		if (e->kind == RP_EV_REALLOC)
-			e->old_address = get(d, RP_COL_ADDRESS);
+		get_alloc(d, e, small);
 		break;
 	case RP_EV_FREE:
-		e->address = get(d, RP_COL_ADDRESS);
-		e->allocator = get(d, RP_COL_STACK) & 31;
+		e->address = get_freed(d, (enum freed)(small & 3));
+		if (small & ALLOCATOR_CHANGED)
+			d->free_allocator = get(d, RP_COL_ALLOCATOR) & (RP_A_COUNT - 1);
+		e->allocator = d->free_allocator;
 		break;
 	case RP_EV_UNMAP:
-		e->address = get(d, RP_COL_ADDRESS);
+		e->address = get_address(d);
 		e->size = get(d, RP_COL_SIZE);
-		e->allocator = get(d, RP_COL_STACK) & 31;
+		e->allocator = get(d, RP_COL_ALLOCATOR) & (RP_A_COUNT - 1);
 		break;
 	case RP_EV_CPU:
 		e->size = get(d, RP_COL_WORD);

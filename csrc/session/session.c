@@ -9,6 +9,8 @@
 #include "probe/probe.h"
 #include "session/session_state.h"
 
+/* A fraction of what the cheapest call costs, and the grain of some machines' counters. */
+#define RESOLUTION_NS 13
 #define STALL_MS_DEFAULT 1000
 #define SYNC_NS_MAX UINT64_C(10000000000)
 
@@ -105,6 +107,7 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 
 	errno = 0;
 	rp_clock_init(); /* before the sink: its writer takes time pairs */
+	mine->sink.resolution_ticks = rp_clock_ticks_of_ns(RESOLUTION_NS);
 	int code = rp_sink_open(&rp_session.sink, &mine->sink);
 	if (code) {
 		char what[RP_DETAIL_BYTES - 64];

@@ -9,6 +9,9 @@
 /* LZ4's fastest level that still finds the repeats of packed columns. */
 #define LZ4_ACCELERATION 1
 
+/* With one thread the times of allocations are kept to eight times the resolution. */
+#define ALONE_SHIFT 3u
+
 static size_t round_up(size_t n)
 {
 	return (n + 63) & ~(size_t)63;
@@ -18,7 +21,8 @@ int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes)
 {
 	size_t pack_bytes = round_up(rp_pack_bytes_max(payload_bytes / 8));
 	size_t lz4_bytes = round_up((size_t)LZ4_sizeofState());
-	p->map_bytes = 2 * pack_bytes + lz4_bytes;
+	size_t encoder_bytes = round_up(sizeof *p->encoder);
+	p->map_bytes = 2 * pack_bytes + lz4_bytes + encoder_bytes;
 	/* Reserved for the worst case; only what real events need is ever touched. */
 	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p->map == MAP_FAILED) {
@@ -26,7 +30,8 @@ int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes)
 		return RP_ENOMEM;
 	}
 	p->lz4_state = p->map;
-	p->scratch = p->map + lz4_bytes;
+	p->encoder = (struct rp_pack_encoder *)(void *)(p->map + lz4_bytes);
+	p->scratch = p->map + lz4_bytes + encoder_bytes;
 	p->packed = p->scratch + pack_bytes;
 	return 0;
 }
@@ -86,8 +91,23 @@ uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds)
 	return n;
 }
 
-uint32_t rp_block_pack(struct rp_packer *p, const struct rp_buffer *b, uint8_t *out)
+/* What a buffer's times may lose. Allocations and frees change no time of the tree; their order matters, and only against other
+ * threads: a free is stamped before the real one and an allocation after it, and between the two of one address lies an exchange between
+ * threads, which takes longer than `resolution_ticks`. */
+static struct rp_pack_shifts shifts_for(const struct rp_sink *s)
 {
+	struct rp_pack_shifts shifts = { 0, 0 };
+	while (shifts.other < RP_TIME_SHIFT_MAX && s->options.resolution_ticks >> (shifts.other + 1))
+		shifts.other++;
+	shifts.alloc = shifts.other;
+	if (shifts.other && atomic_load_explicit(&s->thread_max, memory_order_relaxed) <= 1)
+		shifts.alloc += ALONE_SHIFT;
+	return shifts;
+}
+
+uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *out)
+{
+	struct rp_packer *p = &s->packer;
 	/* Acquire: the words below `used` were committed by the buffer's thread. */
 	uint32_t used = (uint32_t)atomic_load_explicit(b->used, memory_order_acquire);
 	const uint8_t *raw = b->payload;
@@ -102,7 +122,8 @@ uint32_t rp_block_pack(struct rp_packer *p, const struct rp_buffer *b, uint8_t *
 	h.ticks_last = h.ticks_first;
 
 	if (h.type == RP_BLOCK_RAW_EVENTS) {
-		int64_t packed = rp_pack((const uint64_t *)(const void *)b->payload, used / 8, h.ticks_first, p->scratch, p->packed,
+		p->encoder->shifts = shifts_for(s);
+		int64_t packed = rp_pack(p->encoder, (const uint64_t *)(const void *)b->payload, used / 8, h.ticks_first, p->scratch, p->packed,
 					 &h.count, &h.ticks_last);
 		if (packed >= 0) {
 			h.type = RP_BLOCK_EVENTS;

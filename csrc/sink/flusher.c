@@ -192,7 +192,7 @@ static void append(struct rp_sink *s, struct rp_buffer *b)
 	slot->buffer = b;
 	slot->written = 0;
 	slot->error = 0;
-	slot->len = rp_block_pack(&s->packer, b, slot->bytes);
+	slot->len = rp_block_pack(s, b, slot->bytes);
 	if (s->next_offset != place(s, s->next_offset, slot->len))
 		drain(s); /* a SKIP block is written on the spot: nothing may fail before it */
 	slot = &s->slots[s->slot_tail % RP_SLOTS];
@@ -334,7 +334,7 @@ static void write_rest(struct rp_sink *s)
 		if (b->header[RP_LH_TYPE] == 0)
 			continue;
 		slot->buffer = b;
-		slot->len = rp_block_pack(&s->packer, b, slot->bytes);
+		slot->len = rp_block_pack(s, b, slot->bytes);
 		uint64_t before = s->next_offset;
 		if (assign_offset(s, slot) || rp_pwrite_all(s, slot->bytes, slot->len, slot->offset)) {
 			s->next_offset = before;

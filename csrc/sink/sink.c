@@ -218,6 +218,11 @@ struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread,
 		wake_writer(s);
 		return NULL;
 	}
+	/* Relaxed: whoever's events must come after this thread's has it from this thread, so its buffer comes to the writer later. */
+	uint32_t most = atomic_load_explicit(&s->thread_max, memory_order_relaxed);
+	while (thread > most && !atomic_compare_exchange_weak_explicit(&s->thread_max, &most, thread, memory_order_relaxed,
+								       memory_order_relaxed))
+		;
 	struct rp_live_header h = { .type = 0, .thread = thread, .seq = seq, .ticks_first = ticks_first };
 	rp_live_header_encode(&h, b->header);
 	atomic_thread_fence(memory_order_release); /* the reader of a killed trace sees the type only with the fields it covers */

@@ -25,6 +25,7 @@ struct rp_sink_options {
 				    * theirs on top, up to four times as much */
 	int no_uring;             /* 1: always pwrite */
 	uint64_t file_bytes_max;  /* 0: none */
+	uint64_t resolution_ticks; /* no finer differences of time are kept in blocks, but for a power of two; 0 or 1: all */
 	/* Called by the writer thread first of all: it marks itself as the tool's. May be NULL. */
 	void (*on_writer)(void);
 	/* Called by the writer about once a second, and never after rp_sink_close or rp_sink_abandon returned. May be NULL. */

@@ -52,6 +52,7 @@ extern const struct rp_writer_ops rp_writer_uring;
 /* Memory that packing one buffer needs, made once. */
 struct rp_packer {
 	void *lz4_state;
+	struct rp_pack_encoder *encoder;
 	uint8_t *scratch, *packed;
 	size_t map_bytes;
 	uint8_t *map;
@@ -70,6 +71,7 @@ struct rp_sink {
 	_Atomic uint64_t submitted, done; /* buffers; done counts in the order of submission */
 	_Atomic uint32_t done_futex;
 	_Atomic uint32_t lost_epoch;
+	_Atomic uint32_t thread_max; /* the greatest id that ever took a buffer */
 	_Atomic uint64_t file_bytes, raw_bytes, blocks, lost_buffers, lost_events, lost_bytes, writer_cpu_ns;
 	struct { _Atomic uint64_t calls, allocations, frees, samples; } lost;
 	_Atomic int error;
@@ -116,7 +118,7 @@ int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes);
 void rp_packer_release(struct rp_packer *p);
 /* Makes the block of what has been committed to b; `out` has RP_BLOCK_HEADER_BYTES + payload_bytes. Returns its length; never fails,
  * because a buffer that cannot be packed is stored raw. */
-uint32_t rp_block_pack(struct rp_packer *p, const struct rp_buffer *b, uint8_t *out);
+uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *out);
 /* Events committed to b, all and by kind. */
 uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds);
 

@@ -45,6 +45,7 @@ struct tw {
 	uint8_t *defs, *defs_at, *defs_end;
 	struct tw_thread threads[TW_THREADS_MAX];
 	uint32_t n_threads;
+	struct rp_pack_encoder *encoder;
 	uint8_t *scratch, *packed, *compressed;
 	uint32_t live_count; /* live buffers to be written at close */
 	struct rp_live_header live[8];
@@ -105,7 +106,7 @@ static inline void tw_flush(struct tw_thread *t)
 		h.ticks_last = t->ticks;
 		tw_block(w, h, (const uint8_t *)t->words, t->n * 8);
 	} else {
-		int64_t len = rp_pack(t->words, t->n, t->ticks_first, w->scratch, w->packed, &h.count, &h.ticks_last);
+		int64_t len = rp_pack(w->encoder, t->words, t->n, t->ticks_first, w->scratch, w->packed, &h.count, &h.ticks_last);
 		if (len < 0)
 			abort();
 		tw_block(w, h, w->packed, (size_t)len);
@@ -123,6 +124,7 @@ static inline void tw_open(struct tw *w, const char *path)
 	w->defs = w->defs_at = malloc(1 << 18);
 	w->defs_end = w->defs + (1 << 18);
 	w->scratch = malloc(rp_pack_bytes_max(TW_BUFFER_WORDS));
+	w->encoder = calloc(1, sizeof(*w->encoder)); /* exact times */
 	w->packed = malloc(rp_pack_bytes_max(TW_BUFFER_WORDS));
 	w->header = (struct rp_file_header){ .major = RP_FORMAT_MAJOR, .start_realtime_ns = 1700000000000000000u, .pid = 4711,
 					     .live_buffer_bytes = TW_LIVE_BYTES };
@@ -167,6 +169,7 @@ static inline void tw_close(struct tw *w, enum rp_file_state state)
 	if (fwrite(bytes, 1, sizeof(bytes), w->file) != sizeof(bytes) || fclose(w->file))
 		abort();
 	free(w->defs);
+	free(w->encoder);
 	free(w->scratch);
 	free(w->packed);
 	free(w->compressed);

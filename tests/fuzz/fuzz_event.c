@@ -29,7 +29,8 @@ static void try_raw(const uint8_t *data, size_t len)
 	static uint64_t words[WORDS_MAX];
 	size_t n = len / 8;
 	struct rp_raw_decoder d = { data, data + len, 1000, scratch[0] };
-	struct rp_pack_decoder p;
+	static struct rp_pack_decoder p;
+	static struct rp_pack_encoder encoder; /* its shifts are 0: exact */
 	struct rp_event e, back;
 	uint32_t count, seen = 0;
 	uint64_t last;
@@ -38,7 +39,7 @@ static void try_raw(const uint8_t *data, size_t len)
 		must(e.n_words <= RP_CONTEXT_FRAMES_MAX);
 	memcpy(words, data, n * 8);
 	uint8_t *room = malloc(rp_pack_bytes_max(n)), *out = malloc(rp_pack_bytes_max(n));
-	int64_t packed = room && out ? rp_pack(words, n, 1000, room, out, &count, &last) : -1;
+	int64_t packed = room && out ? rp_pack(&encoder, words, n, 1000, room, out, &count, &last) : -1;
 	if (packed >= 0) {
 		must((size_t)packed <= rp_pack_bytes_max(n));
 		d = (struct rp_raw_decoder){ (const uint8_t *)words, (const uint8_t *)(words + n), 1000, scratch[0] };
@@ -56,7 +57,7 @@ static void try_raw(const uint8_t *data, size_t len)
 
 static void try_packed(const uint8_t *data, size_t len)
 {
-	struct rp_pack_decoder p;
+	static struct rp_pack_decoder p;
 	struct rp_event e;
 
 	if (rp_pack_open(&p, data, len, 1000, scratch[0]))

@@ -3,6 +3,8 @@
 #include "event_words.h"
 
 static uint64_t scratch[RP_CONTEXT_FRAMES_MAX];
+static struct rp_pack_encoder encoder;
+static struct rp_pack_decoder d;
 
 /* Memory of exactly the promised size, so that a sanitizer sees a byte too many. The caller frees. */
 static uint8_t *pack(const uint64_t *words, size_t n, int64_t *ret_len, uint32_t *ret_count, uint64_t *ret_last)
@@ -10,7 +12,7 @@ static uint8_t *pack(const uint64_t *words, size_t n, int64_t *ret_len, uint32_t
 	size_t most = rp_pack_bytes_max(n);
 	uint8_t *columns = malloc(most), *packed = malloc(most);
 	CHECK(columns && packed);
-	*ret_len = rp_pack(words, n, EW_START, columns, packed, ret_count, ret_last);
+	*ret_len = rp_pack(&encoder, words, n, EW_START, columns, packed, ret_count, ret_last);
 	CHECK(*ret_len <= (int64_t)most);
 	free(columns);
 	return packed;
@@ -21,7 +23,6 @@ static void check_round_trip(const struct ew *w)
 	int64_t len;
 	uint32_t count;
 	uint64_t last;
-	struct rp_pack_decoder d;
 	struct rp_event e;
 	uint8_t *packed = pack(w->words, w->n, &len, &count, &last);
 
@@ -34,14 +35,14 @@ static void check_round_trip(const struct ew *w)
 		ew_check(&e, &w->events[i]);
 	}
 	CHECK_INT(rp_pack_next(&d, &e), 0);
-	for (int i = RP_COL_DT; i < RP_COLUMN_COUNT; i++)
+	CHECK(d.time.n - d.time.at <= 1);
+	for (int i = RP_COL_CODE; i < RP_COLUMN_COUNT; i++)
 		CHECK(d.col[i].i == d.col[i].n && d.col[i].at == d.col[i].end);
 	free(packed);
 }
 
 static int read_to_the_end(const uint8_t *bytes, size_t len)
 {
-	struct rp_pack_decoder d;
 	struct rp_event e;
 	int rc = rp_pack_open(&d, bytes, len, EW_START, scratch);
 	if (rc)
@@ -106,6 +107,133 @@ static void check_bounds(void)
 	}
 }
 
+/* ---- allocations as programs make them ---- */
+
+#define LIVE 12000 /* more than the model looks back on */
+
+static uint64_t random_state = 1;
+
+static uint32_t random_below(uint32_t n)
+{
+	random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
+	return (uint32_t)(random_state >> 33) % n;
+}
+
+/* Addresses given out again at once, in turn, behind one another, and never; freed in every order, twice, and unseen. */
+static void fill_with_allocations(struct ew *w, int style, uint32_t events)
+{
+	static uint64_t live[LIVE], freed[LIVE];
+	uint64_t top = 0x10000;
+	uint32_t n_live = 0, n_freed = 0;
+
+	for (uint32_t i = 0; i < events; i++) {
+		uint64_t dt = random_below(8) ? random_below(300) : random_below(1 << 20);
+		uint64_t size = style == 0 ? 64 : 16 + random_below(style == 1 ? 400 : 4000);
+		uint32_t site = random_below(style == 0 ? 1 : 40), allocator = style == 2 ? RP_A_PYMALLOC_MALLOC : RP_A_MALLOC;
+		if (n_live && (n_live == LIVE || random_below(2))) {
+			uint32_t at = style == 0 ? n_live - 1 : style == 1 ? 0 : random_below(n_live);
+			uint64_t address = random_below(50) ? live[at] : random_below(1 << 30) * UINT64_C(16);
+			if (random_below(9) == 0) {
+				ew_realloc(w, dt, RP_A_REALLOC, site, site * 3, address, size, random_below(4) ? address : 0);
+				continue;
+			}
+			ew_free(w, dt, allocator + random_below(20) / 19, address);
+			live[at] = live[--n_live];
+			freed[n_freed++ % LIVE] = address;
+		} else {
+			uint64_t address = top;
+			if (n_freed && random_below(3))
+				address = freed[(n_freed - 1 - random_below(n_freed < LIVE ? n_freed : LIVE)) % LIVE];
+			else
+				top += (size + 23) & ~UINT64_C(15);
+			ew_alloc(w, dt, allocator, site, site * 3, address, size);
+			live[n_live++] = address;
+		}
+	}
+}
+
+static void check_allocations(void)
+{
+	for (int style = 0; style < 4; style++) {
+		struct ew w;
+		ew_open(&w);
+		fill_with_allocations(&w, style, EW_EVENTS_MAX);
+		check_round_trip(&w);
+		ew_close(&w);
+	}
+}
+
+/* What comes as expected takes an op byte and half a byte of time. */
+static void check_expected(void)
+{
+	struct ew w;
+	int64_t len;
+	uint32_t count;
+	uint64_t last;
+
+	ew_open(&w);
+	for (int i = 0; i < 1000; i++) {
+		ew_alloc(&w, 10, RP_A_MALLOC, 7, 12, 0x7f0000001230, 200);
+		ew_free(&w, 10, RP_A_FREE, 0x7f0000001230);
+	}
+	free(pack(w.words, w.n, &len, &count, &last));
+	CHECK(len < 2000 + 1000 + 50);
+	ew_close(&w);
+}
+
+/* Coarse times are multiples of their unit, never ahead of the truth, less than a unit behind it (but for what a coarser event before
+ * them has not used up), and never run backwards. */
+static void check_coarse_times(void)
+{
+	struct ew w;
+	int64_t len;
+	uint32_t count;
+	uint64_t last, before = EW_START;
+	struct rp_event e;
+
+	ew_open(&w);
+	for (int i = 0; i < 4000; i++) {
+		uint64_t dt = random_below(4) ? random_below(40) : random_below(1 << 22);
+		if (random_below(3))
+			ew_enter(&w, dt, 3, 1);
+		else
+			ew_free(&w, dt, RP_A_FREE, 0x1000);
+	}
+	encoder.shifts = (struct rp_pack_shifts){ 5, 8 };
+	uint8_t *packed = pack(w.words, w.n, &len, &count, &last);
+	encoder.shifts = (struct rp_pack_shifts){ 0, 0 };
+	CHECK_INT(rp_pack_open(&d, packed, (size_t)len, EW_START, scratch), 0);
+	for (size_t i = 0; i < w.n_events; i++) {
+		uint64_t unit = w.events[i].kind == RP_EV_FREE ? 256 : 32;
+		CHECK_INT(rp_pack_next(&d, &e), 1);
+		CHECK(e.ticks <= w.events[i].ticks && w.events[i].ticks - e.ticks < unit);
+		CHECK(e.ticks >= before);
+		before = e.ticks;
+	}
+	CHECK_UINT(before, last);
+	CHECK_INT(rp_pack_next(&d, &e), 0);
+	free(packed);
+	ew_close(&w);
+}
+
+/* Numbers of allocations and frees that the block has not had, a class with nothing in it, and units of time that cannot be. */
+static void check_lies(void)
+{
+	/* shifts; lengths of OP, TIME, CODE, LASTI, ADDRESS, SIZE, STACK, ALLOCATOR, WORD; one event */
+	uint8_t free_next[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, RP_EV_FREE, 0 };
+	CHECK_INT(read_to_the_end(free_next, sizeof free_next), RP_EDAMAGED);
+	uint8_t free_number[] = { 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, RP_EV_FREE | 2 << 4, 0, 5 };
+	CHECK_INT(read_to_the_end(free_number, sizeof free_number), RP_EDAMAGED);
+	uint8_t from_class[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, RP_EV_ALLOC | 3 << 4, 0 };
+	CHECK_INT(read_to_the_end(from_class, sizeof from_class), RP_EDAMAGED);
+	uint8_t from_number[] = { 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, RP_EV_ALLOC | 7 << 4, 0, 5 };
+	CHECK_INT(read_to_the_end(from_number, sizeof from_number), RP_EDAMAGED);
+	uint8_t free_full[] = { 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, RP_EV_FREE | 3 << 4, 0, 5 };
+	CHECK_INT(read_to_the_end(free_full, sizeof free_full), 0);
+	free_full[0] = RP_TIME_SHIFT_MAX + 1;
+	CHECK_INT(read_to_the_end(free_full, sizeof free_full), RP_EDAMAGED);
+}
+
 int main(void)
 {
 	struct ew w;
@@ -122,6 +250,10 @@ int main(void)
 	check_round_trip(&w);
 	ew_close(&w);
 	check_bounds();
+	check_allocations();
+	check_expected();
+	check_coarse_times();
+	check_lies();
 
 	/* Words that are no events are not packed. */
 	static const uint64_t none[] = { RP_EV_EXIT, RP_EV_NONE }, cut[] = { RP_EV_ALLOC, 1 };
@@ -133,16 +265,15 @@ int main(void)
 	/* An op byte of a kind that no packed block has. */
 	static const uint8_t kinds[] = { RP_EV_NONE, RP_EV_ENTER_FAR, RP_EV_TIME };
 	for (size_t i = 0; i < sizeof kinds; i++) {
-		uint8_t bytes[RP_COLUMN_COUNT + 2] = { 1, 1 };
-		bytes[RP_COLUMN_COUNT] = kinds[i];
+		uint8_t bytes[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, kinds[i], 0 };
 		CHECK_INT(read_to_the_end(bytes, sizeof bytes), RP_EDAMAGED);
 	}
 
 	/* A list longer than its kind may have: its columns are all there. */
-	uint8_t longer[256] = { 1, 1, 0, 1, 0, 0, 0, 131, 1, RP_EV_SAMPLE, 0, 0, 129, 1 };
-	CHECK_INT(read_to_the_end(longer, 9 + 3 + 131), RP_EDAMAGED);
-	longer[7] = 130;
-	longer[12] = 128;
-	CHECK_INT(read_to_the_end(longer, 9 + 3 + 130), 0);
+	uint8_t longer[256] = { 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 131, 1, RP_EV_SAMPLE, 0, 0, 129, 1 };
+	CHECK_INT(read_to_the_end(longer, 12 + 3 + 131), RP_EDAMAGED);
+	longer[10] = 130;
+	longer[15] = 128;
+	CHECK_INT(read_to_the_end(longer, 12 + 3 + 130), 0);
 	return 0;
 }
