@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "ci"))
 import csources  # noqa: E402
 
 EXPORTS_MAP = "csrc/ext/exports.map"
-PTH = "rubinprof-pipetask.pth"
+PTHS = ["rubinprof-pipetask.pth", "rubinprof-exec.pth"]
 TOOL_DIR = "rubinprof/_bin"
 TOOL_SOURCE = "csrc/tool/rubinprof_analyze.c"
 IS_LINUX = sys.platform == "linux"
@@ -68,7 +68,7 @@ def extensions():
         found.append(
             extension(
                 "rubinprof._capture",
-                csources.sources(csources.CAPTURE_ROOMS) + ["csrc/ext/capture_module.c"],
+                csources.sources(csources.CAPTURE_ROOMS) + ["csrc/ext/capture_module.c", "csrc/ext/stand_ins.c"],
                 csources.CAPTURE_LIBRARIES,
                 csources.CAPTURE_FLAGS,
             )
@@ -136,14 +136,14 @@ class BuildExtensions(build_ext):
 
 
 class BuildPython(build_py):
-    """Also puts the .pth file at the root of site-packages, where Python looks for it."""
+    """Also puts the .pth files at the root of site-packages, where Python looks for them."""
 
     def run(self):
         super().run()
-        pth = ROOT / "python" / PTH
-        if pth.exists() and not self.editable_mode:
+        if not self.editable_mode:
             os.makedirs(self.build_lib, exist_ok=True)
-            shutil.copy2(pth, os.path.join(self.build_lib, PTH))
+            for name in PTHS:
+                shutil.copy2(ROOT / "python" / name, os.path.join(self.build_lib, name))
 
 
 try:

@@ -23,6 +23,7 @@ MAY_INCLUDE = {
     "aggregate": ["merge", "reader", "base"],
     "report": ["aggregate", "merge", "reader", "base", "public"],
     "ext/capture_module.c": ["session", "probe", "base"],  # of probe only rp_program_run: the session is in between for the rest
+    "ext/stand_ins.c": ["session", "base"],
     "ext/analyze_module.c": ["public"],
     "ext": ["public"],
     "tool": ["os", "public"],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
-PTH = ROOT / "python" / "rubinprof-pipetask.pth"
+PTHS = sorted((ROOT / "python").glob("*.pth"))
 
 # What an installed rubinprof is made from. Data that changes without these needs no new install.
 PRODUCT_INPUTS = ["csrc", "python", "setup.py", "pyproject.toml", "ci/csources.py"]
@@ -132,8 +132,8 @@ class Environment:
         force = ["--reinstall-package", "rubinprof"] if self.uv else ["--force-reinstall"]
         with build_lock():
             self._install(["--no-deps", *force, *what], RUBINPROF_WERROR="1" if werror else "0")
-        if editable and PTH.exists():
-            shutil.copy2(PTH, self.site_packages())  # an editable install puts nothing at the root itself
+        for pth in PTHS if editable else []:
+            shutil.copy2(pth, self.site_packages())  # an editable install puts nothing at the root itself
         self._stamp("rubinprof", wanted)
 
     def site_packages(self) -> Path:

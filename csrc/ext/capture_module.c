@@ -3,12 +3,10 @@
  * All functions are called with the GIL held and keep it: a stop that let other Python threads run would race with them. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "ext/stand_ins.h"
 #include "probe/probe.h"
 #include "session/session.h"
 
@@ -365,119 +363,21 @@ static PyObject *go_on_in_child(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(exit_doc, "_exit(status)\n--\n\nExit to the system with specified status, without normal exit processing.");
-
-/* Stands in for os._exit while tracing, under its name: a worker process ends that way, and its trace should be whole. */
-static PyObject *capture_exit(PyObject *module, PyObject *args, PyObject *kwargs)
+static PyObject *put_stand_ins(PyObject *module, PyObject *words)
 {
 	(void)module;
-	static char *names[] = { "status", NULL };
-	int status;
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i:_exit", names, &status))
+	const char *text = words == Py_None ? NULL : PyUnicode_AsUTF8(words);
+	if ((!text && words != Py_None) || rp_stand_ins_put(text))
 		return NULL;
-	rp_session_stop();
-	_exit(status);
+	Py_RETURN_NONE;
 }
 
-/* Likewise os.execv and os.execve: the image that is left behind gets its names first. The call itself may fail, so tracing goes on. */
-static PyObject *call_posix(const char *name, PyObject *args)
+static PyObject *remove_stand_ins(PyObject *module, PyObject *ignored)
 {
-	PyObject *posix = PyImport_ImportModule("posix"), *result = NULL;
-	PyObject *function = posix ? PyObject_GetAttrString(posix, name) : NULL;
-	if (function) {
-		rp_session_checkpoint();
-		result = PyObject_Call(function, args, NULL);
-	}
-	Py_XDECREF(function);
-	Py_XDECREF(posix);
-	return result;
-}
-
-static PyObject *capture_execv(PyObject *module, PyObject *args)
-{
-	(void)module;
-	return call_posix("execv", args);
-}
-
-static PyObject *capture_execve(PyObject *module, PyObject *args)
-{
-	(void)module;
-	return call_posix("execve", args);
-}
-
-/* Whether a thread is our writer, or one of the kernel's that io_uring gave it. */
-static int is_tool_thread(const char *tid)
-{
-	char path[64], name[32] = "";
-	snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", tid);
-	FILE *file = fopen(path, "re");
-	if (file) {
-		if (!fgets(name, sizeof name, file))
-			name[0] = 0;
-		fclose(file);
-	}
-	return strcmp(name, "rubinprof\n") == 0 || strncmp(name, "iou-wrk-", 8) == 0;
-}
-
-/* Threads of the program itself, 0 when unknown. */
-static int count_program_threads(void)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	int n = 0;
-	for (struct dirent *entry; tasks && (entry = readdir(tasks));)
-		n += entry->d_name[0] != '.' && !is_tool_thread(entry->d_name);
-	if (tasks)
-		closedir(tasks);
-	return n;
-}
-
-/* The list of filters that is in force, a new reference; NULL without an exception when there is none. */
-static PyObject *warning_filters(void)
-{
-	PyObject *name = PyUnicode_FromString("warnings"), *module = name ? PyImport_GetModule(name) : NULL;
-	if (!module)
-		module = PyImport_ImportModule("_warnings");
-	PyObject *filters = module ? PyObject_GetAttrString(module, "filters") : NULL;
-	Py_XDECREF(name);
-	Py_XDECREF(module);
-	if (filters && !PyList_Check(filters))
-		Py_CLEAR(filters);
-	PyErr_Clear();
-	return filters;
-}
-
-/* Since 3.12 a fork warns when the process has a second thread. When that is our writer only, the program would not have been
- * warned without us: the warning is held back, by a filter put in without running Python code. */
-static PyObject *fork_unwarned(const char *name, PyObject *args)
-{
-	int only_ours = rp_session_active() && count_program_threads() == 1;
-	PyObject *filters = only_ours ? warning_filters() : NULL;
-	PyObject *filter = filters ? Py_BuildValue("(sOOOi)", "ignore", Py_None, PyExc_DeprecationWarning, Py_None, 0) : NULL;
-	if (filter)
-		PyList_Insert(filters, 0, filter);
-	PyErr_Clear();
-	PyObject *posix = PyImport_ImportModule("posix");
-	PyObject *function = posix ? PyObject_GetAttrString(posix, name) : NULL;
-	PyObject *result = function ? PyObject_Call(function, args, NULL) : NULL;
-	if (filter && PyList_GET_SIZE(filters) && PyList_GET_ITEM(filters, 0) == filter)
-		PyList_SetSlice(filters, 0, 1, NULL);
-	Py_XDECREF(function);
-	Py_XDECREF(posix);
-	Py_XDECREF(filter);
-	Py_XDECREF(filters);
-	return result;
-}
-
-static PyObject *capture_fork(PyObject *module, PyObject *args)
-{
-	(void)module;
-	return fork_unwarned("fork", args);
-}
-
-static PyObject *capture_forkpty(PyObject *module, PyObject *args)
-{
-	(void)module;
-	return fork_unwarned("forkpty", args);
+	(void)module, (void)ignored;
+	if (rp_stand_ins_remove())
+		return NULL;
+	Py_RETURN_NONE;
 }
 
 /* ---- the module ---- */
@@ -502,11 +402,9 @@ static PyMethodDef methods[] = {
 	{ "call_unseen", call_unseen, METH_O, "call_unseen(function): calls it without sys.settrace and sys.setprofile seeing it." },
 	{ "run_program", run_program, METH_VARARGS,
 	  "run_program('file' | 'code' | 'module' | 'directory', what): runs it as the interpreter would, and ends the process." },
-	{ "_exit", WITH_KEYWORDS(capture_exit), METH_VARARGS | METH_KEYWORDS, exit_doc },
-	{ "fork", capture_fork, METH_VARARGS, "fork() -> process id, 0 in the child" },
-	{ "forkpty", capture_forkpty, METH_VARARGS, "forkpty() -> (process id, master descriptor)" },
-	{ "execv", capture_execv, METH_VARARGS, "execv(path, argv)" },
-	{ "execve", capture_execve, METH_VARARGS, "execve(path, argv, env)" },
+	{ "put_stand_ins", put_stand_ins, METH_O,
+	  "put_stand_ins(words): functions of posix that end or copy the process tell us first; words, or None, go to an image by exec." },
+	{ "remove_stand_ins", remove_stand_ins, METH_NOARGS, "remove_stand_ins()" },
 	{ NULL, NULL, 0, NULL },
 };
 

@@ -3,6 +3,7 @@
 import atexit
 import functools
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -137,13 +138,18 @@ class Tracker:
         if _capture.active():
             self._path = _capture.path()
             return self
-        self._path = self._start_into_new_file()
+        self._begin(self._candidates())
+        return self
+
+    def _begin(self, candidates):
+        global _outermost
+        self._path = self._start_into_new_file(candidates)
+        self._directory = os.path.dirname(self._path)
         self._is_outermost = True
         _outermost = self
         atexit.register(_capture.call_unseen, self.stop)
         _watch_forks()
-        _put_stand_ins()
-        return self
+        self._put_stand_ins()
 
     def stop(self):
         """End tracing and complete the file. Does nothing on an inner or a stopped Tracker."""
@@ -152,7 +158,7 @@ class Tracker:
             return
         self._is_outermost = False
         _outermost = None
-        _remove_stand_ins()
+        _capture.remove_stand_ins()
         atexit.unregister(_capture.call_unseen)
         if _capture.active():
             _name_threads()
@@ -174,14 +180,14 @@ class Tracker:
         with Trace(self._path) as trace:
             return trace.stats()
 
-    def _start_into_new_file(self):
+    def _start_into_new_file(self, candidates):
         meta = self._meta()
-        for path in self._candidates(self._wanted_path):
+        for path in candidates:
             try:
                 _capture.start(path, meta=meta, **self._options)
                 return path
             except TracerError as error:
-                if error.code != FILE_EXISTS or self._names_one_file():
+                if error.code != FILE_EXISTS:
                     raise
                 last_error = error
         raise last_error
@@ -190,17 +196,25 @@ class Tracker:
         wanted = self._wanted_path
         return wanted is not None and not os.path.isdir(wanted)
 
-    def _candidates(self, wanted):
+    def _candidates(self):
         """Absolute paths to try, best first."""
-        if self._names_one_file():
-            path = os.path.abspath(wanted)
-            if self._overwrite and os.path.isfile(path):
-                os.unlink(path)
-            yield path
+        if not self._names_one_file():
+            yield from self._names_in(os.path.abspath(self._wanted_path or os.curdir))
             return
+        path = os.path.abspath(self._wanted_path)
+        if self._overwrite and os.path.isfile(path):
+            os.unlink(path)
+        yield path
+
+    def _next_candidates(self):
+        """The same for a process that comes after this one: a fork's child, the image of an exec."""
+        if self._names_one_file():
+            return _numbered(f"{self._path.removesuffix(SUFFIX)}-{_pid_and_start()}")
+        return self._names_in(self._directory)
+
+    def _names_in(self, directory):
         stem = f"rubinprof-{self._program_name()}-{_safe(socket.gethostname())}-{_pid_and_start()}"
-        directory = os.path.abspath(wanted or os.curdir)
-        yield from _numbered(os.path.join(directory, stem))
+        return _numbered(os.path.join(directory, stem))
 
     def _program_name(self):
         program = self._program or os.path.basename(sys.argv[0] if sys.argv else "") or "python"
@@ -214,10 +228,8 @@ class Tracker:
 
     def _go_on_in_child(self):
         """The child's half of a fork: into a file of its own, named by the same rule."""
-        stem = f"{self._path.removesuffix(SUFFIX)}-{_pid_and_start()}"
-        candidates = _numbered(stem) if self._names_one_file() else self._candidates(self._wanted_path)
         meta = self._meta()
-        for path in candidates:
+        for path in self._next_candidates():
             try:
                 _capture.go_on_in_child(path, meta)
             except TracerError as error:
@@ -225,8 +237,33 @@ class Tracker:
                     continue
                 break  # a child goes on untraced rather than fail where its parent did not
             self._path = path
+            self._put_stand_ins()
             return
         self._is_outermost = False
+
+    def _put_stand_ins(self):
+        """os._exit and os.exec* end a process behind atexit's back; os.fork would warn of our writer thread."""
+        words = {
+            "pid": os.getpid(),
+            "path": self._path,
+            "names_one_file": self._names_one_file(),
+            "options": self._options,
+            "labels": {name: str(value) for name, value in self._labels.items()},
+            "store_command": self._store_command,
+        }
+        _capture.put_stand_ins(json.dumps(words) if self._options["follow_fork"] else None)
+
+    @classmethod
+    def _go_on_after_exec(cls, words):
+        """The image's half of an exec; what `_put_stand_ins` wrote. Does nothing in another process."""
+        words = json.loads(words)
+        if words["pid"] != os.getpid():
+            return
+        directory = os.path.dirname(words["path"])
+        self = cls(words["path"] if words["names_one_file"] else directory, labels=words["labels"], store_command=words["store_command"])
+        self._options = words["options"]
+        self._path, self._directory = words["path"], directory
+        self._begin(self._next_candidates())
 
 
 # ---- names ----
@@ -288,27 +325,4 @@ def _after_fork_in_child():
         if _outermost is not None:
             _outermost._is_outermost = False
         _outermost = None
-        _remove_stand_ins()
-
-
-_STAND_INS = ("_exit", "execv", "execve", "fork", "forkpty")
-_replaced = {}
-
-
-def _put_stand_ins():
-    """os._exit and os.exec* end a process behind atexit's back, as multiprocessing's workers do;
-    os.fork would warn of our writer thread.
-    """
-    for name in _STAND_INS:
-        _replaced[name] = getattr(os, name)
-        setattr(os, name, getattr(_capture, name))
-        if _replaced[name] in os.supports_fd:  # os.execve; none is in the other sets of this kind
-            os.supports_fd.add(getattr(_capture, name))
-
-
-def _remove_stand_ins():
-    for name, original in _replaced.items():
-        os.supports_fd.discard(getattr(_capture, name))
-        if getattr(os, name) is getattr(_capture, name):
-            setattr(os, name, original)
-    _replaced.clear()
+        _capture.remove_stand_ins()

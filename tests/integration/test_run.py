@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+import rubinprof
+
 pytestmark = pytest.mark.linux
 
 STATE_OFFSET, COMPLETE = 68, 2
@@ -99,8 +101,8 @@ def test_a_script_ends_as_untraced(tmp_path, end):
     (tmp_path / "program.py").write_text(PROGRAM)
     plain, traced, traces = both(tmp_path, ["program.py", end, "--an-option"])
     assert traced == plain
-    assert len(traces) == 1
-    assert is_complete(traces[0]) == (end not in KILLED)
+    assert len(traces) == (2 if end == "exec" else 1)
+    assert sum(map(is_complete, traces)) == (1 if end not in KILLED or end == "exec" else 0)
 
 
 def test_a_module_is_run_as_python_runs_it(tmp_path):
@@ -228,3 +230,40 @@ def test_other_ways_to_name_a_program(tmp_path):
         plain, traced = results
         assert re.sub(" at 0x[0-9a-f]*", "", traced[1]) == re.sub(" at 0x[0-9a-f]*", "", plain[1])
         assert traced == (plain[0], traced[1], plain[2])
+
+
+def test_the_image_of_an_exec_goes_on_tracing(tmp_path):
+    (tmp_path / "program.py").write_text("""
+import os, sys
+n = int(sys.argv[1])
+def work():
+    return sorted(name for name in os.environ if name.startswith(("RUBINPROF", "MINE")))
+print(n, os.getpid() == int(sys.argv[2] or os.getpid()), work(), flush=True)
+args = [sys.executable, sys.argv[0], str(n - 1), str(os.getpid())]
+try:
+    os.execv("/no/such/program", args)
+except FileNotFoundError:
+    assert os.system("env | grep -q RUBINPROF_EXEC") != 0
+os.chdir("/")
+args[1] = os.path.join(sys.argv[3], "program.py")
+args.append(sys.argv[3])
+if n == 4: os.execv(args[0], args)
+if n == 3: os.execve(args[0], args, {**os.environ, "MINE": "1"})
+if n == 2: os.execve(path=args[0], argv=args, env={b"MINE2": b"2"})
+if n == 1: os.execvp("sh", ["sh", "-c", 'exec "$@"', "sh", *args])
+""")
+    plain, traced, traces = both(tmp_path, ["program.py", "4", "", str(tmp_path)])
+    assert traced == plain
+    assert plain[0] == 0 and len(plain[1].splitlines()) == 5
+    assert len(traces) == 5
+    for path in traces:
+        with rubinprof.open(path) as trace:
+            assert [row["calls"] for row in trace.table(by="function") if row["function"] == "work"] == [1]
+
+
+def test_the_image_of_an_exec_is_left_alone_when_asked(tmp_path):
+    command = [sys.executable, "-m", "rubinprof", "run", "--no-follow-fork", "-o", tmp_path, "-c",
+               "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'import sys; print(sys.argv)'])"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "['-c']\n", "")
+    assert len(os.listdir(tmp_path)) == 1

@@ -116,15 +116,18 @@ def test_a_nested_tracker_shares_the_outer_one(tmp_path):
 def test_what_tracing_replaces_is_put_back(tmp_path):
     python(
         """
-        import os, posix, rubinprof
+        import inspect, os, posix, rubinprof
+        names = ["_exit", "fork", "forkpty", "execv", "execve"]
+        def look():
+            functions = [getattr(os, name) for name in names]
+            return [(repr(f), f.__doc__, f.__module__, f.__self__, inspect.signature(f), f in os.supports_fd) for f in functions]
+        before, seen = [getattr(posix, name) for name in names], look()
         for _ in range(2):
             with rubinprof.Tracker():
-                assert os._exit is not posix._exit
-                assert os.execve in os.supports_fd
-                before = len(os.supports_fd)
-        assert len(os.supports_fd) == before - 1
-        for name in ("_exit", "fork", "forkpty", "execv", "execve"):
-            assert getattr(os, name) is getattr(posix, name)
+                assert os._exit is posix._exit is not before[0]
+                assert look() == seen
+            assert [getattr(posix, name) for name in names] == [getattr(os, name) for name in names] == before
+            assert look() == seen
         """,
         cwd=tmp_path,
     )
