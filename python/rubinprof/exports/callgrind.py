@@ -6,6 +6,7 @@ https://valgrind.org/docs/manual/cl-format.html; names are compressed as it desc
 from rubinprof.exports.call_tree import FOLDED, CallTree, tool
 from rubinprof.exports.edges import functions
 from rubinprof.metrics import METRICS as ALL
+from rubinprof.reports.style import safe
 
 SUFFIX = ".callgrind.out"
 SUMMARY = "callgrind_annotate, KCachegrind and QCachegrind, all metrics as events"
@@ -108,4 +109,4 @@ def _on_line(row, metric):
 
 
 def _one_line(text):
-    return " ".join(text.split())
+    return safe(" ".join(text.split()))

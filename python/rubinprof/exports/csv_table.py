@@ -23,11 +23,16 @@ def rows(trace, options):
     return flat
 
 
+def harmless(value):
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front, as the analyzer's own CSV does."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
 def write(trace, out, options):
     found = rows(trace, options)
     names = list(dict.fromkeys(name for row in found for name in row))
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
+    writer.writerow({name: harmless(name) for name in names})
+    writer.writerows({name: harmless(value) for name, value in row.items()} for row in found)
     text.detach()
