@@ -15,7 +15,7 @@ from environment import ROOT, VENVS
 
 # The newest Python alone runs these: they do not depend on its version (C, the page), or say for the middleware's command line
 # what tests/lsst/test_flag.py says on every version, at several seconds of imports a run.
-ONCE = ["tests/cunit", "tests/browser", "tests/lsst/test_exit_codes.py", "tests/lsst/test_hook.py"]
+ONCE = ["tests/cunit", "tests/browser", "tests/views/test_export.py", "tests/lsst/test_exit_codes.py", "tests/lsst/test_hook.py"]
 REQUIREMENTS = ["tests/requirements.txt", "benchmarks/demo/requirements.txt"]
 RESULTS = ROOT / "build" / "check"
 TEST_SECONDS_MAX = 300  # one test that hangs must not cost the whole run
