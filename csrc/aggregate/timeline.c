@@ -432,7 +432,9 @@ static uint32_t bin_of_window(const struct rp_timeline *t, uint32_t window)
 		uint32_t middle = (low + high) / 2, at = middle;
 		while (at > low && t->first_window[at] == UINT32_MAX)
 			at--;
-		if (t->first_window[at] != UINT32_MAX && t->first_window[at] <= window) {
+		if (t->first_window[at] == UINT32_MAX) {
+			low = middle + 1; /* nothing is born in this half: idle bins */
+		} else if (t->first_window[at] <= window) {
 			found = at;
 			low = middle + 1;
 		} else {

@@ -16,6 +16,8 @@ COMMANDS = {
     "dump": [],
     "verify": [],
     "flamegraph": [],
+    "leaks": [],
+    "temporary": [],
 }
 
 

@@ -19,6 +19,8 @@ COMMANDS = [
     "flamegraph",
     "lines",
     "regions",
+    "leaks",
+    "temporary",
     "diff",
     "export",
     "verify",

@@ -8,7 +8,6 @@ from rubinprof.cli import trace_command as command
 from rubinprof.reports.terminal import Progress
 
 BY = ["function", "line", "file", "module"]
-TEXT_ROWS = 20
 
 MORE = """
 Several runs of each side give every change an interval that says how far it can be trusted:
@@ -33,9 +32,7 @@ def add_parser(subparsers):
     parser.add_argument("--b", nargs="+", metavar="RUN", help="the runs after")
     parser.add_argument("--by", choices=BY, default="function", help="what a row is (default: function)")
     command.add_metric(parser)
-    parser.add_argument(
-        "-n", type=int, default=0, metavar="N", help="rows at most; -1 for all (default: 20, all with --json and --csv)"
-    )
+    command.add_rows(parser)
     parser.add_argument("--fail-on", action="append", default=[], metavar="LIMIT", help="exit with 1 when it is broken; may be repeated")
     command.add_format(parser, csv=True)
 
@@ -52,8 +49,7 @@ def run(args):
         return command.fail(sides)
     wanted = [limits.parse(text) for text in args.fail_on]  # before minutes of reading
     a, b = (_read(compare.read_runs, side, args.by, name) for side, name in zip(sides, "AB", strict=True))
-    rows = None if args.n < 0 or (args.n == 0 and args.format != "text") else args.n or TEXT_ROWS
-    difference = compare.compare_runs(a, b, args.by, args.metric, rows)
+    difference = compare.compare_runs(a, b, args.by, args.metric, command.rows_wanted(args))
     verdicts = [limit.judge(_figure(a, b, limit)) for limit in wanted]
     difference["limits"] = [{"limit": v.limit, "broken": v.is_broken, "found": v.found} for v in verdicts]
     if args.format == "json":
@@ -101,7 +97,7 @@ def _of_function(run, limit):
 
     metric = METRICS[limit.metric]
     return sum(
-        row[metric.total or metric.own]
+        row[metric.total or metric.own] or 0
         for row in run.rows["function"]
         if row["function"] == limit.function or row["function"].endswith("." + limit.function)
     )

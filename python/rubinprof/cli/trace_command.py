@@ -3,9 +3,11 @@
 import argparse
 import contextlib
 import functools
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import TYPE_CHECKING, TextIO
 
 from rubinprof.errors import RubinprofError
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
+
+TEXT_ROWS = 20
 
 METRICS = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked", "temporary"]
 
@@ -58,6 +62,17 @@ def add_interval(command: argparse.ArgumentParser) -> None:
         "--from", dest="from_s", type=float, default=0.0, metavar="S", help="only what happened from then on: seconds since the run began"
     )
     command.add_argument("--to", dest="to_s", type=float, default=0.0, metavar="S", help="only what happened up to then")
+
+
+def add_rows(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-n", type=int, default=0, metavar="N", help=f"rows at most; -1 for all (default: {TEXT_ROWS}, all with --json and --csv)"
+    )
+
+
+def rows_wanted(args: argparse.Namespace) -> int | None:
+    """Rows at most, or None for all."""
+    return None if args.n < 0 or (args.n == 0 and args.format != "text") else args.n or TEXT_ROWS
 
 
 def add_names(command: argparse.ArgumentParser) -> None:
@@ -149,3 +164,20 @@ def show(args: argparse.Namespace, name: str, status_of: Callable[["Trace"], int
 def _write_after_wiping(progress: terminal.Progress, write: Callable[[bytes], object], chunk: bytes) -> None:
     progress.__exit__()
     write(chunk)
+
+
+def show_made(args: argparse.Namespace, make: Callable, form: ModuleType, **options) -> int:
+    """Prints a report that is made in Python: ``make`` gives the document, ``form`` renders it as text and CSV."""
+    from rubinprof.reports.style import Style
+    from rubinprof.trace import Trace
+
+    with Trace(*args.traces) as trace, terminal.Progress("reading") as progress:
+        found = make(trace, n=rows_wanted(args), progress=progress, **options)
+    if args.format == "json":
+        json.dump(found, sys.stdout, separators=(",", ":"))
+        sys.stdout.write("\n")
+    elif args.format == "csv":
+        form.write_csv(found, sys.stdout)
+    else:
+        sys.stdout.write(form.render(found, Style(sys.stdout)))
+    return 0

@@ -151,7 +151,8 @@ def _excludes_zero(interval: tuple[float, float]) -> bool:
 
 
 def _value(row: dict[str, Any] | None, key: str) -> float:
-    return row[key] if row else 0
+    # Sampled runs have null for what nobody counted.
+    return (row[key] or 0) if row else 0
 
 
 def _mean(values: list[float]) -> float:

@@ -28,7 +28,7 @@ class Run:
             _add_def_lines(self.rows["line"], functions)
         self.metrics = {
             # Python rows sum to the whole; what has no key of its own in stats is such a sum.
-            name: self.stats[m.stats] if m.stats else sum(row[m.own] for row in functions if row["kind"] == "python")
+            name: (self.stats[m.stats] if m.stats else sum(row[m.own] or 0 for row in functions if row["kind"] == "python")) or 0
             for name, m in METRICS.items()
         }
         self.flame = opened._json("flame", full_names=True) if want_flame else None

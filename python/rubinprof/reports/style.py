@@ -15,6 +15,7 @@ __all__ = ["Column", "Style", "table"]
 
 CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 EIGHTHS = " ▏▎▍▌▋▊▉█"
+HEIGHTS = "·▁▂▃▄▅▆▇█"
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -43,6 +44,12 @@ class Style:
         eighths = round(share * cells * 8)
         text = "█" * (eighths // 8) + (EIGHTHS[eighths % 8] if eighths % 8 else "")
         return f"{text:<{cells}}"
+
+    def steps(self, values: list[float]) -> str:
+        """A column a value, as high as its share of the largest."""
+        top = max(values, default=0) or 1
+        levels = " .:#" if self.is_ascii else HEIGHTS
+        return "".join(levels[0] if v <= 0 else levels[max(1, round(v / top * (len(levels) - 1)))] for v in values)
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -1,0 +1,26 @@
+"""rubinprof leaks: what was never freed."""
+
+from rubinprof.cli import trace_command as command
+
+BY = ["line", "function", "file"]
+
+
+def add_parser(subparsers):
+    parser = command.parser(
+        subparsers,
+        "leaks",
+        "Show what was allocated and never freed: where, and when in the run.",
+        "rubinprof leaks isr.rprof --by function",
+        run,
+    )
+    command.add_traces(parser)
+    parser.add_argument("--by", choices=BY, default="line", help="what a row is (default: line)")
+    command.add_rows(parser)
+    command.add_format(parser, csv=True)
+
+
+@command.plain_errors
+def run(args):
+    from rubinprof.reports import leaks
+
+    return command.show_made(args, leaks.leaks, leaks, by=args.by)

@@ -1,0 +1,27 @@
+"""rubinprof temporary: what was freed at once."""
+
+from rubinprof.cli import trace_command as command
+
+BY = ["line", "function", "file"]
+
+
+def add_parser(subparsers):
+    parser = command.parser(
+        subparsers,
+        "temporary",
+        "Show what was allocated and freed at once, before its thread allocated again.",
+        "rubinprof temporary isr.rprof --native",
+        run,
+    )
+    command.add_traces(parser)
+    parser.add_argument("--by", choices=BY, default="line", help="what a row is (default: line)")
+    parser.add_argument("--native", action="store_true", help="C and C++ functions instead of Python ones")
+    command.add_rows(parser)
+    command.add_format(parser, csv=True)
+
+
+@command.plain_errors
+def run(args):
+    from rubinprof.reports import temporary
+
+    return command.show_made(args, temporary.temporary, temporary, by=args.by, native=args.native)

@@ -1,0 +1,133 @@
+"""What was never freed: where it was allocated, and when."""
+
+import csv
+from typing import Any, TextIO
+
+from rubinprof.metrics import text_of
+from rubinprof.reports.style import Column, Style, table
+
+__all__ = ["leaks", "render", "write_csv"]
+
+SCHEMA = 1
+BORN_BINS = 16  # steps of the small drawing: enough to tell "once" from "all the time"
+BAR_CELLS = 8
+NAMES = ["function", "file", "line", "module"]
+
+
+def leaks(trace: Any, by: str = "line", n: int | None = None, progress: Any = None) -> dict[str, Any]:
+    """What was never freed, by Python line, function or file.
+
+    Parameters
+    ----------
+    trace : `Trace`
+        The trace.
+    by : `str`, optional
+        "line", "function" or "file".
+    n : `int`, optional
+        Rows at most; all of them when `None`.
+    progress : `~collections.abc.Callable`, optional
+        Called with bytes done and bytes to do.
+
+    Returns
+    -------
+    leaks : `dict`
+        As ``rubinprof leaks --json`` gives it; described in docs/report-json.md.
+    """
+    page = trace._json("page", progress=progress)
+    stats = trace.stats()
+    timeline = page["timeline"]
+    length = timeline["length_s"]
+    bin_s = length / max(1, timeline["bins"])
+    keys = _line_keys(page, by)
+    rows: dict[tuple, dict[str, Any]] = {}
+    for step, place, leaked in _leaked(timeline):
+        line = _python_line(timeline["places"], place)
+        key = keys[line] if line >= 0 else ("[outside Python]", "", 0, "")
+        row = rows.get(key)
+        if row is None:
+            row = rows[key] = dict(zip(NAMES, key, strict=True)) | {"leaked_bytes": 0, "born": [0] * BORN_BINS}
+            row["first_s"] = step * bin_s
+        row["leaked_bytes"] += leaked
+        row["born"][min(BORN_BINS - 1, step * BORN_BINS // max(1, timeline["bins"]))] += leaked
+        row["last_s"] = (step + 1) * bin_s
+    found = sorted((row for row in rows.values() if row["leaked_bytes"] > 0), key=lambda row: -row["leaked_bytes"])
+    return {
+        "schema": SCHEMA,
+        "by": by,
+        "length_s": length,
+        "leaked_bytes": stats["leaked_bytes"],
+        "leaked_allocations": stats["leaked_allocations"],
+        "rows_total": len(found),
+        "rows": found if n is None else found[:n],
+    }
+
+
+def _line_keys(page: dict[str, Any], by: str) -> list[tuple]:
+    """The row that each line of the report "page" belongs to."""
+    strings, frames, lines = page["strings"], page["frames"], page["lines"]
+    keys = []
+    for frame, line in zip(lines["frame"], lines["line"], strict=True):
+        name, file, module = (strings[frames[key][frame]] for key in ("name", "file", "module"))
+        if by == "file":
+            keys.append(("", file, 0, module))
+        else:
+            keys.append((name, file, line if by == "line" else frames["line"][frame], module))
+    return keys
+
+
+def _leaked(timeline: dict[str, Any]):
+    """``(step, place, bytes)`` of what was allocated in a step of the run and never freed, in order of time."""
+    memory, at = timeline["memory"], 0
+    for step, count in enumerate(memory["rows"]):
+        place = 0
+        for i in range(at, at + count):
+            place += memory["place"][i]
+            if memory["leaked"][i]:
+                yield step, place, memory["leaked"][i]
+        at += count
+
+
+def _python_line(places: dict[str, list[int]], place: int) -> int:
+    """The line of a site, or of the nearest caller that has one."""
+    while places["line"][place] < 0 and places["up"][place] > 0:
+        place -= places["up"][place]
+    return places["line"][place]
+
+
+def render(found: dict[str, Any], style: Style) -> str:
+    """The screen."""
+    whole = found["leaked_bytes"]
+    blocks = found["leaked_allocations"]
+    head = f"{style.paint(text_of(whole, 'bytes'), 'bold')} in {blocks:,} blocks never freed\n\n"
+    rows = []
+    for row in found["rows"]:
+        share = row["leaked_bytes"] / whole if whole else 0
+        rows.append(
+            [
+                text_of(row["leaked_bytes"], "bytes"),
+                f"{share:.1%}".replace("%", " %"),
+                (style.bar(share, BAR_CELLS), "red"),
+                (style.steps(row["born"]), "cyan"),
+                f"{row['first_s']:.2f} s",
+                f"{row['last_s']:.2f} s",
+                row["function"] or row["file"],
+                (f"{row['file']}:{row['line']}" if row["function"] and row["file"] else "", "dim"),
+            ]
+        )
+    if not rows:
+        return head
+    columns = [
+        Column("leaked"), Column("share"), Column("", True), Column("allocated when", True), Column("from"), Column("to"),
+        Column(found["by"], True, True), Column("", True, True),
+    ]  # fmt: skip
+    note = f"'allocated when' goes from the begin of the run to its end ({text_of(found['length_s'], 's')}): spread out grows with the work.\n"
+    more = found["rows_total"] - len(found["rows"])
+    end = f"{more:,} more; -n -1 shows them.\n" if more else ""
+    return head + table(style, columns, rows) + "\n" + style.paint(end + note, "dim")
+
+
+def write_csv(found: dict[str, Any], stream: TextIO) -> None:
+    """One line a row; without the drawing."""
+    writer = csv.DictWriter(stream, [*NAMES, "leaked_bytes", "first_s", "last_s"], extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found["rows"])
