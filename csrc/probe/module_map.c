@@ -4,6 +4,7 @@
  * at a time does so; another that comes meanwhile leaves a note and goes on, for the reason told in got_patch.c. */
 #define _GNU_SOURCE
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 struct module {
 	uintptr_t bias, start, end;
 	const char *path; /* kept for the session */
+	const uint8_t *build_id; /* as path */
+	uint32_t build_id_len;
 	uint64_t path_hash;
 	uint32_t id;
 	int seen;
@@ -38,6 +41,9 @@ static struct {
 	int pid; /* of the process that records */
 	struct rp_cfi_objects *retired; /* tables of an earlier scan; the last one may still be read by a walk in flight */
 } map;
+
+/* Around changes of the list, by who scans, and around reads by others. Held for some loads and stores. */
+static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define PATHS_BYTES ((size_t)RP_ELF_OBJECTS_MAX * 160)
 
@@ -100,14 +106,26 @@ static struct module *find_module(const struct rp_elf *e)
 	return NULL;
 }
 
-static const char *keep_path(const char *path)
+static const void *keep(const void *bytes, size_t len)
 {
-	size_t len = strlen(path) + 1;
-	if (PATHS_BYTES - map.paths_used < len)
-		return "";
-	char *kept = memcpy(map.paths + map.paths_used, path, len);
+	if (!bytes || PATHS_BYTES - map.paths_used < len)
+		return NULL;
+	char *kept = memcpy(map.paths + map.paths_used, bytes, len);
 	map.paths_used += len;
 	return kept;
+}
+
+static struct module describe(const struct rp_elf *e)
+{
+	struct module m = { .bias = e->bias, .start = e->start, .end = e->end, .path_hash = e->path_hash, .id = rp_define_id(&map.ids) };
+	const uint8_t *build_id = rp_elf_build_id(e, &m.build_id_len);
+	m.path = keep(e->path, strlen(e->path) + 1);
+	m.build_id = keep(build_id, m.build_id_len);
+	if (!m.path)
+		m.path = "";
+	if (!m.build_id)
+		m.build_id_len = 0;
+	return m;
 }
 
 static void add_new(const struct rp_elf_list *l)
@@ -117,8 +135,11 @@ static void add_new(const struct rp_elf_list *l)
 		const struct rp_elf *e = &l->objects[i];
 		struct module *m = find_module(e);
 		if (!m && map.n < RP_ELF_OBJECTS_MAX) {
+			struct module fresh = describe(e);
+			pthread_mutex_lock(&list_lock);
 			m = &map.modules[map.n++];
-			*m = (struct module){ e->bias, e->start, e->end, keep_path(e->path), e->path_hash, rp_define_id(&map.ids), 1 };
+			*m = fresh;
+			pthread_mutex_unlock(&list_lock);
 			define_module(e, m->id, has_own_allocator(e, malloc_home) ? RP_MODULE_STATIC_ALLOCATOR : 0);
 		}
 		if (m)
@@ -128,19 +149,22 @@ static void add_new(const struct rp_elf_list *l)
 
 static void drop_unseen(void)
 {
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < map.n; i++) {
+	uint32_t kept = 0, before = map.n;
+	for (uint32_t i = 0; i < map.n; i++)
+		if (!map.modules[i].seen)
+			define_unload(map.modules[i].id);
+	pthread_mutex_lock(&list_lock);
+	for (uint32_t i = 0; i < before; i++) {
 		struct module m = map.modules[i];
-		if (!m.seen) {
-			define_unload(m.id);
+		if (!m.seen)
 			continue;
-		}
 		m.seen = 0;
 		map.modules[kept++] = m;
 	}
-	if (kept != map.n)
-		rp_unwind_code_gone();
 	map.n = kept;
+	pthread_mutex_unlock(&list_lock);
+	if (kept != before)
+		rp_unwind_code_gone();
 }
 
 static int by_start(const void *a, const void *b)
@@ -218,14 +242,22 @@ void rp_modules_refresh(void)
 
 int rp_modules_find(uint64_t address, struct rp_module_info *ret_info)
 {
-	for (uint32_t i = 0; i < map.n; i++) {
+	int code = RP_ENOTFOUND;
+	pthread_mutex_lock(&list_lock);
+	for (uint32_t i = 0; i < map.n && code; i++) {
 		const struct module *m = &map.modules[i];
-		if (address >= m->start && address < m->end) {
-			*ret_info = (struct rp_module_info){ m->id, m->bias, m->start, m->end, m->path };
-			return 0;
-		}
+		if (address < m->start || address >= m->end)
+			continue;
+		*ret_info = (struct rp_module_info){ m->id, m->bias, m->start, m->end, m->path, m->build_id, m->build_id_len };
+		code = 0;
 	}
-	return RP_ENOTFOUND;
+	pthread_mutex_unlock(&list_lock);
+	return code;
+}
+
+void rp_modules_fork_child(void)
+{
+	list_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
 static void *reserve(size_t bytes)

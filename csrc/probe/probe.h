@@ -76,13 +76,27 @@ struct rp_cpu_counts {
 };
 void rp_cpu_counts(struct rp_cpu_counts *ret_counts);
 
-/* ---- symbols.c: names of the addresses in the trace ---- */
+/* ---- symbols.c: names of the addresses in the trace; namer.c: the thread that looks them up ---- */
 
 /* Notes an address for symbolisation. Lock-free set; callable in hooks and signal handlers. */
 void rp_symbols_note(uint64_t address);
 /* Addresses that found no place in the set, in all sessions of the process so far. */
 uint64_t rp_symbols_lost(void);
-/* Defines SYMBOL for each address noted since the last call. Hooks must be removed, or the calling thread be busy. No GIL needed. */
-int rp_symbols_define(void);
+/* Defines SYMBOL for each address noted since the last call. One caller at a time; on a thread of the tool, or busy, or without hooks. No GIL
+ * needed. `between` (may be NULL) is called before each object; nonzero: this one gets the names of its symbol table only. */
+typedef int rp_symbols_between_fn(void);
+int rp_symbols_define(rp_symbols_between_fn *between);
+
+/* Begins to define symbols as addresses are noted: with `burst_ns` of CPU time at once, since most of what a program calls is called early,
+ * and from then on with `percent` (1 to 100) of one CPU. RP_ENOMEM: no thread could be made; all naming is then left to
+ * rp_namer_finish. After rp_modules_install; by the session. */
+int rp_namer_start(uint64_t burst_ns, uint32_t percent);
+/* Names what is left and ends the thread. Once it has cost `patience_ns` of CPU time, the rest get the names of symbol tables only: no
+ * lines and no inlined functions. Does nothing more when called again. Waits for files to be read. By the session, hooks removed or busy. */
+void rp_namer_finish(uint64_t patience_ns);
+/* pthread_atfork handlers. The child has no thread, and none of its descriptors. */
+void rp_namer_fork_prepare(void);
+void rp_namer_fork_parent(void);
+void rp_namer_fork_child(void);
 
 #endif

@@ -8,9 +8,13 @@
 #include <gelf.h>
 #include <libelf.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "probe/dwarf_frames.h"
@@ -20,10 +24,19 @@
 
 #define STT_GNU_IFUNC_ 10
 
+#define FORK_WAIT_ROUNDS 100
+#define FORK_WAIT_NS 200000
+
 struct opened {
-	int fd;
 	Elf *elf;
+	void *map; /* of the file; NULL for the vdso */
+	size_t bytes;
 };
+#define OPENED_NONE ((struct opened){ NULL, NULL, 0 })
+
+/* Held while a descriptor is open and while ld.so is asked for the demangler. */
+static pthread_mutex_t files = PTHREAD_MUTEX_INITIALIZER;
+static __thread int locked_for_fork __attribute__((tls_model("initial-exec")));
 
 struct demangled {
 	struct demangled *next;
@@ -45,11 +58,13 @@ static void find_demangler(void)
 	if (tried)
 		return;
 	tried = 1;
+	pthread_mutex_lock(&files);
 	void *lib = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
 	if (!lib)
 		lib = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_LOCAL);
 	if (lib)
 		cxa_demangle = (char *(*)(const char *, char *, size_t *, int *))dlsym(lib, "__cxa_demangle");
+	pthread_mutex_unlock(&files);
 }
 
 static struct rp_str whole(const char *s)
@@ -93,9 +108,21 @@ static void release_names(struct names *names)
 
 static struct opened open_path(const char *path)
 {
-	struct opened o = { open(path, O_RDONLY | O_CLOEXEC), NULL };
-	if (o.fd >= 0)
-		o.elf = elf_begin(o.fd, ELF_C_READ_MMAP, NULL);
+	struct opened o = OPENED_NONE;
+	struct stat st;
+	pthread_mutex_lock(&files);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {
+		o.bytes = (size_t)st.st_size;
+		o.map = mmap(NULL, o.bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (o.map == MAP_FAILED)
+			o.map = NULL;
+	}
+	if (fd >= 0)
+		close(fd);
+	pthread_mutex_unlock(&files);
+	if (o.map)
+		o.elf = elf_memory(o.map, o.bytes);
 	return o;
 }
 
@@ -103,8 +130,9 @@ static void close_opened(struct opened *o)
 {
 	if (o->elf)
 		elf_end(o->elf);
-	if (o->fd >= 0)
-		close(o->fd);
+	if (o->map)
+		munmap(o->map, o->bytes);
+	*o = OPENED_NONE;
 }
 
 static int is_same_build(Elf *elf, const struct rp_symbol_source *source)
@@ -116,7 +144,7 @@ static int is_same_build(Elf *elf, const struct rp_symbol_source *source)
 
 static struct opened open_object(const struct rp_symbol_source *source)
 {
-	struct opened o = { -1, NULL };
+	struct opened o = OPENED_NONE;
 	if (!strcmp(source->path, "[vdso]")) {
 		o.elf = elf_memory((char *)(uintptr_t)source->start, source->end - source->start);
 		return o;
@@ -124,7 +152,6 @@ static struct opened open_object(const struct rp_symbol_source *source)
 	o = open_path(source->path);
 	if (o.elf && (elf_kind(o.elf) != ELF_K_ELF || gelf_getclass(o.elf) != ELFCLASS64 || !is_same_build(o.elf, source))) {
 		close_opened(&o);
-		o = (struct opened){ -1, NULL };
 	}
 	return o;
 }
@@ -149,7 +176,7 @@ static struct opened open_debug_file(const struct rp_symbol_source *source)
 	char path[40 + 2 * BUILD_ID_BYTES_MAX] = "/usr/lib/debug/.build-id/";
 	size_t at = strlen(path);
 	if (!source->build_id || source->build_id_len < 2 || source->build_id_len > BUILD_ID_BYTES_MAX)
-		return (struct opened){ -1, NULL };
+		return OPENED_NONE;
 	for (uint32_t i = 0; i < source->build_id_len; i++)
 		at += (size_t)sprintf(path + at, i == 0 ? "%02x/" : "%02x", source->build_id[i]);
 	strcpy(path + at, ".debug");
@@ -226,7 +253,7 @@ static void hand_out(const struct rp_lookup *l, struct names *names, rp_symbol_f
 		fn(&s, arg);
 }
 
-static void look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, rp_symbol_fn *fn, void *arg)
+static void look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int tables_only, rp_symbol_fn *fn, void *arg)
 {
 	struct names *names = calloc(1, sizeof *names);
 	if (!names)
@@ -236,28 +263,55 @@ static void look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, rp_sym
 		read_symbols(debug, SHT_SYMTAB, l, n);
 	read_symbols(main, SHT_DYNSYM, l, n);
 	/* Distributions compress the DWARF they strip: 30 ms for libc alone, to learn the lines of malloc. Its symbols will do. */
-	struct rp_dwarf *dwarf = debug ? NULL : rp_dwarf_open(main, l, n);
+	struct rp_dwarf *dwarf = debug || tables_only ? NULL : rp_dwarf_open(main, l, n);
 	for (size_t i = 0; i < n; i++)
 		hand_out(&l[i], names, fn, arg);
 	rp_dwarf_close(dwarf);
 	release_names(names);
 }
 
-void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, rp_symbol_fn *fn, void *arg)
+void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
+			    void *arg)
 {
 	elf_version(EV_CURRENT);
-	struct opened main = open_object(source), debug = { -1, NULL };
+	struct opened main = open_object(source), debug = OPENED_NONE;
 	struct rp_lookup *l = main.elf ? calloc(n, sizeof *l) : NULL;
 	if (l) {
 		for (uint64_t i = 0; i < n; i++) {
 			l[i].address = addresses[i];
 			l[i].vaddr = addresses[i] - 1 - source->bias;
 		}
-		if (main.fd >= 0 && !has_section(main.elf, ".debug_info"))
+		if (main.map && !has_section(main.elf, ".debug_info"))
 			debug = open_debug_file(source);
-		look_up(main.elf, debug.elf, l, n, fn, arg);
+		look_up(main.elf, debug.elf, l, n, tables_only, fn, arg);
 	}
 	free(l);
 	close_opened(&debug);
 	close_opened(&main);
+}
+
+/* ---- fork ---- */
+
+void rp_symbol_file_fork_prepare(void)
+{
+	locked_for_fork = 0;
+	for (int i = 0; i < FORK_WAIT_ROUNDS && !locked_for_fork; i++) {
+		locked_for_fork = pthread_mutex_trylock(&files) == 0;
+		if (!locked_for_fork)
+			nanosleep(&(struct timespec){ 0, FORK_WAIT_NS }, NULL);
+	}
+}
+
+void rp_symbol_file_fork_parent(void)
+{
+	if (locked_for_fork)
+		pthread_mutex_unlock(&files);
+	locked_for_fork = 0;
+}
+
+/* Overwritten, not unlocked: its owner may not exist here. */
+void rp_symbol_file_fork_child(void)
+{
+	files = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	locked_for_fork = 0;
 }

@@ -1,6 +1,7 @@
 /* Names of code addresses, from the file of the object they lie in: its symbol table, and DWARF where there is some.
  *
- * Never asks the network: no libdwfl, hence no debuginfod; a separate debug file is looked for in /usr/lib/debug only.
+ * A file is mapped while it is read, so one that is deleted or replaced meanwhile stays readable; one that is cut short in place would end
+ * the program, as it ends a program whose own code it is. Never asks the network: no libdwfl, hence no debuginfod; a separate debug file is looked for in /usr/lib/debug only.
  * Allocates; one caller at a time; not inside a hook, not in a signal handler. No GIL. */
 #ifndef RP_PROBE_SYMBOL_FILE_H
 #define RP_PROBE_SYMBOL_FILE_H
@@ -29,7 +30,13 @@ struct rp_symbol {
 /* The strings live until fn returns. */
 typedef void rp_symbol_fn(const struct rp_symbol *s, void *arg);
 
-/* Calls fn for each of the n addresses (sorted; each stands for the instruction that covers address - 1) that has a name. */
-void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, rp_symbol_fn *fn, void *arg);
+/* Calls fn for each of the n addresses (sorted; each stands for the instruction that covers address - 1) that has a name. With
+ * `tables_only`, DWARF is not read: a millisecond instead of tens of them. */
+void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
+			    void *arg);
+/* pthread_atfork handlers: a fork waits, a short time, until no file is open, so that a child inherits none. */
+void rp_symbol_file_fork_prepare(void);
+void rp_symbol_file_fork_parent(void);
+void rp_symbol_file_fork_child(void);
 
 #endif

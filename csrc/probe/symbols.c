@@ -1,4 +1,4 @@
-/* Addresses seen, and their names at the stop.
+/* Addresses seen, and their names.
  *
  * The set. Words of an open-addressing table: the address in the low 48 bits, above it the session that noted it and whether it is
  * defined there. When a table's neighbourhood is full the address goes into the next, four times as large, which whoever comes first
@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "probe/elf_walk.h"
 #include "probe/module_map.h"
 #include "probe/probe.h"
 #include "probe/symbol_file.h"
@@ -32,6 +31,7 @@
 /* Release when a table is published, acquire when it is used. The words inside: relaxed, each says all by itself. */
 static _Atomic(_Atomic uint64_t *) levels[LEVELS];
 static _Atomic uint64_t notes_lost;
+static _Atomic uint64_t noted; /* new addresses so far: whether a look at the tables is worth while */
 
 static uint64_t slots_of(int level)
 {
@@ -62,12 +62,16 @@ static int note_in(_Atomic uint64_t *table, uint64_t slots, uint64_t address, ui
 	for (uint64_t i = 0; i < PROBES; i++) {
 		_Atomic uint64_t *slot = &table[((h >> 32) + i) & (slots - 1)];
 		uint64_t had = atomic_load_explicit(slot, memory_order_relaxed);
-		if (had == 0 && atomic_compare_exchange_strong_explicit(slot, &had, wanted, memory_order_relaxed, memory_order_relaxed))
+		if (had == 0 && atomic_compare_exchange_strong_explicit(slot, &had, wanted, memory_order_relaxed, memory_order_relaxed)) {
+			atomic_fetch_add_explicit(&noted, 1, memory_order_relaxed);
 			return 1;
+		}
 		if ((had & ADDRESS_MASK) != address)
 			continue;
-		if ((had & SESSION_MASK) != (wanted & SESSION_MASK)) /* of an earlier session; who loses here agrees with who wins */
+		if ((had & SESSION_MASK) != (wanted & SESSION_MASK)) { /* of an earlier session; who loses here agrees with who wins */
 			atomic_compare_exchange_strong_explicit(slot, &had, wanted, memory_order_relaxed, memory_order_relaxed);
+			atomic_fetch_add_explicit(&noted, 1, memory_order_relaxed);
+		}
 		return 1;
 	}
 	return 0;
@@ -158,34 +162,29 @@ static void define_symbol(const struct rp_symbol *s, void *arg)
 		rp_define_end(rp_def_put_symbol(p, end, s->address, module, frames, s->n));
 }
 
-/* What the object in memory says of itself: the file may have been replaced since. */
-static void add_build_id(struct rp_symbol_source *source, const struct rp_elf_list *l)
+int rp_symbols_define(rp_symbols_between_fn *between)
 {
-	for (uint32_t i = 0; i < l->count; i++)
-		if (l->objects[i].start == source->start)
-			source->build_id = rp_elf_build_id(&l->objects[i], &source->build_id_len);
-}
-
-int rp_symbols_define(void)
-{
-	uint64_t n;
+	static uint64_t seen; /* of noted; one caller at a time */
+	uint64_t n, now = atomic_load_explicit(&noted, memory_order_relaxed);
+	if (now == seen)
+		return 0;
+	seen = now;
 	uint64_t *addresses = take_addresses(&n);
-	struct rp_elf_list l = RP_ELF_LIST_INIT;
 	if (!addresses)
 		return n ? RP_ENOMEM : 0;
-	int err = rp_elf_list(&l);
-	for (uint64_t i = 0, next; !err && i < n; i = next) {
+	rp_modules_refresh(); /* without allocator hooks nothing has told of a dlopen */
+	for (uint64_t i = 0, next; i < n; i = next) {
 		struct rp_module_info m;
 		next = i + 1;
 		if (rp_modules_find(addresses[i] - 1, &m))
 			continue; /* unloaded since, or code that no file stands behind */
 		while (next < n && addresses[next] - 1 < m.end)
 			next++;
-		struct rp_symbol_source source = { .path = m.path, .bias = m.bias, .start = m.start, .end = m.end };
-		add_build_id(&source, &l);
-		rp_symbol_file_resolve(&source, addresses + i, next - i, define_symbol, &m.id);
+		struct rp_symbol_source source = { .path = m.path, .bias = m.bias, .start = m.start, .end = m.end,
+						   .build_id = m.build_id_len ? m.build_id : NULL, .build_id_len = m.build_id_len };
+		int tables_only = between && between();
+		rp_symbol_file_resolve(&source, addresses + i, next - i, tables_only, define_symbol, &m.id);
 	}
-	rp_elf_list_release(&l);
 	free(addresses);
-	return err;
+	return 0;
 }

@@ -30,7 +30,7 @@ static void guard(void)
 		rp_record_begin(rp_thread_self);
 	} else if (!rp_thread_is_tool) {
 		borrowed_tool = 1;
-		rp_thread_is_tool = 1;
+		rp_thread_is_tool = RP_TOOL_OTHER;
 	}
 }
 
@@ -63,7 +63,7 @@ static void take(struct rp_sink *s)
 	for (uint64_t waited = 0; !buffer;) {
 		buffer = rp_sink_take(s, RP_BLOCK_DEFS, 0, seq, rp_clock_ticks());
 		/* The writer itself defines clock pairs, and must not wait for the writer. */
-		if (buffer || rp_thread_is_tool || gave_up || waited >= rp_record_stall_ns_max || rp_sink_is_exhausted(s))
+		if (buffer || rp_thread_is_tool == RP_TOOL_WRITER || gave_up || waited >= rp_record_stall_ns_max || rp_sink_is_exhausted(s))
 			break;
 		waited += rp_wait_for_writer(&round);
 	}

@@ -87,7 +87,8 @@ extern __thread struct rp_thread *rp_thread_self __attribute__((tls_model("initi
 /* Nonzero while a session records. Hooks check it first: when 0 they pass straight through. Relaxed reads; the session
  * stores it last at start and first at stop. */
 extern _Atomic int rp_record_on;
-/* Threads that belong to the tool set this once: hooks pass through. */
+/* Threads that belong to the tool set this once: hooks pass through. RP_TOOL_WRITER never waits for a buffer: it would wait for itself. */
+enum rp_tool_thread { RP_TOOL_WRITER = 1, RP_TOOL_OTHER = 2 };
 extern __thread int rp_thread_is_tool __attribute__((tls_model("initial-exec")));
 
 /* The calling thread's record, made at the first call of the session; NULL when recording is off, the thread is the tool's, or memory is out.

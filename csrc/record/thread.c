@@ -198,7 +198,7 @@ static void thread_ended(void *record)
 	rp_record_begin(t);
 	if (speaks(t))
 		say_goodbye(t);
-	rp_thread_is_tool = 1; /* a tombstone: what little comes after this passes through */
+	rp_thread_is_tool = RP_TOOL_OTHER; /* a tombstone: what little comes after this passes through */
 	pthread_mutex_lock(&lock);
 	unlink_thread(t);
 	rp_thread_self = own_record = NULL;

@@ -13,6 +13,11 @@
 #define RESOLUTION_NS 13
 #define STALL_MS_DEFAULT 1000
 #define SYNC_NS_MAX UINT64_C(10000000000)
+/* For the names of native code while the program runs: CPU time at once, and a share of one CPU; and CPU time for what is left of them at
+ * the stop, after which lines and inlined functions are given up. */
+#define NAMER_BURST_NS UINT64_C(150000000)
+#define NAMER_PERCENT 5
+#define NAMER_PATIENCE_NS UINT64_C(100000000)
 
 struct rp_session rp_session;
 
@@ -92,7 +97,7 @@ static void undo_start(void)
 
 static void mark_writer(void)
 {
-	rp_thread_is_tool = 1;
+	rp_thread_is_tool = RP_TOOL_WRITER;
 }
 
 static int start_all(const struct rp_session_options *o, char *ret_detail)
@@ -126,6 +131,7 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	}
 	rp_session_define_start();
 	rp_define_clock(); /* a second pair: even a trace that is killed at once knows its rate */
+	(void)rp_namer_start(NAMER_BURST_NS, NAMER_PERCENT); /* refused: the stop names everything */
 	return 0;
 }
 
@@ -161,7 +167,7 @@ int rp_session_stop(void)
 	atomic_store_explicit(&rp_record_on, 0, memory_order_seq_cst);
 	rp_session_remove_hooks();
 	rp_record_quiesce();
-	rp_symbols_define();
+	rp_namer_finish(NAMER_PATIENCE_NS);
 	rp_record_close(); /* `end` callbacks take the timers down: before the CPU probe goes */
 	rp_session_remove_sources();
 	/* What the writer has lost is known once it has been through all buffers; only definitions come after. */
@@ -196,7 +202,8 @@ int rp_session_checkpoint(void)
 	struct rp_thread *self = rp_thread_enter();
 	if (self)
 		rp_record_begin(self);
-	rp_symbols_define();
+	rp_namer_finish(NAMER_PATIENCE_NS);
+	(void)rp_namer_start(NAMER_BURST_NS, NAMER_PERCENT);
 	rp_session_define_end();
 	if (self)
 		rp_record_end(self);

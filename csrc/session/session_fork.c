@@ -24,6 +24,7 @@ static void prepare(void)
 	sigset_t all;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask_before_fork);
+	rp_namer_fork_prepare();
 	rp_record_fork_prepare();
 }
 
@@ -32,6 +33,7 @@ static void in_parent(void)
 	if (!fork_is_traced)
 		return;
 	rp_record_fork_parent();
+	rp_namer_fork_parent();
 	pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
 }
 
@@ -40,6 +42,7 @@ static void in_child(void)
 	if (!fork_is_traced)
 		return;
 	rp_record_fork_child();
+	rp_namer_fork_child();
 	rp_session.phase = RP_SESSION_FORKED;
 	pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
 }
