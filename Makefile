@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan fuzz kill bench analyze cross wheels clean
+.PHONY: help dev check demo cunit asan tsan fuzz valgrind kill bench analyze cross wheels clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -15,6 +15,7 @@ help:
 	@echo "make wheels   dist/: wheels for other Linux machines, with their C libraries inside"
 	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
 	@echo "make soak     the suites of CPython, NumPy and others, untraced and traced: the same pass and fail (hours)"
+	@echo "make valgrind  the analyzer under memcheck, every report over the fuzz corpus and a real trace"
 	@echo "make fuzz, make bench, make clean"
 
 dev:
@@ -46,6 +47,9 @@ tsan:
 
 fuzz:
 	@$(newest) ci/fuzz.py $(ARGS)
+
+valgrind:
+	@$(newest) ci/valgrind.py $(ARGS)
 
 kill:
 	@.venv/bin/python tests/fault/kill_runs.py $(ARGS)
