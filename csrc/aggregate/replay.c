@@ -102,7 +102,7 @@ static int on_tree_sample(struct rp_replay *r, struct rp_replay_thread *t, const
 	if (settle_pending(r, t, t->sample_site))
 		return RP_ENOMEM;
 	r->sites.sites[t->sample_site].samples++;
-	t->cost16 += r->cost_sample16;
+	r->tree.nodes[n->call].cost16 += r->cost_sample16;
 	return 0;
 }
 
