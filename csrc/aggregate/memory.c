@@ -58,14 +58,14 @@ static uint32_t site_of(struct rp_replay *r, struct rp_replay_thread *t, uint32_
 		const struct rp_stack_node *n = rp_stack_node_of(t, stack);
 		return rp_site_find(&r->sites, n->call, n->lasti, n->native);
 	}
-	if (RP_LIKELY(t->site_node == t->node && t->site_lasti == lasti && t->site_stack == stack && t->site != UINT32_MAX))
-		return t->site;
+	uint64_t key = (uint64_t)t->node << 32 | stack;
+	uint32_t thread = (uint32_t)(t - r->threads);
+	struct rp_site_known *k = &r->sites_known[rp_hash_pair(key, lasti) % RP_SITES_KNOWN];
+	if (RP_LIKELY(k->node_stack == key && k->lasti == lasti && k->thread == thread && k->version == t->stacks_version))
+		return k->site;
 	uint32_t *native = stack ? rp_idmap_find(&t->stacks, stack) : NULL;
 	uint32_t site = rp_site_find(&r->sites, t->node, lasti, native ? *native : 0);
-	t->site_node = t->node;
-	t->site_lasti = lasti;
-	t->site_stack = stack;
-	t->site = site;
+	*k = (struct rp_site_known){ key, thread, t->stacks_version, lasti, site };
 	return site;
 }
 

@@ -185,13 +185,14 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 
 static int on_stack(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	uint32_t node;
+	uint32_t node, *known = rp_idmap_find(&t->stacks, e->id);
 
-	if (rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &node) || rp_idmap_put(&t->stacks, e->id, node))
+	if (rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &node))
 		return RP_ENOMEM;
-	if (t->site_stack == e->id)
-		t->site = UINT32_MAX;
-	return 0;
+	/* A site that was found before the definition came, or by another one, is not that of the next event. */
+	if (!known || *known != node)
+		t->stacks_version++;
+	return rp_idmap_put(&t->stacks, e->id, node);
 }
 
 /* ---- memory events, counted ---- */
@@ -313,7 +314,7 @@ static int init_threads(struct rp_replay *r, const struct rp_merge *m)
 		struct rp_replay_thread *t = &r->threads[i];
 		t->id = m->sources[i].thread;
 		t->on = !r->has_filter;
-		t->site = t->sample_site = UINT32_MAX;
+		t->sample_site = UINT32_MAX;
 		t->root = rp_call_child(&r->tree, 0, i < RP_THREAD_ROOTS_MAX ? i : RP_THREAD_ROOTS_MAX, RP_LASTI_NONE);
 		if (t->root == UINT32_MAX)
 			return RP_ENOMEM;

@@ -59,8 +59,7 @@ struct rp_replay_thread {
 	uint32_t n_segments;
 	uint64_t segments_wall;
 
-	/* the site used last */
-	uint32_t site_node, site_lasti, site_stack, site;
+	uint32_t stacks_version; /* how often a stack id was given to another stack */
 	uint64_t last_alloc; /* address of the thread's latest allocation; 0: freed or none */
 	uint32_t last_alloc_site;
 	struct rp_idmap stacks; /* stack id to node of the native tree */
@@ -89,6 +88,13 @@ struct rp_region_run {
 	struct rp_memory_variance variance; /* allocated, allocations: at the begin, while it is open */
 };
 
+/* Sites used lately, found without a look-up in tables that are larger than the caches. memory.c chooses the place. */
+#define RP_SITES_KNOWN 2048
+struct rp_site_known {
+	uint64_t node_stack; /* node << 32 | stack id; node 0 allocates nothing */
+	uint32_t thread, version, lasti, site;
+};
+
 struct rp_window {
 	uint64_t bytes, count; /* born in it and alive */
 	double variance;
@@ -100,6 +106,7 @@ struct rp_replay {
 	struct rp_call_tree tree;
 	struct rp_native_tree native;
 	struct rp_site_set sites;
+	struct rp_site_known sites_known[RP_SITES_KNOWN];
 	struct rp_live_table live;
 	struct rp_range_set ranges, reserved; /* memory, addresses only */
 	uint64_t reserved_now;
