@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan fuzz valgrind kill bench analyze cross wheels clean
+.PHONY: help dev check demo cunit asan tsan fuzz valgrind kill soak bench bench-quick analyze cross wheels clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -16,7 +16,8 @@ help:
 	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
 	@echo "make soak     the suites of CPython, NumPy and others, untraced and traced: the same pass and fail (hours)"
 	@echo "make valgrind  the analyzer under memcheck, every report over the fuzz corpus and a real trace"
-	@echo "make fuzz, make bench, make clean"
+	@echo "make bench    what tracing costs, beside other tools: tables and a page     make bench-quick: the main ratios against their bars"
+	@echo "make fuzz, make clean"
 
 dev:
 	@$(newest) ci/dev.py
@@ -59,6 +60,9 @@ soak:
 
 bench:
 	@ci/bench.sh $(ARGS)
+
+bench-quick:
+	@ci/bench.sh --quick $(ARGS)
 
 clean:
 	rm -rf build dist .venvs .pytest_cache python/*.egg-info python/rubinprof/_bin/rubinprof-analyze

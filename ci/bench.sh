@@ -1,12 +1,10 @@
 #!/usr/bin/env bash
-# What tracing costs, on this machine: every benchmarks/<name>/bench.py in turn, with the Python of .venv.
+# What tracing costs, on this machine.
+#   bench.sh [peers options]   single steps (benchmarks/micro), then rubinprof and its peers side by side (benchmarks/peers)
+#   bench.sh --quick           the main ratios against their bars, in under three minutes; exit 1 when one is broken
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-shopt -s nullglob
-benches=(benchmarks/*/bench.py)
-if [ ${#benches[@]} -eq 0 ]; then echo "make bench: there is no benchmarks/*/bench.py yet" >&2; exit 2; fi
-if [ ! -x .venv/bin/python ]; then echo "make bench: run make dev first, it makes .venv" >&2; exit 2; fi
-for bench in "${benches[@]}"; do
-    echo "== $bench"
-    .venv/bin/python "$bench" "$@"
-done
+python="$(ci/pythons.sh --newest)"
+if [ "${1-}" = --quick ]; then exec "$python" benchmarks/peers/quick.py "${@:2}"; fi
+"$python" benchmarks/micro/bench.py
+exec "$python" benchmarks/peers/bench.py "$@"

@@ -18,6 +18,7 @@ TABLE
     if [ "$for_tests" = yes ]; then
         echo "c++ command g++ gcc-c++"
         echo "chromium browser chromium chromium"
+        echo "perf command linux-perf perf"
         # Readers of what `rubinprof export` writes.
         echo "callgrind_annotate command valgrind valgrind"
         echo "flamegraph.pl flamegraph libdevel-nytprof-perl flamegraph"

@@ -295,17 +295,37 @@ static PyObject *region_end(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-static PyObject *thread_name(PyObject *module, PyObject *args)
+/* One (native id, name); 0, or -1 with an exception set. */
+static int name_one_thread(PyObject *pair)
 {
-	(void)module;
 	PyObject *name, *owner;
 	unsigned int os_tid;
 	struct rp_str str;
-	if (!PyArg_ParseTuple(args, "IU:thread_name", &os_tid, &name) || to_str(name, &str, &owner))
-		return NULL;
-	if (rp_session_active())
-		rp_define_thread_name(os_tid, str);
+	if (!PyArg_ParseTuple(pair, "IU", &os_tid, &name) || to_str(name, &str, &owner))
+		return -1;
+	rp_define_thread_name(os_tid, str);
 	Py_XDECREF(owner);
+	return 0;
+}
+
+static PyObject *name_threads(PyObject *module, PyObject *names)
+{
+	(void)module;
+	if (!rp_session_active())
+		Py_RETURN_NONE;
+	rp_session_unseen_begin();
+	PyObject *pairs = PyObject_CallNoArgs(names);
+	rp_session_unseen_end();
+	if (!pairs || !PyList_Check(pairs)) {
+		Py_XDECREF(pairs);
+		return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_TypeError, "name_threads takes a function that returns a list");
+	}
+	int rc = 0;
+	for (Py_ssize_t i = 0; i < PyList_GET_SIZE(pairs) && !rc; i++)
+		rc = name_one_thread(PyList_GET_ITEM(pairs, i));
+	Py_DECREF(pairs);
+	if (rc)
+		return NULL;
 	Py_RETURN_NONE;
 }
 
@@ -395,7 +415,7 @@ static PyMethodDef methods[] = {
 	{ "region_begin", region_begin, METH_VARARGS, "region_begin(name, labels=None, parent=0) -> id, 0 when not tracing." },
 	{ "region_label", region_label, METH_VARARGS, "region_label(id, labels): a name again replaces its value." },
 	{ "region_end", region_end, METH_VARARGS, "region_end(id)" },
-	{ "thread_name", thread_name, METH_VARARGS, "thread_name(native_id, name)" },
+	{ "name_threads", name_threads, METH_O, "name_threads(names): notes the (native id, name) pairs that names() returns; its calls are not traced" },
 	{ "forked", capture_forked, METH_NOARGS,
 	  "None, or in a child of a traced process that has not gone on yet: whether it should." },
 	{ "go_on_in_child", go_on_in_child, METH_VARARGS, "go_on_in_child(path or None, meta=None)" },

@@ -215,6 +215,18 @@ int rp_session_active(void)
 	return rp_session.phase == RP_SESSION_ACTIVE;
 }
 
+void rp_session_unseen_begin(void)
+{
+	if (rp_thread_self)
+		rp_record_begin(rp_thread_self);
+}
+
+void rp_session_unseen_end(void)
+{
+	if (rp_thread_self)
+		rp_record_end(rp_thread_self);
+}
+
 const char *rp_session_path(void)
 {
 	return rp_session.phase == RP_SESSION_ACTIVE ? rp_session.path : "";

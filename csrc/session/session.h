@@ -40,6 +40,10 @@ int rp_session_sync(void);
 /* What a stop would add, without stopping: symbols, totals; then as sync. Before exec, which no destructor sees. */
 int rp_session_checkpoint(void);
 int rp_session_active(void);
+/* What the calling thread does between the two is not recorded: Python code of ours that calls functions of the program's modules. Not
+ * around a stop, which would wait for this thread. */
+void rp_session_unseen_begin(void);
+void rp_session_unseen_end(void);
 const char *rp_session_path(void); /* "" when not active */
 
 struct rp_session_status {

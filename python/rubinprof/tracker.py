@@ -161,7 +161,7 @@ class Tracker:
         _capture.remove_stand_ins()
         atexit.unregister(_capture.call_unseen)
         if _capture.active():
-            _name_threads()
+            _capture.name_threads(_thread_names)
             _capture.stop()
 
     def __enter__(self):
@@ -295,14 +295,10 @@ def _sentence_without_capture():
     return f"the tracing half of rubinprof cannot be loaded: {_why_no_capture}"
 
 
-def _name_threads():
-    """Python's names of threads; those of the system are cut to 15 characters, or the program's own."""
+def _thread_names():
+    """(native id, name) of Python's threads; the names of the system are cut to 15 characters, or the program's own."""
     threading = sys.modules.get("threading")
-    if threading is None:
-        return
-    for thread in threading.enumerate():
-        if thread.native_id:
-            _capture.thread_name(thread.native_id, thread.name)
+    return [(thread.native_id, thread.name) for thread in threading.enumerate() if thread.native_id] if threading else []
 
 
 def _watch_forks():

@@ -1,0 +1,82 @@
+"""The results as one page: tables and bars, no script."""
+
+import html
+
+import ratios
+
+STYLE = """
+:root { color-scheme: light dark; --bar: #2a4eb8; --peer: #8a8f98; --line: #8884; }
+@media (prefers-color-scheme: dark) { :root { --bar: #a1c4f1; --peer: #767e87; } }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { margin-top: 2.2rem; } table { border-collapse: collapse; width: 100%; }
+td, th { padding: .15rem .5rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: middle; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+svg { display: block; } .why { color: #b05d02; }
+"""
+WIDTH = 320
+
+
+def write(results, path):
+    """Write the page of ``results`` (the JSON of bench.py) to ``path``."""
+    machine = results["machine"]
+    said = f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, CPython {machine['python']}, commit {machine['commit']}, {machine['at']} UTC"
+    parts = [
+        "<!doctype html><html lang=en><meta charset=utf-8><title>What tracing costs</title>",
+        f"<style>{STYLE}</style><h1>What tracing costs</h1><p>{html.escape(said)}. Factors over the untraced run of the same round: the middle of the rounds (lowest to highest).</p>",
+    ]
+    for name, rounds in results["programs"].items():
+        parts.append(_program(name, rounds))
+    if results.get("analysis"):
+        parts.append(_analysis(results["analysis"]))
+    path.write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+def rows(rounds):
+    """(tool, wall factor, CPU factor, bytes written, extra resident bytes, why it failed) of one program, cheapest first."""
+    found = []
+    for tool in dict.fromkeys(name for one in rounds for name in one if name != "untraced"):
+        why = next((one[tool]["why"] for one in rounds if tool in one and one[tool]["why"]), "")
+        if why:
+            found.append((tool, None, None, None, None, why))
+            continue
+
+        def ratio(key, tool=tool):
+            return ratios.spread(ratios.of_rounds(rounds, lambda one: one[tool][key] / one["untraced"][key]))
+
+        out = ratios.spread([one[tool]["out_bytes"] for one in rounds if tool in one])
+        rss = ratios.spread(ratios.of_rounds(rounds, lambda one, tool=tool: one[tool]["rss_bytes"] - one["untraced"]["rss_bytes"]))
+        found.append((tool, ratio("wall_s"), ratio("cpu_s"), out, rss, ""))
+    return sorted(found, key=lambda row: row[1][0] if row[1] else float("inf"))
+
+
+def _program(name, rounds):
+    base = ratios.spread([one["untraced"]["wall_s"] for one in rounds])
+    table = rows(rounds)
+    longest = max([row[1][0] for row in table if row[1]], default=1)
+    head = f"<h2>{html.escape(name)}</h2><p>Untraced {base[0]:.2f} s ({base[1]:.2f} to {base[2]:.2f}), {len(rounds)} rounds.</p>"
+    head += "<table><tr><th>tool<th class=n>wall<th><th class=n>CPU<th class=n>written<th class=n>memory added"
+    return head + "".join(_row(row, longest) for row in table) + "</table>"
+
+
+def _row(row, longest):
+    tool, wall, cpu, out, rss, why = row
+    if why:
+        return f"<tr><td>{html.escape(tool)}<td colspan=5 class=why>fails: {html.escape(why.strip().splitlines()[-1])}"
+    colour = "--bar" if tool.startswith("rubinprof") else "--peer"
+    bar = f"<svg width={WIDTH} height=12 role=img aria-label='{wall[0]:.2f}'><rect width={WIDTH * wall[0] / longest:.1f} height=12 style='fill:var({colour})'/></svg>"
+    return (
+        f"<tr><td>{html.escape(tool)}<td class=n>{wall[0]:.2f} ({wall[1]:.2f}–{wall[2]:.2f})<td>{bar}"
+        f"<td class=n>{cpu[0]:.2f}<td class=n>{out[0] / 1e6:.2f} MB<td class=n>{rss[0] / 2**20:.0f} MiB"
+    )
+
+
+def _analysis(analysis):
+    parts = ["<h2>Analysis of the GalSim run</h2><table><tr><th>trace of<th>report<th class=n>time<th class=n>memory<th class=n>page"]
+    for tool, reports in analysis.items():
+        if tool == "events":
+            continue
+        for name, runs in reports.items():
+            wall, rss, out = (ratios.spread([run[key] for run in runs]) for key in ("wall_s", "rss_bytes", "out_bytes"))
+            page = f"{out[0] / 1e6:.1f} MB" if out[0] else ""
+            parts.append(f"<tr><td>{html.escape(tool)}<td>{name}<td class=n>{wall[0]:.2f} s<td class=n>{rss[0] / 2**20:.0f} MiB<td class=n>{page}")
+    return "".join(parts) + "</table>"
