@@ -3,7 +3,6 @@
 import atexit
 import functools
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -144,7 +143,6 @@ class Tracker:
     def _begin(self, candidates):
         global _outermost
         self._path = self._start_into_new_file(candidates)
-        self._directory = os.path.dirname(self._path)
         self._is_outermost = True
         _outermost = self
         atexit.register(_capture.call_unseen, self.stop)
@@ -182,7 +180,9 @@ class Tracker:
 
     def _start_into_new_file(self, candidates):
         meta = self._meta()
+        self._is_one_file = self._names_one_file()  # now: what is called after the start is in the trace
         for path in candidates:
+            self._directory = os.path.dirname(path)
             try:
                 _capture.start(path, meta=meta, **self._options)
                 return path
@@ -246,17 +246,20 @@ class Tracker:
         words = {
             "pid": os.getpid(),
             "path": self._path,
-            "names_one_file": self._names_one_file(),
+            "names_one_file": self._is_one_file,
             "options": self._options,
             "labels": {name: str(value) for name, value in self._labels.items()},
             "store_command": self._store_command,
         }
-        _capture.put_stand_ins(json.dumps(words) if self._options["follow_fork"] else None)
+        # Tracing is on already: repr calls no Python function, which would be in the trace.
+        _capture.put_stand_ins(repr(words) if self._options["follow_fork"] else None)
 
     @classmethod
     def _go_on_after_exec(cls, words):
         """The image's half of an exec; what `_put_stand_ins` wrote. Does nothing in another process."""
-        words = json.loads(words)
+        import ast
+
+        words = ast.literal_eval(words)
         if words["pid"] != os.getpid():
             return
         directory = os.path.dirname(words["path"])

@@ -225,7 +225,7 @@ def test_calls_are_those_of_cprofile(tmp_path, program):
     expected, found = calls_by_cprofile(profile), calls_by_rubinprof(trace)
     assert sum(expected.values()) > 500
     different = {key: (found[key], expected[key]) for key in found.keys() | expected.keys() if found[key] != expected[key]}
-    assert different == {}
+    assert not different, "\n".join(map(str, different.items()))
     stats = rubinprof.open(trace).stats()
     assert stats["lost_events"] == 0
     assert stats["calls"] == sum(expected.values())
