@@ -53,8 +53,11 @@ void rp_source_damaged(struct rp_source *s)
 {
 	s->damaged_blocks++;
 	s->gap = 1;
-	if (s->merge->on_gap)
-		s->merge->on_gap(s->merge->user, s, 1, s->last_ticks, s->is_raw ? s->raw.ticks : s->pack->ticks);
+	if (!s->merge->on_gap)
+		return;
+	/* The block's header may be good and say how far it went. */
+	uint64_t known = s->is_raw ? s->raw.ticks : s->pack->ticks, to = s->merge->file->blocks[s->at - 1].ticks_last;
+	s->merge->on_gap(s->merge->user, s, s->seq_next - 1, 1, s->last_ticks, to > known ? to : known);
 }
 
 /* Opens one block; 1 when it has an event, now the head. */
@@ -120,7 +123,7 @@ int rp_source_open_next(struct rp_source *s)
 			s->lost_blocks += missing;
 			s->gap = 1;
 			if (m->on_gap)
-				m->on_gap(m->user, s, missing, s->last_ticks, ref->ticks_first);
+				m->on_gap(m->user, s, s->seq_next, missing, s->last_ticks, ref->ticks_first);
 		}
 		s->seq_next = ref->seq + 1;
 		if (open_block(s, ref))

@@ -237,7 +237,7 @@ struct rp_merge {
 	void *user;
 	int rc; /* RP_ENOMEM, RP_EIO, RP_EINTERRUPTED once something failed */
 	/* A gap: block before (NULL at the start) and after (NULL when damaged). May be NULL. */
-	void (*on_gap)(void *user, const struct rp_source *s, uint64_t missing, uint64_t ticks_from, uint64_t ticks_to);
+	void (*on_gap)(void *user, const struct rp_source *s, uint64_t seq, uint64_t missing, uint64_t ticks_from, uint64_t ticks_to);
 };
 
 int rp_merge_open(struct rp_merge *m, struct rp_file *file);

@@ -274,7 +274,7 @@ static void put_event(struct dump *d, uint32_t thread, const struct rp_event *e)
 	end(d);
 }
 
-static void on_gap(void *user, const struct rp_source *s, uint64_t missing, uint64_t from, uint64_t to)
+static void on_gap(void *user, const struct rp_source *s, uint64_t seq, uint64_t missing, uint64_t from, uint64_t to)
 {
 	struct dump *d = user;
 

@@ -8,7 +8,8 @@
 
 struct gap {
 	uint32_t thread;
-	uint64_t blocks, from, to; /* ticks */
+	uint64_t first, blocks; /* numbers [first, first + blocks) */
+	uint64_t from, to;      /* ticks */
 };
 
 struct check {
@@ -27,7 +28,7 @@ struct check {
 	int out_of_memory;
 };
 
-static void on_gap(void *user, const struct rp_source *s, uint64_t missing, uint64_t from, uint64_t to)
+static void on_gap(void *user, const struct rp_source *s, uint64_t seq, uint64_t missing, uint64_t from, uint64_t to)
 {
 	struct check *c = user;
 
@@ -38,7 +39,7 @@ static void on_gap(void *user, const struct rp_source *s, uint64_t missing, uint
 		c->out_of_memory = 1;
 		return;
 	}
-	c->gaps[c->n_gaps++] = (struct gap){ s->thread, missing, from, to };
+	c->gaps[c->n_gaps++] = (struct gap){ s->thread, seq, missing, from, to };
 }
 
 static void release(struct check *c)
@@ -118,9 +119,20 @@ static void gap_json(const struct check *c, struct rp_json *j, const struct gap 
 {
 	rp_json_open(j, '{');
 	rp_json_kint(j, "thread", g->thread);
+	rp_json_kint(j, "first_block", (int64_t)g->first);
 	rp_json_kint(j, "blocks", (int64_t)g->blocks);
 	rp_json_kseconds(j, "from_s", seconds(c, g->from));
 	rp_json_kseconds(j, "to_s", seconds(c, g->to));
+	rp_json_close(j, '}');
+}
+
+/* After a kill or a cut nobody knows what would have come, only where each thread's events end. */
+static void known_json(const struct check *c, struct rp_json *j, const struct rp_source *s)
+{
+	rp_json_open(j, '{');
+	rp_json_kint(j, "thread", s->thread);
+	rp_json_kint(j, "events", (int64_t)s->events);
+	rp_json_kseconds(j, "to_s", seconds(c, s->last_ticks));
 	rp_json_close(j, '}');
 }
 
@@ -166,6 +178,11 @@ static void file_json(const struct check *c, struct rp_json *j)
 	for (uint32_t i = 0; i < c->n_gaps; i++)
 		gap_json(c, j, &c->gaps[i]);
 	rp_json_close(j, ']');
+	rp_json_key(j, "known_until");
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < c->merge.n_sources; i++)
+		known_json(c, j, &c->merge.sources[i]);
+	rp_json_close(j, ']');
 	rp_json_close(j, '}');
 }
 
@@ -197,12 +214,20 @@ static void file_text(const struct check *c, struct rp_out *o)
 	rp_report_unseen_text(o, &c->strings, &c->unseen, "  not seen: ");
 	for (uint32_t i = 0; i < c->n_gaps; i++) {
 		const struct gap *g = &c->gaps[i];
-		rp_out_format(o, "  thread %u: %llu block%s lost from ", g->thread, (unsigned long long)g->blocks,
-			      g->blocks == 1 ? "" : "s");
+		if (g->blocks == 1)
+			rp_out_format(o, "  thread %u: block %llu lost, from ", g->thread, (unsigned long long)g->first);
+		else
+			rp_out_format(o, "  thread %u: blocks %llu to %llu lost, from ", g->thread, (unsigned long long)g->first,
+				      (unsigned long long)(g->first + g->blocks - 1));
 		rp_out_seconds(o, seconds(c, g->from));
 		rp_out_text(o, " s to ");
 		rp_out_seconds(o, seconds(c, g->to));
 		rp_out_text(o, " s\n");
+	}
+	for (uint32_t i = 0; i < c->merge.n_sources && !rp_file_is_complete(c->file); i++) {
+		rp_out_format(o, "  thread %u: known up to ", c->merge.sources[i].thread);
+		rp_out_seconds(o, seconds(c, c->merge.sources[i].last_ticks));
+		rp_out_format(o, " s, %llu events\n", (unsigned long long)c->merge.sources[i].events);
 	}
 }
 

@@ -193,6 +193,20 @@ static int write_out(void *user, const void *bytes, size_t len)
 	return fwrite(bytes, 1, len, user) != len;
 }
 
+/* What is missing in the copy is what is missing in the original, but for its live buffers. */
+static int tell_missing(const char *path)
+{
+	char detail[RP_DETAIL_BYTES] = "";
+	struct rp_trace *trace;
+
+	int rc = rp_trace_open(&trace, &path, 1, detail);
+	if (rc)
+		return rc;
+	rc = rp_report(trace, "verify", NULL, write_out, stdout, detail);
+	rp_trace_close(trace);
+	return rc;
+}
+
 static int run_recover(const struct command_line *c)
 {
 	char detail[RP_DETAIL_BYTES] = "";
@@ -201,6 +215,8 @@ static int run_recover(const struct command_line *c)
 		return bad_use("recover takes one trace and -o OUT", NULL);
 	int rc = rp_trace_recover(c->paths[0], c->out, detail);
 	fprintf(rc ? stderr : stdout, "%s%s\n", rc ? "rubinprof-analyze: " : "", detail);
+	if (!rc)
+		rc = tell_missing(c->paths[0]);
 	return rc ? EXIT_BAD_USE : EXIT_FINE;
 }
 

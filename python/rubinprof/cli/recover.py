@@ -17,7 +17,9 @@ def add_parser(subparsers):
 
 @command.plain_errors
 def run(args):
-    from rubinprof.trace import recover
+    from rubinprof.trace import Trace, recover
 
     print(recover(args.trace, args.output))
+    with Trace(args.trace) as original:  # exactly what the copy lacks
+        print(original.report("verify", "text").decode(), end="")
     return 0

@@ -88,6 +88,11 @@ int main(void)
 		CHECK_INT(rr_number(json, "calls"), 3);
 		json = rr_report("one.rprof", "verify", NULL);
 		CHECK(strstr(json, "\"whole\":false"));
+		const char *gap = rr_find(json, "gaps");
+		CHECK_INT(rr_number(gap, "thread"), 1);
+		CHECK_INT(rr_number(gap, "first_block"), 1);
+		CHECK_INT(rr_number(gap, "blocks"), 1);
+		CHECK(rr_number(gap, "from_s") > 0 && rr_number(gap, "to_s") > rr_number(gap, "from_s"));
 	}
 	for (size_t len = 0; len < whole_len; len += len < 64 ? 1 : 37)
 		try_all(whole, len);
