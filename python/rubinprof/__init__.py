@@ -34,3 +34,10 @@ def __getattr__(name):
 
         return version("rubinprof")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def load_ipython_extension(shell):
+    """What ``%load_ext rubinprof`` calls: the magic ``%%rubinprof``."""
+    from rubinprof import jupyter
+
+    jupyter.load_ipython_extension(shell)

@@ -139,6 +139,7 @@ class FlamePage {
     if (s.path.length && s.path.length <= ZOOM_PATH_MAX) words.set("z", s.path.map((f) => f.toString(36)).join("."));
     const hash = words.toString();
     this.written = hash;
+    if (location.protocol === "about:") return; // a notebook's frame has no address
     history.replaceState(null, "", hash ? "#" + hash : location.pathname + location.search);
   }
 
