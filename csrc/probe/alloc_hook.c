@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "probe/alloc_sample.h"
 #include "probe/arch.h"
 #include "probe/got_patch.h"
 #include "probe/guard.h"
@@ -366,23 +367,41 @@ RP_ARCH_PASS_THROUGH(rp_alloc_hook_dlvsym, rp_alloc_before_dl, rp_alloc_real_dlv
 #define HOOK(name) { #name, (void *)hook_##name, (void **)&real.name }
 static const struct rp_got_hook libc_hooks[] = {
 	HOOK(malloc), HOOK(free), HOOK(calloc), HOOK(realloc), HOOK(reallocarray), HOOK(posix_memalign), HOOK(aligned_alloc),
-	HOOK(memalign), HOOK(valloc), HOOK(pvalloc), HOOK(mmap), HOOK(mmap64), HOOK(munmap), HOOK(mremap), HOOK(mprotect), HOOK(dlclose),
+	HOOK(memalign), HOOK(valloc), HOOK(pvalloc), HOOK(mmap), HOOK(mmap64), HOOK(munmap), HOOK(mremap), HOOK(mprotect),
+};
+static const struct rp_got_hook loader_hooks[] = {
+	HOOK(dlclose),
 	{ "dlopen", (void *)rp_alloc_hook_dlopen, &rp_alloc_real_dlopen },
 	{ "dlsym", (void *)rp_alloc_hook_dlsym, &rp_alloc_real_dlsym },
 	{ "dlvsym", (void *)rp_alloc_hook_dlvsym, &rp_alloc_real_dlvsym },
 };
-static struct rp_got_hook hooks[RP_COUNT_OF(libc_hooks) + RP_OPERATOR_HOOKS];
+static struct rp_got_hook hooks[RP_COUNT_OF(libc_hooks) + RP_COUNT_OF(loader_hooks) + RP_OPERATOR_HOOKS];
+static uint32_t n_hooks;
 RP_STATIC_ASSERT(RP_COUNT_OF(hooks) <= RP_GOT_HOOKS_MAX, "the patcher's tables hold all hooks");
+
+static void add_hooks(const struct rp_got_hook *more, uint32_t n)
+{
+	memcpy(hooks + n_hooks, more, n * sizeof *more);
+	n_hooks += n;
+}
 
 int rp_alloc_install(const struct rp_alloc_options *options)
 {
 	page_mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
 	rp_alloc_native = options->native;
 	with_pymalloc = options->pymalloc;
-	memcpy(hooks, libc_hooks, sizeof libc_hooks);
-	memcpy(hooks + RP_COUNT_OF(libc_hooks), rp_operator_hooks, sizeof rp_operator_hooks);
+	n_hooks = 0;
+	rp_alloc_sampled = 0;
+	if (options->sampled) {
+		rp_sample_open(options->native);
+		add_hooks(rp_sample_hooks, RP_SAMPLE_HOOKS);
+	} else {
+		add_hooks(libc_hooks, RP_COUNT_OF(libc_hooks));
+	}
+	add_hooks(loader_hooks, RP_COUNT_OF(loader_hooks));
+	add_hooks(rp_operator_hooks, RP_OPERATOR_HOOKS);
 	rp_guard_nested++;
-	int err = rp_got_install(hooks, RP_COUNT_OF(hooks));
+	int err = rp_got_install(hooks, n_hooks);
 	if (!err && with_pymalloc)
 		rp_pymalloc_install();
 	rp_guard_nested--;
@@ -396,4 +415,6 @@ void rp_alloc_remove(void)
 		rp_pymalloc_remove();
 	rp_got_remove();
 	rp_guard_nested--;
+	if (rp_alloc_sampled)
+		rp_sample_close();
 }

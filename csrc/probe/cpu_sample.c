@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/budget.h"
 #include "probe/gil_wait.h"
 #include "probe/probe.h"
 #include "probe/switch_count.h"
@@ -27,6 +28,10 @@
 #define JITTER_PERCENT 10
 #define ONCE_IN_THREADS 4
 #define META_BYTES 512
+/* Samples that carry their stack: as many may be kept as one thread that is always on its CPU takes in this time; at once, and each
+ * minute. More threads share them. */
+#define BURST_SECONDS 90u
+#define MINUTE_SECONDS 60u
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -51,17 +56,46 @@ static struct {
 	enum source source; /* of samples */
 	const char *signal_reason;
 	struct sigaction before;
+	struct rp_budget budget; /* of samples that carry their stack */
 	_Atomic uint32_t threads_without_page, threads_without_samples;
 	_Atomic uint64_t samples_in_tool, samples_lost;
 } cpu;
 
 /* ---- a sample ---- */
 
+/* In [0, n): good enough for phases. */
+static uint64_t random_below(const struct rp_thread *t, uint64_t n)
+{
+	uint64_t x = rp_clock_ticks() ^ (uint64_t)t->os_tid << 32;
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (x ^ x >> 31) % n;
+}
+
+/* Where calls are not seen. Of several signals one is taken when the trace would grow too fast; it then stands for the time of all. */
+static void take_tree_sample(struct rp_thread *t, void *ucontext)
+{
+	int cut;
+	uint32_t thin = rp_budget_doublings(&cpu.budget);
+	if (thin && random_below(t, UINT64_C(1) << thin))
+		return;
+	uint64_t node = rp_snapshot_signal(t, ucontext, &cut);
+	uint64_t arg = (uint64_t)(RP_SAMPLE_TREE | (cut ? RP_SAMPLE_CUT : 0)) << 16;
+	if (rp_emit_words(t, RP_EV_SAMPLE, arg, &node, 1, NULL, 0, 0))
+		atomic_fetch_add_explicit(&cpu.samples_lost, 1, memory_order_relaxed);
+	else
+		rp_budget_spend(&cpu.budget, t->ticks);
+}
+
 static void take_sample(struct rp_thread *t, void *ucontext)
 {
+	if (rp_snapshot_on) {
+		take_tree_sample(t, ucontext);
+		return;
+	}
 	uint64_t addresses[RP_NATIVE_FRAMES_MAX];
 	int cut;
-	uint32_t n = rp_unwind_signal(t, ucontext, addresses, RP_NATIVE_FRAMES_MAX, &cut);
+	uint32_t n = rp_unwind_signal(t, ucontext, 0, addresses, RP_NATIVE_FRAMES_MAX, &cut);
 	uint64_t lasti = rp_frames_lasti_signal(t);
 	uint64_t arg = n | (cut ? (uint64_t)RP_SAMPLE_CUT << 16 : 0);
 	if (rp_emit_words(t, RP_EV_SAMPLE, arg, &lasti, 1, addresses, n, 0)) {
@@ -178,15 +212,6 @@ static void give_slot(struct cpu_slot *s)
 	atomic_store_explicit(&s->in_use, 0, memory_order_release);
 }
 
-/* In [0, n): good enough for phases. */
-static uint64_t random_below(const struct rp_thread *t, uint64_t n)
-{
-	uint64_t x = rp_clock_ticks() ^ (uint64_t)t->os_tid << 32;
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (x ^ x >> 31) % n;
-}
-
 static uint64_t own_period(const struct rp_thread *t)
 {
 	uint64_t spread = cpu.period_ns / 100 * JITTER_PERCENT;
@@ -294,6 +319,7 @@ int rp_cpu_install(uint32_t sample_hz)
 	if (sample_hz > SAMPLE_HZ_MAX)
 		return RP_EINVAL;
 	cpu.pid = getpid();
+	rp_budget_open(&cpu.budget, BURST_SECONDS * sample_hz, MINUTE_SECONDS * sample_hz);
 	cpu.period_ns = sample_hz ? 1000000000u / sample_hz : 0;
 	cpu.signo = 0;
 	cpu.signal_reason = "";
@@ -309,7 +335,7 @@ int rp_cpu_install(uint32_t sample_hz)
 	if (err)
 		remove_signal();
 	else
-		define_meta("gil_wait", rp_gil_wait_install() ? "measured" : "not measured");
+		define_meta("gil_wait", !rp_snapshot_on && rp_gil_wait_install() ? "measured" : "not measured");
 	return err;
 }
 

@@ -8,6 +8,7 @@
 #include "probe/operator_new.h"
 
 #include "probe/alloc_hook.h"
+#include "probe/alloc_sample.h"
 #include "probe/guard.h"
 #include "probe/probe.h"
 
@@ -23,6 +24,10 @@ static void leave(const int *unused)
 
 static __attribute__((noinline)) void record_new(struct rp_thread *t, const void *p, size_t size, void *first, void *frame)
 {
+	if (rp_alloc_sampled) {
+		rp_sample_alloc(RP_A_MALLOC, p, size, first, frame);
+		return;
+	}
 	int saved = errno;
 	rp_record_begin(t);
 	uint32_t lasti = rp_frames_lasti(t);
@@ -37,6 +42,10 @@ static struct rp_thread *record_delete(const void *p)
 	struct rp_thread *t = p ? rp_guard_enter() : NULL;
 	if (!t)
 		return NULL;
+	if (rp_alloc_sampled) {
+		rp_sample_free(RP_A_FREE, p);
+		return t;
+	}
 	int saved = errno;
 	rp_record_begin(t);
 	rp_emit_2(t, RP_EV_FREE, RP_A_FREE, (uintptr_t)p);

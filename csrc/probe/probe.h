@@ -32,6 +32,21 @@ enum rp_program { RP_PROGRAM_FILE, RP_PROGRAM_CODE, RP_PROGRAM_MODULE, RP_PROGRA
  * shutdown, exit status, death by SIGINT. sys.argv, sys.path[0] and __main__ are set already. Main thread, GIL. */
 _Noreturn void rp_program_run(enum rp_program kind, const char *what);
 
+/* ---- snapshot.c: whole stacks, where calls are not seen ---- */
+
+/* From here on threads have no shadow stack: each sample carries its stack. native: with the C and C++ functions below Python. No evaluator
+ * is installed. No GIL needed. */
+int rp_snapshot_install(int native);
+void rp_snapshot_remove(void);
+/* Nonzero while installed. */
+extern int rp_snapshot_on;
+/* The node of t's stack tree that is its stack now; new nodes are emitted. 0 (the root) when that was lost. From a signal handler: */
+uint32_t rp_snapshot_signal(struct rp_thread *t, void *ucontext, int *ret_cut);
+/* From a hook, with its frame address: */
+uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address);
+/* Forgets the nodes: those defined in lost buffers must be defined again. */
+void rp_snapshot_forget(struct rp_thread *t);
+
 /* ---- module_map.c: loaded objects; defines MODULE and UNLOAD ---- */
 
 /* Scans once and again after each dlopen/dlclose (alloc hooks call rp_modules_refresh). No GIL needed. */
@@ -44,6 +59,7 @@ void rp_modules_remove(void);
 struct rp_alloc_options {
 	int native;   /* take native stacks at allocations */
 	int pymalloc; /* trace CPython's mem and object domains too */
+	int sampled;  /* a Poisson sample of allocations, and the frees of those */
 };
 int rp_alloc_install(const struct rp_alloc_options *options);
 void rp_alloc_remove(void);
@@ -56,8 +72,12 @@ void rp_alloc_refresh(void);
  * in t's own table; emits STACK at first sight. RP_STACK_NONE when there is none. Callable in the allocator hook, t busy;
  * never in a signal handler. No GIL. */
 uint32_t rp_unwind_stack(struct rp_thread *t, void *first, void *frame_address);
-/* From a signal handler: up to `max` return addresses, innermost first, into ret_addresses; *ret_cut set when it ended early. */
-uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *ret_addresses, uint32_t max, int *ret_cut);
+/* From a signal handler: up to `max` return addresses, innermost first, into ret_addresses; *ret_cut set when it ended early. loop_frame:
+ * an address in the C frame of the innermost call of the interpreter's loop, where the walk ends; 0: at the innermost evaluator call of t. */
+uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t loop_frame, uint64_t *ret_addresses, uint32_t max,
+			  int *ret_cut);
+/* The same from a hook, whose frame address is given; t busy. Nothing is remembered nor emitted. */
+uint32_t rp_unwind_hook(struct rp_thread *t, void *frame_address, uintptr_t loop_frame, uint64_t *ret_addresses, uint32_t max, int *ret_cut);
 /* Forgets the thread's table: ids defined in lost buffers must be defined again. */
 void rp_unwind_forget(struct rp_thread *t);
 

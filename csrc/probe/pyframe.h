@@ -13,6 +13,9 @@
  *                            a call of CPython's evaluator takes off it
  *   rp_pyframe_forget_below(ts)   from here on the thread runs no Python frame, and none counts for the recursion limits. For good: the C
  *                            functions that run the forgotten ones must not be returned to
+ *   rp_pyframe_function(f)   the function it runs, borrowed; NULL where there is none
+ *   rp_pyframe_c_frame(ts)   an address inside the C frame of the innermost evaluator call, where the thread state tells; else 0, and
+ *                            the address of the innermost frame that lies on the C stack is one
  *   rp_code_extra(code), rp_code_extra_init(), rp_code_extra_set(code, value)   a number of ours kept with a code object
  *
  * Thread rules: of a thread's own frames, by that thread, with or without the GIL (own frames change only by own hand); of

@@ -59,3 +59,14 @@ RP_INLINE void rp_pyframe_forget_below(PyThreadState *ts)
 	ts->cframe->current_frame = NULL;
 	ts->recursion_remaining = ts->recursion_limit;
 }
+
+RP_INLINE PyObject *rp_pyframe_function(rp_pyframe *f)
+{
+	return (PyObject *)f->f_func;
+}
+
+/* 3.11's evaluator keeps a _PyCFrame on the C stack. */
+RP_INLINE uintptr_t rp_pyframe_c_frame(PyThreadState *ts)
+{
+	return ts->cframe != &ts->root_cframe ? (uintptr_t)ts->cframe : 0;
+}

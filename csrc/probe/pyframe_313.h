@@ -64,3 +64,15 @@ RP_INLINE void rp_pyframe_forget_below(PyThreadState *ts)
 	ts->py_recursion_remaining = ts->py_recursion_limit;
 	ts->c_recursion_remaining = Py_C_RECURSION_LIMIT;
 }
+
+RP_INLINE PyObject *rp_pyframe_function(rp_pyframe *f)
+{
+	return f->f_funcobj;
+}
+
+/* The evaluator keeps the first frame of each call of it, which is no Python code, on the C stack. */
+RP_INLINE uintptr_t rp_pyframe_c_frame(PyThreadState *ts)
+{
+	(void)ts;
+	return 0;
+}

@@ -11,6 +11,7 @@
 #include <Python.h>
 
 #include "probe/alloc_hook.h"
+#include "probe/alloc_sample.h"
 #include "probe/guard.h"
 #include "probe/probe.h"
 
@@ -33,6 +34,10 @@ RP_INLINE struct rp_thread *enter(const struct domain *d)
 RP_INLINE void record(struct rp_thread *t, enum rp_event_kind kind, enum rp_allocator a, const void *p, size_t size,
 		      uintptr_t old, void *first, void *frame)
 {
+	if (rp_alloc_sampled) {
+		rp_sample_alloc(a, p, size, first, frame);
+		return;
+	}
 	int saved = errno;
 	rp_record_begin(t);
 	uint32_t lasti = rp_frames_lasti(t);
@@ -80,9 +85,12 @@ static void *wrap_realloc(void *ctx, void *old, size_t size)
 	if (RP_UNLIKELY(!t))
 		return d->below.realloc(d->below.ctx, old, size);
 	uintptr_t old_address = (uintptr_t)old;
+	uint32_t number = rp_alloc_sampled && rp_kept_maybe(old) ? rp_kept_take(old) : 0;
 	rp_guard_nested++;
 	void *p = d->below.realloc(d->below.ctx, old, size);
 	rp_guard_nested--;
+	if (RP_UNLIKELY(number))
+		rp_sample_moved(RP_A_PYMALLOC_REALLOC, old, number, p != NULL);
 	if (RP_LIKELY(p)) /* the domains never answer NULL for a size of 0 */
 		record(t, RP_EV_REALLOC, RP_A_PYMALLOC_REALLOC, p, size, old_address, HERE);
 	return p;
@@ -96,11 +104,15 @@ static void wrap_free(void *ctx, void *p)
 		d->below.free(d->below.ctx, p);
 		return;
 	}
-	int saved = errno;
-	rp_record_begin(t);
-	rp_emit_2(t, RP_EV_FREE, RP_A_PYMALLOC_FREE, (uintptr_t)p);
-	rp_record_end(t);
-	errno = saved;
+	if (rp_alloc_sampled) {
+		rp_sample_free(RP_A_PYMALLOC_FREE, p);
+	} else {
+		int saved = errno;
+		rp_record_begin(t);
+		rp_emit_2(t, RP_EV_FREE, RP_A_PYMALLOC_FREE, (uintptr_t)p);
+		rp_record_end(t);
+		errno = saved;
+	}
 	rp_guard_nested++;
 	d->below.free(d->below.ctx, p);
 	rp_guard_nested--;

@@ -221,6 +221,7 @@ struct walk {
 	struct rp_cfi_frame f;
 	int exact;       /* f.pc is where the frame was interrupted, not where it will be returned to */
 	uintptr_t base;  /* the innermost evaluator call's frame address; 0: walk to the end */
+	int base_is_loop; /* base lies in the frame of the interpreter's loop, not in that of our evaluator around it */
 	struct rp_cfi_bounds bounds;
 	struct step *rows; /* NULL: none to use */
 	uint32_t rows_mask;
@@ -396,7 +397,7 @@ static uint32_t collect(struct walk *w, uint64_t *ret_addresses, uint32_t max, i
 		if (how != WALK_ON)
 			break;
 	}
-	if (how == WALK_AT_BASE)
+	if (how == WALK_AT_BASE && !w->base_is_loop)
 		n -= n > 0;
 	*ret_cut = how == WALK_CUT || how == WALK_ON;
 	return n;
@@ -507,6 +508,7 @@ RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_t
 	int cut;
 	w.f = *from;
 	w.exact = 0;
+	w.base_is_loop = 0;
 	w.rows = s->rows;
 	w.rows_mask = ROWS - 1;
 	w.rows_used = &s->rows_used;
@@ -561,13 +563,15 @@ void rp_unwind_forget(struct rp_thread *t)
 
 /* ---- samples ---- */
 
-uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
+uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t loop_frame, uint64_t *ret_addresses, uint32_t max,
+			  int *ret_cut)
 {
 	const ucontext_t *uc = ucontext;
 	struct rp_stack_table *s = t->stacks;
 	struct walk w;
 	w.f = (struct rp_cfi_frame){ RP_ARCH_UC_PC(uc), RP_ARCH_UC_SP(uc), RP_ARCH_UC_FP(uc), 0 };
 	w.exact = 1;
+	w.base_is_loop = loop_frame != 0;
 	w.rows = s ? s->signal_rows : NULL;
 	w.rows_mask = SIGNAL_ROWS - 1;
 	w.rows_used = s ? &s->signal_rows_used : NULL;
@@ -583,7 +587,7 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *r
 		s->signal_generation = generation;
 	}
 	/* In an epilogue the frame pointer's slot is popped already, and its rule still points there: the red zone keeps it. */
-	set_bounds(&w, w.f.sp - RED_ZONE_BYTES, t->native_base, s ? s->stack_high : UINTPTR_MAX);
+	set_bounds(&w, w.f.sp - RED_ZONE_BYTES, loop_frame ? loop_frame : t->native_base, s ? s->stack_high : UINTPTR_MAX);
 	/* Without a known end only this page is sure to be readable: a fault here would kill the program. */
 	if (w.bounds.high == UINTPTR_MAX)
 		w.bounds.high = (w.f.sp | 4095) + 1;
@@ -602,11 +606,47 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uint64_t *r
 	return collect(&w, ret_addresses, max, ret_cut);
 }
 
+/* ---- stacks that are not remembered ---- */
+
+__attribute__((noinline)) uint32_t rp_unwind_hook(struct rp_thread *t, void *frame_address, uintptr_t loop_frame, uint64_t *ret_addresses,
+						  uint32_t max, int *ret_cut)
+{
+	struct rp_stack_table *s = t->stacks ? t->stacks : make_table(t);
+	uintptr_t own = (uintptr_t)__builtin_frame_address(0), frame = (uintptr_t)frame_address;
+	struct walk w;
+	*ret_cut = 1;
+	if (!s)
+		return 0;
+	uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
+	if (s->generation != generation)
+		forget_all(s, generation);
+	w.f = (struct rp_cfi_frame){ (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(), *(uintptr_t *)own, own };
+	w.exact = 0;
+	w.base_is_loop = loop_frame != 0;
+	w.rows = s->rows;
+	w.rows_mask = ROWS - 1;
+	w.rows_used = &s->rows_used;
+	w.counts = NULL;
+	w.hook_frame = UINTPTR_MAX;
+	w.repeatable = 0;
+	w.n_equal = w.n_near = 0;
+	set_bounds(&w, w.f.sp - 16, loop_frame ? loop_frame : t->native_base, s->stack_high);
+	for (int ours = 0; w.f.sp <= frame; ours++)
+		if (ours == 8 || step(&w) != WALK_ON)
+			return 0;
+	return collect(&w, ret_addresses, max, ret_cut);
+}
+
 /* ---- install ---- */
 
 void rp_unwind_code_gone(void)
 {
 	atomic_fetch_add_explicit(&generation_now, 1, memory_order_relaxed);
+}
+
+uint32_t rp_unwind_generation(void)
+{
+	return atomic_load_explicit(&generation_now, memory_order_relaxed);
 }
 
 void rp_unwind_counts(const struct rp_thread *t, struct rp_unwind_counts *ret_counts)

@@ -8,6 +8,8 @@
 int rp_unwind_install(void);
 /* Code has been unmapped: what was learnt about addresses may be false from now on. Any thread. */
 void rp_unwind_code_gone(void);
+/* Changes with each rp_unwind_code_gone. */
+uint32_t rp_unwind_generation(void);
 
 struct rp_unwind_counts {
 	uint64_t hits;    /* stacks known by their words */

@@ -57,24 +57,23 @@ static void submit(struct rp_sink *s)
 	buffer = NULL;
 }
 
-static void take(struct rp_sink *s)
+static void take(struct rp_sink *s, int may_wait)
 {
 	uint32_t round = 0;
 	for (uint64_t waited = 0; !buffer;) {
 		buffer = rp_sink_take(s, RP_BLOCK_DEFS, 0, seq, rp_clock_ticks());
 		/* The writer itself defines clock pairs, and must not wait for the writer. */
-		if (buffer || rp_thread_is_tool == RP_TOOL_WRITER || gave_up || waited >= rp_record_stall_ns_max || rp_sink_is_exhausted(s))
+		if (buffer || !may_wait || rp_thread_is_tool == RP_TOOL_WRITER || gave_up || waited >= rp_record_stall_ns_max || rp_sink_is_exhausted(s))
 			break;
 		waited += rp_wait_for_writer(&round);
 	}
-	gave_up = !buffer;
+	gave_up |= !buffer && may_wait;
+	gave_up &= !buffer;
 }
 
-uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end)
+/* The lock is held; it is released when there is no room. */
+static uint8_t *begin(size_t bytes, uint8_t **ret_end, int may_wait)
 {
-	int error = errno;
-	guard();
-	pthread_mutex_lock(&lock);
 	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_acquire);
 	uint8_t *p = NULL;
 	if (s) {
@@ -84,11 +83,11 @@ uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end)
 			used = 0;
 		}
 		if (!buffer)
-			take(s);
+			take(s, may_wait);
 		if (buffer && buffer->payload_bytes - used >= bytes) {
 			p = buffer->payload + used;
 			*ret_end = buffer->payload + buffer->payload_bytes;
-		} else if (!buffer) {
+		} else if (!buffer && may_wait) {
 			dropped++;
 			dropped_bytes += bytes;
 		}
@@ -97,6 +96,29 @@ uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end)
 		pthread_mutex_unlock(&lock);
 		unguard();
 	}
+	return p;
+}
+
+uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end)
+{
+	int error = errno;
+	guard();
+	pthread_mutex_lock(&lock);
+	uint8_t *p = begin(bytes, ret_end, 1);
+	errno = error;
+	return p;
+}
+
+/* A signal handler comes here only when its thread is not busy: so it does not hold the lock itself. */
+uint8_t *rp_define_try(size_t bytes, uint8_t **ret_end)
+{
+	int error = errno;
+	uint8_t *p = NULL;
+	guard();
+	if (pthread_mutex_trylock(&lock) == 0)
+		p = begin(bytes, ret_end, 0);
+	else
+		unguard();
 	errno = error;
 	return p;
 }

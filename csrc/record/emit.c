@@ -116,6 +116,11 @@ static void begin_buffer(struct rp_thread *t, struct rp_buffer *b)
 	t->pos = t->words;
 	rp_record_cpu(t, t->ticks);
 	put_losses(t);
+	if (t->alloc_period) {
+		put_word0(t, RP_EV_MORE, RP_MORE_PERIOD | 1 << 8);
+		t->pos[1] = t->alloc_period;
+		rp_record_commit(t, 2);
+	}
 	if (lost || t->depth)
 		put_context(t, 0, lost ? RP_CONTEXT_RESYNC : RP_CONTEXT_BUFFER);
 	__atomic_store_n(&t->limit, t->end - RP_RECORD_MARGIN_WORDS, __ATOMIC_RELAXED);

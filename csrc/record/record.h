@@ -67,6 +67,9 @@ struct rp_thread {
 	uint32_t samples_in_tool; /* signals that landed while busy */
 	struct rp_stack_table *stacks; /* native stacks known to this thread: probe/unwind.c */
 	void *cpu; /* timers and perf page: probe/cpu_sample.c */
+	void *snapshot; /* nodes of its stack tree: probe/snapshot.c; stays with the record */
+	void *sampler;  /* the thread's rp_byte_sampler: probe/alloc_sample.c */
+	uint64_t alloc_period; /* mean gap of its allocation samples, bytes; 0: every allocation is an event. Told in each buffer */
 	uint32_t region; /* region begun last and not ended, 0: none */
 	uint32_t session; /* the session in which this record speaks: see rp_record_open */
 	uint64_t *end;    /* behind the last word of the live buffer */
@@ -274,6 +277,8 @@ RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t c
 /* Room for a definition of at most `bytes` in the definitions' live buffer; takes the lock. NULL when it does not fit (bytes >
  * half a buffer) or recording is off; then the lock is not held. Not callable in a signal handler. */
 uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end);
+/* The same without waiting for the lock or a buffer: also in a signal handler, whose thread is busy. */
+uint8_t *rp_define_try(size_t bytes, uint8_t **ret_end);
 /* Commits up to `p` (NULL: nothing) and releases the lock. */
 void rp_define_end(uint8_t *p);
 /* Definitions of this session that found no buffer, and their bytes. Not while a definition is open. */

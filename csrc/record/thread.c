@@ -245,7 +245,9 @@ static void reset_record(struct rp_thread *t)
 {
 	struct rp_shadow_frame *frames = t->frames;
 	struct rp_stack_table *stacks = t->stacks;
+	void *snapshot = t->snapshot;
 	memset(t, 0, sizeof *t);
+	t->snapshot = snapshot;
 	t->frames = frames;
 	t->stacks = stacks;
 	t->switch_count = &rp_no_switch_count;

@@ -39,13 +39,22 @@ static int install(unsigned bit, int code)
 	return code;
 }
 
+/* Exact figures of either kind need the Python calls: they say where an allocation happened. */
+static int traces_calls(const struct rp_session_options *o)
+{
+	return o->cpu == RP_MODE_EXACT || o->memory == RP_MODE_EXACT;
+}
+
 /* Frames last: from then on every Python call is an event. */
 static int install_probes(const struct rp_session_options *o, char *ret_detail)
 {
-	struct rp_alloc_options alloc = { .native = o->native, .pymalloc = o->pymalloc };
+	struct rp_alloc_options alloc = { .native = o->native, .pymalloc = o->pymalloc,
+					  .sampled = o->memory == RP_MODE_SAMPLED };
 	int code = install(RP_HAS_MODULES, rp_modules_install());
 	if (code)
 		return fail(ret_detail, code, "the loaded libraries cannot be listed");
+	if (!traces_calls(o) && (code = install(RP_HAS_SNAPSHOT, rp_snapshot_install(o->native))))
+		return fail(ret_detail, code, "stacks cannot be read");
 	if (o->memory != RP_MODE_OFF && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
 		return fail(ret_detail, code, "the allocator cannot be hooked");
 	if (o->cpu != RP_MODE_OFF) {
@@ -54,7 +63,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 	} else {
 		rp_record_cpu_every_ticks = UINT64_MAX;
 	}
-	if ((code = install(RP_HAS_FRAMES, rp_frames_install())))
+	if (traces_calls(o) && (code = install(RP_HAS_FRAMES, rp_frames_install())))
 		return fail(ret_detail, code, "Python calls cannot be traced");
 	return 0;
 }
@@ -72,6 +81,8 @@ void rp_session_remove_sources(void)
 {
 	if (rp_session.installed & RP_HAS_CPU)
 		rp_cpu_remove();
+	if (rp_session.installed & RP_HAS_SNAPSHOT)
+		rp_snapshot_remove();
 	if (rp_session.installed & RP_HAS_MODULES)
 		rp_modules_remove();
 	rp_session.installed = 0;
@@ -100,6 +111,13 @@ static void mark_writer(void)
 	rp_thread_is_tool = RP_TOOL_WRITER;
 }
 
+/* What a thread has defined in buffers that were lost. */
+static void forget(struct rp_thread *t)
+{
+	rp_unwind_forget(t);
+	rp_snapshot_forget(t);
+}
+
 static int start_all(const struct rp_session_options *o, char *ret_detail)
 {
 	struct rp_session_options *mine = &rp_session.options;
@@ -120,7 +138,7 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 		return fail(ret_detail, code, what);
 	}
 	rp_record_open(rp_session.sink, mine->stall_ms_max);
-	rp_record_on_loss(rp_unwind_forget);
+	rp_record_on_loss(forget);
 	rp_regions_reset();
 	rp_define_clock();
 	rp_session_define_cost();

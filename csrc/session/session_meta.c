@@ -67,6 +67,7 @@ void rp_session_define_start(void)
 	}
 	rp_session_metaf("mode.cpu", "%s", mode_name(o->cpu));
 	rp_session_metaf("mode.memory", "%s", mode_name(o->memory));
+	rp_session_metaf("stacks", "%s", rp_session.installed & RP_HAS_SNAPSHOT ? "tree" : "calls");
 	rp_session_metaf("mode.native", "%d", o->native);
 	rp_session_metaf("mode.pymalloc", "%d", o->pymalloc);
 	rp_session_metaf("sample_hz", "%u", o->cpu == RP_MODE_OFF ? 0 : o->sample_hz);

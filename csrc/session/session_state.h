@@ -13,7 +13,7 @@ enum rp_session_phase {
 };
 
 /* Which probes have to be removed again. */
-enum rp_installed { RP_HAS_MODULES = 1, RP_HAS_ALLOC = 2, RP_HAS_CPU = 4, RP_HAS_FRAMES = 8 };
+enum rp_installed { RP_HAS_MODULES = 1, RP_HAS_ALLOC = 2, RP_HAS_CPU = 4, RP_HAS_FRAMES = 8, RP_HAS_SNAPSHOT = 16 };
 
 struct rp_session {
 	_Atomic int phase; /* enum rp_session_phase */

@@ -23,6 +23,7 @@ __all__ = ["Tracker", "is_active", "sync"]
 SUFFIX = ".rprof"
 FILE_EXISTS = -4  # RP_EEXIST of rubinprof/rp_error.h
 NAME_TRIES = 100
+SAMPLE_HZ = {"exact": 1000, "sampled": 50, "off": 0}
 
 _outermost = None  # the Tracker that started the session of this process
 _fork_is_watched = False
@@ -57,14 +58,15 @@ class Tracker:
     native : `bool`, optional
         Whether allocations and samples carry the C and C++ functions below Python.
     cpu, memory : `str`, optional
-        "exact" (every Python call, every allocation) or "off". "sampled" is
-        reserved for a mode that is not built yet, and refused.
+        "exact" (every Python call, every allocation), "sampled" (estimates
+        with their errors, at a cost small enough for production) or "off".
     pymalloc : `bool`, optional
         Whether to trace CPython's small-object allocator too.
     follow_fork : `bool`, optional
         Whether a forked child goes on into a file of its own beside this one.
     sample_hz : `int`, optional
-        On-CPU samples per second of CPU time and thread; 0 for none.
+        On-CPU samples per second of CPU time and thread; 0 for none. By
+        default 1000, and 50 with ``cpu="sampled"``.
     labels : `dict`, optional
         What describes this run; kept in the trace as text.
     program : `str`, optional
@@ -91,7 +93,7 @@ class Tracker:
         memory="exact",
         pymalloc=False,
         follow_fork=True,
-        sample_hz=1000,
+        sample_hz=None,
         labels=None,
         program=None,
         overwrite=False,
@@ -102,8 +104,8 @@ class Tracker:
         for mode, what in ((cpu, "cpu"), (memory, "memory")):
             if mode not in ("exact", "sampled", "off"):
                 raise ValueError(f"{what} must be 'exact', 'sampled' or 'off', not {mode!r}")
-            if mode == "sampled":
-                raise TracerError(f"{what}='sampled' is not built yet; use 'exact' or 'off'")
+        if sample_hz is None:
+            sample_hz = SAMPLE_HZ[cpu]
         self._wanted_path = None if path is None else os.fspath(path)
         self._options = {
             "native": native,

@@ -37,17 +37,17 @@ def add_parser(subparsers):
         allow_abbrev=False,
         usage="rubinprof run [options] (SCRIPT | -m MODULE | -c CODE) [ARGS ...]",
     )
-    modes = ["exact", "off"]
+    modes = ["exact", "sampled", "off"]
     add = parser.add_argument
     add("-o", "--output", metavar="OUT", help="the trace file, which must not exist, or an existing directory")
     add("-f", "--force", action="store_true", help="replace the trace file when it exists")
-    add("--cpu", choices=modes, default="exact", help="Python calls and CPU samples (default: exact)")
-    add("--memory", choices=modes, default="exact", help="allocations (default: exact)")
+    add("--cpu", choices=modes, default="exact", help="every Python call, or estimates from samples (default: exact)")
+    add("--memory", choices=modes, default="exact", help="every allocation, or estimates from samples (default: exact)")
     add("--no-native", action="store_true", help="do not record the C and C++ functions below Python")
     add("--pymalloc", action="store_true", help="trace CPython's small-object allocator too")
     add("--no-follow-fork", action="store_true", help="do not trace forked children")
     add("--no-command", action="store_true", help="do not store the command line in the trace")
-    add("--sample-hz", type=_rate, default=1000, metavar="N", help="samples per CPU second and thread (default: 1000)")
+    add("--sample-hz", type=_rate, metavar="N", help="samples per CPU second and thread (default: 1000; 50 when sampled)")
     add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     add("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     add("script", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
