@@ -24,6 +24,7 @@
 #include "probe/guard.h"
 #include "probe/operator_new.h"
 #include "probe/probe.h"
+#include "probe/thread_start.h"
 
 __thread uint32_t rp_guard_nested __attribute__((tls_model("initial-exec")));
 int rp_alloc_native;
@@ -375,7 +376,7 @@ static const struct rp_got_hook loader_hooks[] = {
 	{ "dlsym", (void *)rp_alloc_hook_dlsym, &rp_alloc_real_dlsym },
 	{ "dlvsym", (void *)rp_alloc_hook_dlvsym, &rp_alloc_real_dlvsym },
 };
-static struct rp_got_hook hooks[RP_COUNT_OF(libc_hooks) + RP_COUNT_OF(loader_hooks) + RP_OPERATOR_HOOKS];
+static struct rp_got_hook hooks[RP_COUNT_OF(libc_hooks) + RP_COUNT_OF(loader_hooks) + RP_OPERATOR_HOOKS + RP_THREAD_HOOKS];
 static uint32_t n_hooks;
 RP_STATIC_ASSERT(RP_COUNT_OF(hooks) <= RP_GOT_HOOKS_MAX, "the patcher's tables hold all hooks");
 
@@ -389,17 +390,20 @@ int rp_alloc_install(const struct rp_alloc_options *options)
 {
 	page_mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
 	rp_alloc_native = options->native;
-	with_pymalloc = options->pymalloc;
+	with_pymalloc = options->memory && options->pymalloc;
 	n_hooks = 0;
 	rp_alloc_sampled = 0;
-	if (options->sampled) {
+	if (options->memory && options->sampled) {
 		rp_sample_open(options->native);
 		add_hooks(rp_sample_hooks, RP_SAMPLE_HOOKS);
-	} else {
+	} else if (options->memory) {
 		add_hooks(libc_hooks, RP_COUNT_OF(libc_hooks));
 	}
 	add_hooks(loader_hooks, RP_COUNT_OF(loader_hooks));
-	add_hooks(rp_operator_hooks, RP_OPERATOR_HOOKS);
+	if (options->memory)
+		add_hooks(rp_operator_hooks, RP_OPERATOR_HOOKS);
+	if (options->threads)
+		add_hooks(rp_thread_hooks, RP_THREAD_HOOKS);
 	rp_guard_nested++;
 	int err = rp_got_install(hooks, n_hooks);
 	if (!err && with_pymalloc)

@@ -7,10 +7,13 @@
  *
  * The handler allocates nothing, takes no lock, makes no system call but the clock reading after a context switch. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -28,6 +31,7 @@
 #define JITTER_PERCENT 10
 #define ONCE_IN_THREADS 4
 #define META_BYTES 512
+#define WATCHED_MAX 1024
 /* Samples that carry their stack: as many may be kept as one thread that is always on its CPU takes in this time; at once, and each
  * minute. More threads share them. */
 #define BURST_SECONDS 90u
@@ -57,6 +61,11 @@ static struct {
 	const char *signal_reason;
 	struct sigaction before;
 	struct rp_budget budget; /* of samples that carry their stack */
+	struct {
+		_Atomic int tid; /* 0: has a record by now */
+		void *page;
+	} watched[WATCHED_MAX]; /* threads from before the start */
+	uint32_t n_watched;
 	_Atomic uint32_t threads_without_page, threads_without_samples;
 	_Atomic uint64_t samples_in_tool, samples_lost;
 } cpu;
@@ -106,14 +115,34 @@ static void take_sample(struct rp_thread *t, void *ucontext)
 		rp_symbols_note(addresses[i]);
 }
 
+/* A thread from before the start that has neither run Python nor allocated since shows by its first signal: it gets a record, and with it
+ * an event of its own for that of rp_cpu_watch_others. */
+static void enrol(void)
+{
+	int error = errno, tid = (int)syscall(SYS_gettid);
+	for (uint32_t i = 0; i < cpu.n_watched; i++) {
+		int expected = tid;
+		if (!atomic_compare_exchange_strong_explicit(&cpu.watched[i].tid, &expected, 0, memory_order_relaxed, memory_order_relaxed))
+			continue;
+		if (rp_thread_enter_signal())
+			rp_switch_count_drop(cpu.watched[i].page);
+		else
+			atomic_store_explicit(&cpu.watched[i].tid, tid, memory_order_relaxed); /* next time */
+	}
+	errno = error;
+}
+
 static void on_signal(int signo, siginfo_t *info, void *ucontext)
 {
 	(void)signo;
 	struct rp_thread *t = rp_thread_self;
 	/* SI_USER and its like are somebody's kill(): not a statement about CPU time. POLL_IN and SI_TIMER are ours. */
-	if (!t || !atomic_load_explicit(&rp_record_on, memory_order_relaxed)
-	    || (info->si_code != SI_TIMER && info->si_code <= 0))
+	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed) || (info->si_code != SI_TIMER && info->si_code <= 0))
 		return;
+	if (!t) {
+		enrol();
+		return;
+	}
 	if (t->busy) {
 		t->samples_in_tool++;
 		return;
@@ -339,6 +368,44 @@ int rp_cpu_install(uint32_t sample_hz)
 	return err;
 }
 
+static int is_tools(const char *tid)
+{
+	char path[64], name[16] = "";
+	snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", tid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (read(fd, name, sizeof name - 1) < 0)
+			name[0] = 0;
+		close(fd);
+	}
+	return strcmp(name, "rubinprof\n") == 0 || strncmp(name, "iou-", 4) == 0;
+}
+
+void rp_cpu_watch_others(void)
+{
+	DIR *tasks = cpu.period_ns && cpu.source == SOURCE_PERF ? opendir("/proc/self/task") : NULL;
+	for (struct dirent *e; tasks && cpu.n_watched < WATCHED_MAX && (e = readdir(tasks));) {
+		int tid = atoi(e->d_name);
+		if (tid <= 0 || tid == (int)syscall(SYS_gettid) || is_tools(e->d_name))
+			continue;
+		void *page = rp_switch_count_watch(tid, cpu.signo, cpu.period_ns);
+		if (!page)
+			continue;
+		cpu.watched[cpu.n_watched].page = page;
+		atomic_store_explicit(&cpu.watched[cpu.n_watched++].tid, tid, memory_order_relaxed);
+	}
+	if (tasks)
+		closedir(tasks);
+}
+
+static void unwatch(void)
+{
+	for (uint32_t i = 0; i < cpu.n_watched; i++)
+		if (atomic_exchange_explicit(&cpu.watched[i].tid, 0, memory_order_relaxed) && cpu.pid == getpid())
+			rp_switch_count_drop(cpu.watched[i].page);
+	cpu.n_watched = 0;
+}
+
 static void drop_inherited(void)
 {
 	for (uint32_t i = 0; i < CPU_THREADS_MAX && i <= atomic_load(&cpu.hint); i++)
@@ -351,6 +418,7 @@ void rp_cpu_remove(void)
 	rp_gil_wait_remove();
 	if (cpu.pid != getpid())
 		drop_inherited();
+	unwatch();
 	if (cpu.period_ns)
 		remove_signal();
 	cpu.period_ns = 0;

@@ -57,6 +57,8 @@ void rp_modules_remove(void);
 /* ---- alloc_hook.c, got_patch.c, pymalloc.c: the allocator ---- */
 
 struct rp_alloc_options {
+	int memory;   /* allocations at all; 0: only loads of libraries, and threads as they start */
+	int threads;  /* threads get their record when they start */
 	int native;   /* take native stacks at allocations */
 	int pymalloc; /* trace CPython's mem and object domains too */
 	int sampled;  /* a Poisson sample of allocations, and the frees of those */
@@ -87,6 +89,8 @@ void rp_unwind_forget(struct rp_thread *t);
  * where allowed. No GIL. */
 int rp_cpu_install(uint32_t sample_hz);
 void rp_cpu_remove(void);
+/* Also samples threads that exist already and have no record: each gets one at its first signal. After rp_cpu_install. Allocates. */
+void rp_cpu_watch_others(void);
 /* "perf" or "periodic", and the reason for the latter. */
 const char *rp_cpu_switch_source(const char **ret_reason);
 struct rp_cpu_counts {

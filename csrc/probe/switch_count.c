@@ -57,15 +57,16 @@ static RP_COLD void keep_reason(const char *what, int error)
 }
 
 /* A standard signal only: when a queued one cannot be delivered the kernel sends SIGIO instead, which kills. */
-static int direct_signals(int fd, int signo)
+static int direct_signals(int fd, int signo, int tid)
 {
-	struct f_owner_ex owner = { F_OWNER_TID, (int)syscall(SYS_gettid) };
+	struct f_owner_ex owner = { F_OWNER_TID, tid };
 	if (!signo)
 		return 0;
 	return fcntl(fd, F_SETOWN_EX, &owner) || fcntl(fd, F_SETSIG, signo) || fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC);
 }
 
-static int open_event(int signo, uint64_t period_ns)
+/* tid 0: of the calling thread. */
+static int open_event(int tid, int signo, uint64_t period_ns)
 {
 	struct perf_event_attr attr;
 	memset(&attr, 0, sizeof attr);
@@ -81,17 +82,17 @@ static int open_event(int signo, uint64_t period_ns)
 		attr.sample_period = period_ns;
 		attr.wakeup_events = 1;
 	}
-	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	return (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
 /* Maps the event and closes its descriptor: the mapping keeps the event alive. NULL when refused. */
-static void *start_event(int fd, int signo, unsigned long how, unsigned long times)
+static void *start_event(int fd, int tid, int signo, unsigned long how, unsigned long times)
 {
 	void *page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED) {
 		keep_reason("mmap of the perf page", errno);
 		page = NULL;
-	} else if (direct_signals(fd, signo) || ioctl(fd, how, times)) {
+	} else if (direct_signals(fd, signo, tid ? tid : (int)syscall(SYS_gettid)) || ioctl(fd, how, times)) {
 		keep_reason("perf event", errno);
 		munmap(page, (size_t)sysconf(_SC_PAGESIZE));
 		page = NULL;
@@ -102,12 +103,12 @@ static void *start_event(int fd, int signo, unsigned long how, unsigned long tim
 
 void *rp_switch_count_open(struct rp_thread *t, int signo, uint64_t period_ns)
 {
-	int fd = open_event(signo, period_ns);
+	int fd = open_event(0, signo, period_ns);
 	if (fd < 0) {
 		keep_reason("perf_event_open", errno);
 		return NULL;
 	}
-	void *page = start_event(fd, signo, PERF_EVENT_IOC_ENABLE, 0);
+	void *page = start_event(fd, 0, signo, PERF_EVENT_IOC_ENABLE, 0);
 	if (page) {
 		t->switch_count = &((struct perf_event_mmap_page *)page)->lock;
 		t->switch_seen = *t->switch_count - 1; /* the first event reads the clock */
@@ -117,8 +118,14 @@ void *rp_switch_count_open(struct rp_thread *t, int signo, uint64_t period_ns)
 
 void *rp_switch_count_signal_once(int signo, uint64_t after_ns)
 {
-	int fd = open_event(signo, after_ns);
-	return fd < 0 ? NULL : start_event(fd, signo, PERF_EVENT_IOC_REFRESH, 1);
+	int fd = open_event(0, signo, after_ns);
+	return fd < 0 ? NULL : start_event(fd, 0, signo, PERF_EVENT_IOC_REFRESH, 1);
+}
+
+void *rp_switch_count_watch(int tid, int signo, uint64_t period_ns)
+{
+	int fd = open_event(tid, signo, period_ns);
+	return fd < 0 ? NULL : start_event(fd, tid, signo, PERF_EVENT_IOC_ENABLE, 0);
 }
 
 void rp_switch_count_close(struct rp_thread *t, void *page)

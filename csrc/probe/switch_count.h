@@ -17,6 +17,8 @@
 void *rp_switch_count_open(struct rp_thread *t, int signo, uint64_t period_ns);
 /* The same signal once, after_ns of the calling thread's CPU time from now; NULL when refused. To be dropped. */
 void *rp_switch_count_signal_once(int signo, uint64_t after_ns);
+/* Periodic, as rp_switch_count_open, for another thread of this process. */
+void *rp_switch_count_watch(int tid, int signo, uint64_t period_ns);
 void rp_switch_count_drop(void *page);
 /* Nothing changes t->switch_count's word nor sends signals after this. */
 void rp_switch_count_close(struct rp_thread *t, void *page);

@@ -98,6 +98,10 @@ extern __thread int rp_thread_is_tool __attribute__((tls_model("initial-exec")))
  * Calls the hooks registered by rp_record_on_thread (perf page, CPU timer). Restores errno. */
 struct rp_thread *rp_thread_enter(void);
 
+/* The same in a signal handler that has found its thread without a record: NULL also when a lock that is needed is taken, perhaps by what the
+ * signal interrupted. All signals are held off. */
+struct rp_thread *rp_thread_enter_signal(void);
+
 /* begin runs on each new thread, busy, right after its record was made; end right before it is retired, or, for threads that outlive
  * the session, on the thread that stops it. At most 4 pairs; the same pair again counts once; forgotten when the session ends. */
 typedef void rp_thread_fn(struct rp_thread *t);

@@ -313,6 +313,18 @@ struct rp_thread *rp_thread_enter(void)
 	return t;
 }
 
+/* Of the locks on the way the list's may be held by the code that was interrupted; whoever holds the definitions' is busy or a tool's thread.
+ * A key of the first block has its place in the thread's own descriptor: setting it allocates nothing. */
+#define KEYS_WITHOUT_MALLOC 32
+
+struct rp_thread *rp_thread_enter_signal(void)
+{
+	if (rp_thread_self || end_key >= KEYS_WITHOUT_MALLOC || pthread_mutex_trylock(&lock))
+		return rp_thread_self;
+	pthread_mutex_unlock(&lock);
+	return rp_thread_enter();
+}
+
 void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg)
 {
 	pthread_mutex_lock(&lock);

@@ -48,14 +48,16 @@ static int traces_calls(const struct rp_session_options *o)
 /* Frames last: from then on every Python call is an event. */
 static int install_probes(const struct rp_session_options *o, char *ret_detail)
 {
-	struct rp_alloc_options alloc = { .native = o->native, .pymalloc = o->pymalloc,
+	int by_calls = traces_calls(o);
+	struct rp_alloc_options alloc = { .memory = o->memory != RP_MODE_OFF, .threads = !by_calls && o->cpu != RP_MODE_OFF,
+					  .native = o->native, .pymalloc = o->pymalloc,
 					  .sampled = o->memory == RP_MODE_SAMPLED };
 	int code = install(RP_HAS_MODULES, rp_modules_install());
 	if (code)
 		return fail(ret_detail, code, "the loaded libraries cannot be listed");
-	if (!traces_calls(o) && (code = install(RP_HAS_SNAPSHOT, rp_snapshot_install(o->native))))
+	if (!by_calls && (code = install(RP_HAS_SNAPSHOT, rp_snapshot_install(o->native))))
 		return fail(ret_detail, code, "stacks cannot be read");
-	if (o->memory != RP_MODE_OFF && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
+	if ((alloc.memory || alloc.threads) && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
 		return fail(ret_detail, code, "the allocator cannot be hooked");
 	if (o->cpu != RP_MODE_OFF) {
 		if ((code = install(RP_HAS_CPU, rp_cpu_install(o->sample_hz))))
@@ -63,8 +65,13 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 	} else {
 		rp_record_cpu_every_ticks = UINT64_MAX;
 	}
-	if (traces_calls(o) && (code = install(RP_HAS_FRAMES, rp_frames_install())))
+	if (by_calls && (code = install(RP_HAS_FRAMES, rp_frames_install())))
 		return fail(ret_detail, code, "Python calls cannot be traced");
+	if (!by_calls) { /* threads that have begun already */
+		rp_thread_enter();
+		if (o->cpu != RP_MODE_OFF)
+			rp_cpu_watch_others();
+	}
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /* A recording without Python: what the tests of probe/ stand on. Sources of the test that includes this:
- * got_patch.c elf_walk.c alloc_hook.c unwind.c cfi.c module_map.c operator_new.c. The pieces of probe/ that need Python are stubs here. */
+ * got_patch.c elf_walk.c alloc_hook.c unwind.c cfi.c module_map.c operator_new.c alloc_sample.c byte_sampler.c budget.c kept_sample.c
+ * thread_start.c. The pieces of probe/ that need Python are stubs here. */
 #ifndef RP_TEST_PROBE_BED_H
 #define RP_TEST_PROBE_BED_H
 
@@ -17,6 +18,18 @@ uint32_t rp_frames_lasti(struct rp_thread *t)
 uint32_t rp_frames_lasti_signal(const struct rp_thread *t)
 {
 	return RP_LASTI_NONE;
+}
+
+int rp_snapshot_on;
+
+uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address)
+{
+	return 0;
+}
+
+uint32_t rp_snapshot_signal(struct rp_thread *t, void *ucontext, int *ret_cut)
+{
+	return 0;
 }
 
 static _Atomic int bed_noted;
@@ -44,6 +57,7 @@ void rp_pymalloc_remove(void)
 #endif
 
 static struct rp_sink *bed_sink;
+static int bed_sampled; /* set before bed_open */
 
 /* Hooks are in, recording is on. The live buffer is large: a test reads its events there. */
 static inline void bed_open(int native)
@@ -54,7 +68,7 @@ static inline void bed_open(int native)
 	rp_record_open(bed_sink, 1000);
 	rp_record_on_loss(rp_unwind_forget);
 	CHECK_INT(rp_modules_install(), 0);
-	struct rp_alloc_options alloc = { .native = native };
+	struct rp_alloc_options alloc = { .memory = 1, .native = native, .sampled = bed_sampled };
 	CHECK_INT(rp_alloc_install(&alloc), 0);
 	atomic_store(&rp_record_on, 1);
 }

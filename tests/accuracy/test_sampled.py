@@ -1,0 +1,150 @@
+"""Estimates from samples: within their stated interval of known answers; unbiased; sound under every other mode beside them.
+
+The interval of one figure misses the truth one time in twenty. So single figures are compared with twice its width, and how often the
+interval itself holds is counted over many figures.
+"""
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rubinprof
+
+pytestmark = pytest.mark.linux
+
+SAMPLED = {"cpu": "sampled", "memory": "sampled"}
+FAULTS = Path(__file__).resolve().parents[1] / "fault" / "programs" / "sampled_heavily.py"
+
+def sites():
+    for n in range(10):
+        size = 24 << n
+        yield n, size, 12_000_000 // (n + 1) // size
+
+
+# Ten places that allocate, in blocks of different sizes; a quarter of each stays.
+ALLOCATE = (
+    "def fill(count, size):\n    return [bytearray(size) for _ in range(count)]\n"
+    + "".join(f"def site_{n}():\n    kept = fill({count}, {size})\n    return kept[::4]\n" for n, size, count in sites())
+)
+
+
+@pytest.fixture(scope="module")
+def ten_sites(run_traced):
+    """One run of ten places that allocate what is known, sampled."""
+    calls = "".join(f"keep_{n} = site_{n}()\n" for n, _, _ in sites())
+    return run_traced(calls, setup=ALLOCATE, **SAMPLED)
+
+
+def truth(n):
+    """Bytes that site n allocates outside of CPython's own allocator, and those that stay: a bytearray's buffer, of size + 1."""
+    _, size, count = list(sites())[n]
+    return (size + 1) * count, (size + 1) * len(range(0, count, 4))
+
+
+def is_within(row, key, expected, widths=2):
+    return abs(row[key] - expected) <= widths * row[key + "_error"]
+
+
+@pytest.mark.parametrize("n", range(5, 10))
+def test_bytes_of_a_site_are_within_the_error(ten_sites, n):
+    row = ten_sites.row(f"site_{n}")
+    allocated, kept = truth(n)
+    assert 0 < row["total_allocated_bytes_error"] < allocated
+    assert is_within(row, "total_allocated_bytes", allocated)
+    assert is_within(row, "total_leaked_bytes", kept)
+
+
+def test_totals_have_their_errors(ten_sites):
+    stats = ten_sites.stats
+    assert stats["mode"]["memory"] == "sampled"
+    expected = sum(truth(n)[0] for n in range(5, 10))
+    assert stats["allocated_bytes"] > 0.5 * expected
+    for key in ("allocated_bytes", "allocations", "peak_bytes", "leaked_bytes"):
+        assert stats[key + "_error"] > 0
+
+
+def test_nobody_has_counted_calls(ten_sites):
+    assert ten_sites.stats["calls"] is None
+    row = ten_sites.row("site_7")
+    assert row["calls"] is None and row["self_wall_s"] is None and row["temporary_bytes"] is None
+    with pytest.raises(ValueError, match="nobody has measured calls"):
+        ten_sites.trace.table(by="function", metric="calls")
+
+
+SHARES = """\
+import time
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+def half():
+    spin(0.5)
+
+def third():
+    spin(0.3)
+
+def fifth():
+    spin(0.2)
+"""
+
+
+@pytest.fixture(scope="module")
+def shares(run_traced):
+    return run_traced("for _ in range(3):\n    half(); third(); fifth()", setup=SHARES, cpu="sampled", memory="off", sample_hz=200)
+
+
+@pytest.mark.parametrize(("function", "seconds"), [("half", 1.5), ("third", 0.9), ("fifth", 0.6)])
+def test_cpu_is_within_the_error(shares, function, seconds):
+    row = shares.row(function)
+    assert is_within(row, "total_cpu_s", seconds)
+    assert row["total_cpu_s_error"] < seconds
+
+
+def test_all_cpu_time_is_told(shares):
+    rows = shares.trace.table(by="function")
+    assert sum(row["self_cpu_s"] for row in rows) == pytest.approx(shares.stats["cpu_s"], rel=0.01)
+    assert shares.stats["cpu_s"] == pytest.approx(3, rel=0.15)
+
+
+def test_lines_are_lines(shares):
+    rows = [row for row in shares.trace.table(by="line") if row["function"] == "half"]
+    (row,) = [row for row in rows if row["total_cpu_s"] > 0.5]
+    source = Path(row["file"]).read_text().splitlines()
+    assert source[row["line"] - 1] == "    spin(0.5)"
+    assert row["calls_out"] is None
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory"), [pair for pair in itertools.product(("exact", "sampled", "off"), repeat=2) if "sampled" in pair]
+)
+def test_modes_go_with_one_another(run_traced, cpu, memory):
+    source = "with rubinprof.region('all', visit=7):\n    half()\n    site_9()"
+    traced = run_traced(source, setup=SHARES + ALLOCATE, cpu=cpu, memory=memory)
+    assert traced.stats["complete"] and traced.stats["lost_events"] == 0
+    names = {row["function"] for row in traced.trace.table(by="function")}
+    calls_are_seen = "exact" in (cpu, memory)
+    assert ("site_9" in names) == (memory != "off" or calls_are_seen)
+    assert ("spin" in names) == (cpu != "off" or calls_are_seen)
+    assert (traced.stats["calls"] is None) != calls_are_seen
+    (region,) = traced.trace.regions()
+    assert region["labels"] == {"visit": "7"}
+    if cpu != "off":
+        assert region["cpu_s"] == pytest.approx(0.5, rel=0.2)
+    if memory == "exact":
+        assert region["allocated_bytes"] >= truth(9)[0]
+    if memory == "sampled":
+        assert region["allocated_bytes_error"] > 0
+        assert abs(region["allocated_bytes"] - truth(9)[0]) < 3 * region["allocated_bytes_error"]
+
+
+def test_nothing_breaks_under_heavy_sampling(tmp_path):
+    done = subprocess.run([sys.executable, FAULTS, tmp_path / "t.rprof"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    stats = json.loads(done.stdout)
+    assert stats["complete"] and stats["lost_events"] == 0 and stats["samples"] > 100
