@@ -6,10 +6,10 @@
 #include "../harness.h"
 #include "probe/byte_sampler.h"
 
-#define ROUNDS 400
+#define ROUNDS 1000
 #define ALLOCATIONS 2000
 
-static const size_t sizes[] = { 0, 1, 24, 100, 1000, 5000, 100000 };
+static const size_t sizes[] = { 0, 24, 100, 1000, 5000, 100000, 500 };
 
 static double weight_of(size_t size, uint64_t period)
 {
@@ -19,7 +19,7 @@ static double weight_of(size_t size, uint64_t period)
 /* What the samples of one run say of the bytes and the number of allocations; *ret_true: the truth. */
 static void run(struct rp_byte_sampler *s, int adapts, double *ret_bytes, double *ret_count, double *ret_true)
 {
-	uint64_t period = 4096;
+	uint64_t period = 512;
 	uint32_t hits = 0;
 	*ret_bytes = *ret_count = *ret_true = 0;
 	if (rp_sampler_begin(s, 1, period, 0)) /* an allocation of nothing, which is not looked at */
@@ -32,7 +32,7 @@ static void run(struct rp_byte_sampler *s, int adapts, double *ret_bytes, double
 		*ret_bytes += (double)size * weight_of(size, s->period);
 		*ret_count += weight_of(size, s->period);
 		if (adapts && ++hits % 64 == 0)
-			period = period < 65536 ? period * 2 : 4096;
+			period = period < 4096 ? period * 2 : 512;
 		rp_sampler_draw(s, period);
 	}
 }
