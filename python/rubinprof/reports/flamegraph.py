@@ -18,7 +18,7 @@ from rubinprof.reports.output import replaced
 if TYPE_CHECKING:
     from rubinprof.trace import Trace
 
-SCRIPTS = ["data.js", "tree.js", "canvas.js", "page.js"]
+SCRIPTS = ["data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "page.js"]
 TABLE_ROWS = 20
 TABLE_COLUMNS = [
     ("function", "Function"),

@@ -45,6 +45,39 @@ class Frames {
     return whole ? module : baseName(module);
   }
 
+  /* One frame for all functions of a file, module or library: {frames, of: the new frame of each}. */
+  grouped(by) {
+    const of = new Int32Array(this.count);
+    const columns = { name: [], file: [], line: [], kind: [], module: [] };
+    const strings = [...this.strings];
+    const known = new Map();
+    for (let f = 0; f < this.count; f++) {
+      const text = this.groupName(f, by);
+      const kind = this.kind[f] === KIND_INLINED ? KIND_NATIVE : this.kind[f];
+      const key = `${kind} ${text}`;
+      let id = known.get(key);
+      if (id === undefined) {
+        known.set(key, (id = columns.name.length));
+        columns.name.push(strings.push(text) - 1);
+        columns.file.push(by === "file" ? this.file[f] : -1);
+        columns.line.push(0);
+        columns.kind.push(kind);
+        columns.module.push(by === "file" ? -1 : this.module[f]);
+      }
+      of[f] = id;
+    }
+    return { frames: new Frames(strings, columns), of };
+  }
+
+  groupName(f, by) {
+    const file = this.text(this.file[f]);
+    const module = this.text(this.module[f]);
+    if (by === "file") return baseName(file) || baseName(module) || this.fullName(f);
+    if (this.kind[f] !== KIND_PYTHON) return baseName(module) || this.fullName(f);
+    if (by === "module") return module || baseName(file) || this.fullName(f);
+    return (module || baseName(file).replace(/\.py$/, "") || this.fullName(f)).split(".")[0];
+  }
+
   /* Which frames a test on strings says yes to; each distinct string is asked once. */
   matching(test, columns) {
     const answers = new Map();
@@ -137,6 +170,47 @@ class CallTree {
       }
       place[i] = id;
     }
+    return this.summedInto(place, parent, frame);
+  }
+
+  /* The tree of groups of frames: a group that calls itself is one node. */
+  regrouped(of, frameCount) {
+    return this.rehung(frameCount, (f) => of[f], (above, f, frame) => (frame[above] === f ? above : -1));
+  }
+
+  /* A function that is on the stack already is not opened again: what it does there is done where it began. */
+  withoutRecursion(frameCount) {
+    return this.rehung(frameCount, (f) => f, (above, f, frame, parent) => {
+      for (let i = above; i > 0; i = parent[i]) if (frame[i] === f) return i;
+      return -1;
+    });
+  }
+
+  /* A new tree: name(f) is the frame that stands for f; join(above, f) is the node that takes it over, -1: a child of above. */
+  rehung(frameCount, name, join) {
+    const place = new Int32Array(this.count);
+    const parent = [-1];
+    const frame = [-1];
+    const known = new Map();
+    for (let i = 1; i < this.count; i++) {
+      const above = place[this.parent[i]];
+      const f = this.frame[i] < 0 ? -1 : name(this.frame[i]);
+      let id = f < 0 ? -1 : join(above, f, frame, parent);
+      if (id < 0) {
+        const key = above * (frameCount + 1) + f + 1;
+        id = known.get(key);
+        if (id === undefined) {
+          known.set(key, (id = parent.length));
+          parent.push(above);
+          frame.push(f);
+        }
+      }
+      place[i] = id;
+    }
+    return this.summedInto(place, parent, frame);
+  }
+
+  summedInto(place, parent, frame) {
     const self = {};
     for (const metric of Object.keys(this.self)) {
       const from = this.self[metric];
@@ -249,7 +323,7 @@ class Layout {
   }
 
   /* Nodes of the tree that node i stands for. */
-  static callers(tree, metric, cutOff) {
+  static callers(tree, metric, cutOff, depthMost = 0) {
     const total = tree.total(metric);
     const least = Math.max(total[0] * cutOff, Number.MIN_VALUE);
     const { from, ids } = tree.childLists();
@@ -259,6 +333,7 @@ class Layout {
       const [node, parent, x] = stack.pop();
       const at = layout.add(tree.frame[node], parent, x, total[node], tree.self[metric][node], node);
       const children = [];
+      if (depthMost && layout.rows.depth[at] >= depthMost) continue;
       for (let c = from[node]; c < from[node + 1]; c++) if (total[ids[c]] >= least) children.push(ids[c]);
       if (children.length > 1) children.sort((a, b) => total[b] - total[a] || a - b);
       let right = x;
@@ -282,7 +357,7 @@ class InvertedLayout extends Layout {
     return { self: i === 0 ? 0 : sum, total: sum };
   }
 
-  static build(tree, metric, cutOff, path = []) {
+  static build(tree, metric, cutOff, path = [], depthMost = 0) {
     const own = tree.self[metric];
     const layout = new InvertedLayout(tree, metric);
     // All nodes, also those without any of this metric: a box tells its other figures too.
@@ -300,6 +375,7 @@ class InvertedLayout extends Layout {
       const at = layout.add(job.frame, job.parent, job.x, job.sum, job.parent < 0 ? 0 : job.sum, 0);
       layout.from.push(job.from);
       layout.to.push(job.to);
+      if (depthMost && layout.rows.depth[at] >= depthMost) continue;
       let fine = job.least;
       if (job.step === path.length) fine = Math.min(fine, Math.max(job.sum / 3000, all * cutOff)); // the end of the path: what is zoomed into
       if (job.sum < fine && job.step < 0) continue;
@@ -350,6 +426,9 @@ class InvertedLayout extends Layout {
     return sorted;
   }
 }
+
+/* Native code without a name of its own, and what the interpreter and the allocator do. */
+const NAMELESS = /^\[.*\]$|^(_?Py|_PyEval|PyObject_|method_|function_|slot_|type_call|vectorcall|builtin_|operator new|malloc|calloc|realloc)/;
 
 /* Frames that carry the program rather than are it. */
 const IMPORT_SYSTEM = /^<frozen (importlib|zipimport)|[\\/]importlib[\\/](_bootstrap|_bootstrap_external|__init__|util)\.py$|^<frozen importlib/;

@@ -1,0 +1,96 @@
+/* What both pages have: elements, themes, the head. */
+
+/* Appends an element; its text is text, whatever it looks like. */
+function add(parent, tag, text) {
+  const element = document.createElement(tag);
+  if (text !== undefined) element.textContent = text;
+  parent.append(element);
+  return element;
+}
+
+function plural(n, one, many) {
+  return typeof n === "number" && n > 0 ? `${formatCount(n)} ${n === 1 ? one : many}` : null;
+}
+
+function currentTheme() {
+  return document.documentElement.dataset.theme ?? "light";
+}
+
+/* redraw(ratio): draws all canvases in the new colours. */
+function watchTheme(redraw) {
+  const set = (theme, ratio) => {
+    document.documentElement.dataset.theme = theme;
+    redraw(ratio);
+  };
+  let before = currentTheme();
+  document.getElementById("rp-theme").addEventListener("click", () => set(currentTheme() === "dark" ? "light" : "dark"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (e) => set(e.matches ? "dark" : "light"));
+  window.addEventListener("beforeprint", () => {
+    before = currentTheme();
+    set("light", 3);
+  });
+  window.addEventListener("afterprint", () => set(before));
+}
+
+/* Begins a page; make(blocks) builds it, or the fallback says why not. */
+function startPage(ids, make) {
+  document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const begin = async () => {
+    const blocks = await Promise.all(ids.map((id) => readBlock("rp-data-" + id)));
+    document.documentElement.classList.add("drawn");
+    window.rubinprof = make(...blocks);
+  };
+  begin().catch((error) => {
+    document.documentElement.classList.remove("drawn");
+    const note = document.querySelector("#rp-fallback p");
+    note.textContent = `The page could not be drawn (${error.message}). The heaviest functions, by time of their own:`;
+  });
+}
+
+/* Title, notices and the figures above a page. find(id): its elements. */
+function fillHeader(find, st) {
+  const command = Array.isArray(st.command) ? st.command.join(" ") : st.command;
+  document.title = `${visible(command || "trace")} – rubinprof`;
+  find("title").textContent = visible(command || "trace");
+  find("title").title = visible(command || "");
+  const started = st.start_s > 0 ? new Date(st.start_s * 1000) : null;
+  const about = [
+    started && !isNaN(started) ? started.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : null,
+    st.host,
+    st.python ? `Python ${st.python}` : null,
+    plural(st.processes, "process", "processes"),
+    plural(st.threads, "thread", "threads"),
+  ];
+  find("about").textContent = visible(about.filter(Boolean).join(" · "));
+  fillNotices(find, st);
+
+  const cards = find("cards");
+  const card = (name, value, note) => {
+    if (value === null || value === undefined) return;
+    const box = add(cards, "div");
+    add(box, "dt", name);
+    const dd = add(box, "dd", value);
+    if (note) add(dd, "small", note);
+  };
+  const seconds = (s) => (s === undefined || s === null ? null : formatDuration(s * 1e9));
+  card("Wall time", seconds(st.wall_s));
+  card("CPU time", seconds(st.cpu_s), st.wall_s > 0 && st.cpu_s >= 0 ? `${((100 * st.cpu_s) / st.wall_s).toFixed(0)} % of wall` : "");
+  card("Peak memory", st.peak_bytes > 0 ? formatBytes(st.peak_bytes) : null, st.peak_at_s >= 0 ? `at ${seconds(st.peak_at_s)}` : "");
+  card("Never freed", st.allocations > 0 ? formatBytes(st.leaked_bytes ?? 0) : null);
+  card("Allocations", st.allocations > 0 ? formatCount(st.allocations) : null, st.allocations > 0 ? formatBytes(st.allocated_bytes ?? 0) : "");
+  card("Python calls", st.calls > 0 ? formatCount(st.calls) : null);
+  card("Quanta", st.quanta > 0 ? formatCount(st.quanta) : null);
+  card("Lost", st.lost_events > 0 || st.lost_bytes > 0 ? `${formatCount(st.lost_events ?? 0)} events` : "nothing");
+  card("The tool's own cost", seconds(st.overhead_s));
+}
+
+function fillNotices(find, st) {
+  const notices = [];
+  if (st.complete === false) notices.push("This trace is incomplete: at least one process did not end tracing by a clean stop. The figures cover what was written.");
+  if (st.lost_events > 0 || st.lost_bytes > 0)
+    notices.push(`${formatCount(st.lost_events ?? 0)} events (${formatBytes(st.lost_bytes ?? 0)}) were lost: the figures are that much too low.`);
+  const modes = st.mode && typeof st.mode === "object" ? Object.entries(st.mode).filter(([, how]) => how === "sampled") : [];
+  if (modes.length) notices.push(`${modes.map(([what]) => (what === "cpu" ? "CPU time" : "Memory")).join(" and ")}: estimated from samples.`);
+  for (const warning of Array.isArray(st.warnings) ? st.warnings : []) notices.push(String(warning));
+  for (const text of notices) add(find("notices"), "p", visible(text)).className = "notice";
+}
