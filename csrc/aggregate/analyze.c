@@ -51,7 +51,7 @@ struct span {
 /* *zero_ns is set by the first file. */
 static struct span span_of(const struct rp_file *file, const struct rp_tables *t, uint64_t *zero_ns)
 {
-	uint64_t first = t->n_clocks ? t->clock_first.ticks : UINT64_MAX, last = t->n_clocks ? t->clock_last.ticks : 0;
+	uint64_t first = UINT64_MAX, last = t->n_clocks ? t->clock_last.ticks : 0;
 	uint64_t base_ns = t->n_clocks ? t->clock_first.realtime_ns : file->header.start_realtime_ns;
 	double begin_ns;
 
@@ -61,12 +61,12 @@ static struct span span_of(const struct rp_file *file, const struct rp_tables *t
 		last = b->ticks_last > last ? b->ticks_last : b->ticks_first > last ? b->ticks_first : last;
 	}
 	if (first > last)
-		first = last;
+		first = t->n_clocks ? t->clock_first.ticks : last;
 	if (!*zero_ns)
 		*zero_ns = base_ns;
 	begin_ns = (double)(int64_t)(base_ns - *zero_ns);
 	if (t->n_clocks)
-		begin_ns -= (double)(t->clock_first.ticks - first) * t->ns_per_tick;
+		begin_ns += ((double)first - (double)t->clock_first.ticks) * t->ns_per_tick;
 	return (struct span){ first, begin_ns, begin_ns + (double)(last - first) * t->ns_per_tick, t->ns_per_tick };
 }
 

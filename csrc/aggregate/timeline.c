@@ -379,12 +379,13 @@ void rp_timeline_cross(struct rp_replay *r, struct rp_replay_thread *t, const st
 		for (uint32_t i = l->bin + 1; i < bin; i++) {
 			l->wholes[i] = l->wholes[l->bin];
 			l->wholes[i].heap_max = l->wholes[i].heap_end;
-			l->first_window[i] = UINT32_MAX; /* nothing is born there */
 			if (i == 1)
 				l->after = l->before;
 		}
 		if (rp_replay_next_window(r, (uint32_t)(t - r->threads)))
 			l->failed = 1;
+		for (uint32_t i = l->bin + 1; i < bin; i++)
+			l->first_window[i] = r->n_windows - 1; /* as of the bin to come: nothing is born in those between */
 		begin_bin(r, bin);
 	}
 	uint64_t edge = l->edges[l->bin], from = t->last_ticks;
@@ -424,24 +425,19 @@ int rp_timeline_begin(struct rp_replay *r)
 	return 0;
 }
 
+/* The last bin that began no later than the window. */
 static uint32_t bin_of_window(const struct rp_timeline *t, uint32_t window)
 {
-	uint32_t found = 0;
+	uint32_t low = 0, high = t->n_bins;
 
-	for (uint32_t low = 0, high = t->n_bins; low < high;) {
-		uint32_t middle = (low + high) / 2, at = middle;
-		while (at > low && t->first_window[at] == UINT32_MAX)
-			at--;
-		if (t->first_window[at] == UINT32_MAX) {
-			low = middle + 1; /* nothing is born in this half: idle bins */
-		} else if (t->first_window[at] <= window) {
-			found = at;
-			low = middle + 1;
-		} else {
-			high = at;
-		}
+	while (high - low > 1) {
+		uint32_t middle = (low + high) / 2;
+		if (t->first_window[middle] <= window)
+			low = middle;
+		else
+			high = middle;
 	}
-	return found;
+	return low;
 }
 
 /* The entry of a site in a bin; when there are very many, one entry of the bin takes the rest. */

@@ -16,6 +16,7 @@ COMMANDS = [
     "stats",
     "table",
     "tree",
+    "report",
     "flamegraph",
     "lines",
     "regions",

@@ -358,6 +358,11 @@ class FlamePanel {
       clearTimeout(waiting);
       waiting = setTimeout(() => this.searchFor(e.target.value), 60);
     });
+    const menu = document.querySelector("details.hide");
+    menu.addEventListener("toggle", () => {
+      // Where there is room: the row of controls may have been broken anywhere.
+      menu.classList.toggle("to-right", menu.getBoundingClientRect().left < innerWidth / 2);
+    });
     const tree = this.find("tree");
     const local = (e) => {
       const box = tree.getBoundingClientRect();

@@ -47,8 +47,8 @@ function startPage(ids, make) {
   });
 }
 
-/* Title, notices and the figures above a page. find(id): its elements. */
-function fillHeader(find, st) {
+/* Title and where, when it ran. find(id): elements of the page. */
+function fillTitle(find, st) {
   const command = Array.isArray(st.command) ? st.command.join(" ") : st.command;
   document.title = `${visible(command || "trace")} – rubinprof`;
   find("title").textContent = visible(command || "trace");
@@ -62,6 +62,11 @@ function fillHeader(find, st) {
     plural(st.threads, "thread", "threads"),
   ];
   find("about").textContent = visible(about.filter(Boolean).join(" · "));
+}
+
+/* Title, notices and the figures above the small page. */
+function fillHeader(find, st) {
+  fillTitle(find, st);
   fillNotices(find, st);
 
   const cards = find("cards");

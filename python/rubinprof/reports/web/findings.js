@@ -1,0 +1,152 @@
+/* What is worth acting on, in words with figures: candidates with a weight, the heaviest three are shown. */
+
+function findFindings(report) {
+  const now = report.now;
+  const found = [
+    ...hottest(report, now), gilWait(report, now), peakHolder(report, now), leak(report, now), temporary(report, now), imports(report, now),
+    idle(report, now), slowRegion(report, now),
+  ].filter(Boolean);
+  return found.sort((a, b) => b.weight - a.weight).slice(0, 3);
+}
+
+/* Where the CPU time comes together: down the heaviest branch until it spreads out. */
+function hottest(report, now) {
+  const { frames } = report;
+  const total = now.tree.total("cpu");
+  if (!(total[0] > 0)) return [];
+  const { from, ids } = now.tree.childLists();
+  let at = 0;
+  let python = -1;
+  for (;;) {
+    let best = -1;
+    for (let c = from[at]; c < from[at + 1]; c++) if (best < 0 || total[ids[c]] > total[best]) best = ids[c];
+    const f = now.tree.frame[at];
+    const carries = f < 0 || report.carrier[f];
+    if (best < 0 || (!carries && total[best] < 0.6 * total[at]) || total[best] < 0.02 * total[0]) break;
+    at = best;
+    if (frames.kind[now.tree.frame[at]] === KIND_PYTHON) python = now.tree.frame[at];
+  }
+  const out = [];
+  const frame = now.tree.frame[at];
+  if (frame >= 0 && !report.carrier[frame] && frames.kind[frame] < KIND_OTHER) {
+    const sum = now.tree.everywhere(frame, "cpu", frames.count).total;
+    const isNative = frames.kind[frame] !== KIND_PYTHON;
+    const line = report.heaviestLine(isNative ? python : frame, "cpu", isNative ? "own" : "total");
+    out.push({
+      weight: sum / total[0], frame, metric: "cpu",
+      text: `${formatShare(sum, total[0])} of the CPU time (${formatDuration(sum)}) is spent in ${frames.label(frame)}` +
+        (isNative ? (line ? ` below ${line.text}.` : ".") : line ? `, most of it at ${line.text}.` : "."),
+    });
+  }
+  // The function with most time of its own, where that is another.
+  const rows = report.rowsBy("function");
+  let own = -1;
+  for (let r = 0; r < rows.count; r++) {
+    const f = rows.frame[r];
+    if (!report.carrier[f] && frames.fullName(f) !== RP_FOLDED && (own < 0 || rows.self.cpu[r] > rows.self.cpu[own])) own = r;
+  }
+  if (own >= 0 && rows.frame[own] !== frame && rows.self.cpu[own] > 0.1 * total[0]) {
+    const f = rows.frame[own];
+    out.push({
+      weight: 0.9 * (rows.self.cpu[own] / total[0]), frame: f, metric: "cpu",
+      text: `${formatShare(rows.self.cpu[own], total[0])} of the CPU time (${formatDuration(rows.self.cpu[own])}) is ${frames.label(f)}'s own` +
+        `${frames.place(f) ? ` (${frames.place(f)})` : ""}: what it does itself, not what it calls.`,
+    });
+  }
+  return out;
+}
+
+function gilWait(report, now) {
+  const gil = now.tree.total("gil_wait")[0];
+  const cpu = now.tree.total("cpu")[0];
+  if (!(gil > 0.05 * cpu)) return null;
+  const f = report.heaviestFrame("gil_wait", "own");
+  return {
+    weight: Math.min(1, gil / (cpu + gil)), frame: f, metric: "gil_wait",
+    text: `Threads waited ${formatDuration(gil)} for the interpreter lock, ${formatShare(gil, cpu + gil)} of the time they could have computed` +
+      (f >= 0 ? `; most of it in ${report.frames.label(f)}.` : "."),
+  };
+}
+
+function peakHolder(report, now) {
+  const whole = now.tree.total("peak")[0];
+  if (!(whole > 1 << 20)) return null;
+  const line = report.heaviestLine(-1, "peak", "own");
+  if (!line || line.value < 0.15 * whole) return null;
+  return {
+    weight: 0.7 * (line.value / whole), frame: line.frame, metric: "peak",
+    text: `${formatShare(line.value, whole)} of what was held at the peak (${formatBytes(line.value)} of ${formatBytes(whole)}) was allocated at ${line.text}.`,
+  };
+}
+
+function leak(report, now) {
+  const whole = now.tree.total("leaked")[0];
+  const peak = now.tree.total("peak")[0];
+  if (!(whole > 1 << 20) || whole < 0.02 * peak) return null;
+  const line = report.heaviestLine(-1, "leaked", "own");
+  if (!line) return null;
+  const { timeline } = report;
+  const births = timeline.leakedByBin((place) => timeline.line[place] === line.id);
+  const late = births.slice(Math.floor(timeline.bins / 4)).reduce((sum, v) => sum + v, 0);
+  const all = births.reduce((sum, v) => sum + v, 0);
+  const grows = all > 0 && late > 0.5 * all;
+  return {
+    weight: 0.6 * Math.min(1, whole / peak) * (grows ? 1.2 : 0.6), frame: line.frame, metric: "leaked",
+    text: `${formatBytes(whole)} were never freed, ${formatBytes(line.value)} of them allocated at ${line.text}` +
+      (grows ? ": it kept growing over the run." : ", most of it early: perhaps a cache that is wanted."),
+  };
+}
+
+function temporary(report, now) {
+  const whole = now.tree.total("allocated")[0];
+  const sum = now.tree.total("temporary")[0];
+  if (!(sum > 0.3 * whole) || now.tree.total("allocations")[0] < 10_000) return null;
+  const line = report.heaviestLine(-1, "temporary", "own");
+  if (!line) return null;
+  return {
+    weight: 0.35 * (sum / whole), frame: line.frame, metric: "temporary",
+    text: `${formatShare(sum, whole)} of all bytes allocated (${formatBytes(sum)}) were freed again at once; most at ${line.text}: a buffer kept there would save them.`,
+  };
+}
+
+function imports(report, now) {
+  const { frames } = report;
+  const chosen = frames.matching((t) => IMPORT_SYSTEM.test(t), ["file"]);
+  const total = now.tree.total("cpu");
+  const sum = now.tree.topmost(chosen).reduce((s, i) => s + total[i], 0);
+  if (!(sum > 0.1 * total[0])) return null;
+  return {
+    weight: 0.5 * (sum / total[0]), frame: -1, metric: "cpu",
+    text: `Importing modules took ${formatShare(sum, total[0])} of the CPU time (${formatDuration(sum)}).`,
+  };
+}
+
+function idle(report, now) {
+  const cpu = now.tree.total("cpu")[0];
+  const wall = now.seconds * 1e9;
+  if (!(wall > 1e8) || cpu > 0.6 * wall) return null;
+  const rows = report.rowsBy("function");
+  let best = -1;
+  const idleOf = (r) => rows.own.wall[r] - rows.own.cpu[r];
+  for (let r = 0; r < rows.count; r++) if (best < 0 || idleOf(r) > idleOf(best)) best = r;
+  if (best < 0 || idleOf(best) < 0.2 * wall) return null;
+  const f = rows.frame[best];
+  return {
+    weight: 0.5 * (1 - cpu / wall), frame: f, metric: "wall",
+    text: `Only ${formatShare(cpu, wall)} of one CPU was used; ${report.frames.label(f)}${report.frames.place(f) ? ` (${report.frames.place(f)})` : ""} ` +
+      `waited ${formatDuration(idleOf(best))} without computing.`,
+  };
+}
+
+function slowRegion(report, now) {
+  const outliers = report.regions.filter((r) => r.isOutlier && r.bins.to > now.from && r.bins.from < now.to);
+  if (!outliers.length) return null;
+  const worst = outliers.reduce((a, b) => (b.times > a.times ? b : a));
+  return {
+    weight: Math.min(0.45, 0.05 * worst.times), region: worst.index, metric: "wall",
+    text: `${outliers.length === 1 ? "One region was" : `${outliers.length} regions were`} far slower than others of its name: ` +
+      `${regionLabel(worst)} took ${formatDuration(worst.wall_s * 1e9)}, ${worst.times.toFixed(1)} times the median.`,
+  };
+}
+
+const RP_FOLDED = "[smaller frames]";

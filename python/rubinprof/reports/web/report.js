@@ -1,0 +1,364 @@
+/* The report: its parts share one selection, a stretch of the run and a function, kept here.
+ *
+ * select() takes a stretch; the figures of it are summed once, and each part shows them when it is in sight. */
+
+const PARTS = ["overview", "tree", "timeline", "table", "source", "memory", "regions"];
+
+class Report {
+  constructor(data, carried) {
+    this.find = (id) => document.getElementById("rp-" + id);
+    this.stats = carried.stats;
+    this.sources = carried.sources;
+    this.frames = new Frames(data.strings, data.frames);
+    const tree = CallTree.fromColumns(data.nodes, this.frames);
+    this.lines = new Lines(data.lines);
+    this.timeline = new Timeline(data, tree, this.frames, this.lines);
+    this.regions = this.placeRegions(carried.regions, data);
+    this.whole = { from: 0, to: this.timeline.bins, seconds: this.stats.wall_s || this.timeline.length, tree, lines: { own: this.lines.own, total: this.lines.total },
+      peakBytes: this.stats.peak_bytes ?? 0, highest: this.binOfPeak(), threads: null };
+    this.addGrowth();
+    this.find("key-rss").hidden = !this.timeline.rss.some((v) => v > 0);
+    this.find("key-gil").hidden = !this.timeline.lanes.some((lane) => lane.gil.some((v) => v > 0));
+    this.now = this.whole;
+    this.chosen = -1;
+    this.carrier = this.frames.matching((t) => IMPORT_SYSTEM.test(t) || FRAMEWORK.test(t), ["file"]);
+    for (let f = 0; f < this.frames.count; f++) if (this.frames.kind[f] === KIND_PYTHON && !this.frames.text(this.frames.file[f])) this.carrier[f] = 1;
+
+    fillTitle(this.find, this.stats);
+    fillNotices(this.find, this.stats);
+    const words = new URLSearchParams(location.hash.slice(1));
+    this.panel = new FlamePanel(this.frames, tree, carried.defaults, words, { changed: () => this.writeAddress(), chosen: () => {} });
+    this.strip = new TimeChart(this.find("strip"), this.timeline, this.regions, ["memory", "cpu"], this);
+    this.chart = new TimeChart(this.find("chart"), this.timeline, this.regions, ["memory", "cpu", "threads", "regions"], this);
+    this.parts = { overview: new OverviewPart(this), tree: { show: () => this.showTree() }, timeline: { show: () => this.chart.draw() }, table: new TablePart(this),
+      source: new SourcePart(this), memory: new MemoryPart(this), regions: new RegionsPart(this) };
+    this.shown = new Map(); // part: what it was last shown with
+    this.rows = {};
+    this.listen();
+    watchTheme((ratio) => this.redraw(ratio));
+    this.readAddress(words);
+    this.isReady = true;
+    this.writeAddress();
+  }
+
+  /* What browser tests and the console look at. */
+  get layout() {
+    return this.panel.layout;
+  }
+
+  get view() {
+    return this.panel.view;
+  }
+
+  get built() {
+    return this.panel.built;
+  }
+
+  placeRegions(rows, data) {
+    const begins = new Map(data.processes.map((p) => [p.pid, p.start_s]));
+    const regions = rows.map((r, index) => {
+      const at = (begins.get(r.pid) ?? 0) + r.start_s;
+      const from = Math.min(this.timeline.bins - 1, Math.floor((at / this.timeline.length) * this.timeline.bins));
+      const to = Math.max(from + 1, Math.min(this.timeline.bins, Math.ceil(((at + r.wall_s) / this.timeline.length) * this.timeline.bins)));
+      return { ...r, index, at, bins: { from: Math.max(0, from), to } };
+    });
+    markOutliers(regions);
+    this.longestRegion = Math.max(1e-9, ...regions.slice(0, 100000).map((r) => r.wall_s));
+    return regions;
+  }
+
+  binOfPeak() {
+    let best = 0;
+    for (let bin = 0; bin < this.timeline.bins; bin++) if (this.timeline.heapMax[bin] > this.timeline.heapMax[best]) best = bin;
+    return best;
+  }
+
+  /* Over the whole run what has grown is what leaked. */
+  addGrowth() {
+    this.whole.tree.self.growth = this.whole.tree.self.leaked;
+    this.lines.own.growth = this.lines.own.leaked;
+    this.lines.total.growth = this.lines.total.leaked;
+  }
+
+  isWhole() {
+    return this.now.from === 0 && this.now.to === this.timeline.bins;
+  }
+
+  /* ---- the selection ---- */
+
+  selection() {
+    return this.now;
+  }
+
+  /* isLive: while a mouse button is down; figures follow at the next frame, the address at the end. */
+  select(from, to, isLive = false) {
+    this.wanted = { from, to };
+    if (!isLive) {
+      this.settle();
+      this.writeAddress();
+    } else if (!this.isWaiting) {
+      this.isWaiting = true;
+      requestAnimationFrame(() => {
+        this.isWaiting = false;
+        if (this.wanted) this.settle();
+      });
+    }
+  }
+
+  settle() {
+    const { from, to } = this.wanted;
+    this.wanted = null;
+    if (from === this.now.from && to === this.now.to) return this.strip.draw();
+    this.now = from === 0 && to === this.timeline.bins ? this.whole : this.timeline.interval(from, to);
+    this.rows = {};
+    this.showStretch();
+    this.showParts();
+  }
+
+  showStretch() {
+    const { timeline, now } = this;
+    this.find("from").value = timeline.at(now.from).toFixed(3);
+    this.find("to").value = timeline.at(now.to).toFixed(3);
+    this.find("from").max = this.find("to").max = timeline.length.toFixed(3);
+    this.find("everything").disabled = this.isWhole();
+    this.find("stretch").textContent = this.isWhole() ? "the whole run" : `${formatDuration(now.seconds * 1e9)} of ${formatDuration(timeline.length * 1e9)}`;
+    this.strip.draw();
+    this.chart.draw();
+  }
+
+  showParts() {
+    this.shown.clear();
+    this.open(this.part);
+  }
+
+  showTree() {
+    if (this.panel.ungrouped !== this.now.tree) this.panel.setTree(this.now.tree);
+    else this.panel.view.draw();
+  }
+
+  choose(frame, line = -1) {
+    this.chosen = frame;
+    this.chosenLine = line;
+    this.parts.table.fillNeighbours();
+  }
+
+  selectRegion(index) {
+    const { bins } = this.regions[index];
+    this.select(bins.from, bins.to);
+  }
+
+  chooseRegion(index) {
+    this.selectRegion(index);
+  }
+
+  follow(finding) {
+    if (finding.region !== undefined) {
+      this.selectRegion(finding.region);
+      return this.open("regions");
+    }
+    if (finding.frame >= 0) this.choose(finding.frame);
+    this.panel.state.metric = finding.metric;
+    if (finding.frame >= 0) return this.showInTree(finding.frame);
+    return this.open("tree");
+  }
+
+  showInTree(frame) {
+    this.panel.state.group = "function";
+    this.panel.state.path = [];
+    this.panel.state.query = "^" + this.frames.fullName(frame).replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + "$";
+    this.shown.delete("tree");
+    this.open("tree");
+    this.panel.update({});
+    this.panel.nextMatch(1);
+  }
+
+  sourceOf(frame) {
+    return this.sources.findIndex((s) => s.file === this.frames.text(this.frames.file[frame]));
+  }
+
+  showSource(frame, line = -1) {
+    this.parts.source.open(this.sourceOf(frame), line >= 0 ? line : this.chosenLine > 0 ? this.chosenLine : this.frames.line[frame]);
+    this.shown.set("source", this.now);
+    this.open("source");
+  }
+
+  metricForNeighbours() {
+    return this.panel.state.metric;
+  }
+
+  /* ---- figures that several parts ask for ---- */
+
+  rowsBy(by) {
+    return (this.rows[by] ??= this.makeRows(by));
+  }
+
+  makeRows(by) {
+    const { frames, now } = this;
+    const keys = METRICS.map((m) => m.key);
+    if (by === "line") {
+      const { lines } = this;
+      return { count: lines.count, frame: lines.frame, line: lines.line, self: now.lines.own, own: now.lines.own, total: now.lines.total,
+        label: (i) => frames.label(lines.frame[i]), title: (i) => `${frames.fullName(lines.frame[i])}\n${this.lineText(i)}`, place: (i) => this.lineText(i, true) };
+    }
+    if (by === "thread") return this.threadRows(keys);
+    if (by === "region") return this.regionRows(keys);
+    const name = by === "function" ? (f) => f : (f) => `${frames.kind[f] === KIND_PYTHON ? 0 : 1} ${this.groupText(f, by)}`;
+    const rows = flatRows(now.tree, frames, keys, name);
+    const label = by === "function" ? (i) => frames.label(rows.frame[i]) : (i) => this.groupText(rows.frame[i], by);
+    return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]) };
+  }
+
+  groupText(f, by) {
+    const { frames } = this;
+    const file = frames.text(frames.file[f]);
+    const module = frames.text(frames.module[f]);
+    return (by === "file" ? file || module : module) || frames.fullName(f);
+  }
+
+  threadRows(keys) {
+    const threads = (this.now.threads ??= this.timeline.interval(0, this.timeline.bins).threads);
+    const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(threads, (t) => t[key])]));
+    const label = (i) => threadName(this.timeline.threads[i]);
+    return { count: threads.length, self: columns, own: columns, total: columns, label, title: label, place: () => "" };
+  }
+
+  regionRows(keys) {
+    const { regions, now } = this;
+    const fields = { cpu: (r) => r.process_cpu_s * 1e9, wall: (r) => r.wall_s * 1e9, gil_wait: (r) => r.gil_wait_s * 1e9, calls: (r) => r.calls, allocated: (r) => r.allocated_bytes,
+      allocations: (r) => r.allocations, peak: (r) => r.peak_bytes, leaked: (r) => r.leaked_bytes, temporary: () => 0 };
+    const inside = (r) => r.bins.to > now.from && r.bins.from < now.to;
+    const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(regions, (r) => (inside(r) ? fields[key](r) ?? 0 : 0))]));
+    const label = (i) => regionLabel(regions[i]);
+    return { count: regions.length, self: columns, own: columns, total: columns, label, title: label, place: () => "" };
+  }
+
+  /* "measure.py:88 (MeasureTask.run)". */
+  lineText(l, isShort = false) {
+    const { frames, lines } = this;
+    const frame = lines.frame[l];
+    const file = frames.text(frames.file[frame]) || frames.text(frames.module[frame]);
+    const place = file ? `${baseName(file)}${lines.line[l] > 0 ? `:${lines.line[l]}` : ""}` : "";
+    return isShort ? place : place ? `${place} (${frames.label(frame)})` : frames.label(frame);
+  }
+
+  /* The Python line with most of a metric, of one function or (-1) of all: {id, frame, value, text}, or null. */
+  heaviestLine(frame, key, from) {
+    const { lines, frames } = this;
+    const column = this.now.lines[from][key];
+    let best = -1;
+    for (let l = 0; l < lines.count; l++) {
+      if (!(column[l] > 0) || (frame >= 0 ? lines.frame[l] !== frame : frames.kind[lines.frame[l]] !== KIND_PYTHON)) continue;
+      if (best < 0 || column[l] > column[best]) best = l;
+    }
+    return best < 0 ? null : { id: best, frame: lines.frame[best], value: column[best], text: this.lineText(best) };
+  }
+
+  heaviestFrame(key, from) {
+    const rows = this.rowsBy("function");
+    let best = -1;
+    for (let r = 0; r < rows.count; r++) if (rows[from][key][r] > 0 && (best < 0 || rows[from][key][r] > rows[from][key][best])) best = r;
+    return best < 0 ? -1 : rows.frame[best];
+  }
+
+  /* ---- parts, keyboard, address ---- */
+
+  open(part) {
+    this.part = part;
+    this.find("strip").parentNode.hidden = part === "timeline"; // it has the same, larger
+    for (const name of PARTS) {
+      const isOpen = name === part;
+      const tab = this.find(`tab-${name}`);
+      tab.setAttribute("aria-selected", String(isOpen));
+      tab.tabIndex = isOpen ? 0 : -1;
+      this.find(`part-${name}`).hidden = !isOpen;
+    }
+    if (this.shown.get(part) !== this.now) {
+      this.shown.set(part, this.now);
+      this.parts[part].show();
+    }
+    if (this.isReady) this.writeAddress();
+  }
+
+  listen() {
+    for (const name of PARTS) this.find(`tab-${name}`).addEventListener("click", () => this.open(name));
+    this.find("tabs").addEventListener("keydown", (e) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
+      if (!step) return;
+      e.preventDefault();
+      this.open(PARTS[(PARTS.indexOf(this.part) + step + PARTS.length) % PARTS.length]);
+      this.find(`tab-${this.part}`).focus();
+    });
+    this.find("everything").addEventListener("click", () => this.select(0, this.timeline.bins));
+    for (const id of ["from", "to"]) {
+      this.find(id).addEventListener("change", () => {
+        const from = this.timeline.binOf(Number(this.find("from").value) || 0);
+        const to = this.timeline.binOf(Number(this.find("to").value) || this.timeline.length);
+        this.select(Math.min(from, this.timeline.bins - 1), Math.max(to, Math.min(from, this.timeline.bins - 1) + 1));
+        this.showStretch();
+      });
+    }
+    document.addEventListener("keydown", (e) => this.onKey(e));
+    window.addEventListener("hashchange", () => {
+      if (location.hash.slice(1) === this.written) return;
+      const words = new URLSearchParams(location.hash.slice(1));
+      this.panel.readWords(words);
+      this.panel.update({});
+      this.readAddress(words);
+    });
+  }
+
+  onKey(e) {
+    if (!isTyping(e) && !e.altKey && !e.ctrlKey && !e.metaKey) {
+      const number = Number(e.key);
+      if (number >= 1 && number <= PARTS.length) {
+        e.preventDefault();
+        return this.open(PARTS[number - 1]);
+      }
+      if (e.key === "0") return this.select(0, this.timeline.bins);
+      if (e.key === "/" && this.part !== "tree") {
+        const field = { table: "table-filter", regions: "region-filter" }[this.part];
+        if (field) {
+          e.preventDefault();
+          return this.find(field).focus();
+        }
+        this.open("tree");
+      }
+    }
+    if (this.part === "tree") this.panel.onPageKey(e);
+  }
+
+  writeAddress() {
+    if (!this.isReady) return;
+    const words = new URLSearchParams();
+    if (this.part !== PARTS[0]) words.set("p", this.part);
+    if (!this.isWhole()) words.set("t", `${this.now.from}-${this.now.to}`);
+    this.panel.writeWords(words);
+    this.written = words.toString();
+    history.replaceState(null, "", this.written ? "#" + this.written : location.pathname + location.search);
+  }
+
+  readAddress(words) {
+    const stretch = /^(\d+)-(\d+)$/.exec(words.get("t") ?? "");
+    const { bins } = this.timeline;
+    const from = stretch ? Math.min(bins - 1, Number(stretch[1])) : 0;
+    const to = stretch ? Math.min(bins, Math.max(from + 1, Number(stretch[2]))) : bins;
+    this.part = PARTS.includes(words.get("p")) ? words.get("p") : PARTS[0];
+    this.wanted = { from, to };
+    if (from === this.now.from && to === this.now.to) {
+      this.wanted = null;
+      this.showStretch();
+      this.showParts();
+    } else this.settle();
+  }
+
+  redraw(ratio) {
+    this.panel.redraw(ratio);
+    for (const chart of [this.strip, this.chart]) {
+      chart.readColours();
+      chart.draw(ratio);
+    }
+    this.parts.regions.draw(ratio);
+  }
+}
+
+startPage(["page", "carried"], (data, carried) => new Report(data, carried));

@@ -1,0 +1,302 @@
+/* What happened when: the rows of the analyzer's bins, summed over any stretch of them.
+ *
+ *   place   what has figures in a bin: a thread, a call, a site (a line that allocated or was sampled), or what was folded
+ *           below a call. A caller stands before its callees.
+ *
+ * The arithmetic is the analyzer's (fold.c, analyze.c, line_sum.c): for a stretch the page shows what
+ * `rubinprof table --from --to` does. */
+
+const PLACE_THREAD = 0;
+const PLACE_CALL = 1;
+const PLACE_SITE = 2;
+const TIME_COLUMNS = ["wall", "cpu", "gil_wait", "calls"];
+const MEMORY_COLUMNS = ["weight", "allocated", "allocations", "temporary", "growth", "peak", "leaked"];
+const GROWTH = { key: "growth", name: "Growth", unit: "B", what: "bytes held at the end less those held at the begin" };
+
+class Rows {
+  constructor(columns, names) {
+    const count = columns.place.length;
+    this.first = new Int32Array(columns.rows.length + 1); // by bin
+    this.place = new Int32Array(count);
+    for (let bin = 0, i = 0; bin < columns.rows.length; bin++) {
+      this.first[bin] = i;
+      for (let at = 0, end = i + columns.rows[bin]; i < end; i++) this.place[i] = at += columns.place[i];
+      this.first[bin + 1] = i;
+    }
+    for (const name of names) this[name] = Float64Array.from(columns[name]);
+  }
+
+  /* Adds a column of the bins [from, to) to `sums`, by place. */
+  addTo(sums, name, from, to) {
+    const { place } = this;
+    const column = this[name];
+    for (let i = this.first[from], end = this.first[to]; i < end; i++) sums[place[i]] += column[i];
+    return sums;
+  }
+}
+
+class Timeline {
+  constructor(data, tree, frames, lines) {
+    const t = data.timeline;
+    this.bins = t.bins;
+    this.length = t.length_s;
+    this.begin = t.begin_s;
+    this.heapMax = Float64Array.from(t.heap_max);
+    this.heapEnd = Float64Array.from(t.heap_end);
+    this.rss = Float64Array.from(t.rss_max);
+    this.sizes = t.sizes;
+    this.allocators = t.allocators;
+    this.tree = tree;
+    this.frames = frames;
+    this.lines = lines;
+    const p = t.places;
+    this.count = p.up.length;
+    this.parent = Int32Array.from(p.up, (up, i) => (up ? i - up : -1));
+    this.kind = Uint8Array.from(p.kind);
+    this.node = Int32Array.from(p.node);
+    this.line = Int32Array.from(p.line);
+    this.callLine = Int32Array.from(p.call_line);
+    this.nativeLine = Int32Array.from(p.native_line);
+    this.thread = Int32Array.from(p.thread);
+    for (let i = 0; i < this.count; i++) if (this.parent[i] >= 0) this.thread[i] = this.thread[this.parent[i]];
+    this.time = new Rows(t.time, TIME_COLUMNS);
+    this.memory = new Rows(t.memory, MEMORY_COLUMNS);
+    this.threads = data.threads;
+    this.lanes = this.makeLanes();
+  }
+
+  /* Seconds since the begin of the run of a bin's edge. */
+  at(bin) {
+    return (bin / this.bins) * this.length;
+  }
+
+  binOf(seconds) {
+    return Math.min(this.bins, Math.max(0, Math.round((seconds / this.length) * this.bins)));
+  }
+
+  /* CPU and GIL wait of each thread in each bin, busiest thread first. */
+  makeLanes() {
+    const lanes = this.threads.map((thread, index) => ({ index, thread, cpu: new Float64Array(this.bins), gil: new Float64Array(this.bins), sum: 0 }));
+    const { time } = this;
+    for (let bin = 0; bin < this.bins; bin++) {
+      for (let i = time.first[bin]; i < time.first[bin + 1]; i++) {
+        const lane = lanes[this.thread[time.place[i]]];
+        if (!lane) continue;
+        lane.cpu[bin] += time.cpu[i];
+        lane.gil[bin] += time.gil_wait[i];
+        lane.sum += time.cpu[i];
+      }
+    }
+    return lanes.sort((a, b) => b.sum - a.sum || a.index - b.index);
+  }
+
+  /* Sums of all places over the bins [from, to). */
+  placeSums(from, to) {
+    const sums = {};
+    for (const name of TIME_COLUMNS) sums[name] = this.time.addTo(new Float64Array(this.count), name, from, to);
+    for (const name of MEMORY_COLUMNS) sums[name] = this.memory.addTo(new Float64Array(this.count), name, from, to);
+    // Held when the heap was highest: all growth before that bin, and what had come in it by then.
+    let highest = from;
+    for (let bin = from; bin < to; bin++) if (this.heapMax[bin] > this.heapMax[highest]) highest = bin;
+    sums.peak = this.memory.addTo(new Float64Array(this.count), "growth", 0, highest);
+    this.memory.addTo(sums.peak, "peak", highest, highest + 1);
+    for (let i = 0; i < this.count; i++) {
+      for (const name of ["cpu", "gil_wait", "wall", "peak", "weight"]) if (sums[name][i] < 0) sums[name][i] = 0;
+      // Outside of Python a thread mostly waits for work: that is no wall time of the program.
+      if (this.kind[i] === PLACE_THREAD && sums.wall[i] > sums.cpu[i]) sums.wall[i] = sums.cpu[i];
+    }
+    return { sums, highest };
+  }
+
+  interval(from, to) {
+    const { sums, highest } = this.placeSums(from, to);
+    const seconds = this.at(to) - this.at(from);
+    return { from, to, seconds, sums, peakBytes: this.heapMax[highest], highest, tree: this.treeOf(sums), lines: this.linesOf(sums),
+      threads: this.threadsOf(sums) };
+  }
+
+  treeOf(sums) {
+    const { tree, frames } = this;
+    const self = {};
+    for (const key of [...METRICS.map((m) => m.key), "growth"]) {
+      const to = (self[key] = new Float64Array(tree.count));
+      const column = sums[key];
+      for (let i = 0; i < this.count; i++) to[this.node[i]] += column[i];
+    }
+    const weight = new Float64Array(tree.count);
+    for (let i = 0; i < this.count; i++) weight[this.node[i]] += sums.weight[i];
+    // Native code shares the exact CPU time of the Python function above it.
+    const owner = new Int32Array(tree.count);
+    const pooled = new Float64Array(tree.count);
+    for (let n = 0; n < tree.count; n++) {
+      const f = tree.frame[n];
+      owner[n] = n > 0 && f >= 0 && frames.kind[f] !== KIND_PYTHON ? owner[tree.parent[n]] : n;
+      pooled[owner[n]] += weight[n];
+    }
+    const cpu = Float64Array.from(self.cpu);
+    for (let n = 0; n < tree.count; n++) {
+      const o = owner[n];
+      if (o === n || !(weight[n] > 0)) continue;
+      const part = Math.min(self.cpu[o], Math.trunc(cpu[o] * (weight[n] / pooled[o])));
+      const wall = Math.min(self.wall[o], part);
+      self.cpu[n] += part;
+      self.cpu[o] -= part;
+      self.wall[n] += wall;
+      self.wall[o] -= wall;
+    }
+    for (const key of ["peak", "leaked"]) for (let n = 0; n < tree.count; n++) if (self[key][n] < 0) self[key][n] = 0;
+    return new CallTree(tree.parent, tree.frame, self);
+  }
+
+  linesOf(sums) {
+    const keys = [...METRICS.map((m) => m.key), "growth"];
+    const own = {};
+    const total = {};
+    for (const key of keys) {
+      own[key] = new Float64Array(this.lines.count);
+      total[key] = new Float64Array(this.lines.count);
+    }
+    const weights = new Float64Array(this.count);
+    for (let i = 0; i < this.count; i++) if (this.kind[i] === PLACE_SITE) weights[this.parent[i]] += sums.weight[i];
+    // What a place did on its own line: time between calls goes to sampled lines, to the "def" where there are none.
+    const mine = {};
+    for (const key of keys) mine[key] = Float64Array.from(sums[key]);
+    for (let i = 0; i < this.count; i++) {
+      if (this.kind[i] === PLACE_SITE) {
+        const call = this.parent[i];
+        if (!(weights[call] > 0)) continue;
+        for (const key of ["cpu", "wall"]) mine[key][i] = sums[key][call] * (sums.weight[i] / weights[call]);
+      }
+    }
+    for (let i = 0; i < this.count; i++) if (this.kind[i] === PLACE_CALL && weights[i] > 0) mine.cpu[i] = mine.wall[i] = 0;
+    const below = {};
+    for (const key of keys) {
+      const column = mine[key];
+      const sum = (below[key] = Float64Array.from(column));
+      for (let i = this.count - 1; i >= 0; i--) if (this.parent[i] >= 0) sum[this.parent[i]] += sum[i];
+      for (let i = 0; i < this.count; i++) {
+        if (column[i] === 0) continue;
+        if (this.line[i] >= 0) own[key][this.line[i]] += column[i];
+        if (this.nativeLine[i] >= 0) own[key][this.nativeLine[i]] += column[i];
+      }
+    }
+    for (let i = 0; i < this.count; i++) {
+      const isCall = this.kind[i] === PLACE_CALL;
+      const inner = this.line[i];
+      // A line that is on the stack already counts once.
+      if (inner >= 0 && !this.isCalledFrom(isCall ? i : this.parent[i], inner)) {
+        for (const key of keys) total[key][inner] += mine[key][i];
+      }
+      const outer = this.callLine[i];
+      if (isCall && outer >= 0 && !this.isCalledFrom(this.parent[i], outer)) {
+        for (const key of keys) total[key][outer] += below[key][i];
+      }
+      if (this.nativeLine[i] >= 0) for (const key of keys) total[key][this.nativeLine[i]] += mine[key][i];
+    }
+    return { own, total };
+  }
+
+  /* Whether the place or one of its callers was called from that line. */
+  isCalledFrom(place, line) {
+    for (let i = place; i >= 0; i = this.parent[i]) if (this.callLine[i] === line) return true;
+    return false;
+  }
+
+  threadsOf(sums) {
+    const rows = this.threads.map(() => Object.fromEntries(METRICS.map((m) => [m.key, 0])));
+    for (let i = 0; i < this.count; i++) {
+      const row = rows[this.thread[i]];
+      if (row) for (const { key } of METRICS) row[key] += sums[key][i];
+    }
+    return rows;
+  }
+
+  /* Sum of a count over the bins [from, to): sizes or allocators. */
+  counts(table, from, to) {
+    return Object.entries(table).map(([name, column]) => {
+      let sum = 0;
+      for (let bin = from; bin < to; bin++) sum += column[bin];
+      return { name, count: sum };
+    });
+  }
+
+  /* When what a site left behind was born: bytes by bin, for the sites that `wanted(place)` says yes to. */
+  leakedByBin(wanted) {
+    const found = new Float64Array(this.bins);
+    const { memory } = this;
+    for (let bin = 0; bin < this.bins; bin++) {
+      for (let i = memory.first[bin]; i < memory.first[bin + 1]; i++) {
+        if (memory.leaked[i] && wanted(memory.place[i])) found[bin] += memory.leaked[i];
+      }
+    }
+    return found;
+  }
+}
+
+/* Lines of the trace: a function and a line in it. */
+class Lines {
+  constructor(columns) {
+    this.frame = Int32Array.from(columns.frame);
+    this.line = Int32Array.from(columns.line);
+    this.callsOut = Float64Array.from(columns.calls_out);
+    this.count = this.frame.length;
+    this.own = Lines.columns(columns.own);
+    this.total = Lines.columns(columns.total);
+  }
+
+  static columns(from) {
+    return Object.fromEntries(Object.entries(from).map(([key, column]) => [key, Float64Array.from(column)]));
+  }
+}
+
+/* Flat rows of a tree: {frames: the first of each row, self, own, total: metric -> column}. A key that is on the stack several
+ * times counts once in its total. keyOf(frame): what is a row. */
+function flatRows(tree, frames, keys, keyOf) {
+  const rowOf = new Int32Array(frames.count);
+  const known = new Map();
+  const first = [];
+  for (let f = 0; f < frames.count; f++) {
+    const key = keyOf(f);
+    let row = known.get(key);
+    if (row === undefined) {
+      known.set(key, (row = first.length));
+      first.push(f);
+    }
+    rowOf[f] = row;
+  }
+  const n = first.length;
+  const make = () => Object.fromEntries(keys.map((key) => [key, new Float64Array(n)]));
+  const rows = { count: n, frame: Int32Array.from(first), rowOf, self: make(), own: make(), total: make() };
+  const row = new Int32Array(tree.count).fill(-1);
+  const owner = new Int32Array(tree.count);
+  const isOuter = new Uint8Array(tree.count); // the topmost of its row on this path
+  const onPath = new Int32Array(n);
+  const path = [];
+  for (let i = 1; i < tree.count; i++) {
+    while (path.length && path[path.length - 1] !== tree.parent[i]) {
+      const left = row[path.pop()];
+      if (left >= 0) onPath[left]--;
+    }
+    const f = tree.frame[i];
+    row[i] = f < 0 ? -1 : rowOf[f];
+    owner[i] = f >= 0 && frames.kind[f] !== KIND_PYTHON ? owner[tree.parent[i]] : i;
+    if (row[i] >= 0 && onPath[row[i]]++ === 0) isOuter[i] = 1;
+    path.push(i);
+  }
+  for (const key of keys) {
+    const self = tree.self[key];
+    const total = tree.total(key);
+    for (let i = 1; i < tree.count; i++) {
+      const r = row[i];
+      if (r < 0) continue;
+      if (self[i] !== 0) {
+        rows.self[key][r] += self[i];
+        rows.own[key][r] += self[i];
+        const over = row[owner[i]];
+        if (over !== r && over >= 0) rows.own[key][over] += self[i];
+      }
+      if (isOuter[i]) rows.total[key][r] += total[i];
+    }
+  }
+  return rows;
+}

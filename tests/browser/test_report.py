@@ -1,0 +1,401 @@
+"""The report of a trace that was really made: what a person does, and that the figures are then the analyzer's own."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+import rubinprof
+from rubinprof.reports import html_report
+
+pytestmark = [pytest.mark.browser, pytest.mark.linux]
+
+PROGRAM = """
+import json, threading, time
+import rubinprof
+
+class Task:
+    def run(self, n):
+        return [self.step(i) for i in range(n)]
+
+    def step(self, i):
+        return json.loads(json.dumps({str(k): [k] * 10 for k in range(200)}))
+
+def depth(n):
+    return [] if n == 0 else [depth(n - 1)]
+
+def keep():
+    return [bytearray(1 << 16) for _ in range(20)]
+
+kept = []
+for i in range(8):
+    with rubinprof.region("quantum", task="measure", data_id=f"detector={i}"):
+        Task().run(12 if i != 5 else 120)
+        kept.append(keep())
+time.sleep(0.05)
+depth(40)
+worker = threading.Thread(target=Task().run, args=(40,))
+worker.start()
+Task().run(20)
+worker.join()
+del kept[2:]
+"""
+
+PARTS = ["overview", "tree", "timeline", "table", "source", "memory", "regions"]
+
+
+def make_page(trace, page, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "rubinprof", "report", str(trace), "-o", str(page), *arguments],
+        check=True, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == f"{page}\n"
+    return page
+
+
+@pytest.fixture(scope="module")
+def trace_path(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("trace")
+    (directory / "program.py").write_text(PROGRAM)
+    path = directory / "program.rprof"
+    command = [sys.executable, "-m", "rubinprof", "run", "-o", str(path), str(directory / "program.py")]
+    subprocess.run(command, check=True, timeout=120)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page_path(trace_path):
+    return make_page(trace_path, trace_path.with_suffix(".html"))
+
+
+@pytest.fixture
+def tab(page_path, open_path):
+    return open_path(page_path)
+
+
+def brush(tab, begin, end):
+    """Drags over the strip from one part of the run to another; returns the stretch in seconds."""
+    box = tab.page.locator("#rp-strip").bounding_box()
+    left, width = tab.evaluate("[p.strip.x(0), p.strip.x(p.timeline.length) - p.strip.x(0)]")
+    y = box["y"] + box["height"] / 2
+    tab.page.mouse.move(box["x"] + left + width * begin, y)
+    tab.page.mouse.down()
+    tab.page.mouse.move(box["x"] + left + width * (begin + end) / 2, y, steps=3)
+    tab.page.mouse.move(box["x"] + left + width * end, y, steps=3)
+    tab.page.mouse.up()
+    return tab.evaluate("[p.timeline.at(p.now.from), p.timeline.at(p.now.to)]")
+
+
+def rows_of(tab, by):
+    """What the table part has: (name, line) -> figures."""
+    rows = tab.evaluate(
+        "(() => { const r = p.rowsBy(arg); return Array.from({length: r.count}, (_, i) => ({"
+        "name: p.frames.fullName(r.frame[i]), file: p.frames.text(p.frames.file[r.frame[i]]), module: p.frames.text(p.frames.module[r.frame[i]]),"
+        "line: r.line ? r.line[i] : p.frames.line[r.frame[i]], kind: p.frames.kind[r.frame[i]],"
+        "self_cpu: r.self.cpu[i], total_cpu: r.total.cpu[i], total_wall: r.total.wall[i], calls: r.self.calls[i], allocated: r.own.allocated[i],"
+        "allocations: r.own.allocations[i], peak: r.own.peak[i], leaked: r.own.leaked[i], temporary: r.own.temporary[i], gil: r.total.gil_wait[i]})); })()",
+        by,
+    )
+    found = {}
+    for row in rows:
+        key = (row["name"], row["file"], row["line"]) if row["kind"] == 0 else (row["name"], row["file"], row["module"], row["kind"] == 2)
+        if key not in found:
+            found[key] = row
+    return found
+
+
+def analyzer_rows(trace_path, by, begin=0.0, end=0.0):
+    with rubinprof.open(trace_path) as trace:
+        rows = trace._json("table", by=by, n=-1, from_s=begin, to_s=end, full_names=True)["rows"]
+    found = {}
+    for row in rows:
+        key = (row["function"], row["file"], row["line"]) if row["kind"] == "python" else (row["function"], row["file"], row["module"], row["inlined"])
+        found.setdefault(key, row)
+    return found
+
+
+def assert_same_figures(shown, expected, *, by_line=False):
+    """The page's rows are the analyzer's; times to what rounding and the tool's cost leave open."""
+    checked = 0
+    for key, row in expected.items():
+        if row["function"] in ("[all]", "[outside Python]") or (row["kind"] != "python" and by_line):
+            continue
+        mine = shown.get(key, dict.fromkeys(["calls", "allocated", "allocations", "peak", "leaked", "temporary"], 0) | {"total_cpu": 0.0, "self_cpu": 0.0})
+        for column, figure in [("calls", "calls"), ("allocated", "allocated_bytes"), ("allocations", "allocations"), ("peak", "peak_bytes"),
+                               ("leaked", "leaked_bytes"), ("temporary", "temporary_bytes")]:
+            assert mine[column] == row[figure], (key, column)
+        assert mine["total_cpu"] == pytest.approx(row["total_cpu_s"] * 1e9, rel=0.01, abs=20_000), key
+        # A line's own time holds the native code it called; the analyzer's table tells it without.
+        assert by_line or mine["self_cpu"] == pytest.approx(row["self_cpu_s"] * 1e9, rel=0.01, abs=20_000), key
+        checked += 1
+    assert checked > 10
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0.0, 0.3), (0.25, 0.75), (0.55, 1.0)])
+def test_brush_gives_the_table_the_analyzers_own_figures(tab, trace_path, begin, end):
+    from_s, to_s = brush(tab, begin, end)
+    assert from_s == pytest.approx(begin * tab.evaluate("p.timeline.length"), abs=0.02)
+    assert_same_figures(rows_of(tab, "function"), analyzer_rows(trace_path, "function", from_s, to_s))
+
+
+def test_brush_gives_lines_the_analyzers_own_figures(tab, trace_path):
+    from_s, to_s = brush(tab, 0.1, 0.6)
+    # Totals of native lines are not known of a stretch; Python's are.
+    assert_same_figures(rows_of(tab, "line"), analyzer_rows(trace_path, "line", from_s, to_s), by_line=True)
+
+
+def test_whole_run_is_the_table(tab, trace_path):
+    assert_same_figures(rows_of(tab, "function"), analyzer_rows(trace_path, "function"))
+
+
+def test_all_bins_together_are_the_whole_run(tab):
+    for key in ["calls", "allocations", "allocated", "leaked", "temporary", "gil_wait"]:
+        all_bins, whole = tab.evaluate("[p.timeline.interval(0, p.timeline.bins).tree.total(arg)[0], p.whole.tree.total(arg)[0]]", key)
+        assert all_bins == whole, key
+    all_bins, whole = tab.evaluate("[p.timeline.interval(0, p.timeline.bins).tree.total('cpu')[0], p.whole.tree.total('cpu')[0]]")
+    assert all_bins == pytest.approx(whole, rel=0.02)
+
+
+def test_cells_of_the_table_change_with_the_brush(tab):
+    tab.page.keyboard.press("4")
+    tab.page.fill("#rp-table-filter", r"Task\.step")
+    tab.wait_until("document.querySelectorAll('#rp-table-grid .grid-row').length === 1")
+    calls = "document.querySelector('#rp-table-grid .grid-row [data-key=self_calls]').textContent"
+    before = tab.page.evaluate(calls)
+    assert re.sub(r"\D", "", before) == "264"  # 7 x 12, 120, 40 and 20
+    from_s, to_s = brush(tab, 0.0, 0.4)
+    shown = int(re.sub(r"\D", "", tab.page.evaluate(calls)) or 0)
+    assert shown == tab.evaluate(
+        "(() => { const r = p.rowsBy('function'); for (let i = 0; i < r.count; i++) if (r.label(i) === 'Task.step') return r.self.calls[i]; })()"
+    )
+    assert shown < 264
+    tab.page.keyboard.press("Escape")
+
+
+def test_stretch_by_keyboard_and_numbers(tab):
+    tab.page.focus("#rp-strip")
+    tab.page.keyboard.press("ArrowRight")
+    assert tab.evaluate("[p.now.from, p.now.to]") == [0, 128]
+    tab.page.keyboard.press("ArrowRight")
+    tab.page.keyboard.press("Shift+ArrowRight")
+    assert tab.evaluate("[p.now.from, p.now.to]") == [8, 140]
+    assert "t=8-140" in tab.page.url
+    tab.page.keyboard.press("0")
+    assert tab.evaluate("p.isWhole()") and "t=" not in tab.page.url
+    length = tab.evaluate("p.timeline.length")
+    tab.page.fill("#rp-to", f"{length / 2:.4f}")
+    tab.page.keyboard.press("Enter")
+    assert tab.evaluate("[p.now.from, p.now.to]") == [0, 256]
+    tab.page.click("#rp-everything")
+    assert tab.evaluate("p.isWhole()")
+
+
+def test_parts_by_keyboard_and_link(tab, page_path, open_path):
+    for number, part in enumerate(PARTS, 1):
+        tab.page.keyboard.press(str(number))
+        assert [name for name in PARTS if tab.page.is_visible(f"#rp-part-{name}")] == [part]
+    tab.page.focus("#rp-tab-regions")
+    tab.page.keyboard.press("ArrowRight")
+    assert tab.page.get_attribute("#rp-tab-overview", "aria-selected") == "true"
+    again = open_path(page_path, "#p=memory&t=100-200&m=wall")
+    assert again.page.is_visible("#rp-part-memory")
+    assert again.evaluate("[p.now.from, p.now.to, p.panel.state.metric]") == [100, 200, "wall"]
+
+
+def test_search_in_the_tree_highlights_the_right_frames(tab):
+    tab.page.keyboard.press("2")
+    tab.search(r"^Task\.step$")
+    matched = tab.evaluate("Array.from(p.view.matched).flatMap((m, f) => (m ? [p.frames.fullName(f)] : []))")
+    assert matched == ["Task.step"]
+    found = tab.evaluate("p.now.tree.topmost(p.view.matched).reduce((sum, i) => sum + p.now.tree.total('cpu')[i], 0)")
+    assert tab.page.text_content("#rp-share").startswith(tab.evaluate("(100 * arg / p.now.tree.total('cpu')[0]).toFixed(1)", found))
+
+
+def test_brush_recomputes_the_tree(tab):
+    tab.page.keyboard.press("2")
+    whole = tab.boxes()[0]["value"]
+    brush(tab, 0.2, 0.5)
+    part = tab.boxes()[0]["value"]
+    assert 0 < part < whole
+    assert part == tab.evaluate("p.now.tree.total('cpu')[0]")
+    assert tab.page.text_content("#rp-metric option:checked").startswith("CPU time")
+
+
+@pytest.mark.parametrize("group", ["file", "module", "library"])
+def test_groups_keep_the_sum(tab, group):
+    tab.page.keyboard.press("2")
+    whole = tab.boxes()[0]["value"]
+    functions = len(tab.boxes())
+    tab.page.select_option("#rp-group", group)
+    boxes = tab.boxes()
+    assert boxes[0]["value"] == whole and len(boxes) < functions
+    for box in boxes[1:]:
+        assert boxes[box["parent"]]["name"] != box["name"] or boxes[box["parent"]]["frame"] != box["frame"]
+
+
+def test_folded_recursion(tab):
+    tab.page.keyboard.press("2")
+    tab.page.select_option("#rp-metric", "calls")
+    assert sum(box["name"] == "depth" for box in tab.boxes()) == 41
+    tab.page.click("#rp-hide")
+    tab.page.check("#rp-fold")
+    depth = [box for box in tab.boxes() if box["name"] == "depth"]
+    assert [box["value"] for box in depth] == [41]
+
+
+def test_depth_and_sunburst(tab):
+    tab.page.keyboard.press("2")
+    tab.page.select_option("#rp-depth", "3")
+    assert max(box["depth"] for box in tab.boxes()) == 3
+    tab.page.click("#rp-sunburst")
+    target = next(box for box in tab.boxes() if box["depth"] == 1)
+    box = tab.evaluate(
+        "(() => { const b = p.view.boxOf(arg), r = p.view.canvas.getBoundingClientRect(); return {x: b.x + r.x, y: b.y + r.y, width: b.width, height: b.height}; })()",
+        target["i"],
+    )
+    tab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert tab.evaluate("p.layout.frame[p.view.zoom]") == target["frame"]
+
+
+def test_sort_filter_and_neighbours(tab):
+    tab.page.keyboard.press("4")
+    grid = "#rp-table-grid"
+    tab.page.click(f"{grid} [data-key=total_cpu] button")
+    values = tab.evaluate("Array.from(p.parts.table.grid.order, (i) => p.parts.table.rows.total.cpu[i])")
+    assert values == sorted(values, reverse=True)
+    tab.page.click(f"{grid} [data-key=total_cpu] button")
+    assert tab.page.get_attribute(f"{grid} [data-key=total_cpu]", "aria-sort") == "ascending"
+    tab.page.fill("#rp-table-filter", r"^Task\.step")
+    assert tab.page.text_content("#rp-table-count") == "1 rows"
+    tab.page.click(f"{grid} .grid-row")
+    neighbours = tab.page.inner_text("#rp-neighbours")
+    assert "Task.run" in neighbours and "loads" in neighbours and "dumps" in neighbours
+    tab.page.fill("#rp-table-filter", "")
+    tab.page.focus(f"{grid} [role=grid]")
+    tab.page.keyboard.press("End")
+    active = tab.page.get_attribute(f"{grid} [role=grid]", "aria-activedescendant")
+    assert tab.page.is_visible(f"#{active}")
+    tab.page.keyboard.press("Enter")
+    assert tab.evaluate("p.chosen") >= 0
+
+
+def test_rows_by_thread_and_region(tab, trace_path):
+    with rubinprof.open(trace_path) as trace:
+        threads = {row["thread_id"]: row for row in trace.table("thread")}
+    shown = tab.evaluate("p.timeline.threads.map((t, i) => ({id: t.id, calls: p.rowsBy('thread').self.calls[i], allocated: p.rowsBy('thread').self.allocated[i]}))")
+    assert {row["id"]: (row["calls"], row["allocated"]) for row in shown} == {
+        number: (row["calls"], row["allocated_bytes"]) for number, row in threads.items()
+    }
+    tab.page.keyboard.press("4")
+    tab.page.select_option("#rp-table-by", "region")
+    assert tab.page.text_content("#rp-table-count") == "8 rows"
+
+
+def test_regions_select_their_stretch_and_mark_the_slow_one(tab, trace_path):
+    with rubinprof.open(trace_path) as trace:
+        regions = trace.regions()
+    tab.page.keyboard.press("7")
+    rows = tab.page.locator("#rp-region-grid .grid-row")
+    assert rows.count() == 8
+    rows.nth(5).click()
+    at, to = tab.evaluate("[p.timeline.at(p.now.from), p.timeline.at(p.now.to)]")
+    width = tab.evaluate("p.timeline.at(1)")
+    # Edges of bins around it.
+    assert at <= regions[5]["start_s"] < at + 2 * width
+    assert to - 2 * width < regions[5]["start_s"] + regions[5]["wall_s"] <= to + width / 1000
+
+
+def test_outliers_and_trend_of_regions(trace_path, open_path, tmp_path):
+    """Regions by hand: eleven of about a second, the seventh of five; each later one a little slower."""
+    regions = [
+        {"index": i, "name": "quantum", "labels": {"task": "isr", "data_id": f"detector={i}"}, "pid": -1, "thread": 1, "start_s": 0.01 * i,
+         "wall_s": 5.0 if i == 6 else 1 + 0.01 * i, "cpu_s": 0.5, "process_cpu_s": 0.5, "gil_wait_s": 0, "unfinished": False}
+        for i in range(11)
+    ]  # fmt: skip
+    with rubinprof.open(trace_path) as trace:
+        page, stats = trace.report("page"), trace.stats()
+    carried = {"stats": stats, "regions": regions, "defaults": {"metric": "cpu", "inverted": False}, "sources": []}
+    path = tmp_path / "page.html"
+    path.write_text(html_report.render(page, carried, []), encoding="utf-8")
+    tab = open_path(path, "#p=regions")
+    assert tab.evaluate("p.regions.filter((r) => r.isOutlier).map((r) => r.index)") == [6]
+    assert tab.page.locator("#rp-region-grid .grid-row b").all_text_contents() == [" 4.8×"]
+    tab.page.select_option("#rp-region-by", "data_id")
+    tab.page.fill("#rp-region-filter", "detector=[3-5]")
+    assert tab.page.locator("#rp-region-grid .grid-row").count() == 3
+
+
+def test_source_lines_show_their_figures(tab, trace_path):
+    tab.page.keyboard.press("5")
+    names = tab.page.eval_on_selector_all("#rp-source-files option", "(all) => all.map((o) => o.title)")
+    program = str(trace_path.with_name("program.py"))
+    assert program in names
+    tab.page.select_option("#rp-source-files", str(names.index(program)))
+    line = PROGRAM.splitlines().index("    return [bytearray(1 << 16) for _ in range(20)]") + 1
+    tab.evaluate("p.parts.source.scroller.scrollTop = 0")
+    tab.wait_until("document.querySelector('.source-row')")
+    row = tab.page.locator(".source-row", has_text="return [bytearray(1 << 16)")
+    assert str(line) in row.inner_text()
+    with rubinprof.open(trace_path) as trace:
+        (expected,) = [r for r in trace.lines("program.py") if r["line"] == line]
+    assert f"{expected['allocated_bytes'] / 2**20:.1f} MiB" in row.inner_text()
+    assert tab.page.locator(".code-word", has_text="import").count() > 0
+
+
+def test_no_source(trace_path, open_path, tmp_path):
+    page = make_page(trace_path, tmp_path / "bare.html", "--no-source")
+    tab = open_path(page, "#p=source")
+    assert tab.page.is_visible("#rp-source-none")
+    assert "bytearray(1 << 16)" not in str(tab.evaluate("p.sources"))
+
+
+def test_memory_views(tab):
+    tab.page.keyboard.press("6")
+    first = tab.page.locator("#rp-memory-grid .grid-row").first
+    assert "(keep)" in first.inner_text()
+    tab.page.click("[data-view=leaked]")
+    leaked = tab.page.locator("#rp-memory-grid .grid-row", has_text="(keep)")
+    assert "2.50 MiB" in leaked.inner_text()
+    # Two of eight were kept: born early, so the bars stand at the left.
+    bars = leaked.locator(".spark i").evaluate_all("(all) => all.map((i) => i.getBoundingClientRect().height > 1)")
+    assert any(bars[:12]) and not any(bars[16:])
+    tab.page.click("[data-view=growth]")
+    heap = "p.timeline.heapEnd[p.now.to - 1] - (p.now.from ? p.timeline.heapEnd[p.now.from - 1] : 0)"
+    brush(tab, 0.05, 0.5)
+    assert tab.evaluate("p.now.tree.total('growth')[0]") == tab.evaluate(heap)
+    counted = tab.evaluate("p.timeline.counts(p.timeline.sizes, p.now.from, p.now.to).reduce((s, r) => s + r.count, 0)")
+    assert counted == tab.evaluate("p.now.tree.total('allocations')[0]")
+
+
+def test_findings_have_figures_and_lead_somewhere(tab):
+    items = tab.page.locator("#rp-findings li")
+    assert 1 <= items.count() <= 3
+    for i in range(items.count()):
+        assert re.search(r"\d", items.nth(i).inner_text())
+    items.first.locator("button").click()
+    assert not tab.page.is_visible("#rp-part-overview")
+
+
+def test_asks_for_nothing_and_prints(tab):
+    assert [url for url in tab.requests if not url.startswith(("file:", "data:", "about:", "blob:"))] == []
+    tab.page.emulate_media(media="print")
+    assert not tab.page.is_visible("#rp-tabs")
+    assert tab.page.is_visible("#rp-part-overview")
+    assert len(tab.page.pdf()) > 10_000
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_and_roles(page_path, open_path, scheme):
+    tab = open_path(page_path, context={"color_scheme": scheme})
+    for number in range(1, 8):
+        tab.page.keyboard.press(str(number))
+        nameless = tab.page.evaluate(
+            "() => [...document.querySelectorAll('button, select, input, [role=grid], [role=tab], [role=tabpanel], canvas[tabindex]')].filter((e) => e.checkVisibility() && "
+            "!(e.ariaLabel || e.textContent.trim() || e.labels?.length || e.title || e.getAttribute('aria-labelledby'))).map((e) => e.outerHTML.slice(0, 90))"
+        )
+        assert nameless == []
+    # Every row of a grid is in a rowgroup, every cell in a row.
+    assert tab.page.evaluate("() => document.querySelectorAll('[role=gridcell]:not([role=row] > [role=gridcell])').length") == 0
+    ids = tab.page.eval_on_selector_all("[id]", "(all) => all.map((e) => e.id)")
+    assert len(ids) == len(set(ids))
