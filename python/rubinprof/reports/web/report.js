@@ -334,6 +334,7 @@ class Report {
     if (!this.isWhole()) words.set("t", `${this.now.from}-${this.now.to}`);
     this.panel.writeWords(words);
     this.written = words.toString();
+    if (location.protocol === "about:") return; // a notebook's frame has no address
     history.replaceState(null, "", this.written ? "#" + this.written : location.pathname + location.search);
   }
 
