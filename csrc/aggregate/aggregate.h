@@ -119,6 +119,7 @@ struct rp_process {
 struct rp_totals {
 	uint64_t events, calls, samples, samples_in_tool;
 	uint64_t stack_margins; /* RP_MORE_UNSEEN */
+	uint64_t folded_calls;  /* RP_MORE_FOLDED; folded_s is the time of threads in which only sums of calls are known */
 	uint64_t allocations, deallocations, allocated_bytes, unknown_frees;
 	uint64_t peak_bytes, leaked_bytes, leaked_allocations;
 	uint64_t peak_bytes_largest; /* of one process; peak_bytes is the sum over processes of their own */
@@ -128,7 +129,7 @@ struct rp_totals {
 	uint64_t threads, blocks, file_bytes, raw_bytes;
 	uint64_t by_allocator[RP_A_COUNT];
 	uint64_t size_histogram[64]; /* place i: sizes in [2^i, 2^(i+1)); 0 counts as 1 */
-	double wall_s, cpu_s, cpu_measured_s, gil_wait_s, overhead_s, stall_s, peak_at_s;
+	double wall_s, cpu_s, cpu_measured_s, gil_wait_s, overhead_s, stall_s, folded_s, peak_at_s;
 	struct rp_memory_variance variance;
 	int is_cpu_sampled;    /* in one process at least calls were not seen: of functions, calls and wall time are unknown */
 	int is_memory_sampled;

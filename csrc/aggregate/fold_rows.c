@@ -178,6 +178,8 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->cpu_measured_s += seconds(f, (double)r->cpu_total);
 	to->gil_wait_s += (double)r->gil_wait_ns / 1e9;
 	to->stall_s += (double)r->stall_ns / 1e9;
+	to->folded_calls += from->folded_calls;
+	to->folded_s += seconds(f, (double)r->folded_ticks);
 	to->overhead_s += (double)r->stall_ns / 1e9 +
 			  seconds(f, ((double)calls * (double)t->cost_call16 + (double)from->allocations * (double)t->cost_alloc16 +
 				      (double)from->deallocations * (double)t->cost_free16 +

@@ -177,6 +177,10 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		t->period = a;
 		r->totals.is_memory_sampled |= a != 0;
 		break;
+	case RP_MORE_FOLDED:
+		r->totals.folded_calls += a;
+		r->folded_ticks += b;
+		break;
 	case RP_MORE_NODES:
 		return rp_stack_nodes_add(r, t, e);
 	}
@@ -252,9 +256,9 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 			return RP_ENOMEM;
 		if (RP_LIKELY(t->on)) {
 			rp_timeline_touch(r, &r->tree, t->node);
-			r->tree.nodes[t->node].calls++;
+			r->tree.nodes[t->node].calls += e->size;
 		}
-		r->calls++;
+		r->calls += e->size;
 		return 0;
 	case RP_EV_EXIT:
 		rp_replay_flush(r, t);

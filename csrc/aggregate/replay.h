@@ -126,7 +126,7 @@ struct rp_replay {
 	int has_ticks;
 	/* an interval: the timeline has three bins, and the second is what counts */
 	int has_interval;
-	uint64_t calls, gil_wait_ns, stall_ns;
+	uint64_t calls, gil_wait_ns, stall_ns, folded_ticks;
 	struct rp_totals totals;
 	struct rp_timeline timeline; /* n_bins 0: none is gathered */
 	/* region filter */

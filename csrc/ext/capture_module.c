@@ -147,22 +147,22 @@ static int parse_mode(const char *word, const char *what, enum rp_mode *ret_mode
 }
 
 PyDoc_STRVAR(start_doc, "start(path, *, native=True, pymalloc=False, follow_fork=True, sample_hz=1000, cpu='exact', memory='exact',\n"
-			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, no_uring=False, meta=None)\n--\n\n"
+			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, bytes_per_s_max=0, no_uring=False, meta=None)\n--\n\n"
 			"Starts tracing into a new file. Zero stands for the default.");
 
 static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	static char *names[] = { "path", "native", "pymalloc", "follow_fork", "sample_hz", "cpu", "memory", "buffer_bytes",
-				 "memory_bytes_max", "file_bytes_max", "no_uring", "meta", NULL };
+				 "memory_bytes_max", "file_bytes_max", "bytes_per_s_max", "no_uring", "meta", NULL };
 	struct rp_session_options o = { .native = 1, .follow_fork = 1, .sample_hz = 1000 };
 	const char *cpu = "exact", *memory = "exact";
-	unsigned long long memory_bytes_max = 0, file_bytes_max = 0;
+	unsigned long long memory_bytes_max = 0, file_bytes_max = 0, bytes_per_s_max = 0;
 	PyObject *path, *meta = Py_None;
 	char detail[RP_DETAIL_BYTES];
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pppIssIKKpO:start", names, PyUnicode_FSConverter, &path, &o.native,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pppIssIKKKpO:start", names, PyUnicode_FSConverter, &path, &o.native,
 					 &o.pymalloc, &o.follow_fork, &o.sample_hz, &cpu, &memory, &o.sink.buffer_bytes,
-					 &memory_bytes_max, &file_bytes_max, &o.sink.no_uring, &meta))
+					 &memory_bytes_max, &file_bytes_max, &bytes_per_s_max, &o.sink.no_uring, &meta))
 		return NULL;
 	PyObject *result = NULL;
 	if (meta != Py_None && !PyDict_Check(meta)) {
@@ -174,6 +174,7 @@ static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwarg
 	o.sink.path = PyBytes_AS_STRING(path);
 	o.sink.memory_bytes_max = memory_bytes_max;
 	o.sink.file_bytes_max = file_bytes_max;
+	o.sink.bytes_per_s_max = bytes_per_s_max;
 	int code = rp_session_start(&o, detail);
 	if (code)
 		raise_code(module, code, detail);

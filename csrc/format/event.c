@@ -62,11 +62,13 @@ int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event)
 		case RP_EV_ENTER:
 			e.lasti = (uint32_t)(arg & 0xffff);
 			e.id = (uint32_t)(arg >> 16);
+			e.size = 1;
 			break;
 		case RP_EV_ENTER_FAR:
 			e.kind = RP_EV_ENTER;
 			e.lasti = (uint32_t)(w1 >> 32);
 			e.id = (uint32_t)w1;
+			e.size = 1;
 			break;
 		case RP_EV_EXIT:
 			e.how = (uint8_t)arg;

@@ -5,6 +5,7 @@
 #define RP_FORMAT_FORMAT_H
 
 #include "base/base.h"
+#include "format/call_fold.h"
 #include "format/layout.h"
 #include "format/pack_model.h"
 #include "format/pack_time.h"
@@ -70,7 +71,7 @@ struct rp_event {
 	uint32_t n_words;  /* SAMPLE, STACK, CONTEXT, MORE */
 	uint64_t ticks;    /* absolute */
 	uint64_t address;  /* ALLOC, FREE, REALLOC, UNMAP */
-	uint64_t size;     /* ALLOC, REALLOC, UNMAP: bytes; CPU: ns */
+	uint64_t size;     /* ALLOC, REALLOC, UNMAP: bytes; CPU: ns; ENTER: calls it stands for, 1 but where calls are folded */
 	uint64_t old_address; /* REALLOC */
 	const uint64_t *words; /* n_words of them, valid until the next call on the same decoder */
 };
@@ -115,10 +116,11 @@ struct rp_pack_shifts {
 	uint32_t other, alloc;
 };
 
-/* What packing needs to remember; the caller sets `shifts`. Everything else may hold anything. */
+/* What packing needs to remember; the caller sets `shifts` and `fold`. Everything else may hold anything. */
 #define RP_PACK_HINT_BITS 15
 struct rp_pack_encoder {
 	struct rp_pack_shifts shifts;
+	struct rp_call_fold *fold; /* NULL: every call keeps its ENTER; else calls are added up (call_fold.h) */
 	/* By a hash of the address, the low bits of the number of its latest allocation and free. Checked before they are believed. */
 	uint16_t made[1u << RP_PACK_HINT_BITS], gone[1u << RP_PACK_HINT_BITS];
 	struct rp_pack_model model;

@@ -2,17 +2,18 @@
  * written at all.
  *
  *   op byte     7     4 3    0
- *              +-------+------+   small: EXIT, CONTEXT, SAMPLE, MORE: `how`; ALLOC, REALLOC, FREE: below
+ *              +-------+------+   small: EXIT, CONTEXT, SAMPLE, MORE: `how`; others: below
  *              | small | kind |
  *              +-------+------+
  *
  *   ALLOC, REALLOC   bit 0: the site is as expected, bit 1: the size too; bits 2 and 3 where the address comes from:
  *                    0 the top of its class, 1 a free, told by its number, 2 told in full, 3 behind the last
+ *   ENTER            1: it stands for many calls
  *   FREE             bits 0 and 1 what is freed: 0 the allocation behind the one freed last, 1 the one before that,
  *                    2 an allocation, told by its number, 3 told in full; bit 2: the allocator is not that of the FREE before
  *
  *   kind          columns, in this order
- *   ENTER         CODE code, LASTI lasti
+ *   ENTER         CODE code, LASTI lasti, [WORD calls]
  *   ALLOC         [LASTI lasti, STACK stack, ALLOCATOR allocator], [SIZE size], [ADDRESS address]
  *   REALLOC       [LASTI lasti, STACK stack, ALLOCATOR allocator], [SIZE size], ALLOCATOR what is freed (as FREE; 4: nothing),
  *                 [ADDRESS old address], [ADDRESS address]
@@ -71,6 +72,8 @@ struct columns {
 	uint64_t word;
 	struct rp_pack_nodes nodes;
 	uint32_t free_allocator;
+	uint64_t ticks;
+	uint32_t count;
 	struct rp_pack_encoder *encoder;
 };
 
@@ -222,6 +225,9 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e)
 	case RP_EV_ENTER:
 		put(c, RP_COL_CODE, e->id);
 		put(c, RP_COL_LASTI, e->lasti);
+		small = e->size != 1;
+		if (small)
+			put(c, RP_COL_WORD, e->size);
 		break;
 	case RP_EV_EXIT:
 		small = e->how;
@@ -269,6 +275,37 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e)
 	return (uint8_t)(e->kind | small << 4);
 }
 
+RP_INLINE void put_timed(struct columns *c, const struct rp_event *e)
+{
+	uint32_t shift = shift_of(&c->encoder->shifts, e->kind);
+	uint64_t step = (e->ticks >> shift) - (c->ticks >> shift);
+
+	if (shift && e->ticks < c->ticks)
+		step = 0;
+	rp_time_put(&c->time, step);
+	c->ticks = rp_time_after(c->ticks, step, shift);
+	*c->at[RP_COL_OP]++ = put_event(c, e);
+	c->count++;
+}
+
+static void put_folded(void *columns, const struct rp_event *e)
+{
+	put_timed(columns, e);
+}
+
+/* Emits the last stretch, and says what the block has lost of its order. */
+static void end_fold(struct columns *c)
+{
+	struct rp_call_fold *f = c->encoder->fold;
+
+	rp_call_fold_flush(f);
+	if (!f->calls_merged)
+		return;
+	uint64_t words[] = { f->calls_merged, f->ticks_merged };
+	struct rp_event e = { .kind = RP_EV_MORE, .how = RP_MORE_FOLDED, .ticks = c->ticks, .n_words = 2, .words = words };
+	put_timed(c, &e);
+}
+
 /* Bytes a raw word can become at most, per column: a step of time has 24 bits (4 bytes), or is free after a TIME (9 from 3 words);
  * an address 10 from 2 words; a size 10 from 3; a word of a list 10, with the list's count under the first word of the event. */
 static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 5, 4, 3, 1, 11 };
@@ -276,11 +313,9 @@ static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 5, 4, 3, 1,
 int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch,
 		uint8_t *ret_bytes, uint32_t *ret_count, uint64_t *ret_ticks_last)
 {
-	struct columns c = { .encoder = encoder };
+	struct columns c = { .encoder = encoder, .ticks = ticks_first };
 	struct rp_raw_decoder d = { (const uint8_t *)words, (const uint8_t *)(words + n_words), ticks_first, NULL };
 	struct rp_event e;
-	uint64_t ticks = ticks_first;
-	uint32_t count = 0;
 	uint8_t *p = scratch;
 	int rc;
 
@@ -290,16 +325,18 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 		p += bytes_per_word[i] * (n_words + 2);
 	}
 	c.time = (struct rp_time_writer){ c.at[RP_COL_TIME], 0 };
-	while ((rc = rp_raw_next(&d, &e)) > 0) {
-		uint32_t shift = shift_of(&encoder->shifts, e.kind);
-		uint64_t step = (e.ticks >> shift) - (ticks >> shift);
-		if (shift && e.ticks < ticks)
-			step = 0;
-		rp_time_put(&c.time, step);
-		ticks = rp_time_after(ticks, step, shift);
-		*c.at[RP_COL_OP]++ = put_event(&c, &e);
-		count++;
+	if (encoder->fold) {
+		encoder->fold->emit = put_folded;
+		encoder->fold->arg = &c;
+		rp_call_fold_begin(encoder->fold, ticks_first);
 	}
+	while ((rc = rp_raw_next(&d, &e)) > 0)
+		if (encoder->fold)
+			rp_call_fold_add(encoder->fold, &e);
+		else
+			put_timed(&c, &e);
+	if (encoder->fold)
+		end_fold(&c); /* also after an error: it leaves the memory ready for the next block */
 	if (rc < 0)
 		return rc;
 	c.at[RP_COL_TIME] = c.time.at + c.time.half;
@@ -314,8 +351,8 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 		memcpy(p, c.start[i], len);
 		p += len;
 	}
-	*ret_count = count;
-	*ret_ticks_last = ticks;
+	*ret_count = c.count;
+	*ret_ticks_last = c.ticks;
 	return p - ret_bytes;
 }
 
@@ -514,6 +551,7 @@ int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *e)
 	case RP_EV_ENTER:
 		e->id = (uint32_t)get(d, RP_COL_CODE);
 		e->lasti = (uint32_t)get(d, RP_COL_LASTI);
+		e->size = RP_UNLIKELY(small) ? get(d, RP_COL_WORD) : 1;
 		break;
 	case RP_EV_EXIT:
 		e->how = small;

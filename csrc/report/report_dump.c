@@ -209,7 +209,7 @@ static void put_lasti(struct dump *d, uint32_t lasti)
 static void put_event(struct dump *d, uint32_t thread, const struct rp_event *e)
 {
 	static const char *const exits[] = { "return", "raise", "yield" }, *const contexts[] = { "buffer", "seed", "resync" },
-				      *const mores[] = { "?", "lost", "gil_wait", "stall", "rss", "thread_end" };
+				      *const mores[] = { "?", "lost", "gil_wait", "stall", "?", "thread_end", "unseen", "period", "nodes", "folded" };
 
 	begin(d, event_names[e->kind & 15]);
 	key(d, "t");
@@ -220,6 +220,8 @@ static void put_event(struct dump *d, uint32_t thread, const struct rp_event *e)
 	case RP_EV_ENTER:
 		put_code(d, e->id);
 		put_lasti(d, e->lasti);
+		if (e->size != 1)
+			put_uint(d, "calls", e->size);
 		break;
 	case RP_EV_EXIT:
 		put_text(d, "how", e->how < RP_COUNT_OF(exits) ? exits[e->how] : "?");

@@ -154,6 +154,8 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 		rp_json_seconds(j, t->gil_wait_s);
 	rp_json_kseconds(j, "overhead_s", t->overhead_s);
 	rp_json_kseconds(j, "stall_s", t->stall_s);
+	rp_json_kint(j, "folded_calls", (int64_t)t->folded_calls);
+	rp_json_kseconds(j, "folded_s", t->folded_s);
 	rp_json_key(j, "calls");
 	if (t->is_cpu_sampled)
 		rp_json_null(j);
@@ -289,6 +291,10 @@ static int stats_text(const struct rp_report_job *job)
 		line(o, "Calls", "not counted: CPU was sampled");
 	else
 		count_line(o, "Calls", t->calls);
+	if (t->folded_calls)
+		rp_out_format(o, "Timeline      %s of them, in %s, have exact counts and times but no place of their own in time: they came faster than\n"
+				 "              the trace may grow\n",
+			      rp_unit_count(a, (int64_t)t->folded_calls), rp_unit_ns(b, ns_of(t->folded_s)));
 	if (t->samples_in_tool)
 		rp_out_format(o, "Samples       %s, and %s inside rubinprof\n", rp_unit_count(a, (int64_t)t->samples),
 			      rp_unit_count(b, (int64_t)t->samples_in_tool));

@@ -3,6 +3,7 @@
 #include <lz4.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "sink/sink_state.h"
 
@@ -11,6 +12,8 @@
 
 /* With one thread the times of allocations are kept to eight times the resolution. */
 #define ALONE_SHIFT 3u
+/* Over the budget: to about 100 us. */
+#define ALONE_OVER_SHIFT 13u
 
 static size_t round_up(size_t n)
 {
@@ -22,7 +25,11 @@ int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes)
 	size_t pack_bytes = round_up(rp_pack_bytes_max(payload_bytes / 8));
 	size_t lz4_bytes = round_up((size_t)LZ4_sizeofState());
 	size_t encoder_bytes = round_up(sizeof *p->encoder);
-	p->map_bytes = 2 * pack_bytes + lz4_bytes + encoder_bytes;
+	uint32_t calls = payload_bytes / 8 + 1, index = 1; /* an ENTER is a word, and one call stands for the frame around */
+	while (index < 2 * calls)
+		index *= 2;
+	size_t calls_bytes = round_up(calls * sizeof *p->fold.calls), index_bytes = round_up(index * sizeof *p->fold.index);
+	p->map_bytes = 2 * pack_bytes + lz4_bytes + encoder_bytes + calls_bytes + index_bytes;
 	/* Reserved for the worst case; only what real events need is ever touched. */
 	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p->map == MAP_FAILED) {
@@ -33,6 +40,10 @@ int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes)
 	p->encoder = (struct rp_pack_encoder *)(void *)(p->map + lz4_bytes);
 	p->scratch = p->map + lz4_bytes + encoder_bytes;
 	p->packed = p->scratch + pack_bytes;
+	p->fold.calls = (struct rp_folded_call *)(void *)(p->packed + pack_bytes);
+	p->fold.index = (uint32_t *)(void *)(p->packed + pack_bytes + calls_bytes);
+	p->fold.cap = calls;
+	p->fold.index_mask = index - 1;
 	return 0;
 }
 
@@ -94,15 +105,43 @@ uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds)
 /* What a buffer's times may lose. Allocations and frees change no time of the tree; their order matters, and only against other
  * threads: a free is stamped before the real one and an allocation after it, and between the two of one address lies an exchange between
  * threads, which takes longer than `resolution_ticks`. */
-static struct rp_pack_shifts shifts_for(const struct rp_sink *s)
+static struct rp_pack_shifts shifts_for(const struct rp_sink *s, int is_over)
 {
 	struct rp_pack_shifts shifts = { 0, 0 };
 	while (shifts.other < RP_TIME_SHIFT_MAX && s->options.resolution_ticks >> (shifts.other + 1))
 		shifts.other++;
 	shifts.alloc = shifts.other;
 	if (shifts.other && atomic_load_explicit(&s->thread_max, memory_order_relaxed) <= 1)
-		shifts.alloc += ALONE_SHIFT;
+		shifts.alloc += is_over ? ALONE_OVER_SHIFT : ALONE_SHIFT;
 	return shifts;
+}
+
+/* ---- the budget ---- */
+
+/* After quiet times the trace may run ahead of its rate by so much: an import, a start of workers. */
+#define BURST_S 0.25
+
+/* Whether the file has grown faster than it may. */
+static int is_over_budget(struct rp_sink *s)
+{
+	struct rp_disk_budget *b = &s->budget;
+	uint64_t rate = s->options.bytes_per_s_max;
+	struct timespec ts;
+
+	if (rate == UINT64_MAX)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	uint64_t now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	double most = (double)rate * BURST_S, more = (double)b->bytes + (double)(now - b->ns) / 1e9 * (double)rate;
+	b->bytes = b->ns == 0 || more > most ? (int64_t)most : (int64_t)more;
+	b->ns = now;
+	return b->bytes < 0;
+}
+
+static void spend(struct rp_sink *s, uint32_t bytes)
+{
+	if (s->options.bytes_per_s_max != UINT64_MAX)
+		s->budget.bytes -= bytes;
 }
 
 uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *out)
@@ -122,7 +161,9 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 	h.ticks_last = h.ticks_first;
 
 	if (h.type == RP_BLOCK_RAW_EVENTS) {
-		p->encoder->shifts = shifts_for(s);
+		int is_over = is_over_budget(s);
+		p->encoder->shifts = shifts_for(s, is_over);
+		p->encoder->fold = is_over ? &p->fold : NULL;
 		int64_t packed = rp_pack(p->encoder, (const uint64_t *)(const void *)b->payload, used / 8, h.ticks_first, p->scratch, p->packed,
 					 &h.count, &h.ticks_last);
 		if (packed >= 0) {
@@ -153,5 +194,6 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 	}
 	h.payload_crc = rp_crc32c(0, payload, h.stored_bytes);
 	rp_block_header_encode(&h, out);
+	spend(s, RP_BLOCK_HEADER_BYTES + h.stored_bytes);
 	return RP_BLOCK_HEADER_BYTES + h.stored_bytes;
 }

@@ -19,6 +19,7 @@
 
 #define BUFFER_BYTES_DEFAULT (256u << 10)
 #define MEMORY_BYTES_DEFAULT (UINT64_C(64) << 20)
+#define BYTES_PER_S_DEFAULT UINT64_C(8000000)
 /* So many times memory_bytes_max at most, for one buffer a thread. */
 #define THREADS_FACTOR 4
 /* Explicit, because an unlimited stack rlimit makes the default stack impossible to map. */
@@ -124,6 +125,8 @@ static void apply_defaults(struct rp_sink_options *o)
 		o->buffer_bytes = BUFFER_BYTES_DEFAULT;
 	if (!o->memory_bytes_max)
 		o->memory_bytes_max = MEMORY_BYTES_DEFAULT;
+	if (!o->bytes_per_s_max)
+		o->bytes_per_s_max = BYTES_PER_S_DEFAULT;
 	/* The same as a budget of ours: so that blocks stop in time for the definitions, and no write ever meets the limit. */
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&

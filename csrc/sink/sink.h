@@ -25,6 +25,7 @@ struct rp_sink_options {
 				    * theirs on top, up to four times as much */
 	int no_uring;             /* 1: always pwrite */
 	uint64_t file_bytes_max;  /* 0: none */
+	uint64_t bytes_per_s_max; /* of the file: when it grows faster, calls are added up (format/call_fold.h). 8 MB by default; UINT64_MAX: none */
 	uint64_t resolution_ticks; /* no finer differences of time are kept in blocks, but for a power of two; 0 or 1: all */
 	/* Called by the writer thread first of all: it marks itself as the tool's. May be NULL. */
 	void (*on_writer)(void);

@@ -53,9 +53,16 @@ extern const struct rp_writer_ops rp_writer_uring;
 struct rp_packer {
 	void *lz4_state;
 	struct rp_pack_encoder *encoder;
+	struct rp_call_fold fold;
 	uint8_t *scratch, *packed;
 	size_t map_bytes;
 	uint8_t *map;
+};
+
+/* What may still be written before calls are folded: grows with time up to a burst, shrinks with each block. */
+struct rp_disk_budget {
+	int64_t bytes;
+	uint64_t ns; /* when it was last seen to, CLOCK_MONOTONIC; 0: not yet */
 };
 
 struct rp_sink {
@@ -102,6 +109,7 @@ struct rp_sink {
 	uint64_t data_end;      /* settled */
 	uint64_t next_offset;   /* where the next block goes */
 	struct rp_packer packer;
+	struct rp_disk_budget budget;
 	struct rp_slot slots[RP_SLOTS];
 	uint32_t slot_head, slot_tail; /* count up; slot = index % RP_SLOTS */
 	uint32_t kept;          /* index + 1 of the first kept buffer */

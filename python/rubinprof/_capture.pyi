@@ -16,6 +16,7 @@ def start(
     buffer_bytes: int = 0,
     memory_bytes_max: int = 0,
     file_bytes_max: int = 0,
+    bytes_per_s_max: int = 0,
     no_uring: bool = False,
     meta: dict[str, Any] | None = None,
 ) -> None: ...

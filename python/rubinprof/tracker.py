@@ -77,6 +77,10 @@ class Tracker:
         Whether the command line goes into the trace.
     max_memory_bytes, max_file_bytes : `int`, optional
         Bounds of the tool's buffers (64 MB by default) and of the file (none).
+    max_bytes_per_s : `int`, optional
+        How fast the file may grow, 8 MB a second by default. When calls come
+        faster, their counts and times stay exact, and only their order is
+        given up; ``stats`` says for how many.
 
     Raises
     ------
@@ -100,6 +104,7 @@ class Tracker:
         store_command=True,
         max_memory_bytes=0,
         max_file_bytes=0,
+        max_bytes_per_s=0,
     ):
         for mode, what in ((cpu, "cpu"), (memory, "memory")):
             if mode not in ("exact", "sampled", "off"):
@@ -116,6 +121,7 @@ class Tracker:
             "sample_hz": sample_hz,
             "memory_bytes_max": max_memory_bytes,
             "file_bytes_max": max_file_bytes,
+            "bytes_per_s_max": max_bytes_per_s,
         }
         self._labels = dict(labels or {})
         self._program = program

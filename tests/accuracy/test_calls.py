@@ -242,3 +242,50 @@ def test_the_tree_has_as_many_calls_as_the_table(tmp_path):
     assert +by_function == calls_by_rubinprof(trace)
     parents = {nodes[n["parent"]]["function"] for n in nodes if n["function"] == "Task.nested"}
     assert parents == {"Task.body", "main"}  # main: close() goes straight to the innermost generator
+
+
+FOLDED = """
+import sys
+import rubinprof
+
+def leaf(x):
+    return x
+
+def down(n):
+    return down(n - 1) if n else leaf(n)
+
+def numbers(n):
+    for i in range(n):
+        yield leaf(i)
+
+def fails():
+    raise ValueError
+
+def work():
+    for _ in range(5000):
+        leaf(1)
+        down(7)
+        sum(numbers(6))
+        try:
+            fails()
+        except ValueError:
+            pass
+
+with rubinprof.Tracker(sys.argv[1], max_bytes_per_s=1, sample_hz=0):
+    work()
+"""
+
+
+def test_calls_that_come_too_fast_are_still_exact(tmp_path):
+    """With no budget left for the disk, calls are added up: their numbers and the tree stay, and stats says what was given up."""
+    path = tmp_path / "t.rprof"
+    subprocess.run([sys.executable, "-c", FOLDED, path], check=True)
+    with rubinprof.open(path) as trace:
+        stats, rows = trace.stats(), {row["function"]: row for row in trace.table()}
+    calls = {"leaf": 5000 * 8, "down": 5000 * 8, "numbers": 5000 * 7, "fails": 5000, "work": 1}
+    assert {name: rows[name]["calls"] for name in calls} == calls
+    assert stats["lost_events"] == 0
+    assert stats["folded_calls"] > 0.8 * sum(calls.values())
+    assert 0 < stats["folded_s"] <= stats["wall_s"]
+    assert stats["cpu_s"] <= stats["wall_s"]
+    assert stats["file_bytes"] < 200_000

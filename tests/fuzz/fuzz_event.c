@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../cunit/fold_room.h"
 #include "format/format.h"
 
 #define INPUT_BYTES_MAX 8192
@@ -50,6 +51,17 @@ static void try_raw(const uint8_t *data, size_t len)
 			seen++;
 		}
 		must(rp_pack_next(&p, &back) == 0 && seen == count);
+	}
+	if (packed >= 0) { /* folded: fewer events, the same time, and it must decode too */
+		encoder.fold = fold_room(16);
+		packed = rp_pack(&encoder, words, n, 1000, room, out, &count, &last);
+		must(packed >= 0 && (size_t)packed <= rp_pack_bytes_max(n) && count <= seen + 1);
+		must(rp_pack_open(&p, out, (size_t)packed, 1000, scratch[1]) == 0);
+		for (seen = 0; rp_pack_next(&p, &back) == 1; seen++)
+			must(seen < count);
+		must(seen == count && p.ticks == last);
+		fold_room_free(encoder.fold);
+		encoder.fold = NULL;
 	}
 	free(room);
 	free(out);

@@ -6,6 +6,7 @@
 #define TW_LIVE_BYTES 4096
 #include "../cunit/trace_writer.h"
 
+#include "../cunit/fold_room.h"
 #include "reader/reader.h"
 
 static void put_input(const char *target, const char *trace, uint32_t part, const uint8_t *head, size_t head_len, const uint8_t *bytes,
@@ -124,6 +125,22 @@ int main(void)
 	fill(&w, t);
 	tw_close(&w, RP_STATE_COMPLETE);
 
+	t = start(&w, "fuzz_reader/folded.rprof");
+	struct rp_call_fold *fold = w.encoder->fold = fold_room(100);
+	w.encoder->shifts = (struct rp_pack_shifts){ 2, 4 };
+	tw_enter(t, 100, 1, TW_NONE);
+	for (int i = 0; i < 40; i++) {
+		tw_enter(t, 100, 2, 2);
+		tw_exit(t, 100);
+		if (i % 4 == 0)
+			tw_alloc(t, 100, 0x10000 + 64 * (uint64_t)(i % 12), 40, 1, 0);
+		if (i % 7 == 0)
+			tw_free(t, 100, 0x10000 + 64 * (uint64_t)(i % 12));
+	}
+	fill(&w, t);
+	tw_close(&w, RP_STATE_COMPLETE);
+	fold_room_free(fold);
+
 	t = start(&w, "fuzz_reader/gap.rprof");
 	fill(&w, t);
 	t->lose_next = 1;
@@ -131,7 +148,7 @@ int main(void)
 	fill(&w, t);
 	tw_close(&w, RP_STATE_COMPLETE);
 
-	static const char *const names[] = { "complete", "raw", "killed", "periodic", "gap" };
+	static const char *const names[] = { "complete", "raw", "killed", "periodic", "folded", "gap" };
 	for (size_t i = 0; i < RP_COUNT_OF(names); i++)
 		cut_up(names[i]);
 	return 0;

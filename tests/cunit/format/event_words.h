@@ -47,6 +47,7 @@ static inline void ew_enter(struct ew *w, uint64_t dt, uint32_t code, uint32_t l
 	if (far)
 		ew_word(w, (uint64_t)lasti << 32 | code);
 	e->kind = RP_EV_ENTER;
+	e->size = 1;
 	e->id = code;
 	e->lasti = lasti;
 }
