@@ -1,6 +1,7 @@
 """``%load_ext rubinprof``, then ``%%rubinprof`` above a cell: it runs traced, and its flame graph stands below it."""
 
 import html
+import json
 import os
 import tempfile
 import weakref
@@ -51,7 +52,7 @@ class CellResult:
             return head + self._table()
         from rubinprof.reports import flamegraph
 
-        flame = self.trace.report("flame", full_names=True)
+        flame = json.dumps(_cell_first(self.trace._json("flame", full_names=True))).encode()
         stats = {**self.trace.stats(), "command": "notebook cell"}
         page = flamegraph.render(flame, stats=stats, rows=self.trace.table(metric=self._metric, n=20), metric=self._metric)
         # The page brings its own policy: no network, no script but its own.
@@ -85,6 +86,28 @@ class CellResult:
         if stats["lost_events"]:
             parts.append(f"{stats['lost_events']:,} events lost")
         return ", ".join(parts)
+
+
+def _cell_first(flame):
+    """Hang what the cell called at the root, before the kernel's own thirty frames that called the cell."""
+    strings, frames, nodes = flame["strings"], flame["frames"], flame["nodes"]
+    runs_cells = {
+        i
+        for i, (name, module) in enumerate(zip(frames["name"], frames["module"], strict=True))
+        if strings[name] == "InteractiveShell.run_code" and strings[module].startswith("IPython.")
+    }
+    parent = nodes["parent"]
+    runner = next((i for i, frame in enumerate(nodes["frame"]) if frame in runs_cells), None)
+    if runner is None:
+        return flame
+    end = runner + 1
+    while end < len(parent) and parent[end] >= runner:  # pre-order: its subtree lies behind it
+        end += 1
+    order = [0, *range(runner + 1, end), *range(1, runner + 1), *range(end, len(parent))]
+    place = {old: new for new, old in enumerate(order)}
+    moved = [-1 if old == 0 else 0 if parent[old] == runner else place[parent[old]] for old in order]
+    columns = {name: [values[old] for old in order] for name, values in nodes.items()}
+    return {**flame, "nodes": columns | {"parent": moved}}
 
 
 def _place(row):

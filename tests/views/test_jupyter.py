@@ -1,6 +1,9 @@
 """A notebook, executed in a real kernel, and what its cells show."""
 
+import base64
+import gzip
 import html
+import json
 import re
 import shutil
 
@@ -12,7 +15,7 @@ pytestmark = pytest.mark.linux
 
 CELLS = [
     "%load_ext rubinprof",
-    "%%rubinprof --table --name result\ndef keep():\n    return bytearray(3_000_000)\nblock = keep()\nlen(block)",
+    "%%rubinprof --table -m peak --name result\ndef keep():\n    return bytearray(3_000_000)\nblock = keep()\nlen(block)",
     "print(result.trace.stats()['complete'], type(result).__name__)\n"
     "print([row['calls'] for row in result.trace.table() if row['function'] == 'keep'])",
     "%%rubinprof -m allocated\nblock = keep()",
@@ -87,5 +90,11 @@ def test_the_frame_draws_itself(outputs, tmp_path):
         frame = page.frame_locator("iframe")
         frame.locator("canvas").first.wait_for(state="visible", timeout=60_000)
         page.screenshot(path=str(tmp_path / "jupyter.png"))
+        packed = frame.locator("#rp-data-flame").text_content()
         browser.close()
     assert errors == []
+    flame = json.loads(gzip.decompress(base64.b64decode(packed)))
+    strings, frames, nodes = flame["strings"], flame["frames"], flame["nodes"]
+    top = [strings[frames["name"][frame]] for frame, parent in zip(nodes["frame"], nodes["parent"], strict=True) if parent == 0]
+    assert top[0] == "<module>"  # the cell, not the kernel
+    assert all(parent < i for i, parent in enumerate(nodes["parent"]))
