@@ -24,6 +24,7 @@ TABLE
         echo "flamegraph.pl flamegraph libdevel-nytprof-perl flamegraph"
         echo "go command golang-go golang"
         echo "npm command npm nodejs-npm"
+        echo "tmux command tmux tmux"
     fi
     if [ "$for_wheels" = yes ]; then
         echo "m4 command m4 m4"

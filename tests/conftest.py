@@ -20,9 +20,10 @@ MARKERS = {
     "npm": "runs programs that are fetched from npm",
     "valgrind": "runs callgrind_annotate",
     "flamegraph": "runs flamegraph.pl",
+    "tmux": "types into a terminal",
 }
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
-PROGRAMS = {"go": "go", "npm": "npm", "valgrind": "callgrind_annotate"}
+PROGRAMS = {"go": "go", "npm": "npm", "valgrind": "callgrind_annotate", "tmux": "tmux"}
 FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
 
 

@@ -22,6 +22,7 @@ COMMANDS = [
     "regions",
     "leaks",
     "temporary",
+    "top",
     "diff",
     "export",
     "verify",

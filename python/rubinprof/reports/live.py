@@ -1,0 +1,167 @@
+"""A running trace, looked at again and again.
+
+The program is not touched: no signal, no ptrace, no lock. Only its trace file is read, which it writes anyway; each look reads the file
+from its begin, on this process's own CPU time. So that a long trace does not keep a core busy, looks are as far apart as keeps the
+reading below a quarter of the time.
+"""
+
+import os
+import re
+import sys
+import time
+from typing import Any, NamedTuple
+
+from rubinprof.errors import RubinprofError, TraceError
+from rubinprof.metrics import METRICS, text_of
+from rubinprof.reports.style import Column, Style, cut, safe, table
+
+__all__ = ["Look", "look", "pause_after", "render", "trace_of_process"]
+
+PAUSE_S = 1.0
+READING_SHARE_MAX = 0.25
+SUFFIX = ".rprof"
+
+
+class Look(NamedTuple):
+    """What one reading of the file gave. ``rows`` is by (function, file, line)."""
+
+    at: float
+    took_s: float
+    path: str
+    stats: dict[str, Any]
+    rows: dict[tuple, dict[str, Any]]
+
+
+def trace_of_process(pid: int) -> str:
+    """The trace file that a process writes.
+
+    Raises
+    ------
+    RubinprofError
+        Raised when there is none, or it cannot be found out; the text is one sentence.
+    """
+    if sys.platform != "linux":
+        raise RubinprofError("a process's trace can be found on Linux only; name the file")
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="surrogateescape") as maps:
+            found = {match[1] for line in maps if (match := re.search(r"(/.*" + re.escape(SUFFIX) + r")$", line))}
+    except FileNotFoundError:
+        raise RubinprofError(f"there is no process {pid}") from None
+    except PermissionError:
+        raise RubinprofError(f"process {pid} belongs to somebody else: name its trace file") from None
+    found = {path for path in found | _open_files(pid) if os.path.exists(path)}
+    if not found:
+        raise RubinprofError(f"process {pid} writes no trace here: it was not started under rubinprof, or its trace has ended")
+    return max(found, key=os.path.getmtime)
+
+
+def _open_files(pid: int) -> set[str]:
+    """Traces among a process's open files: one whose buffers are not in the file is not mapped."""
+    directory = f"/proc/{pid}/fd"
+    found = set()
+    try:
+        for name in os.listdir(directory):
+            try:
+                target = os.readlink(f"{directory}/{name}")
+            except OSError:
+                continue
+            if target.endswith(SUFFIX):
+                found.add(target)
+    except OSError:
+        pass
+    return found
+
+
+def look(path: str, by: str = "function") -> Look:
+    """Read the file as it is now."""
+    from rubinprof.trace import open as open_trace
+
+    started = time.monotonic()
+    with open_trace(path) as trace:
+        stats = trace.stats()
+        rows = {(row["function"], row["file"], row["line"], row["module"]): row for row in trace.table(by)}
+    return Look(started, time.monotonic() - started, path, stats, rows)
+
+
+def try_look(path: str, by: str, patience_s: float = 5.0) -> Look:
+    """As `look`; waits a moment for a file that has only just begun."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return look(path, by)
+        except TraceError:
+            if time.monotonic() > deadline or not os.path.exists(path):
+                raise
+            time.sleep(0.1)
+
+
+def pause_after(seen: Look) -> float:
+    """Seconds until the next look."""
+    return max(PAUSE_S, seen.took_s / READING_SHARE_MAX - seen.took_s)
+
+
+def render(now: Look, before: Look | None, style: Style, *, metric: str, by: str, rows: int, note: str = "") -> str:
+    """The screen. With an earlier look, ``now`` is what was added since; else it is left out."""
+    return "\n".join([*_head(now, before, style, note), _table(now, before, style, metric, by, rows)])
+
+
+def _head(now: Look, before: Look | None, style: Style, note: str) -> list[str]:
+    stats = now.stats
+    state = "ended" if stats["complete"] else "running"
+    pid = stats["by_process"][0]["pid"]
+    wall = text_of(stats["wall_s"], "s")
+    room = style.width - len(f"  pid {pid}  {state}  {wall}  {note}")
+    command = cut(safe(str(stats["command"])), max(8, room), style.is_ascii)
+    head = (
+        f"{style.paint(command, 'bold')}  pid {pid}  {style.paint(state, 'green' if state == 'running' else 'yellow')}  {wall}"
+        f"  {style.paint(note, 'dim')}"
+    )
+    figures = [f"CPU {text_of(stats['cpu_s'] or 0, 's')}"]
+    if before and (elapsed := stats["wall_s"] - before.stats["wall_s"]) > 0:
+        share = ((stats["cpu_s"] or 0) - (before.stats["cpu_s"] or 0)) / elapsed
+        figures[0] += f" ({share:.0%} now)".replace("%", " %")
+        if stats["calls"] is not None:
+            figures.append(f"{(stats['calls'] - (before.stats['calls'] or 0)) / elapsed:,.0f} calls/s")
+    if stats["lost_events"]:
+        figures.append(f"{stats['lost_events']:,} EVENTS LOST")
+    figures += [
+        f"held {text_of(stats['leaked_bytes'], 'bytes')}",
+        f"peak {text_of(stats['peak_bytes'], 'bytes')}",
+        f"allocated {text_of(stats['allocated_bytes'], 'bytes')}",
+        f"threads {stats['threads']}",
+    ]
+    while len("  ".join(figures)) > style.width:
+        figures.pop()
+    return [head.rstrip(), "  ".join(figures), ""]
+
+
+def _table(now: Look, before: Look | None, style: Style, metric: str, by: str, rows: int) -> str:
+    m = METRICS[metric]
+    elapsed = now.stats["wall_s"] - before.stats["wall_s"] if before else 0
+
+    def added(key: tuple, row: dict[str, Any]) -> float:
+        old = before.rows.get(key) if before else None
+        return (row[m.own] or 0) - ((old[m.own] or 0) if old else 0)
+
+    moving = before is not None and elapsed > 0
+    # Memory of native code stands with the Python that called it, too: one of them is enough.
+    items = [(key, row) for key, row in now.rows.items() if m.unit == "s" or row["kind"] != "native"]
+    ranked = sorted(items, key=lambda item: (-added(*item) if moving else 0, -(item[1][m.own] or 0)))
+    whole = sum(max(0.0, added(*item)) for item in ranked) if moving else 0
+    lines = []
+    for key, row in ranked[: max(0, rows)]:
+        if not row[m.own]:
+            continue
+        line = [text_of(row[m.own], m.unit), text_of(row[m.total], m.unit) if m.total and row[m.total] is not None else ""]
+        if moving:
+            share = max(0.0, added(key, row)) / whole if whole else 0
+            line = [f"{share:.0%}".replace("%", " %"), (style.bar(share, 8), "cyan"), *line]
+        lines.append([*line, row["function"] or row["file"], (_place(row), "dim")])
+    columns = [Column(f"{'self ' if m.unit == 's' else ''}{metric}"), Column("with calls"), Column(by, True, True), Column("", True, True)]
+    if moving:
+        columns = [Column("now"), Column("", True), *columns]
+    return table(style, columns, lines)
+
+
+def _place(row: dict[str, Any]) -> str:
+    return f"{row['file']}:{row['line']}" if row["file"] else row["module"]

@@ -1,0 +1,122 @@
+"""rubinprof top: looks at programs that run."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.linux
+
+# Calls spin until the file that it is given is there.
+PROGRAM = """
+import os, sys, time
+
+def spin():
+    return sum(range(20000))
+
+kept = []
+
+def keep():
+    kept.append(bytearray(2_000_000))
+
+keep()
+while not os.path.exists(sys.argv[1]):
+    spin()
+"""
+PATIENCE_S = 60
+
+
+def wait_for(what):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        time.sleep(0.1)
+    raise TimeoutError(what)
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A traced program that runs until the test is over."""
+    program, stop, trace = tmp_path / "busy.py", tmp_path / "stop", tmp_path / "busy.rprof"
+    program.write_text(PROGRAM)
+    process = subprocess.Popen([sys.executable, "-m", "rubinprof", "run", "-o", str(trace), str(program), str(stop)])
+    wait_for(lambda: trace.exists() and trace.stat().st_size > 4096)
+    process.trace, process.stop_file = trace, stop
+    yield process
+    stop.touch()
+    assert process.wait(PATIENCE_S) == 0
+
+
+@pytest.mark.parametrize("target", ["pid", "trace"])
+def test_once(running, rubinprof_command, target):
+    def look():
+        done = rubinprof_command("top", str(getattr(running, target)), "--once", "-n", "50")
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout if "spin" in done.stdout else None
+
+    text = wait_for(look)
+    assert f"pid {running.pid}" in text and "running" in text and "\x1b" not in text
+
+
+def test_the_program_is_not_touched(running, rubinprof_command):
+    """No ptrace."""
+    status = open(f"/proc/{running.pid}/status").read
+    rubinprof_command("top", running.pid, "--once")
+    assert re.search(r"TracerPid:\s+0$", status(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("target", "fragment"), [("999999999", "no process"), ("gone.rprof", "gone.rprof"), (str(os.getpid()), "writes no trace")]
+)
+def test_what_is_not_there_is_one_sentence(rubinprof_command, tmp_path, target, fragment):
+    done = rubinprof_command("top", target, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1 and fragment in done.stderr
+
+
+class Terminal:
+    """A tmux session of its own server, 80 columns wide."""
+
+    def __init__(self, socket, command):
+        self._tmux = ["tmux", "-S", str(socket)]
+        environment = {**os.environ, "TERM": "screen-256color", "LC_ALL": "C.UTF-8"}
+        subprocess.run([*self._tmux, "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", command], check=True, env=environment)
+
+    def screen(self):
+        done = subprocess.run([*self._tmux, "capture-pane", "-p"], capture_output=True, text=True)
+        return done.stdout if done.returncode == 0 else None
+
+    def type(self, key):
+        subprocess.run([*self._tmux, "send-keys", key], check=True)
+
+    def is_open(self):
+        return subprocess.run([*self._tmux, "list-sessions"], capture_output=True).returncode == 0
+
+    def close(self):
+        subprocess.run([*self._tmux, "kill-server"], capture_output=True)
+
+
+@pytest.mark.tmux
+def test_live_in_a_terminal(running, tmp_path):
+    words = [sys.executable, "-m", "rubinprof", "top", str(running.pid)]
+    terminal = Terminal(tmp_path / "tmux", shlex.join(words))
+    try:
+        first = wait_for(lambda: (s := terminal.screen()) and "now)" in s and "spin" in s and s)
+        lines = first.splitlines()
+        assert len(lines) == 24 and max(map(len, lines)) <= 80
+        assert "running" in lines[0] and "self cpu" in lines[3] and lines[-1].startswith("q quit")
+        terminal.type("h")
+        held = wait_for(lambda: (s := terminal.screen()) and "leaked" in s.splitlines()[3] and s)
+        assert re.search(r"1\.9\d MiB +1\.9\d MiB +keep", held)
+        terminal.type("l")
+        wait_for(lambda: (s := terminal.screen()) and re.search(r" line$", s.splitlines()[3]))
+        running.stop_file.touch()
+        wait_for(lambda: (s := terminal.screen()) and "ended" in s.splitlines()[0])
+        terminal.type("q")
+        wait_for(lambda: not terminal.is_open())
+    finally:
+        terminal.close()
