@@ -332,6 +332,14 @@ static int init_threads(struct rp_replay *r, const struct rp_merge *m)
 	return 0;
 }
 
+/* The table of live blocks is larger than the caches, and its slots are met in no order: they are asked for before they are needed. */
+RP_INLINE void prefetch_batch(const struct rp_replay *r, const struct rp_source *s)
+{
+	for (const struct rp_event *e = s->event; e < s->batch_end; e++)
+		if (e->kind == RP_EV_ALLOC || e->kind == RP_EV_FREE || e->kind == RP_EV_REALLOC)
+			rp_live_prefetch(&r->live, e->address & RP_LIVE_LOW48);
+}
+
 static int replay_events(struct rp_replay *r, struct rp_merge *m)
 {
 	struct rp_source *s;
@@ -343,17 +351,19 @@ static int replay_events(struct rp_replay *r, struct rp_merge *m)
 		struct rp_replay_thread *t = &r->threads[thread];
 		int more;
 		if (RP_UNLIKELY(!t->started)) {
-			start_thread(r, t, &s->event);
+			start_thread(r, t, s->event);
 			s->gap = 0;
 		}
 		do {
 			if (RP_UNLIKELY(s->gap)) {
-				on_gap(r, t, &s->event);
+				on_gap(r, t, s->event);
 				s->gap = 0;
 			}
-			rc = on_event(r, thread, &s->event);
+			if (RP_UNLIKELY(s->event == s->batch && s->batch_end - s->batch > 1))
+				prefetch_batch(r, s);
+			rc = on_event(r, thread, s->event);
 			more = rp_source_step(s);
-		} while (!rc && more && s->event.ticks <= until);
+		} while (!rc && more && s->event->ticks <= until);
 		if (t->last_ticks > r->last_ticks)
 			r->last_ticks = t->last_ticks;
 		rp_merge_settle(m, s, more);

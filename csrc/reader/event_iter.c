@@ -42,14 +42,16 @@ static void free_source(struct rp_source *s)
 	close_block(s);
 	free(s->bytes);
 	free(s->pack);
+	free(s->batch);
 	free(s->scratch);
 	s->bytes = NULL;
 	s->pack = NULL;
+	s->batch = NULL;
 	s->scratch = NULL;
 	s->cap = 0;
 }
 
-void rp_source_damaged(struct rp_source *s)
+static void damaged(struct rp_source *s)
 {
 	s->damaged_blocks++;
 	s->gap = 1;
@@ -58,6 +60,34 @@ void rp_source_damaged(struct rp_source *s)
 	/* The block's header may be good and say how far it went. */
 	uint64_t known = s->is_raw ? s->raw.ticks : s->pack->ticks, to = s->merge->file->blocks[s->at - 1].ticks_last;
 	s->merge->on_gap(s->merge->user, s, s->seq_next - 1, 1, s->last_ticks, to > known ? to : known);
+}
+
+RP_INLINE int has_address(const struct rp_event *e)
+{
+	return e->kind >= RP_EV_ALLOC && e->kind <= RP_EV_UNMAP;
+}
+
+/* Decodes on in the open block: 1 when there was an event. Far ahead where addresses come, else one by one: a processor that has just
+ * decoded a call foresees what will be done with it. */
+static int fill_batch(struct rp_source *s)
+{
+	struct rp_event *e = s->batch, *end = e + (s->meets_addresses ? RP_BATCH_EVENTS : 1);
+	int rc = s->after_batch, addresses = 0;
+
+	while (rc > 0 && e < end) {
+		rc = s->is_raw ? rp_raw_next(&s->raw, e) : rp_pack_next(s->pack, e);
+		if (rc <= 0)
+			break;
+		addresses += has_address(e);
+		if (e++->n_words)
+			break;
+	}
+	s->meets_addresses = addresses * 16 >= e - s->batch;
+	s->after_batch = rc;
+	s->event = s->batch;
+	s->batch_end = e;
+	s->events += (uint64_t)(e - s->batch);
+	return e > s->batch;
 }
 
 /* Opens one block; 1 when it has an event, now the head. */
@@ -76,7 +106,9 @@ static int open_block(struct rp_source *s, const struct rp_block_ref *ref)
 		s->scratch = malloc(RP_CONTEXT_FRAMES_MAX * sizeof(uint64_t));
 	if (!s->pack)
 		s->pack = malloc(sizeof(*s->pack));
-	int rc = s->scratch && s->pack ? rp_block_unpack(m->file, ref, &s->bytes, &s->cap, &len) : RP_ENOMEM;
+	if (!s->batch)
+		s->batch = malloc(RP_BATCH_EVENTS * sizeof(*s->batch));
+	int rc = s->scratch && s->pack && s->batch ? rp_block_unpack(m->file, ref, &s->bytes, &s->cap, &len) : RP_ENOMEM;
 	if (rc == RP_ENOMEM || rc == RP_EIO) {
 		m->rc = rc;
 		return 0;
@@ -94,20 +126,21 @@ static int open_block(struct rp_source *s, const struct rp_block_ref *ref)
 		rc = rp_pack_open(s->pack, s->bytes, len, ref->ticks_first, s->scratch);
 	if (rc) {
 		s->pack->ticks = s->raw.ticks = ref->ticks_first;
-		rp_source_damaged(s);
+		damaged(s);
 		return 0;
 	}
 	s->is_open = 1;
 	m->file->decoded_bytes += s->cap;
-	rc = s->is_raw ? rp_raw_next(&s->raw, &s->event) : rp_pack_next(s->pack, &s->event);
-	if (rc > 0) {
-		if (!s->events++)
-			s->first_ticks = s->event.ticks;
+	uint64_t before = s->events;
+	s->after_batch = 1;
+	if (fill_batch(s)) {
+		if (!before)
+			s->first_ticks = s->event->ticks;
 		return 1;
 	}
 	close_block(s);
-	if (rc < 0)
-		rp_source_damaged(s);
+	if (s->after_batch < 0)
+		damaged(s);
 	return 0;
 }
 
@@ -133,6 +166,26 @@ int rp_source_open_next(struct rp_source *s)
 	free_source(s);
 	s->last_ticks = last;
 	return 0;
+}
+
+int rp_source_refill(struct rp_source *s)
+{
+	if (RP_LIKELY(!s->meets_addresses && !s->is_raw && s->after_batch > 0)) {
+		int rc = rp_pack_next(s->pack, s->batch);
+		if (RP_LIKELY(rc > 0)) {
+			s->event = s->batch;
+			s->batch_end = s->batch + 1;
+			s->events++;
+			s->meets_addresses = has_address(s->batch);
+			return 1;
+		}
+		s->after_batch = rc;
+	}
+	if (fill_batch(s))
+		return 1;
+	if (s->after_batch < 0)
+		damaged(s);
+	return rp_source_open_next(s);
 }
 
 int rp_merge_open(struct rp_merge *m, struct rp_file *file)
@@ -177,7 +230,7 @@ void rp_merge_close(struct rp_merge *m)
 void rp_merge_settle(struct rp_merge *m, struct rp_source *s, int has_head)
 {
 	if (has_head)
-		s->ticks_key = s->event.ticks;
+		s->ticks_key = s->event->ticks;
 	else
 		m->heap[0] = m->heap[--m->heap_n];
 	if (m->heap_n)

@@ -205,12 +205,20 @@ void rp_tables_settle_clock(struct rp_tables *t);
  * no line for it or is broken. line_table.c */
 uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti);
 
-/* ---- events: event_iter.c ---- */
+/* ---- events: event_iter.c ----
+ *
+ * Events are decoded some at a time, so that whoever replays them sees those to come and can ask for memory before it needs it. An
+ * event with a list of words is the last of its batch: they lie in the scratch of the decoder. */
+#define RP_BATCH_EVENTS 64
 struct rp_source {
-	struct rp_event event; /* the head */
+	const struct rp_event *event, *batch_end; /* the head, and behind the last event that was decoded with it */
 	uint32_t thread;
 	uint32_t gap;        /* 1: blocks are missing before the head; the consumer clears it */
-	struct rp_pack_decoder *pack; /* while blocks of the source are being read */
+	/* while blocks of the source are being read: */
+	struct rp_pack_decoder *pack;
+	struct rp_event *batch; /* RP_BATCH_EVENTS */
+	int meets_addresses;    /* the latest batch did */
+	int after_batch;        /* what the decoder said behind the batch: 1, 0 (end) or negative (damage) */
 	struct rp_raw_decoder raw;
 	int is_raw, is_open;
 	struct rp_merge *merge;
@@ -243,25 +251,19 @@ struct rp_merge {
 int rp_merge_open(struct rp_merge *m, struct rp_file *file);
 void rp_merge_close(struct rp_merge *m);
 /* The source whose head is earliest, and the time up to which it may be drained before another is earlier; NULL at the end or when
- * m->rc is set. The head is in source->event. */
+ * m->rc is set. The head is source->event, valid until the next step. */
 struct rp_source *rp_merge_next(struct rp_merge *m, uint64_t *ret_until);
 /* Opens the next readable block of the source and decodes its first event. 1, or 0 at its end. */
 int rp_source_open_next(struct rp_source *s);
 /* Puts a drained source back in order: has_head is the last result of rp_source_step. */
 void rp_merge_settle(struct rp_merge *m, struct rp_source *s, int has_head);
-void rp_source_damaged(struct rp_source *s);
+/* The next batch: 1 and its first event is the head, or 0 when the thread has no more. */
+int rp_source_refill(struct rp_source *s);
 
 /* The next event of the source becomes its head: 1, or 0 when the thread has no more. */
 RP_INLINE int rp_source_step(struct rp_source *s)
 {
-	int rc = s->is_raw ? rp_raw_next(&s->raw, &s->event) : rp_pack_next(s->pack, &s->event);
-	if (RP_LIKELY(rc > 0)) {
-		s->events++;
-		return 1;
-	}
-	if (rc < 0)
-		rp_source_damaged(s);
-	return rp_source_open_next(s);
+	return RP_LIKELY(++s->event < s->batch_end) ? 1 : rp_source_refill(s);
 }
 
 #endif

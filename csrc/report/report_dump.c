@@ -301,9 +301,9 @@ static int put_events(struct dump *d)
 	m.user = d;
 	while (!d->o->rc && (s = rp_merge_next(&m, &until))) {
 		do {
-			put_event(d, s->thread, &s->event);
+			put_event(d, s->thread, s->event);
 			more = rp_source_step(s);
-		} while (more && s->event.ticks <= until && !d->o->rc);
+		} while (more && s->event->ticks <= until && !d->o->rc);
 		rp_merge_settle(&m, s, more);
 	}
 	rc = m.rc;

@@ -63,13 +63,13 @@ static int read_all(struct check *c)
 	c->merge.user = c;
 	while ((s = rp_merge_next(&c->merge, &until))) {
 		do {
-			if (s->event.kind == RP_EV_MORE && s->event.how == RP_MORE_LOST) {
-				c->lost_events += s->event.n_words > 0 ? s->event.words[0] : 0;
-				c->lost_bytes += s->event.n_words > 1 ? s->event.words[1] : 0;
+			if (s->event->kind == RP_EV_MORE && s->event->how == RP_MORE_LOST) {
+				c->lost_events += s->event->n_words > 0 ? s->event->words[0] : 0;
+				c->lost_bytes += s->event->n_words > 1 ? s->event->words[1] : 0;
 			}
-			c->margins += s->event.kind == RP_EV_MORE && s->event.how == RP_MORE_UNSEEN;
+			c->margins += s->event->kind == RP_EV_MORE && s->event->how == RP_MORE_UNSEEN;
 			more = rp_source_step(s);
-		} while (more && s->event.ticks <= until);
+		} while (more && s->event->ticks <= until);
 		rp_merge_settle(&c->merge, s, more);
 	}
 	for (uint32_t i = 0; i < c->merge.n_sources; i++) {
