@@ -8,7 +8,6 @@
 /* Beyond, new calls count for the caller: a trace cannot make us use more than this. */
 #define RP_CALL_NODES_MAX (1u << 23)
 #define RP_CALL_KEY_NONE UINT64_MAX   /* of node 0: positions have 16 bits */
-#define RP_CODE_LOST UINT32_C(0xffffffff) /* below it stands the time in which events are missing */
 #define RP_CODE_NOT_SAMPLED UINT32_C(0xfffffffe) /* the time of threads that ended before their first sample */
 
 /* One cache line. */

@@ -114,6 +114,10 @@ static uint64_t meta_count(const struct rp_tables *t, const char *key)
 
 static void add_lost_kinds(struct rp_totals *to, const struct rp_tables *t)
 {
+	const char *gave_way = rp_tables_meta(t, "gave_way");
+	int step = !gave_way ? 0 : !strcmp(gave_way, "calls") ? 3 : !strcmp(gave_way, "memory") ? 2 : !strcmp(gave_way, "order");
+
+	to->gave_way = step > to->gave_way ? step : to->gave_way;
 	to->lost_calls += meta_count(t, "end.lost_calls");
 	to->lost_allocations += meta_count(t, "end.lost_allocations");
 	to->lost_frees += meta_count(t, "end.lost_frees");

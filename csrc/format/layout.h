@@ -134,6 +134,7 @@ enum rp_event_kind {
 #define RP_LASTI_NONE 0xffffu
 #define RP_CODE_FAR_MIN 0xfffffu /* code ids from here on take ENTER_FAR */
 #define RP_CODE_UNKNOWN 0u       /* code id 0: a frame whose code could not be named */
+#define RP_CODE_LOST 0xffffffffu /* in a CONTEXT: stands for calls that were not kept */
 #define RP_STACK_NONE 0u         /* stack id 0: no native stack taken */
 #define RP_NATIVE_FRAMES_MAX 128 /* deeper native stacks are cut at the outer end */
 #define RP_ADDRESS_BITS 48

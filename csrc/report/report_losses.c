@@ -42,6 +42,9 @@ void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
 		kinds(o, t);
 		rp_out_text(o, "\n");
 	}
+	if (t->gave_way > 1)
+		rp_out_format(o, "Gave way      to the limit of the file: no memory from some point on%s\n",
+			      t->gave_way > 2 ? ", then no calls either, but CPU time and regions" : "");
 	if (t->lost_blocks || t->damaged_blocks)
 		rp_out_format(o, "Blocks        %s missing, %s damaged: see 'verify'\n", rp_unit_count(a, (int64_t)t->lost_blocks),
 			      rp_unit_count(b, (int64_t)t->damaged_blocks));

@@ -29,7 +29,8 @@ int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes)
 	while (index < 2 * calls)
 		index *= 2;
 	size_t calls_bytes = round_up(calls * sizeof *p->fold.calls), index_bytes = round_up(index * sizeof *p->fold.index);
-	p->map_bytes = 2 * pack_bytes + lz4_bytes + encoder_bytes + calls_bytes + index_bytes;
+	size_t kept_bytes = round_up(payload_bytes);
+	p->map_bytes = kept_bytes + 2 * pack_bytes + lz4_bytes + encoder_bytes + calls_bytes + index_bytes;
 	/* Reserved for the worst case; only what real events need is ever touched. */
 	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p->map == MAP_FAILED) {
@@ -44,6 +45,7 @@ int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes)
 	p->fold.index = (uint32_t *)(void *)(p->packed + pack_bytes + calls_bytes);
 	p->fold.cap = calls;
 	p->fold.index_mask = index - 1;
+	p->kept = (uint64_t *)(void *)(p->map + p->map_bytes - kept_bytes);
 	return 0;
 }
 
@@ -149,7 +151,11 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 	struct rp_packer *p = &s->packer;
 	/* Acquire: the words below `used` were committed by the buffer's thread. */
 	uint32_t used = (uint32_t)atomic_load_explicit(b->used, memory_order_acquire);
-	const uint8_t *raw = b->payload;
+	const uint64_t *words = (const uint64_t *)(const void *)b->payload;
+	p->gave = (struct rp_lost){ 0 };
+	if (b->header[RP_LH_TYPE] == RP_BLOCK_RAW_EVENTS)
+		used = rp_give_way(s, b, used, &words);
+	const uint8_t *raw = (const uint8_t *)words;
 	struct rp_block_header h = {
 		.type = b->header[RP_LH_TYPE],
 		.codec = RP_CODEC_NONE,
@@ -161,10 +167,10 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 	h.ticks_last = h.ticks_first;
 
 	if (h.type == RP_BLOCK_RAW_EVENTS) {
-		int is_over = is_over_budget(s);
+		int is_over = is_over_budget(s) || atomic_load_explicit(&s->gave_way, memory_order_relaxed) >= RP_GAVE_ORDER;
 		p->encoder->shifts = shifts_for(s, is_over);
 		p->encoder->fold = is_over ? &p->fold : NULL;
-		int64_t packed = rp_pack(p->encoder, (const uint64_t *)(const void *)b->payload, used / 8, h.ticks_first, p->scratch, p->packed,
+		int64_t packed = rp_pack(p->encoder, words, used / 8, h.ticks_first, p->scratch, p->packed,
 					 &h.count, &h.ticks_last);
 		if (packed >= 0) {
 			h.type = RP_BLOCK_EVENTS;
@@ -187,7 +193,7 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 		if (h.raw_bytes > b->payload_bytes) { /* columns that grew: the words themselves are smaller */
 			h.type = RP_BLOCK_RAW_EVENTS;
 			h.raw_bytes = used;
-			raw = b->payload;
+			raw = (const uint8_t *)words;
 		}
 		h.stored_bytes = h.raw_bytes;
 		memcpy(payload, raw, h.raw_bytes);

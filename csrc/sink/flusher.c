@@ -40,6 +40,14 @@ static void give_back(struct rp_sink *s, struct rp_buffer *b)
 
 /* ---- what cannot be written ---- */
 
+void rp_count_lost(struct rp_sink *s, const struct rp_lost *kinds)
+{
+	atomic_fetch_add_explicit(&s->lost.calls, kinds->calls, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost.allocations, kinds->allocations, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost.frees, kinds->frees, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost.samples, kinds->samples, memory_order_relaxed);
+}
+
 /* Definitions are kept and tried again; events are dropped by rule and counted, so that the program goes on. */
 static void lose(struct rp_sink *s, struct rp_buffer *b, int error)
 {
@@ -55,10 +63,7 @@ static void lose(struct rp_sink *s, struct rp_buffer *b, int error)
 	atomic_fetch_add_explicit(&s->lost_buffers, 1, memory_order_relaxed);
 	struct rp_lost kinds;
 	atomic_fetch_add_explicit(&s->lost_events, rp_block_events(b, &kinds), memory_order_relaxed);
-	atomic_fetch_add_explicit(&s->lost.calls, kinds.calls, memory_order_relaxed);
-	atomic_fetch_add_explicit(&s->lost.allocations, kinds.allocations, memory_order_relaxed);
-	atomic_fetch_add_explicit(&s->lost.frees, kinds.frees, memory_order_relaxed);
-	atomic_fetch_add_explicit(&s->lost.samples, kinds.samples, memory_order_relaxed);
+	rp_count_lost(s, &kinds);
 	atomic_fetch_add_explicit(&s->lost_bytes, atomic_load_explicit(b->used, memory_order_relaxed), memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->lost_epoch, 1, memory_order_release); /* threads compare it at their next hand-over */
 	give_back(s, b);
@@ -86,9 +91,7 @@ static int write_skip(struct rp_sink *s, uint64_t from, uint64_t to)
 	return rp_pwrite_all(s, bytes, sizeof bytes, from) ? errno : 0;
 }
 
-/* How far a block of this type may reach: of a limited file a part is kept for definitions, which say what everything else means
- * and, at the end, what was lost. */
-static uint64_t end_max(const struct rp_sink *s, uint8_t type)
+uint64_t rp_file_end_max(const struct rp_sink *s, uint8_t type)
 {
 	uint64_t most = s->options.file_bytes_max, reserve = most / 4;
 	if (!most)
@@ -100,7 +103,7 @@ static uint64_t end_max(const struct rp_sink *s, uint8_t type)
 static int assign_offset(struct rp_sink *s, struct rp_slot *slot)
 {
 	uint64_t offset = place(s, s->next_offset, slot->len);
-	if (offset + slot->len > end_max(s, slot->buffer->header[RP_LH_TYPE]))
+	if (offset + slot->len > rp_file_end_max(s, slot->buffer->header[RP_LH_TYPE]))
 		return EFBIG;
 	if (offset != s->next_offset) {
 		int error = write_skip(s, s->next_offset, offset);
@@ -119,6 +122,7 @@ static void account(struct rp_sink *s, const struct rp_slot *slot)
 	atomic_fetch_add_explicit(&s->blocks, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&s->raw_bytes, atomic_load_explicit(slot->buffer->used, memory_order_relaxed), memory_order_relaxed);
 	atomic_store_explicit(&s->file_bytes, slot->offset + slot->len, memory_order_relaxed);
+	rp_count_lost(s, &slot->gave);
 }
 
 static void settle(struct rp_sink *s, struct rp_slot *slot)
@@ -193,6 +197,7 @@ static void append(struct rp_sink *s, struct rp_buffer *b)
 	slot->written = 0;
 	slot->error = 0;
 	slot->len = rp_block_pack(s, b, slot->bytes);
+	slot->gave = s->packer.gave;
 	if (s->next_offset != place(s, s->next_offset, slot->len))
 		drain(s); /* a SKIP block is written on the spot: nothing may fail before it */
 	slot = &s->slots[s->slot_tail % RP_SLOTS];
@@ -335,6 +340,7 @@ static void write_rest(struct rp_sink *s)
 			continue;
 		slot->buffer = b;
 		slot->len = rp_block_pack(s, b, slot->bytes);
+		slot->gave = s->packer.gave;
 		uint64_t before = s->next_offset;
 		if (assign_offset(s, slot) || rp_pwrite_all(s, slot->bytes, slot->len, slot->offset)) {
 			s->next_offset = before;

@@ -297,6 +297,7 @@ void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status)
 	ret_status->lost.frees = atomic_load_explicit(&s->lost.frees, memory_order_relaxed);
 	ret_status->lost.samples = atomic_load_explicit(&s->lost.samples, memory_order_relaxed);
 	ret_status->lost_bytes = atomic_load_explicit(&s->lost_bytes, memory_order_relaxed);
+	ret_status->gave_way = (enum rp_gave_way)atomic_load_explicit(&s->gave_way, memory_order_relaxed);
 	ret_status->error = atomic_load_explicit(&s->error, memory_order_relaxed);
 	ret_status->writer_cpu_ns = atomic_load_explicit(&s->writer_cpu_ns, memory_order_relaxed);
 }

@@ -43,6 +43,9 @@ struct rp_buffer {
 	_Atomic uint32_t next;   /* links of the free stack and of the full queue */
 };
 
+/* How far detail has given way to max_file_bytes: give_way.c. */
+enum rp_gave_way { RP_GAVE_NOTHING, RP_GAVE_ORDER, RP_GAVE_MEMORY, RP_GAVE_CALLS };
+
 /* Events that are not in the trace, by kind; frees are UNMAP events too. */
 struct rp_lost {
 	uint64_t calls, allocations, frees, samples;
@@ -58,7 +61,9 @@ struct rp_sink_status {
 	uint64_t blocks;
 	uint64_t lost_buffers;     /* could not be written: full disk, budget, EIO */
 	uint64_t lost_events;      /* in those buffers */
-	struct rp_lost lost;       /* the same by kind; the rest are exits, readings of clocks and the like */
+	struct rp_lost lost;       /* by kind; the rest are exits, readings of clocks and the like. Also those that gave way, which their
+				    * blocks tell: they are not in lost_events */
+	enum rp_gave_way gave_way;
 	uint64_t lost_bytes;       /* of event words, not of the program's allocations */
 	int error;                 /* errno of the first failed write, 0 */
 	uint64_t writer_cpu_ns;

@@ -37,6 +37,7 @@ struct rp_slot {
 	uint64_t offset;
 	struct rp_buffer *buffer; /* what the block was made of */
 	int error;                /* errno of its write, 0 */
+	struct rp_lost gave;      /* what was dropped of the buffer to keep the file small */
 };
 
 /* How blocks get into the file. `submit` begins to write slot->bytes at slot->offset; `reap` waits until at least one slot in flight
@@ -55,6 +56,8 @@ struct rp_packer {
 	struct rp_pack_encoder *encoder;
 	struct rp_call_fold fold;
 	uint8_t *scratch, *packed;
+	uint64_t *kept;      /* what give_way.c leaves of a buffer */
+	struct rp_lost gave; /* and what it has dropped of the last one */
 	size_t map_bytes;
 	uint8_t *map;
 };
@@ -81,6 +84,7 @@ struct rp_sink {
 	_Atomic uint32_t thread_max; /* the greatest id that ever took a buffer */
 	_Atomic uint64_t file_bytes, raw_bytes, blocks, lost_buffers, lost_events, lost_bytes, writer_cpu_ns;
 	struct { _Atomic uint64_t calls, allocations, frees, samples; } lost;
+	_Atomic int gave_way; /* enum rp_gave_way */
 	_Atomic int error;
 	_Atomic int stopping;
 
@@ -130,7 +134,15 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 /* Events committed to b, all and by kind. */
 uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds);
 
+/* ---- give_way.c ---- */
+/* The words of a buffer that go into the file, and how many bytes they are: all `used` of them, or fewer in a limited file. */
+uint32_t rp_give_way(struct rp_sink *s, const struct rp_buffer *b, uint32_t used, const uint64_t **ret_words);
+
 /* ---- flusher.c: the writer thread ---- */
+/* How far a block of this type may reach: of a limited file a part is kept for definitions, which say what everything else means
+ * and, at the end, what was lost. */
+uint64_t rp_file_end_max(const struct rp_sink *s, uint8_t type);
+void rp_count_lost(struct rp_sink *s, const struct rp_lost *kinds);
 void *rp_flusher_run(void *sink);
 
 /* ---- live_area.c: the pool's memory ---- */
