@@ -71,7 +71,7 @@ int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event)
 			e.size = 1;
 			break;
 		case RP_EV_EXIT:
-			e.how = (uint8_t)arg;
+			e.how = arg & RP_HOW_MAX;
 			break;
 		case RP_EV_REALLOC:
 			e.old_address = rp_get_u64(p + 24);
@@ -100,7 +100,7 @@ int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event)
 			e.id = (uint32_t)w1;
 			break;
 		case RP_EV_SAMPLE:
-			e.how = (uint8_t)(arg >> 16);
+			e.how = arg >> 16 & RP_HOW_MAX;
 			if (e.how & RP_SAMPLE_TREE)
 				e.id = (uint32_t)w1;
 			else
@@ -112,10 +112,10 @@ int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event)
 			skip = 2;
 			break;
 		case RP_EV_CONTEXT:
-			e.how = (uint8_t)(arg >> 32);
+			e.how = arg >> 32 & RP_HOW_MAX;
 			break;
 		case RP_EV_MORE:
-			e.how = (uint8_t)arg;
+			e.how = arg & RP_HOW_MAX;
 			break;
 		}
 		if (e.kind == RP_EV_SAMPLE || e.kind == RP_EV_STACK || e.kind == RP_EV_CONTEXT || e.kind == RP_EV_MORE) {

@@ -139,6 +139,9 @@ enum rp_event_kind {
 #define RP_NATIVE_FRAMES_MAX 128 /* deeper native stacks are cut at the outer end */
 #define RP_ADDRESS_BITS 48
 
+/* `how` of an event, flags of a sample: four bits, what an op byte of a packed block has room for. Higher bits are reserved. */
+#define RP_HOW_MAX 15u
+
 enum rp_exit {
 	RP_EXIT_RETURN = 0,
 	RP_EXIT_RAISE = 1,
