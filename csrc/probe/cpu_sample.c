@@ -21,6 +21,7 @@
 
 #include "probe/budget.h"
 #include "probe/gil_wait.h"
+#include "probe/own_signal.h"
 #include "probe/probe.h"
 #include "probe/switch_count.h"
 
@@ -206,6 +207,13 @@ static int signal_is_ours(void)
 	struct sigaction now;
 	return cpu.signo && sigaction(cpu.signo, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO)
 	       && now.sa_sigaction == on_signal;
+}
+
+int rp_own_signal(void)
+{
+	int saved = errno, signo = signal_is_ours() ? cpu.signo : 0;
+	errno = saved;
+	return signo;
 }
 
 /* A signal already sent but not delivered would kill the process under SIG_DFL; setting SIG_IGN discards it, in all threads. */

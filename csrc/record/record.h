@@ -89,7 +89,18 @@ struct rp_thread {
 extern __thread struct rp_thread *rp_thread_self __attribute__((tls_model("initial-exec")));
 /* Nonzero while a session records. Hooks check it first: when 0 they pass straight through. Relaxed reads; the session
  * stores it last at start and first at stop. */
-extern _Atomic int rp_record_on;
+#define rp_record_on rp_record_switches.on
+/* Nonzero from rp_record_open to rp_record_quiesce: buffers may be taken. Private to record/. */
+#define rp_record_emitting rp_record_switches.emitting
+/* They have a page of their own, which the kernel clears in a child that does not share this memory (MADV_WIPEONFORK): a child made by a
+ * bare clone(), of which no fork handler hears, must not write into its parent's buffers. */
+#define RP_SWITCHES_BYTES 4096
+extern union rp_record_switches {
+	struct {
+		_Atomic int on, emitting;
+	};
+	char page[RP_SWITCHES_BYTES];
+} rp_record_switches;
 /* Threads that belong to the tool set this once: hooks pass through. RP_TOOL_WRITER never waits for a buffer: it would wait for itself. */
 enum rp_tool_thread { RP_TOOL_WRITER = 1, RP_TOOL_OTHER = 2 };
 extern __thread int rp_thread_is_tool __attribute__((tls_model("initial-exec")));

@@ -10,8 +10,6 @@
 /* Words behind rp_thread.limit: what prepare may add (TIME and CPU, two words each) before an event of fixed size. */
 #define RP_RECORD_MARGIN_WORDS (RP_EVENT_WORDS_MAX_FIXED + 4)
 
-/* Nonzero from rp_record_open to rp_record_quiesce: buffers may be taken. */
-extern _Atomic int rp_record_emitting;
 /* Attached from rp_record_open to the end of rp_record_close. */
 extern struct rp_sink *_Atomic rp_record_sink;
 extern _Atomic uint32_t rp_record_session_now;

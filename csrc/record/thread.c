@@ -29,8 +29,7 @@ RP_STATIC_ASSERT(sizeof(struct rp_thread) <= RECORD_BYTES, "the record fits its 
 
 __thread struct rp_thread *rp_thread_self __attribute__((tls_model("initial-exec")));
 __thread int rp_thread_is_tool __attribute__((tls_model("initial-exec")));
-_Atomic int rp_record_on;
-_Atomic int rp_record_emitting;
+_Alignas(RP_SWITCHES_BYTES) union rp_record_switches rp_record_switches;
 struct rp_sink *_Atomic rp_record_sink;
 _Atomic uint32_t rp_record_session_now;
 uint64_t rp_record_stall_ns_max;
@@ -338,6 +337,8 @@ void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg)
 void rp_record_open(struct rp_sink *sink, uint64_t stall_ms_max)
 {
 	pthread_once(&end_key_once, make_end_key);
+	/* Refused where pages are larger: then such a child writes what its parent throws away. */
+	(void)madvise(&rp_record_switches, sizeof rp_record_switches, MADV_WIPEONFORK);
 	/* A failure shows at rp_record_quiesce, which then goes the slow way. */
 	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 	thread_count = 0;

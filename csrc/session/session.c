@@ -160,10 +160,18 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	return 0;
 }
 
+/* A copy of a traced process made by a bare clone() finds the switches cleared (record.h) and becomes here what a fork's child is. GIL. */
+static int is_active(void)
+{
+	if (rp_session.phase == RP_SESSION_ACTIVE && !atomic_load_explicit(&rp_record_on, memory_order_relaxed))
+		rp_session.phase = RP_SESSION_FORKED;
+	return rp_session.phase == RP_SESSION_ACTIVE;
+}
+
 int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 {
 	ret_detail[0] = 0;
-	if (rp_session.phase == RP_SESSION_ACTIVE)
+	if (is_active())
 		return fail(ret_detail, RP_EBUSY, "tracing cannot start");
 	rp_session_watch_forks();
 	rp_session.path = strdup(options->sink.path);
@@ -184,7 +192,7 @@ int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 
 int rp_session_stop(void)
 {
-	if (rp_session.phase != RP_SESSION_ACTIVE)
+	if (!is_active())
 		return RP_EINACTIVE;
 	struct rp_thread *self = rp_thread_self;
 	if (self)
@@ -213,7 +221,7 @@ int rp_session_stop(void)
 
 int rp_session_sync(void)
 {
-	if (rp_session.phase != RP_SESSION_ACTIVE)
+	if (!is_active())
 		return RP_EINACTIVE;
 	rp_define_clock();
 	rp_record_flush();
@@ -222,7 +230,7 @@ int rp_session_sync(void)
 
 int rp_session_checkpoint(void)
 {
-	if (rp_session.phase != RP_SESSION_ACTIVE)
+	if (!is_active())
 		return RP_EINACTIVE;
 	struct rp_thread *self = rp_thread_enter();
 	if (self)
@@ -237,7 +245,7 @@ int rp_session_checkpoint(void)
 
 int rp_session_active(void)
 {
-	return rp_session.phase == RP_SESSION_ACTIVE;
+	return is_active();
 }
 
 void rp_session_unseen_begin(void)
@@ -254,12 +262,12 @@ void rp_session_unseen_end(void)
 
 const char *rp_session_path(void)
 {
-	return rp_session.phase == RP_SESSION_ACTIVE ? rp_session.path : "";
+	return is_active() ? rp_session.path : "";
 }
 
 int rp_session_status(struct rp_session_status *ret_status)
 {
-	if (rp_session.phase != RP_SESSION_ACTIVE)
+	if (!is_active())
 		return RP_EINACTIVE;
 	rp_sink_status(rp_session.sink, &ret_status->sink);
 	rp_record_totals(&ret_status->record);
