@@ -19,7 +19,7 @@ struct rp_got_hook {
 	const char *beside; /* NULL, or another hook's symbol: this one counts only when the original is in the same object as that one's */
 };
 
-#define RP_GOT_HOOKS_MAX 48
+#define RP_GOT_HOOKS_MAX 64
 
 struct rp_got_counts {
 	uint32_t objects; /* seen */

@@ -57,7 +57,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 		return fail(ret_detail, code, "the loaded libraries cannot be listed");
 	if (!by_calls && (code = install(RP_HAS_SNAPSHOT, rp_snapshot_install(o->native))))
 		return fail(ret_detail, code, "stacks cannot be read");
-	if ((alloc.memory || alloc.threads) && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
+	if ((alloc.memory || o->cpu != RP_MODE_OFF) && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
 		return fail(ret_detail, code, "the allocator cannot be hooked");
 	if (o->cpu != RP_MODE_OFF) {
 		if ((code = install(RP_HAS_CPU, rp_cpu_install(o->sample_hz))))

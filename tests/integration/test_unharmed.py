@@ -6,6 +6,7 @@ A program prints what it finds; both runs must print the same, write the same on
 import glob
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -288,7 +289,9 @@ def both(cwd, source, *options, environment=None):
     for prefix in ([], ["-m", "rubinprof", "run", "-o", "traces", "--pymalloc", *options]):
         done = subprocess.run([sys.executable, *prefix, "program.py"], cwd=cwd, env={**os.environ, **(environment or {})},
                               capture_output=True, text=True, timeout=120)  # fmt: skip
-        results.append((done.returncode, done.stdout, done.stderr))
+        # A crash report names threads by address, and the extension modules that are loaded: ours among them.
+        said = re.sub("0x[0-9a-f]+|\n\nExtension modules: rubinprof._capture .*", "", done.stderr)
+        results.append((done.returncode, done.stdout, said))
     assert results[1] == results[0]
     return results[0][1], sorted((cwd / "traces").iterdir())
 
@@ -321,3 +324,299 @@ def test_native(tmp_path, libraries, name):
     with rubinprof.open(*traces) as trace:
         stats = trace.stats()
     assert stats["complete"] and stats["lost_events"] == 0
+
+
+# ---- allocators put in by LD_PRELOAD ----
+
+
+@pytest.mark.parametrize("library", ["libjemalloc.so.2", "libtcmalloc.so.4"])
+def test_a_preloaded_allocator(tmp_path, libraries, library):
+    found = glob.glob(f"/usr/lib/*/{library}") or glob.glob(f"/usr/lib*/{library}")
+    if not found:
+        pytest.skip(f"{library} is not installed")
+    source = with_helper(libraries, "print(c.plain_threads(8, 1 << 20, 3000), c.cancel_threads(3), len(bytearray(5_000_000)))\n")
+    out, traces = both(tmp_path, source, environment={"LD_PRELOAD": found[0]})
+    assert out == "8 303 5000000\n"
+    with rubinprof.open(*traces) as trace:
+        assert trace.stats()["allocations"] > 8 * 3000
+
+
+# ---- shutdown ----
+
+SHUTDOWN = """
+import atexit, gc, os, sys, threading, time
+class Dies:
+    def __init__(self, name): self.name, self.ring = name, self
+    def __del__(self):
+        sorted(map(str, range(200)))
+        os.write(1, f"del {self.name}\\n".encode())
+def late():
+    kept.append(bytearray(100_000))
+    print("atexit", len([str(n) for n in range(300)]))
+def spin():
+    started.release()
+    while True: sum(range(50))
+def wait():
+    started.release()
+    time.sleep(1000)
+def generator():
+    try: yield 1
+    finally: os.write(1, b"generator closed\\n")
+kept, started = [], threading.Semaphore(0)
+for target in (spin, spin, wait) if DAEMONS else ():
+    threading.Thread(target=target, daemon=True).start()
+    started.acquire()
+atexit.register(late)
+last, open_generator = Dies("global"), generator()
+next(open_generator)
+sys.kept = Dies("sys")
+ending = threading.Thread(target=lambda: (threading.main_thread().join(), print("thread", len([0] * 1000))))
+ending.start()
+Dies("now")
+gc.collect()
+print("main ends")
+"""
+
+
+@pytest.mark.parametrize("daemons", [True, False])
+def test_shutdown_with_late_work(tmp_path, daemons):
+    out, traces = both(tmp_path, f"DAEMONS = {daemons}\n{SHUTDOWN}")
+    assert daemons or ("generator closed" in out and "del global" in out)
+    with rubinprof.open(*traces) as trace:
+        assert trace.stats()["complete"]
+
+
+# ---- processes and descriptors ----
+
+PROCESSES = """
+import os, subprocess, sys
+os.closerange(3, 256)
+print([n for n in range(3, 64) if os.path.exists(f"/proc/self/fd/{n}")])
+first = os.open("/dev/null", os.O_RDWR)
+print(first)
+done = subprocess.run([sys.executable, "-c", "import os; print([n for n in range(3, 64) if os.path.exists(f'/proc/self/fd/{n}')])"],
+                      stdout=subprocess.PIPE, text=True, close_fds=False)
+print(done)
+print(subprocess.run(["sh", "-c", "kill -9 $$"]).returncode, os.system("exit 3"), os.spawnv(os.P_WAIT, "/bin/true", ["true"]))
+pid = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 5"], os.environ)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+pid = os.fork()
+if pid == 0:
+    os.close(first)
+    os.execv("/bin/sh", ["sh", "-c", "ls /proc/self/fd | wc -l"])
+print(os.waitpid(pid, 0)[1], sorted(name for name in os.environ if "RUBINPROF" in name))
+print([bytes(5000) for _ in range(3)] == [bytes(5000)] * 3, os.listdir("/proc/self/task") != [])
+"""
+
+
+def test_processes_and_closed_descriptors(tmp_path):
+    out, traces = both(tmp_path, PROCESSES)
+    assert len(traces) >= 1
+    for path in traces:
+        with rubinprof.open(path) as trace:
+            assert trace.stats()["lost_events"] == 0
+
+
+# ---- other tools in the same program ----
+
+TOOLS = {
+    "cprofile": """
+import cProfile, io, pstats
+def leaf(n): return [n] * 3
+def work():
+    for n in range(50): leaf(n)
+profile = cProfile.Profile()
+profile.runcall(work)
+stats = pstats.Stats(profile, stream=io.StringIO())
+print(sorted((key[2], row[0], row[1]) for key, row in stats.stats.items()))
+""",
+    "settrace and setprofile": """
+import sys, threading
+seen = []
+def tracer(frame, event, arg):
+    if frame.f_globals is globals(): seen.append((frame.f_code.co_name, event, frame.f_lineno))
+    return tracer
+def profiler(frame, event, arg):
+    if frame.f_globals is globals(): seen.append((frame.f_code.co_name, event, getattr(arg, "__name__", None)))
+class Made:
+    def __init__(self): self.x = max(1, 2)
+def generator():
+    yield 1
+    yield 2
+def fails(): raise KeyError
+def work():
+    made = [Made() for _ in range(40)]
+    try: fails()
+    except KeyError: pass
+    return list(generator()), len(made)
+for setter, function in ((sys.settrace, tracer), (sys.setprofile, profiler)):
+    setter(function)
+    work()
+    setter(None)
+    threading_setter = getattr(threading, setter.__name__)
+    threading_setter(function)
+    thread = threading.Thread(target=work); thread.start(); thread.join()
+    threading_setter(None)
+print(seen)
+""",
+    "pdb": """
+import pdb, io
+def f(n):
+    x = n + 1
+    return x * 2
+debugger = pdb.Pdb(stdin=io.StringIO("break f\\ncontinue\\nstep\\np n\\nup\\nwhere\\ncontinue\\nquit\\n"), stdout=(out := io.StringIO()), nosigint=True)
+debugger.use_rawinput = False
+try: debugger.run("f(3)", globals())
+except BaseException as error: print(type(error))
+print(out.getvalue())
+""",
+    "stack trampoline": """
+import sys
+def f(n): return n and f(n - 1)
+for name in ("activate", "deactivate"):
+    if hasattr(sys, name + "_stack_trampoline"):
+        print(sys.is_stack_trampoline_active(), f(20))
+""",
+    "tracemalloc": """
+import tracemalloc
+tracemalloc.start(5)
+kept = [bytes(1000) for _ in range(50)]
+print(tracemalloc.get_object_traceback(kept[3]), tracemalloc.is_tracing())
+tracemalloc.stop()
+""",
+    "faulthandler": """
+import faulthandler, sys, threading
+def waits(): event.wait()
+event = threading.Event()
+threading.Thread(target=waits, daemon=True, name="t").start()
+faulthandler.enable()
+faulthandler.dump_traceback(sys.stderr, all_threads=False)
+faulthandler.dump_traceback_later(60); faulthandler.cancel_dump_traceback_later()
+faulthandler._sigsegv()
+""",
+}
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_beside_another_tool(tmp_path, name):
+    both(tmp_path, TOOLS[name])
+
+
+MONITORING = """
+import sys
+m, seen = sys.monitoring, []
+class Made:
+    def __init__(self): pass
+def generator():
+    yield 1
+def work():
+    for _ in range(40): Made()
+    return list(generator())
+work()
+for tool in range(6):
+    if tool in (3, 4) and sys.version_info >= (3, 13): continue
+    m.use_tool_id(tool, "mine")
+    E = m.events
+    for event in (E.PY_START, E.PY_RETURN, E.PY_YIELD, E.PY_RESUME):
+        m.register_callback(tool, event, lambda code, *rest, tool=tool, event=event: seen.append((tool, event, code.co_name)))
+    m.set_events(tool, E.PY_START | E.PY_RETURN | E.PY_YIELD | E.PY_RESUME)
+    work()
+    m.set_events(tool, 0)
+    m.free_tool_id(tool)
+print(len(seen), seen)
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with 3.12")
+def test_beside_tools_of_sys_monitoring(tmp_path):
+    both(tmp_path, MONITORING)
+
+
+COVERAGE = """
+import coverage, sys
+def work(n):
+    if n % 2:
+        return generator_of(n)
+    return None
+def generator_of(n):
+    return list(x for x in range(n))
+class Made:
+    def __init__(self, n):
+        self.n = n
+        if n > 100:
+            self.n = 0
+measure = coverage.Coverage(data_file=None, branch=True, include=[__file__])
+measure.start()
+[work(n) for n in range(10)], [Made(n) for n in range(90)]
+measure.stop()
+data = measure.get_data()
+for file in data.measured_files():
+    print(sorted(data.lines(file)), sorted(data.arcs(file) or []))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("coverage") is None, reason="coverage is not installed")
+@pytest.mark.parametrize("core", ["ctrace", "sysmon", "pytrace"])
+def test_beside_coverage(tmp_path, core):
+    if core == "sysmon" and sys.version_info < (3, 12):
+        pytest.skip("sys.monitoring came with 3.12")
+    both(tmp_path, COVERAGE, environment={"COVERAGE_CORE": core})
+
+
+GEVENT = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import gevent, gevent.pool, os, queue, socket, subprocess, threading, time
+def leaf(n):
+    time.sleep(0.001)
+    return bytearray(3000)
+def job(n):
+    for k in range(5): leaf(k)
+    return n
+print(gevent.pool.Pool(7).map(job, range(30)))
+a, b = socket.socketpair()
+def echo(): b.sendall(b.recv(100)[::-1])
+greenlet = gevent.spawn(echo)
+a.sendall(b"gnip")
+print(a.recv(100))
+thread = threading.Thread(target=job, args=(1,)); thread.start(); thread.join()
+killed = gevent.spawn(time.sleep, 100)
+gevent.sleep(0)
+killed.kill()
+print(subprocess.run(["echo", "x"], capture_output=True).stdout)
+print(gevent.get_hub().threadpool.apply(sum, ([1, 2],)))
+pid = os.fork()
+if pid == 0: os._exit(len(gevent.pool.Pool(3).map(job, range(6))))
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
+def test_gevent_with_everything_patched(tmp_path):
+    both(tmp_path, GEVENT)
+
+
+# ---- what the tracer itself does ----
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_no_network_no_children_no_file_but_the_trace(tmp_path):
+    command = ["strace", "-f", "-qq", "-o", "calls", "-e", "trace=%network,execve,execveat,clone,clone3,fork,vfork,openat,open,creat,unlink,rename",
+               sys.executable, "-m", "rubinprof", "run", "--pymalloc", "-o", "x.rprof", "-c", "sum(range(1000))"]  # fmt: skip
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    lines = (tmp_path / "calls").read_text().splitlines()
+    words = [line.split(None, 1)[1] for line in lines]
+    assert sum(word.startswith("execve") for word in words) == 1  # strace's own
+    clones = [word for word in words if word.startswith(("clone", "fork", "vfork"))]
+    assert all("CLONE_THREAD" in word for word in clones)
+    assert not [word for word in words if word.startswith(("socket", "connect", "bind", "sendto"))]
+    written = {word.split('"')[1] for word in words if word.startswith("open") and ("O_WRONLY" in word or "O_RDWR" in word)}
+    assert {path for path in written if not path.startswith(("/dev/", "/proc/self/"))} == {str(tmp_path / "x.rprof")}
+
+
+def test_what_was_asked_to_be_left_out_is_not_stored(tmp_path):
+    command = [sys.executable, "-m", "rubinprof", "run", "-o", "x.rprof", "--no-command", "-c", "import os; print(os.environ['A_SECRET'])", "arg-secret"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "A_SECRET": "env-secret"}, check=True, capture_output=True)
+    raw = subprocess.run([sys.executable, "-m", "rubinprof", "dump", "x.rprof"], cwd=tmp_path, check=True, capture_output=True).stdout
+    assert b"secret" not in raw and b"A_SECRET" not in raw
+    assert b"secret" not in (tmp_path / "x.rprof").read_bytes()
