@@ -347,9 +347,9 @@ SHUTDOWN = """
 import atexit, gc, os, sys, threading, time
 class Dies:
     def __init__(self, name): self.name, self.ring = name, self
-    def __del__(self):
+    def __del__(self, write=os.write):
         sorted(map(str, range(200)))
-        os.write(1, f"del {self.name}\\n".encode())
+        write(1, f"del {self.name}\\n".encode())
 def late():
     kept.append(bytearray(100_000))
     print("atexit", len([str(n) for n in range(300)]))
@@ -359,9 +359,9 @@ def spin():
 def wait():
     started.release()
     time.sleep(1000)
-def generator():
+def generator(write=os.write):
     try: yield 1
-    finally: os.write(1, b"generator closed\\n")
+    finally: write(1, b"generator closed\\n")
 kept, started = [], threading.Semaphore(0)
 for target in (spin, spin, wait) if DAEMONS else ():
     threading.Thread(target=target, daemon=True).start()
