@@ -52,7 +52,7 @@ static void read_events(struct rp_file *file)
 	while ((s = rp_merge_next(&merge, &until))) {
 		do
 			more = rp_source_step(s);
-		while (more && s->event.ticks <= until);
+		while (more && s->event->ticks <= until);
 		rp_merge_settle(&merge, s, more);
 	}
 	rp_merge_close(&merge);
