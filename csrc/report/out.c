@@ -96,6 +96,37 @@ void rp_out_pad(struct rp_out *o, size_t columns)
 	rp_out_bytes(o, blanks, columns);
 }
 
+void rp_out_paint(struct rp_out *o, enum rp_colour colour)
+{
+	static const char *const codes[] = { "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[36m" };
+
+	if (o->has_colour)
+		rp_out_text(o, codes[colour]);
+}
+
+enum rp_colour rp_out_heat(int64_t part, int64_t whole)
+{
+	if (part <= 0 || part < whole / 1000)
+		return RP_COLOUR_DIM;
+	return part >= whole / 5 ? RP_COLOUR_RED : part >= whole / 20 ? RP_COLOUR_YELLOW : RP_COLOUR_NONE;
+}
+
+void rp_out_bar(struct rp_out *o, int64_t part, int64_t whole, unsigned cells)
+{
+	static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+	double share = whole > 0 && part > 0 ? (double)part / (double)whole : 0;
+	unsigned n = (unsigned)((share < 1 ? share : 1) * cells * 8 + 0.5);
+
+	if (!o->has_colour)
+		return;
+	rp_out_paint(o, RP_COLOUR_CYAN);
+	for (unsigned i = 0; i < n / 8; i++)
+		rp_out_text(o, o->is_ascii ? "#" : "█");
+	rp_out_text(o, o->is_ascii ? "" : eighths[n % 8]);
+	rp_out_paint(o, RP_COLOUR_NONE);
+	rp_out_pad(o, cells - n / 8 - (n % 8 && !o->is_ascii));
+}
+
 /* One character of a string for a terminal: its bytes when it is harmless, else \xNN per byte. Returns columns. */
 static size_t put_safe(struct rp_out *o, const char *s, size_t n, uint32_t c)
 {

@@ -182,6 +182,8 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 	job.out->user = user;
 	job.out->rc = 0;
 	job.out->len = 0;
+	job.out->has_colour = o->format == RP_FORMAT_TEXT && o->colour;
+	job.out->is_ascii = o->ascii != 0;
 	if (job.result && o->format == RP_FORMAT_TEXT && reports[which].fn != rp_report_collapsed) /* its lines are for programs */
 		rp_report_losses_text(job.out, &job.result->totals);
 	rc = reports[which].fn(&job);

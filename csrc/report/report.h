@@ -11,9 +11,19 @@ struct rp_out {
 	rp_write_fn *write;
 	void *user;
 	int rc; /* RP_EIO once the receiver said no; what follows is dropped */
+	int has_colour, is_ascii;
 	size_t len;
 	uint8_t bytes[16384];
 };
+
+/* Colours of the terminal's own theme; they never say what the text does not say too. */
+enum rp_colour { RP_COLOUR_NONE, RP_COLOUR_BOLD, RP_COLOUR_DIM, RP_COLOUR_RED, RP_COLOUR_YELLOW, RP_COLOUR_GREEN, RP_COLOUR_CYAN };
+/* From here on; RP_COLOUR_NONE ends it. Nothing where colours were not asked for. */
+void rp_out_paint(struct rp_out *o, enum rp_colour colour);
+/* The colour of a part of the whole: red from a fifth on, yellow from a twentieth, dim below a thousandth. */
+enum rp_colour rp_out_heat(int64_t part, int64_t whole);
+/* A bar of `cells` columns, of eighths of a block; where colours were asked for alone. */
+void rp_out_bar(struct rp_out *o, int64_t part, int64_t whole, unsigned cells);
 
 void rp_out_flush(struct rp_out *o);
 void rp_out_bytes(struct rp_out *o, const void *bytes, size_t len);

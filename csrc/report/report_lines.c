@@ -110,8 +110,12 @@ static void render(const struct rp_report_job *job, const struct rp_row *rows, u
 		}
 		if (of != file) {
 			rp_out_text(job->out, file == UINT32_MAX ? "" : "\n");
+			rp_out_paint(job->out, RP_COLOUR_BOLD);
 			rp_out_safe(job->out, rp_strpool_get(&job->result->strings, of), rp_strpool_len(&job->result->strings, of), 0);
+			rp_out_paint(job->out, RP_COLOUR_NONE);
+			rp_out_paint(job->out, RP_COLOUR_DIM);
 			rp_out_text(job->out, "\n   line   line CPU  total CPU    calls out  allocated    at peak  function\n");
+			rp_out_paint(job->out, RP_COLOUR_NONE);
 			file = of;
 		}
 		text_row(job, &rows[i]);

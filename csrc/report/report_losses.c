@@ -37,6 +37,7 @@ void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
 
 	if (!rp_report_has_losses(t))
 		return;
+	rp_out_paint(o, RP_COLOUR_RED);
 	if (t->lost_events) {
 		rp_out_format(o, "Lost          %s events", rp_unit_count(a, (int64_t)t->lost_events));
 		kinds(o, t);
@@ -52,5 +53,6 @@ void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
 		rp_out_format(o, "Unreadable    %s of the files\n", rp_unit_count(a, (int64_t)t->unreadable_files));
 	if (!t->is_complete)
 		rp_out_text(o, "Not complete  tracing did not end by a clean stop, or the file is damaged: see 'verify'\n");
+	rp_out_paint(o, RP_COLOUR_NONE);
 	rp_out_text(o, "\n");
 }

@@ -84,19 +84,33 @@ static void put_labels(struct rp_out *o, const struct rp_result *r, const struct
 	}
 }
 
+/* A narrow window has no room for the CPU time of the region's own thread. */
+static int is_narrow(const struct rp_report_job *job)
+{
+	return job->options->width > 0 && job->options->width < 100;
+}
+
 /* cpu: of the whole process, which is what others (the middleware) give; thread: of the region's own thread alone. */
 static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 {
 	const struct rp_result *r = job->result;
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], f[RP_UNIT_BYTES];
 
-	rp_out_format(job->out, "%10s %10s %10s %10s %10s %10s  ", rp_unit_ns(a, rp_int64(g->wall_s * 1e9)),
-		      rp_unit_ns(b, rp_int64(g->process_cpu_s * 1e9)), rp_unit_ns(c, rp_int64(g->cpu_s * 1e9)),
-		      rp_unit_bytes(d, (int64_t)g->peak_bytes), rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)),
+	rp_out_format(job->out, "%10s %10s ", rp_unit_ns(a, rp_int64(g->wall_s * 1e9)), rp_unit_ns(b, rp_int64(g->process_cpu_s * 1e9)));
+	if (!is_narrow(job))
+		rp_out_format(job->out, "%10s ", rp_unit_ns(c, rp_int64(g->cpu_s * 1e9)));
+	rp_out_format(job->out, "%10s %10s %10s  ", rp_unit_bytes(d, (int64_t)g->peak_bytes), rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)),
 		      rp_unit_bytes(f, (int64_t)g->leaked_bytes));
+	rp_out_paint(job->out, RP_COLOUR_BOLD);
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
+	rp_out_paint(job->out, RP_COLOUR_NONE);
 	put_labels(job->out, r, g, job->options->width > 91 ? (size_t)job->options->width - 71 : 60);
-	rp_out_text(job->out, g->is_unfinished ? " (unfinished)\n" : "\n");
+	if (g->is_unfinished) {
+		rp_out_paint(job->out, RP_COLOUR_YELLOW);
+		rp_out_text(job->out, " (unfinished)");
+		rp_out_paint(job->out, RP_COLOUR_NONE);
+	}
+	rp_out_text(job->out, "\n");
 }
 
 static void csv_row(const struct rp_report_job *job, uint32_t i)
@@ -146,7 +160,11 @@ int rp_report_regions(const struct rp_report_job *job)
 		rp_out_text(job->out, "The trace has no regions.\n");
 		return 0;
 	}
-	rp_out_text(job->out, "      wall        cpu     thread       peak  peak over     leaked  region\n");
+	rp_out_paint(job->out, RP_COLOUR_DIM);
+	rp_out_text(job->out, "      wall        cpu ");
+	rp_out_text(job->out, is_narrow(job) ? "" : "    thread ");
+	rp_out_text(job->out, "      peak  peak over     leaked  region\n");
+	rp_out_paint(job->out, RP_COLOUR_NONE);
 	for (uint32_t i = 0; i < r->n_regions; i++)
 		text_row(job, &r->regions[i]);
 	return 0;

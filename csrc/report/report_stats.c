@@ -211,6 +211,15 @@ static int64_t ns_of(double seconds)
 	return rp_int64(seconds * 1e9);
 }
 
+static void put_title(struct rp_out *o, const char *title)
+{
+	rp_out_text(o, "\n");
+	rp_out_paint(o, RP_COLOUR_BOLD);
+	rp_out_text(o, title);
+	rp_out_paint(o, RP_COLOUR_NONE);
+	rp_out_text(o, "\n");
+}
+
 static int top_text(const struct rp_report_job *job, const char *title, enum rp_metric metric)
 {
 	struct rp_row *rows;
@@ -225,12 +234,14 @@ static int top_text(const struct rp_report_job *job, const char *title, enum rp_
 		if (f->kind != RP_KIND_PYTHON)
 			continue;
 		if (!shown++)
-			rp_out_format(job->out, "\n%s\n", title);
+			put_title(job->out, title);
 		rp_out_format(job->out, "%12s  ", rp_unit_metric(text, metric, rows[i].own[metric]));
 		const char *s = rp_report_frame_name(job, rows[i].frame, name);
 		rp_out_safe(job->out, s, strlen(s), 40);
 		rp_out_text(job->out, "  ");
+		rp_out_paint(job->out, RP_COLOUR_DIM);
 		rp_report_place(job->out, job->result, f->file, rows[i].line, 60);
+		rp_out_paint(job->out, RP_COLOUR_NONE);
 		rp_out_text(job->out, "\n");
 	}
 	free(rows);

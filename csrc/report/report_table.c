@@ -4,6 +4,10 @@
 #include "report/report.h"
 
 #define TEXT_ROWS 20
+#define BAR_CELLS 8
+#define PLACE_MIN 12
+#define NAME_MIN 10
+#define BAR_FROM_COLUMNS 100
 
 static void metric_keys(const struct rp_report_job *job, struct rp_json *j, const int64_t *self, const int64_t *own, const int64_t *total)
 {
@@ -106,17 +110,26 @@ static void cell(struct rp_out *o, const char *text)
 	rp_out_text(o, text);
 }
 
+/* Columns that the bar of a row takes: none in a narrow window, or without colours. */
+static unsigned bar_columns(const struct rp_report_job *job)
+{
+	return job->out->has_colour && job->options->width >= BAR_FROM_COLUMNS ? BAR_CELLS + 1 : 0;
+}
+
 static void text_head(const struct rp_report_job *job)
 {
 	struct rp_out *o = job->out;
 
+	rp_out_paint(o, RP_COLOUR_DIM);
 	cell(o, "self");
 	if (rp_report_is_estimate(job, job->metric))
 		cell(o, "+-");
 	cell(o, "share");
+	rp_out_pad(o, bar_columns(job));
 	cell(o, "total");
 	cell(o, job->metric == RP_M_CALLS ? "cpu" : "calls");
 	rp_out_text(o, "  what\n");
+	rp_out_paint(o, RP_COLOUR_NONE);
 }
 
 /* ranked: what the row is ranked by, self or own. */
@@ -129,7 +142,13 @@ static void text_figures(const struct rp_report_job *job, int64_t whole, const i
 	cell(o, rp_unit_metric(text, metric, ranked[metric]));
 	if (rp_report_is_estimate(job, metric))
 		cell(o, rp_unit_metric(text, metric, rp_report_error(job, ranked, metric)));
+	rp_out_paint(o, rp_out_heat(ranked[metric], whole));
 	cell(o, rp_unit_share(text, ranked[metric], whole));
+	rp_out_paint(o, RP_COLOUR_NONE);
+	if (bar_columns(job)) {
+		rp_out_pad(o, 1);
+		rp_out_bar(o, ranked[metric], whole, BAR_CELLS);
+	}
 	cell(o, rp_unit_metric(text, metric, total[metric]));
 	cell(o, rp_report_cell(job, text, self, metric == RP_M_CALLS ? RP_M_CPU : RP_M_CALLS));
 	rp_out_text(o, "  ");
@@ -141,18 +160,23 @@ static void text_row(const struct rp_report_job *job, const struct rp_row *row, 
 	const struct rp_frame *f = &r->frames[row->frame];
 	struct rp_out *o = job->out;
 	char text[RP_NAME_BYTES];
-	size_t width = job->options->width > 60 ? (size_t)job->options->width - 42 : 58;
+	size_t width = (job->options->width > 60 ? (size_t)job->options->width - 42 : 58) - bar_columns(job);
 
 	text_figures(job, whole, rp_row_ranked(row, job->metric), row->self, row->total);
 	if (by == RP_BY_FUNCTION || by == RP_BY_LINE) {
 		const char *name = rp_report_frame_name(job, row->frame, text);
-		size_t used = rp_out_safe(o, name, strlen(name), width / 2);
 		uint32_t line = by == RP_BY_LINE ? row->line : f->line;
-		rp_out_text(o, f->kind == RP_KIND_PYTHON ? "  " : f->kind == RP_KIND_INLINED ? " [inlined]  " : " [native]  ");
+		const char *kind = f->kind == RP_KIND_PYTHON ? "  " : f->kind == RP_KIND_INLINED ? " [inlined]  " : " [native]  ";
+		size_t most = strlen(kind) + PLACE_MIN + NAME_MIN < width ? width - strlen(kind) - PLACE_MIN : NAME_MIN;
+		size_t used = rp_out_safe(o, name, strlen(name), most < width / 2 ? most : width / 2) + strlen(kind);
+		rp_out_text(o, kind);
+		size_t room = used + PLACE_MIN < width ? width - used : PLACE_MIN;
+		rp_out_paint(o, RP_COLOUR_DIM);
 		if (f->file)
-			rp_report_place(o, r, f->file, line, used < width ? width - used : 20);
+			rp_report_place(o, r, f->file, line, room);
 		else
-			rp_out_safe(o, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), 40);
+			rp_out_safe(o, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), room);
+		rp_out_paint(o, RP_COLOUR_NONE);
 	} else {
 		uint32_t s = by == RP_BY_FILE && f->file ? f->file : f->module;
 		const char *none = row->frame == 0 ? "[outside Python]" : "[unknown]";

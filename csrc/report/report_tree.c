@@ -5,6 +5,9 @@
 
 #define TEXT_SHARE 0.005
 #define INDENT_MAX 60
+#define FIGURES_COLUMNS 32
+#define NAME_MIN 30
+#define PLACE_MIN 12
 
 static int is_shown(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place, double share)
 {
@@ -39,19 +42,26 @@ static void text_node(const struct rp_report_job *job, const struct rp_walk *w, 
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], name[RP_NAME_BYTES];
 	uint32_t depth = w->depth[place];
 
-	rp_out_format(job->out, "%8s %10s %10s  ", rp_unit_share(a, w->total[node][job->metric], w->total[0][job->metric]),
-		      rp_unit_metric(b, job->metric, w->total[node][job->metric]),
+	rp_out_paint(job->out, rp_out_heat(w->total[node][job->metric], w->total[0][job->metric]));
+	rp_out_format(job->out, "%8s", rp_unit_share(a, w->total[node][job->metric], w->total[0][job->metric]));
+	rp_out_paint(job->out, RP_COLOUR_NONE);
+	rp_out_format(job->out, " %10s %10s  ", rp_unit_metric(b, job->metric, w->total[node][job->metric]),
 		      rp_unit_metric(c, job->metric, r->nodes[node].m[job->metric]));
 	rp_out_pad(job->out, depth < INDENT_MAX ? depth : INDENT_MAX);
 	if (depth > INDENT_MAX)
 		rp_out_format(job->out, "(%u) ", depth);
-	const char *s = rp_report_frame_name(job, r->nodes[node].frame, name);
-	rp_out_safe(job->out, s, strlen(s), 60);
-	rp_out_text(job->out, f->kind == RP_KIND_INLINED ? " [inlined]  " : "  ");
+	const char *s = rp_report_frame_name(job, r->nodes[node].frame, name), *kind = f->kind == RP_KIND_INLINED ? " [inlined]  " : "  ";
+	size_t width = job->options->width > 0 ? (size_t)job->options->width : 100, begin = FIGURES_COLUMNS + (depth < INDENT_MAX ? depth : INDENT_MAX);
+	size_t room = begin + NAME_MIN < width ? width - begin : NAME_MIN;
+	size_t used = rp_out_safe(job->out, s, strlen(s), room / 5 * 3) + strlen(kind);
+	room = used + PLACE_MIN < room ? room - used : PLACE_MIN;
+	rp_out_text(job->out, kind);
+	rp_out_paint(job->out, RP_COLOUR_DIM);
 	if (f->file)
-		rp_report_place(job->out, r, f->file, f->line, 50);
+		rp_report_place(job->out, r, f->file, f->line, room);
 	else if (f->module)
-		rp_out_safe(job->out, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), 40);
+		rp_out_safe(job->out, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), room);
+	rp_out_paint(job->out, RP_COLOUR_NONE);
 	rp_out_text(job->out, "\n");
 }
 
@@ -101,8 +111,10 @@ int rp_report_tree(const struct rp_report_job *job)
 		return RP_ENOMEM;
 	}
 	if (text) {
+		rp_out_paint(job->out, RP_COLOUR_DIM);
 		rp_out_text(job->out, "   share      total       self  ");
 		rp_out_format(job->out, "(%s)\n", rp_metric_word(job->metric));
+		rp_out_paint(job->out, RP_COLOUR_NONE);
 	} else {
 		rp_json_open(&j, '{');
 		rp_json_kint(&j, "schema", 1);

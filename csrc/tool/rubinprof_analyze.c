@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 	if (status)
 		return status < 0 ? EXIT_FINE : status;
 	if (!c.options.width && !c.out)
-		c.options.width = rp_os_terminal_columns();
+		c.options.colour = (c.options.width = rp_os_terminal_columns()) > 0 && !getenv("NO_COLOR");
 	if (!strcmp(c.command, "recover"))
 		return run_recover(&c);
 	const char *name = c.command;

@@ -24,6 +24,7 @@ class Trace:
         keep_dispatch: bool = False,
         ascii: bool = False,
         width: int = 0,
+        colour: bool = False,
         write: None = None,
         progress: Callable[[int, int], object] | None = None,
     ) -> bytes: ...
@@ -45,6 +46,7 @@ class Trace:
         keep_dispatch: bool = False,
         ascii: bool = False,
         width: int = 0,
+        colour: bool = False,
         write: Callable[[bytes], object],
         progress: Callable[[int, int], object] | None = None,
     ) -> None: ...

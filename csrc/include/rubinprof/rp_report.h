@@ -49,6 +49,7 @@ struct rp_report_options {
 	int keep_dispatch;  /* do not fold the interpreter's own frames and pybind11's dispatcher */
 	int ascii;          /* text: no characters outside ASCII */
 	int width;          /* text: columns; 0: 100 */
+	int colour;         /* text: with colours and bars, for a terminal */
 	double from_s, to_s; /* all but regions, page, dump, verify: only what happened from ... to, seconds since the run began;
 			      * to_s 0: to the end. Both 0: all */
 	int reserved[8];    /* 0 */

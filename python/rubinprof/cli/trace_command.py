@@ -154,7 +154,9 @@ def show(args: argparse.Namespace, name: str, status_of: Callable[["Trace"], int
     from rubinprof.trace import Trace  # here: --help needs no extension
 
     if args.format == "text":
-        options |= {"width": terminal.width(sys.stdout), "ascii": terminal.needs_ascii(sys.stdout)}
+        from rubinprof.reports.style import wants_colour
+
+        options |= {"width": terminal.width(sys.stdout), "ascii": terminal.needs_ascii(sys.stdout), "colour": wants_colour(sys.stdout)}
     with Trace(*args.traces) as trace, terminal.Progress("reading") as progress, output(sys.stdout) as write:
         wipe = functools.partial(_write_after_wiping, progress, write)
         trace.report(name, args.format, write=wipe, progress=progress, **options)

@@ -67,7 +67,7 @@ def _totals(difference: dict[str, Any], style: Style) -> str:
 def _noise(difference: dict[str, Any], style: Style) -> str:
     noise = difference["noise"]
     if noise["method"] is None:
-        text = "One run a side: noise unknown, several tell (--a RUN… --b RUN…). ~ too few samples to tell"
+        text = "One run a side: noise unknown (--a RUN… --b RUN… tell). ~ too few samples"
     else:
         text = "~ may be noise: the interval holds 0 (bootstrap over {} and {} runs".format(*noise["runs"])
         text += f"; {noise['assumed']})" if "assumed" in noise else ")"

@@ -11,6 +11,7 @@ __all__ = ["leaks", "render", "write_csv"]
 SCHEMA = 1
 BORN_BINS = 16  # steps of the small drawing: enough to tell "once" from "all the time"
 BAR_CELLS = 8
+BAR_FROM_COLUMNS = 100
 NAMES = ["function", "file", "line", "module"]
 
 
@@ -106,7 +107,7 @@ def render(found: dict[str, Any], style: Style) -> str:
             [
                 text_of(row["leaked_bytes"], "bytes"),
                 f"{share:.1%}".replace("%", " %"),
-                (style.bar(share, BAR_CELLS), "red"),
+                (style.bar(share, BAR_CELLS) if style.width >= BAR_FROM_COLUMNS else "", "red"),
                 (style.steps(row["born"]), "cyan"),
                 f"{row['first_s']:.2f} s",
                 f"{row['last_s']:.2f} s",
@@ -120,7 +121,7 @@ def render(found: dict[str, Any], style: Style) -> str:
         Column("leaked"), Column("share"), Column("", True), Column("allocated when", True), Column("from"), Column("to"),
         Column(found["by"], True, True), Column("", True, True),
     ]  # fmt: skip
-    note = f"'allocated when' goes from the begin of the run to its end ({text_of(found['length_s'], 's')}): spread out grows with the work.\n"
+    note = f"when: from begin to end of the run ({text_of(found['length_s'], 's')}). Spread out: grows with the work.\n"
     more = found["rows_total"] - len(found["rows"])
     end = f"{more:,} more; -n -1 shows them.\n" if more else ""
     return head + table(style, columns, rows) + "\n" + style.paint(end + note, "dim")

@@ -10,6 +10,7 @@ __all__ = ["render", "temporary", "write_csv"]
 
 SCHEMA = 1
 BAR_CELLS = 8
+BAR_FROM_COLUMNS = 100
 KEYS = [
     "function", "file", "line", "module", "kind", "inlined", "temporary_bytes", "temporary_allocations", "allocated_bytes", "allocations",
 ]  # fmt: skip
@@ -69,7 +70,7 @@ def render(found: dict[str, Any], style: Style) -> str:
             [
                 text_of(row["temporary_bytes"], "bytes"),
                 f"{share:.1%}".replace("%", " %"),
-                (style.bar(share, BAR_CELLS), "yellow"),
+                (style.bar(share, BAR_CELLS) if style.width >= BAR_FROM_COLUMNS else "", "yellow"),
                 f"{count:,}",
                 text_of(row["temporary_bytes"] / count, "bytes"),
                 f"{count / row['allocations']:.0%}".replace("%", " %") if row["allocations"] else "",
