@@ -23,9 +23,9 @@
 struct rp_replay;
 struct rp_replay_thread;
 
-#define RP_BIN_ENTRIES_MAX 640
+#define RP_BIN_ENTRIES_MAX 320
 /* What bins leave unused, and this at first, may be used by later ones, up to RP_BIN_ENTRIES_PEAK each. */
-#define RP_BIN_ENTRIES_SPARE 40000
+#define RP_BIN_ENTRIES_SPARE 20000
 #define RP_BIN_ENTRIES_PEAK 4096
 
 enum rp_bin_figure {

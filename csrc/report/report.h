@@ -100,6 +100,14 @@ void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, c
 void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len);
 
 /* ---- report_flame.c: the tree in columns, at most FLAME_NODES_MAX nodes ---- */
+/* A node of the page: one of the tree, or what stands for the folded children of its parent. */
+struct rp_shown {
+	uint32_t node;   /* RP_SHOWN_FOLDED: the sum of nodes left out */
+	uint32_t parent; /* place among the shown; UINT32_MAX: the root */
+	int64_t m[RP_M_COUNT];
+};
+#define RP_SHOWN_FOLDED UINT32_MAX
+
 struct rp_flame {
 	const struct rp_report_job *job;
 	struct rp_json j;

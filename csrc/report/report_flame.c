@@ -7,13 +7,7 @@
  * be seen by any metric. */
 #define FLAME_NODES_MAX 120000
 
-/* A node of the page: one of the tree, or what stands for the folded children of its parent. */
-struct rp_shown {
-	uint32_t node;   /* FOLDED: the sum of nodes left out */
-	uint32_t parent; /* place among the shown; UINT32_MAX: the root */
-	int64_t m[RP_M_COUNT];
-};
-#define FOLDED UINT32_MAX
+#define FOLDED RP_SHOWN_FOLDED
 #define BELOW (UINT32_C(1) << 31) /* in place_of, for a while: folded below that place */
 
 static int use_string(struct rp_flame *f, const char *s, size_t len, uint32_t *ret_id)
@@ -36,13 +30,15 @@ static int is_kept(const struct rp_flame *f, uint32_t node, int64_t parts)
  * tree. */
 static int64_t choose_parts(const struct rp_flame *f)
 {
-	if (f->walk.n <= FLAME_NODES_MAX)
+	uint32_t most = f->job->options->n > 0 && f->job->options->n < FLAME_NODES_MAX ? (uint32_t)f->job->options->n : FLAME_NODES_MAX;
+
+	if (f->walk.n <= most)
 		return 0;
 	for (int64_t parts = 1 << 24; parts > 1; parts /= 2) {
 		uint32_t kept = 0;
 		for (uint32_t place = 0; place < f->walk.n; place++)
 			kept += (uint32_t)is_kept(f, f->walk.order[place], parts);
-		if (kept <= FLAME_NODES_MAX)
+		if (kept <= most)
 			return parts;
 	}
 	return 1;

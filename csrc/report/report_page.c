@@ -6,6 +6,7 @@
 
 /* Lines of the page: the heaviest by any metric. */
 #define PAGE_LINES_MAX 20000u
+#define NODES_A_LINE 6 /* options.n is of nodes: so many for each line */
 #define NONE UINT32_MAX
 
 /* qsort knows no context: what it compares is in the key. */
@@ -49,20 +50,23 @@ static int choose_lines(struct page *p)
 	const struct rp_result *r = p->r;
 	const int64_t *whole = p->flame.walk.total[0];
 	int64_t parts = 1 << 24;
-	uint32_t kept = r->n_lines;
+	uint32_t kept = r->n_lines, most = PAGE_LINES_MAX;
+
+	if (p->flame.job->options->n > 0 && p->flame.job->options->n / NODES_A_LINE < most)
+		most = (uint32_t)(p->flame.job->options->n / NODES_A_LINE);
 
 	p->line_place = malloc(((size_t)r->n_lines + 1) * sizeof(*p->line_place));
 	p->lines = malloc(((size_t)r->n_lines + 1) * sizeof(*p->lines));
 	if (!p->line_place || !p->lines)
 		return RP_ENOMEM;
-	for (; kept > PAGE_LINES_MAX && parts > 1; parts /= 2) {
+	for (; kept > most && parts > 1; parts /= 2) {
 		kept = 0;
 		for (uint32_t i = 0; i < r->n_lines; i++)
 			kept += (uint32_t)is_large(&r->lines[i], whole, parts / 2);
 	}
 	for (uint32_t i = 0; i < r->n_lines; i++) {
 		p->line_place[i] = NONE;
-		if (r->n_lines > PAGE_LINES_MAX && !is_large(&r->lines[i], whole, parts))
+		if (r->n_lines > most && !is_large(&r->lines[i], whole, parts))
 			continue;
 		if (rp_flame_use_frame(&p->flame, r->lines[i].frame))
 			return RP_ENOMEM;
@@ -156,9 +160,14 @@ static int64_t line_or_none(const struct page *p, uint32_t line)
 	return line == NONE || p->line_place[line] == NONE ? -1 : (int64_t)p->line_place[line];
 }
 
+/* That of a call is where its function begins: known from its node, unless that was folded. */
 static int64_t place_line(const struct page *p, uint32_t i)
 {
-	return line_or_none(p, p->r->places[i].line);
+	const struct rp_bin_place *place = &p->r->places[i];
+
+	if (place->kind == RP_PLACE_CALL && p->flame.shown[p->flame.place_of[place->node]].node == place->node)
+		return -1;
+	return line_or_none(p, place->line);
 }
 
 static int64_t place_call_line(const struct page *p, uint32_t i)
@@ -201,6 +210,12 @@ static int has_any(const struct rp_bin_row *row, int from, int to)
 	return 0;
 }
 
+/* Wall time is mostly CPU time: what it is more takes less room. */
+static int64_t figure(const struct rp_bin_row *row, int k)
+{
+	return k == RP_B_WALL ? row->m[RP_B_WALL] - row->m[RP_B_CPU] : row->m[k];
+}
+
 /* Rows that have any of the metrics [from, to): how many in each bin, their places as differences, and the columns. */
 static void put_rows(struct page *p, const char *name, int from, int to, const char *const *words)
 {
@@ -239,7 +254,7 @@ static void put_rows(struct page *p, const char *name, int from, int to, const c
 		rp_json_open(j, '[');
 		for (uint32_t i = 0; i < r->n_bin_rows; i++)
 			if (has_any(&r->bin_rows[p->order[i].row], from, to))
-				rp_json_int(j, r->bin_rows[p->order[i].row].m[k]);
+				rp_json_int(j, figure(&r->bin_rows[p->order[i].row], k));
 		rp_json_close(j, ']');
 	}
 	rp_json_close(j, '}');
@@ -296,7 +311,7 @@ static void put_counts(struct page *p)
 
 static int put_timeline(struct page *p)
 {
-	static const char *const words[RP_B_COUNT] = { "wall",        "cpu",       "gil_wait", "calls", "weight", "allocated",
+	static const char *const words[RP_B_COUNT] = { "idle",        "cpu",       "gil_wait", "calls", "weight", "allocated",
 						       "allocations", "temporary", "growth",   "peak",  "leaked" };
 	struct rp_json *j = &p->flame.j;
 	const struct rp_result *r = p->r;

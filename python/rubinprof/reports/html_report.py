@@ -17,7 +17,9 @@ SCRIPTS = [
     "findings.js", "parts.js", "report.js",
 ]  # fmt: skip
 SOURCE_FILES_MAX = 60
-SOURCE_LINES_MAX = 40_000
+PAGE_BYTES_MAX = 3_000_000
+SIZES = [(0, 40_000), (80_000, 20_000), (50_000, 10_000), (25_000, 5_000), (10_000, 2_000)]
+"""Nodes of the call tree (0: as many as are drawn smoothly) and lines of source: the first that makes a page small enough to send."""
 SOURCE_BYTES_MAX = 2_000_000
 """Of one file; a longer one is generated, and nobody reads it."""
 REGIONS_MAX = 20_000
@@ -52,17 +54,21 @@ def write(
     progress : `~collections.abc.Callable`, optional
         Called with bytes done and bytes to do while the trace is read.
     """
-    page = trace.report("page", metric=metric, region=region, keep_dispatch=keep_dispatch, full_names=True, progress=progress)
-    assert page is not None
-    regions = trace.regions()
-    carried = {
-        "stats": {**trace.stats(), "quanta": webpage.quanta(regions)},
-        "regions": _longest(regions),
-        "defaults": {"metric": metric, "inverted": False},
-        "sources": sources_of(json.loads(page)) if with_source else [],
-    }
-    rows = trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region)
-    text = render(page, carried, rows, region)
+    text = ""
+    for nodes, lines in SIZES:
+        # First: the others are answered from what is kept of it.
+        page = trace.report("page", metric=metric, region=region, keep_dispatch=keep_dispatch, full_names=True, n=nodes, progress=progress)
+        assert page is not None
+        regions = trace.regions()
+        carried = {
+            "stats": {**trace.stats(), "quanta": webpage.quanta(regions)},
+            "regions": _longest(regions),
+            "defaults": {"metric": metric, "inverted": False},
+            "sources": sources_of(json.loads(page), lines) if with_source else [],
+        }
+        text = render(page, carried, trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region), region)
+        if len(text) <= PAGE_BYTES_MAX:
+            break
     with replaced(output) as file:
         file.write(text.encode())
 
@@ -76,7 +82,7 @@ def render(page: bytes, carried: dict[str, Any], rows: list[dict[str, Any]], reg
     )
 
 
-def sources_of(page: dict[str, Any]) -> list[dict[str, str]]:
+def sources_of(page: dict[str, Any], lines_max: int) -> list[dict[str, str]]:
     """Text of the files whose lines did most, heaviest first, as far as they can be read here."""
     lines, frames, strings = page["lines"], page["frames"], page["strings"]
     whole = {metric: sum(page["nodes"][metric]) or 1 for metric in ("cpu", "allocated", "peak", "leaked")}
@@ -85,7 +91,7 @@ def sources_of(page: dict[str, Any]) -> list[dict[str, str]]:
         file = strings[frames["file"][frame]]
         if file:
             weight[file] = weight.get(file, 0) + max(lines["own"][metric][i] / whole[metric] for metric in whole)
-    found, lines_left = [], SOURCE_LINES_MAX
+    found, lines_left = [], lines_max
     for file in sorted(weight, key=weight.__getitem__, reverse=True):
         if len(found) == SOURCE_FILES_MAX or weight[file] < 0.001:
             break

@@ -9,7 +9,7 @@
 const PLACE_THREAD = 0;
 const PLACE_CALL = 1;
 const PLACE_SITE = 2;
-const TIME_COLUMNS = ["wall", "cpu", "gil_wait", "calls"];
+const TIME_COLUMNS = ["idle", "cpu", "gil_wait", "calls"]; // idle: wall time that was no CPU time
 const MEMORY_COLUMNS = ["weight", "allocated", "allocations", "temporary", "growth", "peak", "leaked"];
 const GROWTH = { key: "growth", name: "Growth", unit: "B", what: "bytes held at the end less those held at the begin" };
 
@@ -55,6 +55,7 @@ class Timeline {
     this.kind = Uint8Array.from(p.kind);
     this.node = Int32Array.from(p.node);
     this.line = Int32Array.from(p.line);
+    this.addDefLines();
     this.callLine = Int32Array.from(p.call_line);
     this.nativeLine = Int32Array.from(p.native_line);
     this.thread = Int32Array.from(p.thread);
@@ -63,6 +64,17 @@ class Timeline {
     this.memory = new Rows(t.memory, MEMORY_COLUMNS);
     this.threads = data.threads;
     this.lanes = this.makeLanes();
+  }
+
+  /* The line of a call is where its function begins. */
+  addDefLines() {
+    const { frames, lines, tree } = this;
+    const ofFrame = new Int32Array(frames.count).fill(-1);
+    for (let l = 0; l < lines.count; l++) if (lines.line[l] === frames.line[lines.frame[l]]) ofFrame[lines.frame[l]] = l;
+    for (let i = 0; i < this.count; i++) {
+      const f = tree.frame[this.node[i]];
+      if (this.kind[i] === PLACE_CALL && this.line[i] < 0 && f >= 0) this.line[i] = ofFrame[f];
+    }
   }
 
   /* Seconds since the begin of the run of a bin's edge. */
@@ -95,24 +107,62 @@ class Timeline {
     const sums = {};
     for (const name of TIME_COLUMNS) sums[name] = this.time.addTo(new Float64Array(this.count), name, from, to);
     for (const name of MEMORY_COLUMNS) sums[name] = this.memory.addTo(new Float64Array(this.count), name, from, to);
+    sums.wall = sums.idle.map((idle, i) => idle + sums.cpu[i]);
     // Held when the heap was highest: all growth before that bin, and what had come in it by then.
     let highest = from;
     for (let bin = from; bin < to; bin++) if (this.heapMax[bin] > this.heapMax[highest]) highest = bin;
     sums.peak = this.memory.addTo(new Float64Array(this.count), "growth", 0, highest);
     this.memory.addTo(sums.peak, "peak", highest, highest + 1);
     for (let i = 0; i < this.count; i++) {
-      for (const name of ["cpu", "gil_wait", "wall", "peak", "weight"]) if (sums[name][i] < 0) sums[name][i] = 0;
+      for (const name of ["cpu", "gil_wait", "wall", "weight"]) if (sums[name][i] < 0) sums[name][i] = 0;
       // Outside of Python a thread mostly waits for work: that is no wall time of the program.
       if (this.kind[i] === PLACE_THREAD && sums.wall[i] > sums.cpu[i]) sums.wall[i] = sums.cpu[i];
     }
+    this.settleHeld(sums.peak);
     return { sums, highest };
+  }
+
+  /* What a place held is the sum of what it gained and lost over many bins. Where it was folded in some of them, its gain and its
+   * loss stand in different places: one has too much, another less than nothing. Sums are right, so what is below a place shares
+   * what the place holds with all that is below it. Where nothing was folded, nothing changes. */
+  settleHeld(held) {
+    const below = Float64Array.from(held);
+    const gains = new Float64Array(this.count); // what is more than nothing: own, and of each place below
+    for (let i = this.count - 1; i >= 0; i--) {
+      gains[i] += Math.max(0, held[i]);
+      if (this.parent[i] < 0) continue;
+      below[this.parent[i]] += below[i];
+      gains[this.parent[i]] += Math.max(0, below[i]);
+    }
+    const scale = new Float64Array(this.count);
+    for (let i = 0; i < this.count; i++) {
+      const whole = Math.max(0, below[i]) * (this.parent[i] < 0 ? 1 : scale[this.parent[i]]);
+      scale[i] = gains[i] > 0 ? whole / gains[i] : 0;
+      held[i] = Math.round(Math.max(0, held[i]) * scale[i]);
+    }
   }
 
   interval(from, to) {
     const { sums, highest } = this.placeSums(from, to);
     const seconds = this.at(to) - this.at(from);
-    return { from, to, seconds, sums, peakBytes: this.heapMax[highest], highest, tree: this.treeOf(sums), lines: this.linesOf(sums),
-      threads: this.threadsOf(sums) };
+    // Each part asks for what it shows.
+    const once = (make) => {
+      let made;
+      return () => (made ??= make());
+    };
+    const [tree, lines, threads] = [once(() => this.treeOf(sums)), once(() => this.linesOf(sums)), once(() => this.threadsOf(sums))];
+    return {
+      from, to, seconds, peakBytes: this.heapMax[highest], highest,
+      get tree() {
+        return tree();
+      },
+      get lines() {
+        return lines();
+      },
+      get threads() {
+        return threads();
+      },
+    };
   }
 
   treeOf(sums) {
@@ -144,7 +194,6 @@ class Timeline {
       self.wall[n] += wall;
       self.wall[o] -= wall;
     }
-    for (const key of ["peak", "leaked"]) for (let n = 0; n < tree.count; n++) if (self[key][n] < 0) self[key][n] = 0;
     return new CallTree(tree.parent, tree.frame, self);
   }
 
