@@ -185,6 +185,33 @@ static void count_alloc(struct rp_replay *r, const struct rp_event *e, uint64_t 
 	r->totals.size_histogram[log2_of(size)] += count;
 }
 
+/* An address was given out that a block still had: a REALLOC has moved that block and tells it later. If none comes, a free was
+ * not seen. */
+static void note_moved(struct rp_replay *r, uint64_t address)
+{
+	uint64_t *place = &r->moved[r->moved_next++ % RP_MOVED_MAX];
+
+	r->totals.unknown_frees += *place != 0;
+	*place = address;
+}
+
+/* Is the block that a REALLOC moves away from here gone already? */
+static int was_moved(struct rp_replay *r, uint64_t address)
+{
+	for (uint32_t i = 0; r->moved_next && i < RP_MOVED_MAX; i++)
+		if (r->moved[i] == address) {
+			r->moved[i] = 0;
+			return 1;
+		}
+	return 0;
+}
+
+void rp_replay_memory_finish(struct rp_replay *r)
+{
+	for (uint32_t i = 0; i < RP_MOVED_MAX; i++)
+		r->totals.unknown_frees += r->moved[i] != 0;
+}
+
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48;
@@ -194,7 +221,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	if (e->kind == RP_EV_REALLOC && e->old_address) {
 		if (mapping)
 			rc = free_mapping(r, e->old_address);
-		else
+		else if (!was_moved(r, e->old_address))
 			rp_replay_free(r, t, e->old_address);
 		if (rc)
 			return rc;
@@ -214,8 +241,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	} else if (address) {
 		rc = rp_live_put(&r->live, address, &block, &old);
 		if (rc > 0) {
-			/* Its free was not seen. */
-			r->totals.unknown_frees++;
+			note_moved(r, address);
 			gone(r, old.site, old.window, old.size, 1, old.weight);
 			rc = 0;
 		}

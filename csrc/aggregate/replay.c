@@ -385,6 +385,7 @@ static int take_totals(struct rp_replay *r, const struct rp_merge *m)
 		rp_replay_time_finish(r, &r->threads[i]);
 	}
 	r->totals.blocks += m->blocks_done;
+	rp_replay_memory_finish(r);
 	return 0;
 }
 

@@ -31,6 +31,10 @@
 /* With more threads than this a region boundary brings only its own thread's figures up to date. */
 #define RP_BOUNDARY_THREADS_MAX 1024
 
+/* REALLOCs that are late at the same time (docs/native-stacks.md, "Realloc"): one a thread at most, and few threads in a row. Without
+ * losses there are no others; after losses the oldest gives way. */
+#define RP_MOVED_MAX 64
+
 struct rp_segment {
 	uint32_t node;
 	uint64_t wall;
@@ -108,6 +112,8 @@ struct rp_replay {
 	struct rp_site_set sites;
 	struct rp_site_known sites_known[RP_SITES_KNOWN];
 	struct rp_live_table live;
+	uint64_t moved[RP_MOVED_MAX]; /* addresses that were given out again before the REALLOC away from them; 0: free */
+	uint32_t moved_next;
 	struct rp_range_set ranges, reserved; /* memory, addresses only */
 	uint64_t reserved_now;
 	struct rp_replay_thread *threads; /* one per source of the merge */
@@ -166,6 +172,8 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
 /* Returns what the block weighed. */
 double rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);
+/* After the last event. */
+void rp_replay_memory_finish(struct rp_replay *r);
 int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes);
 
 /* region_span.c */
