@@ -56,7 +56,7 @@ struct rp_report_options {
 	int reserved[8];    /* 0 */
 };
 
-#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, { 0 } }
+#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, { 0 } }
 
 /* Receives len bytes; called many times. Return nonzero to stop (rp_report then returns RP_EIO). */
 typedef int rp_write_fn(void *user, const void *bytes, size_t len);
