@@ -1,5 +1,6 @@
 """rubinprof diff: what became slower, faster, bigger, smaller."""
 
+import functools
 import json
 import os
 import sys
@@ -34,6 +35,7 @@ def add_parser(subparsers):
     command.add_metric(parser)
     command.add_rows(parser)
     parser.add_argument("--fail-on", action="append", default=[], metavar="LIMIT", help="exit with 1 when it is broken; may be repeated")
+    parser.add_argument("-o", "--output", metavar="X.html", help="also write the difference as a page that needs no network")
     command.add_format(parser, csv=True)
 
 
@@ -41,17 +43,22 @@ def add_parser(subparsers):
 def run(args):
     from rubinprof import compare
     from rubinprof.compare import limits
-    from rubinprof.reports import diff_text
+    from rubinprof.reports import diff_page, diff_text
     from rubinprof.reports.style import Style
 
     sides = _sides(args)
     if isinstance(sides, str):
         return command.fail(sides)
     wanted = [limits.parse(text) for text in args.fail_on]  # before minutes of reading
-    a, b = (_read(compare.read_runs, side, args.by, name) for side, name in zip(sides, "AB", strict=True))
+    if args.output and any(command.is_one_of(args.output, side) for side in sides):
+        return command.fail(f"{args.output} is a trace itself; choose another file with -o")
+    read = functools.partial(compare.read_runs, want_flame=args.output is not None)
+    a, b = (_read(read, side, args.by, name) for side, name in zip(sides, "AB", strict=True))
     difference = compare.compare_runs(a, b, args.by, args.metric, command.rows_wanted(args))
     verdicts = [limit.judge(_figure(a, b, limit)) for limit in wanted]
     difference["limits"] = [{"limit": v.limit, "broken": v.is_broken, "found": v.found} for v in verdicts]
+    if args.output:
+        diff_page.write(compare.diff_flame(a, b), compare.compare_runs(a, b, args.by, args.metric, diff_page.ROWS_MAX), args.output)
     if args.format == "json":
         json.dump(difference, sys.stdout, separators=(",", ":"))
         sys.stdout.write("\n")

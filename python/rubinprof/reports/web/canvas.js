@@ -19,6 +19,8 @@ class FlameCanvas {
     this.upward = false; // true: callers at the bottom
     this.scroll = 0;
     this.matched = null; // Uint8Array by frame, or null without a search
+    this.tint = null; // colour of box i instead of its kind's: of a difference
+    this.note = null; // what stands behind the name in box i instead of its place
     this.hover = -1;
     this.selected = -1;
     this.font = "12px system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', 'DejaVu Sans', sans-serif";
@@ -185,7 +187,7 @@ class FlameCanvas {
           i = layout.end[i];
           continue;
         }
-        pixels[pixel] = toPixel(layout.frame[i]);
+        pixels[pixel] = this.tint && !this.isMatch(layout.frame[i]) ? packed(this.tint(i)) : toPixel(layout.frame[i]);
         anyPixel = true;
       }
       this.drawn++;
@@ -245,14 +247,15 @@ class FlameCanvas {
     const match = this.isMatch(frame);
     const box = w > WIDE ? w - 1 : Math.max(w - 0.4, 0.6);
     this.drawn++;
-    context.fillStyle = isAbove && !match ? this.dimmed[kind] : this.fill(frame);
+    const tint = this.tint && !match && !faded ? this.tint(i) : null;
+    context.fillStyle = tint ?? (isAbove && !match ? this.dimmed[kind] : this.fill(frame));
     context.fillRect(x, y, box, ROW - 1);
     if (w > WIDE) this.drawPattern(kind, x, y, box, match);
     if (w < TEXT_LEAST) return;
     context.fillStyle = match ? colours.matchText : faded ? colours.text : colours.onBox;
     const left = x + 5 + (kind === KIND_NATIVE ? 3 : 0);
     const used = this.drawText(this.frames.label(frame), left, y, x + box - left - 4, 1);
-    const place = this.frames.place(frame);
+    const place = this.note ? this.note(i) : this.frames.place(frame);
     if (place && used > 0) this.drawText(place, left + used + 8, y, x + box - left - used - 12, 0.78, true);
   }
 

@@ -21,7 +21,8 @@ function hottest(report, now) {
     let best = -1;
     for (let c = from[at]; c < from[at + 1]; c++) if (best < 0 || total[ids[c]] > total[best]) best = ids[c];
     const f = now.tree.frame[at];
-    const carries = f < 0 || report.carrier[f];
+    // What nearly everything runs below says nothing, nor does a module's own body.
+    const carries = f < 0 || report.carrier[f] || total[at] > 0.8 * total[0] || frames.fullName(f) === "<module>";
     if (best < 0 || (!carries && total[best] < 0.6 * total[at]) || total[best] < 0.02 * total[0]) break;
     at = best;
     if (frames.kind[now.tree.frame[at]] === KIND_PYTHON) python = now.tree.frame[at];

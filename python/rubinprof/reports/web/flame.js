@@ -262,22 +262,7 @@ class FlamePanel {
       const module = frames.text(frames.module[frame]);
       if (module && module !== place) add(box, "p", `in ${module}`);
     }
-    const table = add(box, "table");
-    const head = add(add(table, "thead"), "tr");
-    for (const title of ["Metric", "Self", "Total"]) add(head, "th", title).scope = "col";
-    const body = add(table, "tbody");
-    for (const m of this.metrics) {
-      const { self, total } = layout.figures(i, m.key);
-      const whole = shown.total(m.key)[0];
-      const row = add(body, "tr");
-      row.dataset.metric = m.key;
-      if (m.key === this.state.metric) row.className = "chosen";
-      add(row, "td", m.name).title = m.what;
-      for (const value of [self, total]) {
-        const cell = add(row, "td", value > 0 ? formatValue(value, m.unit) : "–");
-        if (value > 0) add(cell, "small", formatShare(value, whole));
-      }
-    }
+    this.fillFigures(add(box, "table"), i);
     if (frame >= 0) {
       const m = this.metric();
       const all = shown.everywhere(frame, m.key, frames.count);
@@ -287,6 +272,25 @@ class FlamePanel {
       if (view.zoom > 0 && i !== view.zoom) add(box, "p", `${formatShare(layout.w[i], layout.w[view.zoom])} of what is zoomed into.`);
     }
     this.say(i);
+  }
+
+  /* The figures of box i. */
+  fillFigures(table, i) {
+    const head = add(add(table, "thead"), "tr");
+    for (const title of ["Metric", "Self", "Total"]) add(head, "th", title).scope = "col";
+    const body = add(table, "tbody");
+    for (const m of this.metrics) {
+      const { self, total } = this.layout.figures(i, m.key);
+      const whole = this.shown.total(m.key)[0];
+      const row = add(body, "tr");
+      row.dataset.metric = m.key;
+      if (m.key === this.state.metric) row.className = "chosen";
+      add(row, "td", m.name).title = m.what;
+      for (const value of [self, total]) {
+        const cell = add(row, "td", value > 0 ? formatValue(value, m.unit) : "–");
+        if (value > 0) add(cell, "small", formatShare(value, whole));
+      }
+    }
   }
 
   say(i) {

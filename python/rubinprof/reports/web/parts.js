@@ -597,9 +597,9 @@ class RegionsPart {
     const bottom = height - 26;
     const x = (seconds) => left + (seconds / timeline.length) * (right - left);
     const y = (seconds) => bottom - (seconds / longest) * (bottom - top);
-    const slope = trendOf(this.shown.map((i) => [regions[i].at, regions[i].wall_s]));
+    const slope = trendOf(this.shown.map((i) => [regions[i].at, regions[i].wall_s]), timeline.length);
     context.fillStyle = colour("soft");
-    context.fillText(`Wall time over the run${slope ? `: ${slope.perMinute >= 0 ? "+" : "−"}${formatDuration(Math.abs(slope.perMinute) * 1e9)} a minute` : ""}`, left, 10);
+    context.fillText(`Wall time over the run${slope ? `: ${slope.change >= 0 ? "+" : "−"}${formatDuration(Math.abs(slope.change) * 1e9)} from begin to end` : ""}`, left, 10);
     context.strokeStyle = colour("line");
     context.strokeRect(left + 0.5, top + 0.5, right - left, bottom - top);
     for (const i of this.shown) this.dot(context, colour, i, x(regions[i].at), y(regions[i].wall_s));
@@ -656,7 +656,7 @@ class RegionsPart {
 }
 
 /* The median of all slopes (Theil and Sen): one slow region does not tilt it. Null below eight points. */
-function trendOf(points) {
+function trendOf(points, length) {
   if (points.length < 8) return null;
   const step = Math.max(1, Math.floor(points.length / 300));
   const some = points.filter((_, i) => i % step === 0);
@@ -666,5 +666,5 @@ function trendOf(points) {
   const middle = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
   const slope = middle(slopes);
   const offset = middle(some.map(([x, y]) => y - slope * x));
-  return { perMinute: slope * 60, at: (x) => Math.max(0, offset + slope * x) };
+  return { change: slope * length, at: (x) => Math.max(0, offset + slope * x) };
 }

@@ -108,7 +108,7 @@ class SunburstCanvas extends FlameCanvas {
     const kind = this.kind(frame);
     this.drawn++;
     const begin = this.trace(i, geometry, depth, turn);
-    context.fillStyle = this.fill(frame);
+    context.fillStyle = this.tint && !this.isMatch(frame) && !this.isFaded(frame) ? this.tint(i) : this.fill(frame);
     context.fill();
     const inner = depth * geometry.ring;
     const length = turn * (inner + geometry.ring / 2);
