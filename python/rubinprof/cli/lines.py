@@ -1,5 +1,7 @@
 """rubinprof lines: figures per source line."""
 
+import sys
+
 from rubinprof.cli import trace_command as command
 
 
@@ -7,7 +9,7 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "lines",
-        "Show the figures of each line of a source file.",
+        "Show a source file with the figures of each line beside it.",
         "rubinprof lines isr.rprof tasks/measure.py",
         run,
     )
@@ -20,4 +22,15 @@ def add_parser(subparsers):
 
 @command.plain_errors
 def run(args):
-    return command.show(args, "lines", file=args.file, metric=args.metric, n=-1, from_s=args.from_s, to_s=args.to_s)
+    options = {"file": args.file, "metric": args.metric, "from_s": args.from_s, "to_s": args.to_s, "n": -1}
+    if args.format != "text":
+        return command.show(args, "lines", **options)
+    from rubinprof.reports import lines_text
+    from rubinprof.reports.style import Style
+    from rubinprof.reports.terminal import Progress
+    from rubinprof.trace import Trace
+
+    with Trace(*args.traces) as trace, Progress("reading") as progress:
+        rows = trace._json("lines", progress=progress, **options)["rows"]
+    sys.stdout.write(lines_text.render(rows, Style(sys.stdout)))
+    return 0

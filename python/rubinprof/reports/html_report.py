@@ -1,11 +1,10 @@
 """The report: one self-contained HTML page with all parts, made of the sources in ``web/`` and the analyzer's columns."""
 
 import json
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rubinprof.reports import webpage
+from rubinprof.reports import source_file, webpage
 from rubinprof.reports.output import replaced
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ SOURCE_FILES_MAX = 60
 PAGE_BYTES_MAX = 3_000_000
 SIZES = [(0, 40_000), (80_000, 20_000), (50_000, 10_000), (25_000, 5_000), (10_000, 2_000)]
 """Nodes of the call tree (0: as many as are drawn smoothly) and lines of source: the first that makes a page small enough to send."""
-SOURCE_BYTES_MAX = 2_000_000
-"""Of one file; a longer one is generated, and nobody reads it."""
 REGIONS_MAX = 20_000
 
 
@@ -95,25 +92,12 @@ def sources_of(page: dict[str, Any], lines_max: int) -> list[dict[str, str]]:
     for file in sorted(weight, key=weight.__getitem__, reverse=True):
         if len(found) == SOURCE_FILES_MAX or weight[file] < 0.001:
             break
-        text = _read(file)
+        text = source_file.read(file)
         count = text.count("\n") + 1
         if text and count <= lines_left:
             lines_left -= count
             found.append({"file": file, "text": text})
     return found
-
-
-def _read(path: str) -> str:
-    # A trace is untrusted: only plain source files are read, and only by their whole path.
-    if not os.path.isabs(path) or not path.endswith((".py", ".pyx", ".pyi", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx")):
-        return ""
-    try:
-        if not os.path.isfile(path) or os.path.getsize(path) > SOURCE_BYTES_MAX:
-            return ""
-        with open(path, encoding="utf-8", errors="replace", newline=None) as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def _longest(regions: list[dict[str, Any]]) -> list[dict[str, Any]]:

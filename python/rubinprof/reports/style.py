@@ -119,6 +119,20 @@ def cut(text: str, width: int, is_ascii: bool = False) -> str:
     return mark + "".join(reversed(kept))
 
 
+def cut_end(text: str, width: int, is_ascii: bool = False) -> str:
+    """The begin of a text that is too long, before a mark."""
+    if text_width(text) <= width:
+        return text
+    mark = "..." if is_ascii else "…"
+    kept, room = [], width - len(mark)
+    for character in text:
+        room -= text_width(character)
+        if room < 0:
+            break
+        kept.append(character)
+    return "".join(kept) + mark
+
+
 def safe(text: str) -> str:
     """What a trace holds must not steer the terminal: control and direction characters are written out."""
     return _UNSAFE.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -1,0 +1,72 @@
+"""The source with the figures of each line beside it."""
+
+from typing import Any
+
+from rubinprof.metrics import text_of
+from rubinprof.reports import source_file
+from rubinprof.reports.style import Style, cut_end, safe
+
+__all__ = ["render"]
+
+CONTEXT = 2  # lines shown before and behind those that did something
+COLUMNS = [
+    ("line CPU", "own_cpu_s", "s"),
+    ("total CPU", "total_cpu_s", "s"),
+    ("calls out", "calls_out", "count"),
+    ("allocated", "allocated_bytes", "bytes"),
+    ("at peak", "peak_bytes", "bytes"),
+]
+NARROW = ["own_cpu_s", "total_cpu_s", "allocated_bytes"]  # in a window of fewer columns than:
+NARROW_BELOW = 100
+CELL = 10
+
+
+def render(rows: list[dict[str, Any]], style: Style) -> str:
+    """The screen, of rows of the report "lines" in their order: by file, then by line."""
+    files: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for row in rows:
+        files.setdefault(row["file"], {}).setdefault(row["line"], []).append(row)
+    return "\n".join(_file(file, lines, style) for file, lines in files.items())
+
+
+def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style) -> str:
+    source = source_file.read(file).expandtabs(4).splitlines()
+    hottest = max((row["own_cpu_s"] or 0 for found in lines.values() for row in found), default=0)
+    head = f"{'line':>6} " + " ".join(f"{title:>{CELL}}" for title, _, _ in _columns(style)) + "  " + ("source" if source else "function")
+    written = [style.paint(safe(file), "bold"), style.paint(head, "dim")]
+    last = 0
+    for number in _shown(lines, len(source)):
+        if last and number > last + 1:
+            written.append(style.paint(f"{'...':>6}", "dim"))
+        last = number
+        code = source[number - 1] if 0 < number <= len(source) else ""
+        written += _rows(number, lines.get(number, [{}]), code, hottest, style)
+    if not source:
+        written.append(style.paint("(its source cannot be read here)", "dim"))
+    return "\n".join(written) + "\n"
+
+
+def _columns(style: Style) -> list[tuple[str, str, str]]:
+    return [column for column in COLUMNS if style.width >= NARROW_BELOW or column[1] in NARROW]
+
+
+def _shown(lines: dict[int, Any], length: int) -> list[int]:
+    """The lines that did something, with some around them where there is source."""
+    shown = set(lines)
+    for number in lines:
+        shown |= set(range(max(1, number - CONTEXT), min(length, number + CONTEXT) + 1))
+    return sorted(shown)
+
+
+def _rows(number: int, found: list[dict[str, Any]], code: str, hottest: float, style: Style) -> list[str]:
+    """One text line a row: two functions may share a line (a lambda)."""
+    written, columns = [], _columns(style)
+    for i, row in enumerate(found):
+        cells = " ".join(f"{text_of(row[key], unit) if row.get(key) else '':>{CELL}}" for _, key, unit in columns)
+        share = (row.get("own_cpu_s") or 0) / hottest if hottest else 0
+        colour = ["red"] if share >= 0.5 else ["yellow"] if share >= 0.1 else []
+        text = code if code and not i else row.get("function", "")
+        room = max(20, style.width - 6 - 1 - len(columns) * (CELL + 1) - 1)
+        line = f"{number:>6} {style.paint(cells, *colour)}  {cut_end(safe(text), room, style.is_ascii)}"
+        written.append(line.rstrip())
+    return written
