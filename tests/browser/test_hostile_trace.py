@@ -9,7 +9,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.linux]
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "hostile.py"
-PAGES = [["flamegraph"], ["flamegraph", "--inverted"]]
+PAGES = [["flamegraph"], ["flamegraph", "--inverted"], ["report"]]
 
 
 @pytest.fixture(scope="module")

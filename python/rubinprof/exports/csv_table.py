@@ -1,7 +1,8 @@
 """A table as CSV, every figure the analyzer has of a row."""
 
-import csv
 import io
+
+from rubinprof.reports import csv_cells
 
 SUFFIX = ".csv"
 SUMMARY = "a table (--by function, line, file, module, thread, region), every figure"
@@ -23,16 +24,9 @@ def rows(trace, options):
     return flat
 
 
-def harmless(value):
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front, as the analyzer's own CSV does."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
 def write(trace, out, options):
     found = rows(trace, options)
     names = list(dict.fromkeys(name for row in found for name in row))
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writerow({name: harmless(name) for name in names})
-    writer.writerows({name: harmless(value) for name, value in row.items()} for row in found)
+    csv_cells.write_rows(text, [names, *([row.get(name, "") for name in names] for row in found)])
     text.detach()

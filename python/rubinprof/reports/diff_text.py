@@ -1,10 +1,10 @@
 """A difference as text and as CSV."""
 
-import csv
 import time
 from typing import Any, TextIO
 
 from rubinprof.metrics import METRICS, text_of
+from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, table
 
 __all__ = ["render", "write_csv"]
@@ -164,11 +164,11 @@ def write_csv(difference: dict[str, Any], stream: TextIO) -> None:
     figures = list(rows[0]["a"]) if rows else []
     noisy = difference["noise"]["method"] is not None
     endings = ["a", "b", "change", *(["low", "high"] if noisy else [])]
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names + [f"{key}_{ending}" for key in figures for ending in endings])
+    lines = [names + [f"{key}_{ending}" for key in figures for ending in endings]]
     for row in rows:
         cells = [row[name] for name in names]
         for key in figures:
             cells += [row[side][key] for side in ("a", "b", "change")]
             cells += row["interval"][key] if noisy else []
-        writer.writerow(cells)
+        lines.append(cells)
+    csv_cells.write_rows(stream, lines)

@@ -1,9 +1,9 @@
 """What was never freed: where it was allocated, and when."""
 
-import csv
 from typing import Any, TextIO
 
 from rubinprof.metrics import text_of
+from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, table
 
 __all__ = ["leaks", "render", "write_csv"]
@@ -129,6 +129,5 @@ def render(found: dict[str, Any], style: Style) -> str:
 
 def write_csv(found: dict[str, Any], stream: TextIO) -> None:
     """One line a row; without the drawing."""
-    writer = csv.DictWriter(stream, [*NAMES, "leaked_bytes", "first_s", "last_s"], extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found["rows"])
+    names = [*NAMES, "leaked_bytes", "first_s", "last_s"]
+    csv_cells.write_rows(stream, [names, *([row[name] for name in names] for row in found["rows"])])

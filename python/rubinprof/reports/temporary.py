@@ -1,9 +1,9 @@
 """What was freed at once: allocations that could be saved."""
 
-import csv
 from typing import Any, TextIO
 
 from rubinprof.metrics import text_of
+from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, table
 
 __all__ = ["render", "temporary", "write_csv"]
@@ -91,6 +91,4 @@ def render(found: dict[str, Any], style: Style) -> str:
 
 def write_csv(found: dict[str, Any], stream: TextIO) -> None:
     """One line a row."""
-    writer = csv.DictWriter(stream, KEYS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found["rows"])
+    csv_cells.write_rows(stream, [KEYS, *([row[name] for name in KEYS] for row in found["rows"])])
