@@ -2,7 +2,7 @@
  * frames below their Python frame, the tool's own cost taken out.
  *
  * The cost of an event is measured by the capture (RP_DEF_COST). An enter and an exit each take their time stamp in the middle of
- * our work, so half of a call's cost lies inside the call, and half in its caller; all of an allocation's lies where it happened.
+ * our work, so a part of a call's cost lies inside the call, and the rest in its caller; all of an allocation's lies where it happened.
  * What remains is never below 0. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,16 +149,16 @@ static int fold_nodes(struct rp_fold *f)
 	const struct rp_call_tree *tree = &f->replay->tree;
 	const struct rp_tables *tables = f->replay->tables;
 	struct rp_idmap frame_of = RP_IDMAP_INIT; /* code id to frame */
-	double call = (double)tables->cost_call16 / 32;
+	double inside = (double)tables->cost_inside16 / 16, around = (double)(tables->cost_call16 - tables->cost_inside16) / 16;
 	double *outside = calloc(tree->n, sizeof(*outside));
 	int rc = outside ? 0 : RP_ENOMEM;
 
 	for (uint32_t i = 1; i < tree->n && !rc; i++)
-		outside[tree->nodes[i].parent] += (double)tree->nodes[i].calls * call;
+		outside[tree->nodes[i].parent] += (double)tree->nodes[i].calls * around;
 	for (uint32_t i = 0; i < tree->n && !rc; i++) {
 		const struct rp_call_node *n = &tree->nodes[i];
 		struct rp_fold_node *to = &f->nodes[i];
-		double cost = outside[i] + (double)n->calls * call + (double)n->cost16 / 16;
+		double cost = outside[i] + (double)n->calls * inside + (double)n->cost16 / 16;
 		int is_thread = i == 0 || n->parent == 0;
 		memset(to, 0, sizeof(*to));
 		to->m[RP_M_WALL] = rp_fold_ns(f, (double)n->wall - cost);

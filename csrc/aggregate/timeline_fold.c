@@ -103,7 +103,9 @@ static int64_t signed_ns(const struct rp_fold *f, double ticks)
 static void convert(const struct rp_fold *f, const int64_t *e, int64_t *to)
 {
 	const struct rp_tables *t = f->replay->tables;
-	double cost = ((double)(e[RP_E_CALLS] + e[RP_E_CALLS_OUT]) * (double)t->cost_call16 / 2 + (double)e[RP_E_COST16]) / 16;
+	double inside = (double)e[RP_E_CALLS] * (double)t->cost_inside16;
+	double around = (double)e[RP_E_CALLS_OUT] * (double)(t->cost_call16 - t->cost_inside16);
+	double cost = (inside + around + (double)e[RP_E_COST16]) / 16;
 
 	to[RP_B_WALL] = signed_ns(f, (double)e[RP_E_WALL] - cost);
 	to[RP_B_CPU] = signed_ns(f, (double)e[RP_E_CPU] - cost);

@@ -170,13 +170,14 @@ uint8_t *rp_def_put_labels(uint8_t *p, uint8_t *end, uint32_t region, const stru
 	return finish(&w, p);
 }
 
-uint8_t *rp_def_put_cost(uint8_t *p, uint8_t *end, uint64_t call16, uint64_t alloc16, uint64_t free16, uint64_t sample16)
+uint8_t *rp_def_put_cost(uint8_t *p, uint8_t *end, const struct rp_cost *cost)
 {
 	struct def_writer w = begin(p, end, RP_DEF_COST);
-	put_num(&w, call16);
-	put_num(&w, alloc16);
-	put_num(&w, free16);
-	put_num(&w, sample16);
+	put_num(&w, cost->call16);
+	put_num(&w, cost->alloc16);
+	put_num(&w, cost->release16);
+	put_num(&w, cost->sample16);
+	put_num(&w, cost->inside16);
 	return finish(&w, p);
 }
 
@@ -218,7 +219,7 @@ static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_SYMBOL] = "nnl",
 	[RP_DEF_REGION] = "nnnsl",
 	[RP_DEF_LABELS] = "nl",
-	[RP_DEF_COST] = "nnnn",
+	[RP_DEF_COST] = "nnnnn",
 	[RP_DEF_LOST] = "nnnn",
 };
 

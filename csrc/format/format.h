@@ -186,6 +186,13 @@ struct rp_str {
 /* An ellipsis-free view: RP_STR("text"). */
 #define RP_STR(literal) ((struct rp_str){ (literal), sizeof(literal) - 1 })
 
+/* What the tool costs, in ticks x 16. */
+struct rp_cost {
+	uint64_t call16, alloc16, release16, sample16; /* of a Python call, an allocation, a free, a sample */
+	uint64_t inside16; /* of a call, what lies between its ENTER and its EXIT; the rest is in its caller */
+};
+
+
 /* Each writer returns the position after what it wrote, or NULL when fewer than the needed bytes remain before `end`.
  * Callable inside a hook. Strings longer than RP_STRING_BYTES_MAX are cut. */
 uint8_t *rp_def_put_meta(uint8_t *p, uint8_t *end, struct rp_str key, struct rp_str value);
@@ -209,7 +216,7 @@ struct rp_label {
 uint8_t *rp_def_put_region(uint8_t *p, uint8_t *end, uint32_t region, uint32_t parent, uint32_t thread, struct rp_str name,
 			   const struct rp_label *labels, uint32_t n);
 uint8_t *rp_def_put_labels(uint8_t *p, uint8_t *end, uint32_t region, const struct rp_label *labels, uint32_t n);
-uint8_t *rp_def_put_cost(uint8_t *p, uint8_t *end, uint64_t call16, uint64_t alloc16, uint64_t free16, uint64_t sample16);
+uint8_t *rp_def_put_cost(uint8_t *p, uint8_t *end, const struct rp_cost *cost);
 uint8_t *rp_def_put_lost(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t reason, uint64_t events, uint64_t bytes);
 
 /* A decoded definition: `num` and `str` in the order the layout names the fields; lists stay behind in `rest`, to be read

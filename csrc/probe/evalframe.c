@@ -219,6 +219,11 @@ int rp_frames_install(void)
 	return 0;
 }
 
+_PyFrameEvalFunction rp_frames_next_evaluator(void)
+{
+	return next_evaluator;
+}
+
 const char *rp_frames_init_calls(void)
 {
 	return rp_class_init_state();

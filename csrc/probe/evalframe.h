@@ -6,6 +6,8 @@
 #include "probe/pyframe.h"
 #include "record/record.h"
 
+/* What our evaluator calls: CPython's own, or another tool's. */
+_PyFrameEvalFunction rp_frames_next_evaluator(void);
 /* Makes the shadow stack of t equal to the chain of frames that ends in f (NULL: empty) and emits a CONTEXT. GIL, t not busy. */
 RP_COLD void rp_shadow_resync(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f);
 /* The same without the GIL, for the calling thread's own frames, whose code the install has defined. t busy. */

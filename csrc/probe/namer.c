@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,7 +72,6 @@ static void *run(void *arg)
 {
 	uint64_t look_ns = LOOK_NS_FIRST;
 	rp_thread_is_tool = RP_TOOL_OTHER;
-	prctl(PR_SET_NAME, "rubinprof"); /* as the writer: by this name our threads are told from the program's */
 	namer.start_ns = rp_clock_ns(CLOCK_MONOTONIC);
 	while (!is_in_hurry()) {
 		pause_for(look_ns);
@@ -96,6 +94,8 @@ static int start_thread(void)
 	int error = pthread_create(&namer.thread, &attr, run, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
+	if (!error) /* as the writer, and before anybody can look: by this name our threads are told from the program's */
+		pthread_setname_np(namer.thread, "rubinprof");
 	return error ? RP_ENOMEM : 0;
 }
 

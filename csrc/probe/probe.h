@@ -47,6 +47,16 @@ uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address);
 /* Forgets the nodes: those defined in lost buffers must be defined again. */
 void rp_snapshot_forget(struct rp_thread *t);
 
+/* ---- calibrate.c and the probes themselves: what they cost ---- */
+
+/* Words of scratch that a measurement may fill. */
+#define RP_COST_WORDS_MAX 16384
+/* The three run their probe on the calling thread, with tracing on meanwhile, into the scratch that t's live buffer is set to. Installed, tracing
+ * off, t not busy. Of `ret_cost` the first sets call16 and inside16 (GIL). The others return ticks x 16: of a malloc and its free, of a sample. */
+void rp_frames_measure(struct rp_thread *t, struct rp_cost *ret_cost);
+uint64_t rp_alloc_measure(struct rp_thread *t);
+uint64_t rp_cpu_measure_sample(struct rp_thread *t);
+
 /* ---- module_map.c: loaded objects; defines MODULE and UNLOAD ---- */
 
 /* Scans once and again after each dlopen/dlclose (alloc hooks call rp_modules_refresh). No GIL needed. */

@@ -178,6 +178,7 @@ struct rp_tables {
 	struct rp_clock_def clock_first, clock_last;
 	uint32_t n_clocks;
 	uint64_t cost_call16, cost_alloc16, cost_free16, cost_sample16; /* ticks x 16 */
+	uint64_t cost_inside16; /* of a call, what lies in the function called; at most cost_call16 */
 	double ns_per_tick;
 	int clock_is_guess;  /* too few clock pairs: ns_per_tick is not measured */
 	uint64_t lost_def_blocks; /* missing or damaged blocks of definitions */

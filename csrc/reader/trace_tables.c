@@ -269,6 +269,7 @@ int rp_tables_add(struct rp_tables *t, struct rp_def *d)
 		t->cost_alloc16 = d->num[1];
 		t->cost_free16 = d->num[2];
 		t->cost_sample16 = d->num[3];
+		t->cost_inside16 = d->num[4] < d->num[0] ? d->num[4] : d->num[0];
 		return 0;
 	case RP_DEF_LOST:
 		return add_lost(t, d);

@@ -159,6 +159,17 @@ static int hand_over(struct rp_thread *t, int may_wait)
 	return b ? 0 : RP_ENOSPACE;
 }
 
+void rp_record_start_over(struct rp_thread *t)
+{
+	if (!t->buffer)
+		return;
+	rp_sink_give(atomic_load_explicit(&rp_record_sink, memory_order_relaxed), t->buffer);
+	t->buffer = NULL;
+	t->pos = NULL;
+	__atomic_store_n(&t->limit, NULL, __ATOMIC_RELAXED);
+	t->seq--; /* as a buffer that was never taken: no gap */
+}
+
 int rp_record_hand_over(struct rp_thread *t)
 {
 	return hand_over(t, 1);

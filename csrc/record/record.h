@@ -319,6 +319,8 @@ int rp_record_quiesce(void);
 void rp_record_close(void);
 /* Hands over the definitions and detaches the sink. */
 void rp_record_detach(void);
+/* Gives the calling thread's live buffer back unwritten, busy or tracing off: its next event begins a new one, with the stack as it then is. */
+void rp_record_start_over(struct rp_thread *t);
 /* Hands over the calling thread's buffer and the definitions; other threads are asked to do so at their next event. */
 void rp_record_flush(void);
 /* Events and bytes lost by all threads so far for want of a buffer, ns waited for the writer. */

@@ -148,12 +148,12 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	rp_record_on_loss(forget);
 	rp_regions_reset();
 	rp_define_clock();
-	rp_session_define_cost();
 	code = install_probes(mine, ret_detail);
 	if (code) {
 		undo_start();
 		return code;
 	}
+	rp_session_define_cost();
 	rp_session_define_start();
 	rp_define_clock(); /* a second pair: even a trace that is killed at once knows its rate */
 	(void)rp_namer_start(NAMER_BURST_NS, NAMER_PERCENT); /* refused: the stop names everything */

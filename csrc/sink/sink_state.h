@@ -109,6 +109,7 @@ struct rp_sink {
 	uint32_t live_count;
 	struct rp_live_area live_areas[RP_LIVE_AREAS_MAX];
 	uint32_t area_count;    /* mappings, those in memory included */
+	uint32_t touched_areas; /* whose pages have been made */
 	struct { uint8_t *map; uint64_t bytes; } areas[RP_LIVE_AREAS_MAX];
 	uint64_t data_end;      /* settled */
 	uint64_t next_offset;   /* where the next block goes */

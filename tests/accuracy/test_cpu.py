@@ -5,7 +5,7 @@ import pytest
 pytestmark = pytest.mark.linux
 
 SETUP = """\
-import threading, time
+import os, threading, time
 import timed_cpp
 
 def spins():
@@ -25,6 +25,11 @@ def waits_for_a_python_lock():
     lock.acquire()
     threading.Timer(0.3, lock.release).start()
     lock.acquire()
+
+def waits_for_a_pipe():
+    read, write = os.pipe()
+    threading.Timer(0.3, os.write, (write, b"x")).start()
+    os.read(read, 1)
 
 def shares():
     return timed_cpp.share(1.0)
@@ -50,7 +55,7 @@ def beside_a_spinner():
 @pytest.fixture(scope="module")
 def off_and_on(run_traced):
     """One run in which each function is called once and takes 0.3 s of something."""
-    return run_traced("spins()\nsleeps()\nsleeps_native()\nwaits_for_a_lock()\nwaits_for_a_python_lock()", setup=SETUP)
+    return run_traced("spins()\nsleeps()\nsleeps_native()\nwaits_for_a_lock()\nwaits_for_a_python_lock()\nwaits_for_a_pipe()", setup=SETUP)
 
 
 def test_spinning_is_cpu(off_and_on):
@@ -59,7 +64,7 @@ def test_spinning_is_cpu(off_and_on):
     assert row["total_wall_s"] >= 0.3
 
 
-@pytest.mark.parametrize("function", ["sleeps", "sleeps_native", "waits_for_a_lock", "waits_for_a_python_lock"])
+@pytest.mark.parametrize("function", ["sleeps", "sleeps_native", "waits_for_a_lock", "waits_for_a_python_lock", "waits_for_a_pipe"])
 def test_waiting_is_not_cpu(off_and_on, function):
     row = off_and_on.row(function)
     assert row["total_wall_s"] >= 0.29

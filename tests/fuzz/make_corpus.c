@@ -86,7 +86,7 @@ static struct tw_thread *start(struct tw *w, const char *path)
 	tw_symbol(w, 0x1000, "kernel(double)", "kernel.cc", 7);
 	tw_symbol(w, 0x2000, "void ns::f<int, std::allocator<int> >(int)", "k.cc", 8);
 	TW_DEF(w, rp_def_put_module(w->defs_at, w->defs_end, 1, 0, 0x3000, 0x4000, RP_STR("/lib/x.so"), RP_STR("abc"), 0));
-	TW_DEF(w, rp_def_put_cost(w->defs_at, w->defs_end, 160, 80, 80, 1600));
+	TW_DEF(w, rp_def_put_cost(w->defs_at, w->defs_end, &(struct rp_cost){ 160, 80, 80, 1600, 80 }));
 	TW_DEF(w, rp_def_put_lost(w->defs_at, w->defs_end, 1, 1, 10, 100));
 	TW_DEF(w, rp_def_put_thread(w->defs_at, w->defs_end, 1, 77, RP_STR("MainThread")));
 	tw_region_def(w, 1, 0, "r", "k", "v");

@@ -33,7 +33,7 @@ static void check_cost(void)
 	tw_open(&w, "cost.rprof");
 	tw_clock(&w);
 	/* 20 ns a call, 5 an allocation, 2 a free */
-	TW_DEF(&w, rp_def_put_cost(w.defs_at, w.defs_end, 20 * 16, 5 * 16, 2 * 16, 0));
+	TW_DEF(&w, rp_def_put_cost(w.defs_at, w.defs_end, &(struct rp_cost){ 20 * 16, 5 * 16, 2 * 16, 0, 10 * 16 }));
 	tw_code(&w, 1, "a", "/x/m.py", 1, RP_STR(""));
 	tw_code(&w, 2, "b", "/x/m.py", 9, RP_STR(""));
 	struct tw_thread *t = tw_thread(&w, 1);

@@ -34,7 +34,7 @@ static uint8_t *put_one(enum rp_def_tag tag, uint8_t *p, size_t room)
 	case RP_DEF_SYMBOL: return rp_def_put_symbol(p, end, UINT64_C(0x7fffffffffff), 3, frames, 2);
 	case RP_DEF_REGION: return rp_def_put_region(p, end, 9, 8, 7, RP_STR("isr"), labels, 2);
 	case RP_DEF_LABELS: return rp_def_put_labels(p, end, 9, labels, 2);
-	case RP_DEF_COST: return rp_def_put_cost(p, end, 1, 127, 128, UINT64_MAX);
+	case RP_DEF_COST: return rp_def_put_cost(p, end, &(struct rp_cost){ 1, 127, 128, UINT64_MAX, 3 });
 	case RP_DEF_LOST: return rp_def_put_lost(p, end, 0, RP_LOST_NOT_WRITTEN, UINT64_MAX, 16384);
 	default: return NULL;
 	}
@@ -102,7 +102,7 @@ static void check_one(struct rp_def *d)
 		NUMBERS(9);
 		check_labels(d);
 		break;
-	case RP_DEF_COST: NUMBERS(1, 127, 128, UINT64_MAX); break;
+	case RP_DEF_COST: NUMBERS(1, 127, 128, UINT64_MAX, 3); break;
 	case RP_DEF_LOST: NUMBERS(0, RP_LOST_NOT_WRITTEN, UINT64_MAX, 16384); break;
 	default: CHECK(!"a known tag");
 	}

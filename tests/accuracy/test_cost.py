@@ -1,0 +1,92 @@
+"""The tool is not in the picture: what it costs is measured, taken out of the times, and shown."""
+
+import json
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.linux
+
+# Untraced, traced and untraced again, several times in one process: a busy machine is busy for all three.
+PAIRS = """\
+import json, sys, time
+import rubinprof
+
+def small(x):
+    y = x * x + 1
+    if y % 3 == 0:
+        y //= 3
+    return [y, x]
+
+def calls(n):
+    for i in range(n):
+        small(i)
+
+def allocates(n):
+    for _ in range(n):
+        bytearray(2000)
+
+def took(f):
+    start = time.thread_time()
+    f(200_000)
+    return time.thread_time() - start
+
+ratios = {"calls": [], "allocates": []}
+for k in range(7):
+    for f in calls, allocates:
+        before = took(f)
+        with rubinprof.Tracker(f"{f.__name__}{k}.rprof"):
+            traced = took(f)
+        after = took(f)
+        trace = rubinprof.open(f"{f.__name__}{k}.rprof")
+        (row,) = [row for row in trace.table(by="function") if row["function"] == f.__name__]
+        ratios[f.__name__].append(row["total_cpu_s"] / ((before + after) / 2))
+print(json.dumps(ratios))
+"""
+
+
+@pytest.fixture(scope="module")
+def ratios(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("cost")
+    (directory / "pairs.py").write_text(PAIRS)
+    done = subprocess.run([sys.executable, "pairs.py"], cwd=directory, capture_output=True, text=True, check=True, timeout=120)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("function", ["calls", "allocates"])
+def test_what_is_called_often_looks_no_slower_than_it_is(ratios, function):
+    assert statistics.median(ratios[function]) < 1.10, ratios[function]
+    assert statistics.median(ratios[function]) > 0.85, ratios[function]
+
+
+THREAD = """\
+import time
+def work(n):
+    for i in range(n):
+        helper(i)
+def helper(i):
+    return bytes(i % 5000)
+"""
+
+
+def test_before_and_after_the_cost_is_taken_out(run_traced):
+    traced = run_traced("start = time.thread_time()\nwork(1_000_000)\nprint(time.thread_time() - start)", setup=THREAD)
+    stats = traced.stats
+    thread_s = float(traced.output)
+    # All that the thread used, as its own clock says; rubinprof's start and stop are not in it.
+    assert stats["cpu_measured_s"] == pytest.approx(thread_s, rel=0.01, abs=0.002)
+    assert stats["overhead_s"] > 0
+    assert stats["cpu_s"] + stats["overhead_s"] == pytest.approx(stats["cpu_measured_s"], rel=0.02, abs=0.002)
+    assert sum(row["self_cpu_s"] for row in traced.trace.table(by="function")) == pytest.approx(stats["cpu_s"], rel=0.001)
+
+
+def test_samples_cost_something(run_traced):
+    dump = subprocess.run(
+        [sys.executable, "-m", "rubinprof", "dump", run_traced("pass").path], capture_output=True, text=True, check=True
+    ).stdout
+    (line,) = [line for line in dump.splitlines() if line.startswith("COST ")]
+    cost = dict(word.split("=") for word in line.split()[1:])
+    assert all(int(cost[key]) > 0 for key in ("call16", "alloc16", "free16", "sample16"))
+    assert int(cost["inside16"]) <= int(cost["call16"])
