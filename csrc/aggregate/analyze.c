@@ -4,28 +4,6 @@
 
 #include "aggregate/replay.h"
 
-/* Progress is told this often at most. */
-#define PROGRESS_NS 50000000u
-
-struct progress {
-	struct rp_trace *trace;
-	uint64_t done, told_ns;
-};
-
-static int on_block(void *user, uint64_t bytes)
-{
-	struct progress *p = user;
-
-	p->done += bytes;
-	if (!p->trace->progress)
-		return 0;
-	uint64_t now = rp_os_monotonic_ns();
-	if (now - p->told_ns < PROGRESS_NS)
-		return 0;
-	p->told_ns = now;
-	return p->trace->progress(p->trace->progress_user, p->done < p->trace->bytes ? p->done : p->trace->bytes, p->trace->bytes);
-}
-
 static int64_t place_of(const char *s)
 {
 	int64_t n = 0;
@@ -124,7 +102,7 @@ static int open_timeline(struct rp_timeline *t, const struct rp_result *r, const
 	return 0;
 }
 
-static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, const struct rp_analyze_options *o, struct progress *p)
+static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, const struct rp_analyze_options *o, struct rp_progress *p)
 {
 	struct rp_file *file;
 	struct rp_tables tables;
@@ -149,7 +127,7 @@ static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, c
 	if (o->has_interval || o->timeline)
 		rc = open_timeline(&replay.timeline, result, &span, o);
 	if (!rc)
-		rc = rp_replay_file(&replay, file, &tables, on_block, p);
+		rc = rp_replay_file(&replay, file, &tables, rp_progress_step, p);
 	if (!rc)
 		rc = rp_fold_replay(result, &replay, o->keep_dispatch);
 	if (!rc && (o->has_interval || o->timeline)) {
@@ -257,7 +235,7 @@ static int is_of_file(int rc)
 int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail)
 {
 	struct rp_result *r = calloc(1, sizeof(*r));
-	struct progress progress = { trace, 0, 0 };
+	struct rp_progress progress = { trace, 0, 0 };
 	int rc = r ? make_root(r) : RP_ENOMEM, file_rc = 0;
 	size_t read = 0, bad = 0;
 

@@ -42,6 +42,15 @@ struct rp_trace {
 	void (*free_results)(void *results);
 };
 
+/* What one report has read of the bytes of all files; begins as { trace }. */
+struct rp_progress {
+	struct rp_trace *trace;
+	uint64_t done, told_ns;
+};
+
+/* Tells whoever asked for progress, 20 times a second at most: an on_block of rp_merge, with a struct rp_progress. Nonzero: give up. */
+int rp_progress_step(void *progress, uint64_t bytes);
+
 /* Writes a sentence into detail (RP_DETAIL_BYTES; NULL: nowhere) and returns rc. Control characters are escaped. */
 int rp_say(char *detail, int rc, const char *format, ...) RP_PRINTF(3, 4);
 

@@ -210,3 +210,21 @@ void rp_trace_on_progress(struct rp_trace *trace, rp_progress_fn *fn, void *user
 	trace->progress = fn;
 	trace->progress_user = user;
 }
+
+/* Progress is told this often at most. */
+#define PROGRESS_NS 50000000u
+
+int rp_progress_step(void *progress, uint64_t bytes)
+{
+	struct rp_progress *p = progress;
+	const struct rp_trace *t = p->trace;
+
+	p->done += bytes;
+	if (!t->progress)
+		return 0;
+	uint64_t now = rp_os_monotonic_ns();
+	if (now - p->told_ns < PROGRESS_NS)
+		return 0;
+	p->told_ns = now;
+	return t->progress(t->progress_user, p->done < t->bytes ? p->done : t->bytes, t->bytes);
+}

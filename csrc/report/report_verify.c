@@ -14,6 +14,7 @@ struct gap {
 
 struct check {
 	const char *path;
+	struct rp_progress *progress;
 	int rc;
 	struct rp_file *file;
 	struct rp_tables tables;
@@ -27,6 +28,11 @@ struct check {
 	uint64_t first_ticks;
 	int out_of_memory;
 };
+
+static int on_block(void *user, uint64_t bytes)
+{
+	return rp_progress_step(((struct check *)user)->progress, bytes);
+}
 
 static void on_gap(void *user, const struct rp_source *s, uint64_t seq, uint64_t missing, uint64_t from, uint64_t to)
 {
@@ -60,6 +66,7 @@ static int read_all(struct check *c)
 	int more;
 
 	c->merge.on_gap = on_gap;
+	c->merge.on_block = on_block;
 	c->merge.user = c;
 	while ((s = rp_merge_next(&c->merge, &until))) {
 		do {
@@ -87,7 +94,7 @@ static int read_all(struct check *c)
 	return c->out_of_memory || rp_unseen_add(&c->unseen, &c->tables, c->margins) ? RP_ENOMEM : c->merge.rc;
 }
 
-static int check_file(struct check *c, const char *path)
+static int check_file(struct check *c, const char *path, struct rp_progress *progress)
 {
 	memset(c, 0, sizeof(*c));
 	c->path = path;
@@ -99,8 +106,9 @@ static int check_file(struct check *c, const char *path)
 	if (c->rc)
 		return c->rc == RP_ENOMEM ? RP_ENOMEM : 0;
 	c->first_ticks = c->tables.n_clocks ? c->tables.clock_first.ticks : 0;
+	c->progress = progress;
 	c->rc = read_all(c);
-	return c->rc == RP_ENOMEM ? RP_ENOMEM : 0;
+	return c->rc == RP_ENOMEM || c->rc == RP_EINTERRUPTED ? c->rc : 0;
 }
 
 static int is_whole(const struct check *c)
@@ -234,6 +242,7 @@ static void file_text(const struct check *c, struct rp_out *o)
 int rp_report_verify(const struct rp_report_job *job)
 {
 	struct rp_json j = { job->out, 0 };
+	struct rp_progress progress = { job->trace, 0, 0 };
 	int json = job->options->format == RP_FORMAT_JSON, all = 1, rc = 0;
 
 	if (json) {
@@ -244,7 +253,7 @@ int rp_report_verify(const struct rp_report_job *job)
 	}
 	for (size_t i = 0; i < job->trace->count && !rc; i++) {
 		struct check c;
-		rc = check_file(&c, job->trace->files[i].path);
+		rc = check_file(&c, job->trace->files[i].path, &progress);
 		all &= is_whole(&c);
 		if (!rc && json)
 			file_json(&c, &j);
@@ -263,11 +272,12 @@ int rp_report_verify(const struct rp_report_job *job)
 
 int rp_report_is_whole(struct rp_trace *trace)
 {
+	struct rp_progress progress = { trace, 0, 0 };
 	int all = 1;
 
 	for (size_t i = 0; i < trace->count && all; i++) {
 		struct check c;
-		int rc = check_file(&c, trace->files[i].path);
+		int rc = check_file(&c, trace->files[i].path, &progress);
 		all = is_whole(&c);
 		release(&c);
 		if (rc)
