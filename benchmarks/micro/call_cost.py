@@ -1,0 +1,83 @@
+"""What a Python call costs more: under an empty evaluator, under rubinprof (exact CPU and memory), under cProfile.
+
+    python benchmarks/micro/call_cost.py [ROUNDS]
+
+One process, the ways in turn, CPU time of the thread; the middle of ROUNDS (9) rounds of ratios. The empty evaluator is built
+for the Python that runs this.
+"""
+
+import cProfile
+import importlib.util
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+
+import rubinprof
+
+HERE = Path(__file__).resolve().parent
+CALLS = 1_000_000
+
+
+def leaf(x):
+    return x
+
+
+def calls(n):
+    f = leaf
+    for _ in range(n):
+        f(1)
+
+
+def build(directory):
+    target = Path(directory) / f"empty_evaluator{sysconfig.get_config_var('EXT_SUFFIX')}"
+    include = sysconfig.get_paths()["include"]
+    source = HERE / "empty_evaluator" / "empty_evaluator.c"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", f"-I{include}", "-o", target, source], check=True)
+    spec = importlib.util.spec_from_file_location("empty_evaluator", target)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def measure():
+    start = time.thread_time_ns()
+    calls(CALLS)
+    return (time.thread_time_ns() - start) / CALLS
+
+
+def main(rounds):
+    ways = {name: [] for name in ("untraced", "empty", "rubinprof", "cProfile")}
+    with tempfile.TemporaryDirectory() as directory:
+        empty = build(directory)
+        for i in range(rounds + 1):  # the first warms up
+            figures = {"untraced": measure()}
+            empty.install()
+            figures["empty"] = measure()
+            empty.remove()
+            with rubinprof.Tracker(Path(directory) / f"{i}.rprof", native=False):
+                figures["rubinprof"] = measure()
+            profile = cProfile.Profile()
+            profile.enable()
+            figures["cProfile"] = measure()
+            profile.disable()
+            if i:
+                for name, ns in figures.items():
+                    ways[name].append(ns)
+    added = {
+        name: [ns - base for ns, base in zip(ways[name], ways["untraced"])] for name in ("empty", "rubinprof", "cProfile")
+    }
+    middle = statistics.median
+    print(f"Python {sys.version.split()[0]}: a call takes {middle(ways['untraced']):.0f} ns; added, ns (least, middle):")
+    for name, ns in added.items():
+        print(f"  {name:<10} {min(ns):6.1f} {middle(ns):6.1f}")
+    for other, bar in (("empty", 2.0), ("cProfile", 0.35)):
+        ratio = middle(a / b for a, b in zip(added["rubinprof"], added[other]))
+        print(f"  rubinprof / {other}: {ratio:.2f} (bar {bar})")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)

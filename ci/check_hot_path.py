@@ -1,0 +1,122 @@
+"""docs/hot-path.md is held: what runs inside the traced program's calls reaches no function of the system or of CPython but those listed here.
+
+Each source is compiled with -fcallgraph-info, and from each root every call is followed, across files. A name that is not on the root's list is
+either a mistake or a line for that page and for this list. Calls through pointers cannot be followed: they are the real allocators, the
+evaluator that was there before, and the callbacks of record/, which are roots of their own here.
+"""
+
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "ci"))
+import csources  # noqa: E402
+
+ROOMS = ["base", "format", "record", "probe", "sink", "session"]
+
+TEXT = {"memcpy", "memcmp", "memset", "memmove", "strlen", "strnlen", "__errno_location"}
+EMIT = TEXT | {"clock_gettime", "syscall", "nanosleep"}  # hand-over of a full buffer: futex, and the bounded wait for a free one
+DEFINE = {"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock"}
+FIRST_EVENT = EMIT | DEFINE | {"mmap", "munmap", "prctl", "pthread_setspecific", "_Unwind_Resume"}
+WALK = {"madvise", "getpid", "pthread_self", "PyGILState_GetThisThreadState"}
+SAMPLED = {"log1p", "sched_yield", "PyCode_Addr2Line"}  # a drawn allocation
+LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", "readlink", "sysconf", "strcmp", "strncmp", "strrchr"}
+PYTHON = {
+    *{"PyBytes_AsStringAndSize", "PyDict_GetItemString", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyList_Append"},
+    *{"PyObject_CallMethod", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra"},
+    *{"PyWeakref_NewRef", "_PyType_Lookup", "_Py_Dealloc"},
+    *{"_PyInterpreterState_GetEvalFrameFunc", "_PyInterpreterState_SetEvalFrameFunc"},
+}
+STACK_END = {"pthread_self", "pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy"}
+SWITCH_COUNT = {"sysconf"}
+TIMERS = {
+    *{"timer_create", "timer_settime", "timer_delete", "ioctl", "fcntl", "open", "close", "read", "sigaction", "snprintf"},
+    *{"strerrordesc_np", "strerrorname_np"},
+}
+
+# (title of the root in the call graph, what it may reach). A title is `file:function`.
+ROOTS = [
+    (r"probe/alloc_hook\.c:hook_(?!dl)\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"probe/operator_new\.c:hook_\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"probe/pymalloc\.c:wrap_\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"probe/alloc_hook\.c:hook_dl\w+$", FIRST_EVENT | WALK | SAMPLED | LOADER),
+    (r"probe/evalframe\.c:evaluate$", FIRST_EVENT | PYTHON | STACK_END),
+    (r"probe/class_init\.c:on_\w+$", FIRST_EVENT | PYTHON),
+    (r"probe/cpu_sample\.c:on_signal$", FIRST_EVENT | SWITCH_COUNT | {"madvise", "PyGILState_GetThisThreadState", "PyCode_Addr2Line"}),
+    (r"record/thread\.c:thread_ended$", FIRST_EVENT),
+    (r"probe/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
+]
+
+
+def compile_one(source, directory):
+    """The call graph of one source as text."""
+    out = Path(directory) / f"{source.replace('/', '_')}.o"
+    include = sysconfig.get_paths()["include"]
+    command = ["gcc", "-std=gnu11", "-O1", "-fno-inline", "-DNDEBUG", "-fcallgraph-info", f"-I{include}"]
+    command += [f"-I{path}" for path in csources.INCLUDE_DIRS] + ["-fexceptions", "-c", source, "-o", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return out.with_suffix(".ci").read_text(encoding="utf-8")
+
+
+def call_graph():
+    """Calls by caller, and the functions that we define ourselves."""
+    calls, ours = {}, set()
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
+        for text in pool.map(lambda s: compile_one(s, directory), csources.sources(ROOMS)):
+            for title, ellipse in re.findall(r'^node: \{ title: "([^"]+)" label: "[^"]*"( shape : ellipse)? \}', text, re.M):
+                if not ellipse:
+                    ours.add(title)
+            for caller, callee in re.findall(r'^edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text, re.M):
+                calls.setdefault(caller, set()).add(callee)
+    return calls, ours
+
+
+def reached(root, calls, ours):
+    """What is not ours and can be reached, each with the way to it."""
+    way, todo, found = {root: None}, [root], {}
+    while todo:
+        caller = todo.pop()
+        for callee in calls.get(caller, ()):
+            if callee in way:
+                continue
+            way[callee] = caller
+            if callee in ours:
+                todo.append(callee)
+            elif callee != "__indirect_call":
+                at, steps = callee, []
+                while at:
+                    steps.append(at.rpartition(":")[2])
+                    at = way[at]
+                found[callee] = " < ".join(steps)
+    return found
+
+
+def problems(calls, ours):
+    for pattern, allowed in ROOTS:
+        # A static function's title is its file and name, another's its name alone.
+        file, _, name = pattern.rpartition(":")
+        roots = [title for title in ours if re.search(pattern, title) or (re.fullmatch(name.rstrip("$"), title))]
+        if not roots:
+            yield f"no function is {pattern}: has it another name now?"
+        for root in sorted(roots):
+            for callee, steps in sorted(reached(root, calls, ours).items()):
+                if callee.removeprefix("__builtin_") not in allowed:
+                    yield f"{callee} is reached from {root}: {steps}"
+
+
+def main():
+    found = list(problems(*call_graph()))
+    for problem in found:
+        print(f"hot path: {problem}")
+    if not found:
+        print("hot path: nothing is reached from a hook that docs/hot-path.md does not allow")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

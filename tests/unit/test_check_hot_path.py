@@ -1,0 +1,28 @@
+"""The check of docs/hot-path.md finds what a hook reaches through other functions and files, and misses no root that was renamed."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.linux
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ci"))
+check_hot_path = pytest.importorskip("check_hot_path")
+
+CALLS = {"probe/alloc_hook.c:hook_malloc": {"rp_emit"}, "rp_emit": {"rp_emit", "record/emit.c:slow"}, "record/emit.c:slow": {"malloc"}}
+OURS = {"probe/alloc_hook.c:hook_malloc", "rp_emit", "record/emit.c:slow"}
+
+
+def test_a_call_behind_two_others_is_found(monkeypatch):
+    root = r"probe/alloc_hook\.c:hook_\w+$"
+    monkeypatch.setattr(check_hot_path, "ROOTS", [(root, {"clock_gettime"})])
+    (found,) = check_hot_path.problems(CALLS, OURS)
+    assert re.search("malloc is reached from .*: malloc < slow < rp_emit < hook_malloc", found)
+    monkeypatch.setattr(check_hot_path, "ROOTS", [(root, {"malloc"})])
+    assert not list(check_hot_path.problems(CALLS, OURS))
+
+
+def test_a_root_without_a_function_is_told(monkeypatch):
+    monkeypatch.setattr(check_hot_path, "ROOTS", [(r"probe/gone\.c:gone$", set())])
+    assert "another name" in next(check_hot_path.problems(CALLS, OURS))
