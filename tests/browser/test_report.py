@@ -1,5 +1,6 @@
 """The report of a trace that was really made: what a person does, and that the figures are then the analyzer's own."""
 
+import json
 import re
 import subprocess
 import sys
@@ -383,6 +384,35 @@ def test_asks_for_nothing_and_prints(tab):
     assert not tab.page.is_visible("#rp-tabs")
     assert tab.page.is_visible("#rp-part-overview")
     assert len(tab.page.pdf()) > 10_000
+
+
+def test_hostile_names_are_text(trace_path, open_path, tmp_path):
+    hostile = "<img src=x onerror='window.hit=1'></script><script>window.hit=2</script>\u202e{{script}}"
+    with rubinprof.open(trace_path) as trace:
+        page, stats, regions = json.loads(trace.report("page")), trace.stats(), trace.regions()
+    names = set(page["frames"]["name"])
+    page["strings"] = [f"{hostile}{i}" if i in names and text != "[all]" else text for i, text in enumerate(page["strings"])]
+    for region in regions:
+        region["name"] = hostile
+        region["labels"] = {hostile: hostile}
+    for thread in page["threads"]:
+        thread["name"] = hostile
+    source = {"file": str(trace_path.with_name("program.py")), "text": f"x = '{hostile}'\n# {hostile}\n"}
+    carried = {"stats": {**stats, "command": hostile, "host": hostile, "meta": {"version " + hostile: hostile}}, "regions": regions,
+               "defaults": {"metric": "cpu", "inverted": False}, "sources": [source]}  # fmt: skip
+    path = tmp_path / "page.html"
+    path.write_text(html_report.render(json.dumps(page).encode(), carried, [{"function": hostile, "self_cpu_s": 1.0}]), encoding="utf-8")
+    tab = open_path(path)
+    for number in range(1, 8):
+        tab.page.keyboard.press(str(number))
+        assert tab.page.evaluate("() => document.images.length + (window.hit ?? 0)") == 0
+    tab.page.keyboard.press("4")
+    for by in ["line", "file", "module", "thread", "region", "function"]:
+        tab.page.select_option("#rp-table-by", by)
+    tab.page.locator("#rp-table-grid .grid-row").first.click()
+    assert "onerror" in tab.page.inner_text("#rp-neighbours")  # as text
+    assert "\u202e" not in tab.page.inner_text("body")
+    assert tab.page.evaluate("() => document.images.length + (window.hit ?? 0)") == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

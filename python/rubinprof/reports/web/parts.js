@@ -110,7 +110,9 @@ class OverviewPart {
     if (st.lost_events > 0 || st.lost_bytes > 0) say(`${formatCount(st.lost_events)} events (${formatBytes(st.lost_bytes)} of allocations) were lost while recording.`);
     if (st.lost_blocks > 0 || st.damaged_blocks > 0) say(`${formatCount((st.lost_blocks ?? 0) + (st.damaged_blocks ?? 0))} blocks are missing or damaged in the files.`);
     if (!(st.lost_events > 0) && !(st.lost_blocks > 0) && !(st.damaged_blocks > 0)) say("Nothing was lost.");
-    for (const unseen of Array.isArray(st.unseen) ? st.unseen : []) say(typeof unseen === "string" ? unseen : unseen.text ?? unseen.what ?? "");
+    for (const unseen of Array.isArray(st.not_seen) ? st.not_seen : []) {
+      say(`Not seen: ${String(unseen.what).replaceAll("_", " ")}${unseen.name ? ` (${unseen.name})` : ""}${unseen.count > 1 ? `, ${formatCount(unseen.count)} times` : ""}.`);
+    }
     say(`rubinprof itself took ${formatDuration((st.overhead_s ?? 0) * 1e9)}${st.cpu_s > 0 ? ` (${formatShare(st.overhead_s, st.cpu_s)} of the program's CPU time)` : ""}; ` +
       "it is taken out of all times.");
     if (report.sources.length) say(`The text of ${report.sources.length} source file${report.sources.length === 1 ? " is" : "s are"} inside this page.`);
