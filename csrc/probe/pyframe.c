@@ -25,5 +25,12 @@ int rp_code_extra_init(void)
 
 int rp_code_extra_set(PyCodeObject *code, uint64_t value)
 {
-	return SET_EXTRA((PyObject *)code, rp_code_extra_index, (void *)(uintptr_t)value);
+	int is_first = code->co_extra == NULL;
+	int failed = SET_EXTRA((PyObject *)code, rp_code_extra_index, (void *)(uintptr_t)value);
+	/* CPython makes room for all indices given out, and would call the free functions of others with NULL for a code object they have
+	 * never set anything on; one that came from ctypes is gone at shutdown. Room for theirs is made when they ask. */
+	struct rp_code_extras *x = code->co_extra;
+	if (!failed && is_first && x && x->size > rp_code_extra_index + 1)
+		x->size = rp_code_extra_index + 1;
+	return failed;
 }

@@ -11,7 +11,7 @@ import soak  # noqa: E402
 
 pytestmark = pytest.mark.linux
 
-SLICE = ["test_generators", "test_sys_setprofile", "test_context", "test_atexit", "test_call", "test_raise"]
+SLICE = ["test_generators", "test_sys_setprofile", "test_context", "test_atexit", "test_code", "test_raise"]
 
 
 @pytest.mark.parametrize("name", SLICE)
