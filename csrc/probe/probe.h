@@ -114,6 +114,8 @@ void rp_cpu_counts(struct rp_cpu_counts *ret_counts);
 
 /* Notes an address for symbolisation. Lock-free set; callable in hooks and signal handlers. */
 void rp_symbols_note(uint64_t address);
+/* From here on addresses are told by the function alone, which symbol tables know: DWARF is not read. Before the first is named. */
+void rp_symbols_functions_only(int yes);
 /* Addresses that found no place in the set, in all sessions of the process so far. */
 uint64_t rp_symbols_lost(void);
 /* Defines SYMBOL for each address noted since the last call. One caller at a time; on a thread of the tool, or busy, or without hooks. No GIL

@@ -201,6 +201,7 @@ uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address)
 int rp_snapshot_install(int native)
 {
 	rp_py_stack_open();
+	rp_symbols_functions_only(1);
 	with_native = native;
 	int rc = rp_record_on_thread(on_thread_begin, on_thread_end);
 	if (!rc)
@@ -211,4 +212,5 @@ int rp_snapshot_install(int native)
 void rp_snapshot_remove(void)
 {
 	rp_snapshot_on = 0;
+	rp_symbols_functions_only(0);
 }

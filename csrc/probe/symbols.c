@@ -31,6 +31,7 @@
 /* Release when a table is published, acquire when it is used. The words inside: relaxed, each says all by itself. */
 static _Atomic(_Atomic uint64_t *) levels[LEVELS];
 static _Atomic uint64_t notes_lost;
+static int functions_only; /* set while nothing is named */
 static _Atomic uint64_t noted; /* new addresses so far: whether a look at the tables is worth while */
 
 static uint64_t slots_of(int level)
@@ -96,6 +97,11 @@ void rp_symbols_note(uint64_t address)
 uint64_t rp_symbols_lost(void)
 {
 	return atomic_load_explicit(&notes_lost, memory_order_relaxed);
+}
+
+void rp_symbols_functions_only(int yes)
+{
+	functions_only = yes;
 }
 
 /* ---- taking them out ---- */
@@ -182,7 +188,7 @@ int rp_symbols_define(rp_symbols_between_fn *between)
 			next++;
 		struct rp_symbol_source source = { .path = m.path, .bias = m.bias, .start = m.start, .end = m.end,
 						   .build_id = m.build_id_len ? m.build_id : NULL, .build_id_len = m.build_id_len };
-		int tables_only = between && between();
+		int tables_only = (between && between()) || functions_only;
 		rp_symbol_file_resolve(&source, addresses + i, next - i, tables_only, define_symbol, &m.id);
 	}
 	free(addresses);

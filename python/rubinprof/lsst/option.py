@@ -1,4 +1,4 @@
-"""The option ``--rubinprof DIR`` of ``pipetask run`` and ``run-qbb``."""
+"""The options ``--rubinprof DIR`` and ``--rubinprof-mode`` of ``pipetask run`` and ``run-qbb``."""
 
 import importlib
 import importlib.metadata
@@ -15,6 +15,13 @@ FLAG = "--rubinprof"
 HELP = (
     "Directory to write traces to: every quantum is traced by rubinprof, in one file a process. "
     f"The environment variable {ENVIRONMENT_VARIABLE} does the same."
+)
+MODE_VARIABLE = "RUBINPROF_PIPETASK_MODE"
+MODE_FLAG = "--rubinprof-mode"
+MODES = ["exact", "sampled"]
+MODE_HELP = (
+    "What --rubinprof records: exact, every Python call and every allocation; sampled, estimates with their errors, "
+    f"cheap enough for production (default: exact). The environment variable {MODE_VARIABLE} does the same."
 )
 SCRIPT_MODULES = {
     "run": "lsst.ctrl.mpexec.cli.script.run",
@@ -36,6 +43,7 @@ def add_options(commands):
         command = getattr(commands, name)
         if not any(FLAG in param.opts for param in command.params):
             command.params.append(make_option(name, importlib.import_module(module_name)))
+            command.params.append(make_mode_option())
 
 
 def make_option(name, module):
@@ -62,6 +70,25 @@ def make_option(name, module):
             [FLAG], **common_settings(), expose_value=False, callback=lambda _, __, factory: replace(module, factory)
         )
     return click.Option([FLAG], **common_settings(), expose_value=False, callback=refuse)
+
+
+def make_mode_option():
+    """Make the option for how to record; it is read before the other."""
+    return click.Option(
+        [MODE_FLAG],
+        type=click.Choice(MODES),
+        envvar=MODE_VARIABLE,
+        default=MODES[0],
+        help=MODE_HELP,
+        is_eager=True,
+        expose_value=False,
+        callback=note_mode,
+    )
+
+
+def note_mode(ctx, _param, mode):
+    """Keep the mode for `TraceDirectory`."""
+    ctx.meta[MODE_FLAG] = mode
 
 
 def common_settings():
@@ -95,7 +122,8 @@ class TraceDirectory(click.ParamType):
         make_writable(value)
         from .task_factory import TracingTaskFactory
 
-        return TracingTaskFactory(value)
+        mode = ctx.meta.get(MODE_FLAG, MODES[0])
+        return TracingTaskFactory(value, cpu=mode, memory=mode)
 
 
 def must_be_able_to_trace():
