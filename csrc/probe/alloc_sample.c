@@ -14,8 +14,8 @@
 /* Bytes between two samples, in the mean, of a thread that allocates little; docs/performance.md has what each figure costs. */
 #define PERIOD_BYTES_MIN (UINT64_C(64) << 10)
 /* Samples that may come at once, and for good. */
-#define BURST 600u
-#define PER_MINUTE 600u
+#define BURST 300u
+#define PER_MINUTE 400u
 
 int rp_alloc_sampled;
 static int with_native;
