@@ -1,6 +1,6 @@
 /* A recording without Python: what the tests of probe/ stand on. Sources of the test that includes this:
  * got_patch.c elf_walk.c alloc_hook.c unwind.c cfi.c module_map.c operator_new.c alloc_sample.c byte_sampler.c budget.c kept_sample.c
- * thread_start.c. The pieces of probe/ that need Python are stubs here. */
+ * thread_start.c own_signal.c. The pieces of probe/ that need Python are stubs here. */
 #ifndef RP_TEST_PROBE_BED_H
 #define RP_TEST_PROBE_BED_H
 
@@ -18,6 +18,12 @@ uint32_t rp_frames_lasti(struct rp_thread *t)
 uint32_t rp_frames_lasti_signal(const struct rp_thread *t)
 {
 	return RP_LASTI_NONE;
+}
+
+int rp_own_signal(void);
+__attribute__((weak)) int rp_own_signal(void) /* cpu_sample.c has the real one */
+{
+	return 0;
 }
 
 int rp_snapshot_on;
