@@ -426,6 +426,8 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 		rc = rp_timeline_finish(r);
 	if (!rc && r->has_interval)
 		rc = rp_timeline_apply(r);
+	/* Not needed for the result, and as large as it. */
+	rp_live_release(&r->live);
 	rp_merge_close(&m);
 	return rc;
 }
