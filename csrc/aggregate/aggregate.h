@@ -213,7 +213,7 @@ struct rp_result {
 	struct rp_slots frame_slots;
 	struct rp_node *nodes;
 	uint32_t n_nodes, nodes_cap;
-	struct rp_idmap node_of; /* parent << 32 | frame */
+	struct rp_slots node_slots; /* by parent and frame */
 	struct rp_line *lines;
 	uint32_t n_lines, lines_cap;
 	struct rp_idmap line_of; /* frame << 32 | line */

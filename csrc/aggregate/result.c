@@ -64,19 +64,29 @@ int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t 
 	return 0;
 }
 
+static uint64_t node_hash(const void *keys, uint32_t id)
+{
+	const struct rp_node *n = &((const struct rp_result *)keys)->nodes[id];
+
+	return rp_hash_pair(n->parent, n->frame);
+}
+
 int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32_t *ret_node)
 {
-	uint64_t key = (uint64_t)parent << 32 | frame;
-	uint32_t *known = rp_idmap_find(&r->node_of, key);
+	uint64_t hash = rp_hash_pair(parent, frame);
 
-	if (known) {
-		*ret_node = *known;
-		return 0;
+	RP_SLOTS_EACH(&r->node_slots, hash, id)
+	{
+		if (r->nodes[id].parent == parent && r->nodes[id].frame == frame) {
+			*ret_node = id;
+			return 0;
+		}
 	}
-	if (rp_result_grow((void **)&r->nodes, r->n_nodes, &r->nodes_cap, sizeof(*r->nodes)) ||
-	    rp_idmap_put(&r->node_of, key, r->n_nodes))
+	if (rp_slots_reserve(&r->node_slots, r, node_hash) ||
+	    rp_result_grow((void **)&r->nodes, r->n_nodes, &r->nodes_cap, sizeof(*r->nodes)))
 		return RP_ENOMEM;
 	r->nodes[r->n_nodes] = (struct rp_node){ .parent = parent, .frame = frame };
+	rp_slots_add(&r->node_slots, hash, r->n_nodes);
 	*ret_node = r->n_nodes++;
 	return 0;
 }
@@ -114,7 +124,7 @@ void rp_result_free(struct rp_result *r)
 	free(r->frames);
 	rp_slots_release(&r->frame_slots);
 	free(r->nodes);
-	rp_idmap_release(&r->node_of);
+	rp_slots_release(&r->node_slots);
 	free(r->lines);
 	rp_idmap_release(&r->line_of);
 	free(r->processes);
