@@ -47,7 +47,7 @@ static void write_trace(const char *path, struct rp_call_fold *fold)
 	tw_open(&w, path);
 	w.encoder->fold = fold;
 	tw_clock(&w);
-	TW_DEF(&w, rp_def_put_cost(w.defs_at, w.defs_end, 16 * 40, 16 * 30, 16 * 20, 16 * 500));
+	TW_DEF(&w, rp_def_put_cost(w.defs_at, w.defs_end, &(struct rp_cost){ 16 * 40, 16 * 30, 16 * 20, 16 * 500, 16 * 20 }));
 	for (uint32_t i = 0; i < 5; i++)
 		tw_code(&w, i + 1, names[i], "/x/code.py", 10 * i + 1, RP_STR(""));
 	tw_symbol(&w, 0x1000 - 1, "inner", "in.c", 5);
