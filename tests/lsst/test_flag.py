@@ -33,6 +33,15 @@ def test_workers_of_a_fork_server_leave_whole_traces(pipeline):
     assert rubinprof.open(run.traces).is_whole()
 
 
+def test_the_mode_reaches_the_workers(pipeline):
+    run = pipeline.run("sampled", ["done", "failed"], "-j", "2", "--rubinprof-mode", "sampled")
+    assert sorted(statuses(run.traces)) == ["done", "failed"]
+    for trace in run.trace_files():
+        stats = rubinprof.open(trace).stats()
+        assert stats["mode"]["cpu"] == stats["mode"]["memory"] == "sampled"
+        assert stats["complete"] and stats["calls"] is None
+
+
 def test_labels_identify_the_quantum(pipeline):
     run = pipeline.run("spawned", ALL_ENDS, "-j", "2")
     ids = {quantum["quantumId"] for quantum in run.summary["quantaReports"] if quantum["taskLabel"] == "behave"}
