@@ -220,6 +220,10 @@ static void put_nodes(struct rp_flame *f)
 	rp_json_close(j, ']');
 	for (size_t k = 0; k < RP_COUNT_OF(columns); k++) {
 		rp_json_key(j, columns[k].name);
+		if (rp_report_is_unknown(f->job, columns[k].metric)) {
+			rp_json_null(j);
+			continue;
+		}
 		rp_json_open(j, '[');
 		for (uint32_t i = 0; i < f->n_shown; i++)
 			rp_json_int(j, f->shown[i].m[columns[k].metric]);

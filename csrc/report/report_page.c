@@ -112,6 +112,10 @@ static void put_lines(struct page *p)
 		rp_json_open(j, '{');
 		for (size_t k = 0; k < RP_COUNT_OF(metrics); k++) {
 			rp_json_key(j, metrics[k] == RP_M_SAMPLES ? "samples" : rp_metric_word(metrics[k]));
+			if (rp_report_is_unknown(p->flame.job, metrics[k])) {
+				rp_json_null(j);
+				continue;
+			}
 			rp_json_open(j, '[');
 			for (uint32_t i = 0; i < p->n_lines; i++)
 				rp_json_int(j, (part == 0 ? line_at(p, i)->own : line_at(p, i)->total)[metrics[k]]);

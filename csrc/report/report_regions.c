@@ -51,7 +51,11 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 	rp_json_kseconds(j, "wall_s", g->wall_s);
 	rp_json_kseconds(j, "cpu_s", g->cpu_s);
 	rp_json_kseconds(j, "process_cpu_s", g->process_cpu_s);
-	rp_json_kseconds(j, "gil_wait_s", g->gil_wait_s);
+	rp_json_key(j, "gil_wait_s");
+	if (rp_report_is_unknown(job, RP_M_GIL_WAIT))
+		rp_json_null(j);
+	else
+		rp_json_seconds(j, g->gil_wait_s);
 	rp_json_key(j, "calls");
 	if (rp_report_is_unknown(job, RP_M_CALLS))
 		rp_json_null(j);
@@ -127,7 +131,10 @@ static void csv_row(const struct rp_report_job *job, uint32_t i)
 		rp_out_text(o, ",");
 		rp_out_seconds(o, times[k]);
 	}
-	rp_out_format(o, ",%llu,%llu,%llu,%llu,%llu,%llu\n", (unsigned long long)g->calls, (unsigned long long)g->allocations,
+	rp_out_text(o, ",");
+	if (!rp_report_is_unknown(job, RP_M_CALLS))
+		rp_out_format(o, "%llu", (unsigned long long)g->calls);
+	rp_out_format(o, ",%llu,%llu,%llu,%llu,%llu\n", (unsigned long long)g->allocations,
 		      (unsigned long long)g->allocated_bytes, (unsigned long long)g->peak_bytes,
 		      (unsigned long long)(g->peak_bytes - g->start_bytes), (unsigned long long)g->leaked_bytes);
 }

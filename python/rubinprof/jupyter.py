@@ -106,7 +106,7 @@ def _cell_first(flame):
     order = [0, *range(runner + 1, end), *range(1, runner + 1), *range(end, len(parent))]
     place = {old: new for new, old in enumerate(order)}
     moved = [-1 if old == 0 else 0 if parent[old] == runner else place[parent[old]] for old in order]
-    columns = {name: [values[old] for old in order] for name, values in nodes.items()}
+    columns = {name: values and [values[old] for old in order] for name, values in nodes.items()}
     return {**flame, "nodes": columns | {"parent": moved}}
 
 

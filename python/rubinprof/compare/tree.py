@@ -36,6 +36,7 @@ class _Merged:
         self.frame_rows: list[tuple] = []
         self.children: list[dict[int, int]] = [{}]  # by node: frame to node
         self.frame_of = [0]
+        self.unknown: list[set[str]] = [set(), set()]  # by side: columns that a run of it does not know
         self.figures: list[list[list[float]]] = [[[0] for _ in COLUMNS] for _ in "ab"]  # by side, column, node
 
     def add(self, flame: dict[str, Any], side: int, weight: float) -> None:
@@ -56,6 +57,9 @@ class _Merged:
         for column, name in enumerate(COLUMNS):
             for both in self.figures:
                 both[column].extend([0] * (len(children) - len(both[column])))
+            if nodes[name] is None:
+                self.unknown[side].add(name)
+                continue
             into = self.figures[side][column]
             for node, value in zip(place, nodes[name], strict=True):
                 if value:
@@ -98,8 +102,11 @@ class _Merged:
                 "parent": parents,
                 "frame": [self.frame_of[node] for node in order],
                 **{
-                    side: {column: [round(values[node]) for node in order] for column, values in zip(COLUMNS, figures, strict=True)}
-                    for side, figures in zip("ab", self.figures, strict=True)
+                    side: {
+                        column: None if column in unknown else [round(values[node]) for node in order]
+                        for column, values in zip(COLUMNS, figures, strict=True)
+                    }
+                    for side, figures, unknown in zip("ab", self.figures, self.unknown, strict=True)
                 },
             },
         }

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from rubinprof.metrics import METRICS, Metric
+
 __all__ = ["FOLDED", "CallTree", "tool"]
 
 FOLDED = "Frames that are too small to be seen by any metric are summed up as [smaller frames] in trees of over 120,000 nodes."
@@ -21,7 +23,8 @@ class CallTree:
     """The report "flame": columns of nodes in depth-first pre-order, self figures in ns, bytes and counts.
 
     ``names``, ``files``, ``modules``, ``lines``, ``kinds`` are columns by frame; ``parent``, ``frame`` and
-    ``figures[column]`` by node. Node 0 is the root, which is no frame of the program.
+    ``figures[column]`` by node. Node 0 is the root, which is no frame of the program. Of columns in ``unknown`` a sampled
+    trace tells nothing; their figures are 0, and no file may give them as measured.
     """
 
     def __init__(self, trace: Any, region: str | None = None, progress: Any = None):
@@ -36,10 +39,16 @@ class CallTree:
         nodes = flame["nodes"]
         self.parent: list[int] = nodes["parent"]
         self.frame: list[int] = nodes["frame"]
-        self.figures: dict[str, list[int]] = {k: v for k, v in nodes.items() if k not in ("parent", "frame")}
+        columns = {k: v for k, v in nodes.items() if k not in ("parent", "frame")}
+        self.unknown = {k for k, v in columns.items() if v is None}
+        self.figures: dict[str, list[int]] = {k: [0] * len(self.parent) if v is None else v for k, v in columns.items()}
 
     def __len__(self) -> int:
         return len(self.parent)
+
+    def metrics(self) -> list[Metric]:
+        """The metrics that were measured."""
+        return [metric for metric in METRICS.values() if metric.column not in self.unknown]
 
     def is_python(self, frame: int) -> bool:
         return self.kinds[frame] == 0

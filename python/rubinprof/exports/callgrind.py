@@ -5,7 +5,6 @@ https://valgrind.org/docs/manual/cl-format.html; names are compressed as it desc
 
 from rubinprof.exports.call_tree import FOLDED, CallTree, tool
 from rubinprof.exports.edges import functions
-from rubinprof.metrics import METRICS as ALL
 from rubinprof.reports.style import safe
 
 SUFFIX = ".callgrind.out"
@@ -14,6 +13,7 @@ METRICS: tuple[str, ...] = ()
 LACKS = (
     "Callers one level up only: whole stacks are not kept, and recursion through several functions counts more than once in sums.",
     "No threads and regions; calls stand on the line of the caller's def, not on their own.",
+    "Calls that nobody counted, those of native code and of sampled traces, stand as 1.",
     "The sum of peaks of several processes is one figure.",
     FOLDED,
 )
@@ -37,10 +37,10 @@ def write(trace, out, options):
 def _head(tree):
     head = ["# callgrind format", "version: 1", f"creator: {tool()}", f"cmd: {_one_line(tree.title())}"]
     # The format has lines "event: NAME : MEANING" too, but callgrind_annotate takes them for errors.
-    head += [f"desc: {name}: {meaning}" for name, meaning in MEANINGS.items()]
+    head += [f"desc: {metric.name}: {MEANINGS[metric.name]}" for metric in tree.metrics()]
     head += [f"desc: Lacks: {sentence}" for sentence in LACKS]
-    head += ["positions: line", f"events: {' '.join(ALL)}"]
-    totals = " ".join(str(sum(tree.figures[m.column])) for m in ALL.values())
+    head += ["positions: line", f"events: {' '.join(metric.name for metric in tree.metrics())}"]
+    totals = " ".join(str(sum(tree.figures[m.column])) for m in tree.metrics())
     return "\n".join([*head, f"summary: {totals}", "", ""])
 
 
@@ -48,7 +48,7 @@ class _Writer:
     def __init__(self, tree, lines):
         self.tree = tree
         self.seen: dict[str, dict[str, int]] = {"fl": {}, "fn": {}, "ob": {}}
-        self.functions = functions(tree, [m.column for m in ALL.values()])
+        self.functions = functions(tree, [m.column for m in tree.metrics()])
         self.line_rows: dict[tuple, list] = {}
         for row in lines:
             if row["kind"] == "python":
@@ -70,7 +70,7 @@ class _Writer:
                 "c" + self._name("ob", tree.modules[callee] if not tree.is_python(callee) else "python"),
                 "c" + self._name("fi", tree.files[callee] or "???"),
                 "c" + self._name("fn", tree.names[callee]),
-                # Of native code only samples are known: it was called at least once.
+                # Where only samples are known it was called at least once.
                 f"calls={max(1, edge.calls[0])} {max(0, tree.lines[callee])}",
                 f"{line} {' '.join(map(str, edge.total))}",
             ]
@@ -84,7 +84,7 @@ class _Writer:
             for row in self.line_rows.get((self.tree.names[frame], self.tree.files[frame]), []):
                 if row["line"] == line:
                     continue
-                part = [_on_line(row, metric) for metric in ALL.values()]
+                part = [_on_line(row, metric) for metric in self.tree.metrics()]
                 part = [min(p, rest) for p, rest in zip(part, left, strict=True)]
                 if any(part):
                     left = [rest - p for p, rest in zip(part, left, strict=True)]

@@ -37,6 +37,8 @@ def write(trace, out, options):
     pid = 1 << 22 | 1
     events.add({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": "call tree, not in order of time"}})
     for column, tid in TREES.items():
+        if column in tree.unknown:
+            continue
         events.add({"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": f"by {column}"}})
         for event in _slices(tree, column, pid, tid):
             events.add(event)

@@ -6,7 +6,6 @@ Written by hand: a handful of fields, and no dependency for the laptop.
 import gzip
 
 from rubinprof.exports.call_tree import FOLDED, CallTree, tool
-from rubinprof.metrics import METRICS as ALL
 
 SUFFIX = ".pb.gz"
 SUMMARY = "go tool pprof, all metrics as sample types (-sample_index=allocated)"
@@ -35,7 +34,7 @@ def write(trace, out, options):
 
 def _messages(tree):
     strings = _Strings()
-    for metric in ALL.values():
+    for metric in tree.metrics():
         yield _message(SAMPLE_TYPE, _varint(1, strings.place(metric.name)) + _varint(2, strings.place(UNITS[metric.unit])))
     modules = {module: place for place, module in enumerate(dict.fromkeys(tree.modules), 1)}
     for module, place in modules.items():
@@ -61,7 +60,7 @@ def _messages(tree):
 
 
 def _samples(tree):
-    columns = [tree.figures[metric.column] for metric in ALL.values()]
+    columns = [tree.figures[metric.column] for metric in tree.metrics()]
     stack = []  # packed location ids, outermost first
     for node, closed in tree.walk():
         if closed > 0:

@@ -12,6 +12,7 @@ LACKS = (
     "Time alone: no memory, GIL waits, threads, regions and lines below the function.",
     "Callers one level up only: whole stacks are not kept, so SnakeViz guesses them.",
     "C and C++ functions were sampled: they have time but no call counts, and stand under '~' as cProfile's own built-ins do.",
+    "Counts of calls cannot be unknown: in a sampled trace, where nobody counted, they are 0.",
     "No place for metadata: what was lost is in 'rubinprof stats'.",
     FOLDED,
 )
@@ -19,6 +20,8 @@ LACKS = (
 
 def write(trace, out, options):
     tree = CallTree(trace, options.region, options.progress)
+    if options.metric in tree.unknown:
+        raise ValueError(f"nobody has measured {options.metric} in this trace: it was sampled. Choose cpu.")
     found = functions(tree, [options.metric])
     names = {key: _name(tree, function.frame) for key, function in found.items()}
     marshal.dump(

@@ -6,7 +6,6 @@ Events need one entry a node, where samples would need each stack whole.
 import json
 
 from rubinprof.exports.call_tree import FOLDED, CallTree, tool
-from rubinprof.metrics import METRICS as ALL
 
 SUFFIX = ".speedscope.json"
 SUMMARY = "speedscope (https://www.speedscope.app), all metrics, one profile each"
@@ -30,7 +29,7 @@ def write(trace, out, options):
         if tree.lines[i] > 0:
             frame["line"] = tree.lines[i]
         frames.append(frame)
-    profiles = [_profile(tree, metric) for metric in ALL.values()]
+    profiles = [_profile(tree, metric) for metric in tree.metrics()]
     document = {
         "$schema": "https://www.speedscope.app/file-format-schema.json",
         "exporter": tool(),

@@ -14,6 +14,11 @@ const METRICS = [
   { key: "temporary", name: "Temporary", unit: "B", what: "bytes freed again before the next allocation" },
 ];
 
+/* Why a sampled trace has no figures of a metric. */
+function unknownText(metric) {
+  return `${metric.unit === "ns" ? "not measured" : "not counted"} in sampled mode`;
+}
+
 const KIND_PYTHON = 0;
 const KIND_NATIVE = 1;
 const KIND_INLINED = 2;

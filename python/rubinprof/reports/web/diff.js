@@ -23,6 +23,7 @@ class DiffPanel extends FlamePanel {
       fillChange(cell, b - a, m.unit);
       if (a > 0 && b !== a) add(cell, "small", signedShare(a, b));
     }
+    this.fillUnknown(body, 3);
   }
 }
 
@@ -68,10 +69,11 @@ class DiffPage {
     const { parent, frame, a, b } = this.data.nodes;
     const tree = CallTree.fromColumns({ parent, frame, ...this.data.nodes[side] }, this.frames);
     const shift = tree.count - parent.length;
+    tree.unknown = METRICS.filter(({ key }) => a[key] === null || b[key] === null);
     for (const { key } of METRICS) {
       for (const [prefix, columns] of [[BEFORE, a], [AFTER, b]]) {
         tree.self[prefix + key] = new Float64Array(tree.count);
-        for (let i = 0; i < parent.length; i++) tree.self[prefix + key][i + shift] = columns[key][i];
+        for (let i = 0; i < parent.length; i++) tree.self[prefix + key][i + shift] = columns[key]?.[i] ?? 0;
       }
     }
     return tree;

@@ -14,7 +14,8 @@ class FlamePanel {
     this.ungrouped = tree;
     this.tree = tree;
     this.owner = owner;
-    this.metrics = METRICS.filter(({ key }) => tree.total(key)[0] > 0);
+    this.unknown = tree.unknown;
+    this.metrics = METRICS.filter((m) => tree.total(m.key)[0] > 0 && !this.unknown.includes(m));
     this.defaults = {
       metric: this.metrics.some((m) => m.key === defaults.metric) ? defaults.metric : this.metrics[0]?.key ?? "cpu",
       inverted: Boolean(defaults.inverted), style: "icicle", query: "", cut: 0, depth: 0, group: "function", fold: false,
@@ -199,11 +200,18 @@ class FlamePanel {
       option.value = m.key;
       option.title = m.what;
     }
+    for (const m of this.unknown) {
+      const option = add(this.find("metric"), "option", `${m.name}  ·  ${unknownText(m)}`);
+      option.value = m.key;
+      option.title = m.what;
+      option.disabled = true;
+    }
     this.fillMetrics();
   }
 
   fillMetrics() {
     for (const option of this.find("metric").options) {
+      if (option.disabled) continue;
       const m = this.metric(option.value);
       option.textContent = `${m.name}  ·  ${formatValue(this.ungrouped.total(m.key)[0], m.unit)}`;
     }
@@ -290,6 +298,19 @@ class FlamePanel {
         const cell = add(row, "td", value > 0 ? formatValue(value, m.unit) : "–");
         if (value > 0) add(cell, "small", formatShare(value, whole));
       }
+    }
+    this.fillUnknown(body, 2);
+  }
+
+  /* A row for each metric that nobody measured, in a table with so many columns of figures. */
+  fillUnknown(body, columns) {
+    for (const m of this.unknown) {
+      const row = add(body, "tr");
+      row.dataset.metric = m.key;
+      add(row, "td", m.name).title = m.what;
+      const cell = add(row, "td", unknownText(m));
+      cell.className = "soft";
+      cell.colSpan = columns;
     }
   }
 

@@ -83,7 +83,8 @@ function fillHeader(find, st) {
   card("Peak memory", st.peak_bytes > 0 ? formatBytes(st.peak_bytes) : null, st.peak_at_s >= 0 ? `at ${seconds(st.peak_at_s)}` : "");
   card("Never freed", st.allocations > 0 ? formatBytes(st.leaked_bytes ?? 0) : null);
   card("Allocations", st.allocations > 0 ? formatCount(st.allocations) : null, st.allocations > 0 ? formatBytes(st.allocated_bytes ?? 0) : "");
-  card("Python calls", st.calls > 0 ? formatCount(st.calls) : null);
+  if (st.calls === null) card("Python calls", "?", "not counted in sampled mode");
+  else card("Python calls", st.calls > 0 ? formatCount(st.calls) : null);
   card("Quanta", st.quanta > 0 ? formatCount(st.quanta) : null);
   card("Lost", st.lost_events > 0 || st.lost_bytes > 0 ? `${formatCount(st.lost_events ?? 0)} events` : "nothing");
   card("The tool's own cost", seconds(st.overhead_s));

@@ -56,7 +56,8 @@ class OverviewPart {
       card("Never freed", formatBytes(sum("leaked")));
       card("Allocated", formatBytes(sum("allocated")), formatCount(sum("allocations")));
     }
-    if (sum("calls") > 0) card("Python calls", formatCount(sum("calls")));
+    if (st.calls === null) card("Python calls", "?", "not counted in sampled mode");
+    else if (sum("calls") > 0) card("Python calls", formatCount(sum("calls")));
     if (report.regions.length) card(report.stats.quanta > 0 ? "Quanta" : "Regions", formatCount(report.stats.quanta || report.regions.length));
     this.fillFindings();
   }
@@ -101,12 +102,13 @@ class OverviewPart {
     const lost = this.find("lost-list");
     const say = (text) => add(lost, "li", visible(text));
     const modes = st.mode ?? {};
-    for (const [what, name] of [["cpu", "CPU time and calls"], ["memory", "Memory"]]) {
-      if (modes[what] === "sampled") say(`${name}: estimated from samples.`);
+    for (const [what, name] of [["cpu", st.calls === null ? "CPU time" : "CPU time and calls"], ["memory", "Memory"]]) {
+      if (modes[what] === "sampled" && !(what === "cpu" && st.calls !== null)) say(`${name}: estimated from samples.`);
       else if (modes[what] === "off") say(`${name}: not recorded.`);
       else if (modes[what]) say(`${name}: every event was recorded.`);
     }
-    if (st.samples > 0) say(`Native functions share the exact CPU time of their Python function by ${formatCount(st.samples)} samples.`);
+    for (const m of report.panel.unknown) say(`${m.name}: ${unknownText(m)}.`);
+    if (st.samples > 0 && st.calls !== null) say(`Native functions share the exact CPU time of their Python function by ${formatCount(st.samples)} samples.`);
     if (st.lost_events > 0 || st.lost_bytes > 0) say(`${formatCount(st.lost_events)} events (${formatBytes(st.lost_bytes)} of allocations) were lost while recording.`);
     if (st.lost_blocks > 0 || st.damaged_blocks > 0) say(`${formatCount((st.lost_blocks ?? 0) + (st.damaged_blocks ?? 0))} blocks are missing or damaged in the files.`);
     if (!(st.lost_events > 0) && !(st.lost_blocks > 0) && !(st.damaged_blocks > 0)) say("Nothing was lost.");

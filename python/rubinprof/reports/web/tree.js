@@ -97,6 +97,7 @@ class CallTree {
     this.parent = parent;
     this.frame = frame;
     this.self = self; // metric key -> Float64Array
+    this.unknown = []; // metrics that a sampled trace tells nothing of
     this.count = parent.length;
     this.totals = {};
     this.children = null;
@@ -120,9 +121,12 @@ class CallTree {
     for (const { key } of METRICS) {
       self[key] = new Float64Array(n + shift);
       const column = nodes[key];
-      if (column) for (let i = 0; i < n; i++) self[key][i + shift] = column[i] > 0 ? column[i] : 0;
+      if (!column) continue;
+      for (let i = 0; i < n; i++) self[key][i + shift] = column[i] > 0 ? column[i] : 0;
     }
-    return new CallTree(parent, frame, self);
+    const tree = new CallTree(parent, frame, self);
+    tree.unknown = METRICS.filter(({ key }) => nodes[key] === null);
+    return tree;
   }
 
   total(metric) {

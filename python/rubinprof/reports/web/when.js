@@ -289,12 +289,13 @@ class Lines {
     this.line = Int32Array.from(columns.line);
     this.callsOut = Float64Array.from(columns.calls_out);
     this.count = this.frame.length;
-    this.own = Lines.columns(columns.own);
-    this.total = Lines.columns(columns.total);
+    this.own = this.columns(columns.own);
+    this.total = this.columns(columns.total);
   }
 
-  static columns(from) {
-    return Object.fromEntries(Object.entries(from).map(([key, column]) => [key, Float64Array.from(column)]));
+  /* What nobody measured (null) is 0 here; the panel knows which that is. */
+  columns(from) {
+    return Object.fromEntries(Object.entries(from).map(([key, column]) => [key, column ? Float64Array.from(column) : new Float64Array(this.count)]));
   }
 }
 

@@ -1,0 +1,58 @@
+"""The pages of a sampled trace say what nobody has measured, and why."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.linux]
+
+PROGRAM = """
+import time, rubinprof
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+with rubinprof.region("all"):
+    spin(0.3)
+    kept = [bytearray(8 << 20) for _ in range(3)]
+"""
+
+
+@pytest.fixture(scope="module")
+def trace_path(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("sampled")
+    (directory / "program.py").write_text(PROGRAM)
+    path = directory / "s.rprof"
+    command = [sys.executable, "-m", "rubinprof", "run", "--cpu", "sampled", "--memory", "sampled", "--sample-hz", "500", "-o", path]
+    subprocess.run([*map(str, command), directory / "program.py"], check=True, timeout=120)
+    return path
+
+
+@pytest.fixture(params=["flamegraph", "report", "diff"])
+def tab(request, trace_path, open_path, tmp_path):
+    page = tmp_path / "s.html"
+    traces = [trace_path, trace_path] if request.param == "diff" else [trace_path]
+    subprocess.run([sys.executable, "-m", "rubinprof", request.param, *traces, "-o", page], check=True, capture_output=True, timeout=120)
+    tab = open_path(page)
+    yield tab
+    assert not tab.problems
+
+
+PANEL = "(p.panel ?? p)"
+
+
+def test_an_unknown_metric_cannot_be_chosen_and_says_why(tab):
+    options = dict(tab.evaluate(f"[...{PANEL}.find('metric').options].filter((o) => o.disabled).map((o) => [o.value, o.textContent])"))
+    assert set(options) == {"wall", "gil_wait", "calls", "temporary"}
+    assert options["calls"].endswith("not counted in sampled mode")
+    assert options["wall"].endswith("not measured in sampled mode")
+
+
+def test_the_details_of_a_box_say_so_too(tab):
+    tab.evaluate(f"{PANEL}.showDetails(0)")
+    rows = dict(tab.evaluate("[...document.querySelectorAll('#rp-details tr[data-metric]')].map((r) => [r.dataset.metric, r.textContent])"))
+    assert rows["calls"] == "Callsnot counted in sampled mode"
+    assert "not measured" not in rows["cpu"]
