@@ -188,7 +188,8 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 			  seconds(f, ((double)calls * (double)t->cost_call16 + (double)from->allocations * (double)t->cost_alloc16 +
 				      (double)from->deallocations * (double)t->cost_free16 +
 				      (double)from->samples * (double)t->cost_sample16) /
-					     16);
+					     16) +
+			  seconds(f, (double)meta_count(t, "end.sampling_ticks"));
 	to->is_complete &= p->is_complete;
 }
 

@@ -21,6 +21,7 @@ int rp_alloc_sampled;
 static int with_native;
 static uintptr_t page_mask;
 static struct rp_budget budget;
+static _Atomic uint64_t hit_ticks; /* relaxed: a count */
 
 static struct {
 	void *(*malloc)(size_t);
@@ -93,11 +94,13 @@ void rp_sample_hit(enum rp_allocator a, const void *p, size_t size, void *first,
 			return;
 		}
 	}
+	uint64_t begin = rp_clock_ticks();
 	rp_record_begin(t);
 	tell_period(t, s->period);
 	emit(t, a, p, size, first, frame);
 	rp_record_end(t);
 	rp_budget_spend(&budget, t->ticks);
+	atomic_fetch_add_explicit(&hit_ticks, rp_clock_ticks() - begin, memory_order_relaxed);
 	rp_sampler_draw(s, period_now());
 	errno = saved;
 }
@@ -306,7 +309,13 @@ void rp_sample_open(int native)
 	with_native = native;
 	rp_kept_open();
 	rp_budget_open(&budget, BURST, PER_MINUTE);
+	atomic_store(&hit_ticks, 0);
 	rp_alloc_sampled = 1;
+}
+
+uint64_t rp_alloc_sample_ticks(void)
+{
+	return atomic_load_explicit(&hit_ticks, memory_order_relaxed);
 }
 
 /* Gaps drawn in this session mean nothing in the next: each thread begins anew with its first allocation there. */

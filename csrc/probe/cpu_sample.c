@@ -68,7 +68,7 @@ static struct {
 	} watched[WATCHED_MAX]; /* threads from before the start */
 	uint32_t n_watched;
 	_Atomic uint32_t threads_without_page, threads_without_samples;
-	_Atomic uint64_t samples_in_tool, samples_lost;
+	_Atomic uint64_t samples_in_tool, samples_lost, sample_ticks; /* relaxed: counts */
 } cpu;
 
 /* ---- a sample ---- */
@@ -86,6 +86,7 @@ static uint64_t random_below(const struct rp_thread *t, uint64_t n)
 static void take_tree_sample(struct rp_thread *t, void *ucontext)
 {
 	int cut;
+	uint64_t begin = rp_clock_ticks();
 	uint32_t thin = rp_budget_doublings(&cpu.budget);
 	if (thin && random_below(t, UINT64_C(1) << thin))
 		return;
@@ -95,6 +96,7 @@ static void take_tree_sample(struct rp_thread *t, void *ucontext)
 		atomic_fetch_add_explicit(&cpu.samples_lost, 1, memory_order_relaxed);
 	else
 		rp_budget_spend(&cpu.budget, t->ticks);
+	atomic_fetch_add_explicit(&cpu.sample_ticks, rp_clock_ticks() - begin, memory_order_relaxed);
 }
 
 static void take_sample(struct rp_thread *t, void *ucontext)
@@ -364,6 +366,7 @@ int rp_cpu_install(uint32_t sample_hz)
 	atomic_store(&cpu.threads_without_samples, 0);
 	atomic_store(&cpu.samples_in_tool, 0);
 	atomic_store(&cpu.samples_lost, 0);
+	atomic_store(&cpu.sample_ticks, 0);
 	if (sample_hz && install_signal())
 		return RP_EUNSUPPORTED;
 	try_perf();
@@ -504,5 +507,6 @@ void rp_cpu_counts(struct rp_cpu_counts *ret_counts)
 	ret_counts->threads_without_page = atomic_load_explicit(&cpu.threads_without_page, memory_order_relaxed);
 	ret_counts->threads_without_samples = atomic_load_explicit(&cpu.threads_without_samples, memory_order_relaxed);
 	ret_counts->samples_in_tool = atomic_load_explicit(&cpu.samples_in_tool, memory_order_relaxed);
+	ret_counts->sample_ticks = atomic_load_explicit(&cpu.sample_ticks, memory_order_relaxed);
 	ret_counts->samples_lost = atomic_load_explicit(&cpu.samples_lost, memory_order_relaxed);
 }

@@ -55,6 +55,8 @@ void rp_snapshot_forget(struct rp_thread *t);
  * off, t not busy. Of `ret_cost` the first sets call16 and inside16 (GIL). The others return ticks x 16: of a malloc and its free, of a sample. */
 void rp_frames_measure(struct rp_thread *t, struct rp_cost *ret_cost);
 uint64_t rp_alloc_measure(struct rp_thread *t);
+/* What the sampled allocations since rp_alloc_install have taken, of all threads. Means something when memory is sampled. */
+uint64_t rp_alloc_sample_ticks(void);
 uint64_t rp_cpu_measure_sample(struct rp_thread *t);
 
 /* ---- module_map.c: loaded objects; defines MODULE and UNLOAD ---- */
@@ -107,6 +109,7 @@ struct rp_cpu_counts {
 	uint32_t threads_without_page, threads_without_samples; /* refused: the periodic reading, no samples of them */
 	uint64_t samples_in_tool; /* of ended threads: landed inside rubinprof, not in the trace */
 	uint64_t samples_lost;    /* no room in the buffer */
+	uint64_t sample_ticks;    /* spent in handlers that read whole stacks */
 };
 void rp_cpu_counts(struct rp_cpu_counts *ret_counts);
 

@@ -298,7 +298,8 @@ static int stats_text(const struct rp_report_job *job)
 	line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
 	if (t->gil_wait_s > 0)
 		line(o, "GIL wait", rp_unit_ns(a, ns_of(t->gil_wait_s)));
-	rp_out_format(o, "Tool          %s (taken out of the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)));
+	rp_out_format(o, "Tool          %s (%s the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)),
+		      t->is_cpu_sampled ? "still in" : "taken out of");
 	if (t->is_cpu_sampled)
 		line(o, "Calls", "not counted: CPU was sampled");
 	else

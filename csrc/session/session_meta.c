@@ -111,6 +111,15 @@ static void define_unwritten(const struct rp_sink_status *sink)
 		rp_session_metaf("writer.error", "%s", strerrordesc_np(sink->error));
 }
 
+/* Ticks that samples have taken, where they are few and dear: what the average sample costs is not measured at the start. */
+static uint64_t sampling_ticks(void)
+{
+	struct rp_cpu_counts cpu = { 0 };
+	if (rp_session.options.cpu == RP_MODE_SAMPLED)
+		rp_cpu_counts(&cpu);
+	return cpu.sample_ticks + (rp_session.options.memory == RP_MODE_SAMPLED ? rp_alloc_sample_ticks() : 0);
+}
+
 /* Totals that only the end knows; after a checkpoint the later ones replace the earlier. */
 void rp_session_define_end(void)
 {
@@ -129,6 +138,7 @@ void rp_session_define_end(void)
 	rp_session_metaf("end.lost_allocations", "%llu", (unsigned long long)(record.lost.allocations + sink.lost.allocations));
 	rp_session_metaf("end.lost_frees", "%llu", (unsigned long long)(record.lost.frees + sink.lost.frees));
 	rp_session_metaf("end.lost_samples", "%llu", (unsigned long long)(record.lost.samples + sink.lost.samples));
+	rp_session_metaf("end.sampling_ticks", "%llu", (unsigned long long)sampling_ticks());
 	rp_session_metaf("end.threads", "%u", record.threads);
 	rp_session_metaf("writer", "%s", sink.writer); /* may have changed its mind */
 	rp_session_metaf("writer.reason", "%s", sink.writer_reason);

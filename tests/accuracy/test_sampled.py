@@ -112,6 +112,11 @@ def test_all_cpu_time_is_told(shares):
     assert shares.stats["cpu_s"] == pytest.approx(3, rel=0.15)
 
 
+def test_what_samples_cost_is_counted(shares, ten_sites):
+    for traced in (shares, ten_sites):  # the one has samples of CPU time alone
+        assert 0 < traced.stats["overhead_s"] < traced.stats["cpu_s"]
+
+
 def test_lines_are_lines(shares):
     rows = [row for row in shares.trace.table(by="line") if row["function"] == "half"]
     (row,) = [row for row in rows if row["total_cpu_s"] > 0.5]

@@ -116,7 +116,7 @@ class OverviewPart {
       say(`Not seen: ${String(unseen.what).replaceAll("_", " ")}${unseen.name ? ` (${unseen.name})` : ""}${unseen.count > 1 ? `, ${formatCount(unseen.count)} times` : ""}.`);
     }
     say(`rubinprof itself took ${formatDuration((st.overhead_s ?? 0) * 1e9)}${st.cpu_s > 0 ? ` (${formatShare(st.overhead_s, st.cpu_s)} of the program's CPU time)` : ""}; ` +
-      "it is taken out of all times.");
+      `it is ${st.calls === null ? "still in" : "taken out of"} all times.`);
     if (report.sources.length) say(`The text of ${report.sources.length} source file${report.sources.length === 1 ? " is" : "s are"} inside this page.`);
   }
 }
