@@ -6,8 +6,8 @@
 #define TEXT_SHARE 0.005
 #define INDENT_MAX 60
 #define FIGURES_COLUMNS 32
-#define NAME_MIN 30
-#define PLACE_MIN 12
+#define FRAME_MIN 26 /* columns left for name and place however deep the frame is */
+#define PLACE_MIN 12 /* a place that would be clipped to less is left out */
 
 static int is_shown(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place, double share)
 {
@@ -34,34 +34,55 @@ static void metrics_json(const struct rp_report_job *job, struct rp_json *j, con
 	rp_json_close(j, '}');
 }
 
+/* Columns of the indent at most: a deeper frame tells its depth as a number, so that no line runs past the width. */
+static uint32_t indent_max(size_t width)
+{
+	size_t most = width > FIGURES_COLUMNS + FRAME_MIN ? width - FIGURES_COLUMNS - FRAME_MIN : 0;
+
+	return most < INDENT_MAX ? (uint32_t)most : INDENT_MAX;
+}
+
+/* Name and place in so many columns: the place gets what the name leaves. */
+static void text_frame(const struct rp_report_job *job, uint32_t number, size_t room)
+{
+	const struct rp_result *r = job->result;
+	const struct rp_frame *f = &r->frames[number];
+	char name[RP_NAME_BYTES];
+	const char *s = rp_report_frame_name(job, number, name), *kind = f->kind == RP_KIND_INLINED ? " [inlined]" : "";
+	size_t left = room > strlen(kind) ? room - strlen(kind) : 0, most = left > 3 * PLACE_MIN ? left / 5 * 3 : left;
+	size_t used = rp_out_safe(job->out, s, strlen(s), most > 4 ? most : 4) + strlen(kind);
+
+	rp_out_text(job->out, kind);
+	if ((!f->file && !f->module) || used + 2 + PLACE_MIN > room)
+		return;
+	rp_out_text(job->out, "  ");
+	rp_out_paint(job->out, RP_COLOUR_DIM);
+	if (f->file)
+		rp_report_place(job->out, r, f->file, f->line, room - used - 2);
+	else
+		rp_out_safe(job->out, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), room - used - 2);
+	rp_out_paint(job->out, RP_COLOUR_NONE);
+}
+
 static void text_node(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place)
 {
 	const struct rp_result *r = job->result;
-	uint32_t node = w->order[place];
-	const struct rp_frame *f = &r->frames[r->nodes[node].frame];
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], name[RP_NAME_BYTES];
-	uint32_t depth = w->depth[place];
+	uint32_t node = w->order[place], depth = w->depth[place];
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], number[16] = "";
+	size_t width = job->options->width > 0 ? (size_t)job->options->width : 100;
+	uint32_t indent = depth < indent_max(width) ? depth : indent_max(width);
 
 	rp_out_paint(job->out, rp_out_heat(w->total[node][job->metric], w->total[0][job->metric]));
 	rp_out_format(job->out, "%8s", rp_unit_share(a, w->total[node][job->metric], w->total[0][job->metric]));
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	rp_out_format(job->out, " %10s %10s  ", rp_unit_metric(b, job->metric, w->total[node][job->metric]),
 		      rp_unit_metric(c, job->metric, r->nodes[node].m[job->metric]));
-	rp_out_pad(job->out, depth < INDENT_MAX ? depth : INDENT_MAX);
-	if (depth > INDENT_MAX)
-		rp_out_format(job->out, "(%u) ", depth);
-	const char *s = rp_report_frame_name(job, r->nodes[node].frame, name), *kind = f->kind == RP_KIND_INLINED ? " [inlined]  " : "  ";
-	size_t width = job->options->width > 0 ? (size_t)job->options->width : 100, begin = FIGURES_COLUMNS + (depth < INDENT_MAX ? depth : INDENT_MAX);
-	size_t room = begin + NAME_MIN < width ? width - begin : NAME_MIN;
-	size_t used = rp_out_safe(job->out, s, strlen(s), room / 5 * 3) + strlen(kind);
-	room = used + PLACE_MIN < room ? room - used : PLACE_MIN;
-	rp_out_text(job->out, kind);
-	rp_out_paint(job->out, RP_COLOUR_DIM);
-	if (f->file)
-		rp_report_place(job->out, r, f->file, f->line, room);
-	else if (f->module)
-		rp_out_safe(job->out, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), room);
-	rp_out_paint(job->out, RP_COLOUR_NONE);
+	rp_out_pad(job->out, indent);
+	if (depth > indent)
+		snprintf(number, sizeof(number), "(%u) ", depth);
+	rp_out_text(job->out, number);
+	size_t taken = FIGURES_COLUMNS + indent + strlen(number);
+	text_frame(job, r->nodes[node].frame, taken < width ? width - taken : 0);
 	rp_out_text(job->out, "\n");
 }
 
