@@ -344,6 +344,18 @@ def test_source_lines_show_their_figures(tab, trace_path):
     assert tab.page.locator(".code-word", has_text="import").count() > 0
 
 
+def test_a_source_file_opens_at_its_heaviest_line(tab):
+    tab.page.set_viewport_size({"width": 1400, "height": 500})
+    tab.page.keyboard.press("5")
+    longest = tab.evaluate("p.sources.reduce((best, s, i) => (s.text.length > p.sources[best].text.length ? i : best), 0)")
+    tab.page.select_option("#rp-source-files", str(longest))
+    top = tab.evaluate("p.parts.source.scroller.scrollTop")
+    line = tab.evaluate("[...p.parts.source.figures].reduce((best, now) => ((now[1].cpu_own ?? 0) > (best[1].cpu_own ?? 0) ? now : best))[0]")
+    assert line > 30  # below the first screen
+    row = tab.page.locator(".source-row").filter(has=tab.page.locator(".line-number", has_text=re.compile(f"^{line}$")))
+    assert top > 0 and row.bounding_box()["y"] < 480
+
+
 def test_no_source(trace_path, open_path, tmp_path):
     page = make_page(trace_path, tmp_path / "bare.html", "--no-source")
     tab = open_path(page, "#p=source")

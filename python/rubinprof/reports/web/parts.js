@@ -54,7 +54,7 @@ class OverviewPart {
     if (st.allocations > 0) {
       card("Peak memory", formatBytes(now.peakBytes), `at ${formatDuration(report.timeline.at(now.highest + 0.5) * 1e9)}`);
       card("Never freed", formatBytes(sum("leaked")));
-      card("Allocated", formatBytes(sum("allocated")), formatCount(sum("allocations")));
+      card("Allocated", formatBytes(sum("allocated")), `in ${formatCount(sum("allocations"))}`);
     }
     if (st.calls === null) card("Python calls", "?", "not counted in sampled mode");
     else if (sum("calls") > 0) card("Python calls", formatCount(sum("calls")));
@@ -310,6 +310,7 @@ class SourcePart {
     this.most = {};
     for (const row of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
     this.drawHead();
+    this.find("source-body").style.height = `${this.text.length * SOURCE_ROW}px`; // before scrolling: there is no place to scroll to else
     if (!this.isScrolled) {
       this.isScrolled = true;
       let target = this.marked;
@@ -333,7 +334,6 @@ class SourcePart {
   draw() {
     if (this.file < 0 || !this.text) return;
     const box = this.find("source-body");
-    box.style.height = `${this.text.length * SOURCE_ROW}px`;
     const from = Math.max(0, Math.floor(this.scroller.scrollTop / SOURCE_ROW) - 3);
     const to = Math.min(this.text.length, from + Math.ceil(this.scroller.clientHeight / SOURCE_ROW) + 6);
     box.replaceChildren();
