@@ -67,6 +67,15 @@ struct interned {
 	uint32_t n;
 };
 
+/* The words that decided a walk. In the table, not on the stack: a thread may have 16 KiB of it. Only the walk out of a hook uses them, and a
+ * thread is in one hook at a time; a signal's walk notes nothing. */
+struct notes {
+	struct note {
+		uint32_t offset; /* from the hook's frame */
+		uint64_t word;
+	} equal[RP_NATIVE_FRAMES_MAX + 2], near[2 * (RP_NATIVE_FRAMES_MAX + 2)];
+};
+
 struct rp_stack_table {
 	struct rp_stack_table *next; /* all tables ever made; kept for reuse */
 	_Atomic int in_use;
@@ -80,6 +89,7 @@ struct rp_stack_table {
 	struct rp_unwind_counts counts;
 	struct step rows[ROWS];
 	struct step signal_rows[SIGNAL_ROWS];
+	struct notes notes;
 	/* Whole pages, so that giving them back to the kernel empties them. */
 	_Alignas(PAGE_BYTES) struct way ways[SETS][WAYS];
 	_Alignas(PAGE_BYTES) struct interned index[INDEX];
@@ -231,11 +241,8 @@ struct walk {
 	/* what decided the walk: for layer 1 */
 	uintptr_t hook_frame;
 	int repeatable; /* every frame so far can be decided by its words again */
+	struct notes *notes; /* NULL when hook_frame is UINTPTR_MAX: nothing is noted */
 	uint32_t n_equal, n_near;
-	struct {
-		uint32_t offset; /* from hook_frame */
-		uint64_t word;
-	} equal[RP_NATIVE_FRAMES_MAX + 2], near[2 * (RP_NATIVE_FRAMES_MAX + 2)];
 };
 
 enum walk_state { WALK_ON, WALK_AT_BASE, WALK_NO_CALLER, WALK_CUT };
@@ -243,26 +250,26 @@ enum walk_state { WALK_ON, WALK_AT_BASE, WALK_NO_CALLER, WALK_CUT };
 static void note_equal(struct walk *w, uintptr_t at, uintptr_t word)
 {
 	uintptr_t offset = at - w->hook_frame;
-	if (at < w->hook_frame || offset > UINT32_MAX || w->n_equal == RP_COUNT_OF(w->equal)) {
+	if (at < w->hook_frame || offset > UINT32_MAX || w->n_equal == RP_COUNT_OF(w->notes->equal)) {
 		w->repeatable = 0;
 		return;
 	}
-	w->equal[w->n_equal].offset = (uint32_t)offset;
-	w->equal[w->n_equal++].word = word;
+	w->notes->equal[w->n_equal].offset = (uint32_t)offset;
+	w->notes->equal[w->n_equal++].word = word;
 }
 
 /* A word whose value is an address on this stack: it must lie at the same distance next time. */
 static void note_near(struct walk *w, uintptr_t at, uintptr_t word)
 {
 	uintptr_t offset = at - w->hook_frame;
-	if (!at || at < w->hook_frame || offset > UINT32_MAX || w->n_near == RP_COUNT_OF(w->near)) {
+	if (!at || at < w->hook_frame || offset > UINT32_MAX || w->n_near == RP_COUNT_OF(w->notes->near)) {
 		w->repeatable = 0;
 		return;
 	}
-	if (w->n_near && w->near[w->n_near - 1].offset == (uint32_t)offset)
+	if (w->n_near && w->notes->near[w->n_near - 1].offset == (uint32_t)offset)
 		return;
-	w->near[w->n_near].offset = (uint32_t)offset;
-	w->near[w->n_near++].word = word - w->hook_frame;
+	w->notes->near[w->n_near].offset = (uint32_t)offset;
+	w->notes->near[w->n_near++].word = word - w->hook_frame;
 }
 
 /* Code without frame information (a JIT's): if it keeps a frame pointer, the frame pointer leads on. It is believed only when it
@@ -485,12 +492,12 @@ static void remember_words(struct rp_stack_table *s, struct way *set, const stru
 	uint64_t *word = &s->arena[s->arena_used];
 	uint32_t *offset = (uint32_t *)(word + n);
 	for (uint32_t i = 0; i < w->n_equal; i++) {
-		word[i] = w->equal[i].word;
-		offset[i] = w->equal[i].offset;
+		word[i] = w->notes->equal[i].word;
+		offset[i] = w->notes->equal[i].offset;
 	}
 	for (uint32_t i = 0; i < w->n_near; i++) {
-		word[w->n_equal + i] = w->near[i].word;
-		offset[w->n_equal + i] = w->near[i].offset;
+		word[w->n_equal + i] = w->notes->near[i].word;
+		offset[w->n_equal + i] = w->notes->near[i].offset;
 	}
 	struct way *v = &set[s->victim++ % WAYS];
 	for (uint32_t i = 0; i < WAYS; i++)
@@ -514,6 +521,7 @@ RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_t
 	w.rows_used = &s->rows_used;
 	w.counts = &s->counts;
 	w.hook_frame = frame;
+	w.notes = &s->notes;
 	w.repeatable = 1;
 	w.n_equal = w.n_near = 0;
 	set_bounds(&w, from->sp - 16, t->native_base, s->stack_high);
@@ -577,6 +585,7 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t l
 	w.rows_used = s ? &s->signal_rows_used : NULL;
 	w.counts = NULL;
 	w.hook_frame = UINTPTR_MAX; /* nothing is noted */
+	w.notes = NULL;
 	w.repeatable = 0;
 	w.n_equal = w.n_near = 0;
 	*ret_cut = 0;
@@ -628,6 +637,7 @@ __attribute__((noinline)) uint32_t rp_unwind_hook(struct rp_thread *t, void *fra
 	w.rows_used = &s->rows_used;
 	w.counts = NULL;
 	w.hook_frame = UINTPTR_MAX;
+	w.notes = NULL;
 	w.repeatable = 0;
 	w.n_equal = w.n_near = 0;
 	set_bounds(&w, w.f.sp - 16, loop_frame ? loop_frame : t->native_base, s->stack_high);
