@@ -58,3 +58,13 @@ def pytest_collection_modifyitems(items):
             if marker.name in MARKERS and (reason := reason_to_skip(marker.name)):
                 item.add_marker(pytest.mark.skip(reason=reason))
                 break
+
+
+@pytest.fixture(scope="session")
+def playwright():
+    """The driver of browsers. One for a process: its synchronous interface can be started once only."""
+    # A missing playwright is an error here: without a browser these tests are skipped already.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        yield driver

@@ -61,7 +61,7 @@ def off_and_on(run_traced):
 def test_spinning_is_cpu(off_and_on):
     row = off_and_on.row("spins")
     assert row["total_cpu_s"] == pytest.approx(0.3, rel=0.05)
-    assert row["total_wall_s"] >= 0.3
+    assert row["total_wall_s"] >= 0.29  # the tool's own cost is taken out
 
 
 @pytest.mark.parametrize("function", ["sleeps", "sleeps_native", "waits_for_a_lock", "waits_for_a_python_lock", "waits_for_a_pipe"])

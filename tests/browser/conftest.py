@@ -56,15 +56,11 @@ def synthetic():
 
 
 @pytest.fixture(scope="session")
-def browser():
-    # A missing playwright is an error here: without a browser these tests are skipped already.
-    from playwright.sync_api import sync_playwright
-
+def browser(playwright):
     path = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+    yield browser
+    browser.close()
 
 
 class Tab:

@@ -32,27 +32,24 @@ def npm_package(name, version):
     return package
 
 
-def speedscope(path):
+def speedscope(playwright, path):
     """Import a file in speedscope, and return what it holds then: the document that its own "save" writes."""
-    from playwright.sync_api import sync_playwright
-
     page_file = npm_package(*SPEEDSCOPE) / "dist" / "release" / "index.html"
     program = next(filter(None, map(shutil.which, BROWSERS)))
     complaints = []
-    with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--enable-unsafe-swiftshader"]
-        browser = playwright.chromium.launch(executable_path=program, args=flags)
-        page = browser.new_page(accept_downloads=True)
-        page.on("console", lambda message: complaints.append(message.text) if message.type in ("warning", "error") else None)
-        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-        page.goto(page_file.as_uri())
-        page.wait_for_selector("input[type=file]", state="attached")
-        page.set_input_files("input[type=file]", str(path))
-        page.wait_for_function("document.title.includes(' - speedscope')", timeout=PATIENCE_MS)
-        with page.expect_download(timeout=PATIENCE_MS) as download:
-            page.keyboard.press("Control+s")
-        document = json.loads(Path(download.value.path()).read_text())
-        browser.close()
+    flags = ["--no-sandbox", "--enable-unsafe-swiftshader"]
+    browser = playwright.chromium.launch(executable_path=program, args=flags)
+    page = browser.new_page(accept_downloads=True)
+    page.on("console", lambda message: complaints.append(message.text) if message.type in ("warning", "error") else None)
+    page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+    page.goto(page_file.as_uri())
+    page.wait_for_selector("input[type=file]", state="attached")
+    page.set_input_files("input[type=file]", str(path))
+    page.wait_for_function("document.title.includes(' - speedscope')", timeout=PATIENCE_MS)
+    with page.expect_download(timeout=PATIENCE_MS) as download:
+        page.keyboard.press("Control+s")
+    document = json.loads(Path(download.value.path()).read_text())
+    browser.close()
     about_the_file = [text for text in complaints if "GL" not in text]
     return document, about_the_file
 

@@ -104,8 +104,8 @@ def test_snakeviz_loads_pstats(exported):
 
 @pytest.mark.npm
 @pytest.mark.browser
-def test_speedscope(exported, trace, consumers):
-    document, complaints = consumers.speedscope(exported("speedscope"))
+def test_speedscope(exported, trace, consumers, playwright):
+    document, complaints = consumers.speedscope(playwright, exported("speedscope"))
     assert complaints == []
     seen = {profile["name"]: profile for profile in document["profiles"]}
     assert set(seen) <= set(METRICS) and {"cpu", "wall", "calls", "allocated", "peak", "leaked"} <= set(seen)
@@ -119,8 +119,8 @@ def test_speedscope(exported, trace, consumers):
 
 @pytest.mark.npm
 @pytest.mark.browser
-def test_speedscope_reads_collapsed(exported, trace, consumers):
-    document, complaints = consumers.speedscope(exported("collapsed", "-m", "allocated"))
+def test_speedscope_reads_collapsed(exported, trace, consumers, playwright):
+    document, complaints = consumers.speedscope(playwright, exported("collapsed", "-m", "allocated"))
     assert complaints == []
     stacks = consumers.folded(document)
     assert sum(stacks.values()) == total_of(trace, "allocated")
@@ -217,9 +217,9 @@ def test_firefox(exported, trace, consumers, tmp_path):
 
 @pytest.mark.npm
 @pytest.mark.browser
-def test_perfetto(exported, trace, consumers):
+def test_perfetto(exported, trace, consumers, playwright):
     """speedscope's importer of trace events: Perfetto's own is not on any registry."""
-    document, complaints = consumers.speedscope(exported("perfetto"))
+    document, complaints = consumers.speedscope(playwright, exported("perfetto"))
     assert complaints == []
     lengths = {profile["name"]: profile["endValue"] - profile["startValue"] for profile in document["profiles"]}
     (cpu,) = [length for name, length in lengths.items() if "by cpu" in name]

@@ -74,24 +74,21 @@ def test_a_statement_and_bad_use(outputs):
 
 
 @pytest.mark.browser
-def test_the_frame_draws_itself(outputs, tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def test_the_frame_draws_itself(outputs, tmp_path, playwright):
     (shown,) = outputs[3]
     page_file = tmp_path / "page.html"
     page_file.write_text(f"<!doctype html><meta charset=utf-8><body>{shown['data']['text/html']}")
-    with sync_playwright() as playwright:
-        program = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        errors = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(page_file.as_uri())
-        frame = page.frame_locator("iframe")
-        frame.locator("canvas").first.wait_for(state="visible", timeout=60_000)
-        page.screenshot(path=str(tmp_path / "jupyter.png"))
-        packed = frame.locator("#rp-data-flame").text_content()
-        browser.close()
+    program = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])))
+    browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(page_file.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator("canvas").first.wait_for(state="visible", timeout=60_000)
+    page.screenshot(path=str(tmp_path / "jupyter.png"))
+    packed = frame.locator("#rp-data-flame").text_content()
+    browser.close()
     assert errors == []
     flame = json.loads(gzip.decompress(base64.b64decode(packed)))
     strings, frames, nodes = flame["strings"], flame["frames"], flame["nodes"]
