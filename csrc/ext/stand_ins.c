@@ -80,7 +80,7 @@ static PyObject *stand_in_execve(PyObject *posix, PyObject *args, PyObject *kwar
 
 /* ---- fork ---- */
 
-/* Whether a thread is our writer, or one of the kernel's that io_uring gave it. */
+/* Whether a thread is one of the tool's, or one of the kernel's that io_uring gave it. */
 static int is_tool_thread(const char *tid)
 {
 	char path[64], name[32] = "";
@@ -91,7 +91,7 @@ static int is_tool_thread(const char *tid)
 			name[0] = 0;
 		fclose(file);
 	}
-	return strcmp(name, "rubinprof\n") == 0 || strncmp(name, "iou-wrk-", 8) == 0;
+	return strcmp(name, RP_TOOL_THREAD_NAME "\n") == 0 || strncmp(name, "iou-wrk-", 8) == 0;
 }
 
 /* Threads of the program itself, 0 when unknown. */

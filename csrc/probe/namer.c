@@ -92,13 +92,10 @@ static int start_thread(void)
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
 	pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited */
 	int error = pthread_create(&namer.thread, &attr, run, NULL);
-	/* As the writer: by this name our threads are told from the program's, from the start on: a fork may come at once. */
-	if (!error)
-		pthread_setname_np(namer.thread, "rubinprof");
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
-	if (!error) /* as the writer, and before anybody can look: by this name our threads are told from the program's */
-		pthread_setname_np(namer.thread, "rubinprof");
+	if (!error) /* before anybody can look: a fork may come at once */
+		pthread_setname_np(namer.thread, RP_TOOL_THREAD_NAME);
 	return error ? RP_ENOMEM : 0;
 }
 

@@ -369,7 +369,7 @@ void *rp_flusher_run(void *sink)
 	struct rp_sink *s = sink;
 	if (s->options.on_writer)
 		s->options.on_writer();
-	prctl(PR_SET_NAME, "rubinprof");
+	prctl(PR_SET_NAME, RP_TOOL_THREAD_NAME);
 	choose_writer(s);
 	s->second_ns = now_ns(CLOCK_MONOTONIC);
 	/* Release: the opener reads what was chosen. */

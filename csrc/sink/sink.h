@@ -16,6 +16,10 @@
 #include "base/base.h"
 #include "format/format.h"
 
+/* What the tool's threads are called in /proc, the writer and all others: by it they are told from the program's. Not the name of the command, which
+ * is that of the program's main thread under `rubinprof run`. */
+#define RP_TOOL_THREAD_NAME "rubinprof-tool"
+
 struct rp_sink;
 
 struct rp_sink_options {

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -220,6 +221,15 @@ def test_a_fork_warns_as_it_would_untraced(tmp_path):
             event.set()
         """
     assert python(program, "traced", cwd=tmp_path) == python(program, "plain", cwd=tmp_path)
+
+
+@pytest.mark.linux
+def test_a_fork_under_the_command_does_not_warn(tmp_path):
+    """The command's name is that of the program's main thread; the tool's threads have another."""
+    source = "import os, warnings; warnings.simplefilter('error'); pid = os.fork(); pid or os._exit(0); os.waitpid(pid, 0)"
+    command = [Path(sys.executable).with_name("rubinprof"), "run", "-o", "t.rprof", "-c", source]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.linux
