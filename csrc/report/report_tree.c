@@ -1,6 +1,8 @@
 /* The call tree: for a terminal, as JSON, and as collapsed stacks. */
 #include <stdlib.h>
 
+#include <stdio.h>
+
 #include "report/report.h"
 
 #define TEXT_SHARE 0.005
