@@ -1,7 +1,6 @@
 /* The call tree: for a terminal, as JSON, and as collapsed stacks. */
-#include <stdlib.h>
-
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "report/report.h"
 
