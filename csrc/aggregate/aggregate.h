@@ -6,6 +6,8 @@
  *   frame      a function: Python (name, file, first line) or native (name, file, module).
  *   node       a frame below another: the merged call tree. Node 0 is the root; a parent comes before its children.
  *   metric     one figure of a node. All figures of nodes are their own ("self"); totals are sums over the subtree.
+ *   group      metrics that come together. Most nodes are native callers without any figure; a node has room only for the groups
+ *              of which it has any.
  *   line       a function and a source line in it.
  *
  *   bin        one of many equal stretches of the run (timeline.h gathers them).
@@ -32,6 +34,7 @@ enum rp_metric {
 	RP_M_TEMPORARY,   /* bytes freed before the thread's next allocation */
 	RP_M_TEMPORARY_COUNT,
 	RP_M_SAMPLES,
+	RP_M_WEIGHT,      /* CPU ns that samples gave it, before exact CPU is shared out */
 	/* of figures made from samples (weight.h) */
 	RP_M_CPU_VARIANCE,         /* us^2 */
 	RP_M_ALLOCATED_VARIANCE,   /* KiB^2 */
@@ -50,11 +53,23 @@ struct rp_frame {
 	uint32_t line_votes;
 };
 
+enum rp_group {
+	RP_G_TIME,     /* from RP_M_CPU: Python functions, and native ones that were sampled */
+	RP_G_SITE,     /* from RP_M_ALLOCATED: what allocated or was sampled */
+	RP_G_VARIANCE, /* from RP_M_CPU_VARIANCE */
+	RP_G_COUNT,
+};
+
 struct rp_node {
 	uint32_t parent; /* UINT32_MAX for the root */
 	uint32_t frame;
-	int64_t weight;  /* CPU ns that samples gave it, before exact CPU is shared out */
-	int64_t m[RP_M_COUNT];
+	uint32_t group[RP_G_COUNT]; /* 1 + its place among the group's; 0: all of them are 0 */
+};
+
+/* The figures of one group, node after node. */
+struct rp_figures {
+	int64_t *at;
+	uint32_t n, cap; /* nodes */
 };
 
 struct rp_line {
@@ -214,6 +229,7 @@ struct rp_result {
 	struct rp_node *nodes;
 	uint32_t n_nodes, nodes_cap;
 	struct rp_slots node_slots; /* by parent and frame */
+	struct rp_figures figures[RP_G_COUNT];
 	struct rp_line *lines;
 	uint32_t n_lines, lines_cap;
 	struct rp_idmap line_of; /* frame << 32 | line */
@@ -260,21 +276,31 @@ void rp_result_free(struct rp_result *r);
 int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t *ret_frame);
 int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32_t *ret_node);
 int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line);
+/* Figures of a node: one, all of them, and adding to all (RP_ENOMEM, or 0). */
+int64_t rp_node_figure(const struct rp_result *r, uint32_t node, enum rp_metric metric);
+void rp_node_figures(const struct rp_result *r, uint32_t node, int64_t ret_m[RP_M_COUNT]);
+int rp_node_add(struct rp_result *r, uint32_t node, const int64_t m[RP_M_COUNT]);
+/* Sums of untrusted numbers wrap instead of being undefined. */
+void rp_figures_add(int64_t to[RP_M_COUNT], const int64_t m[RP_M_COUNT]);
+/* Adds what the node has itself. */
+void rp_figures_add_node(int64_t to[RP_M_COUNT], const struct rp_result *r, uint32_t node);
 /* Room for one more in an array of the result. */
 int rp_result_grow(void **at, uint32_t n, uint32_t *cap, size_t bytes);
 /* Value of a META key of a process, "" when it has none. */
 const char *rp_result_meta(const struct rp_result *r, const struct rp_process *p, const char *key);
 
-/* ---- walk.c: the tree as lists of children, and totals ---- */
+/* ---- walk.c: the tree as lists of children, and totals. Memory: 32 bytes a node; a total is kept of one metric only ---- */
 struct rp_walk {
 	uint32_t *order;     /* nodes in depth-first pre-order, heaviest child first; n of them */
 	uint32_t *depth;     /* by place in order */
 	uint32_t *subtree;   /* by place in order: how many places the subtree takes, itself included */
 	uint32_t n;
-	int64_t (*total)[RP_M_COUNT]; /* by node */
+	int64_t *total;      /* by node: of the metric that sorts */
 };
 int rp_walk_open(struct rp_walk *w, const struct rp_result *r, enum rp_metric sort_by);
 void rp_walk_close(struct rp_walk *w);
+/* Totals of a metric by node, into an array of n_nodes. */
+void rp_walk_total(const struct rp_result *r, enum rp_metric metric, int64_t *ret_total);
 
 /* ---- rows.c: flat tables ---- */
 enum rp_row_by { RP_BY_FUNCTION, RP_BY_LINE, RP_BY_FILE, RP_BY_MODULE };

@@ -154,20 +154,23 @@ static int share_native(struct rp_result *r)
 		const struct rp_node *n = &r->nodes[i];
 		int is_native = i && r->frames[n->frame].kind != RP_KIND_PYTHON;
 		owner[i] = is_native ? owner[n->parent] : i;
-		weight[owner[i]] += (double)n->weight;
-		cpu[i] = n->m[RP_M_CPU];
+		weight[owner[i]] += (double)rp_node_figure(r, i, RP_M_WEIGHT);
+		cpu[i] = rp_node_figure(r, i, RP_M_CPU);
 	}
 	for (uint32_t i = 0; i < r->n_nodes && !rc; i++) {
-		struct rp_node *n = &r->nodes[i], *o = &r->nodes[owner[i]];
-		if (owner[i] == i || n->weight <= 0 || weight[owner[i]] <= 0)
+		int64_t mine = rp_node_figure(r, i, RP_M_WEIGHT), owned, m[RP_M_COUNT] = { 0 };
+		if (owner[i] == i || mine <= 0 || weight[owner[i]] <= 0)
 			continue;
-		int64_t part = rp_int64((double)cpu[owner[i]] * ((double)n->weight / weight[owner[i]]));
-		part = part < o->m[RP_M_CPU] ? part : o->m[RP_M_CPU];
-		int64_t wall = part < o->m[RP_M_WALL] ? part : o->m[RP_M_WALL];
-		n->m[RP_M_CPU] += part;
-		o->m[RP_M_CPU] -= part;
-		n->m[RP_M_WALL] += wall;
-		o->m[RP_M_WALL] -= wall;
+		int64_t part = rp_int64((double)cpu[owner[i]] * ((double)mine / weight[owner[i]]));
+		owned = rp_node_figure(r, owner[i], RP_M_CPU);
+		m[RP_M_CPU] = part < owned ? part : owned;
+		owned = rp_node_figure(r, owner[i], RP_M_WALL);
+		m[RP_M_WALL] = m[RP_M_CPU] < owned ? m[RP_M_CPU] : owned;
+		rc = rp_node_add(r, i, m);
+		m[RP_M_CPU] = (int64_t)(0 - (uint64_t)m[RP_M_CPU]);
+		m[RP_M_WALL] = (int64_t)(0 - (uint64_t)m[RP_M_WALL]);
+		if (!rc)
+			rc = rp_node_add(r, owner[i], m);
 	}
 	free(owner);
 	free(weight);
@@ -183,16 +186,19 @@ static int name_outside(struct rp_result *r)
 	uint32_t id, node;
 	int any = 0;
 
+	int64_t m[RP_M_COUNT];
+
+	rp_node_figures(r, 0, m);
 	for (int i = 0; i < RP_M_COUNT; i++)
-		any |= r->nodes[0].m[i] != 0;
+		any |= m[i] != 0;
 	if (!any)
 		return 0;
 	if (rp_strpool_add(&r->strings, name, strlen(name), &frame.name) || rp_result_frame(r, &frame, &id) ||
 	    rp_result_child(r, 0, id, &node))
 		return RP_ENOMEM;
-	memcpy(r->nodes[node].m, r->nodes[0].m, sizeof(r->nodes[0].m));
 	r->outside_node = node;
-	memset(r->nodes[0].m, 0, sizeof(r->nodes[0].m));
+	memcpy(r->nodes[node].group, r->nodes[0].group, sizeof(r->nodes[0].group));
+	memset(r->nodes[0].group, 0, sizeof(r->nodes[0].group));
 	return 0;
 }
 
@@ -203,7 +209,7 @@ static void settle_totals(struct rp_result *r)
 	int64_t cpu = 0;
 
 	for (uint32_t i = 0; i < r->n_nodes; i++)
-		cpu = (int64_t)((uint64_t)cpu + (uint64_t)r->nodes[i].m[RP_M_CPU]);
+		cpu = (int64_t)((uint64_t)cpu + (uint64_t)rp_node_figure(r, i, RP_M_CPU));
 	t->cpu_s = (double)cpu / 1e9;
 	for (uint32_t i = 0; i < r->n_processes; i++) {
 		double start = (double)r->processes[i].start_realtime_ns / 1e9, end = start + r->processes[i].wall_s;

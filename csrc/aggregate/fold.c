@@ -16,12 +16,6 @@ int64_t rp_fold_ns(const struct rp_fold *f, double ticks)
 	return ns <= 0 ? 0 : ns < 9e18 ? (int64_t)ns : (int64_t)9e18;
 }
 
-static void add_all(int64_t *to, const int64_t *from)
-{
-	for (int i = 0; i < RP_M_COUNT; i++)
-		to[i] = rp_add(to[i], from[i]);
-}
-
 static void fold_variance(const struct rp_fold *f, const struct rp_site *s, const struct rp_site_variance *v, int64_t *m)
 {
 	double peak = s->epoch == f->replay->sites.epoch ? v->peak : v->current, ns2 = f->ns_per_tick * f->ns_per_tick;
@@ -43,6 +37,7 @@ void rp_fold_site(const struct rp_fold *f, const struct rp_site *s, int64_t *m)
 	m[RP_M_TEMPORARY] = (int64_t)s->temporary_bytes;
 	m[RP_M_TEMPORARY_COUNT] = s->temporary_count;
 	m[RP_M_SAMPLES] = s->samples;
+	m[RP_M_WEIGHT] = rp_fold_ns(f, (double)s->sample_cpu);
 	if (f->replay->sites.variances)
 		fold_variance(f, s, &f->replay->sites.variances[s - f->replay->sites.sites], m);
 }
@@ -181,8 +176,11 @@ static int fold_nodes(struct rp_fold *f)
 			if (!rc)
 				rc = rp_result_child(f->result, f->merged[n->parent], to->frame, &f->merged[i]);
 		}
-		if (!rc)
-			add_all(f->result->nodes[f->merged[i]].m, to->m);
+		if (!rc) {
+			int64_t m[RP_M_COUNT] = { 0 };
+			memcpy(m, to->m, sizeof(to->m));
+			rc = rp_node_add(f->result, f->merged[i], m);
+		}
 	}
 	rp_idmap_release(&frame_of);
 	free(outside);
@@ -219,8 +217,8 @@ static int fold_sites(struct rp_fold *f)
 		if (s->native && rp_fold_native_node(f, node, s->native, &node))
 			return RP_ENOMEM;
 		rp_fold_site(f, s, m);
-		add_all(f->result->nodes[node].m, m);
-		f->result->nodes[node].weight = rp_add(f->result->nodes[node].weight, rp_fold_ns(f, (double)s->sample_cpu));
+		if (rp_node_add(f->result, node, m))
+			return RP_ENOMEM;
 	}
 	return 0;
 }

@@ -54,7 +54,7 @@ static int add_threads(struct rp_fold *f)
 	for (uint32_t i = 1; i < tree->n; i++) {
 		uint32_t parent = tree->nodes[i].parent;
 		root[i] = parent == 0 ? rp_call_code(&tree->nodes[i]) : root[parent];
-		for (int k = 0; k < RP_M_COUNT; k++)
+		for (int k = 0; k < RP_FOLD_METRICS; k++)
 			r->threads[first + root[i]].m[k] = rp_add(r->threads[first + root[i]].m[k], f->nodes[i].m[k]);
 	}
 	for (uint32_t i = 0; i < replay->sites.n; i++) {
@@ -63,8 +63,7 @@ static int add_threads(struct rp_fold *f)
 		rp_fold_site(f, &replay->sites.sites[i], m);
 		if (node == 0)
 			continue;
-		for (int k = 0; k < RP_M_COUNT; k++)
-			r->threads[first + root[node]].m[k] = rp_add(r->threads[first + root[node]].m[k], m[k]);
+		rp_figures_add(r->threads[first + root[node]].m, m);
 	}
 	/* All of a thread's time is known; only where it went is estimated. */
 	for (uint32_t i = first; i < r->n_threads; i++)

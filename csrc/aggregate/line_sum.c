@@ -21,12 +21,6 @@ struct sum {
 	uint32_t *on_path; /* by line: how often it is on the stack */
 };
 
-static void add_scaled(int64_t *to, const int64_t *from)
-{
-	for (int i = 0; i < RP_M_COUNT; i++)
-		to[i] = rp_add(to[i], from[i]);
-}
-
 int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret_line)
 {
 	const struct rp_replay *r = f->replay;
@@ -107,10 +101,10 @@ static int add_native(struct sum *s, uint32_t native, const int64_t *m, int *ret
 				break;
 		struct rp_line *l = &s->f->result->lines[line];
 		if (k == i)
-			add_scaled(l->total, m);
+			rp_figures_add(l->total, m);
 		if (i + 1 == n) {
-			add_scaled(l->self, m);
-			add_scaled(l->own, m);
+			rp_figures_add(l->self, m);
+			rp_figures_add(l->own, m);
 		}
 	}
 	return 0;
@@ -132,9 +126,9 @@ static int add_own(struct sum *s)
 			if (s->site_line[i] == NO_LINE)
 				continue;
 			struct rp_line *line = &s->f->result->lines[s->site_line[i]];
-			add_scaled(line->own, m);
+			rp_figures_add(line->own, m);
 			if (!kept)
-				add_scaled(line->self, m);
+				rp_figures_add(line->self, m);
 		}
 		if (s->own_line[node] == NO_LINE)
 			continue;
@@ -161,7 +155,7 @@ static void total_own(struct sum *s, uint32_t node)
 		if (s->site_line[i] == NO_LINE || s->on_path[s->site_line[i]])
 			continue;
 		site_figures(s, node, i, weights, m);
-		add_scaled(lines[s->site_line[i]].total, m);
+		rp_figures_add(lines[s->site_line[i]].total, m);
 	}
 	uint32_t def = s->own_line[node];
 	if (def == NO_LINE || s->on_path[def])
@@ -171,53 +165,57 @@ static void total_own(struct sum *s, uint32_t node)
 			lines[def].total[k] = rp_add(lines[def].total[k], s->f->nodes[node].m[k]);
 }
 
-/* Own figures of call nodes become totals of subtrees. */
-static void sum_subtrees(struct sum *s, int64_t (*total)[RP_M_COUNT])
+/* A total is a difference of the running sum: what it is when the subtree has been walked, less what it was before. */
+static void add_sum(struct rp_line *line, const int64_t *sum, int sign)
 {
-	const struct rp_replay *r = s->f->replay;
-
-	for (uint32_t i = 0; i < r->tree.n; i++)
-		memcpy(total[i], s->f->nodes[i].m, sizeof(total[i]));
-	for (uint32_t i = 0; i < r->sites.n; i++) {
-		int64_t m[RP_M_COUNT];
-		rp_fold_site(s->f, &r->sites.sites[i], m);
-		add_scaled(total[r->sites.sites[i].node], m);
-	}
-	for (uint32_t i = r->tree.n; i-- > 1;)
-		add_scaled(total[r->tree.nodes[i].parent], total[i]);
+	for (int k = 0; k < RP_M_COUNT; k++)
+		line->total[k] = rp_add(line->total[k], sign < 0 ? (int64_t)(0 - (uint64_t)sum[k]) : sum[k]);
 }
 
-static void enter_node(struct sum *s, uint32_t node, int64_t (*total)[RP_M_COUNT])
+static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 {
+	const struct rp_replay *r = s->f->replay;
+	const int64_t *own = s->f->nodes[node].m;
 	uint32_t line = s->call_line[node];
 
 	if (line != NO_LINE) {
 		struct rp_line *l = &s->f->result->lines[line];
-		l->calls_out = rp_add(l->calls_out, s->f->nodes[node].m[RP_M_CALLS]);
+		l->calls_out = rp_add(l->calls_out, own[RP_M_CALLS]);
 		if (s->on_path[line]++ == 0)
-			add_scaled(l->total, total[node]);
+			add_sum(l, sum, -1);
 	}
 	total_own(s, node);
+	for (int k = 0; k < RP_FOLD_METRICS; k++)
+		sum[k] = rp_add(sum[k], own[k]);
+	for (uint32_t i = s->first_site[node]; i != NO_LINE; i = s->next_site[i]) {
+		int64_t m[RP_M_COUNT];
+		rp_fold_site(s->f, &r->sites.sites[i], m);
+		rp_figures_add(sum, m);
+	}
 }
 
-static int walk(struct sum *s)
+static void leave_node(struct sum *s, uint32_t node, const int64_t *sum)
+{
+	uint32_t line = s->call_line[node];
+
+	if (line != NO_LINE && --s->on_path[line] == 0)
+		add_sum(&s->f->result->lines[line], sum, 1);
+}
+
+static void walk(struct sum *s)
 {
 	const struct rp_call_tree *tree = &s->f->replay->tree;
-	int64_t(*total)[RP_M_COUNT] = malloc((size_t)tree->n * sizeof(*total));
+	int64_t sum[RP_M_COUNT] = { 0 };
 	uint32_t node = 0;
 
-	if (!total)
-		return RP_ENOMEM;
-	sum_subtrees(s, total);
 	for (;;) {
 		if (s->first_child[node] != NO_LINE) {
 			node = s->first_child[node];
-			enter_node(s, node, total);
+			enter_node(s, node, sum);
 			continue;
 		}
 		while (node) {
-			if (s->call_line[node] != NO_LINE)
-				s->on_path[s->call_line[node]]--;
+			leave_node(s, node, sum);
 			if (s->next_child[node] != NO_LINE)
 				break;
 			node = tree->nodes[node].parent;
@@ -225,10 +223,8 @@ static int walk(struct sum *s)
 		if (!node)
 			break;
 		node = s->next_child[node];
-		enter_node(s, node, total);
+		enter_node(s, node, sum);
 	}
-	free(total);
-	return 0;
 }
 
 int rp_fold_lines(struct rp_fold *f)
@@ -254,7 +250,7 @@ int rp_fold_lines(struct rp_fold *f)
 	if (!rc && !(s.on_path = calloc((size_t)f->result->n_lines + 1, sizeof(*s.on_path))))
 		rc = RP_ENOMEM;
 	if (!rc)
-		rc = walk(&s);
+		walk(&s);
 	free(s.on_path);
 	free(block);
 	return rc;

@@ -197,9 +197,11 @@ struct rp_chain_frame {
 };
 #define RP_CHAIN_MAX 1024 /* native frames with all that was inlined into them */
 
+#define RP_FOLD_METRICS (RP_M_CALLS + 1) /* those that call nodes have; memory and samples are with the sites */
+
 struct rp_fold_node {
 	uint32_t frame; /* of the result; UINT32_MAX: a thread */
-	int64_t m[RP_M_COUNT];
+	int64_t m[RP_FOLD_METRICS];
 };
 
 struct rp_fold {
@@ -207,7 +209,7 @@ struct rp_fold {
 	struct rp_replay *replay;
 	int keep_dispatch;
 	double ns_per_tick;
-	struct rp_fold_node *nodes; /* by call node: its own figures, in ns and bytes; memory is with the sites */
+	struct rp_fold_node *nodes; /* by call node: its own figures, in ns */
 	uint32_t *merged;           /* by call node: node of the result */
 	uint32_t *symbol_first, *symbol_n; /* by symbol: its frames in chain_frames, outermost first */
 	uint32_t symbols_known;

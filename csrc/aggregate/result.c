@@ -91,6 +91,77 @@ int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32
 	return 0;
 }
 
+/* ---- figures of nodes ---- */
+
+/* The metrics of group g: from first[g], before first[g + 1]. */
+static const int first[RP_G_COUNT + 1] = { RP_M_CPU, RP_M_ALLOCATED, RP_M_CPU_VARIANCE, RP_M_COUNT };
+
+static int64_t *group_at(const struct rp_result *r, uint32_t node, int group)
+{
+	uint32_t place = r->nodes[node].group[group];
+
+	return place ? &r->figures[group].at[(size_t)(place - 1) * (size_t)(first[group + 1] - first[group])] : NULL;
+}
+
+int64_t rp_node_figure(const struct rp_result *r, uint32_t node, enum rp_metric metric)
+{
+	int group = metric < RP_M_ALLOCATED ? RP_G_TIME : metric < RP_M_CPU_VARIANCE ? RP_G_SITE : RP_G_VARIANCE;
+	const int64_t *at = group_at(r, node, group);
+
+	return at ? at[(int)metric - first[group]] : 0;
+}
+
+void rp_node_figures(const struct rp_result *r, uint32_t node, int64_t ret_m[RP_M_COUNT])
+{
+	memset(ret_m, 0, RP_M_COUNT * sizeof(*ret_m));
+	rp_figures_add_node(ret_m, r, node);
+}
+
+void rp_figures_add(int64_t to[RP_M_COUNT], const int64_t m[RP_M_COUNT])
+{
+	for (int i = 0; i < RP_M_COUNT; i++)
+		to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)m[i]);
+}
+
+void rp_figures_add_node(int64_t to[RP_M_COUNT], const struct rp_result *r, uint32_t node)
+{
+	for (int g = 0; g < RP_G_COUNT; g++) {
+		const int64_t *at = group_at(r, node, g);
+		for (int i = first[g]; at && i < first[g + 1]; i++)
+			to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)at[i - first[g]]);
+	}
+}
+
+static int add_group(struct rp_result *r, uint32_t node, int group, const int64_t *m)
+{
+	struct rp_figures *f = &r->figures[group];
+	size_t n = (size_t)(first[group + 1] - first[group]);
+	int any = 0;
+
+	for (size_t i = 0; i < n; i++)
+		any |= m[i] != 0;
+	if (!any)
+		return 0;
+	if (!r->nodes[node].group[group]) {
+		if (rp_result_grow((void **)&f->at, f->n, &f->cap, n * sizeof(*f->at)))
+			return RP_ENOMEM;
+		memset(&f->at[f->n * n], 0, n * sizeof(*f->at));
+		r->nodes[node].group[group] = ++f->n;
+	}
+	int64_t *to = group_at(r, node, group);
+	for (size_t i = 0; i < n; i++)
+		to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)m[i]);
+	return 0;
+}
+
+int rp_node_add(struct rp_result *r, uint32_t node, const int64_t m[RP_M_COUNT])
+{
+	for (int g = 0; g < RP_G_COUNT; g++)
+		if (add_group(r, node, g, m + first[g]))
+			return RP_ENOMEM;
+	return 0;
+}
+
 int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line)
 {
 	uint64_t key = (uint64_t)frame << 32 | line;
@@ -125,6 +196,8 @@ void rp_result_free(struct rp_result *r)
 	rp_slots_release(&r->frame_slots);
 	free(r->nodes);
 	rp_slots_release(&r->node_slots);
+	for (int g = 0; g < RP_G_COUNT; g++)
+		free(r->figures[g].at);
 	free(r->lines);
 	rp_idmap_release(&r->line_of);
 	free(r->processes);

@@ -26,12 +26,6 @@ static int by_value(const void *a, const void *b)
 	return x->line < y->line ? -1 : x->line > y->line;
 }
 
-static void add(int64_t *to, const int64_t *from)
-{
-	for (int i = 0; i < RP_M_COUNT; i++)
-		to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)from[i]);
-}
-
 /* The row of a frame under each grouping. */
 static uint64_t key_of(const struct rp_result *r, enum rp_row_by by, uint32_t frame)
 {
@@ -70,30 +64,44 @@ static int make_rows(const struct rp_result *r, enum rp_row_by by, uint32_t *row
 	return rc;
 }
 
+/* A node of the path is left. A total is a difference of the running sum: what it is when the last of the row is
+ * left, less what it was when the first was entered. */
+static void leave(const struct rp_result *r, uint32_t node, const uint32_t *row_of, struct rp_row *rows, uint32_t *on_path,
+		  const int64_t *sum)
+{
+	uint32_t row = row_of[r->nodes[node].frame];
+
+	if (--on_path[row] == 0)
+		rp_figures_add(rows[row].total, sum);
+}
+
 static void sum_tree(const struct rp_result *r, const struct rp_walk *w, const uint32_t *row_of, struct rp_row *rows, uint32_t *on_path,
 		     uint32_t *owner)
 {
 	uint32_t *path = owner + r->n_nodes; /* nodes from the root to here, by depth */
-	uint32_t depth_before = 0;
+	uint32_t n_path = 0;
+	int64_t sum[RP_M_COUNT] = { 0 };
 
 	for (uint32_t place = 0; place < w->n; place++) {
-		uint32_t node = w->order[place], depth = w->depth[place];
-		for (; place && depth_before >= depth; depth_before--)
-			on_path[row_of[r->nodes[path[depth_before]].frame]]--;
-		depth_before = depth;
-		path[depth] = node;
+		uint32_t node = w->order[place];
+		while (n_path > w->depth[place])
+			leave(r, path[--n_path], row_of, rows, on_path, sum);
+		path[n_path++] = node;
 		struct rp_row *row = &rows[row_of[r->nodes[node].frame]];
-		const int64_t *m = r->nodes[node].m;
 		int is_native = node && r->frames[r->nodes[node].frame].kind != RP_KIND_PYTHON;
 		owner[node] = is_native ? owner[r->nodes[node].parent] : node;
-		add(row->self, m);
-		add(row->own, m);
+		rp_figures_add_node(row->self, r, node);
+		rp_figures_add_node(row->own, r, node);
 		struct rp_row *over = &rows[row_of[r->nodes[owner[node]].frame]];
 		if (over != row)
-			add(over->own, m);
+			rp_figures_add_node(over->own, r, node);
 		if (on_path[(uint32_t)(row - rows)]++ == 0)
-			add(row->total, w->total[node]);
+			for (int k = 0; k < RP_M_COUNT; k++)
+				row->total[k] = (int64_t)((uint64_t)row->total[k] - (uint64_t)sum[k]);
+		rp_figures_add_node(sum, r, node);
 	}
+	while (n_path)
+		leave(r, path[--n_path], row_of, rows, on_path, sum);
 }
 
 static int rows_of_tree(const struct rp_result *r, enum rp_row_by by, struct rp_row **ret_rows, uint32_t *ret_n)

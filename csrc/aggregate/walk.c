@@ -5,35 +5,66 @@
 #include "aggregate/aggregate.h"
 
 struct child {
-	uint32_t node, parent;
 	int64_t weight;
+	uint32_t node;
 };
 
-static int by_parent_and_weight(const void *a, const void *b)
+static int by_weight(const void *a, const void *b)
 {
 	const struct child *x = a, *y = b;
 
-	if (x->parent != y->parent)
-		return x->parent < y->parent ? -1 : 1;
 	if (x->weight != y->weight)
 		return x->weight > y->weight ? -1 : 1;
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
-static void sum_up(struct rp_walk *w, const struct rp_result *r)
+void rp_walk_total(const struct rp_result *r, enum rp_metric metric, int64_t *ret_total)
 {
 	for (uint32_t i = 0; i < r->n_nodes; i++)
-		memcpy(w->total[i], r->nodes[i].m, sizeof(w->total[i]));
+		ret_total[i] = rp_node_figure(r, i, metric);
+	for (uint32_t i = r->n_nodes; i-- > 1;) {
+		int64_t *to = &ret_total[r->nodes[i].parent];
+		*to = (int64_t)((uint64_t)*to + (uint64_t)ret_total[i]);
+	}
+}
+
+/* Children of node i, heaviest first: children[first[i]] up to children[first[i + 1]]. RP_ENOMEM, or 0. */
+static int list_children(const struct rp_result *r, const int64_t *total, uint32_t *first, uint32_t *children)
+{
+	uint32_t most = 0;
+
+	memset(first, 0, ((size_t)r->n_nodes + 1) * sizeof(*first));
+	for (uint32_t i = 1; i < r->n_nodes; i++)
+		first[r->nodes[i].parent]++;
+	for (uint32_t i = 0, sum = 0; i <= r->n_nodes; i++) {
+		most = first[i] > most ? first[i] : most;
+		sum += first[i];
+		first[i] = sum;
+	}
+	/* Each is the end of its list now; filled from the end it comes to be the begin. */
 	for (uint32_t i = r->n_nodes; i-- > 1;)
-		for (int k = 0; k < RP_M_COUNT; k++)
-			w->total[r->nodes[i].parent][k] =
-				(int64_t)((uint64_t)w->total[r->nodes[i].parent][k] + (uint64_t)w->total[i][k]);
+		children[--first[r->nodes[i].parent]] = i;
+	struct child *list = malloc(((size_t)most + 1) * sizeof(*list));
+	if (!list)
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < r->n_nodes; i++) {
+		uint32_t n = first[i + 1] - first[i], *of = &children[first[i]];
+		if (n < 2)
+			continue;
+		for (uint32_t k = 0; k < n; k++)
+			list[k] = (struct child){ total[of[k]], of[k] };
+		qsort(list, n, sizeof(*list), by_weight);
+		for (uint32_t k = 0; k < n; k++)
+			of[k] = list[k].node;
+	}
+	free(list);
+	return 0;
 }
 
 int rp_walk_open(struct rp_walk *w, const struct rp_result *r, enum rp_metric sort_by)
 {
 	uint32_t n = r->n_nodes;
-	struct child *children = malloc((size_t)n * sizeof(*children));
+	uint32_t *children = malloc((size_t)n * sizeof(*children));
 	uint32_t *first = malloc(((size_t)n + 1) * sizeof(*first)), *stack = malloc((size_t)n * sizeof(*stack));
 
 	memset(w, 0, sizeof(*w));
@@ -42,17 +73,12 @@ int rp_walk_open(struct rp_walk *w, const struct rp_result *r, enum rp_metric so
 	w->subtree = malloc((size_t)n * sizeof(*w->subtree));
 	w->total = malloc((size_t)n * sizeof(*w->total));
 	int rc = children && first && stack && w->order && w->depth && w->subtree && w->total ? 0 : RP_ENOMEM;
+	if (!rc) {
+		rp_walk_total(r, sort_by, w->total);
+		rc = list_children(r, w->total, first, children);
+	}
 	if (rc)
 		goto done;
-	sum_up(w, r);
-	for (uint32_t i = 0; i < n; i++)
-		children[i] = (struct child){ i, i ? r->nodes[i].parent : UINT32_MAX, w->total[i][sort_by] };
-	qsort(children, n, sizeof(*children), by_parent_and_weight);
-	for (uint32_t i = 0, k = 0; i <= n; i++) {
-		while (k < n && children[k].parent < i)
-			k++;
-		first[i] = k;
-	}
 	/* The stack holds nodes to be visited; children are pushed lightest first. */
 	uint32_t depth = 1;
 	stack[0] = 0;
@@ -62,7 +88,7 @@ int rp_walk_open(struct rp_walk *w, const struct rp_result *r, enum rp_metric so
 		w->depth[place] = 0;
 		w->subtree[place] = 1;
 		for (uint32_t k = first[node + 1]; k-- > first[node];)
-			stack[depth++] = children[k].node;
+			stack[depth++] = children[k];
 	}
 	/* Depths and sizes: place of each node first. */
 	for (uint32_t place = 0; place < w->n; place++)

@@ -112,6 +112,8 @@ struct rp_flame {
 	const struct rp_report_job *job;
 	struct rp_json j;
 	struct rp_walk walk;
+	int64_t whole[RP_M_COUNT]; /* of all nodes */
+	uint8_t *grade;            /* by node, while nodes are chosen */
 	struct rp_shown *shown;
 	uint32_t n_shown;
 	uint32_t *folded_of;   /* by place in "nodes": what was folded below it */

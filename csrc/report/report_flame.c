@@ -15,33 +15,51 @@ static int use_string(struct rp_flame *f, const char *s, size_t len, uint32_t *r
 	return rp_strpool_add(&f->strings, s, len, ret_id);
 }
 
-/* Whether the subtree of a node is at least 1/parts of the whole by any metric. */
-static int is_kept(const struct rp_flame *f, uint32_t node, int64_t parts)
-{
-	const int64_t *total = f->walk.total[node], *all = f->walk.total[f->walk.order[0]];
+#define PARTS_LOG_MAX 24
+#define GRADE_NEVER 255
 
-	for (int k = 0; k < RP_M_SAMPLES; k++)
-		if (total[k] > 0 && total[k] >= all[k] / parts)
-			return 1;
+/* Grades nodes: the least power of 2, `parts`, for which the subtree is at least 1/parts of the whole by any metric. */
+static int grade_nodes(struct rp_flame *f)
+{
+	const struct rp_result *r = f->job->result;
+	int64_t *total = malloc((size_t)r->n_nodes * sizeof(*total));
+
+	if (!total)
+		return RP_ENOMEM;
+	memset(f->grade, GRADE_NEVER, r->n_nodes);
+	for (int k = 0; k < RP_M_SAMPLES; k++) {
+		rp_walk_total(r, (enum rp_metric)k, total);
+		for (uint32_t i = 0; i < r->n_nodes; i++)
+			for (uint8_t log = 0; total[i] > 0 && log <= PARTS_LOG_MAX && log < f->grade[i]; log++)
+				if (total[i] >= total[0] / (INT64_C(1) << log))
+					f->grade[i] = log;
+	}
+	free(total);
 	return 0;
 }
 
-/* The finest share with which few enough nodes remain; 0: all may stay. A node's total is never below its child's, so those kept are a
- * tree. */
-static int64_t choose_parts(const struct rp_flame *f)
+static int is_kept(const struct rp_flame *f, uint32_t node, int parts_log)
+{
+	return f->grade[node] <= parts_log;
+}
+
+/* The finest share, as the power of 2 that divides the whole, with which few enough nodes remain; PARTS_ALL: all may stay. A node's
+ * total is never below its child's, so those kept are a tree. */
+#define PARTS_ALL -1
+
+static int choose_parts(const struct rp_flame *f)
 {
 	uint32_t most = f->job->options->n > 0 && f->job->options->n < FLAME_NODES_MAX ? (uint32_t)f->job->options->n : FLAME_NODES_MAX;
+	uint32_t graded[GRADE_NEVER + 1] = { 0 }, kept = 0;
+	int parts_log = 0;
 
 	if (f->walk.n <= most)
-		return 0;
-	for (int64_t parts = 1 << 24; parts > 1; parts /= 2) {
-		uint32_t kept = 0;
-		for (uint32_t place = 0; place < f->walk.n; place++)
-			kept += (uint32_t)is_kept(f, f->walk.order[place], parts);
-		if (kept <= most)
-			return parts;
-	}
-	return 1;
+		return PARTS_ALL;
+	for (uint32_t i = 0; i < f->walk.n; i++)
+		graded[f->grade[i]]++;
+	for (kept = graded[0]; parts_log < PARTS_LOG_MAX && kept + graded[parts_log + 1] <= most; parts_log++)
+		kept += graded[parts_log + 1];
+	return parts_log;
 }
 
 struct open_node {
@@ -69,12 +87,12 @@ static void close_until(struct rp_flame *f, struct open_node *open, uint32_t *de
 static int choose_shown(struct rp_flame *f)
 {
 	const struct rp_result *r = f->job->result;
-	int64_t parts = choose_parts(f);
+	int parts = choose_parts(f);
 	uint32_t n = f->walk.n, depth = 0, deepest = 0;
 	size_t kept = 1; /* the root */
 
 	for (uint32_t place = 0; place < n; place++) {
-		kept += !parts || is_kept(f, f->walk.order[place], parts);
+		kept += parts == PARTS_ALL || is_kept(f, f->walk.order[place], parts);
 		if (f->walk.depth[place] > deepest)
 			deepest = f->walk.depth[place];
 	}
@@ -88,21 +106,21 @@ static int choose_shown(struct rp_flame *f)
 	for (uint32_t place = 0; place < n;) {
 		uint32_t node = f->walk.order[place];
 		close_until(f, open, &depth, place);
-		if (parts && place && !is_kept(f, node, parts)) {
+		if (parts != PARTS_ALL && place && !is_kept(f, node, parts)) {
 			struct open_node *o = &open[depth - 1];
 			if (!o->has_folded)
 				memset(o->folded, 0, sizeof(o->folded));
 			o->has_folded = 1;
-			for (int k = 0; k < RP_M_COUNT; k++)
-				o->folded[k] += f->walk.total[node][k];
-			for (uint32_t end = place + f->walk.subtree[place]; place < end; place++)
+			for (uint32_t end = place + f->walk.subtree[place]; place < end; place++) {
+				rp_figures_add_node(o->folded, r, f->walk.order[place]);
 				f->place_of[f->walk.order[place]] = BELOW | o->place;
+			}
 			continue;
 		}
 		struct rp_shown *s = &f->shown[f->n_shown];
 		s->node = node;
 		s->parent = depth ? open[depth - 1].place : UINT32_MAX;
-		memcpy(s->m, r->nodes[node].m, sizeof(s->m));
+		rp_node_figures(r, node, s->m);
 		struct open_node *o = &open[depth++];
 		o->end = place + f->walk.subtree[place];
 		o->place = f->n_shown++;
@@ -240,15 +258,22 @@ int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job)
 	int rc = rp_walk_open(&f->walk, r, job->metric);
 	if (rc)
 		return rc;
+	f->grade = malloc(r->n_nodes);
 	f->place_of = malloc((size_t)r->n_nodes * sizeof(*f->place_of));
 	f->frame_place = malloc(((size_t)r->n_frames + 1) * sizeof(*f->frame_place));
 	f->frames = malloc(((size_t)r->n_frames + 1) * sizeof(*f->frames));
 	f->columns = malloc(((size_t)r->n_frames + 1) * 3 * sizeof(*f->columns));
-	rc = f->place_of && f->frame_place && f->frames && f->columns ? 0 : RP_ENOMEM;
+	rc = f->grade && f->place_of && f->frame_place && f->frames && f->columns ? 0 : RP_ENOMEM;
 	if (!rc) {
 		memset(f->frame_place, 0xff, ((size_t)r->n_frames + 1) * sizeof(*f->frame_place));
-		rc = choose_shown(f);
+		for (uint32_t i = 0; i < r->n_nodes; i++)
+			rp_figures_add_node(f->whole, r, i);
+		rc = grade_nodes(f);
 	}
+	if (!rc)
+		rc = choose_shown(f);
+	free(f->grade);
+	f->grade = NULL;
 	return rc ? rc : collect(f);
 }
 

@@ -40,7 +40,7 @@ static void put_column(struct page *p, const char *name, uint32_t n, column_fn *
 static int is_large(const struct rp_line *l, const int64_t *whole, int64_t parts)
 {
 	for (int k = 0; k < RP_M_COUNT; k++)
-		if (l->total[k] > 0 && l->total[k] >= whole[k] / parts)
+		if (k != RP_M_WEIGHT && l->total[k] > 0 && l->total[k] >= whole[k] / parts)
 			return 1;
 	return 0;
 }
@@ -48,7 +48,7 @@ static int is_large(const struct rp_line *l, const int64_t *whole, int64_t parts
 static int choose_lines(struct page *p)
 {
 	const struct rp_result *r = p->r;
-	const int64_t *whole = p->flame.walk.total[0];
+	const int64_t *whole = p->flame.whole;
 	int64_t parts = 1 << 24;
 	uint32_t kept = r->n_lines, most = PAGE_LINES_MAX;
 

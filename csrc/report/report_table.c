@@ -201,7 +201,7 @@ static int64_t whole_of(const struct rp_result *r, enum rp_metric metric)
 	int64_t sum = 0;
 
 	for (uint32_t i = 0; i < r->n_nodes; i++)
-		sum = (int64_t)((uint64_t)sum + (uint64_t)r->nodes[i].m[metric]);
+		sum = (int64_t)((uint64_t)sum + (uint64_t)rp_node_figure(r, i, metric));
 	return sum;
 }
 

@@ -12,7 +12,7 @@
 
 static int is_shown(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place, double share)
 {
-	int64_t whole = w->total[0][job->metric], part = w->total[w->order[place]][job->metric];
+	int64_t whole = w->total[0], part = w->total[w->order[place]];
 
 	if (job->options->depth > 0 && w->depth[place] > job->options->depth)
 		return 0;
@@ -73,11 +73,11 @@ static void text_node(const struct rp_report_job *job, const struct rp_walk *w, 
 	size_t width = job->options->width > 0 ? (size_t)job->options->width : 100;
 	uint32_t indent = depth < indent_max(width) ? depth : indent_max(width);
 
-	rp_out_paint(job->out, rp_out_heat(w->total[node][job->metric], w->total[0][job->metric]));
-	rp_out_format(job->out, "%8s", rp_unit_share(a, w->total[node][job->metric], w->total[0][job->metric]));
+	rp_out_paint(job->out, rp_out_heat(w->total[node], w->total[0]));
+	rp_out_format(job->out, "%8s", rp_unit_share(a, w->total[node], w->total[0]));
 	rp_out_paint(job->out, RP_COLOUR_NONE);
-	rp_out_format(job->out, " %10s %10s  ", rp_unit_metric(b, job->metric, w->total[node][job->metric]),
-		      rp_unit_metric(c, job->metric, r->nodes[node].m[job->metric]));
+	rp_out_format(job->out, " %10s %10s  ", rp_unit_metric(b, job->metric, w->total[node]),
+		      rp_unit_metric(c, job->metric, rp_node_figure(r, node, job->metric)));
 	rp_out_pad(job->out, indent);
 	if (depth > indent)
 		snprintf(number, sizeof(number), "(%u) ", depth);
@@ -89,19 +89,21 @@ static void text_node(const struct rp_report_job *job, const struct rp_walk *w, 
 
 /* The tree is a list in depth-first order: a nested one, 50,000 deep, breaks readers of JSON. */
 static void json_node(const struct rp_report_job *job, struct rp_json *j, const struct rp_walk *w, uint32_t place, int64_t parent,
-		      uint32_t folded)
+		      const int64_t *total, uint32_t folded)
 {
 	const struct rp_result *r = job->result;
 	uint32_t node = w->order[place];
+	int64_t self[RP_M_COUNT];
 
 	rp_json_open(j, '{');
 	rp_json_kint(j, "parent", parent);
 	rp_json_kint(j, "depth", w->depth[place]);
 	rp_report_frame_keys(job, j, r->nodes[node].frame, r->frames[r->nodes[node].frame].line);
 	rp_json_key(j, "self");
-	metrics_json(job, j, r->nodes[node].m);
+	rp_node_figures(r, node, self);
+	metrics_json(job, j, self);
 	rp_json_key(j, "total");
-	metrics_json(job, j, w->total[node]);
+	metrics_json(job, j, total);
 	if (folded)
 		rp_json_kint(j, "folded", folded);
 	rp_json_close(j, '}');
@@ -117,6 +119,45 @@ static uint32_t folded_children(const struct rp_report_job *job, const struct rp
 	return n;
 }
 
+/* All figures of a node, or of its subtree. */
+struct figures {
+	int64_t m[RP_M_COUNT];
+};
+
+/* Totals of the nodes that are shown, one after the other: what is not shown counts for the node above that is. NULL: out of memory. */
+static struct figures *totals_of_shown(const struct rp_report_job *job, const struct rp_walk *w, double share)
+{
+	uint32_t n = 0, *above = malloc((size_t)w->n * sizeof(*above)); /* of those shown: the one it is below */
+	uint32_t *path = malloc((size_t)w->n * sizeof(*path)); /* by depth: the one shown */
+	struct figures *total = NULL;
+
+	for (uint32_t place = 0; place < w->n;) {
+		int shown = is_shown(job, w, place, share);
+		n += (uint32_t)shown;
+		place += shown ? 1 : w->subtree[place];
+	}
+	if (above && path)
+		total = calloc(n, sizeof(*total));
+	n = 0;
+	for (uint32_t place = 0; total && place < w->n;) {
+		uint32_t depth = w->depth[place], end = place + 1, to = n;
+		if (is_shown(job, w, place, share)) {
+			above[n] = depth ? path[depth - 1] : 0;
+			path[depth] = n++;
+		} else {
+			to = path[depth - 1];
+			end = place + w->subtree[place];
+		}
+		for (; place < end; place++)
+			rp_figures_add_node(total[to].m, job->result, w->order[place]);
+	}
+	for (uint32_t i = n; i-- > 1;)
+		rp_figures_add(total[above[i]].m, total[i].m);
+	free(above);
+	free(path);
+	return total;
+}
+
 int rp_report_tree(const struct rp_report_job *job)
 {
 	int text = job->options->format == RP_FORMAT_TEXT;
@@ -128,7 +169,10 @@ int rp_report_tree(const struct rp_report_job *job)
 	if (rc)
 		return rc;
 	int64_t *written = malloc((size_t)w.n * sizeof(*written)), n = 0; /* by depth: number of the last node written */
-	if (!written) {
+	struct figures *total = text ? NULL : totals_of_shown(job, &w, share);
+	if (!written || (!text && !total)) {
+		free(written);
+		free(total);
 		rp_walk_close(&w);
 		return RP_ENOMEM;
 	}
@@ -152,7 +196,8 @@ int rp_report_tree(const struct rp_report_job *job)
 		if (text)
 			text_node(job, &w, place);
 		else
-			json_node(job, &j, &w, place, place ? written[w.depth[place] - 1] : -1, folded_children(job, &w, place, share));
+			json_node(job, &j, &w, place, place ? written[w.depth[place] - 1] : -1, total[n].m,
+				  folded_children(job, &w, place, share));
 		written[w.depth[place]] = n++;
 		place++;
 	}
@@ -162,6 +207,7 @@ int rp_report_tree(const struct rp_report_job *job)
 		rp_out_text(job->out, "\n");
 	}
 	free(written);
+	free(total);
 	rp_walk_close(&w);
 	return 0;
 }
@@ -201,7 +247,7 @@ int rp_report_collapsed(const struct rp_report_job *job)
 	rc = path ? 0 : RP_ENOMEM;
 	for (uint32_t place = 0; place < w.n && !rc; place++) {
 		uint32_t node = w.order[place], depth = w.depth[place];
-		int64_t value = r->nodes[node].m[job->metric];
+		int64_t value = rp_node_figure(r, node, job->metric);
 		path[depth] = r->nodes[node].frame;
 		/* Times are in ns: the readers of this format take whole numbers, and coarser ones lose what many short calls add up to. */
 		if (value <= 0)
