@@ -79,7 +79,8 @@ def test_run_qbb_traces_its_quanta(pipeline):
 
 
 def test_a_quantum_killed_by_the_timeout_is_unfinished(pipeline):
-    run = pipeline.run("killed", ["sleepy"], "-j", "2", "--timeout", "12")
+    # Counted from the worker's birth, whose imports alone take ten seconds and more on a busy machine.
+    run = pipeline.run("killed", ["sleepy"], "-j", "2", "--timeout", "25")
     assert run.exit_code == 1
     assert [quantum["status"] for quantum in run.summary["quantaReports"]][0] == "timeout"
     [row] = quantum_regions(run.traces)
