@@ -75,7 +75,7 @@ def test_memory_is_what_memray_says(tmp_path):
     assert ours["allocated_bytes"] == pytest.approx(theirs["total_bytes_allocated"], rel=SHARE)
     assert ours["peak_bytes"] == pytest.approx(theirs["metadata"]["peak_memory"], rel=SHARE)
 
-    lines = {(row["function"], Path(row["file"]).name, row["line"]): row for row in trace.table(by="line", metric="allocated") if row["kind"] == "python"}
+    lines = {(row["function"].rpartition(".")[2], Path(row["file"]).name, row["line"]): row for row in trace.table(by="line", metric="allocated") if row["kind"] == "python"}
     for key, metric in (("top_allocations_by_size", "allocated_bytes"), ("top_allocations_by_count", "allocations")):
         for location in theirs[key][:5]:
             name, file, line = location["location"].rsplit(":", 2)
