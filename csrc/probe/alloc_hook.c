@@ -108,14 +108,6 @@ RP_INLINE void record_unmap(struct rp_thread *t, const void *p, size_t size)
 	errno = saved;
 }
 
-/* The real call, with hooks on this thread passing straight through. */
-#define REAL(call)                     \
-	({                             \
-		rp_guard_nested++;     \
-		__auto_type r_ = call; \
-		rp_guard_nested--;     \
-		r_;                    \
-	})
 
 /* ---- the hooks ---- */
 
@@ -124,7 +116,7 @@ static void *hook_malloc(size_t size)
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.malloc(size);
-	void *p = REAL(real.malloc(size));
+	void *p = RP_REAL(real.malloc(size));
 	if (RP_LIKELY(p))
 		record_alloc(t, RP_A_MALLOC, p, size, HERE);
 	return p;
@@ -148,7 +140,7 @@ static void *hook_calloc(size_t n, size_t size)
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.calloc(n, size);
-	void *p = REAL(real.calloc(n, size));
+	void *p = RP_REAL(real.calloc(n, size));
 	if (RP_LIKELY(p)) /* so n * size did not overflow */
 		record_alloc(t, RP_A_CALLOC, p, n * size, HERE);
 	return p;
@@ -158,7 +150,7 @@ static void *hook_calloc(size_t n, size_t size)
 static void *realloc_to_nothing(struct rp_thread *t, void *p, void *first, void *frame)
 {
 	record_free(t, RP_A_REALLOC, p);
-	void *q = REAL(real.realloc(p, 0));
+	void *q = RP_REAL(real.realloc(p, 0));
 	if (q)
 		record_realloc(t, RP_A_REALLOC, q, 0, 0, first, frame);
 	return q;
@@ -172,7 +164,7 @@ static void *hook_realloc(void *p, size_t size)
 	if (RP_UNLIKELY(p && !size))
 		return realloc_to_nothing(t, p, HERE);
 	uintptr_t old = (uintptr_t)p;
-	void *q = REAL(real.realloc(p, size));
+	void *q = RP_REAL(real.realloc(p, size));
 	if (RP_LIKELY(q)) /* else the old block lives on and nothing has happened */
 		record_realloc(t, RP_A_REALLOC, q, size, old, HERE);
 	return q;
@@ -187,7 +179,7 @@ static void *hook_reallocarray(void *p, size_t n, size_t size)
 	if (RP_UNLIKELY(p && !bytes))
 		return realloc_to_nothing(t, p, HERE);
 	uintptr_t old = (uintptr_t)p;
-	void *q = REAL(real.reallocarray(p, n, size));
+	void *q = RP_REAL(real.reallocarray(p, n, size));
 	if (RP_LIKELY(q))
 		record_realloc(t, RP_A_REALLOC, q, bytes, old, HERE);
 	return q;
@@ -198,7 +190,7 @@ static int hook_posix_memalign(void **ret_p, size_t alignment, size_t size)
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.posix_memalign(ret_p, alignment, size);
-	int failed = REAL(real.posix_memalign(ret_p, alignment, size));
+	int failed = RP_REAL(real.posix_memalign(ret_p, alignment, size));
 	if (RP_LIKELY(!failed && *ret_p))
 		record_alloc(t, RP_A_POSIX_MEMALIGN, *ret_p, size, HERE);
 	return failed;
@@ -209,7 +201,7 @@ static void *hook_aligned_alloc(size_t alignment, size_t size)
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.aligned_alloc(alignment, size);
-	void *p = REAL(real.aligned_alloc(alignment, size));
+	void *p = RP_REAL(real.aligned_alloc(alignment, size));
 	if (RP_LIKELY(p))
 		record_alloc(t, RP_A_ALIGNED_ALLOC, p, size, HERE);
 	return p;
@@ -220,7 +212,7 @@ static void *hook_memalign(size_t alignment, size_t size)
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.memalign(alignment, size);
-	void *p = REAL(real.memalign(alignment, size));
+	void *p = RP_REAL(real.memalign(alignment, size));
 	if (RP_LIKELY(p))
 		record_alloc(t, RP_A_MEMALIGN, p, size, HERE);
 	return p;
@@ -231,7 +223,7 @@ static void *hook_valloc(size_t size)
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.valloc(size);
-	void *p = REAL(real.valloc(size));
+	void *p = RP_REAL(real.valloc(size));
 	if (RP_LIKELY(p))
 		record_alloc(t, RP_A_VALLOC, p, size, HERE);
 	return p;
@@ -242,7 +234,7 @@ static void *hook_pvalloc(size_t size)
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.pvalloc(size);
-	void *p = REAL(real.pvalloc(size));
+	void *p = RP_REAL(real.pvalloc(size));
 	if (RP_LIKELY(p))
 		record_alloc(t, RP_A_PVALLOC, p, size, HERE);
 	return p;
@@ -268,7 +260,7 @@ static void *hook_mmap(void *at, size_t size, int prot, int flags, int fd, off_t
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.mmap(at, size, prot, flags, fd, offset);
-	void *p = REAL(real.mmap(at, size, prot, flags, fd, offset));
+	void *p = RP_REAL(real.mmap(at, size, prot, flags, fd, offset));
 	record_mmap(t, p, size, prot, flags, HERE);
 	return p;
 }
@@ -278,7 +270,7 @@ static void *hook_mmap64(void *at, size_t size, int prot, int flags, int fd, off
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.mmap64(at, size, prot, flags, fd, offset);
-	void *p = REAL(real.mmap64(at, size, prot, flags, fd, offset));
+	void *p = RP_REAL(real.mmap64(at, size, prot, flags, fd, offset));
 	record_mmap(t, p, size, prot, flags, HERE);
 	return p;
 }
@@ -289,7 +281,7 @@ static int hook_mprotect(void *p, size_t size, int prot)
 	struct rp_thread *t = prot & PROT_WRITE ? rp_guard_enter() : NULL;
 	if (RP_LIKELY(!t))
 		return real.mprotect(p, size, prot);
-	int failed = REAL(real.mprotect(p, size, prot));
+	int failed = RP_REAL(real.mprotect(p, size, prot));
 	if (!failed && size)
 		record_alloc(t, RP_A_MPROTECT, p, (size + page_mask) & ~page_mask, HERE);
 	return failed;
@@ -303,7 +295,7 @@ static int hook_munmap(void *p, size_t size)
 	if (RP_UNLIKELY(!t))
 		return real.munmap(p, size);
 	record_unmap(t, p, (size + page_mask) & ~page_mask);
-	return REAL(real.munmap(p, size));
+	return RP_REAL(real.munmap(p, size));
 }
 
 static void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...)
@@ -315,7 +307,7 @@ static void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...
 	struct rp_thread *t = rp_guard_enter();
 	if (RP_UNLIKELY(!t))
 		return real.mremap(old, old_size, size, flags, at);
-	void *p = REAL(real.mremap(old, old_size, size, flags, at));
+	void *p = RP_REAL(real.mremap(old, old_size, size, flags, at));
 	if (p == MAP_FAILED)
 		return p;
 	if (flags & MREMAP_FIXED)

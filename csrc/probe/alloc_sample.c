@@ -149,19 +149,11 @@ static void unmapped(void *p, size_t size)
  *
  * Inside the real function rp_guard_nested is set, as in exact mode: an allocator made of others is one allocation. */
 
-#define REAL(call)                     \
-	({                             \
-		rp_guard_nested++;     \
-		__auto_type r_ = call; \
-		rp_guard_nested--;     \
-		r_;                    \
-	})
-
 static void *sample_malloc(size_t size)
 {
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.malloc(size);
-	void *p = REAL(real.malloc(size));
+	void *p = RP_REAL(real.malloc(size));
 	rp_sample_alloc(RP_A_MALLOC, p, size, HERE);
 	return p;
 }
@@ -176,7 +168,7 @@ static void *sample_calloc(size_t n, size_t size)
 {
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.calloc(n, size);
-	void *p = REAL(real.calloc(n, size));
+	void *p = RP_REAL(real.calloc(n, size));
 	rp_sample_alloc(RP_A_CALLOC, p, n * size, HERE);
 	return p;
 }
@@ -185,7 +177,7 @@ static void *sample_calloc(size_t n, size_t size)
 RP_INLINE void *resize(void *p, size_t size, void *q_of(void *, size_t), void *first, void *frame)
 {
 	uint32_t number = rp_kept_maybe(p) ? rp_kept_take(p) : 0;
-	void *q = REAL(q_of(p, size));
+	void *q = RP_REAL(q_of(p, size));
 	if (RP_UNLIKELY(number))
 		rp_sample_moved(RP_A_REALLOC, p, number, q || !size);
 	rp_sample_alloc(RP_A_REALLOC, q, size, first, frame);
@@ -211,7 +203,7 @@ static int sample_posix_memalign(void **ret_p, size_t alignment, size_t size)
 {
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.posix_memalign(ret_p, alignment, size);
-	int failed = REAL(real.posix_memalign(ret_p, alignment, size));
+	int failed = RP_REAL(real.posix_memalign(ret_p, alignment, size));
 	if (!failed)
 		rp_sample_alloc(RP_A_POSIX_MEMALIGN, *ret_p, size, HERE);
 	return failed;
@@ -222,7 +214,7 @@ static int sample_posix_memalign(void **ret_p, size_t alignment, size_t size)
 	{                                                            \
 		if (RP_UNLIKELY(rp_guard_nested))                    \
 			return real.name(alignment, size);           \
-		void *p = REAL(real.name(alignment, size));          \
+		void *p = RP_REAL(real.name(alignment, size));          \
 		rp_sample_alloc(allocator, p, size, HERE);           \
 		return p;                                            \
 	}
@@ -234,7 +226,7 @@ ALIGNED(memalign, RP_A_MEMALIGN)
 	{                                                   \
 		if (RP_UNLIKELY(rp_guard_nested))           \
 			return real.name(size);             \
-		void *p = REAL(real.name(size));            \
+		void *p = RP_REAL(real.name(size));            \
 		rp_sample_alloc(allocator, p, size, HERE);  \
 		return p;                                   \
 	}
@@ -256,7 +248,7 @@ static void *sample_mmap(void *at, size_t size, int prot, int flags, int fd, off
 {
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.mmap(at, size, prot, flags, fd, offset);
-	void *p = REAL(real.mmap(at, size, prot, flags, fd, offset));
+	void *p = RP_REAL(real.mmap(at, size, prot, flags, fd, offset));
 	mapped(p, size, prot, flags, HERE);
 	return p;
 }
@@ -265,7 +257,7 @@ static void *sample_mmap64(void *at, size_t size, int prot, int flags, int fd, o
 {
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.mmap64(at, size, prot, flags, fd, offset);
-	void *p = REAL(real.mmap64(at, size, prot, flags, fd, offset));
+	void *p = RP_REAL(real.mmap64(at, size, prot, flags, fd, offset));
 	mapped(p, size, prot, flags, HERE);
 	return p;
 }
@@ -274,7 +266,7 @@ static int sample_munmap(void *p, size_t size)
 {
 	if (RP_LIKELY(!rp_guard_nested && size && !((uintptr_t)p & page_mask)))
 		unmapped(p, size);
-	return REAL(real.munmap(p, size));
+	return RP_REAL(real.munmap(p, size));
 }
 
 static void *sample_mremap(void *old, size_t old_size, size_t size, int flags, ...)
@@ -284,7 +276,7 @@ static void *sample_mremap(void *old, size_t old_size, size_t size, int flags, .
 	void *at = flags & MREMAP_FIXED ? va_arg(args, void *) : NULL;
 	va_end(args);
 	int nested = rp_guard_nested != 0;
-	void *p = REAL(real.mremap(old, old_size, size, flags, at));
+	void *p = RP_REAL(real.mremap(old, old_size, size, flags, at));
 	if (nested || p == MAP_FAILED)
 		return p;
 	if (flags & MREMAP_FIXED)

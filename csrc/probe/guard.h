@@ -33,4 +33,13 @@ RP_INLINE struct rp_thread *rp_guard_enter(void)
 	return RP_LIKELY(!t->busy) ? t : NULL;
 }
 
+/* The real call, with hooks on this thread passing straight through: an allocator made of others is one allocation. */
+#define RP_REAL(call)                  \
+	({                             \
+		rp_guard_nested++;     \
+		__auto_type r_ = call; \
+		rp_guard_nested--;     \
+		r_;                    \
+	})
+
 #endif
