@@ -5,11 +5,12 @@ from typing import Any, TextIO
 
 from rubinprof.metrics import METRICS, text_of
 from rubinprof.reports import csv_cells
-from rubinprof.reports.style import Column, Style, table
+from rubinprof.reports.style import Column, Style, cut_end, table
 
 __all__ = ["render", "write_csv"]
 
 BAR_CELLS = 10
+HOST_CELLS = 24  # of a host's name: containers are called by 64 digits
 # What a growth of this metric is called; all of them are better small.
 WORSE, BETTER = "red", "green"
 TOTALS = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked"]
@@ -28,7 +29,8 @@ def _sides(difference: dict[str, Any], style: Style) -> str:
         runs = side["runs"]
         paths = ", ".join(path for run in runs[:2] for path in run["paths"]) + (f", … ({len(runs)} runs)" if len(runs) > 2 else "")
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(runs[0]["start_s"]))
-        lines.append([(name.upper(), "bold"), paths, f"{side['command']}", f"Python {side['python']} on {side['host']}, {when}"])
+        host = cut_end(side["host"], HOST_CELLS, style.is_ascii)
+        lines.append([(name.upper(), "bold"), paths, f"{side['command']}", f"Python {side['python']} on {host}, {when}"])
     text = table(style, [Column("", True), Column("", True, True), Column("", True, True), Column("", True)], lines)
     return text.split("\n", 1)[1] + _warnings(difference, style)
 
