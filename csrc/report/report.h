@@ -114,6 +114,7 @@ struct rp_flame {
 	struct rp_walk walk;
 	int64_t whole[RP_M_COUNT]; /* of all nodes */
 	uint8_t *grade;            /* by node, while nodes are chosen */
+	const uint8_t *wants_folded; /* by node of the result: it gets a node for what is folded below it in any case; or NULL */
 	struct rp_shown *shown;
 	uint32_t n_shown;
 	uint32_t *folded_of;   /* by place in "nodes": what was folded below it */
@@ -123,8 +124,9 @@ struct rp_flame {
 	struct rp_strpool strings; /* those used */
 	uint32_t *columns;         /* by place in frames: name, file, module */
 };
-/* Chooses nodes and collects frames; use_frame adds more of them; put writes "strings", "frames" and "nodes". RP_ENOMEM, or 0. */
-int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job);
+/* Chooses nodes and collects frames; use_frame adds more of them; put writes "strings", "frames" and "nodes". RP_ENOMEM, or 0.
+ * wants_folded: above. */
+int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job, const uint8_t *wants_folded);
 int rp_flame_use_frame(struct rp_flame *f, uint32_t frame);
 void rp_flame_put(struct rp_flame *f);
 void rp_flame_close(struct rp_flame *f);

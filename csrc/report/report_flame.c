@@ -108,8 +108,6 @@ static int choose_shown(struct rp_flame *f)
 		close_until(f, open, &depth, place);
 		if (parts != PARTS_ALL && place && !is_kept(f, node, parts)) {
 			struct open_node *o = &open[depth - 1];
-			if (!o->has_folded)
-				memset(o->folded, 0, sizeof(o->folded));
 			o->has_folded = 1;
 			for (uint32_t end = place + f->walk.subtree[place]; place < end; place++) {
 				rp_figures_add_node(o->folded, r, f->walk.order[place]);
@@ -125,7 +123,8 @@ static int choose_shown(struct rp_flame *f)
 		o->end = place + f->walk.subtree[place];
 		o->place = f->n_shown++;
 		f->place_of[node] = o->place;
-		o->has_folded = 0;
+		o->has_folded = f->wants_folded && f->wants_folded[node];
+		memset(o->folded, 0, sizeof(o->folded));
 		place++;
 	}
 	close_until(f, open, &depth, n);
@@ -250,11 +249,11 @@ static void put_nodes(struct rp_flame *f)
 	rp_json_close(j, '}');
 }
 
-int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job)
+int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job, const uint8_t *wants_folded)
 {
 	const struct rp_result *r = job->result;
 
-	*f = (struct rp_flame){ .job = job, .j = { job->out, 0 }, .strings = RP_STRPOOL_INIT };
+	*f = (struct rp_flame){ .job = job, .j = { job->out, 0 }, .strings = RP_STRPOOL_INIT, .wants_folded = wants_folded };
 	int rc = rp_walk_open(&f->walk, r, job->metric);
 	if (rc)
 		return rc;
@@ -298,7 +297,7 @@ void rp_flame_close(struct rp_flame *f)
 int rp_report_flame(const struct rp_report_job *job)
 {
 	struct rp_flame f;
-	int rc = rp_flame_open(&f, job);
+	int rc = rp_flame_open(&f, job, NULL);
 
 	if (!rc) {
 		rp_json_open(&f.j, '{');

@@ -7,19 +7,16 @@
 /* Lines of the page: the heaviest by any metric. */
 #define PAGE_LINES_MAX 20000u
 #define NODES_A_LINE 6 /* options.n is of nodes: so many for each line */
+/* Rows of the bins: no more than options.n, or these. A page of as many rows as nodes spends two fifths of its bytes on them. */
+#define PAGE_ROWS_MAX 120000u
 #define NONE UINT32_MAX
-
-/* qsort knows no context: what it compares is in the key. */
-struct row_key {
-	uint32_t bin, place, row;
-};
 
 struct page {
 	struct rp_flame flame;
 	const struct rp_result *r;
 	uint32_t *line_place; /* by line of the result: its place in "lines", NONE: left out */
 	uint32_t *lines, n_lines;
-	struct row_key *order; /* rows of bins, by bin and place */
+	struct rp_thin_bins bins;
 };
 
 typedef int64_t column_fn(const struct page *p, uint32_t i);
@@ -128,20 +125,9 @@ static void put_lines(struct page *p)
 
 /* ---- what happened when ---- */
 
-static int by_bin_and_place(const void *a, const void *b)
-{
-	const struct row_key *x = a, *y = b;
-
-	if (x->bin != y->bin)
-		return x->bin < y->bin ? -1 : 1;
-	if (x->place != y->place)
-		return x->place < y->place ? -1 : 1;
-	return x->row < y->row ? -1 : x->row > y->row;
-}
-
 static int64_t place_parent(const struct page *p, uint32_t i)
 {
-	const struct rp_bin_place *place = &p->r->places[i];
+	const struct rp_bin_place *place = &p->bins.places[i];
 
 	/* Mostly just before: the difference is small. */
 	return place->parent == NONE ? 0 : (int64_t)i - place->parent;
@@ -149,14 +135,17 @@ static int64_t place_parent(const struct page *p, uint32_t i)
 
 static int64_t place_kind(const struct page *p, uint32_t i)
 {
-	return p->r->places[i].kind;
+	return p->bins.places[i].kind;
 }
 
 static int64_t place_node(const struct page *p, uint32_t i)
 {
-	uint32_t node = p->r->places[i].node;
+	const struct rp_flame *f = &p->flame;
+	uint32_t node = p->bins.places[i].node, at = f->place_of[node];
 
-	return p->flame.place_of[node == 0 && p->r->outside_node != NONE ? p->r->outside_node : node];
+	if (i >= p->bins.first_made) /* below its call, unless that was folded itself */
+		return f->shown[at].node == node ? f->folded_of[at] : at;
+	return f->place_of[node == 0 && p->r->outside_node != NONE ? p->r->outside_node : node];
 }
 
 static int64_t line_or_none(const struct page *p, uint32_t line)
@@ -167,7 +156,7 @@ static int64_t line_or_none(const struct page *p, uint32_t line)
 /* That of a call is where its function begins: known from its node, unless that was folded. */
 static int64_t place_line(const struct page *p, uint32_t i)
 {
-	const struct rp_bin_place *place = &p->r->places[i];
+	const struct rp_bin_place *place = &p->bins.places[i];
 
 	if (place->kind == RP_PLACE_CALL && p->flame.shown[p->flame.place_of[place->node]].node == place->node)
 		return -1;
@@ -176,23 +165,23 @@ static int64_t place_line(const struct page *p, uint32_t i)
 
 static int64_t place_call_line(const struct page *p, uint32_t i)
 {
-	return line_or_none(p, p->r->places[i].call_line);
+	return line_or_none(p, p->bins.places[i].call_line);
 }
 
 static int64_t place_native_line(const struct page *p, uint32_t i)
 {
-	return line_or_none(p, p->r->places[i].native_line);
+	return line_or_none(p, p->bins.places[i].native_line);
 }
 
 static int64_t place_thread(const struct page *p, uint32_t i)
 {
-	return p->r->places[i].thread == NONE ? -1 : (int64_t)p->r->places[i].thread;
+	return p->bins.places[i].thread == NONE ? -1 : (int64_t)p->bins.places[i].thread;
 }
 
 static void put_places(struct page *p)
 {
 	struct rp_json *j = &p->flame.j;
-	uint32_t n = p->r->n_places;
+	uint32_t n = p->bins.n_places;
 
 	rp_json_key(j, "places");
 	rp_json_open(j, '{');
@@ -224,26 +213,23 @@ static int64_t figure(const struct rp_bin_row *row, int k)
 static void put_rows(struct page *p, const char *name, int from, int to, const char *const *words)
 {
 	struct rp_json *j = &p->flame.j;
-	const struct rp_result *r = p->r;
-	uint32_t at = 0, before;
+	const struct rp_thin_bins *b = &p->bins;
+	uint32_t at = 0, bin = NONE, before = 0;
 
 	rp_json_key(j, name);
 	rp_json_open(j, '{');
 	rp_json_key(j, "rows");
 	rp_json_open(j, '[');
-	for (uint32_t bin = 0; bin < r->n_bins; bin++) {
+	for (uint32_t i = 0; i < p->r->n_bins; i++) {
 		int64_t n = 0;
-		for (; at < r->n_bin_rows && r->bin_rows[p->order[at].row].bin == bin; at++)
-			n += has_any(&r->bin_rows[p->order[at].row], from, to);
+		for (; at < b->n_rows && b->rows[at].bin == i; at++)
+			n += has_any(&b->rows[at], from, to);
 		rp_json_int(j, n);
 	}
 	rp_json_close(j, ']');
 	rp_json_key(j, "place");
 	rp_json_open(j, '[');
-	uint32_t bin = NONE;
-	before = 0;
-	for (uint32_t i = 0; i < r->n_bin_rows; i++) {
-		const struct rp_bin_row *row = &r->bin_rows[p->order[i].row];
+	for (const struct rp_bin_row *row = b->rows; row < b->rows + b->n_rows; row++) {
 		if (!has_any(row, from, to))
 			continue;
 		if (row->bin != bin)
@@ -256,9 +242,9 @@ static void put_rows(struct page *p, const char *name, int from, int to, const c
 	for (int k = from; k < to; k++) {
 		rp_json_key(j, words[k]);
 		rp_json_open(j, '[');
-		for (uint32_t i = 0; i < r->n_bin_rows; i++)
-			if (has_any(&r->bin_rows[p->order[i].row], from, to))
-				rp_json_int(j, figure(&r->bin_rows[p->order[i].row], k));
+		for (const struct rp_bin_row *row = b->rows; row < b->rows + b->n_rows; row++)
+			if (has_any(row, from, to))
+				rp_json_int(j, figure(row, k));
 		rp_json_close(j, ']');
 	}
 	rp_json_close(j, '}');
@@ -313,22 +299,17 @@ static void put_counts(struct page *p)
 	rp_json_close(j, '}');
 }
 
-static int put_timeline(struct page *p)
+static void put_timeline(struct page *p)
 {
 	static const char *const words[RP_B_COUNT] = { "idle",        "cpu",       "gil_wait", "calls", "weight", "allocated",
 						       "allocations", "temporary", "growth",   "peak",  "leaked" };
 	struct rp_json *j = &p->flame.j;
 	const struct rp_result *r = p->r;
 
-	p->order = malloc(((size_t)r->n_bin_rows + 1) * sizeof(*p->order));
-	if (!p->order)
-		return RP_ENOMEM;
-	for (uint32_t i = 0; i < r->n_bin_rows; i++)
-		p->order[i] = (struct row_key){ r->bin_rows[i].bin, r->bin_rows[i].place, i };
-	qsort(p->order, r->n_bin_rows, sizeof(*p->order), by_bin_and_place);
 	rp_json_key(j, "timeline");
 	rp_json_open(j, '{');
 	rp_json_kint(j, "bins", r->n_bins);
+	rp_json_kint(j, "folded_parts", p->bins.parts);
 	rp_json_kseconds(j, "begin_s", ((double)r->axis_zero_ns + r->axis_begin_ns) / 1e9);
 	rp_json_kseconds(j, "length_s", r->axis_ns / 1e9);
 	put_column(p, "heap_max", r->n_bins, heap_max);
@@ -339,7 +320,6 @@ static int put_timeline(struct page *p)
 	put_rows(p, "time", RP_B_WALL, RP_B_WEIGHT, words);
 	put_rows(p, "memory", RP_B_WEIGHT, RP_B_COUNT, words);
 	rp_json_close(j, '}');
-	return 0;
 }
 
 static void put_threads(struct page *p)
@@ -374,8 +354,11 @@ static void put_threads(struct page *p)
 int rp_report_page(const struct rp_report_job *job)
 {
 	struct page p = { .r = job->result };
-	int rc = rp_flame_open(&p.flame, job);
+	int64_t rows = job->options->n;
+	int rc = rp_thin_bins_open(&p.bins, p.r, rows > 0 && rows < PAGE_ROWS_MAX ? (uint32_t)rows : PAGE_ROWS_MAX);
 
+	if (!rc)
+		rc = rp_flame_open(&p.flame, job, p.bins.wants_folded);
 	if (!rc)
 		rc = choose_lines(&p);
 	if (!rc) {
@@ -385,13 +368,13 @@ int rp_report_page(const struct rp_report_job *job)
 		rp_flame_put(&p.flame);
 		put_lines(&p);
 		put_threads(&p);
-		rc = put_timeline(&p);
+		put_timeline(&p);
 		rp_json_close(j, '}');
 		rp_out_text(job->out, "\n");
 	}
 	free(p.line_place);
 	free(p.lines);
-	free(p.order);
 	rp_flame_close(&p.flame);
+	rp_thin_bins_close(&p.bins);
 	return rc;
 }

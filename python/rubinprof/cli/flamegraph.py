@@ -12,12 +12,8 @@ def add_parser(subparsers):
         "rubinprof flamegraph isr.rprof -o isr.html --metric peak",
         run,
     )
-    command.add_traces(parser)
-    parser.add_argument("-o", "--output", metavar="X.html", help="the page (default: named after the trace, in this directory)")
-    command.add_metric(parser, "what the page shows first")
+    command.add_page(parser, "what the page shows first")
     parser.add_argument("--inverted", action="store_true", help="begin with who calls the functions that do the work")
-    command.add_region(parser)
-    parser.add_argument("--keep-dispatch", action="store_true", help="keep the interpreter's own frames and pybind11's dispatcher")
 
 
 @command.plain_errors
@@ -25,9 +21,7 @@ def run(args):
     from rubinprof.reports import flamegraph
     from rubinprof.trace import Trace
 
-    output = args.output or command.default_output(args.traces[0], ".html")
-    if command.is_one_of(output, args.traces):
-        return command.fail(f"{output} is the trace itself; choose another file with -o")
+    output = command.page_output(args)
     with Trace(*args.traces) as trace, Progress("reading") as progress:
         flamegraph.write(
             trace,

@@ -1,5 +1,7 @@
 """rubinprof report: all about a trace in one self-contained page."""
 
+import sys
+
 from rubinprof.cli import trace_command as command
 from rubinprof.reports.terminal import Progress
 
@@ -12,14 +14,10 @@ def add_parser(subparsers):
         "rubinprof report isr.rprof -o isr.html",
         run,
     )
-    command.add_traces(parser)
-    parser.add_argument("-o", "--output", metavar="X.html", help="the page (default: named after the trace, in this directory)")
-    command.add_metric(parser, "what the call tree shows first")
-    command.add_region(parser)
+    command.add_page(parser, "what the call tree shows first")
     parser.add_argument(
-        "--no-source", action="store_true", help="leave the text of source files out (else those that matter and can be read here go in)"
+        "--no-source", action="store_true", help="leave the text of source files out (else those that matter and can be had go in)"
     )
-    parser.add_argument("--keep-dispatch", action="store_true", help="keep the interpreter's own frames and pybind11's dispatcher")
 
 
 @command.plain_errors
@@ -27,11 +25,9 @@ def run(args):
     from rubinprof.reports import html_report
     from rubinprof.trace import Trace
 
-    output = args.output or command.default_output(args.traces[0], ".html")
-    if command.is_one_of(output, args.traces):
-        return command.fail(f"{output} is the trace itself; choose another file with -o")
+    output = command.page_output(args)
     with Trace(*args.traces) as trace, Progress("reading") as progress:
-        html_report.write(
+        size = html_report.write(
             trace,
             output,
             metric=args.metric,
@@ -40,5 +36,7 @@ def run(args):
             with_source=not args.no_source,
             progress=progress,
         )
+    if size > html_report.PAGE_BYTES_MAX:
+        print(f"rubinprof: the page is {size / 1e6:.1f} MB: the names in this trace leave no room for less", file=sys.stderr)
     print(output)
     return 0

@@ -95,6 +95,23 @@ def default_output(trace: str, suffix: str) -> str:
     return os.path.basename(os.path.abspath(trace)).removesuffix(".rprof") + suffix
 
 
+def add_page(command: argparse.ArgumentParser, first: str) -> None:
+    """The options of a page about traces; ``first`` is what the metric decides."""
+    add_traces(command)
+    command.add_argument("-o", "--output", metavar="X.html", help="the page (default: named after the trace, in this directory)")
+    add_metric(command, first)
+    add_region(command)
+    command.add_argument("--keep-dispatch", action="store_true", help="keep the interpreter's own frames and pybind11's dispatcher")
+
+
+def page_output(args: argparse.Namespace) -> str:
+    """Where the page goes."""
+    output = args.output or default_output(args.traces[0], ".html")
+    if is_one_of(output, args.traces):
+        raise ValueError(f"{output} is the trace itself; choose another file with -o")
+    return output
+
+
 def is_one_of(output: str, traces: list[str]) -> bool:
     """Whether writing the output would destroy a trace."""
     return os.path.exists(output) and any(os.path.exists(path) and os.path.samefile(output, path) for path in traces)

@@ -15,11 +15,12 @@ SCRIPTS = [
     "data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "when.js", "grid.js", "chart.js", "code.js",
     "findings.js", "parts.js", "report.js",
 ]  # fmt: skip
-SOURCE_FILES_MAX = 60
 PAGE_BYTES_MAX = 3_000_000
-SIZES = [(0, 40_000), (80_000, 20_000), (50_000, 10_000), (25_000, 5_000), (10_000, 2_000)]
-"""Nodes of the call tree (0: as many as are drawn smoothly) and lines of source: the first that makes a page small enough to send."""
+NODES_MAX = 120_000  # of the call tree, and as many rows of the timeline: what is drawn and summed smoothly
+SOURCE_FILES_MAX = 60
+SOURCE_LINES_MAX = 40_000
 REGIONS_MAX = 20_000
+SHARE_MIN = 0.01  # of these numbers: less than that would show nothing
 
 
 def write(
@@ -31,8 +32,11 @@ def write(
     keep_dispatch: bool = False,
     with_source: bool = True,
     progress: Callable[[int, int], object] | None = None,
-) -> None:
+) -> int:
     """Write the report of a trace.
+
+    A page that would be larger than `PAGE_BYTES_MAX` carries fewer nodes, rows and lines of source instead: what is left out stands with
+    its caller, and the page says from which size on.
 
     Parameters
     ----------
@@ -50,24 +54,40 @@ def write(
         Whether the text of source files that matter, where they can be read here, goes into the page.
     progress : `~collections.abc.Callable`, optional
         Called with bytes done and bytes to do while the trace is read.
+
+    Returns
+    -------
+    size : `int`
+        Bytes of the page: more than `PAGE_BYTES_MAX` only where its names alone are that long.
     """
-    text = ""
-    for nodes, lines in SIZES:
-        # First: the others are answered from what is kept of it.
-        page = trace.report("page", metric=metric, region=region, keep_dispatch=keep_dispatch, full_names=True, n=nodes, progress=progress)
-        assert page is not None
-        regions = trace.regions()
+    # First: the others are answered from what is kept of it.
+    page = _page(trace, NODES_MAX, metric=metric, region=region, keep_dispatch=keep_dispatch, progress=progress)
+    regions = trace.regions()
+    stats = {**trace.stats(), "quanta": webpage.quanta(regions)}
+    rows = trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region)
+    files = _heaviest_files(trace, region) if with_source else []
+    share = 1.0
+    while True:
         carried = {
-            "stats": {**trace.stats(), "quanta": webpage.quanta(regions)},
-            "regions": _longest(regions),
+            "stats": stats,
+            "regions": _longest(regions, int(REGIONS_MAX * share)),
             "defaults": {"metric": metric, "inverted": False},
-            "sources": sources_of(json.loads(page), lines) if with_source else [],
+            "sources": sources_of(files, int(SOURCE_LINES_MAX * share)),
         }
-        text = render(page, carried, trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region), region)
-        if len(text) <= PAGE_BYTES_MAX:
+        text = render(page, carried, rows, region)
+        if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
             break
+        # Not all of the page shrinks with its share: a little less than what fits by proportion.
+        share = max(SHARE_MIN, share * min(0.8, 0.95 * PAGE_BYTES_MAX / len(text)))
+        page = _page(trace, int(NODES_MAX * share), metric=metric, region=region, keep_dispatch=keep_dispatch)
     with replaced(output) as file:
-        file.write(text.encode())
+        return file.write(text.encode())
+
+
+def _page(trace: "Trace", n: int, **options: Any) -> bytes:
+    page = trace.report("page", full_names=True, n=n, **options)
+    assert page is not None
+    return page
 
 
 def render(page: bytes, carried: dict[str, Any], rows: list[dict[str, Any]], region: str | None = None) -> str:
@@ -79,30 +99,31 @@ def render(page: bytes, carried: dict[str, Any], rows: list[dict[str, Any]], reg
     )
 
 
-def sources_of(page: dict[str, Any], lines_max: int) -> list[dict[str, str]]:
-    """Text of the files whose lines did most, heaviest first, as far as they can be read here."""
-    lines, frames, strings = page["lines"], page["frames"], page["strings"]
-    whole = {metric: sum(page["nodes"][metric]) or 1 for metric in ("cpu", "allocated", "peak", "leaked")}
-    weight: dict[str, float] = {}
-    for i, frame in enumerate(lines["frame"]):
-        file = strings[frames["file"][frame]]
-        if file:
-            weight[file] = weight.get(file, 0) + max(lines["own"][metric][i] / whole[metric] for metric in whole)
-    found, lines_left = [], lines_max
-    for file in sorted(weight, key=weight.__getitem__, reverse=True):
-        if len(found) == SOURCE_FILES_MAX or weight[file] < 0.001:
-            break
+def sources_of(files: list[str], lines_max: int) -> list[dict[str, str]]:
+    """Text of the files, as far as they can be read here and there is room for them."""
+    found = []
+    for file in files:
         text = source_file.read(file)
         count = text.count("\n") + 1
-        if text and count <= lines_left:
-            lines_left -= count
+        if text and count <= lines_max:
+            lines_max -= count
             found.append({"file": file, "text": text})
+        if len(found) == SOURCE_FILES_MAX:
+            break
     return found
 
 
-def _longest(regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _heaviest_files(trace: "Trace", region: str | None) -> list[str]:
+    """The files whose code did most by any metric, heaviest first."""
+    rows = trace.table("file", n=-1, region=region)
+    keys = ("self_cpu_s", "allocated_bytes", "peak_bytes", "leaked_bytes")
+    whole = {key: sum(row[key] or 0 for row in rows) or 1 for key in keys}
+    weight = {row["file"]: max((row[key] or 0) / whole[key] for key in keys) for row in rows if row["file"]}
+    return sorted((file for file in weight if weight[file] >= 0.001), key=lambda file: -weight[file])
+
+
+def _longest(regions: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """All regions, or the longest of very many, in their order."""
-    if len(regions) <= REGIONS_MAX:
+    if len(regions) <= most:
         return regions
-    kept = sorted(sorted(regions, key=lambda r: -r["wall_s"])[:REGIONS_MAX], key=lambda r: r["index"])
-    return kept
+    return sorted(sorted(regions, key=lambda r: -r["wall_s"])[:most], key=lambda r: r["index"])

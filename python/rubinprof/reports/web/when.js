@@ -39,6 +39,7 @@ class Timeline {
   constructor(data, tree, frames, lines) {
     const t = data.timeline;
     this.bins = t.bins;
+    this.foldedParts = t.folded_parts;
     this.length = t.length_s;
     this.begin = t.begin_s;
     this.heapMax = Float64Array.from(t.heap_max);
