@@ -146,7 +146,7 @@ static int parse_mode(const char *word, const char *what, enum rp_mode *ret_mode
 	return -1;
 }
 
-PyDoc_STRVAR(start_doc, "start(path, *, native=True, pymalloc=False, follow_fork=True, sample_hz=1000, cpu='exact', memory='exact',\n"
+PyDoc_STRVAR(start_doc, "start(path, *, native=True, pymalloc=False, follow_fork=True, sample_hz=250, cpu='exact', memory='exact',\n"
 			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, bytes_per_s_max=0, no_uring=False, meta=None)\n--\n\n"
 			"Starts tracing into a new file. Zero stands for the default.");
 
@@ -154,7 +154,7 @@ static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwarg
 {
 	static char *names[] = { "path", "native", "pymalloc", "follow_fork", "sample_hz", "cpu", "memory", "buffer_bytes",
 				 "memory_bytes_max", "file_bytes_max", "bytes_per_s_max", "no_uring", "meta", NULL };
-	struct rp_session_options o = { .native = 1, .follow_fork = 1, .sample_hz = 1000 };
+	struct rp_session_options o = { .native = 1, .follow_fork = 1, .sample_hz = 250 };
 	const char *cpu = "exact", *memory = "exact";
 	unsigned long long memory_bytes_max = 0, file_bytes_max = 0, bytes_per_s_max = 0;
 	PyObject *path, *meta = Py_None;

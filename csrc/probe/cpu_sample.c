@@ -1,9 +1,9 @@
-/* Samples of where CPU time goes: a signal every millisecond of a thread's own CPU time (docs/clocks.md).
+/* Samples of where CPU time goes: a signal every few milliseconds of a thread's own CPU time (docs/clocks.md).
  *
- * Two sources. The thread's perf event (switch_count.c) is exact to microseconds and never interrupts a system call. Where perf is
- * refused, a POSIX timer of the thread's CPU clock: it fires with the kernel's tick (250 Hz on most), whatever was asked for. Both
- * count CPU time, so a program that sleeps is left asleep. What a sample weighs is not decided here: it stands for the CPU
- * time since the thread's previous sample, which the analyzer knows from the CPU events.
+ * Two sources. A timer of the thread's CPU clock (cpu_timer.c) fires with the kernel's tick, costs little, and shows time in the kernel where the
+ * thread comes back from it. The thread's perf event (switch_count.c) is exact to microseconds, but blind and dear: for rates above the
+ * tick's, and for kernels whose timers interrupt system calls. Both count CPU time, so a program that sleeps is left asleep. What a sample
+ * weighs is not decided here: it stands for the CPU time since the thread's previous sample, which the analyzer knows from the CPU events.
  *
  * The handler allocates nothing, takes no lock, makes no system call but the clock reading after a context switch. */
 #define _GNU_SOURCE
@@ -16,10 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "probe/budget.h"
+#include "probe/cpu_timer.h"
 #include "probe/gil_wait.h"
 #include "probe/own_signal.h"
 #include "probe/probe.h"
@@ -38,14 +38,9 @@
 #define BURST_SECONDS 90u
 #define MINUTE_SECONDS 60u
 
-#ifndef sigev_notify_thread_id
-#define sigev_notify_thread_id _sigev_un._tid
-#endif
-
 struct cpu_slot {
 	_Atomic int in_use; /* acquire on take, release on give */
-	int has_timer;
-	timer_t timer;
+	int timer;
 	void *page; /* of the perf event */
 	void *once; /* of the event that sends the first sample */
 };
@@ -64,10 +59,12 @@ static struct {
 	struct rp_budget budget; /* of samples that carry their stack */
 	struct {
 		_Atomic int tid; /* 0: has a record by now */
-		void *page;
+		void *page;       /* by perf */
+		int timer;
 	} watched[WATCHED_MAX]; /* threads from before the start */
 	uint32_t n_watched;
 	_Atomic uint32_t threads_without_page, threads_without_samples;
+	_Atomic int timer_left; /* one that the kernel (seccomp) did not let us take down */
 	_Atomic uint64_t samples_in_tool, samples_lost, sample_ticks; /* relaxed: counts */
 } cpu;
 
@@ -118,6 +115,18 @@ static void take_sample(struct rp_thread *t, void *ucontext)
 		rp_symbols_note(addresses[i]);
 }
 
+static void drop_timer(int timer)
+{
+	if (rp_cpu_timer_drop(timer))
+		atomic_store_explicit(&cpu.timer_left, 1, memory_order_relaxed);
+}
+
+static void drop_watch(uint32_t i)
+{
+	rp_switch_count_drop(cpu.watched[i].page);
+	drop_timer(cpu.watched[i].timer);
+}
+
 /* A thread from before the start that has neither run Python nor allocated since shows by its first signal: it gets a record, and with it
  * an event of its own for that of rp_cpu_watch_others. */
 static void enrol(void)
@@ -128,7 +137,7 @@ static void enrol(void)
 		if (!atomic_compare_exchange_strong_explicit(&cpu.watched[i].tid, &expected, 0, memory_order_relaxed, memory_order_relaxed))
 			continue;
 		if (rp_thread_enter_signal())
-			rp_switch_count_drop(cpu.watched[i].page);
+			drop_watch(i);
 		else
 			atomic_store_explicit(&cpu.watched[i].tid, tid, memory_order_relaxed); /* next time */
 	}
@@ -218,7 +227,8 @@ int rp_own_signal(void)
 	return signo;
 }
 
-/* A signal already sent but not delivered would kill the process under SIG_DFL; setting SIG_IGN discards it, in all threads. */
+/* A signal already sent but not delivered would kill the process under SIG_DFL; setting SIG_IGN discards it, in all threads, and
+ * stays where a timer does. */
 static void remove_signal(void)
 {
 	struct sigaction ignore;
@@ -227,7 +237,8 @@ static void remove_signal(void)
 	memset(&ignore, 0, sizeof ignore);
 	ignore.sa_handler = SIG_IGN;
 	sigaction(cpu.signo, &ignore, NULL);
-	sigaction(cpu.signo, &cpu.before, NULL);
+	if (!atomic_load_explicit(&cpu.timer_left, memory_order_relaxed))
+		sigaction(cpu.signo, &cpu.before, NULL);
 }
 
 /* ---- threads ---- */
@@ -247,7 +258,7 @@ static struct cpu_slot *take_slot(void)
 static void give_slot(struct cpu_slot *s)
 {
 	s->page = s->once = NULL;
-	s->has_timer = 0;
+	s->timer = RP_CPU_TIMER_NONE;
 	atomic_store_explicit(&s->in_use, 0, memory_order_release);
 }
 
@@ -255,24 +266,6 @@ static uint64_t own_period(const struct rp_thread *t)
 {
 	uint64_t spread = cpu.period_ns / 100 * JITTER_PERCENT;
 	return cpu.period_ns - spread + random_below(t, 2 * spread + 1);
-}
-
-static int arm_timer(const struct rp_thread *t, struct cpu_slot *s)
-{
-	struct sigevent event;
-	uint64_t period = own_period(t), first = 1 + random_below(t, period);
-	struct itimerspec its = {
-		.it_interval = { (time_t)(period / 1000000000), (long)(period % 1000000000) },
-		.it_value = { (time_t)(first / 1000000000), (long)(first % 1000000000) },
-	};
-	memset(&event, 0, sizeof event);
-	event.sigev_notify = SIGEV_THREAD_ID;
-	event.sigev_signo = cpu.signo;
-	event.sigev_notify_thread_id = (int)t->os_tid;
-	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &s->timer))
-		return -1; /* EAGAIN: RLIMIT_SIGPENDING */
-	s->has_timer = 1;
-	return timer_settime(s->timer, 0, &its, NULL);
 }
 
 static void on_thread_begin(struct rp_thread *t)
@@ -283,7 +276,8 @@ static void on_thread_begin(struct rp_thread *t)
 		return;
 	}
 	int sampled = cpu.period_ns && signal_is_ours();
-	int by_perf = sampled && cpu.source != SOURCE_TIMER && is_standard(cpu.signo);
+	int by_perf = sampled && cpu.source == SOURCE_PERF;
+	s->timer = RP_CPU_TIMER_NONE;
 	s->page = rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0);
 	if (!s->page) {
 		atomic_fetch_add_explicit(&cpu.threads_without_page, 1, memory_order_relaxed);
@@ -294,8 +288,11 @@ static void on_thread_begin(struct rp_thread *t)
 	 * costs 100 us, three times the thread's own event; threads so short come in numbers, and some of them tell. */
 	if (by_perf && s->page && random_below(t, ONCE_IN_THREADS) == 0)
 		s->once = rp_switch_count_signal_once(cpu.signo, 1 + random_below(t, cpu.period_ns));
-	int armed = (by_perf && s->page) || (sampled && arm_timer(t, s) == 0);
-	if (cpu.period_ns && !armed)
+	if (sampled && !(by_perf && s->page)) {
+		uint64_t period = own_period(t);
+		s->timer = rp_cpu_timer_arm((int)t->os_tid, cpu.signo, 1 + random_below(t, period), period);
+	}
+	if (cpu.period_ns && !(by_perf && s->page) && s->timer == RP_CPU_TIMER_NONE)
 		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
 	t->cpu = s;
 }
@@ -308,8 +305,7 @@ static void on_thread_end(struct rp_thread *t)
 	t->cpu = NULL;
 	rp_switch_count_close(t, s->page);
 	rp_switch_count_drop(s->once);
-	if (s->has_timer)
-		timer_delete(s->timer);
+	drop_timer(s->timer);
 	give_slot(s);
 	atomic_fetch_add_explicit(&cpu.samples_in_tool, t->samples_in_tool, memory_order_relaxed);
 }
@@ -339,6 +335,15 @@ static void define_sources(void)
 	define_meta("sample.reason", *cpu.signal_reason ? cpu.signal_reason : rp_switch_count_reason());
 }
 
+static enum source choose_source(int perf_allowed)
+{
+	if (!cpu.period_ns || !cpu.signo)
+		return SOURCE_NONE;
+	if (!perf_allowed || !is_standard(cpu.signo))
+		return SOURCE_TIMER;
+	return rp_cpu_timer_waits_for_user_mode() && cpu.period_ns >= rp_cpu_timer_tick_ns() ? SOURCE_TIMER : SOURCE_PERF;
+}
+
 /* Finds out on this thread what the others will get. */
 static void try_perf(void)
 {
@@ -347,8 +352,7 @@ static void try_perf(void)
 	rp_switch_count_reset();
 	void *page = rp_switch_count_open(&trial, 0, 0);
 	rp_record_cpu_every_ticks = page ? UINT64_MAX : rp_clock_cpu_check_ticks();
-	cpu.source = !cpu.period_ns || !cpu.signo ? SOURCE_NONE
-		     : page && is_standard(cpu.signo) ? SOURCE_PERF : SOURCE_TIMER;
+	cpu.source = choose_source(page != NULL);
 	if (page)
 		rp_switch_count_close(&trial, page);
 }
@@ -394,15 +398,21 @@ static int is_tools(const char *tid)
 
 void rp_cpu_watch_others(void)
 {
-	DIR *tasks = cpu.period_ns && cpu.source == SOURCE_PERF ? opendir("/proc/self/task") : NULL;
+	DIR *tasks = cpu.source != SOURCE_NONE ? opendir("/proc/self/task") : NULL;
 	for (struct dirent *e; tasks && cpu.n_watched < WATCHED_MAX && (e = readdir(tasks));) {
 		int tid = atoi(e->d_name);
 		if (tid <= 0 || tid == (int)syscall(SYS_gettid) || is_tools(e->d_name))
 			continue;
-		void *page = rp_switch_count_watch(tid, cpu.signo, cpu.period_ns);
-		if (!page)
+		void *page = NULL;
+		int timer = RP_CPU_TIMER_NONE;
+		if (cpu.source == SOURCE_PERF)
+			page = rp_switch_count_watch(tid, cpu.signo, cpu.period_ns);
+		else
+			timer = rp_cpu_timer_arm(tid, cpu.signo, cpu.period_ns, cpu.period_ns);
+		if (!page && timer == RP_CPU_TIMER_NONE)
 			continue;
 		cpu.watched[cpu.n_watched].page = page;
+		cpu.watched[cpu.n_watched].timer = timer;
 		atomic_store_explicit(&cpu.watched[cpu.n_watched++].tid, tid, memory_order_relaxed);
 	}
 	if (tasks)
@@ -413,7 +423,7 @@ static void unwatch(void)
 {
 	for (uint32_t i = 0; i < cpu.n_watched; i++)
 		if (atomic_exchange_explicit(&cpu.watched[i].tid, 0, memory_order_relaxed) && cpu.pid == getpid())
-			rp_switch_count_drop(cpu.watched[i].page);
+			drop_watch(i);
 	cpu.n_watched = 0;
 }
 
@@ -440,7 +450,7 @@ void rp_cpu_remove(void)
 #define MEASURE_TURNS 200000 /* of an empty loop: 0.2 to 0.5 ms */
 #define MEASURE_ROUNDS 3
 #define MEASURE_PERIOD_NS 50000
-#define TIMER_SAMPLE_NS 3000 /* they ride on the kernel's tick, which cannot be hurried: docs/clocks.md */
+#define MEASURE_SENT 16 /* signals a round: timers ride on the kernel's tick, which cannot be hurried */
 
 static uint64_t spin(void)
 {
@@ -461,12 +471,11 @@ static uint64_t count_samples(const struct rp_thread *t)
 	return n;
 }
 
-/* Ticks x 16 that each sample adds to the loop; 0 when none came. */
-static uint64_t measure_round(struct rp_thread *t, uint64_t base)
+/* Ticks that the samples of a round add; they lie in t's buffer afterwards. */
+static uint64_t perf_round(uint64_t base)
 {
 	struct rp_thread trial;
 	memset(&trial, 0, sizeof trial);
-	t->pos = t->words;
 	void *page = rp_switch_count_open(&trial, cpu.signo, MEASURE_PERIOD_NS);
 	if (!page)
 		return 0;
@@ -474,8 +483,18 @@ static uint64_t measure_round(struct rp_thread *t, uint64_t base)
 	uint64_t ticks = spin();
 	atomic_store_explicit(&rp_record_on, 0, memory_order_relaxed);
 	rp_switch_count_close(&trial, page);
-	uint64_t n = count_samples(t);
-	return n && ticks > base ? (ticks - base) * 16 / n : 0;
+	return ticks > base ? ticks - base : 0;
+}
+
+static uint64_t timer_round(void)
+{
+	atomic_store_explicit(&rp_record_on, 1, memory_order_relaxed);
+	uint64_t start = rp_clock_ticks();
+	for (int i = 0; i < MEASURE_SENT; i++)
+		rp_cpu_timer_send(cpu.signo);
+	uint64_t ticks = rp_clock_ticks() - start;
+	atomic_store_explicit(&rp_record_on, 0, memory_order_relaxed);
+	return ticks;
 }
 
 uint64_t rp_cpu_measure_sample(struct rp_thread *t)
@@ -483,14 +502,14 @@ uint64_t rp_cpu_measure_sample(struct rp_thread *t)
 	uint64_t base = UINT64_MAX, best = 0;
 	if (cpu.source == SOURCE_NONE)
 		return 0;
-	if (cpu.source == SOURCE_TIMER)
-		return rp_clock_ticks_of_ns(TIMER_SAMPLE_NS) * 16;
-	for (int round = 0; round < MEASURE_ROUNDS; round++) {
+	for (int round = 0; cpu.source == SOURCE_PERF && round < MEASURE_ROUNDS; round++) {
 		uint64_t ticks = spin();
 		base = ticks < base ? ticks : base;
 	}
 	for (int round = 0; round < MEASURE_ROUNDS; round++) {
-		uint64_t cost = measure_round(t, base);
+		t->pos = t->words;
+		uint64_t ticks = cpu.source == SOURCE_PERF ? perf_round(base) : timer_round();
+		uint64_t n = count_samples(t), cost = n ? ticks * 16 / n : 0;
 		best = cost && (!best || cost < best) ? cost : best;
 	}
 	return best;

@@ -10,7 +10,7 @@ def start(
     native: bool = True,
     pymalloc: bool = False,
     follow_fork: bool = True,
-    sample_hz: int = 1000,
+    sample_hz: int = 250,
     cpu: _Mode = "exact",
     memory: _Mode = "exact",
     buffer_bytes: int = 0,

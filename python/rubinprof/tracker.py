@@ -23,7 +23,7 @@ __all__ = ["Tracker", "is_active", "sync"]
 SUFFIX = ".rprof"
 FILE_EXISTS = -4  # RP_EEXIST of rubinprof/rp_error.h
 NAME_TRIES = 100
-SAMPLE_HZ = {"exact": 1000, "sampled": 40, "off": 0}
+SAMPLE_HZ = {"exact": 250, "sampled": 40, "off": 0}
 
 _outermost = None  # the Tracker that started the session of this process
 _fork_is_watched = False
@@ -66,7 +66,7 @@ class Tracker:
         Whether a forked child goes on into a file of its own beside this one.
     sample_hz : `int`, optional
         On-CPU samples per second of CPU time and thread; 0 for none. By
-        default 1000, and 40 with ``cpu="sampled"``.
+        default 250, and 40 with ``cpu="sampled"``.
     labels : `dict`, optional
         What describes this run; kept in the trace as text.
     program : `str`, optional

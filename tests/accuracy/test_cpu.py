@@ -81,7 +81,7 @@ def test_the_sum_over_the_tree_is_the_cpu_time_of_the_threads(off_and_on):
 
 
 def test_a_function_with_70_percent_of_the_cpu_shows_70_percent(run_traced):
-    traced = run_traced("print(shares())", setup=SETUP)
+    traced = run_traced("print(shares())", setup=SETUP, sample_hz=1000)
     caller = traced.row("shares")
     heavy, light = traced.row("timed::heavy"), traced.row("timed::light")
     assert caller["total_cpu_s"] == pytest.approx(float(traced.output), rel=0.05)
@@ -90,7 +90,7 @@ def test_a_function_with_70_percent_of_the_cpu_shows_70_percent(run_traced):
 
 
 def test_the_70_percent_hang_below_the_line_that_called(run_traced):
-    traced = run_traced("shares()", setup=SETUP)
+    traced = run_traced("shares()", setup=SETUP, sample_hz=1000)
     nodes = traced.trace.tree()["nodes"]
     (heavy,) = [n for n in nodes if n["function"].startswith("timed::heavy(")]
     chain = [heavy]

@@ -112,6 +112,26 @@ def test_all_cpu_time_is_told(shares):
     assert shares.stats["cpu_s"] == pytest.approx(3, rel=0.15)
 
 
+KERNEL = """\
+import os, time
+
+def reads():
+    start = time.thread_time()
+    for _ in range(20):
+        os.urandom(8 << 20)
+    return time.thread_time() - start
+"""
+
+
+def test_time_in_system_calls_is_where_it_was_spent(run_traced):
+    # Nearly all of it is the kernel's: samples that are left out there would give it to spin.
+    traced = run_traced("spin(0.1)\nprint(reads())\nspin(0.3)", setup=SHARES + KERNEL, cpu="sampled", memory="off", sample_hz=100)
+    if traced.stats["meta"]["sample.source"] != "timer":
+        pytest.skip("perf's samples leave the kernel out")
+    assert is_within(traced.row("reads"), "total_cpu_s", float(traced.output))
+    assert is_within(traced.row("spin"), "total_cpu_s", 0.4)
+
+
 def test_what_samples_cost_is_counted(shares, ten_sites):
     for traced in (shares, ten_sites):  # the one has samples of CPU time alone
         assert 0 < traced.stats["overhead_s"] < traced.stats["cpu_s"]

@@ -24,9 +24,9 @@ static _Atomic int failing = -1;
 static _Atomic long calls;
 static long first, last;
 
-static const char *const names[] = { "malloc", "calloc", "realloc", "strdup", "mmap", "mprotect", "syscall", "timer_create", "sigaction",
+static const char *const names[] = { "malloc", "calloc", "realloc", "strdup", "mmap", "mprotect", "syscall", "sigaction",
 				     "pthread_create", "pthread_setspecific", "pthread_getattr_np" };
-enum { MALLOC, CALLOC, REALLOC, STRDUP, MMAP, MPROTECT, SYSCALL, TIMER, SIGACTION, THREAD, SPECIFIC, GETATTR };
+enum { MALLOC, CALLOC, REALLOC, STRDUP, MMAP, MPROTECT, SYSCALL, SIGACTION, THREAD, SPECIFIC, GETATTR };
 
 /* The capture half's own text: found once, when the test begins. */
 static uintptr_t own_start, own_end;
@@ -129,15 +129,6 @@ long syscall(long number, ...)
 		return -1;
 	}
 	return NEXT(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-}
-
-int timer_create(clockid_t clock, struct sigevent *event, timer_t *ret_timer)
-{
-	if (fails(TIMER, CALLER)) {
-		errno = EAGAIN;
-		return -1;
-	}
-	return NEXT(timer_create)(clock, event, ret_timer);
 }
 
 int sigaction(int number, const struct sigaction *action, struct sigaction *ret_old)

@@ -24,16 +24,16 @@ def spin(seconds):
     while time.thread_time() < end:
         pass
 
-# The kernel's time goes to the sample that follows it, that after the last sample to the last one: neither is to be spin's.
+# What follows a sample goes to the next one, and what follows the last to that: neither is to be spin's.
 def settle():
-    end = time.thread_time() + 0.02
+    end = time.thread_time() + 0.03
     while time.thread_time() < end:
         pass
 
 def keep(count):
     return [bytearray({BLOCK}) for _ in range(count)]
 
-tracker = rubinprof.Tracker("x.rprof", cpu="sampled", memory="sampled", sample_hz=1000)
+tracker = rubinprof.Tracker("x.rprof", cpu="sampled", memory="sampled", sample_hz=200)
 tracker.start()
 """
 

@@ -47,7 +47,7 @@ def add_parser(subparsers):
     add("--pymalloc", action="store_true", help="trace CPython's small-object allocator too")
     add("--no-follow-fork", action="store_true", help="do not trace forked children")
     add("--no-command", action="store_true", help="do not store the command line in the trace")
-    add("--sample-hz", type=_rate, metavar="N", help="samples per CPU second and thread (default: 1000; 40 when sampled)")
+    add("--sample-hz", type=_rate, metavar="N", help="samples per CPU second and thread (default: 250; 40 when sampled)")
     add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     add("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     add("script", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

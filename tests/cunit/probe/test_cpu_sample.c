@@ -1,6 +1,6 @@
 /* Samples come at the rate asked for of the CPU time of each thread, to working threads alike, to sleeping ones not at all, and no
  * sleep is cut short by them. */
-/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/thread_start.c,csrc/probe/own_signal.c,csrc/probe/cpu_sample.c,csrc/probe/switch_count.c,csrc/probe/gil_wait.c flags=-fexceptions */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/thread_start.c,csrc/probe/own_signal.c,csrc/probe/cpu_sample.c,csrc/probe/cpu_timer.c,csrc/probe/switch_count.c,csrc/probe/gil_wait.c flags=-fexceptions */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../trace_walk.h"
+#include "probe/cpu_timer.h"
 #include "probe_bed.h"
 
 #define HZ 1000
@@ -145,14 +146,14 @@ int main(void)
 	printf("sleeper: %llu samples, %.1f ms of CPU, %d sleeps cut short\n", (unsigned long long)tallies[ids[WORKERS]].samples,
 	       (double)cpu_ns[WORKERS] / 1e6, interrupted);
 	CHECK(tallies[ids[WORKERS]].samples <= cpu_ns[WORKERS] / 500000 + 1);
-	if (by_perf)
+	if (by_perf || rp_cpu_timer_waits_for_user_mode())
 		CHECK_INT(interrupted, 0);
 	uint64_t short_samples = 0;
 	for (uint32_t i = WORKERS + 2; i < IDS; i++)
 		short_samples += tallies[i].samples;
 	printf("%d threads of half a period: %llu samples\n", SHORT_THREADS, (unsigned long long)short_samples);
-	if (by_perf) /* one in four has a chance of one in two */
-		CHECK(short_samples > 15 && short_samples < 150);
+	if (by_perf) /* one in four has a chance of one in two; with timers, whose tick may be longer, each has its own */
+		CHECK(short_samples > 15 && short_samples < 300);
 	unlink("cpu.rprof");
 	return 0;
 }
