@@ -44,7 +44,7 @@ SYSTEM_HEADERS = {
     "elfutils/": ["probe", "session"],
     "dwarf.h": ["probe", "session"],
     "liburing": ["sink"],
-    "lz4": ["sink", "reader"],
+    "lz4": ["format"],
     "pthread.h": ["sink", "record", "probe", "session"],
     "windows.h": ["os"],
 }

@@ -9,6 +9,7 @@
 #include "format/layout.h"
 #include "format/pack_model.h"
 #include "format/pack_time.h"
+#include "format/payload.h"
 
 /* ---- file_header.c ---- */
 struct rp_live_area {
@@ -95,14 +96,16 @@ uint32_t rp_raw_words(uint64_t w0);
 
 /* ---- pack.c: raw words to columns and back ----
  *
- * Packed payload, before LZ4: the two shifts of time, a byte each; for each of the RP_COLUMN_COUNT columns its length as a varint;
+ * Packed payload, before it is compressed (payload.h): the two shifts of time, a byte each; for each of the RP_COLUMN_COUNT columns its length as a varint;
  * the columns. */
 enum rp_column_name {
 	RP_COL_OP,    /* u8 per event: kind | small << 4 */
 	RP_COL_TIME,  /* steps of time in half bytes: pack_time.h */
 	RP_COL_CODE,  /* varint: code id of ENTER */
 	RP_COL_LASTI, /* varint */
-	RP_COL_ADDRESS, /* varint: zigzag of a difference, of numbers or of addresses rotated right by 4: pack_model.h */
+	RP_COL_FREED, /* varint: zigzag of a difference of numbers of allocations: pack_model.h */
+	RP_COL_GIVEN, /* varint: the same of numbers of frees */
+	RP_COL_ADDRESS, /* varint: zigzag of the difference of addresses rotated right by 4 */
 	RP_COL_SIZE,  /* varint */
 	RP_COL_STACK, /* varint: stack id */
 	RP_COL_ALLOCATOR, /* varint: allocators, and what a REALLOC frees */
@@ -128,6 +131,10 @@ struct rp_pack_encoder {
 
 /* What a caller must provide at least: bytes for packing `words` raw words. */
 size_t rp_pack_bytes_max(size_t words);
+/* Where the parts of a packed payload end: what stands before the columns, and each column. Returns how many: one, `len` itself, when
+ * it is not what rp_pack makes. */
+#define RP_PACK_ENDS (RP_COLUMN_COUNT + 1)
+uint32_t rp_pack_ends(const uint8_t *packed, uint32_t len, uint32_t ret_ends[RP_PACK_ENDS]);
 /* Packs whole raw events. `scratch` and `ret_bytes` each have rp_pack_bytes_max(words) bytes. Returns the packed length, or
  * RP_EDAMAGED. *ret_count: events; *ret_ticks_last: time of the last, as a decoder will say it. */
 int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch,

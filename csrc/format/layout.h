@@ -77,7 +77,13 @@ enum rp_block_type {
 
 enum rp_codec {
 	RP_CODEC_NONE = 0,
-	RP_CODEC_LZ4 = 1, /* one LZ4 block (not frame) */
+	RP_CODEC_PARTS = 1, /* parts, each with its own steps: payload.h */
+};
+
+/* The steps of a part: bits, taken in this order. */
+enum rp_part_step {
+	RP_PART_LZ4 = 1,     /* one LZ4 block (not frame) */
+	RP_PART_HUFFMAN = 2, /* huffman.h */
 };
 
 /* Caps the reader enforces before it allocates. */

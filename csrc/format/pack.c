@@ -1,4 +1,4 @@
-/* Packed events: the same events as in event.c, one column per field, so that LZ4 finds the repeats; what pack_model.h expects is not
+/* Packed events: the same events as in event.c, one column per field, so that payload.c finds what repeats; what pack_model.h expects is not
  * written at all.
  *
  *   op byte     7     4 3    0
@@ -14,10 +14,10 @@
  *
  *   kind          columns, in this order
  *   ENTER         CODE code, LASTI lasti, [WORD calls]
- *   ALLOC         [LASTI lasti, STACK stack, ALLOCATOR allocator], [SIZE size], [ADDRESS address]
+ *   ALLOC         [LASTI lasti, STACK stack, ALLOCATOR allocator], [SIZE size], [GIVEN number or ADDRESS address]
  *   REALLOC       [LASTI lasti, STACK stack, ALLOCATOR allocator], [SIZE size], ALLOCATOR what is freed (as FREE; 4: nothing),
- *                 [ADDRESS old address], [ADDRESS address]
- *   FREE          [ADDRESS address], [ALLOCATOR allocator]
+ *                 [FREED number or ADDRESS old address], [GIVEN number or ADDRESS address]
+ *   FREE          [FREED number or ADDRESS address], [ALLOCATOR allocator]
  *   UNMAP         ADDRESS address in full, SIZE size, ALLOCATOR allocator
  *   CPU           WORD ns
  *   REGION_*      WORD id
@@ -58,7 +58,7 @@ RP_INLINE uint32_t shift_of(const struct rp_pack_shifts *s, uint32_t kind)
 
 /* ---- packing ---- */
 
-#define PACKED_BYTES_PER_WORD 35 /* the sum of bytes_per_word below */
+#define PACKED_BYTES_PER_WORD 39 /* the sum of bytes_per_word below */
 
 size_t rp_pack_bytes_max(size_t words)
 {
@@ -114,7 +114,7 @@ static enum freed put_freed(struct columns *c, uint64_t address)
 		int64_t delta = (int64_t)(number - m->made_next);
 		how = delta == 0 ? FREED_NEXT : delta == -2 ? FREED_LAST : FREED_NUMBER;
 		if (how == FREED_NUMBER)
-			put(c, RP_COL_ADDRESS, rp_zigzag(delta));
+			put(c, RP_COL_FREED, rp_zigzag(delta));
 		m->made_next = number + 1;
 		class = rp_model_class(m, rp_model_made(m, number)->size);
 	} else {
@@ -138,7 +138,7 @@ static enum from put_made(struct columns *c, uint32_t allocator, uint64_t addres
 		rp_model_pop(class);
 	} else if (rp_model_is_gone(m, number) && *rp_model_gone(m, number) == address) {
 		from = FROM_NUMBER;
-		put(c, RP_COL_ADDRESS, rp_zigzag((int64_t)(number - m->gone_last)));
+		put(c, RP_COL_GIVEN, rp_zigzag((int64_t)(number - m->gone_last)));
 		m->gone_last = number;
 		rp_model_take_out(class, number);
 	} else if (address == rp_model_end(m, class, allocator)) {
@@ -307,8 +307,8 @@ static void end_fold(struct columns *c)
 }
 
 /* Bytes a raw word can become at most, per column: a step of time has 24 bits (4 bytes), or is free after a TIME (9 from 3 words);
- * an address 10 from 2 words; a size 10 from 3; a word of a list 10, with the list's count under the first word of the event. */
-static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 5, 4, 3, 1, 11 };
+ * a number 4 from 2 words, since a buffer has less than 2^21 of them; an address 10 from 2 words; a size 10 from 3; a word of a list 10, with the list's count under the first word of the event. */
+static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 2, 2, 5, 4, 3, 1, 11 };
 
 int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch,
 		uint8_t *ret_bytes, uint32_t *ret_count, uint64_t *ret_ticks_last)
@@ -354,6 +354,25 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 	*ret_count = c.count;
 	*ret_ticks_last = c.ticks;
 	return p - ret_bytes;
+}
+
+uint32_t rp_pack_ends(const uint8_t *packed, uint32_t len, uint32_t ret_ends[RP_PACK_ENDS])
+{
+	struct rp_cursor c = rp_cursor_over(packed, len);
+	uint64_t lens[RP_COLUMN_COUNT];
+
+	rp_cursor_bytes(&c, 2);
+	for (int i = 0; i < RP_COLUMN_COUNT; i++)
+		lens[i] = rp_cursor_varint(&c);
+	for (int i = 0; i < RP_COLUMN_COUNT; i++) {
+		ret_ends[i] = (uint32_t)(c.at - packed);
+		rp_cursor_bytes(&c, lens[i]);
+	}
+	ret_ends[RP_COLUMN_COUNT] = len;
+	if (!c.bad && !rp_cursor_left(&c))
+		return RP_PACK_ENDS;
+	ret_ends[0] = len;
+	return 1;
 }
 
 /* ---- unpacking ---- */
@@ -416,7 +435,7 @@ RP_INLINE uint64_t get_freed(struct rp_pack_decoder *d, enum freed how)
 		if (how == FREED_LAST)
 			number -= 2;
 		else if (how == FREED_NUMBER)
-			number += (uint64_t)rp_unzigzag(get(d, RP_COL_ADDRESS));
+			number += (uint64_t)rp_unzigzag(get(d, RP_COL_FREED));
 		if (RP_UNLIKELY(!rp_model_is_made(m, number))) {
 			d->bad = 1;
 			return 0;
@@ -446,7 +465,7 @@ RP_INLINE uint64_t get_made(struct rp_pack_decoder *d, enum from from, uint32_t 
 		rp_model_pop(class);
 		break;
 	case FROM_NUMBER: {
-		uint64_t number = m->gone_last + (uint64_t)rp_unzigzag(get(d, RP_COL_ADDRESS));
+		uint64_t number = m->gone_last + (uint64_t)rp_unzigzag(get(d, RP_COL_GIVEN));
 		if (RP_UNLIKELY(!rp_model_is_gone(m, number))) {
 			d->bad = 1;
 			return 0;

@@ -1,4 +1,3 @@
-#include <lz4.h>
 #include <stdlib.h>
 
 #include "reader/reader.h"
@@ -41,8 +40,8 @@ int rp_block_unpack(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *
 
 	if (ref->stored_bytes > RP_BLOCK_RAW_BYTES_MAX || ref->raw_bytes > RP_BLOCK_RAW_BYTES_MAX)
 		return RP_ELIMIT;
-	/* LZ4 cannot shrink below 1:255, so a greater claim is a lie that would cost memory. */
-	if (ref->codec == RP_CODEC_LZ4 && ref->raw_bytes / 255 > ref->stored_bytes)
+	/* No part shrinks below 1:255, so a greater claim is a lie that would cost memory. */
+	if (ref->codec == RP_CODEC_PARTS && ref->raw_bytes / 255 > ref->stored_bytes)
 		return RP_EDAMAGED;
 	int rc = room(bytes, cap, ref->raw_bytes);
 	if (rc)
@@ -58,18 +57,17 @@ int rp_block_unpack(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *
 		*ret_len = (uint32_t)len;
 		return 0;
 	}
-	if (ref->codec != RP_CODEC_LZ4)
+	if (ref->codec != RP_CODEC_PARTS)
 		return RP_EDAMAGED;
 	rc = room(&f->stored, &f->stored_cap, ref->stored_bytes);
+	if (!rc)
+		rc = room(&f->middle, &f->middle_cap, ref->raw_bytes);
 	if (!rc)
 		rc = rp_os_read(f->os, ref->offset, f->stored, ref->stored_bytes, &len);
 	if (rc)
 		return rc;
 	if (len < ref->stored_bytes || rp_crc32c(0, f->stored, len) != ref->payload_crc)
 		return RP_EDAMAGED;
-	int got = LZ4_decompress_safe((const char *)f->stored, (char *)*bytes, (int)ref->stored_bytes, (int)ref->raw_bytes);
-	if (got < 0 || (uint32_t)got != ref->raw_bytes)
-		return RP_EDAMAGED;
 	*ret_len = ref->raw_bytes;
-	return 0;
+	return rp_payload_load(f->stored, len, *bytes, ref->raw_bytes, f->middle);
 }

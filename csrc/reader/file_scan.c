@@ -265,6 +265,7 @@ void rp_file_close(struct rp_file *f)
 	free(f->path);
 	free(f->blocks);
 	free(f->stored);
+	free(f->middle);
 	free(f);
 }
 

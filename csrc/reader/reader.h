@@ -90,8 +90,8 @@ struct rp_file {
 	uint64_t data_end;   /* where the walk ended */
 	int cut;             /* the file ends before the header says it does */
 	uint64_t raw_bytes;  /* sum over blocks */
-	uint8_t *stored;     /* scratch for compressed payloads */
-	uint32_t stored_cap;
+	uint8_t *stored, *middle; /* scratch for compressed payloads */
+	uint32_t stored_cap, middle_cap;
 	uint64_t decoded_bytes; /* held by sources right now */
 };
 

@@ -1,6 +1,5 @@
 /* A clean copy of a cut or damaged trace: every block that can be read, live buffers as blocks, nothing else. */
 #include <errno.h>
-#include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,8 +9,9 @@ struct copy {
 	struct rp_file *in;
 	struct rp_os_file *out;
 	uint64_t at;
-	uint8_t *bytes, *packed;
-	uint32_t cap, packed_cap;
+	uint8_t *bytes;
+	uint32_t cap;
+	struct rp_buf stored, room;
 	uint64_t kept, dropped;
 };
 
@@ -20,21 +20,21 @@ static int write_block(struct copy *c, const struct rp_block_ref *ref, const uin
 	uint8_t header[RP_BLOCK_HEADER_BYTES];
 	struct rp_block_header h = { .type = ref->type, .codec = RP_CODEC_NONE, .stored_bytes = len, .raw_bytes = len, .thread = ref->thread,
 				     .count = ref->count, .seq = ref->seq, .ticks_first = ref->ticks_first, .ticks_last = ref->ticks_last };
-	int bound = LZ4_compressBound((int)len);
+	uint32_t ends[RP_PACK_ENDS] = { len }, n_ends = 1;
+	size_t lz4_bytes = rp_payload_lz4_bytes();
 
-	if (c->packed_cap < (uint32_t)bound) {
-		free(c->packed);
-		c->packed_cap = 0;
-		c->packed = malloc((size_t)bound);
-		if (!c->packed)
-			return RP_ENOMEM;
-		c->packed_cap = (uint32_t)bound;
-	}
-	int packed = LZ4_compress_default((const char *)bytes, (char *)c->packed, (int)len, bound);
-	if (packed > 0 && (uint32_t)packed < len) {
-		h.codec = RP_CODEC_LZ4;
-		h.stored_bytes = (uint32_t)packed;
-		bytes = c->packed;
+	rp_buf_clear(&c->stored);
+	rp_buf_clear(&c->room);
+	if (rp_buf_reserve(&c->stored, rp_payload_bytes_max(len)) || rp_buf_reserve(&c->room, lz4_bytes + len))
+		return RP_ENOMEM;
+	if (ref->type == RP_BLOCK_EVENTS)
+		n_ends = rp_pack_ends(bytes, len, ends);
+	struct rp_payload_room room = { c->room.bytes, c->room.bytes + lz4_bytes };
+	size_t stored = rp_payload_store(&room, bytes, len, ends, n_ends, c->stored.bytes, rp_payload_bytes_max(len));
+	if (stored) {
+		h.codec = RP_CODEC_PARTS;
+		h.stored_bytes = (uint32_t)stored;
+		bytes = c->stored.bytes;
 	}
 	h.payload_crc = rp_crc32c(0, bytes, h.stored_bytes);
 	rp_block_header_encode(&h, header);
@@ -118,7 +118,8 @@ int rp_trace_recover(const char *path, const char *out_path, char *detail)
 		       (unsigned long long)c.kept, out_path, (unsigned long long)c.dropped, (unsigned long long)c.in->damaged_bytes);
 	}
 	free(c.bytes);
-	free(c.packed);
+	rp_buf_release(&c.stored);
+	rp_buf_release(&c.room);
 	rp_file_close(c.in);
 	return rc;
 }

@@ -52,7 +52,7 @@ extern const struct rp_writer_ops rp_writer_uring;
 
 /* Memory that packing one buffer needs, made once. */
 struct rp_packer {
-	void *lz4_state;
+	struct rp_payload_room room;
 	struct rp_pack_encoder *encoder;
 	struct rp_call_fold fold;
 	uint8_t *scratch, *packed;

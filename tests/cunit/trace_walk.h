@@ -4,7 +4,6 @@
 #define RP_TEST_TRACE_WALK_H
 
 #include <fcntl.h>
-#include <lz4.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,8 +85,8 @@ static inline void walk_block(struct walk *w, const struct rp_block_header *h, c
 {
 	const uint8_t *bytes = payload;
 	CHECK_UINT(rp_crc32c(0, payload, h->stored_bytes), h->payload_crc);
-	if (h->codec == RP_CODEC_LZ4) {
-		CHECK_INT(LZ4_decompress_safe((const char *)payload, (char *)w->unpacked, (int)h->stored_bytes, (int)h->raw_bytes), h->raw_bytes);
+	if (h->codec == RP_CODEC_PARTS) {
+		CHECK_INT(rp_payload_load(payload, h->stored_bytes, w->unpacked, h->raw_bytes, w->unpacked + RP_BLOCK_RAW_BYTES_MAX), 0);
 		bytes = w->unpacked;
 	}
 	w->blocks++;
@@ -127,7 +126,7 @@ static inline void walk_trace(struct walk *w, const char *path)
 	CHECK(w->map != MAP_FAILED);
 	close(fd);
 	w->scratch = malloc(RP_CONTEXT_FRAMES_MAX * sizeof *w->scratch);
-	w->unpacked = malloc(RP_BLOCK_RAW_BYTES_MAX);
+	w->unpacked = malloc(2 * RP_BLOCK_RAW_BYTES_MAX);
 	w->seen = calloc(WALK_THREADS_MAX, sizeof *w->seen);
 	CHECK_INT(rp_file_header_decode(&w->head, w->map, w->file_bytes), 0);
 

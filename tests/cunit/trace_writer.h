@@ -13,7 +13,6 @@
 #ifndef RP_TEST_TRACE_WRITER_H
 #define RP_TEST_TRACE_WRITER_H
 
-#include <lz4.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,17 +63,22 @@ static inline void tw_write(struct tw *w, const void *bytes, size_t len)
 static inline void tw_block(struct tw *w, struct rp_block_header h, const uint8_t *bytes, size_t len)
 {
 	uint8_t header[RP_BLOCK_HEADER_BYTES];
-	int bound = LZ4_compressBound((int)len);
-	int packed;
+	uint32_t ends[RP_PACK_ENDS] = { (uint32_t)len };
+	uint32_t n_ends = h.type == RP_BLOCK_EVENTS ? rp_pack_ends(bytes, (uint32_t)len, ends) : 1;
+	size_t lz4_bytes = rp_payload_lz4_bytes();
 
-	w->compressed = realloc(w->compressed, (size_t)bound + 1);
-	packed = LZ4_compress_default((const char *)bytes, (char *)w->compressed, (int)len, bound);
+	size_t most = rp_payload_bytes_max(len);
+
+	w->compressed = realloc(w->compressed, lz4_bytes + len + most);
+	struct rp_payload_room room = { w->compressed, w->compressed + lz4_bytes };
+	uint8_t *stored = w->compressed + lz4_bytes + len;
+	size_t packed = rp_payload_store(&room, bytes, len, ends, n_ends, stored, most);
 	h.raw_bytes = h.stored_bytes = (uint32_t)len;
 	h.codec = RP_CODEC_NONE;
-	if (packed > 0 && (size_t)packed < len) {
-		h.codec = RP_CODEC_LZ4;
+	if (packed) {
+		h.codec = RP_CODEC_PARTS;
 		h.stored_bytes = (uint32_t)packed;
-		bytes = w->compressed;
+		bytes = stored;
 	}
 	h.payload_crc = rp_crc32c(0, bytes, h.stored_bytes);
 	rp_block_header_encode(&h, header);

@@ -148,7 +148,22 @@ int main(void)
 	fill(&w, t);
 	tw_close(&w, RP_STATE_COMPLETE);
 
-	static const char *const names[] = { "complete", "raw", "killed", "periodic", "folded", "gap" };
+	/* Long enough that columns become parts of their own, some with Huffman's code. */
+	t = start(&w, "fuzz_reader/parts.rprof");
+	uint32_t random = 1;
+	for (uint32_t i = 0; i < 600; i++) {
+		random = random * 1664525 + 1013904223;
+		uint64_t address = 0x10000 + 64 * (uint64_t)(random >> 20 & 63);
+		if (i % 3 == 0)
+			tw_enter(t, random >> 24, 1 + random % 2, random >> 28);
+		else if (i % 3 == 1)
+			tw_exit(t, random >> 26);
+		tw_alloc(t, random >> 25, address, 16 * (random >> 29), i % 5, 0);
+		tw_free(t, random >> 26, address);
+	}
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	static const char *const names[] = { "complete", "raw", "killed", "periodic", "folded", "gap", "parts" };
 	for (size_t i = 0; i < RP_COUNT_OF(names); i++)
 		cut_up(names[i]);
 	return 0;

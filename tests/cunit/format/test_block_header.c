@@ -11,7 +11,7 @@ static int code_of(struct rp_block_header h)
 
 int main(void)
 {
-	struct rp_block_header h = { .type = RP_BLOCK_EVENTS, .codec = RP_CODEC_LZ4, .stored_bytes = RP_BLOCK_RAW_BYTES_MAX - 1,
+	struct rp_block_header h = { .type = RP_BLOCK_EVENTS, .codec = RP_CODEC_PARTS, .stored_bytes = RP_BLOCK_RAW_BYTES_MAX - 1,
 				     .raw_bytes = RP_BLOCK_RAW_BYTES_MAX, .thread = UINT32_MAX, .count = UINT32_MAX - 1,
 				     .seq = UINT64_MAX, .ticks_first = UINT64_MAX - 1, .ticks_last = UINT64_MAX - 2,
 				     .payload_crc = 0xdeadbeef }, back;

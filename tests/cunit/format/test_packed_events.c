@@ -219,16 +219,16 @@ static void check_coarse_times(void)
 /* Numbers of allocations and frees that the block has not had, a class with nothing in it, and units of time that cannot be. */
 static void check_lies(void)
 {
-	/* shifts; lengths of OP, TIME, CODE, LASTI, ADDRESS, SIZE, STACK, ALLOCATOR, WORD; one event */
-	uint8_t free_next[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, RP_EV_FREE, 0 };
+	/* shifts; lengths of OP, TIME, CODE, LASTI, FREED, GIVEN, ADDRESS, SIZE, STACK, ALLOCATOR, WORD; one event */
+	uint8_t free_next[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, RP_EV_FREE, 0 };
 	CHECK_INT(read_to_the_end(free_next, sizeof free_next), RP_EDAMAGED);
-	uint8_t free_number[] = { 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, RP_EV_FREE | 2 << 4, 0, 5 };
+	uint8_t free_number[] = { 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, RP_EV_FREE | 2 << 4, 0, 5 };
 	CHECK_INT(read_to_the_end(free_number, sizeof free_number), RP_EDAMAGED);
-	uint8_t from_class[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, RP_EV_ALLOC | 3 << 4, 0 };
+	uint8_t from_class[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, RP_EV_ALLOC | 3 << 4, 0 };
 	CHECK_INT(read_to_the_end(from_class, sizeof from_class), RP_EDAMAGED);
-	uint8_t from_number[] = { 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, RP_EV_ALLOC | 7 << 4, 0, 5 };
+	uint8_t from_number[] = { 0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, RP_EV_ALLOC | 7 << 4, 0, 5 };
 	CHECK_INT(read_to_the_end(from_number, sizeof from_number), RP_EDAMAGED);
-	uint8_t free_full[] = { 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, RP_EV_FREE | 3 << 4, 0, 5 };
+	uint8_t free_full[] = { 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, RP_EV_FREE | 3 << 4, 0, 5 };
 	CHECK_INT(read_to_the_end(free_full, sizeof free_full), 0);
 	free_full[0] = RP_TIME_SHIFT_MAX + 1;
 	CHECK_INT(read_to_the_end(free_full, sizeof free_full), RP_EDAMAGED);
@@ -265,15 +265,15 @@ int main(void)
 	/* An op byte of a kind that no packed block has. */
 	static const uint8_t kinds[] = { RP_EV_NONE, RP_EV_ENTER_FAR, RP_EV_TIME };
 	for (size_t i = 0; i < sizeof kinds; i++) {
-		uint8_t bytes[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, kinds[i], 0 };
+		uint8_t bytes[] = { 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, kinds[i], 0 };
 		CHECK_INT(read_to_the_end(bytes, sizeof bytes), RP_EDAMAGED);
 	}
 
 	/* A list longer than its kind may have: its columns are all there. */
-	uint8_t longer[256] = { 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 131, 1, RP_EV_SAMPLE, 0, 0, 129, 1 };
-	CHECK_INT(read_to_the_end(longer, 12 + 3 + 131), RP_EDAMAGED);
-	longer[10] = 130;
-	longer[15] = 128;
-	CHECK_INT(read_to_the_end(longer, 12 + 3 + 130), 0);
+	uint8_t longer[256] = { 0, 0, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0, 131, 1, RP_EV_SAMPLE, 0, 0, 129, 1 };
+	CHECK_INT(read_to_the_end(longer, 14 + 3 + 131), RP_EDAMAGED);
+	longer[12] = 130;
+	longer[17] = 128;
+	CHECK_INT(read_to_the_end(longer, 14 + 3 + 130), 0);
 	return 0;
 }
