@@ -191,6 +191,18 @@ uint8_t *rp_def_put_lost(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t rea
 	return finish(&w, p);
 }
 
+uint8_t *rp_def_put_source(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t bytes, uint64_t offset, struct rp_str path,
+			   struct rp_str text)
+{
+	struct def_writer w = begin(p, end, RP_DEF_SOURCE);
+	put_num(&w, mtime_ns);
+	put_num(&w, bytes);
+	put_num(&w, offset);
+	put_str(&w, path);
+	put_str(&w, text);
+	return finish(&w, p);
+}
+
 static struct rp_str get_str(struct rp_cursor *c)
 {
 	uint64_t len = rp_cursor_varint(c);
@@ -221,6 +233,7 @@ static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_LABELS] = "nl",
 	[RP_DEF_COST] = "nnnnn",
 	[RP_DEF_LOST] = "nnnn",
+	[RP_DEF_SOURCE] = "nnnss",
 };
 
 int rp_def_next(struct rp_cursor *c, struct rp_def *ret_def)

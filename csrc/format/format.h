@@ -225,6 +225,8 @@ uint8_t *rp_def_put_region(uint8_t *p, uint8_t *end, uint32_t region, uint32_t p
 uint8_t *rp_def_put_labels(uint8_t *p, uint8_t *end, uint32_t region, const struct rp_label *labels, uint32_t n);
 uint8_t *rp_def_put_cost(uint8_t *p, uint8_t *end, const struct rp_cost *cost);
 uint8_t *rp_def_put_lost(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t reason, uint64_t events, uint64_t bytes);
+uint8_t *rp_def_put_source(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t bytes, uint64_t offset, struct rp_str path,
+			   struct rp_str text);
 
 /* A decoded definition: `num` and `str` in the order the layout names the fields; lists stay behind in `rest`, to be read
  * with rp_def_next_*. */

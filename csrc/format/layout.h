@@ -222,7 +222,8 @@ enum rp_def_tag {
 	RP_DEF_LABELS = 9,  /* region id, n, then n x (key, value): added later; a key again replaces its value */
 	RP_DEF_COST = 10,   /* what the tool costs on this machine, in ticks x 16: per call, per allocation, per free, per sample */
 	RP_DEF_LOST = 11,   /* thread id, reason, events, bytes: totals known at stop */
-	RP_DEF_TAG_COUNT = 12,
+	RP_DEF_SOURCE = 12, /* mtime ns, bytes of the file, offset, path, text from there on. The parts of a file in order, one file after the other */
+	RP_DEF_TAG_COUNT = 13,
 };
 
 enum rp_lost_reason {

@@ -64,6 +64,12 @@ static uint32_t write_definition(PyCodeObject *code, struct rp_str qualname, str
 	return p ? id : RP_CODE_UNKNOWN;
 }
 
+/* Functions, and the program's own top level. What else runs at the top of a module or in the body of a class defines more than it does. */
+static int has_work(const PyCodeObject *code, struct rp_str module)
+{
+	return (code->co_flags & CO_OPTIMIZED) || is_below(module, RP_STR("__main__"));
+}
+
 static void keep_id(PyCodeObject *code, uint32_t id)
 {
 	if (rp_code_extra_set(code, (uint64_t)rp_record_session() << 32 | id) < 0)
@@ -80,6 +86,8 @@ static uint32_t define(rp_pyframe *f)
 	struct rp_str qualname = text_of(code->co_qualname, &owned[1]);
 	struct rp_str file = text_of(code->co_filename, &owned[2]);
 	uint32_t id = is_below(module, RP_STR("rubinprof")) ? RP_CODE_HIDDEN : write_definition(code, qualname, file, module);
+	if (id != RP_CODE_HIDDEN && has_work(code, module))
+		rp_sources_note(file);
 	for (int i = 0; i < 3; i++)
 		Py_XDECREF(owned[i]);
 	if (id != RP_CODE_UNKNOWN)

@@ -1,4 +1,4 @@
-/* The thread that names code addresses while the program runs: opening files and walking DWARF takes tens of milliseconds, which a stop
+/* The thread that names code addresses, and reads source files where they are wanted, while the program runs: opening files and walking DWARF takes tens of milliseconds, which a stop
  * would have to wait for and a killed program would never come to.
  *
  * A thread of its own, because the writer must be there for full buffers at any time. It blocks all signals, never needs the GIL, is
@@ -78,8 +78,10 @@ static void *run(void *arg)
 		if (look_ns < LOOK_NS_MAX)
 			look_ns *= 2;
 		rp_symbols_define(between_objects);
+		rp_sources_define(between_objects);
 	}
 	rp_symbols_define(between_objects);
+	rp_sources_define(between_objects); /* after the symbols: they name files too */
 	return arg;
 }
 
@@ -118,6 +120,7 @@ void rp_namer_finish(uint64_t patience_ns)
 	if (!namer.running) {
 		namer.hurry_cpu_ns = 0;
 		rp_symbols_define(between_objects);
+		rp_sources_define(between_objects);
 		return;
 	}
 	syscall(SYS_futex, &namer.hurry, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);

@@ -156,6 +156,7 @@ static void define(uint32_t at, rp_pyframe *f, struct rp_py_stack *s)
 		p = rp_def_put_code(p, end, id, (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags | RP_CODE_LINES, name, file, module,
 				    RP_STR(""));
 		rp_define_end(p);
+		rp_sources_note(file);
 	}
 	atomic_store_explicit(&codes.state[at], p ? DEFINED : UNDEFINED, memory_order_release);
 }

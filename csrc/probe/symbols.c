@@ -163,6 +163,8 @@ static void define_symbol(const struct rp_symbol *s, void *arg)
 		frames[i].file.len = cut(frames[i].file.len);
 		bytes += FRAME_BYTES_FIXED + frames[i].function.len + frames[i].file.len;
 	}
+	for (uint32_t i = 0; i < s->n; i++)
+		rp_sources_note(frames[i].file);
 	uint8_t *end, *p = rp_define_begin(bytes, &end);
 	if (p)
 		rp_define_end(rp_def_put_symbol(p, end, s->address, module, frames, s->n));

@@ -148,7 +148,8 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	rp_record_on_loss(forget);
 	rp_regions_reset();
 	rp_define_clock();
-	code = install_probes(mine, ret_detail);
+	code = rp_sources_open(mine->sources);
+	code = code ? fail(ret_detail, code, "sources cannot be kept") : install_probes(mine, ret_detail);
 	if (code) {
 		undo_start();
 		return code;

@@ -23,6 +23,7 @@ struct rp_session_options {
 	int native;
 	int pymalloc;
 	int follow_fork;
+	int sources; /* text of the source files that ran goes into the trace */
 	uint32_t sample_hz; /* per CPU second and thread; 0: no samples */
 	uint64_t stall_ms_max; /* how long a thread may wait for the writer before it drops; 0: 1000 */
 };

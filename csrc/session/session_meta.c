@@ -69,6 +69,7 @@ void rp_session_define_start(void)
 	rp_session_metaf("mode.memory", "%s", mode_name(o->memory));
 	rp_session_metaf("stacks", "%s", rp_session.installed & RP_HAS_SNAPSHOT ? "tree" : "calls");
 	rp_session_metaf("mode.native", "%d", o->native);
+	rp_session_metaf("mode.sources", "%d", o->sources);
 	rp_session_metaf("mode.pymalloc", "%d", o->pymalloc);
 	rp_session_metaf("sample_hz", "%u", o->cpu == RP_MODE_OFF ? 0 : o->sample_hz);
 	rp_session_metaf("clock", "%s", rp_clock_name());
@@ -120,6 +121,16 @@ static uint64_t sampling_ticks(void)
 	return cpu.sample_ticks + (rp_session.options.memory == RP_MODE_SAMPLED ? rp_alloc_sample_ticks() : 0);
 }
 
+static void define_sources(void)
+{
+	uint32_t files, left_out;
+	if (!rp_session.options.sources)
+		return;
+	rp_sources_counts(&files, &left_out);
+	rp_session_metaf("end.sources", "%u", files);
+	rp_session_metaf("end.sources_left_out", "%u", left_out);
+}
+
 /* Totals that only the end knows; after a checkpoint the later ones replace the earlier. */
 void rp_session_define_end(void)
 {
@@ -144,6 +155,7 @@ void rp_session_define_end(void)
 	rp_session_metaf("writer.reason", "%s", sink.writer_reason);
 	rp_session_metaf("live", "%s", sink.live);
 	rp_session_metaf("live.reason", "%s", sink.live_reason);
+	define_sources();
 	define_unwritten(&sink);
 	define_unseen();
 	rp_define_clock();

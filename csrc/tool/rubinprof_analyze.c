@@ -28,6 +28,7 @@ static const char help[] =
 	"  regions     one row a region                 --json, --csv\n"
 	"  collapsed   one line a stack, for flame graph scripts   --metric, --region\n"
 	"  json        the whole tree in columns, as the flame graph page takes it   --region\n"
+	"  sources     the source files whose text is inside          --json: with it\n"
 	"  dump        every definition and event, one a line      --json\n"
 	"  verify      is it whole, and what is missing where; exit status 1 when it is not   --json\n"
 	"  recover     a clean copy of a damaged trace  -o OUT TRACE\n"

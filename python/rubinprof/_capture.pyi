@@ -10,6 +10,7 @@ def start(
     native: bool = True,
     pymalloc: bool = False,
     follow_fork: bool = True,
+    sources: bool = False,
     sample_hz: int = 250,
     cpu: _Mode = "exact",
     memory: _Mode = "exact",

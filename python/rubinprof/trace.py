@@ -188,6 +188,17 @@ class Trace:
         """Return the whole call tree in columns, as the flame graph draws it."""
         return self._json("flame", region=region)
 
+    def sources(self) -> list[dict[str, Any]]:
+        """Return the source files whose text is inside the trace: those that ran, where the tracer was asked for ``sources``.
+
+        Returns
+        -------
+        rows : `list` [`dict`]
+            ``file``, ``bytes``, ``changed_s`` (seconds since 1970), ``whole`` (`False`: a part is missing), ``differs``
+            (processes ran different texts; this is the first), ``text``.
+        """
+        return self._json("sources")["sources"]
+
     def verify(self) -> dict[str, Any]:
         """Check every file: complete or not, blocks, what was lost where."""
         return self._json("verify")
@@ -220,7 +231,7 @@ class Trace:
         ----------
         name : `str`
             ``"stats"``, ``"table"``, ``"tree"``, ``"lines"``, ``"regions"``, ``"flame"``, ``"page"``, ``"collapsed"``,
-            ``"dump"`` or ``"verify"``.
+            ``"sources"``, ``"dump"`` or ``"verify"``.
         format : `str`, optional
             ``"text"``, ``"json"`` or ``"csv"``.
         write : `~collections.abc.Callable`, optional

@@ -64,6 +64,11 @@ class Tracker:
         Whether to trace CPython's small-object allocator too.
     follow_fork : `bool`, optional
         Whether a forked child goes on into a file of its own beside this one.
+    sources : `bool`, optional
+        Whether the text of the source files whose functions ran goes into
+        the trace, so that reports show it where the files are not: Python, and
+        C and C++ where debug information names files that are here. At most
+        512 KiB of a file and 32 MiB in all.
     sample_hz : `int`, optional
         On-CPU samples per second of CPU time and thread; 0 for none. By
         default 250, and 40 with ``cpu="sampled"``.
@@ -97,6 +102,7 @@ class Tracker:
         memory="exact",
         pymalloc=False,
         follow_fork=True,
+        sources=False,
         sample_hz=None,
         labels=None,
         program=None,
@@ -118,6 +124,7 @@ class Tracker:
             "memory": memory,
             "pymalloc": pymalloc,
             "follow_fork": follow_fork,
+            "sources": sources,
             "sample_hz": sample_hz,
             "memory_bytes_max": max_memory_bytes,
             "file_bytes_max": max_file_bytes,

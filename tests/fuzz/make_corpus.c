@@ -163,7 +163,15 @@ int main(void)
 	}
 	tw_close(&w, RP_STATE_COMPLETE);
 
-	static const char *const names[] = { "complete", "raw", "killed", "periodic", "folded", "gap", "parts" };
+	t = start(&w, "fuzz_reader/sources.rprof");
+	for (uint64_t at = 0; at < 12; at += 4)
+		TW_DEF(&w, rp_def_put_source(w.defs_at, w.defs_end, 1, 12, at, RP_STR("/x/m.py"), RP_STR("f()\n")));
+	TW_DEF(&w, rp_def_put_source(w.defs_at, w.defs_end, UINT64_MAX, UINT64_MAX, UINT64_MAX - 1, RP_STR("/x/n.py"), RP_STR("g()\n")));
+	tw_meta(&w, "end.sources_left_out", "3");
+	fill(&w, t);
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	static const char *const names[] = { "complete", "raw", "killed", "periodic", "folded", "gap", "parts", "sources" };
 	for (size_t i = 0; i < RP_COUNT_OF(names); i++)
 		cut_up(names[i]);
 	return 0;

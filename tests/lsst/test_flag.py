@@ -28,9 +28,11 @@ def test_workers_make_a_trace_each(pipeline):
 
 def test_workers_of_a_fork_server_leave_whole_traces(pipeline):
     # They end by os._exit(), which on CPython 3.11 runs nothing of atexit.
-    run = pipeline.run("forked", ["done", "failed"], "-j", "2", "--start-method", "forkserver")
+    run = pipeline.run("forked", ["done", "failed"], "-j", "2", "--start-method", "forkserver", "--rubinprof-sources")
     assert sorted(statuses(run.traces)) == ["done", "failed"]
-    assert rubinprof.open(run.traces).is_whole()
+    trace = rubinprof.open(run.traces)
+    assert trace.is_whole()
+    assert any("def runQuantum" in source["text"] for source in trace.sources())
 
 
 def test_the_mode_reaches_the_workers(pipeline):

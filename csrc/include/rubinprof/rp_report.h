@@ -9,6 +9,7 @@
  *   flame      JSON for the page: the whole tree in columns (no text form)
  *   page       JSON for the page: the tree, lines, and what happened when (no text form)
  *   collapsed  "frame;frame;frame value" per stack (no JSON form)
+ *   sources    the source files whose text is inside the trace (JSON: with it)
  *   dump       every definition and event as text, one a line (JSON: one object a line)
  *   verify     per file: complete or not, blocks, what was lost where
  *
@@ -51,7 +52,7 @@ struct rp_report_options {
 	int ascii;          /* text: no characters outside ASCII */
 	int width;          /* text: columns; 0: 100 */
 	int colour;         /* text: with colours and bars, for a terminal */
-	double from_s, to_s; /* all but regions, page, dump, verify: only what happened from ... to, seconds since the run began;
+	double from_s, to_s; /* all but regions, page, sources, dump, verify: only what happened from ... to, seconds since the run began;
 			      * to_s 0: to the end. Both 0: all */
 	int reserved[8];    /* 0 */
 };

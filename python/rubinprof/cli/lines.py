@@ -26,11 +26,13 @@ def run(args):
     if args.format != "text":
         return command.show(args, "lines", **options)
     from rubinprof.reports import lines_text
+    from rubinprof.reports.source_file import SourceTexts
     from rubinprof.reports.style import Style
     from rubinprof.reports.terminal import Progress
     from rubinprof.trace import Trace
 
     with Trace(*args.traces) as trace, Progress("reading") as progress:
         rows = trace._json("lines", progress=progress, **options)["rows"]
-    sys.stdout.write(lines_text.render(rows, Style(sys.stdout)))
+        texts = SourceTexts(trace)
+    sys.stdout.write(lines_text.render(rows, Style(sys.stdout), texts))
     return 0

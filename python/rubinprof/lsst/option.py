@@ -1,4 +1,4 @@
-"""The options ``--rubinprof DIR`` and ``--rubinprof-mode`` of ``pipetask run`` and ``run-qbb``."""
+"""The options ``--rubinprof DIR``, ``--rubinprof-mode`` and ``--rubinprof-sources`` of ``pipetask run`` and ``run-qbb``."""
 
 import importlib
 import importlib.metadata
@@ -23,6 +23,12 @@ MODE_HELP = (
     "What --rubinprof records: exact, every Python call and every allocation; sampled, estimates with their errors, "
     f"cheap enough for production (default: exact). The environment variable {MODE_VARIABLE} does the same."
 )
+SOURCES_VARIABLE = "RUBINPROF_PIPETASK_SOURCES"
+SOURCES_FLAG = "--rubinprof-sources"
+SOURCES_HELP = (
+    "Store the text of the source files that run in the traces, for reports made where the stack is not. "
+    f"The environment variable {SOURCES_VARIABLE} does the same."
+)
 SCRIPT_MODULES = {
     "run": "lsst.ctrl.mpexec.cli.script.run",
     "run_qbb": "lsst.ctrl.mpexec.cli.script.run_qbb",
@@ -43,7 +49,7 @@ def add_options(commands):
         command = getattr(commands, name)
         if not any(FLAG in param.opts for param in command.params):
             command.params.append(make_option(name, importlib.import_module(module_name)))
-            command.params.append(make_mode_option())
+            command.params += [make_mode_option(), make_sources_option()]
 
 
 def make_option(name, module):
@@ -86,6 +92,24 @@ def make_mode_option():
     )
 
 
+def make_sources_option():
+    """Make the option for source text; it is read before the first."""
+    return click.Option(
+        [SOURCES_FLAG],
+        is_flag=True,
+        envvar=SOURCES_VARIABLE,
+        help=SOURCES_HELP,
+        is_eager=True,
+        expose_value=False,
+        callback=note_sources,
+    )
+
+
+def note_sources(ctx, _param, wanted):
+    """Keep the wish for `TraceDirectory`."""
+    ctx.meta[SOURCES_FLAG] = wanted
+
+
 def note_mode(ctx, _param, mode):
     """Keep the mode for `TraceDirectory`."""
     ctx.meta[MODE_FLAG] = mode
@@ -123,7 +147,7 @@ class TraceDirectory(click.ParamType):
         from .task_factory import TracingTaskFactory
 
         mode = ctx.meta.get(MODE_FLAG, MODES[0])
-        return TracingTaskFactory(value, cpu=mode, memory=mode)
+        return TracingTaskFactory(value, cpu=mode, memory=mode, sources=ctx.meta.get(SOURCES_FLAG, False))
 
 
 def must_be_able_to_trace():

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rubinprof.reports import source_file, webpage
+from rubinprof.reports import webpage
 from rubinprof.reports.output import replaced
+from rubinprof.reports.source_file import SourceTexts
 
 if TYPE_CHECKING:
     from rubinprof.trace import Trace
@@ -19,6 +20,7 @@ PAGE_BYTES_MAX = 3_000_000
 NODES_MAX = 120_000  # of the call tree, and as many rows of the timeline: what is drawn and summed smoothly
 SOURCE_FILES_MAX = 60
 SOURCE_LINES_MAX = 40_000
+SOURCE_WEIGHT_MIN = 0.001  # of the whole, by any metric
 REGIONS_MAX = 20_000
 SHARE_MIN = 0.01  # of these numbers: less than that would show nothing
 
@@ -51,7 +53,7 @@ def write(
     keep_dispatch : `bool`, optional
         Whether the interpreter's own frames are kept.
     with_source : `bool`, optional
-        Whether the text of source files that matter, where they can be read here, goes into the page.
+        Whether the text of source files that matter, from inside the trace or from here, goes into the page.
     progress : `~collections.abc.Callable`, optional
         Called with bytes done and bytes to do while the trace is read.
 
@@ -65,14 +67,14 @@ def write(
     regions = trace.regions()
     stats = {**trace.stats(), "quanta": webpage.quanta(regions)}
     rows = trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region)
-    files = _heaviest_files(trace, region) if with_source else []
+    sources = _heaviest_sources(trace, region) if with_source else []
     share = 1.0
     while True:
         carried = {
             "stats": stats,
             "regions": _longest(regions, int(REGIONS_MAX * share)),
             "defaults": {"metric": metric, "inverted": False},
-            "sources": sources_of(files, int(SOURCE_LINES_MAX * share)),
+            "sources": _that_fit(sources, int(SOURCE_LINES_MAX * share)),
         }
         text = render(page, carried, rows, region)
         if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
@@ -99,27 +101,31 @@ def render(page: bytes, carried: dict[str, Any], rows: list[dict[str, Any]], reg
     )
 
 
-def sources_of(files: list[str], lines_max: int) -> list[dict[str, str]]:
-    """Text of the files, as far as they can be read here and there is room for them."""
-    found = []
-    for file in files:
-        text = source_file.read(file)
-        count = text.count("\n") + 1
-        if text and count <= lines_max:
-            lines_max -= count
-            found.append({"file": file, "text": text})
+def _heaviest_sources(trace: "Trace", region: str | None) -> list[dict[str, str]]:
+    """Text of the files whose code did most by any metric, heaviest first, as far as it can be had."""
+    rows = trace.table("file", n=-1, region=region)
+    keys = ("self_cpu_s", "allocated_bytes", "peak_bytes", "leaked_bytes")
+    whole = {key: sum(row[key] or 0 for row in rows) or 1 for key in keys}
+    weight = {row["file"]: max((row[key] or 0) / whole[key] for key in keys) for row in rows if row["file"]}
+    texts = SourceTexts(trace)
+    found: list[dict[str, str]] = []
+    for file in sorted((file for file in weight if weight[file] >= SOURCE_WEIGHT_MIN), key=lambda file: -weight[file]):
+        source = texts.read(file)
+        if source.text:
+            found.append({"file": file, "text": source.text, "note": source.note})
         if len(found) == SOURCE_FILES_MAX:
             break
     return found
 
 
-def _heaviest_files(trace: "Trace", region: str | None) -> list[str]:
-    """The files whose code did most by any metric, heaviest first."""
-    rows = trace.table("file", n=-1, region=region)
-    keys = ("self_cpu_s", "allocated_bytes", "peak_bytes", "leaked_bytes")
-    whole = {key: sum(row[key] or 0 for row in rows) or 1 for key in keys}
-    weight = {row["file"]: max((row[key] or 0) / whole[key] for key in keys) for row in rows if row["file"]}
-    return sorted((file for file in weight if weight[file] >= 0.001), key=lambda file: -weight[file])
+def _that_fit(sources: list[dict[str, str]], lines: int) -> list[dict[str, str]]:
+    found = []
+    for source in sources:
+        count = source["text"].count("\n") + 1
+        if count <= lines:
+            lines -= count
+            found.append(source)
+    return found
 
 
 def _longest(regions: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rubinprof.metrics import text_of
-from rubinprof.reports import source_file
+from rubinprof.reports.source_file import SourceTexts
 from rubinprof.reports.style import Style, cut_end, safe
 
 __all__ = ["render"]
@@ -21,16 +21,17 @@ NARROW_BELOW = 100
 CELL = 10
 
 
-def render(rows: list[dict[str, Any]], style: Style) -> str:
+def render(rows: list[dict[str, Any]], style: Style, texts: SourceTexts) -> str:
     """The screen, of rows of the report "lines" in their order: by file, then by line."""
     files: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for row in rows:
         files.setdefault(row["file"], {}).setdefault(row["line"], []).append(row)
-    return "\n".join(_file(file, lines, style) for file, lines in files.items())
+    return "\n".join(_file(file, lines, style, texts) for file, lines in files.items())
 
 
-def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style) -> str:
-    source = source_file.read(file).expandtabs(4).splitlines()
+def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts: SourceTexts) -> str:
+    found = texts.read(file)
+    source = found.text.expandtabs(4).splitlines()
     hottest = max((row["own_cpu_s"] or 0 for found in lines.values() for row in found), default=0)
     head = f"{'line':>6} " + " ".join(f"{title:>{CELL}}" for title, _, _ in _columns(style)) + "  " + ("source" if source else "function")
     written = [style.paint(safe(file), "bold"), style.paint(head, "dim")]
@@ -42,7 +43,9 @@ def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style) -> st
         code = source[number - 1] if 0 < number <= len(source) else ""
         written += _rows(number, lines.get(number, [{}]), code, hottest, style)
     if not source:
-        written.append(style.paint("(its source cannot be read here)", "dim"))
+        written.append(style.paint("(its source is neither in the trace nor here; `rubinprof run --sources` keeps it)", "dim"))
+    if found.note:
+        written.append(style.paint(f"({found.note})", "yellow"))
     return "\n".join(written) + "\n"
 
 

@@ -36,6 +36,7 @@ static uint8_t *put_one(enum rp_def_tag tag, uint8_t *p, size_t room)
 	case RP_DEF_LABELS: return rp_def_put_labels(p, end, 9, labels, 2);
 	case RP_DEF_COST: return rp_def_put_cost(p, end, &(struct rp_cost){ 1, 127, 128, UINT64_MAX, 3 });
 	case RP_DEF_LOST: return rp_def_put_lost(p, end, 0, RP_LOST_NOT_WRITTEN, UINT64_MAX, 16384);
+	case RP_DEF_SOURCE: return rp_def_put_source(p, end, UINT64_MAX, 40, 16, RP_STR("/a/b.py"), RP_STR("pass\n"));
 	default: return NULL;
 	}
 }
@@ -104,6 +105,10 @@ static void check_one(struct rp_def *d)
 		break;
 	case RP_DEF_COST: NUMBERS(1, 127, 128, UINT64_MAX, 3); break;
 	case RP_DEF_LOST: NUMBERS(0, RP_LOST_NOT_WRITTEN, UINT64_MAX, 16384); break;
+	case RP_DEF_SOURCE:
+		NUMBERS(UINT64_MAX, 40, 16);
+		CHECK(same(d->str[0], RP_STR("/a/b.py")) && same(d->str[1], RP_STR("pass\n")));
+		break;
 	default: CHECK(!"a known tag");
 	}
 }

@@ -13,7 +13,7 @@ int main(void)
 {
 	static const char *const names[] = { "\x1b[31mred\x07", "a\nb\rc", "</script><script>alert(1)</script>", "\xff\xfe bad \xc3", "=cmd|' /C calc'!A0",
 					     "\xe2\x80\xae" "backwards", "quote\"back\\slash", "; x" };
-	static const char *const reports[] = { "table", "tree", "lines", "regions", "stats", "collapsed", "dump", "verify" };
+	static const char *const reports[] = { "table", "tree", "lines", "regions", "stats", "collapsed", "sources", "dump", "verify" };
 	struct tw w;
 
 	tw_open(&w, "names.rprof");
@@ -22,6 +22,7 @@ int main(void)
 	struct tw_thread *t = tw_thread(&w, 1);
 	for (uint32_t i = 0; i < 8; i++) {
 		tw_code(&w, i + 1, names[i], names[i], 1, RP_STR(""));
+		TW_DEF(&w, rp_def_put_source(w.defs_at, w.defs_end, 1, strlen(names[i]), 0, tw_str(names[i]), tw_str(names[i])));
 		tw_region_def(&w, i + 1, 0, names[i], names[i], names[i]);
 		tw_region(t, 10, RP_EV_REGION_BEGIN, i + 1);
 		tw_enter(t, 10, i + 1, TW_NONE);

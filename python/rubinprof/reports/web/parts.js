@@ -294,7 +294,7 @@ class SourcePart {
     if (this.file < 0) return;
     list.value = this.file;
     const source = report.sources[this.file];
-    this.find("source-name").textContent = visible(source.file);
+    this.find("source-name").textContent = visible(source.file) + (source.note ? ` (${source.note})` : "");
     this.text = (source.lines ??= source.text.split("\n"));
     this.pieces = (source.pieces ??= colourSource(this.text, /\.pyi?$/.test(source.file)));
     this.figures = new Map();
