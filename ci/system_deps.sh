@@ -19,6 +19,9 @@ TABLE
         echo "c++ command g++ gcc-c++"
         echo "chromium browser chromium chromium"
         echo "perf command linux-perf perf"
+        # File systems with a quota, and without shared mappings.
+        echo "mkfs.btrfs command btrfs-progs btrfs-progs"
+        echo "bindfs command bindfs bindfs"
         # Readers of what `rubinprof export` writes.
         echo "callgrind_annotate command valgrind valgrind"
         echo "flamegraph.pl flamegraph libdevel-nytprof-perl flamegraph"

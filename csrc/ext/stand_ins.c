@@ -10,10 +10,12 @@
 #include "session/session.h"
 
 #define VARIABLE "RUBINPROF_EXEC"
+#define SPAWNED "spawned:" /* before the words, for a child; tracker.py knows it */
+#define FORKSERVER "from multiprocessing.forkserver import "
 
 static char *exec_words; /* NULL: the image of an exec is not traced */
 
-enum which { EXIT, EXECV, EXECVE, FORK, FORKPTY, STAND_INS };
+enum which { EXIT, EXECV, EXECVE, FORK, FORKPTY, SPAWN, STAND_INS };
 /* Made once and kept: the program may hold on to a stand-in for ever. */
 static PyObject *originals[STAND_INS], *ours[STAND_INS];
 
@@ -152,21 +154,75 @@ static PyObject *stand_in_forkpty(PyObject *posix, PyObject *args, PyObject *kwa
 	return fork_unwarned(originals[FORKPTY], args, kwargs);
 }
 
+/* ---- multiprocessing's spawn and forkserver: children of the program's own making, as a fork's are ---- */
+
+/* Whether these are the words of a worker or of a fork server. Its resource tracker runs nothing of the program's. */
+static int is_multiprocessing(PyObject *words)
+{
+	PyObject *items = PySequence_Fast(words, "");
+	int found = 0;
+	for (Py_ssize_t i = 0; items && i < PySequence_Fast_GET_SIZE(items) && !found; i++) {
+		PyObject *item = PySequence_Fast_GET_ITEM(items, i);
+		const char *text = PyUnicode_Check(item) ? PyUnicode_AsUTF8(item) : PyBytes_Check(item) ? PyBytes_AS_STRING(item) : NULL;
+		found = text && (!strcmp(text, "--multiprocessing-fork") || !strncmp(text, FORKSERVER, strlen(FORKSERVER)));
+	}
+	Py_XDECREF(items);
+	PyErr_Clear();
+	return found;
+}
+
+/* This process's environment with our variable in it, as fork_exec wants it; NULL without an exception where that fails. */
+static PyObject *environment_with_words(void)
+{
+	PyObject *list = PyList_New(0), *ours_ = PyBytes_FromFormat("%s=%s%s", VARIABLE, SPAWNED, exec_words);
+	int failed = !list || !ours_ || PyList_Append(list, ours_);
+	for (char **at = environ; !failed && *at; at++) {
+		PyObject *one = PyBytes_FromString(*at);
+		failed = !one || PyList_Append(list, one);
+		Py_XDECREF(one);
+	}
+	Py_XDECREF(ours_);
+	if (failed)
+		Py_CLEAR(list);
+	PyErr_Clear();
+	return list;
+}
+
+/* fork_exec(words, executables, close_fds, pass_fds, cwd, env, …), of which multiprocessing leaves env to us: None. */
+#define ENV_ARGUMENT 5
+static PyObject *stand_in_fork_exec(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+	(void)module;
+	PyObject *env = NULL;
+	if (exec_words && rp_session_active() && PyTuple_GET_SIZE(args) > ENV_ARGUMENT &&
+	    PyTuple_GET_ITEM(args, ENV_ARGUMENT) == Py_None && is_multiprocessing(PyTuple_GET_ITEM(args, 0)))
+		env = environment_with_words();
+	if (!env)
+		return PyObject_Call(originals[SPAWN], args, kwargs);
+	PyObject *list = PySequence_List(args), *changed = NULL, *result = NULL;
+	if (list && !PyList_SetItem(list, ENV_ARGUMENT, Py_NewRef(env)) && (changed = PyList_AsTuple(list)))
+		result = PyObject_Call(originals[SPAWN], changed, kwargs);
+	Py_XDECREF(changed);
+	Py_XDECREF(list);
+	Py_DECREF(env);
+	return result;
+}
+
 /* ---- in and out ---- */
 
 #define WITH_KEYWORDS(f) (PyCFunction)(void (*)(void)) f, METH_VARARGS | METH_KEYWORDS
 static PyMethodDef defs[STAND_INS] = {
 	[EXIT] = { "_exit", WITH_KEYWORDS(stand_in_exit), NULL },      [EXECV] = { "execv", WITH_KEYWORDS(stand_in_execv), NULL },
 	[EXECVE] = { "execve", WITH_KEYWORDS(stand_in_execve), NULL }, [FORK] = { "fork", WITH_KEYWORDS(stand_in_fork), NULL },
-	[FORKPTY] = { "forkpty", WITH_KEYWORDS(stand_in_forkpty), NULL },
+	[FORKPTY] = { "forkpty", WITH_KEYWORDS(stand_in_forkpty), NULL }, [SPAWN] = { "fork_exec", WITH_KEYWORDS(stand_in_fork_exec), NULL },
 };
 
-static int make(int i, PyObject *posix)
+static int make(int i, PyObject *module)
 {
-	PyObject *original = PyObject_GetAttrString(posix, defs[i].ml_name), *module_name = PyUnicode_FromString("posix");
+	PyObject *original = PyObject_GetAttrString(module, defs[i].ml_name), *module_name = PyModule_GetNameObject(module);
 	if (original && module_name && PyCFunction_Check(original)) {
 		defs[i].ml_doc = ((PyCFunctionObject *)original)->m_ml->ml_doc;
-		ours[i] = PyCFunction_NewEx(&defs[i], posix, module_name);
+		ours[i] = PyCFunction_NewEx(&defs[i], module, module_name);
 		originals[i] = Py_NewRef(original);
 	}
 	Py_XDECREF(original);
@@ -205,13 +261,17 @@ static void set_words(const char *words)
 static int exchange_all(int in)
 {
 	PyObject *posix = PyImport_ImportModule("posix"), *os = posix ? PyImport_ImportModule("os") : NULL;
-	int rc = os ? 0 : -1;
+	PyObject *subprocess = os ? PyImport_ImportModule("_posixsubprocess") : NULL;
+	int rc = subprocess ? 0 : -1;
 	for (int i = 0; i < STAND_INS && rc == 0; i++) {
-		if (in && !ours[i] && (rc = make(i, posix)))
+		PyObject *home = i == SPAWN ? subprocess : posix;
+		if (in && !ours[i] && (rc = make(i, home)))
 			break;
+		PyObject *from = in ? originals[i] : ours[i], *to = in ? ours[i] : originals[i];
 		if (ours[i])
-			rc = exchange_everywhere(os, posix, defs[i].ml_name, in ? originals[i] : ours[i], in ? ours[i] : originals[i]);
+			rc = i == SPAWN ? exchange(home, defs[i].ml_name, from, to) : exchange_everywhere(os, posix, defs[i].ml_name, from, to);
 	}
+	Py_XDECREF(subprocess);
 	Py_XDECREF(posix);
 	Py_XDECREF(os);
 	return rc;

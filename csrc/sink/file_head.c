@@ -2,26 +2,36 @@
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sink/sink_state.h"
 
+#define BTRFS 0x9123683Eu
+#define BCACHEFS 0xCA451A4Eu
+
 RP_STATIC_ASSERT(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields of the mapped header are stored as native words");
 
 /* Release: whoever sees the field (a reader of the file while it grows) sees what it speaks of. */
-static void store_u64(struct rp_sink *s, uint32_t at, uint64_t v)
+static int store_u64(struct rp_sink *s, uint32_t at, uint64_t v)
 {
 	atomic_store_explicit((_Atomic uint64_t *)(void *)(s->header + at), v, memory_order_release);
-	if (s->header_is_copy)
-		(void)!rp_pwrite_all(s, s->header + at, 8, at);
+	return s->header_is_copy && rp_pwrite_all(s, s->header + at, 8, at) ? RP_EIO : 0;
 }
 
-static void store_u32(struct rp_sink *s, uint32_t at, uint32_t v)
+static int store_u32(struct rp_sink *s, uint32_t at, uint32_t v)
 {
 	atomic_store_explicit((_Atomic uint32_t *)(void *)(s->header + at), v, memory_order_release);
-	if (s->header_is_copy)
-		(void)!rp_pwrite_all(s, s->header + at, 4, at);
+	return s->header_is_copy && rp_pwrite_all(s, s->header + at, 4, at) ? RP_EIO : 0;
+}
+
+/* File systems that write anew what is written again: there a page that has been reserved, or even written, may find no room at the next store,
+ * which is a SIGBUS in the traced program. (statfs(2) has the numbers.) */
+static int writes_in_place(int fd)
+{
+	struct statfs fs;
+	return fstatfs(fd, &fs) || ((uint32_t)fs.f_type != BTRFS && (uint32_t)fs.f_type != BCACHEFS);
 }
 
 int rp_head_open(struct rp_sink *s, const struct rp_file_header *h)
@@ -31,9 +41,12 @@ int rp_head_open(struct rp_sink *s, const struct rp_file_header *h)
 	if (rp_pwrite_all(s, bytes, sizeof bytes, 0))
 		return RP_ENOSPACE;
 	/* The page exists in the file now, so touching it cannot be a SIGBUS for want of space. */
-	s->header = mmap(NULL, RP_FILE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
+	int is_safe = writes_in_place(s->fd);
+	s->header = is_safe ? mmap(NULL, RP_FILE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0) : MAP_FAILED;
 	if (s->header != MAP_FAILED)
 		return 0;
+	s->mapping_reason = is_safe ? "the file system refuses shared writable mappings" :
+				      "on this file system a store into a mapping may find the disk full";
 	s->header = mmap(NULL, RP_FILE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (s->header == MAP_FAILED) {
 		s->header = NULL;
@@ -60,14 +73,16 @@ void rp_head_live(struct rp_sink *s)
 	store_u32(s, RP_FH_LIVE_COUNT, s->live_count);
 }
 
-void rp_head_complete(struct rp_sink *s)
+int rp_head_complete(struct rp_sink *s)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	store_u64(s, RP_FH_END_REALTIME, (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec);
+	/* data_end once more: on a full disk it may not have got there. */
+	int code = store_u64(s, RP_FH_DATA_END, s->data_end);
+	code |= store_u64(s, RP_FH_END_REALTIME, (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec);
 	s->live_count = 0;
-	store_u32(s, RP_FH_LIVE_COUNT, 0);
-	store_u32(s, RP_FH_STATE, RP_STATE_COMPLETE);
+	code |= store_u32(s, RP_FH_LIVE_COUNT, 0);
+	return code | store_u32(s, RP_FH_STATE, RP_STATE_COMPLETE);
 }
 
 void rp_head_close(struct rp_sink *s)

@@ -16,6 +16,8 @@
 
 /* Definitions of a long run, symbols included, take a few megabytes. */
 #define DEFINITIONS_RESERVE_MAX (UINT64_C(4) << 20)
+/* A second or more of definitions, and what the stop has to say. */
+#define AHEAD_BYTES (UINT64_C(256) << 10)
 /* The writer looks up at least this often: time pairs, kept buffers, a killed waker. */
 #define NAP_NS UINT64_C(1000000000)
 
@@ -100,12 +102,33 @@ uint64_t rp_file_end_max(const struct rp_sink *s, uint8_t type)
 	return type == RP_BLOCK_DEFS ? most : most - (reserve < DEFINITIONS_RESERVE_MAX ? reserve : DEFINITIONS_RESERVE_MAX);
 }
 
+/* Where the live area is in memory, nothing of the disk is ours that could be given back for the last definitions when it is full. So the file is
+ * reserved ahead of the blocks, and the last part of that is for definitions alone. 0, or errno when this block must not be written. */
+static int reserve_ahead(struct rp_sink *s, const struct rp_slot *slot, uint64_t end)
+{
+	int is_definitions = slot->buffer->header[RP_LH_TYPE] == RP_BLOCK_DEFS;
+	uint64_t most = rp_file_end_max(s, RP_BLOCK_DEFS), want = end + 2 * AHEAD_BYTES;
+	int fd;
+	if (s->live_count || s->ahead_refused || end + AHEAD_BYTES <= s->reserved_end || (fd = rp_sink_fd(s)) < 0)
+		return 0;
+	want = want < most ? want : most;
+	if (want <= s->reserved_end || fallocate(fd, 0, (off_t)s->reserved_end, (off_t)(want - s->reserved_end)) == 0) {
+		s->reserved_end = want > s->reserved_end ? want : s->reserved_end;
+		return 0;
+	}
+	s->ahead_refused = errno != ENOSPC && errno != EDQUOT; /* it cannot reserve at all */
+	return is_definitions || s->ahead_refused ? 0 : errno;
+}
+
 /* Gives the slot its offset and moves next_offset behind it. errno when there is no place. */
 static int assign_offset(struct rp_sink *s, struct rp_slot *slot)
 {
 	uint64_t offset = place(s, s->next_offset, slot->len);
 	if (offset + slot->len > rp_file_end_max(s, slot->buffer->header[RP_LH_TYPE]))
 		return EFBIG;
+	int refused = reserve_ahead(s, slot, offset + slot->len);
+	if (refused)
+		return refused;
 	if (offset != s->next_offset) {
 		int error = write_skip(s, s->next_offset, offset);
 		if (error)
@@ -218,6 +241,12 @@ static void append(struct rp_sink *s, struct rp_buffer *b)
 
 /* ---- the pool and the queue ---- */
 
+/* Beyond memory_bytes_max by so much at once: seldom enough for RP_LIVE_AREAS_MAX areas, and not much more than there are threads. */
+static uint32_t growth_beyond(uint32_t total)
+{
+	return total / 3 > RP_POOL_BUFFERS_MIN ? total / 3 : RP_POOL_BUFFERS_MIN;
+}
+
 /* Up to memory_bytes_max whenever few are left. Beyond it only when every buffer is being filled by a thread and none waits to be
  * written: more threads than buffers would otherwise never get one, however long they wait. */
 static void grow_when_low(struct rp_sink *s)
@@ -226,19 +255,25 @@ static void grow_when_low(struct rp_sink *s)
 	uint32_t free_count = atomic_load_explicit(&s->free_count, memory_order_relaxed);
 	uint32_t starved = atomic_exchange_explicit(&s->starved, 0, memory_order_relaxed);
 	int is_behind = atomic_load_explicit(&s->submitted, memory_order_relaxed) != atomic_load_explicit(&s->done, memory_order_relaxed);
+	int refused = 0;
+	if (total < s->total_soft ? starved || free_count <= total / 4 : starved && free_count == 0 && !is_behind) {
+		uint32_t left = total < s->total_soft ? s->total_soft - total : 0;
+		refused = rp_live_grow(s, !left ? growth_beyond(total) : total > left ? left : total);
+	}
 	if (starved || free_count)
-		atomic_store_explicit(&s->exhausted, total == s->total_max && free_count == 0 && !is_behind, memory_order_relaxed);
-	if (total < s->total_soft ? starved || free_count <= total / 4 : starved && free_count == 0 && !is_behind)
-		rp_live_grow(s, total < s->total_soft && total > s->total_soft - total ? s->total_soft - total : total);
+		atomic_store_explicit(&s->exhausted, refused && free_count == 0 && !is_behind, memory_order_relaxed);
 }
 
 /* The pages of new buffers are made here: a thread of the program would take a fault for each 4 KiB of events, 3 ns a call. Kernels before
- * 5.14 refuse, and the faults are taken then. */
+ * 5.14 refuse, and the faults are taken then. Beyond memory_bytes_max each thread makes its own: most of so many have little to say. */
 static void touch_new_areas(struct rp_sink *s)
 {
 #ifdef MADV_POPULATE_WRITE
-	for (; s->touched_areas < s->area_count; s->touched_areas++)
-		madvise(s->areas[s->touched_areas].map, s->areas[s->touched_areas].bytes, MADV_POPULATE_WRITE);
+	for (; s->touched_areas < s->area_count; s->touched_areas++) {
+		s->touched_buffers += (uint32_t)(s->areas[s->touched_areas].bytes / s->buffer_bytes);
+		if (s->touched_buffers <= s->total_soft)
+			madvise(s->areas[s->touched_areas].map, s->areas[s->touched_areas].bytes, MADV_POPULATE_WRITE);
+	}
 #endif
 }
 

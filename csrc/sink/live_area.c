@@ -40,7 +40,7 @@ static uint8_t *map_in_file(struct rp_sink *s, uint64_t bytes, uint64_t *ret_off
 		return NULL;
 	}
 	if (s->header_is_copy) {
-		*ret_reason = "the file system refuses shared writable mappings";
+		*ret_reason = s->mapping_reason;
 		return NULL;
 	}
 	int fd = rp_sink_fd(s);

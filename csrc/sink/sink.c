@@ -20,8 +20,9 @@
 #define BUFFER_BYTES_DEFAULT (256u << 10)
 #define MEMORY_BYTES_DEFAULT (UINT64_C(64) << 20)
 #define BYTES_PER_S_DEFAULT UINT64_C(8000000)
-/* So many times memory_bytes_max at most, for one buffer a thread. */
-#define THREADS_FACTOR 4
+/* Threads that can have a buffer each, whatever memory_bytes_max is: Linux' own limit of threads on machines of common size. What a buffer
+ * nobody takes costs is its entry in a table, whose pages are made when they are used. */
+#define BUFFERS_MAX 32768u
 /* Explicit, because an unlimited stack rlimit makes the default stack impossible to map. */
 #define WRITER_STACK_BYTES (512u << 10)
 
@@ -73,7 +74,7 @@ static int make_memory(struct rp_sink *s)
 {
 	size_t buffers_bytes = s->total_max * sizeof *s->buffers;
 	uint32_t slot_bytes = s->buffer_bytes; /* block header and live header are equally long */
-	s->buffers = mmap(NULL, buffers_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	s->buffers = mmap(NULL, buffers_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->buffers == MAP_FAILED) {
 		s->buffers = NULL;
 		return RP_ENOMEM;
@@ -166,14 +167,14 @@ int rp_sink_open(struct rp_sink **ret_sink, const struct rp_sink_options *option
 	apply_defaults(&s->options);
 	s->buffer_bytes = s->options.buffer_bytes;
 	if (s->buffer_bytes < RP_LIVE_BUFFER_BYTES_MIN || s->buffer_bytes > RP_LIVE_BUFFER_BYTES_MAX || s->buffer_bytes % 4096 ||
-	    s->options.memory_bytes_max / s->buffer_bytes > UINT32_MAX / 2 / THREADS_FACTOR) {
+	    s->options.memory_bytes_max / s->buffer_bytes > UINT32_MAX / 2) {
 		free(s);
 		return RP_EINVAL;
 	}
 	s->total_soft = (uint32_t)(s->options.memory_bytes_max / s->buffer_bytes);
 	if (s->total_soft < 4) /* one for definitions, one being filled, one being written, one to swap */
 		s->total_soft = 4;
-	s->total_max = s->total_soft * THREADS_FACTOR;
+	s->total_max = s->total_soft > BUFFERS_MAX ? s->total_soft : BUFFERS_MAX;
 	s->live = "mapped";
 	s->path = strdup(options->path);
 	int code = s->path ? open_all(s) : RP_ENOMEM;
@@ -312,12 +313,16 @@ static int cut_live_areas(struct rp_sink *s)
 	int fd = rp_sink_fd(s);
 	if (fd < 0)
 		return RP_EIO;
-	rp_head_complete(s);
+	int is_told = rp_head_complete(s) == 0;
 	for (uint32_t i = 0; i < count; i++)
 		if (s->live_areas[i].offset < s->data_end)
 			(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->live_areas[i].offset,
 					 (off_t)s->live_areas[i].bytes); /* costs disk where holes are unknown, no truth */
-	return ftruncate(fd, (off_t)s->data_end) ? RP_EIO : 0;
+	if (ftruncate(fd, (off_t)s->data_end))
+		return RP_EIO;
+	if (!is_told && rp_head_complete(s)) /* there may be room now */
+		return RP_EIO;
+	return 0;
 }
 
 int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)

@@ -26,7 +26,7 @@ struct rp_sink_options {
 	const char *path;         /* created exclusively (O_EXCL | O_NOFOLLOW | O_CLOEXEC), mode 0600 less umask */
 	uint32_t buffer_bytes;    /* of a live buffer, header included; 256 KiB by default */
 	uint64_t memory_bytes_max; /* of all live buffers together; 64 MiB by default. Threads that are more than that many buffers get
-				    * theirs on top, up to four times as much */
+				    * one each on top, up to 32,768 */
 	int no_uring;             /* 1: always pwrite */
 	uint64_t file_bytes_max;  /* 0: none */
 	uint64_t bytes_per_s_max; /* of the file: when it grows faster, calls are added up (format/call_fold.h). 8 MB by default; UINT64_MAX: none */

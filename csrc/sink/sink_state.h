@@ -92,7 +92,7 @@ struct rp_sink {
 	struct rp_sink_options options;
 	char *path;
 	struct rp_buffer *buffers; /* total_max of them */
-	uint32_t total_soft, total_max; /* memory_bytes_max, and the limit for one buffer a thread */
+	uint32_t total_soft, total_max; /* memory_bytes_max, and what there can be with one buffer a thread */
 	uint32_t buffer_bytes;
 	pthread_t writer;
 	dev_t dev;
@@ -106,13 +106,17 @@ struct rp_sink {
 	int fd;
 	uint8_t *header;        /* RP_FILE_HEADER_BYTES, shared with the file or, when header_is_copy, written by hand */
 	int header_is_copy;
+	const char *mapping_reason; /* why, then */
 	uint32_t live_count;
 	struct rp_live_area live_areas[RP_LIVE_AREAS_MAX];
 	uint32_t area_count;    /* mappings, those in memory included */
-	uint32_t touched_areas; /* whose pages have been made */
+	uint32_t touched_areas; /* whose pages have been made, or left to be made */
+	uint32_t touched_buffers; /* in them */
 	struct { uint8_t *map; uint64_t bytes; } areas[RP_LIVE_AREAS_MAX];
 	uint64_t data_end;      /* settled */
 	uint64_t next_offset;   /* where the next block goes */
+	uint64_t reserved_end;  /* the disk is ours up to here, where there is no live area in the file */
+	int ahead_refused;      /* this file system cannot reserve */
 	struct rp_packer packer;
 	struct rp_disk_budget budget;
 	struct rp_slot slots[RP_SLOTS];
@@ -158,7 +162,8 @@ void rp_live_unmap(struct rp_sink *s, int in_use);
 int rp_head_open(struct rp_sink *s, const struct rp_file_header *h);
 void rp_head_data_end(struct rp_sink *s, uint64_t data_end);
 void rp_head_live(struct rp_sink *s);
-void rp_head_complete(struct rp_sink *s);
+/* RP_EIO: the header is not in the file as it should be. Again is allowed. */
+int rp_head_complete(struct rp_sink *s);
 void rp_head_close(struct rp_sink *s);
 
 /* ---- sink_pwrite.c ---- */

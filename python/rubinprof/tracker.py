@@ -9,6 +9,7 @@ import shlex
 import socket
 import sys
 import time
+import warnings
 
 from rubinprof.errors import TracerError
 
@@ -23,6 +24,7 @@ __all__ = ["Tracker", "is_active", "sync"]
 SUFFIX = ".rprof"
 FILE_EXISTS = -4  # RP_EEXIST of rubinprof/rp_error.h
 NAME_TRIES = 100
+_SPAWNED = "spawned:"  # stand_ins.c puts it before the words for a child
 SAMPLE_HZ = {"exact": 250, "sampled": 40, "off": 0}
 
 _outermost = None  # the Tracker that started the session of this process
@@ -63,7 +65,8 @@ class Tracker:
     pymalloc : `bool`, optional
         Whether to trace CPython's small-object allocator too.
     follow_fork : `bool`, optional
-        Whether a forked child goes on into a file of its own beside this one.
+        Whether a forked child goes on into a file of its own beside this one;
+        the same for a child of multiprocessing, however it is started.
     sources : `bool`, optional
         Whether the text of the source files whose functions ran goes into
         the trace, so that reports show it where the files are not: Python, and
@@ -175,7 +178,11 @@ class Tracker:
         atexit.unregister(_capture.call_unseen)
         if _capture.active():
             _capture.name_threads(_thread_names)
-            _capture.stop()
+            try:
+                _capture.stop()
+            except TracerError as error:
+                # The program has done its work, and goes on: what is missing stands first in every report.
+                warnings.warn(f"{self._path}: {error}", RuntimeWarning, stacklevel=2)
 
     def __enter__(self):
         return self.start()
@@ -271,11 +278,14 @@ class Tracker:
 
     @classmethod
     def _go_on_after_exec(cls, words):
-        """The image's half of an exec; what `_put_stand_ins` wrote. Does nothing in another process."""
+        """The half of an exec's image, or of a process that multiprocessing spawned; what `_put_stand_ins` wrote. Does nothing in another
+        process.
+        """
         import ast
 
-        words = ast.literal_eval(words)
-        if words["pid"] != os.getpid():
+        is_spawned = words.startswith(_SPAWNED)
+        words = ast.literal_eval(words.removeprefix(_SPAWNED))
+        if words["pid"] != (os.getppid() if is_spawned else os.getpid()):
             return
         directory = os.path.dirname(words["path"])
         self = cls(words["path"] if words["names_one_file"] else directory, labels=words["labels"], store_command=words["store_command"])

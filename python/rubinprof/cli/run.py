@@ -45,7 +45,7 @@ def add_parser(subparsers):
     add("--memory", choices=modes, default="exact", help="every allocation, or estimates from samples (default: exact)")
     add("--no-native", action="store_true", help="do not record the C and C++ functions below Python")
     add("--pymalloc", action="store_true", help="trace CPython's small-object allocator too")
-    add("--no-follow-fork", action="store_true", help="do not trace forked children")
+    add("--no-follow-fork", action="store_true", help="do not trace forked children, nor those of multiprocessing")
     add("--sources", action="store_true", help="store the text of the source files that run, for reports made elsewhere")
     add("--no-command", action="store_true", help="do not store the command line in the trace")
     add("--sample-hz", type=_rate, metavar="N", help="samples per CPU second and thread (default: 250; 40 when sampled)")
