@@ -3,13 +3,14 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan fuzz valgrind kill soak bench bench-quick analyze cross wheels clean
+.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind kill soak bench bench-quick analyze cross wheels clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
 	@echo "make check    all tests, on every supported Python of this machine"
 	@echo "make dev      .venv with an editable install, for work on the code"
 	@echo "make cunit    the C unit tests alone     make asan, make tsan: the same under sanitizers"
+	@echo "make sanitize  the Python tests of capture with the extension under ASan and UBSan, then TSan (an hour)"
 	@echo "make analyze  build/rubinprof-analyze, the analyzer as a plain program (C compiler and LZ4 only)"
 	@echo "make kill     ARGS=1000: that many programs killed at random instants, nothing lost (after make dev)"
 	@echo "make wheels   dist/: wheels for other Linux machines, with their C libraries inside"
@@ -45,6 +46,9 @@ asan:
 
 tsan:
 	@$(newest) ci/cbuild.py cunit --sanitize thread
+
+sanitize:
+	@$(newest) ci/sanitize.py $(ARGS)
 
 fuzz:
 	@$(newest) ci/fuzz.py $(ARGS)

@@ -225,11 +225,27 @@ static void drop_lost_patches(uint32_t object)
 	got.n_patches = kept;
 }
 
+/* A sanitizer's runtime lets libc allocate on threads that it has not set up yet, where none of our (instrumented) code may run: in such a build
+ * libc's own calls and the runtime's are left alone. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+static const char *const left_alone[] = { "/libc.so", "/libtsan.so", "/libasan.so" };
+#else
+static const char *const left_alone[] = { NULL };
+#endif
+
+static int is_left_alone(const struct rp_elf *e)
+{
+	for (size_t i = 0; i < RP_COUNT_OF(left_alone) && left_alone[i]; i++)
+		if (strstr(e->path, left_alone[i]))
+			return 1;
+	return e->is_vdso || e->is_loader || e->is_self;
+}
+
 static void patch_all(const struct rp_elf_list *l, int something_unloaded)
 {
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct rp_elf *e = &l->objects[i];
-		if (e->is_vdso || e->is_loader || e->is_self)
+		if (is_left_alone(e))
 			continue;
 		int index = known_index(e);
 		if (index >= 0 && !something_unloaded)

@@ -475,10 +475,10 @@ RP_INLINE int words_match(const struct rp_stack_table *s, const struct way *v, u
 	uint32_t n_equal = v->n_equal, n_near = v->n_near;
 	const uint32_t *offset = (const uint32_t *)(word + n_equal + n_near);
 	for (uint32_t i = 0; i < n_equal; i++)
-		if (*(const uint64_t *)(frame + offset[i]) != word[i])
+		if (rp_cfi_word(frame + offset[i]) != word[i])
 			return 0;
 	for (uint32_t i = n_equal; i < n_equal + n_near; i++)
-		if (*(const uint64_t *)(frame + offset[i]) - frame != word[i])
+		if (rp_cfi_word(frame + offset[i]) - frame != word[i])
 			return 0;
 	return 1;
 }
