@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind kill soak bench bench-quick analyze cross wheels clean
+.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill soak bench bench-quick analyze cross wheels clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -17,6 +17,7 @@ help:
 	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
 	@echo "make soak     the suites of CPython, NumPy and others, untraced and traced: the same pass and fail (hours)"
 	@echo "make valgrind  the analyzer under memcheck, every report over the fuzz corpus and a real trace"
+	@echo "make axe      the pages under axe-core, in light and dark: accessibility (npm; after make dev)"
 	@echo "make bench    what tracing costs, beside other tools: tables and a page     make bench-quick: the main ratios against their bars"
 	@echo "make fuzz, make clean"
 
@@ -55,6 +56,9 @@ fuzz:
 
 valgrind:
 	@$(newest) ci/valgrind.py $(ARGS)
+
+axe:
+	@$(newest) ci/axe.py
 
 kill:
 	@.venv/bin/python tests/fault/kill_runs.py $(ARGS)

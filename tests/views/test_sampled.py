@@ -1,8 +1,10 @@
 """What a sampled trace does not tell is told nowhere as a 0."""
 
+import csv
 import io
 import json
 import pstats
+import re
 
 import pytest
 
@@ -81,3 +83,29 @@ def test_a_difference_knows_what_is_unknown(path):
     runs = compare.read_runs(path, want_flame=True)
     nodes = compare.diff_flame(runs, runs)["nodes"]
     assert all({key for key, column in nodes[side].items() if column is None} == UNKNOWN for side in "ab")
+
+
+def test_exact_against_sampled_is_not_a_change_to_nothing(path, traces, rubinprof_command):
+    found = json.loads(rubinprof_command("diff", traces.a[0], path, "--json").stdout)
+    for metric in UNKNOWN:
+        if metric == "wall":  # of the whole run it is known, of functions not
+            continue
+        assert found["totals"][metric]["b"] is None and found["totals"][metric]["change"] is None
+    assert found["totals"]["calls"]["a"] > 0 and found["totals"]["allocated"]["change"] is not None
+    (fit,) = [row for row in found["rows"] if row["function"] == "fit"]
+    assert fit["a"]["calls"] == 31 and fit["b"]["calls"] is fit["change"]["calls"] is None
+    text = rubinprof_command("diff", traces.a[0], path).stdout
+    assert re.search(r"^calls +[\d,]+ +\? +\?$", text, re.MULTILINE), text
+
+
+@pytest.mark.parametrize("words", [["-m", "calls"], ["--fail-on", "calls > +5 %"], ["--fail-on", "calls of fit < 10"]])
+def test_what_is_unknown_of_one_side_is_refused(path, traces, rubinprof_command, words):
+    done = rubinprof_command("diff", traces.a[0], path, *words)
+    assert done.returncode == 2 and done.stdout == "" and "measure" in done.stderr and len(done.stderr.splitlines()) == 1, done
+
+
+def test_csv_of_several_runs_leaves_unknown_cells_empty(path, traces, rubinprof_command):
+    done = rubinprof_command("diff", "--a", *traces.a, "--b", path, "--csv")
+    (fit,) = [row for row in csv.DictReader(done.stdout.splitlines()) if row["function"] == "fit"]
+    assert fit["calls_a"] == "31.0" or fit["calls_a"] == "31"
+    assert fit["calls_b"] == fit["calls_change"] == fit["calls_low"] == "" and fit["self_cpu_s_low"] != ""

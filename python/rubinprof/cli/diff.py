@@ -103,8 +103,9 @@ def _of_function(run, limit):
     from rubinprof.metrics import METRICS
 
     metric = METRICS[limit.metric]
-    return sum(
-        row[metric.total or metric.own] or 0
+    figures = [
+        row[metric.total or metric.own]
         for row in run.rows["function"]
         if row["function"] == limit.function or row["function"].endswith("." + limit.function)
-    )
+    ]
+    return None if None in figures else sum(figures)

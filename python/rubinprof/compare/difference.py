@@ -66,9 +66,13 @@ def diff(
 
 def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None) -> dict[str, Any]:
     """The document, of runs that were read with this ``by``."""
-    rows = _changed_rows(a, b, by)
+    unknown = [_unknown_figures(runs, by) for runs in (a, b)]
     key = METRICS[metric].own
-    rows.sort(key=lambda row: (-abs(row["change"][key]), -abs(row["change"]["self_cpu_s"]), row["function"], row["file"], row["line"]))
+    for name, keys in zip("AB", unknown, strict=True):
+        if key in keys:
+            raise ValueError(f"{metric} of {name} is not known: its mode of tracing does not measure it; choose another metric")
+    rows = _changed_rows(a, b, by, unknown)
+    rows.sort(key=lambda row: (-abs(row["change"][key]), -abs(row["change"]["self_cpu_s"] or 0), row["function"], row["file"], row["line"]))
     shown = rows if n is None else rows[: max(0, n)]
     for row in shown:
         _add_intervals(row)
@@ -81,15 +85,15 @@ def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None
         "by": by,
         "metric": metric,
         "rows_total": len(rows),
+        "rows_changed": sum(row["change"][key] != 0 for row in rows),
         "rows": [{k: v for k, v in row.items() if k != "_runs"} for row in shown],
     }
 
 
-def figure(a: list[float], b: list[float]) -> dict[str, Any]:
-    """``a`` and ``b`` (means), ``change``, and with several runs ``interval`` and ``certain``."""
-    mean_a, mean_b = _mean(a), _mean(b)
-    made = {"a": mean_a, "b": mean_b, "change": mean_b - mean_a}
-    if interval := bootstrap.interval(a, b):
+def figure(a: list[float | None], b: list[float | None]) -> dict[str, Any]:
+    """``a`` and ``b`` (means), ``change``, and with several runs ``interval`` and ``certain``. A figure that a run does not know is `None`."""
+    made = {"a": _mean(a), "b": _mean(b), "change": _change(_mean(a), _mean(b))}
+    if None not in (*a, *b) and (interval := bootstrap.interval(a, b)):
         made |= {"interval": list(interval), "certain": _excludes_zero(interval)}
     return made
 
@@ -104,7 +108,12 @@ def matcher_of(a: list[Run], b: list[Run]) -> Matcher:
     return Matcher(files(a), files(b))
 
 
-def _changed_rows(a: list[Run], b: list[Run], by: str) -> list[dict[str, Any]]:
+def _unknown_figures(runs: list[Run], by: str) -> set[str]:
+    """What a run of this side did not measure."""
+    return {key for run in runs for row in run.rows[by] for key in FIGURES if row[key] is None}
+
+
+def _changed_rows(a: list[Run], b: list[Run], by: str, unknown: list[set[str]]) -> list[dict[str, Any]]:
     matcher = matcher_of(a, b)
     met: dict[tuple, tuple[list, list]] = {}
     for place, runs in enumerate((a, b)):
@@ -113,28 +122,32 @@ def _changed_rows(a: list[Run], b: list[Run], by: str) -> list[dict[str, Any]]:
             for key, row in zip(matcher.keys(rows, by), rows, strict=True):
                 both = met.setdefault(key, ([None] * len(a), [None] * len(b)))
                 both[place][i] = row
-    made = (_row(*both) for both in met.values())
+    made = (_row(*both, unknown) for both in met.values())
     return [row for row in made if any(change for key, change in row["change"].items() if key != "samples")]
 
 
-def _row(a: list[dict | None], b: list[dict | None]) -> dict[str, Any]:
+def _row(a: list[dict | None], b: list[dict | None], unknown: list[set[str]]) -> dict[str, Any]:
     in_a, in_b = next(filter(None, a), None), next(filter(None, b), None)
     known = in_b or in_a
     row: dict[str, Any] = {name: known[name] for name in NAMES}
     row["in"] = "both" if in_a and in_b else "b" if in_b else "a"
     if in_a and in_b:
         row |= {f"{name}_a": in_a[name] for name in ("file", "line") if in_a[name] != in_b[name]}
-    row["_runs"] = runs = {key: ([_value(r, key) for r in a], [_value(r, key) for r in b]) for key in FIGURES}
+    row["_runs"] = runs = {
+        key: tuple([None if key in missing else _value(r, key) for r in side] for side, missing in zip((a, b), unknown, strict=True))
+        for key in FIGURES
+    }
     row["a"] = {key: _mean(values[0]) for key, values in runs.items()}
     row["b"] = {key: _mean(values[1]) for key, values in runs.items()}
-    row["change"] = {key: row["b"][key] - row["a"][key] for key in FIGURES}
+    row["change"] = {key: _change(row["a"][key], row["b"][key]) for key in FIGURES}
     return row
 
 
 def _add_intervals(row: dict[str, Any]) -> None:
-    found = {key: bootstrap.interval(*values) for key, values in row["_runs"].items()}
+    known = {key: values for key, values in row["_runs"].items() if None not in (*values[0], *values[1])}
+    found = {key: bootstrap.interval(*values) for key, values in known.items()}
     if row["kind"] == "native" and not any(found.values()):
-        found = {key: _sampling_interval(row, key) for key in ("self_cpu_s", "self_wall_s")}
+        found = {key: _sampling_interval(row, key) for key in ("self_cpu_s", "self_wall_s") if key in known}
     if any(found.values()):
         row["interval"] = {key: list(interval) for key, interval in found.items() if interval}
         row["certain"] = {key: _excludes_zero(interval) for key, interval in found.items() if interval}
@@ -142,7 +155,7 @@ def _add_intervals(row: dict[str, Any]) -> None:
 
 def _sampling_interval(row: dict[str, Any], key: str) -> tuple[float, float]:
     """Of one run a side: a native function's share of exact time comes from n samples, whose relative error is 1 / sqrt(n)."""
-    error = SAMPLING_Z * math.sqrt(sum(row[side][key] ** 2 / max(1, row[side]["samples"]) for side in "ab"))
+    error = SAMPLING_Z * math.sqrt(sum(row[side][key] ** 2 / max(1, row[side]["samples"] or 0) for side in "ab"))
     return row["change"][key] - error, row["change"][key] + error
 
 
@@ -151,11 +164,16 @@ def _excludes_zero(interval: tuple[float, float]) -> bool:
 
 
 def _value(row: dict[str, Any] | None, key: str) -> float:
-    # Sampled runs have null for what nobody counted.
-    return (row[key] or 0) if row else 0
+    return row[key] if row else 0
 
 
-def _mean(values: list[float]) -> float:
+def _change(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else b - a
+
+
+def _mean(values: list[float | None]) -> float | None:
+    if None in values:
+        return None
     return values[0] if len(values) == 1 else sum(values) / len(values)
 
 

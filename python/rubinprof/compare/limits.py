@@ -48,6 +48,8 @@ class Limit(NamedTuple):
         verdict : `Verdict`
             A change that may be noise (its interval holds 0) does not break a limit.
         """
+        if figure["b" if not self.is_change else "change"] is None:
+            raise ValueError(f"{self.text!r} cannot be judged: a run was traced in a mode that does not measure {self.metric}")
         if not self.is_change:
             return self._verdict(OPERATORS[self.operator](figure["b"], self.amount), figure, text_of(figure["b"], self.unit))
         change = figure["change"]

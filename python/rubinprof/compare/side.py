@@ -16,7 +16,8 @@ class Run:
     """The figures of one run.
 
     ``stats`` is the report "stats"; ``metrics`` the nine figures of the whole run; ``rows`` the table that was asked for,
-    in which rows of ``by="line"`` also have ``def_line``; ``flame`` the report "flame", when it was asked for.
+    in which rows of ``by="line"`` also have ``def_line``; ``flame`` the report "flame", when it was asked for. What nobody measured,
+    as calls in sampled mode, is `None`.
     """
 
     def __init__(self, paths: tuple[str, ...], opened: trace.Trace, by: Iterable[str], want_flame: bool, progress: Progress | None):
@@ -26,12 +27,14 @@ class Run:
         self.rows = {kind: functions if kind == "function" else opened.table(kind) for kind in by}
         if "line" in self.rows:
             _add_def_lines(self.rows["line"], functions)
-        self.metrics = {
-            # Python rows sum to the whole; what has no key of its own in stats is such a sum.
-            name: (self.stats[m.stats] if m.stats else sum(row[m.own] or 0 for row in functions if row["kind"] == "python")) or 0
-            for name, m in METRICS.items()
-        }
+        # Python rows sum to the whole; what has no key of its own in stats is such a sum.
+        self.metrics = {name: self.stats[m.stats] if m.stats else _sum_of_python(functions, m.own) for name, m in METRICS.items()}
         self.flame = opened._json("flame", full_names=True) if want_flame else None
+
+
+def _sum_of_python(rows: list[dict[str, Any]], key: str) -> float | None:
+    values = [row[key] for row in rows if row["kind"] == "python"]
+    return None if None in values else sum(values)
 
 
 def _add_def_lines(lines: list[dict[str, Any]], functions: list[dict[str, Any]]) -> None:

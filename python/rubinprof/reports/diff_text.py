@@ -45,7 +45,7 @@ def _warnings(difference: dict[str, Any], style: Style) -> str:
             found.append(f"{name.upper()} lost events: its figures are too low.")
     modes = {repr(run["mode"]) for name in "ab" for run in difference[name]["runs"]}
     if len(modes) > 1:
-        found.append("The runs were traced in different modes: what one of them did not record looks like a change.")
+        found.append("The runs were traced in different modes: what only one of them measured is ?.")
     if any(run["processes"] > 1 for name in "ab" for run in difference[name]["runs"]):
         found.append("Directories count as one run of several processes; for a run each: --a FILE… --b FILE…")
     return "".join(style.paint(line, "yellow") + "\n" for line in found)
@@ -56,7 +56,7 @@ def _totals(difference: dict[str, Any], style: Style) -> str:
     rows = []
     for name in TOTALS:
         found, unit = difference["totals"][name], METRICS[name].unit
-        row = [name, text_of(found["a"], unit), text_of(found["b"], unit), _change(found, unit), _share(found)]
+        row = [name, _text(found["a"], unit), _text(found["b"], unit), _change(found, unit), _share(found)]
         if noisy:
             row.append(_interval(found, unit))
         rows.append(row)
@@ -106,7 +106,7 @@ def _rows(difference: dict[str, Any], style: Style) -> str:
     columns = [
         Column(own + metric.name), Column(""), Column("", True), Column("A"), Column("B"), Column(by, True, True), Column("", True, True),
     ]  # fmt: skip
-    more = difference["rows_total"] - len(difference["rows"])
+    more = difference["rows_changed"] - len(rows)
     end = style.paint(f"{more:,} more changed; -n -1 shows them.", "dim") + "\n" if more > 0 else ""
     return table(style, columns, rows) + end
 
@@ -125,7 +125,13 @@ def _colour(found: dict[str, Any]) -> tuple[str, ...]:
     return (WORSE if found["change"] > 0 else BETTER,)
 
 
+def _text(value: float | None, unit: str) -> str:
+    return "?" if value is None else text_of(value, unit)
+
+
 def _change(found: dict[str, Any], unit: str) -> tuple[str, ...]:
+    if found["change"] is None:
+        return ("?", "dim")
     mark = "~" if found.get("certain") is False and found["change"] else ""
     return (mark + (text_of(found["change"], unit, signed=True) if found["change"] else "0"), *_colour(found))
 
@@ -142,6 +148,8 @@ def _share(found: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _interval(found: dict[str, Any], unit: str) -> str:
+    if found["change"] is None:
+        return ""
     low, high = found["interval"]
     return f"{text_of(low, unit, signed=True)} to {text_of(high, unit, signed=True)}"
 
@@ -171,6 +179,6 @@ def write_csv(difference: dict[str, Any], stream: TextIO) -> None:
         cells = [row[name] for name in names]
         for key in figures:
             cells += [row[side][key] for side in ("a", "b", "change")]
-            cells += row["interval"][key] if noisy else []
+            cells += row["interval"].get(key, ["", ""]) if noisy else []
         lines.append(cells)
     csv_cells.write_rows(stream, lines)

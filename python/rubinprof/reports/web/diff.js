@@ -102,20 +102,20 @@ class DiffPage {
     const { totals, noise, a, b } = this.difference;
     const table = this.find("totals");
     const head = add(add(table, "thead"), "tr");
-    for (const title of ["", "A", "B", "Change", "", noise.method ? `${Math.round(noise.confidence * 100)} % interval` : ""]) add(head, "th", title);
+    for (const title of ["Figure", "A", "B", "Change", "Relative", ...(noise.method ? [`${Math.round(noise.confidence * 100)} % interval`] : [])]) add(head, "th", title);
     const body = add(table, "tbody");
     for (const m of METRICS) {
       const t = totals[m.key];
-      if (!t || (!t.a && !t.b)) continue;
+      if (!t || t.a === 0 && t.b === 0) continue;
       const scale = DIFF_UNITS[m.key] ?? 1;
       const row = add(body, "tr");
       row.dataset.metric = m.key;
       add(row, "th", m.name).scope = "row";
-      add(row, "td", formatValue(t.a * scale, m.unit));
-      add(row, "td", formatValue(t.b * scale, m.unit));
-      fillChange(add(row, "td"), t.change * scale, m.unit);
-      add(row, "td", t.a > 0 ? signedShare(t.a, t.b) : "");
-      add(row, "td", t.interval ? `${signedValue(t.interval[0] * scale, m.unit)} to ${signedValue(t.interval[1] * scale, m.unit)}${t.certain ? "" : ": may be noise"}` : "");
+      for (const value of [t.a, t.b]) add(row, "td", value === null ? unknownText(m) : formatValue(value * scale, m.unit));
+      if (t.change === null) add(row, "td", "not known");
+      else fillChange(add(row, "td"), t.change * scale, m.unit);
+      add(row, "td", t.a > 0 && t.b !== null ? signedShare(t.a, t.b) : "");
+      if (noise.method) add(row, "td", t.interval ? `${signedValue(t.interval[0] * scale, m.unit)} to ${signedValue(t.interval[1] * scale, m.unit)}${t.certain ? "" : ": may be noise"}` : "");
     }
     const list = this.find("noise");
     const say = (text) => add(list, "li", visible(text));
