@@ -95,7 +95,7 @@ struct rp_region {
 	uint32_t name;
 	uint32_t first_label, n_labels;
 	int is_unfinished;
-	double start_s, wall_s;   /* start: since the start of the process's trace */
+	double start_s, wall_s;   /* start: since the begin of the run */
 	double cpu_s;             /* of its thread */
 	double process_cpu_s;     /* of all threads */
 	double gil_wait_s;
@@ -125,7 +125,7 @@ struct rp_process {
 	int is_complete, is_damaged, clock_is_guess;
 	uint64_t start_realtime_ns;
 	double wall_s, peak_at_s;
-	double axis_s; /* of its first event, since the begin of the run; 0 when no time was asked for */
+	double axis_s; /* of its first event, since the begin of the run */
 	uint64_t peak_bytes;
 	uint32_t first_meta, n_metas;
 	uint32_t threads;
@@ -245,10 +245,11 @@ struct rp_result {
 	uint32_t n_metas, metas_cap;
 	struct rp_unseen_list unseen;
 	struct rp_totals totals;
-	/* Where the run lies, when options ask for time: from the first event of any process to the last of any. */
+	/* Where the run lies: from the first event of any process to the last of any. */
 	uint64_t axis_zero_ns; /* since 1970 */
+	int has_begin;
 	double axis_begin_ns;  /* since axis_zero_ns */
-	double axis_ns;        /* how long */
+	double axis_ns;        /* how long; when options ask for time */
 	/* options.timeline: */
 	struct rp_bin *bins;
 	uint32_t n_bins;

@@ -74,6 +74,7 @@ static int find_axis(struct rp_result *r, struct rp_trace *trace)
 		if (rc == RP_ENOMEM)
 			return rc;
 	}
+	r->has_begin = any;
 	r->axis_begin_ns = begin;
 	r->axis_ns = end > begin ? end - begin : 1;
 	return 0;
@@ -130,10 +131,12 @@ static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, c
 		rc = rp_replay_file(&replay, file, &tables, rp_progress_step, p);
 	if (!rc)
 		rc = rp_fold_replay(result, &replay, o->keep_dispatch);
-	if (!rc && (o->has_interval || o->timeline)) {
-		struct rp_process *added = &result->processes[result->n_processes - 1];
-		added->axis_s = (span.begin_ns - result->axis_begin_ns) / 1e9 +
-				((double)replay.first_ticks - (double)span.first_ticks) * span.ns_per_tick / 1e9;
+	if (!rc) /* settle_axis takes the begin of the run off */
+		result->processes[result->n_processes - 1].axis_s =
+			span.begin_ns / 1e9 + ((double)replay.first_ticks - (double)span.first_ticks) * span.ns_per_tick / 1e9;
+	if (!rc && (!result->has_begin || span.begin_ns < result->axis_begin_ns)) {
+		result->has_begin = 1;
+		result->axis_begin_ns = span.begin_ns;
 	}
 	rp_replay_release(&replay);
 	rp_tables_release(&tables);
@@ -238,6 +241,15 @@ static int is_of_file(int rc)
 	return rc != RP_ENOMEM && rc != RP_EINTERRUPTED;
 }
 
+/* Processes and regions on the clock of the run, which is that of an interval and of the timeline. */
+static void settle_axis(struct rp_result *r)
+{
+	for (uint32_t i = 0; i < r->n_processes; i++)
+		r->processes[i].axis_s -= r->axis_begin_ns / 1e9;
+	for (uint32_t i = 0; i < r->n_regions; i++)
+		r->regions[i].start_s += r->processes[r->regions[i].process].axis_s;
+}
+
 int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail)
 {
 	struct rp_result *r = calloc(1, sizeof(*r));
@@ -283,6 +295,7 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		rp_result_free(r);
 		return rc;
 	}
+	settle_axis(r);
 	settle_totals(r);
 	*ret_result = r;
 	return 0;

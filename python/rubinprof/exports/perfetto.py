@@ -27,12 +27,10 @@ def write(trace, out, options):
     meta = {"tool": tool(), "command": tree.title(), "lacks": " ".join(LACKS)}
     out.write(b'{"displayTimeUnit":"ns","otherData":' + json.dumps(meta).encode() + b',"traceEvents":[\n')
     events = _Events(out)
-    starts = {process["pid"]: process["start_s"] for process in trace.stats()["by_process"]}
-    first = min(starts.values(), default=0)
-    for pid in starts:
+    for pid in {process["pid"]: None for process in trace.stats()["by_process"]}:
         events.add({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": tree.title()}})
     for region in _by_start(regions):
-        events.add(_region(region, starts.get(region["pid"], first) - first))
+        events.add(_region(region))
     # No process of the system has this number.
     pid = 1 << 22 | 1
     events.add({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": "call tree, not in order of time"}})
@@ -59,7 +57,7 @@ def _by_start(regions):
     return sorted(regions, key=lambda region: (region["start_s"], -region["wall_s"]))
 
 
-def _region(region, offset_s):
+def _region(region):
     labels = " ".join(f"{key}={value}" for key, value in region["labels"].items())
     args = {**region["labels"], **{key: region[key] for key in FIGURES}}
     return {
@@ -68,7 +66,7 @@ def _region(region, offset_s):
         "name": f"{region['name']} {labels}".rstrip(),
         "pid": region["pid"],
         "tid": region["thread"],
-        "ts": round((region["start_s"] + offset_s) * 1e6, 3),
+        "ts": round(region["start_s"] * 1e6, 3),
         "dur": round(region["wall_s"] * 1e6, 3),
         "args": args,
     }

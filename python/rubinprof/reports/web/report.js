@@ -13,7 +13,7 @@ class Report {
     const tree = CallTree.fromColumns(data.nodes, this.frames);
     this.lines = new Lines(data.lines);
     this.timeline = new Timeline(data, tree, this.frames, this.lines);
-    this.regions = this.placeRegions(carried.regions, data);
+    this.regions = this.placeRegions(carried.regions);
     this.whole = { from: 0, to: this.timeline.bins, seconds: this.stats.wall_s || this.timeline.length, tree, lines: { own: this.lines.own, total: this.lines.total },
       peakBytes: this.stats.peak_bytes ?? 0, highest: this.binOfPeak(), threads: null };
     this.addGrowth();
@@ -54,10 +54,9 @@ class Report {
     return this.panel.built;
   }
 
-  placeRegions(rows, data) {
-    const begins = new Map(data.processes.map((p) => [p.pid, p.start_s]));
+  placeRegions(rows) {
     const regions = rows.map((r, index) => {
-      const at = (begins.get(r.pid) ?? 0) + r.start_s;
+      const at = r.start_s;
       const from = Math.min(this.timeline.bins - 1, Math.floor((at / this.timeline.length) * this.timeline.bins));
       const to = Math.max(from + 1, Math.min(this.timeline.bins, Math.ceil(((at + r.wall_s) / this.timeline.length) * this.timeline.bins)));
       return { ...r, index, at, bins: { from: Math.max(0, from), to } };
