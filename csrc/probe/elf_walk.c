@@ -133,6 +133,29 @@ void rp_elf_list_release(struct rp_elf_list *l)
 	*l = (struct rp_elf_list)RP_ELF_LIST_INIT;
 }
 
+struct listed {
+	const struct rp_elf_list *list;
+	void (*fn)(const struct rp_elf_list *l, void *arg);
+	void *arg;
+	int is_true;
+};
+
+static int call_listed(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct listed *c = arg;
+	c->is_true = info->dlpi_adds == c->list->adds && info->dlpi_subs == c->list->subs;
+	if (c->is_true)
+		c->fn(c->list, c->arg);
+	return 1; /* the first object is as good as any */
+}
+
+int rp_elf_while_listed(const struct rp_elf_list *l, void (*fn)(const struct rp_elf_list *l, void *arg), void *arg)
+{
+	struct listed c = { l, fn, arg, 0 };
+	dl_iterate_phdr(call_listed, &c);
+	return c.is_true;
+}
+
 static int read_counters(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	unsigned long long *counters = arg;
@@ -370,8 +393,27 @@ uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, con
 	return index ? e->bias + d->symtab[index].st_value : 0;
 }
 
-void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wants_fn *wants, rp_elf_slot_fn *fn, void *arg)
+const char *rp_elf_symbol(const struct rp_elf_dyn *d, const struct rp_elf_slot *slot, int *ret_undefined, int *ret_weak)
 {
+	const ElfW(Sym) *s = &d->symtab[slot->symbol];
+	*ret_undefined = s->st_shndx == SHN_UNDEF;
+	*ret_weak = *ret_undefined && ELF64_ST_BIND(s->st_info) == STB_WEAK;
+	return symbol_name(d, s);
+}
+
+/* Whether the word lies in the object; slots lie together, so that the segment of the last one nearly always serves. */
+static int holds_word(const struct rp_elf *e, uintptr_t word, const ElfW(Phdr) **last)
+{
+	if (word % sizeof(uintptr_t))
+		return 0;
+	if (!*last || word - (e->bias + (*last)->p_vaddr) >= (*last)->p_memsz)
+		*last = segment_of(e, word);
+	return *last && (*last)->p_flags & PF_R && (*last)->p_memsz - (word - (e->bias + (*last)->p_vaddr)) >= sizeof(uintptr_t);
+}
+
+void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slot_fn *fn, void *arg)
+{
+	const ElfW(Phdr) *segment = NULL;
 	for (int table = 0; table < 3; table++) {
 		const struct rp_elf_rel_table *r = &d->rel[table];
 		size_t stride = r->has_addend ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel));
@@ -382,15 +424,10 @@ void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wan
 				continue;
 			if (r->has_addend && type == RP_ARCH_R_ABS && rela->r_addend)
 				continue; /* a pointer into the middle of something */
-			const ElfW(Sym) *s = symbol_at(d, index);
 			uintptr_t word = e->bias + rela->r_offset;
-			if (!s || !wants(symbol_name(d, s)) || word % sizeof(uintptr_t) || !rp_elf_holds(e, word, sizeof(uintptr_t)))
+			if (!symbol_at(d, index) || !holds_word(e, word, &segment))
 				continue;
-			struct rp_elf_slot slot = {
-				.word = (uintptr_t *)word,
-				.symbol = symbol_name(d, s),
-				.weak_undefined = s->st_shndx == SHN_UNDEF && ELF64_ST_BIND(s->st_info) == STB_WEAK,
-			};
+			struct rp_elf_slot slot = { (uintptr_t *)word, index };
 			fn(&slot, arg);
 		}
 	}

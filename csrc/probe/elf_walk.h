@@ -6,7 +6,7 @@
  *   slot     a word of an object that holds the address of a function: GOT, PLT-GOT, or a function pointer in data.
  *
  * Thread rules: nothing here takes a lock except rp_elf_list (ld.so's own, briefly), allocates from malloc, or needs the GIL.
- * The memory of an object is read without asking again whether it is loaded: the caller keeps it from being unloaded. */
+ * The memory of an object is read without asking again whether it is loaded: the caller keeps it from being unloaded (rp_elf_while_listed). */
 #ifndef RP_PROBE_ELF_WALK_H
 #define RP_PROBE_ELF_WALK_H
 
@@ -41,6 +41,10 @@ struct rp_elf_list {
 /* Lists what is loaded now, into memory of its own (mmap). 0 or RP_ENOMEM. Takes ld.so's list lock. */
 int rp_elf_list(struct rp_elf_list *ret_list);
 void rp_elf_list_release(struct rp_elf_list *l);
+/* Calls fn under ld.so's list lock, where nothing is loaded or unloaded: what the list names is there, and can be read. Something that
+ * was being loaded when the list was made may not be relocated yet. fn may neither allocate nor wait. 0 without a call when objects have
+ * come or gone since the list was made, else 1. */
+int rp_elf_while_listed(const struct rp_elf_list *l, void (*fn)(const struct rp_elf_list *l, void *arg), void *arg);
 /* ld.so's counters of objects loaded and unloaded so far: 50 ns, to see whether a list is still true. */
 void rp_elf_counters(unsigned long long *ret_adds, unsigned long long *ret_subs);
 /* Whether [at, at + bytes) lies in a loaded segment of the object. */
@@ -75,14 +79,15 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e);
 /* Address of a symbol the object defines (default version, function), 0 when it does not. */
 uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name);
 
-/* Calls fn for each relocation that puts the address of a symbol that `wants` wants into a word of the object. */
+/* Calls fn for each relocation that puts the address of a symbol into a word of the object. A process has some 200,000, whose names lie far
+ * apart in memory: who can tell by the rest should not look at them. */
 struct rp_elf_slot {
 	uintptr_t *word;
-	const char *symbol; /* terminated */
-	int weak_undefined; /* the object lives without it */
+	uint32_t symbol;
 };
 typedef void rp_elf_slot_fn(const struct rp_elf_slot *slot, void *arg);
-typedef int rp_elf_wants_fn(const char *symbol);
-void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_wants_fn *wants, rp_elf_slot_fn *fn, void *arg);
+/* The slot's symbol: its name, terminated; whether the object has it itself; whether, not having it, it lives without. */
+const char *rp_elf_symbol(const struct rp_elf_dyn *d, const struct rp_elf_slot *slot, int *ret_undefined, int *ret_weak);
+void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slot_fn *fn, void *arg);
 
 #endif

@@ -41,14 +41,11 @@ static int timed_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct
 	return result;
 }
 
-static int is_wanted(const char *symbol)
-{
-	return !strcmp(symbol, WAIT_FUNCTION);
-}
-
 static void keep_slot(const struct rp_elf_slot *slot, void *arg)
 {
-	if (gil.n < SLOTS_MAX && !slot->weak_undefined)
+	int undefined, weak;
+	const char *symbol = rp_elf_symbol(arg, slot, &undefined, &weak);
+	if (gil.n < SLOTS_MAX && !weak && !strcmp(symbol, WAIT_FUNCTION))
 		gil.slots[gil.n++] = (_Atomic uintptr_t *)slot->word;
 }
 
@@ -69,7 +66,7 @@ static void find_slots(void)
 		return;
 	const struct rp_elf *e = find_interpreter(&l);
 	if (e && !rp_elf_dyn_open(&d, e)) {
-		rp_elf_slots(e, &d, is_wanted, keep_slot, NULL);
+		rp_elf_slots(e, &d, keep_slot, &d);
 		if (!rp_elf_relro(e, &gil.relro_start, &gil.relro_end))
 			gil.relro_start = gil.relro_end = 0;
 	}

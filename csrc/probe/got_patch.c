@@ -1,7 +1,6 @@
 /* How a slot is changed safely:
- *   - An object is pinned (dlopen with RTLD_NOLOAD) while it is read and written. That keeps it from vanishing, and it waits for a
- *     dlopen in flight on another thread, so an object is never seen half-relocated: ld.so would add the bias to our
- *     address.
+ *   - Under ld.so's list lock, so that no object vanishes while it is read and written, and only in objects that are relocated: ld.so would add
+ *     the bias to our address. Those are all that were listed before its other lock, which a dlopen holds to its end, was free once.
  *   - Only a slot that holds what we know is changed: the original, another symbol of the original's own library, or the stub of
  *     lazy binding. Whatever else stands there belongs to another tool or to an allocator of the object's own, and sending its
  *     frees to the wrong heap would be worse than not seeing them.
@@ -16,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define LIST_ROUNDS 16
 #define SLOTS_MAX (1u << 18) /* reserved, touched as needed; a process with 300 libraries has about 500 */
 
 struct patch {
@@ -29,9 +29,7 @@ struct known {
 	const ElfW(Phdr) *phdr; /* with bias and path: an identity; never dereferenced */
 	uintptr_t bias;
 	uint64_t path_hash;
-	int is_main;
 	int gone;
-	char *path; /* NULL for the executable */
 };
 
 static struct {
@@ -39,23 +37,22 @@ static struct {
 	uint32_t n_hooks;
 	uintptr_t home_start[RP_GOT_HOOKS_MAX], home_end[RP_GOT_HOOKS_MAX]; /* the object each original is in */
 	uint8_t used[RP_GOT_HOOKS_MAX];
+	struct {
+		uintptr_t start, bytes;
+	} homes[RP_GOT_HOOKS_MAX]; /* of used hooks, each object once */
+	uint32_t n_homes;
 	uint8_t letters[256]; /* 1: a hooked symbol begins so */
 	struct patch *patches;
 	uint32_t n_patches;
 	struct known *known;
 	uint32_t n_known;
-	char *paths; /* of known objects */
-	size_t paths_used;
 	/* Changed by who holds `owner`, read by all: relaxed, a stale value costs one more look. */
 	_Atomic unsigned long long adds, subs;
 	/* pid of the process one of whose threads refreshes now, 0: none. In a forked child the parent's value does not count. */
 	_Atomic int owner;
 	_Atomic int again;
 	_Atomic int active;
-	uint32_t foreign, stuck;
 } got;
-
-#define PATHS_BYTES ((size_t)RP_ELF_OBJECTS_MAX * 160)
 
 static void *reserve(size_t bytes)
 {
@@ -128,54 +125,43 @@ static uintptr_t replaceable(const struct object_patch *o, uint32_t h, uintptr_t
 	return 0;
 }
 
-static int wants(const char *symbol)
+/* Told without the name: most slots lead into another library than those we hook, or to a function of the object's own. */
+static int leads_home(uintptr_t value)
 {
-	int h = find_hook(symbol);
-	return h >= 0 && got.used[h];
+	for (uint32_t i = 0; i < got.n_homes; i++)
+		if (value - got.homes[i].start < got.homes[i].bytes)
+			return 1;
+	return 0;
 }
 
 static void patch_slot(const struct rp_elf_slot *slot, void *arg)
 {
 	struct object_patch *o = arg;
-	int h = find_hook(slot->symbol);
-	uintptr_t value = *slot->word, hook = (uintptr_t)got.hooks[h].hook;
-	if (!value || value == hook)
+	uintptr_t value = *slot->word, saved;
+	int is_home = leads_home(value), undefined, weak;
+	if (!is_home && value - o->elf->start >= o->elf->end - o->elf->start)
 		return;
-	uintptr_t saved = replaceable(o, (uint32_t)h, value);
-	if (!saved) {
-		got.foreign++;
+	const char *symbol = rp_elf_symbol(o->dyn, slot, &undefined, &weak);
+	int h = is_home || undefined /* not bound yet */ ? find_hook(symbol) : -1;
+	if (h < 0 || !got.used[h] || !(saved = replaceable(o, (uint32_t)h, value)))
 		return;
-	}
-	if (got.n_patches == SLOTS_MAX || !make_writable(o, (uintptr_t)slot->word)) {
-		got.stuck++;
+	if (got.n_patches == SLOTS_MAX || !make_writable(o, (uintptr_t)slot->word))
 		return;
-	}
 	got.patches[got.n_patches++] = (struct patch){ slot->word, saved, (uint32_t)h, o->index };
 	/* Release: whoever calls through the slot finds the hook's table filled. */
-	__atomic_store_n(slot->word, hook, __ATOMIC_RELEASE);
+	__atomic_store_n(slot->word, (uintptr_t)got.hooks[h].hook, __ATOMIC_RELEASE);
 }
 
-static void *pin(const char *path, int is_main)
+static void patch_object(const struct rp_elf *e, uint32_t index)
 {
-	return dlopen(is_main ? NULL : path, RTLD_LAZY | RTLD_NOLOAD);
-}
-
-/* 0: patched (or nothing to patch); else it is not there any more. */
-static int patch_object(const struct rp_elf *e, uint32_t index)
-{
-	void *handle = pin(e->path, e->is_main);
-	if (!handle)
-		return RP_ENOTFOUND;
 	struct rp_elf_dyn dyn;
-	if (!rp_elf_dyn_open(&dyn, e)) {
-		struct object_patch o = { e, &dyn, index, 0, 0, 0 };
-		if (!rp_elf_relro(e, &o.relro_start, &o.relro_end))
-			o.relro_start = o.relro_end = 0;
-		rp_elf_slots(e, &dyn, wants, patch_slot, &o);
-		close_relro(&o);
-	}
-	dlclose(handle);
-	return 0;
+	if (rp_elf_dyn_open(&dyn, e))
+		return;
+	struct object_patch o = { e, &dyn, index, 0, 0, 0 };
+	if (!rp_elf_relro(e, &o.relro_start, &o.relro_end))
+		o.relro_start = o.relro_end = 0;
+	rp_elf_slots(e, &dyn, patch_slot, &o);
+	close_relro(&o);
 }
 
 /* ---- all objects ---- */
@@ -191,12 +177,9 @@ static int known_index(const struct rp_elf *e)
 
 static int remember(const struct rp_elf *e)
 {
-	size_t len = strlen(e->path) + 1;
-	if (got.n_known == RP_ELF_OBJECTS_MAX || PATHS_BYTES - got.paths_used < len)
+	if (got.n_known == RP_ELF_OBJECTS_MAX)
 		return -1;
-	char *path = memcpy(got.paths + got.paths_used, e->path, len);
-	got.paths_used += len;
-	got.known[got.n_known] = (struct known){ e->phdr, e->bias, e->path_hash, e->is_main, 0, path };
+	got.known[got.n_known] = (struct known){ e->phdr, e->bias, e->path_hash, 0 };
 	return (int)got.n_known++;
 }
 
@@ -241,48 +224,51 @@ static int is_left_alone(const struct rp_elf *e)
 	return e->is_vdso || e->is_loader || e->is_self;
 }
 
-static void patch_all(const struct rp_elf_list *l, int something_unloaded)
+static int has_lost(uint32_t object)
 {
+	for (uint32_t p = 0; p < got.n_patches; p++)
+		if (got.patches[p].object == object && *got.patches[p].slot != (uintptr_t)got.hooks[got.patches[p].hook].hook)
+			return 1;
+	return 0;
+}
+
+/* Under ld.so's lock. */
+static void patch_all(const struct rp_elf_list *l, void *arg)
+{
+	int unloaded = atomic_load_explicit(&got.subs, memory_order_relaxed) != l->subs;
+	if (unloaded)
+		forget_unloaded(l);
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct rp_elf *e = &l->objects[i];
 		if (is_left_alone(e))
 			continue;
 		int index = known_index(e);
-		if (index >= 0 && !something_unloaded)
+		if (index >= 0 && unloaded && has_lost((uint32_t)index))
+			drop_lost_patches((uint32_t)index);
+		else if (index >= 0 || (index = remember(e)) < 0)
 			continue;
-		if (index >= 0) {
-			void *handle = pin(e->path, e->is_main);
-			if (!handle)
-				continue;
-			int lost = 0;
-			for (uint32_t p = 0; p < got.n_patches && !lost; p++)
-				lost = got.patches[p].object == (uint32_t)index
-				       && *got.patches[p].slot != (uintptr_t)got.hooks[got.patches[p].hook].hook;
-			if (lost) {
-				drop_lost_patches((uint32_t)index);
-				patch_object(e, (uint32_t)index);
-			}
-			dlclose(handle);
-			continue;
-		}
-		if ((index = remember(e)) >= 0 && patch_object(e, (uint32_t)index))
-			got.known[index].gone = 1;
+		patch_object(e, (uint32_t)index);
 	}
+	atomic_store_explicit(&got.adds, l->adds, memory_order_relaxed);
+	atomic_store_explicit(&got.subs, l->subs, memory_order_relaxed);
 }
 
-static int scan(void)
+/* Until nothing comes or goes between the list and its use. Gives up after some rounds: the next dlopen comes here again. */
+static int with_all(void (*fn)(const struct rp_elf_list *l, void *arg))
 {
-	struct rp_elf_list l;
-	if (rp_elf_list(&l))
-		return RP_ENOMEM;
-	int unloaded = atomic_load_explicit(&got.subs, memory_order_relaxed) != l.subs;
-	if (unloaded)
-		forget_unloaded(&l);
-	patch_all(&l, unloaded);
-	atomic_store_explicit(&got.adds, l.adds, memory_order_relaxed);
-	atomic_store_explicit(&got.subs, l.subs, memory_order_relaxed);
-	rp_elf_list_release(&l);
-	return 0;
+	for (int round = 0; round < LIST_ROUNDS; round++) {
+		struct rp_elf_list l;
+		if (rp_elf_list(&l))
+			return RP_ENOMEM;
+		void *self = dlopen(NULL, RTLD_LAZY | RTLD_NOLOAD); /* waits for a dlopen in flight on another thread */
+		if (self)
+			dlclose(self);
+		int done = rp_elf_while_listed(&l, fn, NULL);
+		rp_elf_list_release(&l);
+		if (done)
+			return 0;
+	}
+	return RP_EBUSY;
 }
 
 static int own(void)
@@ -322,7 +308,7 @@ int rp_got_refresh(void)
 		do {
 			atomic_store_explicit(&got.again, 0, memory_order_relaxed);
 			if (atomic_load_explicit(&got.active, memory_order_relaxed))
-				scan();
+				with_all(patch_all);
 		} while (atomic_load_explicit(&got.again, memory_order_acquire));
 		disown();
 		changed = 1;
@@ -332,10 +318,19 @@ int rp_got_refresh(void)
 
 /* ---- install and remove ---- */
 
+static void add_home(uintptr_t start, uintptr_t end)
+{
+	for (uint32_t i = 0; i < got.n_homes; i++)
+		if (got.homes[i].start == start)
+			return;
+	got.homes[got.n_homes].start = start;
+	got.homes[got.n_homes++].bytes = end - start;
+}
+
 /* The first definition in load order is the one the program's own calls reach: a preloaded allocator comes before libc.
  * Not dlsym: in an executable that is not position-independent it may answer with the executable's PLT stub, which goes through
  * a slot we patch. */
-static void find_originals(const struct rp_elf_list *l)
+static void find_originals(const struct rp_elf_list *l, void *arg)
 {
 	uintptr_t originals[RP_GOT_HOOKS_MAX] = { 0 };
 	for (uint32_t i = 0; i < l->count; i++) {
@@ -357,6 +352,8 @@ static void find_originals(const struct rp_elf_list *l)
 		got.used[h] = originals[h] && beside >= 0 && got.home_start[h] == got.home_start[beside];
 		if (got.used[h] && !*got.hooks[h].real)
 			*got.hooks[h].real = (void *)originals[h];
+		if (got.used[h])
+			add_home(got.home_start[h], got.home_end[h]);
 	}
 }
 
@@ -366,9 +363,7 @@ static int reserve_tables(void)
 		got.patches = reserve(SLOTS_MAX * sizeof *got.patches);
 	if (!got.known)
 		got.known = reserve(RP_ELF_OBJECTS_MAX * sizeof *got.known);
-	if (!got.paths)
-		got.paths = reserve(PATHS_BYTES);
-	return got.patches && got.known && got.paths ? 0 : RP_ENOMEM;
+	return got.patches && got.known ? 0 : RP_ENOMEM;
 }
 
 int rp_got_install(const struct rp_got_hook *hooks, uint32_t n)
@@ -378,20 +373,16 @@ int rp_got_install(const struct rp_got_hook *hooks, uint32_t n)
 		return RP_EBUSY;
 	if (reserve_tables())
 		return RP_ENOMEM;
-	struct rp_elf_list l;
-	if (rp_elf_list(&l))
-		return RP_ENOMEM;
 	got.hooks = hooks;
 	got.n_hooks = n;
-	got.n_patches = got.n_known = 0;
-	got.paths_used = 0;
-	got.foreign = got.stuck = 0;
+	got.n_patches = got.n_known = got.n_homes = 0;
 	memset(got.home_end, 0, sizeof got.home_end);
 	memset(got.letters, 0, sizeof got.letters);
 	for (uint32_t h = 0; h < n; h++)
 		got.letters[first_letters(hooks[h].symbol)] = 1;
-	find_originals(&l);
-	rp_elf_list_release(&l);
+	int err = with_all(find_originals);
+	if (err)
+		return err;
 	/* ld.so's counters begin at the number of startup objects: these values mean "never looked". */
 	atomic_store(&got.adds, 0);
 	atomic_store(&got.subs, 0);
@@ -402,9 +393,6 @@ int rp_got_install(const struct rp_got_hook *hooks, uint32_t n)
 
 static void put_back(const struct rp_elf *e, uint32_t index)
 {
-	void *handle = pin(e->path, e->is_main);
-	if (!handle)
-		return;
 	struct object_patch o = { e, NULL, index, 0, 0, 0 };
 	if (!rp_elf_relro(e, &o.relro_start, &o.relro_end))
 		o.relro_start = o.relro_end = 0;
@@ -415,7 +403,15 @@ static void put_back(const struct rp_elf *e, uint32_t index)
 			__atomic_store_n(p->slot, p->saved, __ATOMIC_RELEASE);
 	}
 	close_relro(&o);
-	dlclose(handle);
+}
+
+static void put_back_all(const struct rp_elf_list *l, void *arg)
+{
+	for (uint32_t i = 0; i < l->count; i++) {
+		int index = known_index(&l->objects[i]);
+		if (index >= 0)
+			put_back(&l->objects[i], (uint32_t)index);
+	}
 }
 
 void rp_got_remove(void)
@@ -424,20 +420,12 @@ void rp_got_remove(void)
 		return;
 	while (!own()) /* a refresh in flight on another thread ends soon: it needs no lock the caller holds */
 		usleep(100);
-	struct rp_elf_list l;
-	if (!rp_elf_list(&l)) {
-		for (uint32_t i = 0; i < l.count; i++) {
-			int index = known_index(&l.objects[i]);
-			if (index >= 0)
-				put_back(&l.objects[i], (uint32_t)index);
-		}
-		rp_elf_list_release(&l);
-	}
+	with_all(put_back_all);
 	got.n_patches = got.n_known = 0;
 	disown();
 }
 
 void rp_got_counts(struct rp_got_counts *ret_counts)
 {
-	*ret_counts = (struct rp_got_counts){ got.n_known, got.n_patches, got.foreign, got.stuck };
+	*ret_counts = (struct rp_got_counts){ got.n_known, got.n_patches };
 }

@@ -24,8 +24,6 @@ struct rp_got_hook {
 struct rp_got_counts {
 	uint32_t objects; /* seen */
 	uint32_t slots;   /* that hold our hooks now */
-	uint32_t foreign; /* left alone: another tool or a bundled allocator stands there */
-	uint32_t stuck;   /* could not be made writable */
 };
 
 /* Finds the originals, then patches all that is loaded. hooks stays the caller's, for good. RP_ENOMEM, RP_EUNSUPPORTED (an original

@@ -12,6 +12,7 @@
 /* A fraction of what the cheapest call costs, and the grain of some machines' counters. */
 #define RESOLUTION_NS 13
 #define STALL_MS_DEFAULT 1000
+#define SAMPLED_BUFFER_BYTES (64u << 10) /* a few minutes of samples */
 #define SYNC_NS_MAX UINT64_C(10000000000)
 /* For the names of native code while the program runs: CPU time at once, and a share of one CPU; and CPU time for what is left of them at
  * the stop, after which lines and inlined functions are given up. */
@@ -132,6 +133,8 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	mine->sink.path = rp_session.path;
 	mine->sink.on_writer = mark_writer;
 	mine->sink.on_second = rp_define_clock;
+	if (!mine->sink.buffer_bytes && !traces_calls(o))
+		mine->sink.buffer_bytes = SAMPLED_BUFFER_BYTES;
 	if (!mine->stall_ms_max)
 		mine->stall_ms_max = STALL_MS_DEFAULT;
 

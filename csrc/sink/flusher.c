@@ -270,9 +270,12 @@ static void touch_new_areas(struct rp_sink *s)
 {
 #ifdef MADV_POPULATE_WRITE
 	for (; s->touched_areas < s->area_count; s->touched_areas++) {
-		s->touched_buffers += (uint32_t)(s->areas[s->touched_areas].bytes / s->buffer_bytes);
+		uint8_t *map = s->areas[s->touched_areas].map;
+		uint64_t bytes = s->areas[s->touched_areas].bytes;
+		s->touched_buffers += (uint32_t)(bytes / s->buffer_bytes);
+		madvise(map, bytes, MADV_NORMAL);
 		if (s->touched_buffers <= s->total_soft)
-			madvise(s->areas[s->touched_areas].map, s->areas[s->touched_areas].bytes, MADV_POPULATE_WRITE);
+			madvise(map, bytes, MADV_POPULATE_WRITE);
 	}
 #endif
 }

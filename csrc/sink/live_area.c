@@ -59,6 +59,7 @@ static uint8_t *map_in_file(struct rp_sink *s, uint64_t bytes, uint64_t *ret_off
 		*ret_reason = "the file system refuses shared writable mappings";
 		return NULL;
 	}
+	madvise(map, bytes, MADV_RANDOM); /* the first store would have the kernel read all of it ahead, here; the writer does that (flusher.c) */
 	*ret_offset = offset;
 	return map;
 }
