@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "probe/probe.h"
 #include "probe/pyframe.h"
 #include "probe/readable.h"
 
