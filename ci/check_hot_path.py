@@ -28,7 +28,7 @@ SAMPLED = {"log1p", "sched_yield", "PyCode_Addr2Line"}  # a drawn allocation
 LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", "readlink", "sysconf", "strcmp", "strncmp", "strrchr"}
 PYTHON = {
     *{"PyBytes_AsStringAndSize", "PyDict_GetItemString", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyList_Append"},
-    *{"PyObject_CallMethod", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra"},
+    *{"PyObject_CallMethod", "PyObject_GetAttrString", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra"},
     *{"PyWeakref_NewRef", "_PyType_Lookup", "_Py_Dealloc"},
     *{"_PyInterpreterState_GetEvalFrameFunc", "_PyInterpreterState_SetEvalFrameFunc"},
 }

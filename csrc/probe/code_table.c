@@ -1,6 +1,7 @@
 #include "probe/code_table.h"
 
 #include "probe/class_init.h"
+#include "probe/probe.h"
 
 static _Atomic uint32_t codes;
 
@@ -106,6 +107,25 @@ uint32_t rp_code_define(struct rp_thread *t, rp_pyframe *f)
 	uint32_t id = define(f);
 	rp_record_end(t);
 	return id;
+}
+
+/* The name that Python knows is gone when the thread has ended, and the system's is cut. */
+void rp_code_name_thread(rp_pyframe *f, uint32_t os_tid)
+{
+	PyCodeObject *code = rp_pyframe_code(f);
+	PyObject *type, *value, *traceback, *name = NULL, *owned[3] = { NULL };
+
+	PyErr_Fetch(&type, &value, &traceback);
+	if (code->co_argcount == 1 && is_below(text_of(code->co_qualname, &owned[0]), RP_STR("Thread._bootstrap")) &&
+	    is_below(text_of(module_of(f), &owned[1]), RP_STR("threading")) && rp_pyframe_first_local(f))
+		name = PyObject_GetAttrString(rp_pyframe_first_local(f), "_name");
+	struct rp_str text = text_of(name, &owned[2]);
+	if (text.len)
+		rp_define_thread_name(os_tid, text);
+	Py_XDECREF(name);
+	for (int i = 0; i < 3; i++)
+		Py_XDECREF(owned[i]);
+	PyErr_Restore(type, value, traceback); /* and forgets that there was no such attribute */
 }
 
 int rp_code_is_command(rp_pyframe *f)

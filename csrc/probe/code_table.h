@@ -16,6 +16,9 @@ uint32_t rp_code_define(struct rp_thread *t, rp_pyframe *f);
 
 /* Whether f runs rubinprof's command line. GIL; keeps the error indicator. */
 int rp_code_is_command(rp_pyframe *f);
+/* Where f is the first frame of a threading.Thread: defines the name that it has in Python for the thread. GIL; the thread is busy; keeps the
+ * error indicator. */
+void rp_code_name_thread(rp_pyframe *f, uint32_t os_tid);
 /* Never shows this code. GIL; keeps the error indicator. */
 void rp_code_hide(PyCodeObject *code);
 

@@ -79,12 +79,13 @@ RP_INLINE PyObject *evaluate_next(PyThreadState *ts, rp_pyframe *f, int throwfla
 	return result;
 }
 
-static RP_COLD struct rp_thread *first_call(void)
+static RP_COLD struct rp_thread *first_call(rp_pyframe *f)
 {
 	struct rp_thread *t = rp_thread_enter();
 	if (t && !t->stack_margin) {
 		rp_record_begin(t);
 		learn_stack(t);
+		rp_code_name_thread(f, t->os_tid);
 		rp_record_end(t);
 	}
 	return t;
@@ -97,7 +98,7 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 		return evaluate_next(ts, f, throwflag);
 	struct rp_thread *t = rp_thread_self;
 	if (RP_UNLIKELY(!t || !t->stack_margin)) {
-		t = first_call();
+		t = first_call(f);
 		if (!t)
 			return evaluate_next(ts, f, throwflag);
 	}
