@@ -101,7 +101,7 @@ int rp_timeline_finish(struct rp_replay *r);
 /* The bin of a time. */
 uint32_t rp_timeline_bin(const struct rp_timeline *t, uint64_t ticks);
 void rp_timeline_release(struct rp_timeline *t);
-/* Leaves in the nodes, sites and counts of the replay only what happened in bin 1. After rp_timeline_finish, keeps_all.
+/* interval.c: leaves in the nodes, sites and counts of the replay only what happened in bin 1. After rp_timeline_finish, keeps_all.
  * RP_ENOMEM, or 0. */
 int rp_timeline_apply(struct rp_replay *r);
 

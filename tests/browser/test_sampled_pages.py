@@ -56,3 +56,11 @@ def test_the_details_of_a_box_say_so_too(tab):
     rows = dict(tab.evaluate("[...document.querySelectorAll('#rp-details tr[data-metric]')].map((r) => [r.dataset.metric, r.textContent])"))
     assert rows["calls"] == "Callsnot counted in sampled mode"
     assert "not measured" not in rows["cpu"]
+
+
+@pytest.mark.parametrize("tab", ["report"], indirect=True)
+def test_figures_of_regions_say_so_too(tab):
+    tab.evaluate("p.open('regions')")
+    cells = dict(tab.evaluate("[...document.querySelector('#rp-region-grid .grid-row').children].map((c) => [c.dataset.key, [c.textContent, c.title]])"))
+    assert cells["calls"] == ["?", "not counted in sampled mode"] and cells["gil_wait_s"] == ["?", "not measured in sampled mode"]
+    assert "MiB" in cells["peak_bytes"][0] and cells["peak_bytes"][1] == ""

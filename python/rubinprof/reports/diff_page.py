@@ -35,5 +35,13 @@ def render(flame: dict[str, Any], difference: dict[str, Any]) -> str:
     rows = [{**row, **row["b"]} for row in difference["rows"][: webpage.TABLE_ROWS] if row.get("b")]
     title = f"{difference['a'].get('command') or 'A'} to {difference['b'].get('command') or 'B'}"
     return webpage.render(
-        "diff.html", STYLES, SCRIPTS, title=title, rows=rows, tree_data=json.dumps(flame).encode(), difference=json.dumps(shown).encode()
+        "diff.html",
+        STYLES,
+        SCRIPTS,
+        title=title,
+        what="The difference",
+        rows=rows,
+        rows_are="What changed most:",
+        flame=json.dumps(flame).encode(),
+        difference=json.dumps(shown).encode(),
     )

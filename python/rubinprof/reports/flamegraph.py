@@ -71,5 +71,5 @@ def render(
     title = webpage.title_of(stats, region)
     carried = {"stats": {**stats, "command": title}, "defaults": {"metric": metric, "inverted": inverted}}
     return webpage.render(
-        "flame.html", STYLES, SCRIPTS, title=title, rows=rows, flame=flame, stats=json.dumps(carried).encode()
+        "flame.html", STYLES, SCRIPTS, title=title, what="The flame graph", rows=rows, flame=flame, stats=json.dumps(carried).encode()
     )

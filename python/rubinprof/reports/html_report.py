@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 STYLES = ["flame.css", "report.css"]
 SCRIPTS = [
-    "data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "when.js", "grid.js", "chart.js", "code.js",
-    "findings.js", "parts.js", "report.js",
+    "data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "when.js", "grid.js", "chart.js", "code.js", "findings.js",
+    "columns.js", "overview.js", "table.js", "source.js", "memory.js", "regions.js", "report.js",
 ]  # fmt: skip
 PAGE_BYTES_MAX = 3_000_000
 NODES_MAX = 120_000  # of the call tree, and as many rows of the timeline: what is drawn and summed smoothly
@@ -97,7 +97,7 @@ def render(page: bytes, carried: dict[str, Any], rows: list[dict[str, Any]], reg
     title = webpage.title_of(carried["stats"], region)
     carried = {**carried, "stats": {**carried["stats"], "command": title}}
     return webpage.render(
-        "report.html", STYLES, SCRIPTS, title=title, rows=rows, page=page, carried=json.dumps(carried).encode()
+        "report.html", STYLES, SCRIPTS, title=title, what="The report", rows=rows, page=page, carried=json.dumps(carried).encode()
     )
 
 

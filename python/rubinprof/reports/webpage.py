@@ -21,8 +21,32 @@ TABLE_COLUMNS = [
 ]
 
 
-def render(template: str, styles: list[str], scripts: list[str], *, title: str, rows: list[dict[str, Any]], **blocks: bytes) -> str:
-    """Return a page: the template with its styles, scripts, title, the table for readers without scripts, and blocks of data."""
+def render(
+    template: str,
+    styles: list[str],
+    scripts: list[str],
+    *,
+    title: str,
+    what: str,
+    rows: list[dict[str, Any]],
+    rows_are: str = "The heaviest functions, by time of their own:",
+    **blocks: bytes,
+) -> str:
+    """Return a page: the shell that all pages share around a template.
+
+    Parameters
+    ----------
+    template : `str`
+        Source of what is between the head and the scripts.
+    styles, scripts : `list` [`str`]
+        Sources in their order; they become one style and one script.
+    title, what : `str`
+        Of the window; and what the page is, as the begin of a sentence.
+    rows, rows_are
+        The table for readers without scripts, and what stands in it.
+    **blocks : `bytes`
+        Data for the script, by the names under which it asks for them.
+    """
     script = '(() => {\n"use strict";\n' + "\n".join(map(_source, scripts)) + "})();\n"
     style = "".join(map(_source, styles))
     values = {
@@ -31,15 +55,26 @@ def render(template: str, styles: list[str], scripts: list[str], *, title: str, 
         "base-uri 'none'; form-action 'none'",
         "version": html.escape(_version()),
         "title": html.escape(title),
+        "what": what,
+        "rows_are": rows_are,
         "style": style,
         "script": script,
         "table": _table(rows),
-        "tree": _source("tree.html"),
-        "legend": _source("legend.html"),
-        **{name: _packed(data) for name, data in blocks.items()},
+        "content": _fill(template, {"tree": _source("tree.html"), "legend": _source("legend.html")}),
+        "blocks": "".join(_block(name, data) for name, data in blocks.items()),
     }
+    return _fill("shell.html", values)
+
+
+def _fill(name: str, values: dict[str, str]) -> str:
     # One pass: what a value holds is never taken for a place to fill.
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _source(template))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _source(name))
+
+
+def _block(name: str, data: bytes) -> str:
+    # mtime=0: the same trace makes the same page.
+    packed = base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
+    return f'<script type="application/octet-stream" id="rp-data-{name}">{packed}</script>\n'
 
 
 def quanta(regions: list[dict[str, Any]]) -> int:
@@ -61,11 +96,6 @@ def _source(name: str) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _packed(data: bytes) -> str:
-    # mtime=0: the same trace makes the same page.
-    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -240,4 +240,4 @@ function fillChange(cell, change, unit) {
   cell.classList.add(change > 0 ? "sign-more" : change < 0 ? "sign-less" : "same");
 }
 
-startPage(["treedata", "difference"], (data, difference) => new DiffPage(data, difference));
+startPage(["flame", "difference"], (data, difference) => new DiffPage(data, difference));

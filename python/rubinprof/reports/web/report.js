@@ -228,7 +228,8 @@ class Report {
     const inside = (r) => r.bins.to > now.from && r.bins.from < now.to;
     const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(regions, (r) => (inside(r) ? fields[key](r) ?? 0 : 0))]));
     const label = (i) => regionLabel(regions[i]);
-    return { count: regions.length, self: columns, own: columns, total: columns, label, title: label, place: () => "" };
+    // Nobody counts by region what is freed again at once.
+    return { count: regions.length, keys: keys.filter((key) => key !== "temporary"), self: columns, own: columns, total: columns, label, title: label, place: () => "" };
   }
 
   /* "measure.py:88 (MeasureTask.run)". */

@@ -1,0 +1,115 @@
+/* The text of files that matter, with the figures of each line. A part: show() means that the selection has changed, or the part came into sight. */
+
+const SOURCE_ROW = 19;
+
+class SourcePart {
+  constructor(report) {
+    this.report = report;
+    this.find = report.find;
+    this.file = report.sources.length ? 0 : -1;
+    this.marked = -1;
+    const list = this.find("source-files");
+    list.addEventListener("change", () => this.open(Number(list.value)));
+    this.scroller = this.find("source-lines");
+    this.scroller.addEventListener("scroll", () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(this.scroller);
+    this.byFile = new Map();
+    const { lines, frames } = report;
+    for (let l = 0; l < lines.count; l++) {
+      const file = frames.text(frames.file[lines.frame[l]]);
+      if (!this.byFile.has(file)) this.byFile.set(file, []);
+      this.byFile.get(file).push(l);
+    }
+  }
+
+  open(file, line = -1) {
+    this.file = file;
+    this.marked = line;
+    this.isScrolled = false;
+    this.show();
+  }
+
+  columns() {
+    return [["cpu", "total", "CPU"], ["cpu", "own", "Own CPU"], ["calls", "", "Calls"], ["allocated", "own", "Allocated"], ["peak", "own", "At peak"], ["leaked", "own", "Leaked"]]
+      .filter(([key]) => this.report.panel.metrics.some((m) => m.key === key));
+  }
+
+  show() {
+    const { report } = this;
+    const list = this.find("source-files");
+    const fileSum = (file, key) => (this.byFile.get(file) ?? []).reduce((sum, l) => sum + report.now.lines.own[key][l], 0);
+    const all = report.now.tree.total("cpu")[0];
+    const isFirst = list.options.length === 0;
+    report.sources.forEach((source, i) => {
+      const option = isFirst ? add(list, "option") : list.options[i];
+      option.value = i;
+      option.textContent = `${formatShare(fileSum(source.file, "cpu"), all)}  ${visible(baseName(source.file))}`;
+      option.title = visible(source.file);
+    });
+    this.find("source-none").hidden = this.file >= 0;
+    this.find("source-view").hidden = this.file < 0;
+    if (this.file < 0) return;
+    list.value = this.file;
+    const source = report.sources[this.file];
+    this.find("source-name").textContent = visible(source.file) + (source.note ? ` (${source.note})` : "");
+    this.text = (source.lines ??= source.text.split("\n"));
+    this.pieces = (source.pieces ??= colourSource(this.text, /\.pyi?$/.test(source.file)));
+    this.figures = new Map();
+    for (const l of this.byFile.get(source.file) ?? []) {
+      const at = report.lines.line[l];
+      const row = this.figures.get(at) ?? {};
+      for (const [key, from] of this.columns()) {
+        const name = `${key}_${from}`;
+        // "Calls" of a line: those made from it, or of the function that begins there.
+        const value = key === "calls" ? report.now.lines.own.calls[l] + (report.isWhole() ? report.lines.callsOut[l] : 0) : report.now.lines[from][key][l];
+        row[name] = (row[name] ?? 0) + value;
+      }
+      this.figures.set(at, row);
+    }
+    this.most = {};
+    for (const row of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
+    this.drawHead();
+    this.find("source-body").style.height = `${this.text.length * SOURCE_ROW}px`; // before scrolling: there is no place to scroll to else
+    if (!this.isScrolled) {
+      this.isScrolled = true;
+      let target = this.marked;
+      if (target < 0) {
+        let best = 0;
+        for (const [line, row] of this.figures) if ((row.cpu_own ?? 0) > best) [best, target] = [row.cpu_own, line];
+      }
+      this.scroller.scrollTop = Math.max(0, (target - 8) * SOURCE_ROW);
+    }
+    this.draw();
+  }
+
+  drawHead() {
+    const head = this.find("source-head");
+    head.replaceChildren();
+    for (const [, , title] of this.columns()) add(head, "span", title).className = "figure";
+    add(head, "span", "Line").className = "line-number";
+    add(head, "span", "Source");
+  }
+
+  draw() {
+    if (this.file < 0 || !this.text) return;
+    const box = this.find("source-body");
+    const from = Math.max(0, Math.floor(this.scroller.scrollTop / SOURCE_ROW) - 3);
+    const to = Math.min(this.text.length, from + Math.ceil(this.scroller.clientHeight / SOURCE_ROW) + 6);
+    box.replaceChildren();
+    for (let i = from; i < to; i++) {
+      const row = add(box, "div");
+      row.className = i + 1 === this.marked ? "source-row marked" : "source-row";
+      row.style.top = `${i * SOURCE_ROW}px`;
+      const figures = this.figures.get(i + 1) ?? {};
+      for (const [key, from_] of this.columns()) {
+        const value = figures[`${key}_${from_}`] ?? 0;
+        const cell = add(row, "span", value > 0 ? formatValue(value, METRICS.find((m) => m.key === key).unit) : "");
+        cell.className = "figure";
+        if (value > 0) cell.style.setProperty("--share", `${((100 * value) / (this.most[`${key}_${from_}`] || 1)).toFixed(1)}%`);
+      }
+      add(row, "span", String(i + 1)).className = "line-number";
+      const code = add(row, "code");
+      fillCode(code, this.text[i], this.pieces[i]);
+    }
+  }
+}

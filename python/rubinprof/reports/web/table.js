@@ -1,0 +1,117 @@
+/* Rows by function, line, file, module, thread or region, and who calls the chosen one. A part: show() means that the selection has changed, or the part came into sight. */
+
+class TablePart {
+  constructor(report) {
+    this.report = report;
+    this.find = report.find;
+    this.by = "function";
+    this.grid = new Grid(this.find("table-grid"), { label: "Figures", columns: [], choose: (i) => this.choose(i), sortBy: "self_cpu" });
+    this.find("table-by").addEventListener("change", (e) => {
+      this.by = e.target.value;
+      this.isShaped = false;
+      this.grid.active = -1;
+      this.show();
+    });
+    this.find("table-filter").addEventListener("input", () => this.filter());
+  }
+
+  show() {
+    this.rows = this.report.rowsBy(this.by);
+    if (!this.isShaped) {
+      this.isShaped = true;
+      const name = { key: "name", title: { thread: "Thread", region: "Region" }[this.by] ?? "Name", isText: true, width: "minmax(220px, 2.4fr)",
+        text: (i) => this.rows.label(i), fill: (cell, i) => this.fillName(cell, i) };
+      const place = { key: "place", title: "Where", isText: true, width: "minmax(140px, 1fr)", text: (i) => this.rows.place(i) };
+      this.grid.setColumns([name, ...(["function", "line"].includes(this.by) ? [place] : []), ...figureColumns(this.report, () => this.rows, this.rows.keys)]);
+    }
+    this.filter();
+    this.fillNeighbours();
+  }
+
+  fillName(cell, i) {
+    const frame = this.rows.frame?.[i] ?? -1;
+    if (frame >= 0 && ["function", "line"].includes(this.by)) add(cell, "i").className = `swatch small k${this.report.frames.kind[frame]}`;
+    cell.append(this.rows.label(i));
+    cell.title = this.rows.title(i);
+  }
+
+  filter() {
+    const input = this.find("table-filter");
+    const regex = this.report.panel.regexOf(input.value, input);
+    const ids = [];
+    const keys = this.report.panel.metrics.map((m) => m.key);
+    for (let i = 0; i < this.rows.count; i++) {
+      if (!keys.some((key) => this.rows.total[key]?.[i] || this.rows.own[key]?.[i])) continue;
+      if (!regex || regex.test(this.rows.title(i))) ids.push(i);
+    }
+    this.grid.setRows(ids);
+    this.find("table-count").textContent = `${formatCount(ids.length)} rows`;
+  }
+
+  choose(i) {
+    this.chosen = i;
+    if (this.by === "region") return this.report.selectRegion(i);
+    const frame = this.rows.frame?.[i] ?? -1;
+    if (frame >= 0) this.report.choose(frame, this.by === "line" ? this.rows.line[i] : -1);
+  }
+
+  /* Callers and callees of the chosen function. */
+  fillNeighbours() {
+    const { report } = this;
+    const box = this.find("neighbours");
+    box.replaceChildren();
+    const frame = report.chosen;
+    if (frame < 0) {
+      add(box, "p", "Choose a row to see who calls it and what it calls.").className = "soft";
+      return;
+    }
+    const { frames } = report;
+    add(box, "h2", frames.fullName(frame));
+    const place = frames.place(frame, true);
+    if (place) add(box, "p", place).className = "soft";
+    const actions = add(box, "p");
+    const action = (text, run) => {
+      const button = add(actions, "button", text);
+      button.type = "button";
+      button.addEventListener("click", run);
+    };
+    action("In the call tree", () => report.showInTree(frame));
+    if (report.sourceOf(frame) >= 0) action("Source", () => report.showSource(frame));
+    const metric = report.panel.metric(report.metricForNeighbours());
+    for (const [title, rows] of Object.entries(neighboursOf(report.now.tree, frames, frame, metric.key))) {
+      add(box, "h3", `${title}, by ${metric.name}`);
+      const table = add(box, "table");
+      for (const row of rows.slice(0, 14)) {
+        const line = add(table, "tr");
+        const link = add(add(line, "td"), "button", row.frame < 0 ? "(the outermost)" : frames.label(row.frame));
+        link.type = "button";
+        link.className = "link";
+        link.title = row.frame < 0 ? "" : `${frames.fullName(row.frame)}\n${frames.place(row.frame, true)}`;
+        link.disabled = row.frame < 0;
+        link.addEventListener("click", () => report.choose(row.frame));
+        add(line, "td", formatValue(row.value, metric.unit));
+      }
+      if (rows.length > 14) add(box, "p", `and ${rows.length - 14} more`).className = "soft";
+      if (!rows.length) add(box, "p", "none").className = "soft";
+    }
+  }
+}
+
+/* Frames above and below a frame, with what passed between. Recursion counts once. */
+function neighboursOf(tree, frames, frame, key) {
+  const one = new Uint8Array(frames.count);
+  one[frame] = 1;
+  const total = tree.total(key);
+  const callers = new Map();
+  for (const i of tree.topmost(one)) {
+    const f = tree.frame[tree.parent[i]];
+    callers.set(f, (callers.get(f) ?? 0) + total[i]);
+  }
+  const callees = new Map();
+  for (let i = 1; i < tree.count; i++) {
+    if (tree.frame[tree.parent[i]] !== frame || tree.frame[i] === frame) continue;
+    callees.set(tree.frame[i], (callees.get(tree.frame[i]) ?? 0) + total[i]);
+  }
+  const sorted = (map) => [...map].map(([f, value]) => ({ frame: f, value })).filter((r) => r.value > 0).sort((a, b) => b.value - a.value);
+  return { Callers: sorted(callers), Callees: sorted(callees) };
+}
