@@ -306,7 +306,8 @@ static int renumber(struct folding *f)
 	to->n_places = n;
 	for (uint32_t i = 0; i < to->n_rows; i++)
 		to->rows[i].place = number[to->rows[i].place];
-	qsort(to->rows, to->n_rows, sizeof(*to->rows), rows_by_place);
+	if (to->n_rows)
+		qsort(to->rows, to->n_rows, sizeof(*to->rows), rows_by_place);
 	free(number);
 	return 0;
 }
