@@ -323,7 +323,7 @@ void rp_alloc_refresh(void)
 {
 	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed) || rp_guard_nested || rp_thread_is_tool)
 		return;
-	struct rp_thread *t = rp_thread_self;
+	struct rp_thread *t = rp_thread_current();
 	if (t && t->busy)
 		return;
 	int saved = errno;

@@ -87,7 +87,7 @@ static int is_inlined(rp_pyframe *f)
 
 static struct rp_thread *thread_of(rp_pyframe *f)
 {
-	struct rp_thread *t = rp_thread_self;
+	struct rp_thread *t = rp_thread_current();
 	return f && t && !t->busy && atomic_load_explicit(&rp_record_on, memory_order_relaxed) && is_inlined(f) ? t : NULL;
 }
 

@@ -147,7 +147,7 @@ static void enrol(void)
 static void on_signal(int signo, siginfo_t *info, void *ucontext)
 {
 	(void)signo;
-	struct rp_thread *t = rp_thread_self;
+	struct rp_thread *t = rp_thread_current();
 	/* SI_USER and its like are somebody's kill(): not a statement about CPU time. POLL_IN and SI_TIMER are ours. */
 	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed) || (info->si_code != SI_TIMER && info->si_code <= 0))
 		return;

@@ -96,7 +96,7 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 	/* Relaxed: a call more or less at the edges of a session is not an error. */
 	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
 		return evaluate_next(ts, f, throwflag);
-	struct rp_thread *t = rp_thread_self;
+	struct rp_thread *t = rp_thread_current();
 	if (RP_UNLIKELY(!t || !t->stack_margin)) {
 		t = first_call(f);
 		if (!t)
@@ -138,7 +138,7 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 	PyObject *result = evaluate_next(ts, f, throwflag);
 
 	/* The session may have ended, or the thread's record have gone to another one, while f ran. */
-	if (RP_UNLIKELY(t != rp_thread_self || t->session != session))
+	if (RP_UNLIKELY(t != rp_thread_current() || t->session != session))
 		return result;
 	t->native_base = native_base;
 	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
@@ -184,7 +184,7 @@ static void define_running_frames(PyInterpreterState *interp)
 			if (launcher)
 				rp_code_hide(rp_pyframe_code(f));
 			else if (rp_code_known(rp_pyframe_code(f), session) == RP_CODE_UNKNOWN)
-				rp_code_define(rp_thread_self, f);
+				rp_code_define(rp_thread_current(), f);
 		}
 	}
 }

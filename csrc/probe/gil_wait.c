@@ -20,18 +20,19 @@ static struct {
 	uintptr_t before[SLOTS_MAX];
 	uint32_t n;
 	uintptr_t relro_start, relro_end;
-	wait_fn *real; /* set before the first slot changes, never cleared */
+	wait_fn *_Atomic real; /* set before the first slot changes, never cleared: a wait may outlast a session */
 } gil;
 
 static int timed_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
 {
-	struct rp_thread *t = rp_thread_self;
+	struct rp_thread *t = rp_thread_current();
+	wait_fn *real = atomic_load_explicit(&gil.real, memory_order_relaxed);
 	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed) || !t || t->busy)
-		return gil.real(cond, mutex, until);
+		return real(cond, mutex, until);
 	uint64_t start = rp_clock_ns(CLOCK_MONOTONIC);
-	int result = gil.real(cond, mutex, until);
+	int result = real(cond, mutex, until);
 	uint64_t ns = rp_clock_ns(CLOCK_MONOTONIC) - start;
-	t = rp_thread_self; /* the session may have ended meanwhile */
+	t = rp_thread_current(); /* the session may have ended meanwhile */
 	if (t && !t->busy && atomic_load_explicit(&rp_record_on, memory_order_relaxed)) {
 		rp_record_begin(t);
 		/* No waiting for the writer: all of Python would wait with us, for the GIL's mutex. */
@@ -86,9 +87,10 @@ static int set_relro(int protection)
 int rp_gil_wait_install(void)
 {
 	gil.n = 0;
-	gil.real = (wait_fn *)dlsym(RTLD_DEFAULT, WAIT_FUNCTION);
-	if (!gil.real)
+	wait_fn *real = (wait_fn *)dlsym(RTLD_DEFAULT, WAIT_FUNCTION);
+	if (!real)
 		return 0;
+	atomic_store_explicit(&gil.real, real, memory_order_relaxed);
 	find_slots();
 	int protected = gil.n && in_relro((void *)gil.slots[0]);
 	if (protected && set_relro(PROT_READ | PROT_WRITE))

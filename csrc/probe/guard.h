@@ -27,7 +27,7 @@ RP_INLINE struct rp_thread *rp_guard_enter(void)
 	 * goes on, and a thread reaches them through its own record only. */
 	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed) || rp_guard_nested || rp_thread_is_tool)
 		return NULL;
-	struct rp_thread *t = rp_thread_self;
+	struct rp_thread *t = rp_thread_current();
 	if (RP_UNLIKELY(!t))
 		return rp_guard_first_event();
 	return RP_LIKELY(!t->busy) ? t : NULL;

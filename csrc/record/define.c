@@ -26,8 +26,8 @@ static __thread int borrowed_tool __attribute__((tls_model("initial-exec")));
 /* While a definition is written, hooks on this thread pass through and its samples are not taken: both would want the lock. */
 static void guard(void)
 {
-	if (rp_thread_self) {
-		rp_record_begin(rp_thread_self);
+	if (rp_thread_current()) {
+		rp_record_begin(rp_thread_current());
 	} else if (!rp_thread_is_tool) {
 		borrowed_tool = 1;
 		rp_thread_is_tool = RP_TOOL_OTHER;
@@ -39,8 +39,8 @@ static void unguard(void)
 	if (borrowed_tool) {
 		borrowed_tool = 0;
 		rp_thread_is_tool = 0;
-	} else if (rp_thread_self) {
-		rp_record_end(rp_thread_self);
+	} else if (rp_thread_current()) {
+		rp_record_end(rp_thread_current());
 	}
 }
 

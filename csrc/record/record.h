@@ -85,8 +85,13 @@ struct rp_thread {
 	_Atomic int retired;
 };
 
-/* The calling thread's record, NULL before its first event. Initial-exec TLS: reading it never allocates. */
+/* The calling thread's record, NULL before its first event. Initial-exec TLS: reading it never allocates. Relaxed: the end of a session sets it to
+ * NULL from another thread; the record outlives that. */
 extern __thread struct rp_thread *rp_thread_self __attribute__((tls_model("initial-exec")));
+RP_INLINE struct rp_thread *rp_thread_current(void)
+{
+	return __atomic_load_n(&rp_thread_self, __ATOMIC_RELAXED);
+}
 /* Nonzero while a session records. Hooks check it first: when 0 they pass straight through. Relaxed reads; the session
  * stores it last at start and first at stop. */
 #define rp_record_on rp_record_switches.on

@@ -288,7 +288,7 @@ static RP_COLD struct rp_thread *make_record(void)
 	if (join_session(t))
 		return NULL;
 	rp_record_begin(t);
-	rp_thread_self = t;
+	__atomic_store_n(&rp_thread_self, t, __ATOMIC_RELAXED);
 	rp_thread_tell_loss(t); /* nothing that probes have learned on this record is defined in this session */
 	call_begin(t);
 	define_thread(t);
@@ -298,8 +298,7 @@ static RP_COLD struct rp_thread *make_record(void)
 
 struct rp_thread *rp_thread_enter(void)
 {
-	/* Relaxed: the end of a session sets it to NULL from another thread. */
-	struct rp_thread *t = __atomic_load_n(&rp_thread_self, __ATOMIC_RELAXED);
+	struct rp_thread *t = rp_thread_current();
 	if (RP_LIKELY(t != NULL))
 		return t;
 	if (rp_thread_is_tool || entering || !atomic_load_explicit(&rp_record_emitting, memory_order_acquire))
@@ -318,8 +317,8 @@ struct rp_thread *rp_thread_enter(void)
 
 struct rp_thread *rp_thread_enter_signal(void)
 {
-	if (rp_thread_self || end_key >= KEYS_WITHOUT_MALLOC || pthread_mutex_trylock(&lock))
-		return rp_thread_self;
+	if (rp_thread_current() || end_key >= KEYS_WITHOUT_MALLOC || pthread_mutex_trylock(&lock))
+		return rp_thread_current();
 	pthread_mutex_unlock(&lock);
 	return rp_thread_enter();
 }
@@ -371,7 +370,7 @@ static void close_gate(struct rp_thread *t, void *arg)
 
 static void is_inside(struct rp_thread *t, void *ret_inside)
 {
-	if (t != rp_thread_self && __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
+	if (t != rp_thread_current() && __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
 		*(int *)ret_inside = 1;
 }
 
@@ -406,7 +405,7 @@ int rp_record_quiesce(void)
 static void close_thread(struct rp_thread *t)
 {
 	struct rp_buffer *b = t->buffer;
-	if (t != rp_thread_self && __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
+	if (t != rp_thread_current() && __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
 		return; /* still inside: rp_sink_close writes what it has committed */
 	call_end(t);
 	define_losses(t);
@@ -440,13 +439,13 @@ void rp_record_detach(void)
 static void ask_for_hand_over(struct rp_thread *t, void *arg)
 {
 	(void)arg;
-	if (t != rp_thread_self)
+	if (t != rp_thread_current())
 		__atomic_store_n(&t->limit, NULL, __ATOMIC_RELAXED);
 }
 
 void rp_record_flush(void)
 {
-	struct rp_thread *self = rp_thread_self;
+	struct rp_thread *self = rp_thread_current();
 	if (self && self->buffer) {
 		rp_record_begin(self);
 		rp_record_hand_over(self);
@@ -472,8 +471,8 @@ void rp_record_totals(struct rp_record_totals *ret_totals)
 
 void rp_record_fork_prepare(void)
 {
-	if (rp_thread_self)
-		rp_record_begin(rp_thread_self);
+	if (rp_thread_current())
+		rp_record_begin(rp_thread_current());
 	locked_for_fork = rp_lock_before_fork(&lock);
 	rp_define_fork_prepare();
 }
@@ -485,8 +484,8 @@ void rp_record_fork_parent(void)
 		locked_for_fork = 0;
 		pthread_mutex_unlock(&lock);
 	}
-	if (rp_thread_self)
-		rp_record_end(rp_thread_self);
+	if (rp_thread_current())
+		rp_record_end(rp_thread_current());
 }
 
 /* Only the forking thread exists here. What the parent's threads had is overwritten, never locked or released; the live buffer

@@ -198,7 +198,7 @@ int rp_session_stop(void)
 {
 	if (!is_active())
 		return RP_EINACTIVE;
-	struct rp_thread *self = rp_thread_self;
+	struct rp_thread *self = rp_thread_current();
 	if (self)
 		rp_record_begin(self); /* no sample of our own work */
 	atomic_store_explicit(&rp_record_on, 0, memory_order_seq_cst);
@@ -254,14 +254,14 @@ int rp_session_active(void)
 
 void rp_session_unseen_begin(void)
 {
-	if (rp_thread_self)
-		rp_record_begin(rp_thread_self);
+	if (rp_thread_current())
+		rp_record_begin(rp_thread_current());
 }
 
 void rp_session_unseen_end(void)
 {
-	if (rp_thread_self)
-		rp_record_end(rp_thread_self);
+	if (rp_thread_current())
+		rp_record_end(rp_thread_current());
 }
 
 const char *rp_session_path(void)
