@@ -28,7 +28,7 @@ OPTIONS = {
         "allocator_may_return_null=1:log_path={found}/asan",
         "UBSAN_OPTIONS": "print_stacktrace=1:handle_segv=0:log_path={found}/ubsan",
     },
-    "thread": {"TSAN_OPTIONS": "handle_segv=0:handle_abort=0:handle_sigbus=0:use_sigaltstack=0:second_deadlock_stack=1:log_path={found}/tsan"},
+    "thread": {"TSAN_OPTIONS": "handle_segv=0:handle_abort=0:handle_sigbus=0:use_sigaltstack=0:second_deadlock_stack=1:die_after_fork=0:log_path={found}/tsan"},
 }
 TESTS = """
     tests/unit/test_tracker.py tests/integration/test_run.py tests/integration/test_frames.py tests/integration/test_unharmed.py
