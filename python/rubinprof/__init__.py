@@ -1,4 +1,8 @@
-"""CPU time and memory of Python over C++, from Python lines down to C++ functions."""
+"""CPU time and memory of Python over C++, from Python lines down to C++ functions.
+
+PYTEST_DONT_REWRITE: without this word pytest warns, under `rubinprof run -m pytest`, that our plugin is imported already, which is an error
+to suites that allow no warning.
+"""
 
 from rubinprof.errors import RubinprofError, TraceError, TracerError
 from rubinprof.region import region

@@ -200,6 +200,13 @@ def test_multiprocessing_works(tmp_path, method):
     assert sum(map(is_complete, traces)) >= 4  # a pool kills its workers
 
 
+def test_a_suite_that_allows_no_warning_runs(tmp_path):
+    (tmp_path / "test_it.py").write_text("def test_it(): pass\n")
+    plain, traced, _ = both(tmp_path, ["-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--no-header", "--durations=0", "test_it.py"])
+    assert traced[0] == plain[0] == 0
+    assert "1 passed" in traced[1]
+
+
 def test_the_trace_file_keeps_its_name_when_asked_to_replace(tmp_path):
     command = [sys.executable, "-m", "rubinprof", "run", "-o", "x.rprof", "-c", "pass"]
     assert subprocess.run(command, cwd=tmp_path).returncode == 0
