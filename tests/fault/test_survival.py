@@ -98,6 +98,17 @@ def test_a_full_disk_costs_events_and_counts_them(tmp_path, small_disk):
         assert text.startswith("Lost  "), text
 
 
+def test_what_was_lost_before_a_failed_exec_counts_once(tmp_path, small_disk):
+    disk = small_disk("4352k")
+    fails = "    for _ in range(3):\n        try: __import__('os').execv('/no/such/program', ['x'])\n        except FileNotFoundError: pass\n"
+    program = BUSY.replace("    print(", fails + "    print(", 1)
+    done = subprocess.run([sys.executable, "-c", program, disk / "x.rprof"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    figures = stats(disk / "x.rprof")
+    by_kind = sum(figures[f"lost_{kind}"] for kind in ("calls", "allocations", "frees", "samples"))
+    assert by_kind <= figures["lost_events"] < 2 * by_kind  # returns and the like are of no kind
+
+
 def test_no_room_for_the_live_area_falls_back_to_memory(tmp_path, small_disk):
     disk = small_disk("3m")
     status, out, said = run_busy(disk / "x.rprof", tmp_path)
