@@ -117,6 +117,7 @@ struct rp_flame {
 	const uint8_t *wants_folded; /* by node of the result: it gets a node for what is folded below it in any case; or NULL */
 	struct rp_shown *shown;
 	uint32_t n_shown;
+	int is_folded;             /* nodes were left out */
 	uint32_t *folded_of;   /* by place in "nodes": what was folded below it */
 	uint32_t *place_of;    /* by node of the result: its place in "nodes", or that of what it was folded into */
 	uint32_t *frame_place; /* by frame: its place in "frames", UINT32_MAX: not used. At r->n_frames: that of the folded */

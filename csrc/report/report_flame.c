@@ -91,6 +91,7 @@ static int choose_shown(struct rp_flame *f)
 	uint32_t n = f->walk.n, depth = 0, deepest = 0;
 	size_t kept = 1; /* the root */
 
+	f->is_folded = parts != PARTS_ALL;
 	for (uint32_t place = 0; place < n; place++) {
 		kept += parts == PARTS_ALL || is_kept(f, f->walk.order[place], parts);
 		if (f->walk.depth[place] > deepest)

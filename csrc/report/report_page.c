@@ -73,6 +73,31 @@ static int choose_lines(struct page *p)
 	return 0;
 }
 
+static const enum rp_metric figure_metrics[] = { RP_M_CPU,         RP_M_WALL, RP_M_GIL_WAIT, RP_M_CALLS,     RP_M_ALLOCATED,
+						 RP_M_ALLOCATIONS, RP_M_PEAK, RP_M_LEAKED,   RP_M_TEMPORARY, RP_M_SAMPLES };
+
+/* A column for each metric, null for what nobody measured. row(i): the figures of one. */
+static void put_figures(struct page *p, const char *name, uint32_t n, const int64_t *(*row)(const void *rows, uint32_t i), const void *rows)
+{
+	struct rp_json *j = &p->flame.j;
+
+	rp_json_key(j, name);
+	rp_json_open(j, '{');
+	for (size_t k = 0; k < RP_COUNT_OF(figure_metrics); k++) {
+		enum rp_metric metric = figure_metrics[k];
+		rp_json_key(j, metric == RP_M_SAMPLES ? "samples" : rp_metric_word(metric));
+		if (rp_report_is_unknown(p->flame.job, metric)) {
+			rp_json_null(j);
+			continue;
+		}
+		rp_json_open(j, '[');
+		for (uint32_t i = 0; i < n; i++)
+			rp_json_int(j, row(rows, i)[metric]);
+		rp_json_close(j, ']');
+	}
+	rp_json_close(j, '}');
+}
+
 static const struct rp_line *line_at(const struct page *p, uint32_t i)
 {
 	return &p->r->lines[p->lines[i]];
@@ -93,10 +118,18 @@ static int64_t line_calls_out(const struct page *p, uint32_t i)
 	return line_at(p, i)->calls_out;
 }
 
+static const int64_t *line_own(const void *p, uint32_t i)
+{
+	return line_at(p, i)->own;
+}
+
+static const int64_t *line_total(const void *p, uint32_t i)
+{
+	return line_at(p, i)->total;
+}
+
 static void put_lines(struct page *p)
 {
-	static const enum rp_metric metrics[] = { RP_M_CPU,  RP_M_WALL,      RP_M_GIL_WAIT,    RP_M_CALLS, RP_M_ALLOCATED, RP_M_ALLOCATIONS,
-						  RP_M_PEAK, RP_M_LEAKED, RP_M_TEMPORARY, RP_M_SAMPLES };
 	struct rp_json *j = &p->flame.j;
 
 	rp_json_key(j, "lines");
@@ -104,23 +137,58 @@ static void put_lines(struct page *p)
 	put_column(p, "frame", p->n_lines, line_frame);
 	put_column(p, "line", p->n_lines, line_line);
 	put_column(p, "calls_out", p->n_lines, line_calls_out);
-	for (int part = 0; part < 2; part++) {
-		rp_json_key(j, part == 0 ? "own" : "total");
-		rp_json_open(j, '{');
-		for (size_t k = 0; k < RP_COUNT_OF(metrics); k++) {
-			rp_json_key(j, metrics[k] == RP_M_SAMPLES ? "samples" : rp_metric_word(metrics[k]));
-			if (rp_report_is_unknown(p->flame.job, metrics[k])) {
-				rp_json_null(j);
-				continue;
-			}
-			rp_json_open(j, '[');
-			for (uint32_t i = 0; i < p->n_lines; i++)
-				rp_json_int(j, (part == 0 ? line_at(p, i)->own : line_at(p, i)->total)[metrics[k]]);
-			rp_json_close(j, ']');
-		}
-		rp_json_close(j, '}');
-	}
+	put_figures(p, "own", p->n_lines, line_own, p);
+	put_figures(p, "total", p->n_lines, line_total, p);
 	rp_json_close(j, '}');
+}
+
+/* ---- functions: where the tree has been folded it does not have all of their figures ---- */
+
+static const int64_t *function_self(const void *rows, uint32_t i)
+{
+	return ((const struct rp_row *)rows)[i].self;
+}
+
+static const int64_t *function_own(const void *rows, uint32_t i)
+{
+	return ((const struct rp_row *)rows)[i].own;
+}
+
+static const int64_t *function_total(const void *rows, uint32_t i)
+{
+	return ((const struct rp_row *)rows)[i].total;
+}
+
+/* Those that stand in the tree or among the lines. */
+static int put_functions(struct page *p)
+{
+	struct rp_json *j = &p->flame.j;
+	struct rp_row *rows;
+	uint32_t n, kept = 0;
+
+	rp_json_key(j, "functions");
+	if (!p->flame.is_folded) {
+		rp_json_null(j);
+		return 0;
+	}
+	int rc = rp_rows(p->r, RP_BY_FUNCTION, RP_M_CPU, &rows, &n);
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < n; i++)
+		if (p->flame.frame_place[rows[i].frame] != NONE)
+			rows[kept++] = rows[i];
+	rp_json_open(j, '{');
+	rp_json_key(j, "frame");
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < kept; i++)
+		rp_json_int(j, p->flame.frame_place[rows[i].frame]);
+	rp_json_close(j, ']');
+	put_figures(p, "self", kept, function_self, rows);
+	put_figures(p, "own", kept, function_own, rows);
+	put_figures(p, "total", kept, function_total, rows);
+	rp_json_close(j, '}');
+	free(rows);
+	return 0;
 }
 
 /* ---- what happened when ---- */
@@ -367,6 +435,7 @@ int rp_report_page(const struct rp_report_job *job)
 		rp_json_kint(j, "schema", 1);
 		rp_flame_put(&p.flame);
 		put_lines(&p);
+		rc = put_functions(&p);
 		put_threads(&p);
 		put_timeline(&p);
 		rp_json_close(j, '}');

@@ -22,6 +22,7 @@ CHROMIUM_FLAGS = [
 ]
 
 PATIENCE_S = 20
+PATIENCE_OF_ACTIONS_MS = 120_000  # a busy machine is no failure; a page that hangs runs into the time limit of the test
 
 STATS = {
     "complete": True,
@@ -69,6 +70,7 @@ class Tab:
     def __init__(self, context, path):
         self.path, self.requests, self.problems = path, [], []
         self.page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_OF_ACTIONS_MS)
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)

@@ -158,6 +158,46 @@ def test_all_bins_together_are_the_whole_run(tab):
     assert all_bins == pytest.approx(whole, rel=0.02)
 
 
+def test_native_code_outside_of_python_has_its_share_in_a_stretch(trace_path, open_path, tmp_path):
+    """A thread's own 100 ns in the first bin, sampled in native code that no Python called: by hand, since few runs have it."""
+    metrics = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked", "temporary", "samples"]
+    figures = {metric: [0, 0, 0] for metric in metrics} | {"cpu": [0, 0, 100]}
+    none = {metric: [] for metric in metrics}
+    memory = {"rows": [1, 0], "place": [1], "weight": [90]} | dict.fromkeys(["allocated", "allocations", "temporary", "growth", "peak", "leaked"], [0])
+    places = {"up": [0, 1], "kind": [0, 2], "node": [1, 2], "line": [-1, -1], "call_line": [-1, -1], "native_line": [-1, -1], "thread": [0, -1]}
+    page = {
+        "strings": ["", "[all]", "[outside Python]", "work", "lib.so"],
+        "frames": {"name": [1, 2, 3], "file": [0, 0, 0], "module": [0, 0, 4], "line": [0, 0, 0], "kind": [0, 0, 1]},
+        "nodes": {"parent": [-1, 0, 0], "frame": [0, 1, 2], **figures},
+        "lines": {"frame": [], "line": [], "calls_out": [], "own": none, "total": none}, "functions": None,
+        "threads": [{"name": "MainThread", "process": 0, "id": 1, "os_tid": 1, "threads": 1}], "processes": [{"pid": 1, "start_s": 0}],
+        "timeline": {"bins": 2, "folded_parts": 0, "begin_s": 0, "length_s": 1, "heap_max": [0, 0], "heap_end": [0, 0], "rss_max": [0, 0], "sizes": {}, "allocators": {},
+                     "places": places, "time": {"rows": [1, 0], "place": [0], "idle": [0], "cpu": [100], "gil_wait": [0], "calls": [0]}, "memory": memory},
+    }  # fmt: skip
+    with rubinprof.open(trace_path) as trace:
+        carried = {"stats": trace.stats(), "regions": [], "defaults": {"metric": "cpu", "inverted": False}, "sources": []}
+    path = tmp_path / "page.html"
+    path.write_text(html_report.render(json.dumps(page).encode(), carried, []), encoding="utf-8")
+    tab = open_path(path)
+    assert tab.evaluate("Array.from(p.timeline.interval(0, 1).tree.self.cpu)") == [0, 0, 100]
+
+
+def test_a_folded_tree_leaves_the_table_exact(trace_path, open_path, tmp_path, monkeypatch):
+    monkeypatch.setattr(html_report, "NODES_MAX", 40)
+    with rubinprof.open(trace_path) as trace:
+        html_report.write(trace, str(tmp_path / "small.html"))
+    tab = open_path(tmp_path / "small.html")
+    assert tab.evaluate("p.whole.tree.count") < 120 and tab.evaluate("p.timeline.foldedParts") > 0
+    shown, expected = rows_of(tab, "function"), analyzer_rows(trace_path, "function")
+    names = set(tab.evaluate("p.functions.frame.map((f) => p.frames.fullName(f))"))
+    kept = {key: row for key, row in expected.items() if key in shown and row["function"] in names}
+    assert_same_figures(shown, kept)
+    assert "Task.step" in names and len(names) < len(expected)
+    calls = tab.evaluate("p.rowsBy('function').self.calls.reduce((a, b) => a + b, 0)")
+    assert calls == sum(row["calls"] for row in expected.values())
+    assert "[smaller frames]" in tab.page.inner_text("#rp-lost-list")
+
+
 def test_cells_of_the_table_change_with_the_brush(tab):
     tab.page.keyboard.press("4")
     tab.page.fill("#rp-table-filter", r"Task\.step")

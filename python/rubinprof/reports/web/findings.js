@@ -6,20 +6,23 @@ function findFindings(report) {
     ...hottest(report, now), gilWait(report, now), peakHolder(report, now), leak(report, now), temporary(report, now), imports(report, now),
     idle(report, now), slowRegion(report, now),
   ].filter(Boolean);
-  return found.sort((a, b) => b.weight - a.weight).slice(0, 3);
+  found.sort((a, b) => b.weight - a.weight);
+  // One line is told of once: what holds the peak is often what leaked.
+  return found.filter((finding, i) => finding.line === undefined || !found.slice(0, i).some((other) => other.line === finding.line)).slice(0, 3);
 }
 
-/* Where the CPU time comes together: down the heaviest branch until it spreads out. */
+/* Where the CPU time comes together: down the heaviest branch until it spreads out. Imports have a finding of their own. */
 function hottest(report, now) {
   const { frames } = report;
   const total = now.tree.total("cpu");
   if (!(total[0] > 0)) return [];
   const { from, ids } = now.tree.childLists();
+  const isImport = frames.matching((t) => IMPORT_SYSTEM.test(t), ["file"]);
   let at = 0;
   let python = -1;
   for (;;) {
     let best = -1;
-    for (let c = from[at]; c < from[at + 1]; c++) if (best < 0 || total[ids[c]] > total[best]) best = ids[c];
+    for (let c = from[at]; c < from[at + 1]; c++) if (!isImport[now.tree.frame[ids[c]]] && (best < 0 || total[ids[c]] > total[best])) best = ids[c];
     const f = now.tree.frame[at];
     // What nearly everything runs below says nothing, nor does a module's own body.
     const carries = f < 0 || report.carrier[f] || total[at] > 0.8 * total[0] || frames.fullName(f) === "<module>";
@@ -75,7 +78,7 @@ function peakHolder(report, now) {
   const line = report.heaviestLine(-1, "peak", "own");
   if (!line || line.value < 0.15 * whole) return null;
   return {
-    weight: 0.7 * (line.value / whole), frame: line.frame, metric: "peak",
+    weight: 0.7 * (line.value / whole), frame: line.frame, line: line.id, metric: "peak",
     text: `${formatShare(line.value, whole)} of what was held at the peak (${formatBytes(line.value)} of ${formatBytes(whole)}) was allocated at ${line.text}.`,
   };
 }
@@ -90,11 +93,13 @@ function leak(report, now) {
   const births = timeline.leakedByBin((place) => timeline.line[place] === line.id);
   const late = births.slice(Math.floor(timeline.bins / 4)).reduce((sum, v) => sum + v, 0);
   const all = births.reduce((sum, v) => sum + v, 0);
-  const grows = all > 0 && late > 0.5 * all;
+  const most = births.reduce((best, v, bin) => (v > births[best] ? bin : best), 0);
+  const atOnce = births[most] > 0.5 * all;
+  const grows = all > 0 && late > 0.5 * all && !atOnce;
+  const when = grows ? ": it kept growing over the run." : late > 0.5 * all ? `, at once, ${formatDuration(timeline.at(most) * 1e9)} into the run.` : ", most of it early: perhaps a cache that is wanted.";
   return {
-    weight: 0.6 * Math.min(1, whole / peak) * (grows ? 1.2 : 0.6), frame: line.frame, metric: "leaked",
-    text: `${formatBytes(whole)} were never freed, ${formatBytes(line.value)} of them allocated at ${line.text}` +
-      (grows ? ": it kept growing over the run." : ", most of it early: perhaps a cache that is wanted."),
+    weight: 0.6 * Math.min(1, whole / peak) * (grows ? 1.2 : 0.6), frame: line.frame, line: line.id, metric: "leaked",
+    text: `${formatBytes(whole)} were never freed, ${formatBytes(line.value)} of them allocated at ${line.text}${when}`,
   };
 }
 
@@ -135,7 +140,7 @@ function idle(report, now) {
   return {
     weight: 0.5 * (1 - cpu / wall), frame: f, metric: "wall",
     text: `Only ${formatShare(cpu, wall)} of one CPU was used; ${report.frames.label(f)}${report.frames.place(f) ? ` (${report.frames.place(f)})` : ""} ` +
-      `waited ${formatDuration(idleOf(best))} without computing.`,
+      `was off the CPU for ${formatDuration(idleOf(best))}: it waited, or other programs had the CPU.`,
   };
 }
 

@@ -12,6 +12,7 @@ class Report {
     this.frames = new Frames(data.strings, data.frames);
     const tree = CallTree.fromColumns(data.nodes, this.frames);
     this.lines = new Lines(data.lines);
+    this.functions = data.functions;
     this.timeline = new Timeline(data, tree, this.frames, this.lines);
     this.regions = this.placeRegions(carried.regions);
     this.whole = { from: 0, to: this.timeline.bins, seconds: this.stats.wall_s || this.timeline.length, tree, lines: { own: this.lines.own, total: this.lines.total },
@@ -203,8 +204,37 @@ class Report {
     if (by === "region") return this.regionRows(keys);
     const name = by === "function" ? (f) => f : (f) => `${frames.kind[f] === KIND_PYTHON ? 0 : 1} ${this.groupText(f, by)}`;
     const rows = flatRows(now.tree, frames, keys, name);
+    if (by === "function" && now === this.whole && this.functions) this.putFunctions(rows, keys);
     const label = by === "function" ? (i) => frames.label(rows.frame[i]) : (i) => this.groupText(rows.frame[i], by);
     return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]) };
+  }
+
+  /* Where the tree of the page is folded it has not all figures of functions: these are the analyzer's own. What is left belongs to those that
+   * were folded. */
+  putFunctions(rows, keys) {
+    const { frame } = this.functions;
+    const isKnown = new Uint8Array(rows.count);
+    for (const f of frame) isKnown[rows.rowOf[f]] = 1;
+    for (const part of ["self", "own", "total"]) {
+      for (const key of keys) {
+        const column = rows[part][key];
+        const exact = this.functions[part][key];
+        if (!exact) continue;
+        let more = 0;
+        for (let i = 0; i < frame.length; i++) {
+          const row = rows.rowOf[frame[i]];
+          more += exact[i] - column[row];
+          column[row] = exact[i];
+        }
+        if (part === "total") continue;
+        for (let row = 0; row < rows.count && more > 0; row++) {
+          if (isKnown[row]) continue;
+          const less = Math.min(column[row], more);
+          column[row] -= less;
+          more -= less;
+        }
+      }
+    }
   }
 
   groupText(f, by) {
@@ -241,13 +271,13 @@ class Report {
     return isShort ? place : place ? `${place} (${frames.label(frame)})` : frames.label(frame);
   }
 
-  /* The Python line with most of a metric, of one function or (-1) of all: {id, frame, value, text}, or null. */
+  /* The Python line with most of a metric, of one function or (-1) of all but the import system's and frameworks': {id, frame, value, text}, or null. */
   heaviestLine(frame, key, from) {
     const { lines, frames } = this;
     const column = this.now.lines[from][key];
     let best = -1;
     for (let l = 0; l < lines.count; l++) {
-      if (!(column[l] > 0) || (frame >= 0 ? lines.frame[l] !== frame : frames.kind[lines.frame[l]] !== KIND_PYTHON)) continue;
+      if (!(column[l] > 0) || (frame >= 0 ? lines.frame[l] !== frame : frames.kind[lines.frame[l]] !== KIND_PYTHON || this.carrier[lines.frame[l]])) continue;
       if (best < 0 || column[l] > column[best]) best = l;
     }
     return best < 0 ? null : { id: best, frame: lines.frame[best], value: column[best], text: this.lineText(best) };

@@ -176,12 +176,14 @@ class Timeline {
     }
     const weight = new Float64Array(tree.count);
     for (let i = 0; i < this.count; i++) weight[this.node[i]] += sums.weight[i];
-    // Native code shares the exact CPU time of the Python function above it.
+    // Native code shares the exact CPU time of the Python function above it; at the top, of what threads did outside of Python.
     const owner = new Int32Array(tree.count);
     const pooled = new Float64Array(tree.count);
-    for (let n = 0; n < tree.count; n++) {
+    const thread = this.kind.indexOf(PLACE_THREAD);
+    owner[0] = thread >= 0 ? this.node[thread] : 0;
+    for (let n = 1; n < tree.count; n++) {
       const f = tree.frame[n];
-      owner[n] = n > 0 && f >= 0 && frames.kind[f] !== KIND_PYTHON ? owner[tree.parent[n]] : n;
+      owner[n] = f >= 0 && frames.kind[f] !== KIND_PYTHON ? owner[tree.parent[n]] : n;
       pooled[owner[n]] += weight[n];
     }
     const cpu = Float64Array.from(self.cpu);
