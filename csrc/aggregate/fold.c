@@ -116,22 +116,41 @@ static int fold_symbol(struct rp_fold *f, uint32_t symbol)
 	return 0;
 }
 
-int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *chain, uint32_t *ret_n)
+int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n)
 {
-	uint32_t path[RP_NATIVE_FRAMES_MAX], depth = 0, n = 0;
+	uint32_t symbol = f->replay->native.nodes[native].symbol;
+
+	if (f->symbol_n[symbol] == UINT32_MAX) {
+		f->symbol_first[symbol] = f->n_chain_frames;
+		if (fold_symbol(f, symbol))
+			return RP_ENOMEM;
+		f->symbol_n[symbol] = f->n_chain_frames - f->symbol_first[symbol];
+	}
+	*ret_frames = f->chain_frames + f->symbol_first[symbol];
+	*ret_n = f->symbol_n[symbol] < RP_CHAIN_MAX ? f->symbol_n[symbol] : RP_CHAIN_MAX;
+	return 0;
+}
+
+/* The nodes of a native stack, innermost first: at most RP_NATIVE_FRAMES_MAX. */
+static uint32_t path_of(const struct rp_fold *f, uint32_t native, uint32_t *ret_path)
+{
+	uint32_t depth = 0;
 
 	for (; native && depth < RP_NATIVE_FRAMES_MAX; native = f->replay->native.nodes[native].parent)
-		path[depth++] = f->replay->native.nodes[native].symbol;
+		ret_path[depth++] = native;
+	return depth;
+}
+
+int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *chain, uint32_t *ret_n)
+{
+	uint32_t path[RP_NATIVE_FRAMES_MAX], depth = path_of(f, native, path), n = 0, frames_n;
+	const struct rp_chain_frame *frames;
+
 	while (depth-- > 0) {
-		uint32_t symbol = path[depth];
-		if (f->symbol_n[symbol] == UINT32_MAX) {
-			f->symbol_first[symbol] = f->n_chain_frames;
-			if (fold_symbol(f, symbol))
-				return RP_ENOMEM;
-			f->symbol_n[symbol] = f->n_chain_frames - f->symbol_first[symbol];
-		}
-		for (uint32_t i = 0; i < f->symbol_n[symbol] && n < RP_CHAIN_MAX; i++)
-			chain[n++] = f->chain_frames[f->symbol_first[symbol] + i];
+		if (rp_fold_symbol(f, path[depth], &frames, &frames_n))
+			return RP_ENOMEM;
+		for (uint32_t i = 0; i < frames_n && n < RP_CHAIN_MAX; i++)
+			chain[n++] = frames[i];
 	}
 	*ret_n = n;
 	return 0;
@@ -189,21 +208,30 @@ static int fold_nodes(struct rp_fold *f)
 
 int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node)
 {
-	uint64_t key = (uint64_t)merged << 32 | native;
-	uint32_t *known = rp_idmap_find(&f->native_node, key), n;
-	struct rp_chain_frame chain[RP_CHAIN_MAX];
+	uint32_t path[RP_NATIVE_FRAMES_MAX], n = path_of(f, native, path), i = 0, node = merged, frames = 0, frames_n;
+	const struct rp_chain_frame *chain;
 
-	if (known) {
-		*ret_node = *known;
-		return 0;
+	if (merged != f->last_merged)
+		f->last_n = 0;
+	f->last_merged = merged;
+	for (; i < n && i < f->last_n && f->last[i].native == path[n - 1 - i]; i++) {
+		node = f->last[i].node;
+		frames = f->last[i].frames;
 	}
-	if (rp_fold_chain(f, native, chain, &n))
-		return RP_ENOMEM;
-	for (uint32_t i = 0; i < n; i++)
-		if (rp_result_child(f->result, merged, chain[i].frame, &merged))
+	f->last_n = i;
+	for (; i < n; i++) {
+		if (rp_fold_symbol(f, path[n - 1 - i], &chain, &frames_n))
 			return RP_ENOMEM;
-	*ret_node = merged;
-	return rp_idmap_put(&f->native_node, key, merged);
+		for (uint32_t k = 0; k < frames_n && frames < RP_CHAIN_MAX; k++, frames++)
+			if (rp_result_child(f->result, node, chain[k].frame, &node))
+				return RP_ENOMEM;
+		f->last[i].native = path[n - 1 - i];
+		f->last[i].node = node;
+		f->last[i].frames = frames;
+		f->last_n = i + 1;
+	}
+	*ret_node = node;
+	return 0;
 }
 
 static int fold_sites(struct rp_fold *f)
@@ -230,7 +258,6 @@ static void release(struct rp_fold *f)
 	free(f->symbol_first);
 	free(f->symbol_n);
 	free(f->chain_frames);
-	rp_idmap_release(&f->native_node);
 }
 
 int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispatch)

@@ -215,13 +215,19 @@ struct rp_fold {
 	uint32_t symbols_known;
 	struct rp_chain_frame *chain_frames;
 	uint32_t n_chain_frames, chain_frames_cap;
-	struct rp_idmap native_node; /* merged node << 32 | native node -> node of the result */
+	/* The native stack folded last, outermost first: the next often begins like it. */
+	struct {
+		uint32_t native, node, frames; /* its node of the result; frames of the result from `last_merged` down to it */
+	} last[RP_NATIVE_FRAMES_MAX];
+	uint32_t last_n, last_merged;
 };
 
 int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispatch);
+/* Frames of one native node's symbol, outermost first, dispatch folded: *ret_n of them, valid until the next call. 0 or RP_ENOMEM. */
+int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n);
 /* Frames of a native stack, outermost first, dispatch folded; *ret_n of them in ret_chain (RP_CHAIN_MAX). 0 or RP_ENOMEM. */
 int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_chain, uint32_t *ret_n);
-/* The node of a native stack below a merged node; remembered, because many sites share both. */
+/* The node of a native stack below a merged node. */
 int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node);
 /* The frame of a code id. */
 int rp_fold_code_frame(struct rp_fold *f, uint32_t code, uint32_t *ret_frame);

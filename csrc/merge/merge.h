@@ -25,9 +25,15 @@ struct rp_native_tree {
 	struct rp_native_node *nodes; /* node 0 is the root */
 	uint32_t n, cap;
 	struct rp_idmap children; /* parent << 32 | symbol */
+	/* The stack added last, outermost first: the next often begins like it. */
+	struct {
+		uint64_t word;
+		uint32_t node;
+	} last[RP_NATIVE_FRAMES_MAX];
+	uint32_t last_n;
 };
 
-#define RP_NATIVE_TREE_INIT { NULL, 0, 0, RP_IDMAP_INIT }
+#define RP_NATIVE_TREE_INIT { .nodes = NULL }
 #define RP_NATIVE_NODES_MAX (1u << 26)
 
 /* The node of a stack given innermost first, as events carry it; *ret_node is 0 for an empty one. 0 or RP_ENOMEM. */

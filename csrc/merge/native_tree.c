@@ -37,11 +37,21 @@ int rp_native_tree_child(struct rp_native_tree *t, struct rp_tables *tables, uin
 
 int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const uint64_t *words, uint32_t n, uint32_t *ret_node)
 {
-	uint32_t node = 0;
+	uint32_t depth = 0, node = 0;
 
-	while (n-- > 0)
-		if (rp_native_tree_child(t, tables, node, words[n], &node))
+	while (depth < n && depth < t->last_n && t->last[depth].word == words[n - 1 - depth])
+		node = t->last[depth++].node;
+	t->last_n = depth;
+	for (; depth < n; depth++) {
+		uint64_t word = words[n - 1 - depth];
+		if (rp_native_tree_child(t, tables, node, word, &node))
 			return RP_ENOMEM;
+		if (depth < RP_COUNT_OF(t->last)) {
+			t->last[depth].word = word;
+			t->last[depth].node = node;
+			t->last_n = depth + 1;
+		}
+	}
 	*ret_node = node;
 	return 0;
 }
