@@ -349,50 +349,52 @@ static void make_table(const uint8_t lengths[256], uint16_t ret_table[TABLE_ENTR
 	}
 }
 
-struct stream {
-	uint64_t at, n; /* in bits, from the first byte of the stream */
-	const uint8_t *bytes;
-	uint8_t *out, *out_end;
-};
-
-RP_INLINE void take(struct stream *s, uint64_t *bits, const uint16_t *table)
+/* One more value from `bits`, whose next are the highest, which began at bit *at. */
+RP_INLINE uint8_t take(uint64_t *bits, uint64_t *at, const uint16_t *table)
 {
 	uint32_t entry = table[*bits >> (64 - BITS_MAX)], length = entry >> 8;
 
-	*s->out++ = (uint8_t)entry;
 	*bits <<= length;
-	s->at += length;
+	*at += length;
+	return (uint8_t)entry;
 }
 
-/* The rest of a stream, with no byte read behind its end: bits there are zeros. */
-static int finish(struct stream *s, const uint16_t *table)
+/* Values of all streams at once, while each has eight bytes to look at and STEP values to give: those of the last stream are the fewest.
+ * at[k]: the bit of `coded` at which stream k goes on. Returns how many it has taken of each. */
+static size_t take_all(const uint8_t *coded, size_t coded_len, uint64_t at[STREAMS], const uint16_t *table, uint8_t *out, size_t quarter,
+		       size_t fewest)
 {
-	while (s->out < s->out_end && s->at < s->n) {
-		uint64_t byte = s->at / 8, left = s->n / 8 - byte;
-		uint64_t bits = 0;
-		for (uint32_t i = 0; i < 3 && i < left; i++)
-			bits |= (uint64_t)s->bytes[byte + i] << (56 - 8 * i);
-		bits <<= s->at % 8;
-		take(s, &bits, table);
-	}
-	return s->out == s->out_end && (s->at + 7) / 8 == s->n / 8 ? 0 : RP_EDAMAGED;
-}
+	uint64_t a0 = at[0], a1 = at[1], a2 = at[2], a3 = at[3], most = coded_len < 8 ? 0 : (coded_len - 8) * 8;
+	size_t i = 0;
 
-/* While each stream has eight bytes to look at and STEP values to give. The fourth is the shortest of them in values, and the last. */
-static void take_all(struct stream s[STREAMS], const uint8_t *end, const uint16_t *table)
-{
-	for (;;) {
-		uint64_t bits[STREAMS];
-		for (uint32_t k = 0; k < STREAMS; k++) {
-			const uint8_t *p = s[k].bytes + s[k].at / 8;
-			if (end - p < 8 || s[k].out_end - s[k].out < (ptrdiff_t)STEP)
-				return;
-			bits[k] = big_endian(p) << s[k].at % 8;
+	while (i + STEP <= fewest && coded_len >= 8 && a0 <= most && a1 <= most && a2 <= most && a3 <= most) {
+		uint64_t b0 = big_endian(coded + a0 / 8) << a0 % 8, b1 = big_endian(coded + a1 / 8) << a1 % 8;
+		uint64_t b2 = big_endian(coded + a2 / 8) << a2 % 8, b3 = big_endian(coded + a3 / 8) << a3 % 8;
+		for (size_t end = i + STEP; i < end; i++) {
+			out[i] = take(&b0, &a0, table);
+			out[quarter + i] = take(&b1, &a1, table);
+			out[2 * quarter + i] = take(&b2, &a2, table);
+			out[3 * quarter + i] = take(&b3, &a3, table);
 		}
-		for (uint32_t i = 0; i < STEP; i++)
-			for (uint32_t k = 0; k < STREAMS; k++)
-				take(&s[k], &bits[k], table);
 	}
+	at[0] = a0;
+	at[1] = a1;
+	at[2] = a2;
+	at[3] = a3;
+	return i;
+}
+
+/* The last values of a stream that ends at bit `end`; no byte behind it is read, bits there are zeros. */
+static int finish(const uint8_t *coded, uint64_t at, uint64_t end, const uint16_t *table, uint8_t *out, const uint8_t *out_end)
+{
+	while (out < out_end && at < end) {
+		uint64_t bits = 0;
+		for (uint64_t i = 0; i < 3 && at / 8 + i < end / 8; i++)
+			bits |= (uint64_t)coded[at / 8 + i] << (56 - 8 * i);
+		bits <<= at % 8;
+		*out++ = take(&bits, &at, table);
+	}
+	return out == out_end && (at + 7) / 8 == end / 8 ? 0 : RP_EDAMAGED;
 }
 
 int rp_huffman_decode(const uint8_t *coded, size_t coded_len, uint8_t *ret_bytes, size_t len)
@@ -400,24 +402,23 @@ int rp_huffman_decode(const uint8_t *coded, size_t coded_len, uint8_t *ret_bytes
 	struct rp_cursor c = rp_cursor_over(coded, coded_len);
 	uint8_t lengths[256];
 	uint16_t table[TABLE_ENTRIES];
-	struct stream s[STREAMS];
-	uint64_t sizes[STREAMS];
+	uint64_t sizes[STREAMS - 1], at[STREAMS], end[STREAMS];
 
 	if (get_lengths(&c, lengths))
 		return RP_EDAMAGED;
 	for (uint32_t k = 0; k < STREAMS - 1; k++)
 		sizes[k] = rp_cursor_varint(&c);
 	for (uint32_t k = 0; k < STREAMS; k++) {
-		const uint8_t *p = rp_cursor_bytes(&c, k < STREAMS - 1 ? sizes[k] : rp_cursor_left(&c));
-		if (c.bad)
-			return RP_EDAMAGED;
-		s[k] = (struct stream){ 0, (uint64_t)(c.at - p) * 8, p, ret_bytes, ret_bytes + part_of(len, k) };
-		ret_bytes = s[k].out_end;
+		at[k] = (uint64_t)(c.at - coded) * 8;
+		rp_cursor_bytes(&c, k < STREAMS - 1 ? sizes[k] : rp_cursor_left(&c));
+		end[k] = (uint64_t)(c.at - coded) * 8;
 	}
+	if (c.bad)
+		return RP_EDAMAGED;
 	make_table(lengths, table);
-	take_all(s, c.end, table);
-	for (uint32_t k = 0; k < STREAMS; k++)
-		if (finish(&s[k], table))
+	size_t taken = take_all(coded, coded_len, at, table, ret_bytes, part_of(len, 0), part_of(len, STREAMS - 1));
+	for (uint32_t k = 0; k < STREAMS; k++, ret_bytes += part_of(len, k - 1))
+		if (finish(coded, at[k], end[k], table, ret_bytes + taken, ret_bytes + part_of(len, k)))
 			return RP_EDAMAGED;
 	return 0;
 }
