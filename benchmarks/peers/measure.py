@@ -31,7 +31,9 @@ class Run:
 
 def run(command, out=None, environment=None):
     """Run ``command`` to its end; ``out`` is the path, or the beginning of the paths, that it writes."""
-    env = {**os.environ, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **(environment or {})}
+    # With bytecode files, as installed packages have them: else each run would measure the compiler.
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    env = {**kept, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **(environment or {})}
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         started = time.perf_counter()
         child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=complained)

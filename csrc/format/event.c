@@ -1,15 +1,11 @@
 /* Raw events: layout.h draws the words. The encoder is inline in record/record.h, because it is the hot path. */
 #include "format/format.h"
 
-#define KIND(w) ((uint8_t)((w) & 15))
-#define DT(w) ((w) >> 4 & 0xffffff)
-#define ARG(w) ((w) >> 28)
-
 uint32_t rp_raw_words(uint64_t w0)
 {
-	uint64_t arg = ARG(w0);
+	uint64_t arg = rp_raw_arg(w0);
 
-	switch (KIND(w0)) {
+	switch (rp_raw_kind(w0)) {
 	case RP_EV_ENTER:
 	case RP_EV_EXIT:
 		return 1;
@@ -49,19 +45,19 @@ int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event)
 		if (n == 0 || (uint64_t)(d->end - d->at) / 8 < n)
 			return RP_EDAMAGED;
 		const uint8_t *p = d->at;
-		uint64_t arg = ARG(w0), w1 = n > 1 ? rp_get_u64(p + 8) : 0;
+		uint64_t arg = rp_raw_arg(w0), w1 = n > 1 ? rp_get_u64(p + 8) : 0;
 		uint32_t skip = 1; /* words before the list */
 		d->at += 8 * (size_t)n;
-		d->ticks += DT(w0);
+		d->ticks += rp_raw_dt(w0);
 
-		struct rp_event e = { .kind = KIND(w0), .ticks = d->ticks, .lasti = RP_LASTI_NONE };
+		struct rp_event e = { .kind = rp_raw_kind(w0), .ticks = d->ticks, .lasti = RP_LASTI_NONE };
 		switch (e.kind) {
 		case RP_EV_TIME:
 			d->ticks = w1;
 			continue;
 		case RP_EV_ENTER:
-			e.lasti = (uint32_t)(arg & 0xffff);
-			e.id = (uint32_t)(arg >> 16);
+			e.lasti = rp_raw_lasti(w0);
+			e.id = rp_raw_code(w0);
 			e.size = 1;
 			break;
 		case RP_EV_ENTER_FAR:

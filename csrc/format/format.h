@@ -91,6 +91,32 @@ struct rp_raw_decoder {
 /* 1: *ret_event holds the next event; 0: no more; RP_EDAMAGED: bytes that are no event, or an event cut short. */
 int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event);
 
+/* The parts of a first word, as layout.h draws them; code and lasti are those of an ENTER. */
+RP_INLINE uint8_t rp_raw_kind(uint64_t w0)
+{
+	return w0 & 15;
+}
+
+RP_INLINE uint64_t rp_raw_dt(uint64_t w0)
+{
+	return w0 >> 4 & 0xffffff;
+}
+
+RP_INLINE uint64_t rp_raw_arg(uint64_t w0)
+{
+	return w0 >> 28;
+}
+
+RP_INLINE uint32_t rp_raw_lasti(uint64_t w0)
+{
+	return (uint32_t)(rp_raw_arg(w0) & 0xffff);
+}
+
+RP_INLINE uint32_t rp_raw_code(uint64_t w0)
+{
+	return (uint32_t)(w0 >> 44);
+}
+
 /* Number of words the raw event starting with word `w0` takes; 0 when w0 is no event. Callable inside a hook. */
 uint32_t rp_raw_words(uint64_t w0);
 

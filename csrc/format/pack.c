@@ -288,6 +288,45 @@ RP_INLINE void put_timed(struct columns *c, const struct rp_event *e)
 	c->count++;
 }
 
+/* The ENTER and EXIT events that come next: a word each, and most of what there is, so they go straight to their columns. Everything is
+ * in locals, because a byte that is stored might be any of what `c` and `d` hold. */
+static void put_calls(struct columns *c, struct rp_raw_decoder *d)
+{
+	const uint8_t *at = d->at, *end = d->end;
+	struct rp_time_writer time = c->time;
+	uint8_t *op = c->at[RP_COL_OP], *code = c->at[RP_COL_CODE], *lasti = c->at[RP_COL_LASTI];
+	uint64_t raw_ticks = d->ticks, ticks = c->ticks;
+	uint32_t shift = c->encoder->shifts.other, count = 0;
+
+	for (; end - at >= 8; at += 8, count++) {
+		uint64_t w0 = rp_get_u64(at);
+		uint8_t kind = rp_raw_kind(w0);
+		if (kind == RP_EV_ENTER) {
+			code = rp_put_varint(code, rp_raw_code(w0));
+			lasti = rp_put_varint(lasti, rp_raw_lasti(w0));
+			*op++ = RP_EV_ENTER;
+		} else if (kind == RP_EV_EXIT) {
+			*op++ = (uint8_t)(RP_EV_EXIT | (rp_raw_arg(w0) & RP_HOW_MAX) << 4);
+		} else {
+			break;
+		}
+		raw_ticks += rp_raw_dt(w0);
+		uint64_t step = (raw_ticks >> shift) - (ticks >> shift);
+		if (shift && raw_ticks < ticks)
+			step = 0;
+		rp_time_put(&time, step);
+		ticks = rp_time_after(ticks, step, shift);
+	}
+	d->at = at;
+	d->ticks = raw_ticks;
+	c->time = time;
+	c->at[RP_COL_OP] = op;
+	c->at[RP_COL_CODE] = code;
+	c->at[RP_COL_LASTI] = lasti;
+	c->ticks = ticks;
+	c->count += count;
+}
+
 static void put_folded(void *columns, const struct rp_event *e)
 {
 	put_timed(columns, e);
@@ -330,11 +369,17 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 		encoder->fold->arg = &c;
 		rp_call_fold_begin(encoder->fold, ticks_first);
 	}
-	while ((rc = rp_raw_next(&d, &e)) > 0)
+	for (;;) {
+		if (!encoder->fold)
+			put_calls(&c, &d);
+		rc = rp_raw_next(&d, &e);
+		if (rc <= 0)
+			break;
 		if (encoder->fold)
 			rp_call_fold_add(encoder->fold, &e);
 		else
 			put_timed(&c, &e);
+	}
 	if (encoder->fold)
 		end_fold(&c); /* also after an error: it leaves the memory ready for the next block */
 	if (rc < 0)
