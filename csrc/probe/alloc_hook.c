@@ -334,6 +334,17 @@ void rp_alloc_refresh(void)
 	errno = saved;
 }
 
+void rp_alloc_fork_prepare(void)
+{
+	rp_got_fork_prepare();
+}
+
+void rp_alloc_fork_parent(void)
+{
+	rp_got_fork_parent();
+	rp_alloc_refresh(); /* what another thread has loaded meanwhile */
+}
+
 static int hook_dlclose(void *handle)
 {
 	int failed = real.dlclose(handle);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define LIST_ROUNDS 16
+#define FORK_WAIT_MS 50
 #define SLOTS_MAX (1u << 18) /* reserved, touched as needed; a process with 300 libraries has about 500 */
 
 struct patch {
@@ -286,6 +287,20 @@ static int own(void)
 static void disown(void)
 {
 	atomic_store_explicit(&got.owner, 0, memory_order_release);
+}
+
+static __thread int owned_for_fork __attribute__((tls_model("initial-exec")));
+
+void rp_got_fork_prepare(void)
+{
+	for (int ms = 0; !(owned_for_fork = own()) && ms < FORK_WAIT_MS; ms++)
+		usleep(1000);
+}
+
+void rp_got_fork_parent(void)
+{
+	if (owned_for_fork)
+		disown();
 }
 
 int rp_got_refresh(void)

@@ -33,6 +33,10 @@ int rp_got_install(const struct rp_got_hook *hooks, uint32_t n);
 int rp_got_refresh(void);
 /* Puts back each slot that still holds our hook. */
 void rp_got_remove(void);
+/* Around a fork: no other thread holds ld.so's list lock for us when the process is copied, for glibc does not free it in the child.
+ * Waits for 50 ms at most: a constructor of a library may fork, and have what the other thread waits for. */
+void rp_got_fork_prepare(void);
+void rp_got_fork_parent(void);
 void rp_got_counts(struct rp_got_counts *ret_counts);
 
 #endif

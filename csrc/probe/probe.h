@@ -79,6 +79,9 @@ int rp_alloc_install(const struct rp_alloc_options *options);
 void rp_alloc_remove(void);
 /* Patches objects loaded since. Called after dlopen. */
 void rp_alloc_refresh(void);
+/* pthread_atfork handlers: nobody patches while the process is copied. */
+void rp_alloc_fork_prepare(void);
+void rp_alloc_fork_parent(void);
 
 /* ---- unwind.c: native stacks ---- */
 

@@ -22,6 +22,7 @@ static void prepare(void)
 	if (!fork_is_traced)
 		return;
 	sigset_t all;
+	rp_alloc_fork_prepare();
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask_before_fork);
 	rp_namer_fork_prepare();
@@ -35,6 +36,7 @@ static void in_parent(void)
 	rp_record_fork_parent();
 	rp_namer_fork_parent();
 	pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
+	rp_alloc_fork_parent();
 }
 
 static void in_child(void)
