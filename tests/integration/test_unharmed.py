@@ -563,6 +563,40 @@ def test_beside_coverage(tmp_path, core):
     both(tmp_path, COVERAGE, environment={"COVERAGE_CORE": core})
 
 
+PROFILERS = {
+    "memray": """
+import memray, os
+if os.path.exists("memray.bin"): os.unlink("memray.bin")
+def work(): return [bytes(5000 + n) for n in range(100)]
+with memray.Tracker("memray.bin", native_traces=True):
+    kept = work()
+records = memray.FileReader("memray.bin").get_allocation_records()
+print(sum(1 for record in records if record.size > 5000 and any(frame[0] == "work" for frame in record.stack_trace(max_stacks=3))))
+""",
+    "viztracer": """
+import collections, json, viztracer
+def leaf(n): return [n] * 3
+class Made:
+    def __init__(self): self.kept = leaf(2)
+def generator():
+    yield leaf(0)
+    yield leaf(1)
+def work(): return list(generator()), [Made() for _ in range(20)], [leaf(n) for n in range(30)]
+with viztracer.VizTracer(output_file="viztracer.json", verbose=0, ignore_c_function=True):
+    work()
+events = json.load(open("viztracer.json"))["traceEvents"]
+names = collections.Counter(event["name"].split(" ")[0] for event in events if event["ph"] == "X")
+print({name: names[name] for name in ("work", "leaf", "generator", "Made.__init__")})
+""",
+}
+
+
+@pytest.mark.parametrize("name", PROFILERS)
+def test_beside_another_profiler(tmp_path, name):
+    pytest.importorskip(name)
+    both(tmp_path, PROFILERS[name])
+
+
 GEVENT = """
 import gevent.monkey
 gevent.monkey.patch_all()
