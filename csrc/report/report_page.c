@@ -7,7 +7,7 @@
 /* Lines of the page: the heaviest by any metric. */
 #define PAGE_LINES_MAX 20000u
 #define NODES_A_LINE 6 /* options.n is of nodes: so many for each line */
-/* Rows of the bins: no more than options.n, or these. A page of as many rows as nodes spends two fifths of its bytes on them. */
+/* Rows of the bins: no more than options.n, or these; all when it is negative. A page of as many rows as nodes spends two fifths of its bytes on them. */
 #define PAGE_ROWS_MAX 120000u
 #define NONE UINT32_MAX
 
@@ -422,8 +422,8 @@ static void put_threads(struct page *p)
 int rp_report_page(const struct rp_report_job *job)
 {
 	struct page p = { .r = job->result };
-	int64_t rows = job->options->n;
-	int rc = rp_thin_bins_open(&p.bins, p.r, rows > 0 && rows < PAGE_ROWS_MAX ? (uint32_t)rows : PAGE_ROWS_MAX);
+	int64_t n = job->options->n;
+	int rc = rp_thin_bins_open(&p.bins, p.r, n < 0 ? UINT32_MAX : n > 0 && n < PAGE_ROWS_MAX ? (uint32_t)n : PAGE_ROWS_MAX);
 
 	if (!rc)
 		rc = rp_flame_open(&p.flame, job, p.bins.wants_folded);

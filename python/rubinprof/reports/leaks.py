@@ -34,7 +34,7 @@ def leaks(trace: Any, by: str = "line", n: int | None = None, progress: Any = No
     leaks : `dict`
         As ``rubinprof leaks --json`` gives it; described in docs/report-json.md.
     """
-    page = trace._json("page", progress=progress)
+    page = trace._json("page", n=-1, progress=progress)  # nothing folded for want of room
     stats = trace.stats()
     timeline = page["timeline"]
     length = timeline["length_s"]
