@@ -297,7 +297,8 @@ static void put_rows(struct page *p, const char *name, int from, int to, const c
 	rp_json_close(j, ']');
 	rp_json_key(j, "place");
 	rp_json_open(j, '[');
-	for (const struct rp_bin_row *row = b->rows; row < b->rows + b->n_rows; row++) {
+	for (uint32_t i = 0; i < b->n_rows; i++) {
+		const struct rp_bin_row *row = &b->rows[i];
 		if (!has_any(row, from, to))
 			continue;
 		if (row->bin != bin)
@@ -310,9 +311,9 @@ static void put_rows(struct page *p, const char *name, int from, int to, const c
 	for (int k = from; k < to; k++) {
 		rp_json_key(j, words[k]);
 		rp_json_open(j, '[');
-		for (const struct rp_bin_row *row = b->rows; row < b->rows + b->n_rows; row++)
-			if (has_any(row, from, to))
-				rp_json_int(j, figure(row, k));
+		for (uint32_t i = 0; i < b->n_rows; i++)
+			if (has_any(&b->rows[i], from, to))
+				rp_json_int(j, figure(&b->rows[i], k));
 		rp_json_close(j, ']');
 	}
 	rp_json_close(j, '}');
