@@ -60,6 +60,7 @@ OUT = {
         tests/integration/test_unharmed.py::test_a_preloaded_allocator
         tests/integration/test_unharmed.py::test_processes_and_closed_descriptors
         tests/integration/test_unharmed.py::test_no_network_no_children_no_file_but_the_trace
+        tests/integration/test_unharmed.py::test_gevent_with_everything_patched
     """.split(),
 }
 

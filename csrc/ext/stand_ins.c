@@ -37,9 +37,10 @@ static PyObject *stand_in_exit(PyObject *posix, PyObject *args, PyObject *kwargs
 static PyObject *stand_in_execv(PyObject *posix, PyObject *args, PyObject *kwargs)
 {
 	(void)posix;
-	if (!rp_session_checkpoint() && exec_words)
+	if (!rp_session_before_exec() && exec_words)
 		setenv(VARIABLE, exec_words, 1);
 	PyObject *result = PyObject_Call(originals[EXECV], args, kwargs);
+	rp_session_after_failed_exec();
 	unsetenv(VARIABLE); /* it has failed; and os.environ knows nothing of it */
 	return result;
 }
@@ -55,11 +56,10 @@ static PyObject *with_words(PyObject *env)
 	return copy;
 }
 
-static PyObject *stand_in_execve(PyObject *posix, PyObject *args, PyObject *kwargs)
+static PyObject *execve_with_words(PyObject *args, PyObject *kwargs)
 {
-	(void)posix;
 	PyObject *env = kwargs ? PyDict_GetItemString(kwargs, "env") : NULL, *copy = NULL, *result = NULL; /* borrowed */
-	if (!rp_session_checkpoint() && exec_words) {
+	if (!rp_session_before_exec() && exec_words) {
 		if (!env && PyTuple_GET_SIZE(args) == 3)
 			env = PyTuple_GET_ITEM(args, 2);
 		copy = env ? with_words(env) : NULL;
@@ -77,6 +77,14 @@ static PyObject *stand_in_execve(PyObject *posix, PyObject *args, PyObject *kwar
 		Py_XDECREF(changed);
 	}
 	Py_DECREF(copy);
+	return result;
+}
+
+static PyObject *stand_in_execve(PyObject *posix, PyObject *args, PyObject *kwargs)
+{
+	(void)posix;
+	PyObject *result = execve_with_words(args, kwargs);
+	rp_session_after_failed_exec();
 	return result;
 }
 

@@ -310,6 +310,38 @@ static void on_thread_end(struct rp_thread *t)
 	atomic_fetch_add_explicit(&cpu.samples_in_tool, t->samples_in_tool, memory_order_relaxed);
 }
 
+/* ---- exec ---- */
+
+/* The new image inherits what is pending, and has the default action for it, which kills. This thread is the one that comes through: it
+ * gets no signal from here on, and what is pending is discarded. */
+void rp_cpu_before_exec(void)
+{
+	struct rp_thread *t = rp_thread_current();
+	struct sigaction ignore, now;
+	if (t && t->cpu) {
+		rp_record_begin(t);
+		on_thread_end(t);
+		t->samples_in_tool = 0; /* they are counted now */
+		rp_record_end(t);
+	}
+	if (!signal_is_ours())
+		return;
+	memset(&ignore, 0, sizeof ignore);
+	ignore.sa_handler = SIG_IGN;
+	if (sigaction(cpu.signo, &ignore, &now) == 0)
+		sigaction(cpu.signo, &now, NULL);
+}
+
+void rp_cpu_after_failed_exec(void)
+{
+	struct rp_thread *t = rp_thread_current();
+	if (!t || t->cpu)
+		return;
+	rp_record_begin(t);
+	on_thread_begin(t);
+	rp_record_end(t);
+}
+
 /* ---- install ---- */
 
 static void define_meta(const char *key, const char *value)

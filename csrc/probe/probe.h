@@ -104,6 +104,9 @@ void rp_unwind_forget(struct rp_thread *t);
  * where allowed. No GIL. */
 int rp_cpu_install(uint32_t sample_hz);
 void rp_cpu_remove(void);
+/* Around an exec by the calling thread: no signal of ours is pending when it happens. errno may change. */
+void rp_cpu_before_exec(void);
+void rp_cpu_after_failed_exec(void);
 /* Also samples threads that exist already and have no record: each gets one at its first signal. After rp_cpu_install. Allocates. */
 void rp_cpu_watch_others(void);
 /* "perf" or "periodic", and the reason for the latter. */

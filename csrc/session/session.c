@@ -247,6 +247,20 @@ int rp_session_checkpoint(void)
 	return rp_session_sync();
 }
 
+int rp_session_before_exec(void)
+{
+	int code = rp_session_checkpoint();
+	if (is_active() && rp_session.installed & RP_HAS_CPU)
+		rp_cpu_before_exec();
+	return code;
+}
+
+void rp_session_after_failed_exec(void)
+{
+	if (is_active() && rp_session.installed & RP_HAS_CPU)
+		rp_cpu_after_failed_exec();
+}
+
 int rp_session_active(void)
 {
 	return is_active();

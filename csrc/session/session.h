@@ -38,8 +38,11 @@ int rp_session_stop(void);
 /* Hands over all buffers that are not being written to and waits until they are in the page cache. RP_EINACTIVE, RP_EBUSY (the
  * writer did not get there in SYNC_NS_MAX). */
 int rp_session_sync(void);
-/* What a stop would add, without stopping: symbols, totals; then as sync. Before exec, which no destructor sees. */
+/* What a stop would add, without stopping: symbols, totals; then as sync. */
 int rp_session_checkpoint(void);
+/* The same before exec, which no destructor sees; the calling thread gets no samples until the second is called. */
+int rp_session_before_exec(void);
+void rp_session_after_failed_exec(void);
 int rp_session_active(void);
 /* What the calling thread does between the two is not recorded: Python code of ours that calls functions of the program's modules. Not
  * around a stop, which would wait for this thread. */

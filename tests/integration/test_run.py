@@ -267,6 +267,22 @@ if n == 1: os.execvp("sh", ["sh", "-c", 'exec "$@"', "sh", *args])
             assert [row["calls"] for row in trace.table(by="function") if row["function"] == "work"] == [1]
 
 
+def test_a_sample_pending_at_an_exec_does_not_kill_the_image(tmp_path):
+    program = """
+import os, signal, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+try: os.execv("/no/such/program", ["x"])
+except FileNotFoundError: pass
+end = time.thread_time() + 0.05
+while time.thread_time() < end: pass
+image = "import signal; signal.pthread_sigmask(signal.SIG_SETMASK, []); print('alive', signal.getsignal(signal.SIGSTKFLT))"
+os.execv(sys.executable, [sys.executable, "-S", "-c", image])
+"""
+    command = [sys.executable, "-m", "rubinprof", "run", "-o", tmp_path, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alive 0\n", "")
+
+
 def test_the_image_of_an_exec_is_left_alone_when_asked(tmp_path):
     command = [sys.executable, "-m", "rubinprof", "run", "--no-follow-fork", "-o", tmp_path, "-c",
                "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'import sys; print(sys.argv)'])"]  # fmt: skip
