@@ -49,6 +49,7 @@ OUT = {
         tests/integration/test_run.py::test_multiprocessing_works[fork]
         tests/integration/test_frames.py::test_greenlets tests/fault/test_sampled.py::test_stacks_of_greenlets_are_their_own
         tests/integration/test_unharmed.py::test_a_preloaded_allocator
+        tests/integration/test_unharmed.py::test_gevent_with_everything_patched
         tests/fault/test_survival.py::test_starting_and_stopping_many_times_leaks_nothing
         tests/fault/test_survival.py::test_a_budget_of_file_bytes_is_kept
         tests/fault/test_survival.py::test_sigkill_loses_nothing tests/fault/test_deaths.py::test_a_batch_systems_term_then_kill

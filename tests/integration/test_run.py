@@ -196,7 +196,8 @@ def test_multiprocessing_works(tmp_path, method):
     )
     plain, traced, traces = both(tmp_path, ["program.py", method])
     assert traced == plain
-    assert len(traces) == (7 if method == "forkserver" else 6)  # the program, three processes, a pool of two; the server
+    # The program, three processes, a pool of two, of which one may be ended before it has begun; the server.
+    assert 5 + (method == "forkserver") <= len(traces) <= 6 + (method == "forkserver")
     assert sum(map(is_complete, traces)) >= 4  # a pool kills its workers
 
 
