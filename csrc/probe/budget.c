@@ -2,8 +2,9 @@
 
 #include "record/record.h"
 
-/* Where the bucket counts as full again after a doubling, and as empty: shares of the burst. */
-#define FULL_AGAIN 0.9
+/* Where the bucket counts as full again after a doubling, and as empty: shares of the burst. A third of the burst fits in again: a program that
+ * allocates fast from its start has no sample that weighs more than a hundredth of all it has allocated. */
+#define FULL_AGAIN 0.67
 #define EMPTY 0.1
 
 void rp_budget_open(struct rp_budget *b, uint32_t burst, uint32_t per_minute)
