@@ -55,6 +55,7 @@ OUT = {
         tests/fault/test_survival.py::test_sigkill_loses_nothing tests/fault/test_deaths.py::test_a_batch_systems_term_then_kill
         tests/accuracy/test_allocations.py::test_one_more_call_is_one_more_event
         tests/accuracy/test_sampled.py::test_bytes_of_a_site_are_within_the_error
+        tests/accuracy/test_sampled.py::test_nobody_has_counted_calls
     """.split(),
     "thread": """
         tests/integration/test_frames.py::test_greenlets tests/fault/test_sampled.py::test_stacks_of_greenlets_are_their_own

@@ -66,7 +66,7 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 
 have() {
     case $2 in
-        command) command -v "$1" >/dev/null ;;
+        command) command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] ;;
         library) command -v pkg-config >/dev/null && pkg-config --exists "$1" ;;
         python) python_has "$1" ;;
         flamegraph) command -v flamegraph.pl || [ -e /usr/share/perl5/Devel/NYTProf/flamegraph.pl ] ;;
