@@ -44,6 +44,7 @@ def main():
         for program in measured:
             results["programs"][program.name] = measure_program(program, wanted, options.rounds)
             save(results)
+            page.write(results, RESULTS / "page.html")
     if chosen("galsim", options.programs):
         results["analysis"] = measure_analysis(wanted, options.scale, options.rounds)
         save(results)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,13 +38,16 @@ def run(command, out=None, environment=None):
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         started = time.perf_counter()
         child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=complained)
+        late = threading.Timer(SECONDS_MAX, child.kill)
+        late.start()
         _, status, usage = os.wait4(child.pid, 0)
+        late.cancel()
         wall = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
         complained.seek(0)
         words = said.read().decode(errors="replace")
-        why = "" if child.returncode == 0 else f"exit {child.returncode}: {complained.read().decode(errors='replace')[-300:]}"
+        why = "" if child.returncode == 0 else f"after {wall:.0f} s, exit {child.returncode}: {complained.read().decode(errors='replace')[-300:]}"
     size = sum(path.stat().st_size for path in Path(out).parent.glob(Path(out).name + "*") if path.is_file()) if out else 0
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, size, words, why)
 
