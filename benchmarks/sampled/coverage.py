@@ -69,7 +69,7 @@ def allocate():
             heap.append(stay)
 
 def use():
-    for turn in range(40):
+    for turn in range(100):
         for n in range(10):
             seconds = 0.0008 * (n + 1)
             used[n] += SPIN[n](seconds)
