@@ -18,6 +18,8 @@ try:
 except ImportError as error:
     _capture = None
     _why_no_capture = error
+else:
+    import _posixsubprocess  # noqa: F401  when functions in it are replaced, tracing is on already: it must be there
 
 __all__ = ["Tracker", "is_active", "sync"]
 
