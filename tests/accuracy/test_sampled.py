@@ -154,7 +154,7 @@ def test_modes_go_with_one_another(run_traced, cpu, memory):
     assert traced.stats["complete"] and traced.stats["lost_events"] == 0
     names = {row["function"] for row in traced.trace.table(by="function")}
     calls_are_seen = "exact" in (cpu, memory)
-    assert ("site_9" in names) == (memory != "off" or calls_are_seen)
+    assert "site_9" in names or (memory == "off" and not calls_are_seen)  # then a CPU sample may hit it, or not
     assert ("spin" in names) == (cpu != "off" or calls_are_seen)
     assert (traced.stats["calls"] is None) != calls_are_seen
     (region,) = traced.trace.regions()
