@@ -99,3 +99,12 @@ def test_table_sorts_by_size_of_change(tab):
     assert sizes == sorted(sizes, reverse=True)
     tab.page.fill("#rp-table-filter", r"^Work\.gone")
     assert "1 of" in tab.page.text_content("#rp-table-count")
+
+
+def test_arrow_keys_move_from_tab_to_tab(tab):
+    tab.page.focus("#rp-tab-totals")
+    for part in ("tree", "table", "totals"):
+        tab.page.keyboard.press("ArrowRight")
+        tab.wait_until("p.part === arg && document.activeElement.id === 'rp-tab-' + arg", part)
+    tab.page.keyboard.press("ArrowLeft")
+    tab.wait_until("p.part === arg", "table")

@@ -27,9 +27,9 @@ class DiffPanel extends FlamePanel {
   }
 }
 
-class DiffPage {
+class DiffPage extends TabbedPage {
   constructor(data, difference) {
-    this.find = (id) => document.getElementById("rp-" + id);
+    super(DIFF_PARTS);
     this.difference = difference;
     this.frames = new Frames(data.strings, data.frames);
     this.data = data;
@@ -49,19 +49,7 @@ class DiffPage {
     this.makeTable();
     this.listen();
     watchTheme((ratio) => this.panel.redraw(ratio));
-    this.open(DIFF_PARTS.includes(words.get("p")) ? words.get("p") : "totals");
-  }
-
-  get layout() {
-    return this.panel.layout;
-  }
-
-  get view() {
-    return this.panel.view;
-  }
-
-  get built() {
-    return this.panel.built;
+    this.open(this.partOf(words));
   }
 
   /* The merged tree; boxes are as wide as one side's figures, both sides' figures go along. */
@@ -181,12 +169,7 @@ class DiffPage {
   }
 
   open(part) {
-    this.part = part;
-    for (const name of DIFF_PARTS) {
-      this.find(`tab-${name}`).setAttribute("aria-selected", String(name === part));
-      this.find(`tab-${name}`).tabIndex = name === part ? 0 : -1;
-      this.find(`part-${name}`).hidden = name !== part;
-    }
+    this.showTab(part);
     for (const side of ["a", "b"]) {
       this.find(`width-${side}`).setAttribute("aria-pressed", String(side === this.width));
       this.find(`width-${side}`).hidden = part !== "tree";
@@ -197,7 +180,7 @@ class DiffPage {
   }
 
   listen() {
-    for (const name of DIFF_PARTS) this.find(`tab-${name}`).addEventListener("click", () => this.open(name));
+    this.listenToTabs();
     for (const side of ["a", "b"]) {
       this.find(`width-${side}`).addEventListener("click", () => {
         this.width = side;
@@ -213,11 +196,10 @@ class DiffPage {
   }
 
   writeAddress() {
-    if (!this.part || location.protocol === "about:") return;
-    const words = new URLSearchParams();
-    if (this.part !== DIFF_PARTS[0]) words.set("p", this.part);
+    if (!this.part) return;
+    const words = this.addressOfTab();
     this.panel.writeWords(words);
-    history.replaceState(null, "", words.toString() ? "#" + words.toString() : location.pathname + location.search);
+    putAddress(words);
   }
 }
 

@@ -1,4 +1,4 @@
-/* What both pages have: elements, themes, the head. */
+/* What all pages have: elements, themes, the address, the head. */
 
 /* Appends an element; its text is text, whatever it looks like. */
 function add(parent, tag, text) {
@@ -45,6 +45,13 @@ function startPage(ids, make) {
     const note = document.querySelector("#rp-fallback p");
     note.textContent = `The page could not be drawn (${error.message}). The heaviest functions, by time of their own:`;
   });
+}
+
+/* Makes words the page's address; returns them as text. */
+function putAddress(words) {
+  const text = words.toString();
+  if (location.protocol !== "about:") history.replaceState(null, "", text ? "#" + text : location.pathname + location.search); // a notebook's frame has none
+  return text;
 }
 
 /* Title and where, when it ran. find(id): elements of the page. */

@@ -20,9 +20,7 @@ class FlamePage extends FlamePanel {
   writeAddress() {
     const words = new URLSearchParams();
     this.writeWords(words);
-    this.written = words.toString();
-    if (location.protocol === "about:") return; // a notebook's frame has no address
-    history.replaceState(null, "", this.written ? "#" + this.written : location.pathname + location.search);
+    this.written = putAddress(words);
   }
 }
 

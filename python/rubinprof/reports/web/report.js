@@ -4,9 +4,9 @@
 
 const PARTS = ["overview", "tree", "timeline", "table", "source", "memory", "regions"];
 
-class Report {
+class Report extends TabbedPage {
   constructor(data, carried) {
-    this.find = (id) => document.getElementById("rp-" + id);
+    super(PARTS);
     this.stats = carried.stats;
     this.sources = carried.sources;
     this.frames = new Frames(data.strings, data.frames);
@@ -40,19 +40,6 @@ class Report {
     this.readAddress(words);
     this.isReady = true;
     this.writeAddress();
-  }
-
-  /* What browser tests and the console look at. */
-  get layout() {
-    return this.panel.layout;
-  }
-
-  get view() {
-    return this.panel.view;
-  }
-
-  get built() {
-    return this.panel.built;
   }
 
   placeRegions(rows) {
@@ -293,15 +280,8 @@ class Report {
   /* ---- parts, keyboard, address ---- */
 
   open(part) {
-    this.part = part;
     this.find("strip").parentNode.hidden = part === "timeline"; // it has the same, larger
-    for (const name of PARTS) {
-      const isOpen = name === part;
-      const tab = this.find(`tab-${name}`);
-      tab.setAttribute("aria-selected", String(isOpen));
-      tab.tabIndex = isOpen ? 0 : -1;
-      this.find(`part-${name}`).hidden = !isOpen;
-    }
+    this.showTab(part);
     if (this.shown.get(part) !== this.now) {
       this.shown.set(part, this.now);
       this.parts[part].show();
@@ -310,14 +290,7 @@ class Report {
   }
 
   listen() {
-    for (const name of PARTS) this.find(`tab-${name}`).addEventListener("click", () => this.open(name));
-    this.find("tabs").addEventListener("keydown", (e) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
-      if (!step) return;
-      e.preventDefault();
-      this.open(PARTS[(PARTS.indexOf(this.part) + step + PARTS.length) % PARTS.length]);
-      this.find(`tab-${this.part}`).focus();
-    });
+    this.listenToTabs();
     this.find("everything").addEventListener("click", () => this.select(0, this.timeline.bins));
     for (const id of ["from", "to"]) {
       this.find(id).addEventListener("change", () => {
@@ -359,13 +332,10 @@ class Report {
 
   writeAddress() {
     if (!this.isReady) return;
-    const words = new URLSearchParams();
-    if (this.part !== PARTS[0]) words.set("p", this.part);
+    const words = this.addressOfTab();
     if (!this.isWhole()) words.set("t", `${this.now.from}-${this.now.to}`);
     this.panel.writeWords(words);
-    this.written = words.toString();
-    if (location.protocol === "about:") return; // a notebook's frame has no address
-    history.replaceState(null, "", this.written ? "#" + this.written : location.pathname + location.search);
+    this.written = putAddress(words);
   }
 
   readAddress(words) {
@@ -373,7 +343,7 @@ class Report {
     const { bins } = this.timeline;
     const from = stretch ? Math.min(bins - 1, Number(stretch[1])) : 0;
     const to = stretch ? Math.min(bins, Math.max(from + 1, Number(stretch[2]))) : bins;
-    this.part = PARTS.includes(words.get("p")) ? words.get("p") : PARTS[0];
+    this.part = this.partOf(words);
     this.wanted = { from, to };
     if (from === this.now.from && to === this.now.to) {
       this.wanted = null;
