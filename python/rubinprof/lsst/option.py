@@ -79,40 +79,22 @@ def make_option(name, module):
 
 
 def make_mode_option():
-    """Make the option for how to record; it is read before the other."""
-    return click.Option(
-        [MODE_FLAG],
-        type=click.Choice(MODES),
-        envvar=MODE_VARIABLE,
-        default=MODES[0],
-        help=MODE_HELP,
-        is_eager=True,
-        expose_value=False,
-        callback=note_mode,
-    )
+    """Make the option for how to record."""
+    return make_early(MODE_FLAG, MODE_VARIABLE, MODE_HELP, type=click.Choice(MODES), default=MODES[0])
 
 
 def make_sources_option():
-    """Make the option for source text; it is read before the first."""
-    return click.Option(
-        [SOURCES_FLAG],
-        is_flag=True,
-        envvar=SOURCES_VARIABLE,
-        help=SOURCES_HELP,
-        is_eager=True,
-        expose_value=False,
-        callback=note_sources,
-    )
+    """Make the option for source text."""
+    return make_early(SOURCES_FLAG, SOURCES_VARIABLE, SOURCES_HELP, is_flag=True)
 
 
-def note_sources(ctx, _param, wanted):
-    """Keep the wish for `TraceDirectory`."""
-    ctx.meta[SOURCES_FLAG] = wanted
+def make_early(flag, variable, text, **settings):
+    """Make an option that is read before ``--rubinprof`` and kept for `TraceDirectory`."""
 
+    def keep(ctx, _param, value):
+        ctx.meta[flag] = value
 
-def note_mode(ctx, _param, mode):
-    """Keep the mode for `TraceDirectory`."""
-    ctx.meta[MODE_FLAG] = mode
+    return click.Option([flag], envvar=variable, help=text, is_eager=True, expose_value=False, callback=keep, **settings)
 
 
 def common_settings():
