@@ -13,7 +13,7 @@ from rubinprof.reports import html_report
 pytestmark = [pytest.mark.browser, pytest.mark.linux]
 
 PROGRAM = """
-import json, threading, time
+import json, lower, threading, time
 import rubinprof
 
 class Task:
@@ -35,12 +35,22 @@ for i in range(8):
         Task().run(12 if i != 5 else 120)
         kept.append(keep())
 time.sleep(0.05)
+lower.low()
 depth(40)
 worker = threading.Thread(target=Task().run, args=(40,))
 worker.start()
 Task().run(20)
 worker.join()
 del kept[2:]
+"""
+
+# What takes long stands far down.
+LOW = "# nothing\n" * 400 + """\
+def low():
+    total = 0
+    for i in range(4_000_000):
+        total += i * i % 7
+    return total
 """
 
 PARTS = ["overview", "tree", "timeline", "table", "source", "memory", "regions"]
@@ -59,6 +69,7 @@ def make_page(trace, page, *arguments):
 def trace_path(tmp_path_factory):
     directory = tmp_path_factory.mktemp("trace")
     (directory / "program.py").write_text(PROGRAM)
+    (directory / "lower.py").write_text(LOW)
     path = directory / "program.rprof"
     command = [sys.executable, "-m", "rubinprof", "run", "-o", str(path), str(directory / "program.py")]
     subprocess.run(command, check=True, timeout=120)
@@ -387,8 +398,8 @@ def test_source_lines_show_their_figures(tab, trace_path):
 def test_a_source_file_opens_at_its_heaviest_line(tab):
     tab.page.set_viewport_size({"width": 1400, "height": 500})
     tab.page.keyboard.press("5")
-    longest = tab.evaluate("p.sources.reduce((best, s, i) => (s.text.length > p.sources[best].text.length ? i : best), 0)")
-    tab.page.select_option("#rp-source-files", str(longest))
+    lower = tab.evaluate("p.sources.findIndex((s) => s.file.endsWith('lower.py'))")
+    tab.page.select_option("#rp-source-files", str(lower))
     top = tab.evaluate("p.parts.source.scroller.scrollTop")
     line = tab.evaluate("[...p.parts.source.figures].reduce((best, now) => ((now[1].cpu_own ?? 0) > (best[1].cpu_own ?? 0) ? now : best))[0]")
     assert line > 30  # below the first screen
