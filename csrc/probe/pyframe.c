@@ -25,12 +25,15 @@ int rp_code_extra_init(void)
 
 int rp_code_extra_set(PyCodeObject *code, uint64_t value)
 {
-	int is_first = code->co_extra == NULL;
+	const struct rp_code_extras *before = code->co_extra;
+	Py_ssize_t size = before ? before->size : 0;
 	int failed = SET_EXTRA((PyObject *)code, rp_code_extra_index, (void *)(uintptr_t)value);
 	/* CPython makes room for all indices given out, and would call the free functions of others with NULL for a code object they have
 	 * never set anything on; one that came from ctypes is gone at shutdown. Room for theirs is made when they ask. */
+	if (size <= rp_code_extra_index)
+		size = rp_code_extra_index + 1;
 	struct rp_code_extras *x = code->co_extra;
-	if (!failed && is_first && x && x->size > rp_code_extra_index + 1)
-		x->size = rp_code_extra_index + 1;
+	if (!failed && x->size > size)
+		x->size = size;
 	return failed;
 }

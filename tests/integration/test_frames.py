@@ -607,6 +607,36 @@ with tracker():
     assert {n: found[f"made_{n}"] for n in range(5000)} == {n: n % 3 + 1 for n in range(5000)}
 
 
+def test_free_functions_of_others_get_what_they_set_and_nothing_else(tmp_path):
+    # CPython makes room for all users at once, and calls a free function with NULL for a code object its owner never touched:
+    # one made by ctypes is gone when the last code objects go.
+    out = both(tmp_path, """
+api, version = ctypes.pythonapi, sys.version_info >= (3, 12)
+request = api.PyUnstable_Eval_RequestCodeExtraIndex if version else api._PyEval_RequestCodeExtraIndex
+put = api.PyUnstable_Code_SetExtra if version else api._PyCode_SetExtra
+Free = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+put.argtypes = [ctypes.py_object, ctypes.c_ssize_t, ctypes.c_void_p]
+freed = []
+freeing = Free(freed.append)
+def made(): return eval("lambda: 42")
+def main():
+    f, g, h = made(), made(), made()
+    put(g.__code__, early, 1)
+    late = request(freeing)
+    put(h.__code__, late, 300)
+    f(), g(), h(), known()
+    put(h.__code__, late, 400)
+early = request(None)
+known = made()
+put(known.__code__, early, 1)
+traced(main)
+del known
+gc.collect()
+print(freed)
+""")
+    assert out == "[300, 400]\n"
+
+
 def test_names_that_are_odd(tmp_path):
     run(tmp_path, r"""
 def f(): pass
