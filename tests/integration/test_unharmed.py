@@ -597,6 +597,78 @@ def test_beside_another_profiler(tmp_path, name):
     both(tmp_path, PROFILERS[name])
 
 
+DEBUGGER = """
+import debugpy, subprocess, sys, threading
+CLIENT = r'''
+import json, socket, sys
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 60)
+stream, events, number = connection.makefile("rb"), [], 0
+def read():
+    length = 0
+    while (line := stream.readline().strip()):
+        if line.lower().startswith(b"content-length:"): length = int(line[15:])
+    return json.loads(stream.read(length))
+def send(command, **arguments):
+    global number
+    number += 1
+    body = json.dumps({"seq": number, "type": "request", "command": command, "arguments": arguments}).encode()
+    connection.sendall(b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    return number
+def answer(asked):
+    while (got := read())["type"] != "response" or got["request_seq"] != asked:
+        if got["type"] == "event": events.append(got)
+    assert got["success"], got
+    return got.get("body")
+def ask(command, **arguments): return answer(send(command, **arguments))
+def event(name):
+    while not (found := [e for e in events if e["event"] == name]):
+        if (got := read())["type"] == "event": events.append(got)
+    events.remove(found[0])
+    return found[0].get("body")
+ask("initialize", adapterID="test")
+attached = send("attach", justMyCode=True, subProcess=False)
+event("initialized")
+ask("setBreakpoints", source={"path": sys.argv[2]}, breakpoints=[{"line": int(n), "condition": "n == 7"} for n in sys.argv[3:]])
+ask("configurationDone")
+answer(attached)
+for then in ("stepOut", "next", "continue", "continue", "disconnect"):
+    stopped = event("stopped")
+    frames = ask("stackTrace", threadId=stopped["threadId"])["stackFrames"]
+    shown = ask("evaluate", expression="n * 1000", frameId=frames[0]["id"])["result"] if frames[0]["name"] == "leaf" else ""
+    print(stopped["reason"], [(f["name"], f["line"]) for f in frames], shown)
+    ask(then, threadId=stopped["threadId"])
+'''
+class Made:
+    def __init__(self, n):
+        self.n = n  # a breakpoint
+def leaf(n):
+    made = Made(n)
+    return made.n  # a breakpoint
+def work():
+    total = 0
+    for n in range(20):
+        total += leaf(n)
+    return total
+for _ in range(20): leaf(0)
+port = debugpy.listen(("127.0.0.1", 0))[1]
+lines = [str(n) for n, line in enumerate(open(__file__), 1) if line.endswith("# a breakpoint\\n")]
+client = subprocess.Popen([sys.executable, "-S", "-c", CLIENT, str(port), __file__, *lines], stdout=subprocess.PIPE, text=True)
+debugpy.wait_for_client()
+print(work())
+thread = threading.Thread(target=work); thread.start(); thread.join()
+print(client.communicate()[0])
+"""
+
+
+def test_beside_a_debugger(tmp_path):
+    # debugpy: a trace function on 3.11, sys.monitoring from 3.12 on (it evaluates no frames on these).
+    pytest.importorskip("debugpy")
+    out, _ = both(tmp_path, DEBUGGER, environment={"PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    stops = [line.split()[0] for line in out.splitlines()[1:6]]
+    assert sorted(stops) == ["breakpoint"] * 4 + ["step"], out
+    assert "7000" in out
+
+
 GEVENT = """
 import gevent.monkey
 gevent.monkey.patch_all()
