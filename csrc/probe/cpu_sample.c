@@ -174,17 +174,31 @@ static int is_free(int signo, struct sigaction *ret_before)
 	       && ret_before->sa_handler == SIG_DFL;
 }
 
-/* SIGSTKFLT: sent by nothing on Linux. SIGPROF: of profilers. Both are standard signals: they do not queue up behind a handler
- * that is late. A real-time one does, and perf must not send it (see direct_signals), but a timer keeps just one pending. */
-static int choose_signal(void)
+/* In order of preference. SIGURG: hardly anything handles it, a debugger lets it pass (gdb stops at one it does not know, and a call it was
+ * making in the program is then left half done, which kills the program), and without a handler it does nothing. SIGSTKFLT: sent by nothing on
+ * Linux. SIGPROF: of profilers. Standard signals do not queue up behind a handler that is late. A real-time one does, and perf must not
+ * send it (see direct_signals), but a timer keeps just one pending. */
+static const struct {
+	int signo;
+	const char *reason; /* why not the first */
+} standard_signals[] = {
+	{ SIGURG, "" },
+	{ SIGSTKFLT, "SIGURG is in use" },
+	{ SIGPROF, "SIGURG and SIGSTKFLT are in use" },
+};
+
+static int choose_signal(const char **ret_reason)
 {
-	if (is_free(SIGSTKFLT, &cpu.before))
-		return SIGSTKFLT;
-	if (is_free(SIGPROF, &cpu.before))
-		return SIGPROF;
+	for (size_t i = 0; i < sizeof standard_signals / sizeof *standard_signals; i++) {
+		*ret_reason = standard_signals[i].reason;
+		if (is_free(standard_signals[i].signo, &cpu.before))
+			return standard_signals[i].signo;
+	}
+	*ret_reason = "SIGURG, SIGSTKFLT and SIGPROF are in use";
 	for (int signo = SIGRTMAX - 1; signo > SIGRTMIN + 2; signo--)
 		if (is_free(signo, &cpu.before))
 			return signo;
+	*ret_reason = "no signal is free";
 	return 0;
 }
 
@@ -196,16 +210,9 @@ static int is_standard(int signo)
 static int install_signal(void)
 {
 	struct sigaction act;
-	cpu.signo = choose_signal();
-	cpu.signal_reason = "";
-	if (!cpu.signo) {
-		cpu.signal_reason = "no signal is free";
+	cpu.signo = choose_signal(&cpu.signal_reason);
+	if (!cpu.signo)
 		return 0;
-	}
-	if (cpu.signo == SIGPROF)
-		cpu.signal_reason = "SIGSTKFLT is in use";
-	else if (!is_standard(cpu.signo))
-		cpu.signal_reason = "SIGSTKFLT and SIGPROF are in use";
 	memset(&act, 0, sizeof act);
 	act.sa_sigaction = on_signal;
 	act.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;

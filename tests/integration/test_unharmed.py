@@ -142,6 +142,12 @@ static void burn(double seconds)
 	} while (t.tv_sec + t.tv_nsec * 1e-9 < seconds);
 }
 
+int burn_for(int ms)
+{
+	burn(ms / 1000.0);
+	return ms;
+}
+
 /* poll, select, nanosleep and read while another thread uses the CPU, each after some CPU time of its own. How many said EINTR. */
 int interrupted_waits(void)
 {
@@ -667,6 +673,26 @@ def test_beside_a_debugger(tmp_path):
     stops = [line.split()[0] for line in out.splitlines()[1:6]]
     assert sorted(stops) == ["breakpoint"] * 4 + ["step"], out
     assert "7000" in out
+
+
+@pytest.mark.skipif(not shutil.which("gdb"), reason="gdb is not installed")
+@pytest.mark.parametrize("options", [[], ["--cpu", "sampled", "--memory", "sampled"]], ids=["exact", "sampled"])
+def test_gdb_calls_a_function_of_a_traced_program(tmp_path, libraries, options):
+    # As debugpy does to attach to a process. gdb gives a call up at a signal it does not let pass, and leaves half of it on the stack.
+    source = "import ctypes, sys\nctypes.CDLL(sys.argv[1])\nprint('ready', flush=True)\nprint('then', sys.stdin.readline())"
+    command = [sys.executable, "-m", "rubinprof", "run", "-o", tmp_path / "t.rprof", *options, "-c", source, libraries / "libhelper.so"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout.readline() == "ready\n"
+        words = ["set auto-solib-add off", f"attach {program.pid}", "sharedlibrary libhelper", "call (int)burn_for(200)", "detach"]
+        gdb = subprocess.run(["gdb", "-nx", "-batch", *(word for w in words for word in ("-ex", w))],
+                             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)  # fmt: skip
+        out, _ = program.communicate("go on")
+    if "ptrace: Operation not permitted" in gdb.stderr:
+        pytest.skip("attaching to a process is not allowed here")
+    assert "$1 = 200" in gdb.stdout, gdb.stdout + gdb.stderr
+    assert (program.returncode, out) == (0, "then go on\n")
+    with rubinprof.open(tmp_path / "t.rprof") as trace:
+        assert trace.stats()["complete"]
 
 
 GEVENT = """

@@ -130,7 +130,7 @@ int main(void)
 	rp_modules_remove();
 	rp_record_detach();
 	CHECK_INT(rp_sink_close(bed_sink, NULL), 0);
-	CHECK_INT(sigaction(SIGSTKFLT, NULL, &now), 0);
+	CHECK_INT(sigaction(SIGURG, NULL, &now), 0);
 	CHECK(now.sa_handler == SIG_DFL);
 
 	struct walk w = { .on_event = on_event };
