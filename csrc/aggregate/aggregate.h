@@ -140,7 +140,10 @@ struct rp_totals {
 	uint64_t peak_bytes_largest; /* of one process; peak_bytes is the sum over processes of their own */
 	uint64_t reserved_bytes;     /* most addresses set aside without memory at one time, summed over processes */
 	uint64_t lost_events, lost_bytes, lost_blocks, damaged_blocks, unreadable_files;
-	int gave_way; /* to max_file_bytes: 1 the order of calls, 2 memory, 3 calls */
+	int gave_way; /* to max_file_bytes: 1 the order of calls, 2 memory, 3 calls, 4 samples */
+	double gave_way_from_s;   /* the first detail of any process, since its begin; 0: none */
+	double by_samples_s;      /* of threads, in which there was no room for calls and allocations, and samples tell of the time */
+	double by_samples_from_s; /* in the first process, since its begin; 0: never */
 	uint64_t lost_calls, lost_allocations, lost_frees, lost_samples; /* of lost_events; as told at the stop, so 0 after a kill */
 	uint64_t threads, blocks, file_bytes, raw_bytes;
 	uint64_t by_allocator[RP_A_COUNT];

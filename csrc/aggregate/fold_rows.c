@@ -111,12 +111,34 @@ static uint64_t meta_count(const struct rp_tables *t, const char *key)
 	return text ? strtoull(text, NULL, 10) : 0;
 }
 
-static void add_lost_kinds(struct rp_totals *to, const struct rp_tables *t)
+static int step_given(const char *name)
 {
-	const char *gave_way = rp_tables_meta(t, "gave_way");
-	int step = !gave_way ? 0 : !strcmp(gave_way, "calls") ? 3 : !strcmp(gave_way, "memory") ? 2 : !strcmp(gave_way, "order");
+	static const char *const steps[] = { "order", "memory", "calls", "samples" };
+
+	for (int i = 0; name && i < (int)RP_COUNT_OF(steps); i++)
+		if (!strcmp(name, steps[i]))
+			return i + 1;
+	return 0;
+}
+
+/* *to becomes the seconds from the begin of the process to the ticks that its metadata tells, if they are the earliest yet. */
+static void take_earliest(const struct rp_fold *f, const char *key, double *to)
+{
+	uint64_t ticks = meta_count(f->replay->tables, key), first = f->replay->first_ticks;
+	double s = ticks > first ? seconds(f, (double)(ticks - first)) : 0;
+
+	if (s > 0 && (*to == 0 || s < *to))
+		*to = s;
+}
+
+static void add_lost_kinds(const struct rp_fold *f, struct rp_totals *to, const struct rp_tables *t)
+{
+	int step = step_given(rp_tables_meta(t, "gave_way"));
 
 	to->gave_way = step > to->gave_way ? step : to->gave_way;
+	take_earliest(f, "gave_way.ticks", &to->gave_way_from_s);
+	take_earliest(f, "by_samples.first_ticks", &to->by_samples_from_s);
+	to->by_samples_s += seconds(f, (double)meta_count(t, "by_samples.ticks"));
 	to->lost_calls += meta_count(t, "end.lost_calls");
 	to->lost_allocations += meta_count(t, "end.lost_allocations");
 	to->lost_frees += meta_count(t, "end.lost_frees");
@@ -170,7 +192,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 		if (t->losts.at[i].reason == RP_LOST_NO_BUFFER)
 			to->lost_bytes += t->losts.at[i].bytes;
 	}
-	add_lost_kinds(to, t);
+	add_lost_kinds(f, to, t);
 	/* Each process has its own peak at its own time; their sum is what was needed at most. */
 	if (r->sites.peak >= to->peak_bytes_largest) {
 		to->peak_bytes_largest = r->sites.peak;

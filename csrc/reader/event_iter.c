@@ -136,6 +136,9 @@ static int open_block(struct rp_source *s, const struct rp_block_ref *ref)
 	if (fill_batch(s)) {
 		if (!before)
 			s->first_ticks = s->event->ticks;
+		/* There, and nowhere else, it tells of a time in which the thread had no buffer. */
+		if (s->event->kind == RP_EV_MORE && s->event->how == RP_MORE_LOST)
+			s->gap = 1;
 		return 1;
 	}
 	close_block(s);

@@ -223,7 +223,7 @@ uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti);
 struct rp_source {
 	const struct rp_event *event, *batch_end; /* the head, and behind the last event that was decoded with it */
 	uint32_t thread;
-	uint32_t gap;        /* 1: blocks are missing before the head; the consumer clears it */
+	uint32_t gap;        /* 1: blocks are missing before the head, or events that found no buffer; the consumer clears it */
 	/* while blocks of the source are being read: */
 	struct rp_pack_decoder *pack;
 	struct rp_event *batch; /* RP_BATCH_EVENTS */

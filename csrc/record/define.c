@@ -67,6 +67,8 @@ static void take(struct rp_sink *s, int may_wait)
 			break;
 		waited += rp_wait_for_writer(&round);
 	}
+	if (!buffer && may_wait)
+		buffer = rp_sink_take_reserved(s, RP_BLOCK_DEFS, 0, seq, rp_clock_ticks());
 	gave_up |= !buffer && may_wait;
 	gave_up &= !buffer;
 }

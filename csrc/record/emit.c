@@ -41,7 +41,7 @@ void rp_record_cpu(struct rp_thread *t, uint64_t ticks)
 	t->ticks = ticks;
 }
 
-static uint32_t context_frames(const struct rp_thread *t)
+uint32_t rp_record_context_frames(const struct rp_thread *t)
 {
 	uint32_t most = (uint32_t)(t->end - t->words) / 2;
 	if (most > RP_CONTEXT_FRAMES_MAX)
@@ -49,9 +49,9 @@ static uint32_t context_frames(const struct rp_thread *t)
 	return t->depth < most ? t->depth : most;
 }
 
-static void put_context(struct rp_thread *t, uint64_t dt, enum rp_context reason)
+void rp_record_put_context(struct rp_thread *t, uint64_t dt, enum rp_context reason)
 {
-	uint32_t n = context_frames(t);
+	uint32_t n = rp_record_context_frames(t);
 	const struct rp_shadow_frame *f = t->frames + (t->depth - n);
 	t->pos[0] = RP_WORD0(RP_EV_CONTEXT, dt, (uint64_t)reason << 32 | n);
 	for (uint32_t i = 0; i < n; i++)
@@ -59,23 +59,38 @@ static void put_context(struct rp_thread *t, uint64_t dt, enum rp_context reason
 	rp_record_commit(t, 1 + n);
 }
 
+void rp_record_put_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t dt, uint64_t arg, const uint64_t *head, uint32_t n_head,
+			 const uint64_t *words, uint32_t n_words)
+{
+	t->pos[0] = RP_WORD0(kind, dt, arg);
+	if (n_head)
+		memcpy(t->pos + 1, head, n_head * sizeof *head);
+	if (n_words)
+		memcpy(t->pos + 1 + n_head, words, n_words * sizeof *words);
+	rp_record_commit(t, 1 + n_head + n_words);
+}
+
 static void put_losses(struct rp_thread *t)
 {
-	if (t->lost_events || t->lost_bytes) {
-		put_word0(t, RP_EV_MORE, RP_MORE_LOST | 2 << 8);
-		t->pos[1] = t->lost_events;
-		t->pos[2] = t->lost_bytes;
-		rp_record_commit(t, 3);
-		t->lost_events_all += t->lost_events;
-		t->lost_bytes_all += t->lost_bytes;
-		t->lost_events = t->lost_bytes = 0;
-	}
-	if (t->stall_ns) {
-		put_word0(t, RP_EV_MORE, RP_MORE_STALL | 1 << 8);
-		t->pos[1] = t->stall_ns;
-		rp_record_commit(t, 2);
-		t->stall_ns = 0;
-	}
+	if (!t->lost_events && !t->lost_bytes)
+		return;
+	put_word0(t, RP_EV_MORE, RP_MORE_LOST | 2 << 8);
+	t->pos[1] = t->lost_events;
+	t->pos[2] = t->lost_bytes;
+	rp_record_commit(t, 3);
+	t->lost_events_all += t->lost_events;
+	t->lost_bytes_all += t->lost_bytes;
+	t->lost_events = t->lost_bytes = 0;
+}
+
+static void put_stall(struct rp_thread *t)
+{
+	if (!t->stall_ns)
+		return;
+	put_word0(t, RP_EV_MORE, RP_MORE_STALL | 1 << 8);
+	t->pos[1] = t->stall_ns;
+	rp_record_commit(t, 2);
+	t->stall_ns = 0;
 }
 
 /* ---- hand-over ---- */
@@ -103,8 +118,10 @@ static struct rp_buffer *take_buffer(struct rp_thread *t, struct rp_sink *s, int
 	}
 }
 
-static void begin_buffer(struct rp_thread *t, struct rp_buffer *b)
+/* What was lost comes first: so the reader knows that the time before, and the CPU time that the reading then tells, is of what was lost. */
+void rp_record_begin_buffer(struct rp_thread *t, struct rp_buffer *b)
 {
+	uint32_t epoch = rp_sink_lost_epoch(atomic_load_explicit(&rp_record_sink, memory_order_relaxed));
 	int lost = t->lost_events != 0;
 	t->buffer = b;
 	t->seq++;
@@ -114,27 +131,26 @@ static void begin_buffer(struct rp_thread *t, struct rp_buffer *b)
 	t->end = t->words + b->payload_bytes / 8;
 	t->ticks = rp_get_u64(b->header + RP_LH_TICKS_FIRST);
 	t->pos = t->words;
-	rp_record_cpu(t, t->ticks);
 	put_losses(t);
+	rp_record_cpu(t, t->ticks);
+	put_stall(t);
 	if (t->alloc_period) {
 		put_word0(t, RP_EV_MORE, RP_MORE_PERIOD | 1 << 8);
 		t->pos[1] = t->alloc_period;
 		rp_record_commit(t, 2);
 	}
 	if (lost || t->depth)
-		put_context(t, 0, lost ? RP_CONTEXT_RESYNC : RP_CONTEXT_BUFFER);
+		rp_record_put_context(t, 0, lost ? RP_CONTEXT_RESYNC : RP_CONTEXT_BUFFER);
 	__atomic_store_n(&t->limit, t->end - RP_RECORD_MARGIN_WORDS, __ATOMIC_RELAXED);
-	if (lost)
+	if (lost || epoch != t->loss_epoch) {
+		t->loss_epoch = epoch;
 		rp_thread_tell_loss(t);
+	}
 }
 
-static int hand_over(struct rp_thread *t, int may_wait)
+/* 1: the thread has an ordinary buffer. */
+static int next_buffer(struct rp_thread *t, int may_wait)
 {
-	/* Acquire: the sink was attached before. A thread of an earlier session is dead until it enters again. */
-	if (!atomic_load_explicit(&rp_record_emitting, memory_order_acquire) ||
-	    t->session != atomic_load_explicit(&rp_record_session_now, memory_order_relaxed))
-		return RP_EINACTIVE;
-	int error = errno;
 	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_relaxed);
 	if (t->buffer) {
 		struct rp_buffer *full = t->buffer;
@@ -143,20 +159,27 @@ static int hand_over(struct rp_thread *t, int may_wait)
 		__atomic_store_n(&t->limit, NULL, __ATOMIC_RELAXED);
 		rp_sink_submit(s, full);
 	}
-	uint32_t epoch = rp_sink_lost_epoch(s);
 	struct rp_buffer *b = take_buffer(t, s, may_wait);
 	if (b) {
-		begin_buffer(t, b);
-		if (epoch != t->loss_epoch) {
-			t->loss_epoch = epoch;
-			rp_thread_tell_loss(t);
-		}
-	} else {
-		t->gave_up |= (uint32_t)may_wait;
-		t->lost_events++;
+		rp_record_begin_buffer(t, b);
+		if (rp_sink_gave_calls(s))
+			rp_thrift_begin(t);
+		return !t->thrifty;
 	}
+	t->gave_up |= (uint32_t)may_wait;
+	if (t->gave_up)
+		rp_thrift_try(t);
+	return 0;
+}
+
+static int hand_over(struct rp_thread *t, int may_wait)
+{
+	if (!rp_thread_speaks(t))
+		return RP_EINACTIVE;
+	int error = errno, is_ready = t->thrifty ? rp_thrift_end(t) : next_buffer(t, may_wait);
+	t->lost_events += !is_ready;
 	errno = error;
-	return b ? 0 : RP_ENOSPACE;
+	return is_ready ? 0 : RP_ENOSPACE;
 }
 
 void rp_record_start_over(struct rp_thread *t)
@@ -165,6 +188,7 @@ void rp_record_start_over(struct rp_thread *t)
 		return;
 	rp_sink_give(atomic_load_explicit(&rp_record_sink, memory_order_relaxed), t->buffer);
 	t->buffer = NULL;
+	t->thrifty = 0;
 	t->pos = NULL;
 	__atomic_store_n(&t->limit, NULL, __ATOMIC_RELAXED);
 	t->seq--; /* as a buffer that was never taken: no gap */
@@ -203,24 +227,23 @@ int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, co
 		  const uint64_t *words, uint32_t n_words, int may_wait)
 {
 	int64_t dt = prepare_long(t, 1 + (size_t)n_head + n_words, may_wait);
-	if (dt < 0) {
-		t->lost.samples += kind == RP_EV_SAMPLE;
-		return RP_ENOSPACE;
+	if (dt >= 0) {
+		rp_record_put_words(t, kind, (uint64_t)dt, arg, head, n_head, words, n_words);
+		return 0;
 	}
-	t->pos[0] = RP_WORD0(kind, dt, arg);
-	if (n_head)
-		memcpy(t->pos + 1, head, n_head * sizeof *head);
-	if (n_words)
-		memcpy(t->pos + 1 + n_head, words, n_words * sizeof *words);
-	rp_record_commit(t, 1 + n_head + n_words);
-	return 0;
+	if (t->thrifty && rp_thread_speaks(t) && rp_thrift_emit(t, kind, arg, head, n_head, words, n_words) == 0) {
+		t->lost_events--; /* which prepare_long has counted */
+		return 0;
+	}
+	t->lost.samples += kind == RP_EV_SAMPLE;
+	return RP_ENOSPACE;
 }
 
 void rp_emit_context(struct rp_thread *t, enum rp_context reason)
 {
 	if (!t->pos && hand_over(t, 1))
 		return;
-	int64_t dt = prepare_long(t, 1 + (size_t)context_frames(t), 1);
+	int64_t dt = prepare_long(t, 1 + (size_t)rp_record_context_frames(t), 1);
 	if (dt >= 0)
-		put_context(t, (uint64_t)dt, reason);
+		rp_record_put_context(t, (uint64_t)dt, reason);
 }

@@ -75,6 +75,9 @@ struct rp_thread {
 	uint64_t *end;    /* behind the last word of the live buffer */
 	uint32_t loss_epoch; /* of the sink, as last seen: see rp_sink_lost_epoch */
 	uint32_t gave_up; /* a wait for a buffer was in vain: do not wait again before there is one */
+	uint32_t thrifty; /* samples and regions are told, calls and allocations are not: thrift.c. limit is NULL meanwhile */
+	uint64_t thrift_begin, thrift_sampled; /* ticks: when it began, and of the last sample since */
+	uint64_t thrift_first, thrift_ticks; /* of the session: when it first began, 0: never; how long those were that have ended */
 	uint64_t stall_ns; /* waited for the writer and not yet told */
 	uint64_t lost_events_all, lost_bytes_all; /* of the whole session */
 	struct rp_lost lost; /* of the whole session, by kind */
@@ -212,7 +215,7 @@ RP_INLINE void rp_emit_1(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 	rp_record_commit(t, 1);
 }
 
-/* An event of two words: FREE, REGION_BEGIN, REGION_END. */
+/* An event of two words: FREE. */
 RP_INLINE void rp_emit_2(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, uint64_t w1)
 {
 	int64_t dt = rp_record_prepare(t);
@@ -272,6 +275,13 @@ RP_INLINE uint64_t rp_alloc_word1(const void *address, uint32_t lasti)
  * lost at once. 0, or RP_ENOSPACE when it was lost. */
 int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
 		  const uint64_t *words, uint32_t n_words, int may_wait);
+/* REGION_BEGIN or REGION_END. Told as long as there is any room. */
+RP_INLINE void rp_emit_region(struct rp_thread *t, enum rp_event_kind kind, uint32_t region)
+{
+	const uint64_t word = region;
+	rp_emit_words(t, kind, 0, &word, 1, NULL, 0, 1);
+}
+
 /* CONTEXT: the whole shadow stack; of a stack deeper than half a buffer the innermost part. */
 void rp_emit_context(struct rp_thread *t, enum rp_context reason);
 
@@ -331,6 +341,7 @@ void rp_record_flush(void);
 /* Events and bytes lost by all threads so far for want of a buffer, ns waited for the writer. */
 struct rp_record_totals {
 	uint64_t lost_events, lost_bytes, stall_ns;
+	uint64_t thrift_first, thrift_ticks; /* when the first thread told samples only, 0: none did; for how long, summed over threads */
 	struct rp_lost lost; /* the events by kind */
 	uint32_t threads;
 };

@@ -18,8 +18,40 @@ extern uint64_t rp_record_stall_ns_max;
 /* What rp_thread.switch_count points to while nothing counts switches. */
 extern const volatile uint32_t rp_no_switch_count;
 
+/* Whether the thread may emit. Acquire: the sink was attached before. A thread of an earlier session is dead until it enters again. */
+RP_INLINE int rp_thread_speaks(const struct rp_thread *t)
+{
+	return atomic_load_explicit(&rp_record_emitting, memory_order_acquire) &&
+	       t->session == atomic_load_explicit(&rp_record_session_now, memory_order_relaxed);
+}
+
 /* Sleeps a little longer each round while a buffer is waited for; *round counts from 0. Returns ns waited. */
 uint64_t rp_wait_for_writer(uint32_t *round);
+
+/* ---- emit.c, for thrift.c ---- */
+/* Begins buffer b, which this thread has just taken: CPU reading, what was lost before, and the stack. */
+void rp_record_begin_buffer(struct rp_thread *t, struct rp_buffer *b);
+/* Straight writers: the caller has made room. */
+void rp_record_put_context(struct rp_thread *t, uint64_t dt, enum rp_context reason);
+void rp_record_put_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t dt, uint64_t arg, const uint64_t *head, uint32_t n_head,
+			 const uint64_t *words, uint32_t n_words);
+/* Frames that a CONTEXT of now has. */
+uint32_t rp_record_context_frames(const struct rp_thread *t);
+
+/* ---- thrift.c: thrifty threads. All on the thread itself, while the session emits ---- */
+/* The live buffer, just begun, is for samples, CPU readings and regions. */
+void rp_thrift_begin(struct rp_thread *t);
+/* The same with a buffer of the reserve, for a thread that has none: 1, or 0. */
+int rp_thrift_try(struct rp_thread *t);
+/* 1: there was an ordinary buffer, and the thread tells all again. */
+int rp_thrift_end(struct rp_thread *t);
+/* Hands over the buffer, if there is another for the same: 1, or 0. */
+int rp_thrift_renew(struct rp_thread *t);
+/* Hands over the buffer, unless the reserve would have to give another. */
+void rp_thrift_flush(struct rp_thread *t);
+/* rp_emit_words of a thrifty thread. RP_ENOSPACE: the event is not told. */
+int rp_thrift_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
+		   const uint64_t *words, uint32_t n_words);
 
 /* Runs the callbacks of rp_record_on_loss. */
 void rp_thread_tell_loss(struct rp_thread *t);

@@ -148,6 +148,9 @@ static void add_totals(struct rp_record_totals *totals, const struct rp_thread *
 	totals->lost.allocations += t->lost.allocations;
 	totals->lost.frees += t->lost.frees;
 	totals->lost.samples += t->lost.samples;
+	totals->thrift_ticks += t->thrift_ticks + (t->thrifty ? rp_clock_ticks() - t->thrift_begin : 0);
+	if (t->thrift_first && (!totals->thrift_first || t->thrift_first < totals->thrift_first))
+		totals->thrift_first = t->thrift_first;
 }
 
 static void unlink_thread(struct rp_thread *t)
@@ -160,12 +163,6 @@ static void unlink_thread(struct rp_thread *t)
 		}
 }
 
-static int speaks(const struct rp_thread *t)
-{
-	return atomic_load_explicit(&rp_record_emitting, memory_order_acquire) &&
-	       t->session == atomic_load_explicit(&rp_record_session_now, memory_order_relaxed);
-}
-
 static void say_goodbye(struct rp_thread *t)
 {
 	char name[sizeof t->name] = "";
@@ -175,7 +172,7 @@ static void say_goodbye(struct rp_thread *t)
 		memcpy(t->name, name, sizeof name);
 		define_thread(t);
 	}
-	rp_emit_1(t, RP_EV_MORE, RP_MORE_THREAD_END);
+	rp_emit_words(t, RP_EV_MORE, RP_MORE_THREAD_END, NULL, 0, NULL, 0, 1);
 	define_losses(t);
 	struct rp_buffer *b = t->buffer;
 	t->buffer = NULL;
@@ -195,7 +192,7 @@ static void thread_ended(void *record)
 		return;
 	}
 	rp_record_begin(t);
-	if (speaks(t))
+	if (rp_thread_speaks(t))
 		say_goodbye(t);
 	rp_thread_is_tool = RP_TOOL_OTHER; /* a tombstone: what little comes after this passes through */
 	pthread_mutex_lock(&lock);
@@ -448,7 +445,10 @@ void rp_record_flush(void)
 	struct rp_thread *self = rp_thread_current();
 	if (self && self->buffer) {
 		rp_record_begin(self);
-		rp_record_hand_over(self);
+		if (self->thrifty && rp_thread_speaks(self))
+			rp_thrift_flush(self);
+		else
+			rp_record_hand_over(self);
 		rp_record_end(self);
 	}
 	rp_threads_each(ask_for_hand_over, NULL);
@@ -504,6 +504,7 @@ void rp_record_fork_child(void)
 		self->buffer = NULL;
 		self->pos = NULL;
 		self->limit = NULL;
+		self->thrifty = 0;
 		self->switch_count = &rp_no_switch_count;
 		self->busy = 0;
 	}

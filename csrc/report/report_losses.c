@@ -28,7 +28,7 @@ static void kinds(struct rp_out *o, const struct rp_totals *t)
 
 int rp_report_has_losses(const struct rp_totals *t)
 {
-	return !t->is_complete || t->lost_events || t->lost_blocks || t->damaged_blocks || t->unreadable_files;
+	return !t->is_complete || t->by_samples_s > 0 || t->lost_events || t->lost_blocks || t->damaged_blocks || t->unreadable_files;
 }
 
 void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
@@ -44,8 +44,12 @@ void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
 		rp_out_text(o, "\n");
 	}
 	if (t->gave_way > 1)
-		rp_out_format(o, "Gave way      to the limit of the file: no memory from some point on%s\n",
-			      t->gave_way > 2 ? ", then no calls either, but CPU time and regions" : "");
+		rp_out_format(o, "Gave way      to the limit of the file, %s after the start: no memory from there on%s%s\n",
+			      rp_unit_ns(a, (int64_t)(t->gave_way_from_s * 1e9)), t->gave_way > 2 ? ", then samples instead of calls" : "",
+			      t->gave_way > 3 ? ", then CPU time and regions only" : "");
+	if (t->by_samples_s > 0)
+		rp_out_format(o, "By samples    %s of threads, from %s after the start on: no room for calls and allocations\n",
+			      rp_unit_ns(a, (int64_t)(t->by_samples_s * 1e9)), rp_unit_ns(b, (int64_t)(t->by_samples_from_s * 1e9)));
 	if (t->lost_blocks || t->damaged_blocks)
 		rp_out_format(o, "Blocks        %s missing, %s damaged: see 'verify'\n", rp_unit_count(a, (int64_t)t->lost_blocks),
 			      rp_unit_count(b, (int64_t)t->damaged_blocks));

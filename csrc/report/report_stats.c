@@ -118,7 +118,10 @@ static void loss_keys(const struct rp_totals *t, struct rp_json *j)
 	rp_json_kint(j, "lost_allocations", (int64_t)t->lost_allocations);
 	rp_json_kint(j, "lost_frees", (int64_t)t->lost_frees);
 	rp_json_kint(j, "lost_samples", (int64_t)t->lost_samples);
-	rp_json_ktext(j, "gave_way", (const char *const[]){ "", "order", "memory", "calls" }[t->gave_way]);
+	rp_json_ktext(j, "gave_way", (const char *const[]){ "", "order", "memory", "calls", "samples" }[t->gave_way]);
+	rp_json_kseconds(j, "gave_way_from_s", t->gave_way_from_s);
+	rp_json_kseconds(j, "by_samples_s", t->by_samples_s);
+	rp_json_kseconds(j, "by_samples_from_s", t->by_samples_from_s);
 	rp_json_kint(j, "lost_blocks", (int64_t)t->lost_blocks);
 	rp_json_kint(j, "damaged_blocks", (int64_t)t->damaged_blocks);
 	rp_json_kint(j, "unreadable_files", (int64_t)t->unreadable_files);

@@ -29,7 +29,7 @@ uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labe
 	if (p)
 		rp_define_end(rp_def_put_region(p, end, id, parent, t->id, name, labels, n));
 	rp_record_begin(t);
-	rp_emit_2(t, RP_EV_REGION_BEGIN, 0, id);
+	rp_emit_region(t, RP_EV_REGION_BEGIN, id);
 	t->region = id;
 	rp_record_end(t);
 	return id;
@@ -48,7 +48,7 @@ void rp_session_region_end(uint32_t region)
 	if (!t)
 		return;
 	rp_record_begin(t);
-	rp_emit_2(t, RP_EV_REGION_END, 0, region);
+	rp_emit_region(t, RP_EV_REGION_END, region);
 	if (t->region == region)
 		t->region = 0;
 	rp_record_end(t);

@@ -252,7 +252,7 @@ static uint32_t growth_beyond(uint32_t total)
 static void grow_when_low(struct rp_sink *s)
 {
 	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
-	uint32_t free_count = atomic_load_explicit(&s->free_count, memory_order_relaxed);
+	uint32_t free_count = atomic_load_explicit(&s->free.count, memory_order_relaxed);
 	uint32_t starved = atomic_exchange_explicit(&s->starved, 0, memory_order_relaxed);
 	int is_behind = atomic_load_explicit(&s->submitted, memory_order_relaxed) != atomic_load_explicit(&s->done, memory_order_relaxed);
 	int refused = 0;

@@ -3,7 +3,8 @@
  *
  *   up to 1/2 of the room for events   everything
  *   up to 3/4                          calls that follow one another are added up (format/call_fold.h): no figure changes
- *   up to 9/10                         the same; allocations, frees and their stacks are dropped
+ *   up to 17/20                        the same; allocations, frees and their stacks are dropped
+ *   up to 19/20                        buffers begun from here on hold samples with their stacks instead of calls (record/emit.c)
  *   from there on                      CPU readings and regions, below one frame that stands for what was dropped
  *
  * A step is never taken back: allocations after a gap would find the wrong blocks alive. What is dropped is counted in the block itself
@@ -26,7 +27,9 @@ static enum rp_gave_way step_for(struct rp_sink *s)
 	enum rp_gave_way step = atomic_load_explicit(&s->gave_way, memory_order_relaxed);
 	if (most == UINT64_MAX)
 		return RP_GAVE_NOTHING;
-	if (s->next_offset >= most / 10 * 9)
+	if (s->next_offset >= most / 20 * 19)
+		step = RP_GAVE_SAMPLES;
+	else if (s->next_offset >= most / 20 * 17 && step < RP_GAVE_CALLS)
 		step = RP_GAVE_CALLS;
 	else if (s->next_offset >= most / 4 * 3 && step < RP_GAVE_MEMORY)
 		step = RP_GAVE_MEMORY;
@@ -50,7 +53,7 @@ static int is_kept(enum rp_gave_way step, uint64_t w0)
 	case RP_EV_EXIT:
 	case RP_EV_SAMPLE:
 	case RP_EV_CONTEXT:
-		return step < RP_GAVE_CALLS;
+		return step < RP_GAVE_SAMPLES;
 	}
 	return 1;
 }
@@ -78,7 +81,7 @@ static void drop(struct filter *f, const uint64_t *event)
 /* 0, or RP_ENOSPACE when it does not fit: then nothing is dropped. */
 static int filter_words(struct filter *f, enum rp_gave_way step, const uint64_t *words, uint64_t n)
 {
-	if (step == RP_GAVE_CALLS) {
+	if (step == RP_GAVE_SAMPLES) {
 		put_first(f, RP_EV_CONTEXT | (uint64_t)1 << 28 | (uint64_t)RP_CONTEXT_RESYNC << 60);
 		*f->out++ = (uint64_t)RP_LASTI_NONE << 32 | RP_CODE_LOST;
 	}
@@ -115,11 +118,13 @@ uint32_t rp_give_way(struct rp_sink *s, const struct rp_buffer *b, uint32_t used
 	if (step < RP_GAVE_MEMORY)
 		return used;
 	uint64_t ticks = rp_get_u64(b->header + RP_LH_TICKS_FIRST);
+	if (!atomic_load_explicit(&s->gave_way_ticks, memory_order_relaxed))
+		atomic_store_explicit(&s->gave_way_ticks, ticks, memory_order_relaxed);
 	struct filter f = { .out = s->packer.kept, .end = s->packer.kept + b->payload_bytes / 8, .ticks = ticks, .out_ticks = ticks };
 	if (filter_words(&f, step, words, used / 8))
 		return used;
 	rp_block_events(b, &s->packer.gave);
-	if (step == RP_GAVE_MEMORY)
+	if (step < RP_GAVE_SAMPLES)
 		s->packer.gave.calls = s->packer.gave.samples = 0;
 	*ret_words = s->packer.kept;
 	return (uint32_t)((uint8_t *)f.out - (uint8_t *)s->packer.kept);

@@ -115,15 +115,22 @@ int rp_live_grow(struct rp_sink *s, uint32_t n)
 	return 0;
 }
 
+/* Spread over the pool, so that there is a reserve however far the pool has grown. */
+static int is_reserved(const struct rp_sink *s, const struct rp_buffer *b)
+{
+	return b->index % RP_RESERVE_EVERY == RP_RESERVE_EVERY - 1 && b->index < s->total_soft;
+}
+
 void rp_live_release(struct rp_sink *s, struct rp_buffer *b)
 {
-	uint64_t top = atomic_load_explicit(&s->free_top, memory_order_relaxed), next;
+	struct rp_free_stack *to = is_reserved(s, b) ? &s->reserve : &s->free;
+	uint64_t top = atomic_load_explicit(&to->top, memory_order_relaxed), next;
 	do {
 		atomic_store_explicit(&b->next, (uint32_t)top, memory_order_relaxed);
 		next = ((top >> 32) + 1) << 32 | (b->index + 1);
 		/* Release: the next taker sees the header marked free. */
-	} while (!atomic_compare_exchange_weak_explicit(&s->free_top, &top, next, memory_order_release, memory_order_relaxed));
-	atomic_fetch_add_explicit(&s->free_count, 1, memory_order_relaxed);
+	} while (!atomic_compare_exchange_weak_explicit(&to->top, &top, next, memory_order_release, memory_order_relaxed));
+	atomic_fetch_add_explicit(&to->count, 1, memory_order_relaxed);
 }
 
 void rp_live_unmap(struct rp_sink *s, int in_use)

@@ -199,29 +199,24 @@ static void wake_writer(struct rp_sink *s)
 		syscall(SYS_futex, &s->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-static struct rp_buffer *pop_free(struct rp_sink *s)
+static struct rp_buffer *pop(struct rp_sink *s, struct rp_free_stack *from)
 {
 	/* Acquire, here and on failure: the fields of the buffer that the index names. */
-	uint64_t top = atomic_load_explicit(&s->free_top, memory_order_acquire), next;
+	uint64_t top = atomic_load_explicit(&from->top, memory_order_acquire), next;
 	struct rp_buffer *b;
 	do {
 		if (!(uint32_t)top)
 			return NULL;
 		b = &s->buffers[(uint32_t)top - 1];
 		next = ((top >> 32) + 1) << 32 | atomic_load_explicit(&b->next, memory_order_relaxed);
-	} while (!atomic_compare_exchange_weak_explicit(&s->free_top, &top, next, memory_order_acquire, memory_order_acquire));
-	atomic_fetch_sub_explicit(&s->free_count, 1, memory_order_relaxed);
+	} while (!atomic_compare_exchange_weak_explicit(&from->top, &top, next, memory_order_acquire, memory_order_acquire));
+	atomic_fetch_sub_explicit(&from->count, 1, memory_order_relaxed);
 	return b;
 }
 
-struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first)
+/* From here on the reader of a killed trace finds it. */
+static void name_buffer(struct rp_sink *s, struct rp_buffer *b, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first)
 {
-	struct rp_buffer *b = pop_free(s);
-	if (!b) {
-		atomic_store_explicit(&s->starved, 1, memory_order_relaxed);
-		wake_writer(s);
-		return NULL;
-	}
 	/* Relaxed: whoever's events must come after this thread's has it from this thread, so its buffer comes to the writer later. */
 	uint32_t most = atomic_load_explicit(&s->thread_max, memory_order_relaxed);
 	while (thread > most && !atomic_compare_exchange_weak_explicit(&s->thread_max, &most, thread, memory_order_relaxed,
@@ -231,7 +226,36 @@ struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread,
 	rp_live_header_encode(&h, b->header);
 	atomic_thread_fence(memory_order_release); /* the reader of a killed trace sees the type only with the fields it covers */
 	*(volatile uint8_t *)(b->header + RP_LH_TYPE) = type;
+}
+
+struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first)
+{
+	struct rp_buffer *b = pop(s, &s->free);
+	if (b) {
+		name_buffer(s, b, type, thread, seq, ticks_first);
+	} else {
+		atomic_store_explicit(&s->starved, 1, memory_order_relaxed);
+		wake_writer(s);
+	}
 	return b;
+}
+
+struct rp_buffer *rp_sink_take_reserved(struct rp_sink *s, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first)
+{
+	struct rp_buffer *b = pop(s, &s->reserve);
+	if (b)
+		name_buffer(s, b, type, thread, seq, ticks_first);
+	return b;
+}
+
+int rp_sink_has_free(struct rp_sink *s)
+{
+	return (uint32_t)atomic_load_explicit(&s->free.top, memory_order_relaxed) != 0;
+}
+
+int rp_sink_gave_calls(struct rp_sink *s)
+{
+	return atomic_load_explicit(&s->gave_way, memory_order_relaxed) >= RP_GAVE_CALLS;
 }
 
 void rp_sink_give(struct rp_sink *s, struct rp_buffer *b)
@@ -299,6 +323,7 @@ void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status)
 	ret_status->lost.samples = atomic_load_explicit(&s->lost.samples, memory_order_relaxed);
 	ret_status->lost_bytes = atomic_load_explicit(&s->lost_bytes, memory_order_relaxed);
 	ret_status->gave_way = (enum rp_gave_way)atomic_load_explicit(&s->gave_way, memory_order_relaxed);
+	ret_status->gave_way_ticks = atomic_load_explicit(&s->gave_way_ticks, memory_order_relaxed);
 	ret_status->error = atomic_load_explicit(&s->error, memory_order_relaxed);
 	ret_status->writer_cpu_ns = atomic_load_explicit(&s->writer_cpu_ns, memory_order_relaxed);
 }
@@ -341,7 +366,7 @@ int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
 		ret_status->live_reason = reasons[1];
 	}
 	/* Someone still owns a buffer and may store into it: the mapping is replaced by memory before the file shrinks. */
-	int in_use = atomic_load(&s->free_count) != atomic_load(&s->total);
+	int in_use = atomic_load(&s->free.count) + atomic_load(&s->reserve.count) != atomic_load(&s->total);
 	rp_live_unmap(s, in_use);
 	if (!s->unwritten)
 		code = cut_live_areas(s);

@@ -47,8 +47,8 @@ struct rp_buffer {
 	_Atomic uint32_t next;   /* links of the free stack and of the full queue */
 };
 
-/* How far detail has given way to max_file_bytes: give_way.c. */
-enum rp_gave_way { RP_GAVE_NOTHING, RP_GAVE_ORDER, RP_GAVE_MEMORY, RP_GAVE_CALLS };
+/* What has given way to file_bytes_max, each with those before it: give_way.c. */
+enum rp_gave_way { RP_GAVE_NOTHING, RP_GAVE_ORDER, RP_GAVE_MEMORY, RP_GAVE_CALLS, RP_GAVE_SAMPLES };
 
 /* Events that are not in the trace, by kind; frees are UNMAP events too. */
 struct rp_lost {
@@ -68,6 +68,7 @@ struct rp_sink_status {
 	struct rp_lost lost;       /* by kind; the rest are exits, readings of clocks and the like. Also those that gave way, which their
 				    * blocks tell: they are not in lost_events */
 	enum rp_gave_way gave_way;
+	uint64_t gave_way_ticks;   /* when the first events were dropped for it; 0: none */
 	uint64_t lost_bytes;       /* of event words, not of the program's allocations */
 	int error;                 /* errno of the first failed write, 0 */
 	uint64_t writer_cpu_ns;
@@ -80,6 +81,13 @@ int rp_sink_open(struct rp_sink **ret_sink, const struct rp_sink_options *option
 /* A free buffer, header filled in (type, thread, seq, ticks_first) with used = 0; NULL when there is none right now: the pool is at its
  * limit and the writer is behind. Lock-free. */
 struct rp_buffer *rp_sink_take(struct rp_sink *s, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first);
+/* One of the reserve, which is an eighth of memory_bytes_max (none below eight buffers), or NULL. For what matters most, when waiting for a free one
+ * was in vain. Lock-free. */
+struct rp_buffer *rp_sink_take_reserved(struct rp_sink *s, uint8_t type, uint32_t thread, uint64_t seq, uint64_t ticks_first);
+/* Whether rp_sink_take might succeed. Lock-free. */
+int rp_sink_has_free(struct rp_sink *s);
+/* Whether calls have given way to file_bytes_max, for good: threads tell samples with their stacks instead. Lock-free. */
+int rp_sink_gave_calls(struct rp_sink *s);
 /* Hands a buffer over to be written; the caller must not touch it again. Lock-free, wakes the writer. */
 void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b);
 /* Gives a buffer back unwritten, as if it had not been taken. For buffers in which nothing was committed. Lock-free. */

@@ -1,7 +1,8 @@
 /* What the files of sink/ share: the state of one open trace file. Private to this room.
  *
  * Vocabulary.
- *   pool      all live buffers; some free (on the free stack), some owned by a thread, some full (on the queue).
+ *   pool      all live buffers; some free (on a stack), some owned by a thread, some full (on the queue).
+ *   reserve   the part of the pool that is for samples, regions and definitions when the rest is used up (record/emit.c).
  *   slot      a packed block on its way into the file. Slots form a ring in file order: [slot_head, slot_tail).
  *   settle    a block is settled once it lies completely in the page cache: data_end moves over it, and only then its live
  *             buffer becomes free. So at each instant every event is in a block below data_end or in a live buffer.
@@ -27,6 +28,8 @@
 /* The pool starts with this many buffers (4 MiB of 256 KiB each) and doubles when it runs low. */
 #define RP_POOL_BUFFERS_MIN 16
 #define RP_REASON_BYTES 96
+/* One buffer in so many of those within memory_bytes_max is kept for when there is no other. */
+#define RP_RESERVE_EVERY 8
 /* Our descriptors are out of the way of programs that expect the next one to be a small number. */
 #define RP_FILE_FD_MIN 500
 
@@ -68,10 +71,15 @@ struct rp_disk_budget {
 	uint64_t ns; /* when it was last seen to, CLOCK_MONOTONIC; 0: not yet */
 };
 
+/* Buffers that nobody owns. */
+struct rp_free_stack {
+	_Atomic uint64_t top;   /* tag << 32 | index + 1; the tag defeats ABA */
+	_Atomic uint32_t count; /* approximate while threads take and give */
+};
+
 struct rp_sink {
 	/* any thread */
-	_Atomic uint64_t free_top;   /* tag << 32 | index + 1; the tag defeats ABA */
-	_Atomic uint32_t free_count; /* approximate while threads take and give */
+	struct rp_free_stack free, reserve;
 	_Atomic uint32_t total;      /* buffers that exist; indexes below it are valid */
 	_Atomic uint32_t full_top;   /* index + 1 of the last buffer submitted; linked by next */
 	_Atomic uint32_t starved;    /* a taker found nothing: grow */
@@ -85,6 +93,7 @@ struct rp_sink {
 	_Atomic uint64_t file_bytes, raw_bytes, blocks, lost_buffers, lost_events, lost_bytes, writer_cpu_ns;
 	struct { _Atomic uint64_t calls, allocations, frees, samples; } lost;
 	_Atomic int gave_way; /* enum rp_gave_way */
+	_Atomic uint64_t gave_way_ticks; /* when the first detail was dropped; 0: not yet */
 	_Atomic int error;
 	_Atomic int stopping;
 
@@ -153,7 +162,7 @@ void *rp_flusher_run(void *sink);
 /* ---- live_area.c: the pool's memory ---- */
 /* Adds n buffers, in the file where that is possible, else in memory with the reason kept. 0 or RP_ENOMEM. */
 int rp_live_grow(struct rp_sink *s, uint32_t n);
-/* Pushes b on the free stack. */
+/* Pushes b on its stack: the reserve's, or the other. */
 void rp_live_release(struct rp_sink *s, struct rp_buffer *b);
 /* Takes the memory away. With `in_use`, someone may still write there: his stores then go to anonymous memory. */
 void rp_live_unmap(struct rp_sink *s, int in_use);

@@ -27,7 +27,7 @@ static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 		told_events += e->words[0];
 		told_bytes += e->words[1];
 		after_loss_context = 1;
-	} else if (after_loss_context && e->kind != RP_EV_MORE) {
+	} else if (after_loss_context && e->kind != RP_EV_MORE && e->kind != RP_EV_CPU) {
 		CHECK_UINT(e->kind, RP_EV_CONTEXT);
 		CHECK_UINT(e->how, RP_CONTEXT_RESYNC);
 		after_loss_context = 0;

@@ -38,7 +38,7 @@ int main(void)
 	for (int i = 0; i < EVENTS; i++) {
 		struct rp_thread *t = rp_thread_enter();
 		rp_record_begin(t);
-		rp_emit_2(t, RP_EV_REGION_BEGIN, 0, noise() & UINT32_MAX); /* the one kind that never gives way */
+		rp_emit_region(t, RP_EV_REGION_BEGIN, (uint32_t)noise()); /* the one kind that never gives way */
 		rp_record_end(t);
 	}
 	rp_record_totals(&(struct rp_record_totals){ 0 });

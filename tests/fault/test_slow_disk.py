@@ -1,0 +1,97 @@
+"""The disk hangs for longer than a thread waits, and memory for events runs out: samples, regions and CPU time are told on, the rest is counted."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rubinprof
+
+pytestmark = pytest.mark.linux
+
+SHIM = Path(__file__).with_name("hang_writes.c")
+STEPS = 3
+ALPHA_S, BETA_S = 0.3, 0.1  # of CPU time
+
+PROGRAM = f"""
+import os, time, rubinprof
+
+leaves = 0
+
+def leaf():
+    global leaves
+    leaves += 1
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        for _ in range(50):
+            leaf()
+
+def alpha():
+    spin({ALPHA_S})
+
+def beta():
+    spin({BETA_S})
+
+with rubinprof.Tracker("x.rprof", max_memory_bytes=MEMORY):
+    spin(0.05)
+    rubinprof.sync()
+    open("hang", "w").close()
+    for i in range({STEPS}):
+        with rubinprof.region("step", i=i):
+            alpha()
+            beta()
+    os.unlink("hang")
+    rubinprof.sync()
+    spin(0.05)
+print(leaves)
+"""
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    library = tmp_path_factory.mktemp("shim") / "hang_writes.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM], check=True)
+    return library
+
+
+def trace_of_a_hang(directory, shim, memory):
+    env = {**os.environ, "LD_PRELOAD": str(shim), "RUBINPROF_NO_URING": "1"}
+    program = PROGRAM.replace("MEMORY", str(memory))
+    done = subprocess.run([sys.executable, "-c", program], cwd=directory, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    trace = rubinprof.open(directory / "x.rprof")
+    figures, rows = trace.stats(), {row["function"]: row for row in trace.table()}
+    leaves = int(done.stdout)
+    assert figures["complete"] and figures["lost_blocks"] == 0
+    # lost_calls has a few of other functions too.
+    assert leaves <= rows["leaf"]["calls"] + figures["lost_calls"] <= leaves + 1000
+    assert figures["lost_calls"] > leaves / 4
+    return trace, figures, rows
+
+
+def test_samples_stand_for_calls_while_the_disk_hangs(tmp_path, shim):
+    trace, figures, rows = trace_of_a_hang(tmp_path, shim, 4 << 20)
+    assert figures["by_samples_s"] > 0
+    assert 0 < figures["by_samples_from_s"] < figures["wall_s"]
+    # Where the time went is known about as well as samples tell, though the calls are not.
+    for name, seconds in (("alpha", ALPHA_S), ("beta", BETA_S)):
+        assert rows[name]["total_cpu_s"] == pytest.approx(STEPS * seconds, abs=0.1 * STEPS * (ALPHA_S + BETA_S)), name
+    assert "[events lost]" not in rows or rows["[events lost]"]["self_cpu_s"] < 0.05 * figures["cpu_s"]
+    # Regions are exact, and so is their CPU time.
+    regions = trace.regions()
+    assert [region["labels"]["i"] for region in regions] == [str(i) for i in range(STEPS)]
+    for region in regions:
+        assert not region["unfinished"]
+        assert region["cpu_s"] == pytest.approx(ALPHA_S + BETA_S, rel=0.1)
+
+
+def test_without_a_reserve_the_time_is_of_what_was_lost(tmp_path, shim):
+    _, figures, rows = trace_of_a_hang(tmp_path, shim, 1 << 20)  # four buffers
+    assert figures["by_samples_s"] == 0
+    # Nothing of it is laid to what ran when the last buffer was full.
+    assert rows["[events lost]"]["self_cpu_s"] > 0.7 * STEPS * (ALPHA_S + BETA_S)
+    assert rows["alpha"]["total_cpu_s"] < 0.3 * STEPS * ALPHA_S
