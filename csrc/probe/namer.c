@@ -73,6 +73,7 @@ static void *run(void *arg)
 	uint64_t look_ns = LOOK_NS_FIRST;
 	rp_thread_is_tool = RP_TOOL_OTHER;
 	namer.start_ns = rp_clock_ns(CLOCK_MONOTONIC);
+	rp_record_register_barrier(); /* not naming, but here nobody waits for it */
 	while (!is_in_hurry()) {
 		pause_for(look_ns);
 		if (look_ns < LOOK_NS_MAX)

@@ -327,6 +327,9 @@ void rp_define_clock(void);
 void rp_record_open(struct rp_sink *sink, uint64_t stall_ms_max);
 /* A number for each session, from 1; what ids mean (codes, modules) is known within one session only. */
 uint32_t rp_record_session(void);
+/* Makes rp_record_quiesce cheap. In a process of several threads the kernel takes milliseconds for it, asleep: on a thread that has time. Once a
+ * process is enough; without it, or when it is refused (-1), rp_record_quiesce takes the time itself. */
+int rp_record_register_barrier(void);
 /* Stops all emitting: when it returns no thread is writing to its live buffer nor will. Waits for threads inside a hook, at
  * most a second; 0, or RP_EBUSY when one did not come out (its buffer is then left to rp_sink_close). Definitions still work. */
 int rp_record_quiesce(void);

@@ -335,8 +335,6 @@ void rp_record_open(struct rp_sink *sink, uint64_t stall_ms_max)
 	pthread_once(&end_key_once, make_end_key);
 	/* Refused where pages are larger: then such a child writes what its parent throws away. */
 	(void)madvise(&rp_record_switches, sizeof rp_record_switches, MADV_WIPEONFORK);
-	/* A failure shows at rp_record_quiesce, which then goes the slow way. */
-	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 	thread_count = 0;
 	ended = (struct rp_record_totals){ 0 };
 	rp_record_stall_ns_max = stall_ms_max * 1000000u;
@@ -351,10 +349,20 @@ uint32_t rp_record_session(void)
 	return atomic_load_explicit(&rp_record_session_now, memory_order_relaxed);
 }
 
+int rp_record_register_barrier(void)
+{
+	return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+static int barrier(void)
+{
+	return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
 /* All threads of the process have passed a full barrier when this returns. */
 static void barrier_everywhere(void)
 {
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0)
+	if (barrier() == 0 || (rp_record_register_barrier() == 0 && barrier() == 0))
 		return;
 	nanosleep(&(struct timespec){ 0, 10000000 }, NULL); /* far longer than a store stays in a store buffer */
 }

@@ -31,7 +31,7 @@
 /* One buffer in so many of those within memory_bytes_max is kept for when there is no other. */
 #define RP_RESERVE_EVERY 8
 /* Our descriptors are out of the way of programs that expect the next one to be a small number. */
-#define RP_FILE_FD_MIN 500
+#define RP_FILE_FD_MIN 40
 
 struct rp_slot {
 	uint8_t *bytes; /* room for one block */
