@@ -1,7 +1,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,27 +89,13 @@ static PyObject *stand_in_execve(PyObject *posix, PyObject *args, PyObject *kwar
 
 /* ---- fork ---- */
 
-/* Whether a thread is one of the tool's, or one of the kernel's that io_uring gave it. */
-static int is_tool_thread(const char *tid)
-{
-	char path[64], name[32] = "";
-	snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", tid);
-	FILE *file = fopen(path, "re");
-	if (file) {
-		if (!fgets(name, sizeof name, file))
-			name[0] = 0;
-		fclose(file);
-	}
-	return strcmp(name, RP_TOOL_THREAD_NAME "\n") == 0 || strncmp(name, "iou-wrk-", 8) == 0;
-}
-
 /* Threads of the program itself, 0 when unknown. */
 static int count_program_threads(void)
 {
 	DIR *tasks = opendir("/proc/self/task");
 	int n = 0;
 	for (struct dirent *entry; tasks && (entry = readdir(tasks));)
-		n += entry->d_name[0] != '.' && !is_tool_thread(entry->d_name);
+		n += entry->d_name[0] != '.' && !rp_sink_is_tool_thread(entry->d_name);
 	if (tasks)
 		closedir(tasks);
 	return n;

@@ -9,7 +9,6 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -422,25 +421,12 @@ int rp_cpu_install(uint32_t sample_hz)
 	return err;
 }
 
-static int is_tools(const char *tid)
-{
-	char path[64], name[16] = "";
-	snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		if (read(fd, name, sizeof name - 1) < 0)
-			name[0] = 0;
-		close(fd);
-	}
-	return strcmp(name, "rubinprof\n") == 0 || strncmp(name, "iou-", 4) == 0;
-}
-
 void rp_cpu_watch_others(void)
 {
 	DIR *tasks = cpu.source != SOURCE_NONE ? opendir("/proc/self/task") : NULL;
 	for (struct dirent *e; tasks && cpu.n_watched < WATCHED_MAX && (e = readdir(tasks));) {
 		int tid = atoi(e->d_name);
-		if (tid <= 0 || tid == (int)syscall(SYS_gettid) || is_tools(e->d_name))
+		if (tid <= 0 || tid == (int)syscall(SYS_gettid) || rp_sink_is_tool_thread(e->d_name))
 			continue;
 		void *page = NULL;
 		int timer = RP_CPU_TIMER_NONE;

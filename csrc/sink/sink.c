@@ -158,6 +158,19 @@ static int open_all(struct rp_sink *s)
 	return code;
 }
 
+int rp_sink_is_tool_thread(const char *tid)
+{
+	char path[64], name[32] = "";
+	snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", tid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, name, sizeof name - 1) < 0)
+		name[0] = 0;
+	close(fd);
+	return strcmp(name, RP_TOOL_THREAD_NAME "\n") == 0 || strncmp(name, "iou-wrk-", 8) == 0;
+}
+
 int rp_sink_open(struct rp_sink **ret_sink, const struct rp_sink_options *options)
 {
 	struct rp_sink *s = calloc(1, sizeof *s);

@@ -126,3 +126,19 @@ def stack_of(nodes, i):
         names.append(nodes[i]["function"])
         i = nodes[i]["parent"]
     return names[::-1]
+
+
+def test_the_tools_own_threads_are_not_sampled(tmp_path):
+    if not os.path.exists("/proc/self/timers"):
+        pytest.skip("this kernel does not tell whose timers there are")
+    code, errors = run(
+        """
+owners = [line.split("tid.")[1] for line in open("/proc/self/timers").read().split("\\n") if "/tid." in line]
+tools = [tid for tid in os.listdir("/proc/self/task") if open(f"/proc/self/task/{tid}/comm").read() == "rubinprof-tool\\n"]
+assert str(os.getpid()) in owners and tools, (owners, tools)
+assert not set(owners) & set(tools), (owners, tools)
+tracker.stop()
+""",
+        tmp_path,
+    )
+    assert code == 0, errors
