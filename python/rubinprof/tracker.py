@@ -48,6 +48,11 @@ def sync():
         _capture.sync()
 
 
+def survives_kill():
+    """Whether what is recorded is part of the file at once; else only what was written, or by `sync`."""
+    return is_active() and _capture.status()["live"] == "mapped"
+
+
 class Tracker:
     """Traces this process, all its threads, between ``start`` and ``stop`` or inside ``with``.
 

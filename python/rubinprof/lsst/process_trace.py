@@ -6,6 +6,7 @@ import multiprocessing.util
 import os
 
 import rubinprof
+from rubinprof.tracker import survives_kill
 
 __all__ = ["ProcessTrace"]
 
@@ -58,9 +59,13 @@ class ProcessTrace:
         atexit.register(self.stop)
         multiprocessing.util.Finalize(None, self.stop, exitpriority=0)
 
-    def sync(self):
-        """Bring everything recorded so far to the file."""
-        if self._tracker is not None:
+    def secure(self):
+        """Make sure that a kill takes nothing of what was recorded so far.
+
+        That is so by itself where live buffers are part of the file. Elsewhere
+        they are written, which costs time and, in blocks so small, space.
+        """
+        if self._tracker is not None and not survives_kill():
             self._guard(rubinprof.sync)
 
     def end_quantum(self):
@@ -68,7 +73,7 @@ class ProcessTrace:
         if self._single_quantum:
             self.stop()
         else:
-            self.sync()
+            self.secure()
 
     def stop(self):
         """Stop the trace. In a child forked by the task this does nothing:

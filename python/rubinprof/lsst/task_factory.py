@@ -89,7 +89,7 @@ def run_traced(trace, label, run_quantum, butlerQC, inputRefs, outputRefs):
     try:
         with QuantumRegion(label, butlerQC, outputRefs):
             # From here on a kill costs what follows, not the knowledge that the quantum began.
-            trace.sync()
+            trace.secure()
             return run_quantum(butlerQC, inputRefs, outputRefs)
     finally:
         trace.end_quantum()
