@@ -26,8 +26,8 @@ void rp_class_init_unwatch(void)
 
 #else
 
-/* Ids of sys.monitoring that PEP 669 leaves to anyone, ours tried first. */
-static const int tool_ids[] = { 4, 3 };
+/* Ids of sys.monitoring, in order of preference: the one for optimizers, of which there are none, then those that PEP 669 leaves to anyone. */
+static const int tool_ids[] = { 5, 4, 3 };
 #define CALLS_TRIED 64 /* more than the specialiser waits for */
 
 static struct {

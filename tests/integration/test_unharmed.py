@@ -520,7 +520,7 @@ def work():
     return list(generator())
 work()
 for tool in range(6):
-    if tool in (3, 4) and sys.version_info >= (3, 13): continue
+    if tool == m.OPTIMIZER_ID and sys.version_info >= (3, 13): continue
     m.use_tool_id(tool, "mine")
     E = m.events
     for event in (E.PY_START, E.PY_RETURN, E.PY_YIELD, E.PY_RESUME):
