@@ -284,7 +284,7 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e)
 		return RP_EDAMAGED;
 	const ElfW(Dyn) *dyn = (const void *)(e->bias + p->p_vaddr);
 	uintptr_t symtab = 0, strtab = 0, gnu_hash = 0, hash = 0, versym = 0, at[3] = { 0 };
-	size_t strsz = 0, bytes[3] = { 0 };
+	size_t strsz = 0, bytes[3] = { 0 }, relative[3] = { 0 };
 	int plt_has_addend = RP_ARCH_R_SLOT != 0;
 	for (size_t n = p->p_memsz / sizeof *dyn; n && dyn->d_tag != DT_NULL; n--, dyn++) {
 		uintptr_t v = dyn->d_un.d_ptr;
@@ -302,6 +302,8 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e)
 		case DT_JMPREL: at[2] = v; break;
 		case DT_PLTRELSZ: bytes[2] = v; break;
 		case DT_PLTREL: plt_has_addend = v == DT_RELA; break;
+		case DT_RELACOUNT: relative[0] = v; break;
+		case DT_RELCOUNT: relative[1] = v; break;
 		}
 	}
 	struct rp_elf_dyn d = { 0 };
@@ -321,6 +323,12 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e)
 		d.rel[i].at = at[i] && bytes[i] ? dyn_address(e, at[i], bytes[i]) : 0;
 		d.rel[i].bytes = bytes[i];
 		d.rel[i].has_addend = i == 0 || (i == 2 && plt_has_addend);
+		/* Two thirds of all relocations stand first in their table and have no symbol. */
+		size_t stride = d.rel[i].has_addend ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel));
+		if (d.rel[i].at && relative[i] <= bytes[i] / stride) {
+			d.rel[i].at += relative[i] * stride;
+			d.rel[i].bytes -= relative[i] * stride;
+		}
 	}
 	*ret_d = d;
 	return 0;
@@ -427,7 +435,7 @@ void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slo
 			uintptr_t word = e->bias + rela->r_offset;
 			if (!symbol_at(d, index) || !holds_word(e, word, &segment))
 				continue;
-			struct rp_elf_slot slot = { (uintptr_t *)word, index };
+			struct rp_elf_slot slot = { (uintptr_t *)word, index, type == RP_ARCH_R_SLOT };
 			fn(&slot, arg);
 		}
 	}

@@ -72,7 +72,7 @@ struct rp_elf_dyn {
 		uintptr_t at;
 		size_t bytes;
 		int has_addend;
-	} rel[3]; /* DT_RELA, DT_REL, DT_JMPREL; at = 0 where missing */
+	} rel[3]; /* DT_RELA, DT_REL, DT_JMPREL, without the relative ones that stand first; at = 0 where missing */
 };
 /* 0, or RP_EDAMAGED when a table is missing or lies outside. */
 int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e);
@@ -84,6 +84,7 @@ uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, con
 struct rp_elf_slot {
 	uintptr_t *word;
 	uint32_t symbol;
+	int is_call; /* of the procedure linkage table: bound at the first call perhaps, all others when the object is loaded */
 };
 typedef void rp_elf_slot_fn(const struct rp_elf_slot *slot, void *arg);
 /* The slot's symbol: its name, terminated; whether the object has it itself; whether, not having it, it lives without. */

@@ -140,7 +140,7 @@ static void patch_slot(const struct rp_elf_slot *slot, void *arg)
 	struct object_patch *o = arg;
 	uintptr_t value = *slot->word, saved;
 	int is_home = leads_home(value), undefined, weak;
-	if (!is_home && value - o->elf->start >= o->elf->end - o->elf->start)
+	if (!is_home && (!slot->is_call || value - o->elf->start >= o->elf->end - o->elf->start))
 		return;
 	const char *symbol = rp_elf_symbol(o->dyn, slot, &undefined, &weak);
 	int h = is_home || undefined /* not bound yet */ ? find_hook(symbol) : -1;
