@@ -51,7 +51,7 @@ static uint64_t run(int refuse_memory)
 	pthread_attr_t attr;
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	struct rp_sink *sink = bed_start((struct rp_sink_options){ .path = PATH, .buffer_bytes = 4096, .memory_bytes_max = 16 * 4096 }, 5000);
+	struct rp_sink *sink = bed_start((struct rp_sink_options){ .path = PATH, .buffer_bytes = 4096, .memory_bytes_max = 16 * 4096 }, 60000);
 	refuse = refuse_memory;
 	pthread_barrier_init(&all_have_one, NULL, THREADS + 1);
 	for (int i = 0; i < THREADS; i++)

@@ -5,7 +5,8 @@
 
 #define PATH "limited.rprof"
 #define LIMIT (1u << 20)
-#define REGIONS 8000
+#define REGIONS_AFTER 500 /* the last step */
+#define REGIONS_MAX 1000000
 #define CALLS_EACH 60
 
 static uint64_t calls, allocations, frees, regions, cpu_readings, told_events, told_bytes, contexts_lost;
@@ -96,10 +97,12 @@ int main(void)
 	struct rp_sink_status status;
 	struct rp_sink *sink = bed_start((struct rp_sink_options){ .path = PATH, .buffer_bytes = 65536, .file_bytes_max = LIMIT }, 60000);
 	struct rp_record_totals totals;
-	for (uint32_t i = 0; i < REGIONS; i++) {
-		emit_region(rp_thread_enter(), i + 1);
-		if (i % 16 == 0) /* the thread hears of each step in time */
+	uint32_t n = 0;
+	for (uint32_t after = 0; after < REGIONS_AFTER && n < REGIONS_MAX; after += status.gave_way == RP_GAVE_SAMPLES) {
+		emit_region(rp_thread_enter(), ++n);
+		if (n % 16 == 0) /* the thread hears of each step in time */
 			CHECK_INT(rp_sink_sync(sink, UINT64_C(60000000000)), 0);
+		rp_sink_status(sink, &status);
 	}
 	rp_record_totals(&totals);
 	CHECK_INT(bed_stop(sink, &status), 0);
@@ -111,16 +114,16 @@ int main(void)
 	walk_trace(&w, PATH);
 	CHECK(w.file_bytes <= LIMIT);
 	CHECK_UINT(w.head.state, RP_STATE_COMPLETE);
-	CHECK_UINT(regions, REGIONS); /* to the end */
+	CHECK_UINT(regions, n); /* to the end */
 	CHECK(contexts_lost > 0);
 	CHECK(allocations > 0 && last_allocation < last_call && last_call < last_sample && last_sample < last_region);
 	const uint64_t lost_calls = status.lost.calls + totals.lost.calls, lost_allocations = status.lost.allocations + totals.lost.allocations;
 	const uint64_t lost_frees = status.lost.frees + totals.lost.frees, lost_samples = status.lost.samples + totals.lost.samples;
 	CHECK(totals.lost.calls > 0 && totals.thrift_ticks > 0);
-	CHECK_UINT(allocations + lost_allocations, REGIONS * CALLS_EACH);
-	CHECK_UINT(frees + lost_frees, REGIONS * CALLS_EACH);
-	CHECK_UINT(calls + lost_calls, REGIONS * CALLS_EACH);
-	CHECK_UINT(samples + lost_samples, REGIONS);
+	CHECK_UINT(allocations + lost_allocations, n * CALLS_EACH);
+	CHECK_UINT(frees + lost_frees, n * CALLS_EACH);
+	CHECK_UINT(calls + lost_calls, n * CALLS_EACH);
+	CHECK_UINT(samples + lost_samples, n);
 	CHECK_UINT(told_bytes, 100 * lost_allocations);
 	CHECK(told_events >= lost_allocations + lost_frees + 2 * lost_calls - lost_calls / 2 + lost_samples);
 	CHECK(cpu_readings > 0);
