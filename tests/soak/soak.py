@@ -1,13 +1,13 @@
 """`make soak`: the suites of others, untraced and under `rubinprof run`, test by test: the same pass and fail.
 
 Words of ARGS choose: `make soak ARGS="--python 3.12 test_signal galsim"`. Without any, everything runs, which takes hours. A test
-counts as different when it is so twice: many of these suites have tests that fail by chance on a busy machine.
+counts as different when it is so twice: many of these suites have tests that fail by chance on a busy machine. What differs in the same way under an
+evaluator that does nothing is CPython's own.
 """
 
 import argparse
 import dataclasses
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "ci"))
 import environment  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
+EMPTY_EVALUATOR = ROOT / "benchmarks" / "micro" / "empty_evaluator" / "empty_evaluator.c"
 SECONDS_MAX = 1800  # for one suite; untraced they take less than a fifth of it
 
 # The modules of CPython's own suite, those that have to do with what rubinprof touches first.
@@ -41,12 +42,6 @@ CPYTHON = """
 """.split()  # fmt: skip
 # What needs a screen, the network or gigabytes stays out, on both sides alike.
 RESOURCES = "all,-gui,-audio,-network,-urlfetch,-largefile,-walltime,-decimal,-tzdata"
-
-# Differences that are CPython's own with any evaluator (PEP 523) in place; docs/soak.md says why. Python, suite, test.
-KNOWN = [
-    (r"3\.1[23]\..*", "test_sys_settrace", r".*\.test_20_async_for_loop"),
-]
-
 
 @dataclasses.dataclass
 class Suite:
@@ -163,14 +158,13 @@ def junit(path):
     return tests
 
 
-def run(python, suite, options, directory=None):
-    """Runs a suite in a directory, else in an empty one; traced when options of `rubinprof run` are given."""
+def run(python, suite, before=(), directory=None):
+    """Runs a suite in a directory, else in an empty one. `before` is what stands between the interpreter and the words of the suite."""
     with tempfile.TemporaryDirectory(prefix="rubinprof-soak-") as scratch:
         xml, traces = Path(scratch, "result.xml"), Path(scratch, "traces")
         traces.mkdir()
         words = [word.replace("{xml}", str(xml)) for word in suite.args]
-        if options is not None:
-            words = ["-m", "rubinprof", "run", "-o", traces, *options, *words]
+        words = [*(traces if word == "{traces}" else word for word in before), *words]
         # A session of its own, so that what a hanging suite leaves behind ends with it.
         started = time.monotonic()
         with open(Path(scratch, "log"), "w+b") as log:
@@ -204,28 +198,35 @@ def differences(plain, traced):
     return found
 
 
-def is_known(version, suite, test):
-    return any(re.fullmatch(v, version) and s == suite and re.fullmatch(t, test) for v, s, t in KNOWN)
+def empty_evaluator(python, directory):
+    """The evaluator that does nothing, compiled for a Python."""
+    ask = "import sysconfig; print(sysconfig.get_paths()['include'])"
+    include = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+    library = Path(directory, "empty_evaluator.so")
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", f"-I{include}", "-o", library, EMPTY_EVALUATOR], check=True)
+    return library
 
 
-def unknown(version, suite, found):
-    """What is left when the known differences are taken out, and the exit status that comes of them."""
-    left = {test: pair for test, pair in found.items() if not is_known(version, suite, test)}
-    if left.keys() == {"(the process)"} and len(found) > 1 and "exit" in left["(the process)"][1]:
-        left = {}
-    return left
+def of_any_evaluator(python, suite, plain, found, directory):
+    """Those of the differences that are the same, test by test, under an evaluator that does nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        before = [HERE / "under_empty_evaluator.py", empty_evaluator(python, scratch)]
+        empty = differences(plain, run(python, suite, before, directory))
+    return {name for name, pair in found.items() if empty.get(name) == pair}
 
 
 def compare(python, suite, options, directory=None):
-    """(untraced, traced, what differed twice)."""
-    plain = run(python, suite, None, directory)
-    traced = run(python, suite, options, directory)
-    found = differences(plain, traced)
+    """(untraced, traced, what differed twice, those of it that differ under any evaluator)."""
+    before = ["-m", "rubinprof", "run", "-o", "{traces}", *options]
+    plain, traced = run(python, suite, (), directory), run(python, suite, before, directory)
+    found, known = differences(plain, traced), set()
     if found:
-        plain, traced = run(python, suite, None, directory), run(python, suite, options, directory)
+        plain, traced = run(python, suite, (), directory), run(python, suite, before, directory)
         again = differences(plain, traced)
         found = {name: pair for name, pair in again.items() if name in found}
-    return plain, traced, found
+    if found:
+        known = of_any_evaluator(python, suite, plain, found, directory)
+    return plain, traced, found, known
 
 
 def prepare(base, uv, with_packages):
@@ -281,11 +282,14 @@ def main():
             if is_absent:
                 print(f"| {base.full} | {name} | is not to be had | | | | |", flush=True)
                 continue
-            plain, traced, found = compare(python, suite, args.options.split(), directory)
-            different = unknown(base.full, suite.name, found)
+            plain, traced, found, known = compare(python, suite, args.options.split(), directory)
+            if "pass" not in plain.tests.values():
+                print(f"| {base.full} | {name} | nothing passes untraced | | | | |", flush=True)
+                continue
+            different = {test: pair for test, pair in found.items() if test not in known}
             bad += bool(different)
             same = f"{plain} | the same" if str(plain) == str(traced) else f"{plain} | {traced}"
-            print(f"| {base.full} | {name} | {same} | {plain.seconds:.1f}, {traced.seconds:.1f} | {traced.traces} | {len(different)}{', known: ' + str(len(found) - len(different)) if len(found) > len(different) else ''} |", flush=True)
+            print(f"| {base.full} | {name} | {same} | {plain.seconds:.1f}, {traced.seconds:.1f} | {traced.traces} | {len(different)}{f', {len(known)} by any evaluator' if known else ''} |", flush=True)
             for test, (before, now) in sorted(different.items())[:20]:
                 print(f"    {test}: {before} untraced, {now} traced", flush=True)
             if different:

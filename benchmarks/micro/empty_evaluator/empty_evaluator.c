@@ -6,7 +6,6 @@
 #if PY_VERSION_HEX < 0x030d0000
 #define Py_BUILD_CORE
 #include "internal/pycore_frame.h"
-#include "internal/pycore_interp.h"
 #undef Py_BUILD_CORE
 #endif
 
