@@ -120,7 +120,7 @@ RP_INLINE uint32_t rp_raw_code(uint64_t w0)
 /* Number of words the raw event starting with word `w0` takes; 0 when w0 is no event. Callable inside a hook. */
 uint32_t rp_raw_words(uint64_t w0);
 
-/* ---- pack.c: raw words to columns and back ----
+/* ---- pack.c, unpack.c: raw words to columns and back ----
  *
  * Packed payload, before it is compressed (payload.h): the two shifts of time, a byte each; for each of the RP_COLUMN_COUNT columns its length as a varint;
  * the columns. */

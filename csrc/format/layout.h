@@ -69,7 +69,7 @@ enum rp_file_state {
 #define RP_BH_HEADER_CRC 60 /* u32: CRC-32C of bytes 0..59 */
 
 enum rp_block_type {
-	RP_BLOCK_EVENTS = 1, /* packed events of one thread, see pack.c */
+	RP_BLOCK_EVENTS = 1, /* packed events of one thread, see pack_op.h */
 	RP_BLOCK_DEFS = 2,   /* definitions, see def.c */
 	RP_BLOCK_SKIP = 3,   /* no payload: STORED_BYTES is 0 and TICKS_FIRST the file offset where the next block is (past a live area) */
 	RP_BLOCK_RAW_EVENTS = 4, /* raw event words: what `recover` makes of a live buffer */

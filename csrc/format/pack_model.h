@@ -1,4 +1,4 @@
-/* What a packed block expects of its next allocation or free. Encoder and decoder of pack.c keep the same model and feed it with
+/* What a packed block expects of its next allocation or free. Encoder and decoder (pack.c, unpack.c) keep the same model and feed it with
  * the same events, so what comes as expected costs no more than a bit of the op byte.
  *
  * Vocabulary.
