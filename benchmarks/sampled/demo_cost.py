@@ -1,14 +1,14 @@
-"""What sampled mode costs the demo pipeline: user and system time of interleaved pairs of runs, untraced and sampled.
+"""What sampled mode costs the demo pipeline: user and system time of pairs of runs, untraced and sampled.
 
     python benchmarks/sampled/demo_cost.py [--pairs 5] [--workdir DIR]
 
-Prints each pair's ratio, their median, and the bytes of trace a minute of run. Both runs are processes of their own; user and system time are
-those of all of a run's processes, so a busy machine lengthens neither (though it makes both a little dearer).
+Both runs of a pair go at the same time, each on a core of its own, and change cores from pair to pair: what else the machine does makes both
+dearer. User and system time are those of all of a run's processes. Prints each pair's ratio, the bytes of its trace and its length; then the
+median of the ratios and the standard error of their mean.
 """
 
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -21,22 +21,29 @@ sys.path.insert(0, str(DEMO))
 import run as demo  # noqa: E402
 
 
-def cpu_seconds():
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def run(repo, graph, name, traces):
-    """CPU and wall time of one run of the pipeline."""
+def begin(repo, graph, name, traces, core):
+    """Start one run of the pipeline on a core."""
     renamed = graph.with_name(f"{name}.qg")  # a graph names the run it writes to
     subprocess.run([*map(str, demo.pipetask()), "update-graph-run", str(graph), f"demo/{name}", str(renamed)], check=True, env=demo_environment())
     command = demo.run_command(repo, renamed, 1, traces)
     command[command.index("--output-run") + 1] = f"demo/{name}"
     if traces:
         command += ["--rubinprof-mode", "sampled"]
-    cpu, wall = cpu_seconds(), time.perf_counter()
-    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=demo_environment())
-    return cpu_seconds() - cpu, time.perf_counter() - wall
+    return subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=demo_environment(),
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )
+
+
+def end(process):
+    """CPU seconds of a run."""
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"a run of the demo ended with status {status}")
+    return usage.ru_utime + usage.ru_stime
 
 
 def demo_environment():
@@ -49,21 +56,30 @@ def main():
     parser.add_argument("--workdir")
     args = parser.parse_args()
     workdir = Path(args.workdir or tempfile.mkdtemp(prefix="rubinprof-cost-")).resolve()
-    subprocess.run([sys.executable, DEMO / "run.py", "--untraced", "--workdir", workdir], check=True, stdout=subprocess.DEVNULL)
-    repo, graph, stamp = workdir / "repo", workdir / "graph.qg", int(time.time())
+    stamp, cores = int(time.time()), sorted(os.sched_getaffinity(0))[:2]
+    if len(cores) < 2:
+        raise SystemExit("two cores are needed, one for each run of a pair")
+    # A repository each: they would wait for each other's lock of the database.
+    places = {name: workdir / name for name in ("untraced", "sampled")}
+    for place in places.values():
+        subprocess.run([sys.executable, DEMO / "run.py", "--untraced", "--workdir", place], check=True, stdout=subprocess.DEVNULL)
     ratios = []
     for pair in range(args.pairs):
-        traces = workdir / f"traces-{stamp}-{pair}"
-        order = [("untraced", None), ("sampled", traces)]
-        found = {name: run(repo, graph, f"{name}-{stamp}-{pair}", to) for name, to in (order if pair % 2 else order[::-1])}
+        traces, began = workdir / f"traces-{stamp}-{pair}", time.perf_counter()
+        running = {
+            name: begin(place / "repo", place / "graph.qg", f"{name}-{stamp}-{pair}", traces if name == "sampled" else None, cores[(i + pair) % 2])
+            for i, (name, place) in enumerate(places.items())
+        }
+        cpu = {name: end(process) for name, process in running.items()}
+        wall = time.perf_counter() - began
         bytes_ = sum(path.stat().st_size for path in traces.rglob("*.rprof"))
-        ratios.append(found["sampled"][0] / found["untraced"][0])
+        ratios.append(cpu["sampled"] / cpu["untraced"])
         print(
-            f"untraced {found['untraced'][0]:.2f} s, sampled {found['sampled'][0]:.2f} s of CPU: {ratios[-1] - 1:+.2%}; "
-            f"{bytes_ / 1024:.0f} KiB in {found['sampled'][1]:.1f} s",
+            f"untraced {cpu['untraced']:.2f} s, sampled {cpu['sampled']:.2f} s of CPU: {ratios[-1] - 1:+.2%}; {bytes_ / 1024:.0f} KiB in {wall:.1f} s",
             flush=True,
         )
-    print(f"median of {args.pairs} pairs: {statistics.median(ratios) - 1:+.2%}")
+    error = statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
+    print(f"median of {args.pairs} pairs: {statistics.median(ratios) - 1:+.2%}, mean {statistics.mean(ratios) - 1:+.2%} with a standard error of {error:.2%}")
 
 
 if __name__ == "__main__":

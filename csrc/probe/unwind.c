@@ -22,7 +22,7 @@
 
 #include "probe/arch.h"
 #include "probe/cfi.h"
-#include "probe/elf_walk.h"
+#include "probe/native_walk.h"
 #include "probe/probe.h"
 
 #define ROWS (1u << 13)        /* open addressing; code addresses on stacks at allocations: a few hundred to a few thousand */
@@ -34,22 +34,6 @@
 /* Below the stack pointer nothing overwrites so much before a signal handler's frame (System V ABI; aarch64 has none, and pops last). */
 #define RED_ZONE_BYTES 128
 #define PAGE_BYTES 4096
-#define SAME_FP INT16_MIN
-/* A stack further away than this from a bound is on another stack (a fiber's, a coroutine's). */
-#define STACK_BYTES_MAX ((uintptr_t)1 << 32)
-/* Words that may be read above the evaluator's frame address: its saved frame pointer and return address lie there. */
-#define ABOVE_BASE_BYTES 64
-
-/* A row of cfi.h that fits 16 bytes. */
-struct step {
-	uintptr_t key; /* the code address that was looked up; 0: empty */
-	int32_t cfa_offset;
-	int16_t fp_offset; /* saved at CFA + this; SAME_FP: untouched */
-	int8_t ra_words;   /* return address at CFA + 8 times this */
-	uint8_t kind;      /* enum rp_cfi_cfa, RP_CFI_CFA_EXPR here standing for "ask cfi.c", or STEP_END */
-};
-
-#define STEP_END 255 /* the outermost frame: a thread's or the program's start */
 
 struct way {
 	uintptr_t first;   /* return address into the hook's caller; 0: empty */
@@ -67,15 +51,6 @@ struct interned {
 	uint32_t n;
 };
 
-/* The words that decided a walk. In the table, not on the stack: a thread may have 16 KiB of it. Only the walk out of a hook uses them, and a
- * thread is in one hook at a time; a signal's walk notes nothing. */
-struct notes {
-	struct note {
-		uint32_t offset; /* from the hook's frame */
-		uint64_t word;
-	} equal[RP_NATIVE_FRAMES_MAX + 2], near[2 * (RP_NATIVE_FRAMES_MAX + 2)];
-};
-
 struct rp_stack_table {
 	struct rp_stack_table *next; /* all tables ever made; kept for reuse */
 	_Atomic int in_use;
@@ -87,9 +62,9 @@ struct rp_stack_table {
 	uint32_t victim;
 	uintptr_t stack_high; /* end of the thread's stack, UINTPTR_MAX where unknown */
 	struct rp_unwind_counts counts;
-	struct step rows[ROWS];
-	struct step signal_rows[SIGNAL_ROWS];
-	struct notes notes;
+	struct rp_walk_row rows[ROWS];
+	struct rp_walk_row signal_rows[SIGNAL_ROWS];
+	struct rp_walk_notes notes;
 	/* Whole pages, so that giving them back to the kernel empties them. */
 	_Alignas(PAGE_BYTES) struct way ways[SETS][WAYS];
 	_Alignas(PAGE_BYTES) struct interned index[INDEX];
@@ -101,10 +76,7 @@ static struct rp_stack_table *_Atomic tables;
 /* Grows when code is unmapped. Relaxed: the thread that could still hold old rows for new code has itself seen the new
  * library loaded since, which takes ld.so's lock. */
 static _Atomic uint32_t generation_now = 1;
-static uintptr_t self_start, self_end;
 static uintptr_t main_stack_end;
-/* CPython's interpreter loop; 0 where there is none. Frames that ran when tracing began have no native_base: a walk out of one ends here. */
-static uintptr_t loop_start, loop_end;
 
 /* ---- tables ---- */
 
@@ -113,7 +85,7 @@ static uintptr_t find_stack_end(const struct rp_thread *t)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	/* glibc puts a thread's control block at the top of its stack. pthread_getattr_np would read /proc and allocate. */
 	uintptr_t end = t->os_tid == (uint32_t)getpid() ? main_stack_end : (uintptr_t)pthread_self();
-	return end > here && end - here < STACK_BYTES_MAX ? end : UINTPTR_MAX;
+	return end > here && end - here < RP_STACK_BYTES_MAX ? end : UINTPTR_MAX;
 }
 
 static struct rp_stack_table *take_free_table(void)
@@ -198,229 +170,6 @@ static void on_thread_end(struct rp_thread *t)
 		atomic_store_explicit(&s->in_use, 0, memory_order_release);
 }
 
-/* ---- rows ---- */
-
-static int is_compact(const struct rp_cfi_row *row)
-{
-	return row->cfa != RP_CFI_CFA_EXPR && !row->is_signal_frame && row->ra.kind == RP_CFI_AT_CFA && row->ra.offset % 8 == 0
-	       && row->ra.offset / 8 >= INT8_MIN && row->ra.offset / 8 <= INT8_MAX
-	       && (row->fp.kind == RP_CFI_SAME
-		   || (row->fp.kind == RP_CFI_AT_CFA && row->fp.offset > INT16_MIN && row->fp.offset <= INT16_MAX));
-}
-
-static void compact(struct step *ret_step, uintptr_t key, const struct rp_cfi_row *row)
-{
-	struct step s = { .key = key, .kind = row->ra.kind == RP_CFI_UNDEFINED ? STEP_END : RP_CFI_CFA_EXPR };
-	if (is_compact(row)) {
-		s.kind = row->cfa;
-		s.cfa_offset = row->cfa_offset;
-		s.fp_offset = row->fp.kind == RP_CFI_SAME ? SAME_FP : (int16_t)row->fp.offset;
-		s.ra_words = (int8_t)(row->ra.offset / 8);
-	}
-	*ret_step = s;
-}
-
-RP_INLINE uint32_t mix(uint64_t v)
-{
-	return (uint32_t)((v * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-}
-
-/* ---- the walk ---- */
-
-struct walk {
-	struct rp_cfi_frame f;
-	int exact;       /* f.pc is where the frame was interrupted, not where it will be returned to */
-	uintptr_t base;  /* the innermost evaluator call's frame address; 0: walk to the end */
-	int base_is_loop; /* base lies in the frame of the interpreter's loop, not in that of our evaluator around it */
-	struct rp_cfi_bounds bounds;
-	struct step *rows; /* NULL: none to use */
-	uint32_t rows_mask;
-	uint32_t *rows_used;
-	struct rp_unwind_counts *counts;
-
-	/* what decided the walk: for layer 1 */
-	uintptr_t hook_frame;
-	int repeatable; /* every frame so far can be decided by its words again */
-	struct notes *notes; /* NULL when hook_frame is UINTPTR_MAX: nothing is noted */
-	uint32_t n_equal, n_near;
-};
-
-enum walk_state { WALK_ON, WALK_AT_BASE, WALK_NO_CALLER, WALK_CUT };
-
-static void note_equal(struct walk *w, uintptr_t at, uintptr_t word)
-{
-	uintptr_t offset = at - w->hook_frame;
-	if (at < w->hook_frame || offset > UINT32_MAX || w->n_equal == RP_COUNT_OF(w->notes->equal)) {
-		w->repeatable = 0;
-		return;
-	}
-	w->notes->equal[w->n_equal].offset = (uint32_t)offset;
-	w->notes->equal[w->n_equal++].word = word;
-}
-
-/* A word whose value is an address on this stack: it must lie at the same distance next time. */
-static void note_near(struct walk *w, uintptr_t at, uintptr_t word)
-{
-	uintptr_t offset = at - w->hook_frame;
-	if (!at || at < w->hook_frame || offset > UINT32_MAX || w->n_near == RP_COUNT_OF(w->notes->near)) {
-		w->repeatable = 0;
-		return;
-	}
-	if (w->n_near && w->notes->near[w->n_near - 1].offset == (uint32_t)offset)
-		return;
-	w->notes->near[w->n_near].offset = (uint32_t)offset;
-	w->notes->near[w->n_near++].word = word - w->hook_frame;
-}
-
-/* Code without frame information (a JIT's): if it keeps a frame pointer, the frame pointer leads on. It is believed only when it
- * points up this stack and the return address there is in a loaded object. */
-static enum walk_state step_by_frame_pointer(struct walk *w)
-{
-	struct rp_cfi_frame next = w->f;
-	int known = 0;
-	w->repeatable = 0;
-	if (w->f.fp < w->f.sp || (w->base && w->f.fp >= w->base) || rp_cfi_read(&w->bounds, w->f.fp, &next.fp)
-	    || rp_cfi_read(&w->bounds, w->f.fp + 8, &next.pc))
-		return WALK_CUT;
-	next.pc = RP_ARCH_CODE_ADDRESS(next.pc);
-	rp_cfi_find(next.pc, &known);
-	if (!known)
-		return WALK_CUT;
-	next.sp = w->f.fp + 16;
-	next.fp_at = w->f.fp;
-	w->f = next;
-	w->exact = 0;
-	return WALK_ON;
-}
-
-static enum walk_state step_by_row(struct walk *w, const struct rp_cfi_row *row)
-{
-	w->repeatable = 0;
-	int err = rp_cfi_step(&w->f, row, &w->bounds);
-	if (err)
-		return err == RP_ENOTFOUND ? WALK_NO_CALLER : WALK_CUT;
-	w->exact = row->is_signal_frame;
-	return w->base && w->f.sp > w->base ? WALK_AT_BASE : WALK_ON;
-}
-
-static enum walk_state step_compact(struct walk *w, const struct step *s)
-{
-	uintptr_t cfa, ra, ra_at;
-	switch (s->kind) {
-	case STEP_END: return WALK_NO_CALLER;
-	case RP_CFI_CFA_SP: cfa = w->f.sp; break;
-	case RP_CFI_CFA_FP:
-		cfa = w->f.fp;
-		note_near(w, w->f.fp_at, w->f.fp);
-		break;
-	default: /* RP_CFI_CFA_AT_FP */
-		note_near(w, w->f.fp_at, w->f.fp);
-		if (rp_cfi_read(&w->bounds, w->f.fp + (uintptr_t)(intptr_t)s->cfa_offset, &cfa))
-			return WALK_CUT;
-		note_near(w, w->f.fp + (uintptr_t)(intptr_t)s->cfa_offset, cfa);
-		cfa -= (uintptr_t)(intptr_t)s->cfa_offset; /* added below for the other kinds */
-	}
-	cfa += (uintptr_t)(intptr_t)s->cfa_offset;
-	if (cfa <= w->f.sp || cfa % sizeof(uintptr_t))
-		return WALK_CUT;
-	if (w->base && cfa > w->base)
-		return WALK_AT_BASE;
-	ra_at = cfa + (uintptr_t)((intptr_t)s->ra_words * 8);
-	if (rp_cfi_read(&w->bounds, ra_at, &ra))
-		return WALK_CUT;
-	if (s->fp_offset != SAME_FP) {
-		w->f.fp_at = cfa + (uintptr_t)(intptr_t)s->fp_offset;
-		if (rp_cfi_read(&w->bounds, w->f.fp_at, &w->f.fp))
-			return WALK_CUT;
-	}
-	if (ra_at >= w->hook_frame)
-		note_equal(w, ra_at, ra);
-	w->f.pc = RP_ARCH_CODE_ADDRESS(ra);
-	w->f.sp = cfa;
-	w->exact = 0;
-	return w->f.pc ? WALK_ON : WALK_NO_CALLER;
-}
-
-/* The row of this address, or the empty place where it belongs. */
-RP_INLINE struct step *find_row(const struct walk *w, uintptr_t key)
-{
-	for (uint32_t i = mix(key);; i++) {
-		struct step *s = &w->rows[i & w->rows_mask];
-		if (RP_LIKELY(s->key == key) || !s->key)
-			return s;
-	}
-}
-
-/* To the caller of w->f. After WALK_AT_BASE w->f is the evaluator call itself (or what lies above it). */
-static enum walk_state step(struct walk *w)
-{
-	uintptr_t key = w->f.pc - !w->exact;
-	struct step *s = w->rows ? find_row(w, key) : NULL;
-	if (RP_LIKELY(s && s->key == key && s->kind != RP_CFI_CFA_EXPR))
-		return step_compact(w, s);
-	struct rp_cfi_row row;
-	struct step fresh;
-	if (w->counts)
-		w->counts->rows++;
-	int err = rp_cfi_row_at(&row, key);
-	if (err == RP_ENOTFOUND)
-		return step_by_frame_pointer(w);
-	if (err) {
-		w->repeatable = 0;
-		return WALK_CUT;
-	}
-	compact(&fresh, key, &row);
-	if (s && !s->key) {
-		if (++*w->rows_used > w->rows_mask / 4 * 3) { /* a program with more code than most: begin again */
-			memset(w->rows, 0, (w->rows_mask + 1) * sizeof *w->rows);
-			*w->rows_used = 1;
-			s = find_row(w, key);
-		}
-		*s = fresh;
-	}
-	return fresh.kind == RP_CFI_CFA_EXPR ? step_by_row(w, &row) : step_compact(w, &fresh);
-}
-
-/* Records frames until the end; returns their number. The frame below the evaluator call is the interpreter's own
- * loop, which the Python frame stands for already: it is left out. */
-static uint32_t collect(struct walk *w, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
-{
-	uint32_t n = 0;
-	enum walk_state how = WALK_ON;
-	*ret_cut = 0;
-	while (n < max) {
-		int is_ours = w->f.pc >= self_start && w->f.pc < self_end;
-		uintptr_t inside = w->f.pc - !w->exact; /* a return address may be the first byte behind its function */
-		if (RP_UNLIKELY(inside >= loop_start && inside < loop_end)) {
-			how = WALK_NO_CALLER;
-			break;
-		}
-		uint64_t address = w->f.pc + (w->exact != 0);
-		how = step(w);
-		if (how == WALK_AT_BASE)
-			break;
-		if (!is_ours)
-			ret_addresses[n++] = address;
-		if (how != WALK_ON)
-			break;
-	}
-	if (how == WALK_AT_BASE && !w->base_is_loop)
-		n -= n > 0;
-	*ret_cut = how == WALK_CUT || how == WALK_ON;
-	return n;
-}
-
-static void set_bounds(struct walk *w, uintptr_t sp, uintptr_t base, uintptr_t stack_high)
-{
-	if (base > sp && base - sp < STACK_BYTES_MAX) {
-		w->base = base;
-		w->bounds = (struct rp_cfi_bounds){ sp, base + ABOVE_BASE_BYTES };
-	} else {
-		w->base = 0;
-		w->bounds = (struct rp_cfi_bounds){ sp, stack_high > sp ? stack_high : UINTPTR_MAX };
-	}
-}
-
 /* ---- stacks by their content ---- */
 
 static uint32_t hash_addresses(const uint64_t *a, uint32_t n)
@@ -483,7 +232,7 @@ RP_INLINE int words_match(const struct rp_stack_table *s, const struct way *v, u
 	return 1;
 }
 
-static void remember_words(struct rp_stack_table *s, struct way *set, const struct walk *w, uintptr_t first, uint64_t distance,
+static void remember_words(struct rp_stack_table *s, struct way *set, const struct rp_walk *w, uintptr_t first, uint64_t distance,
 			   uint32_t id)
 {
 	uint32_t n = w->n_equal + w->n_near, words = n + (n + 1) / 2;
@@ -510,7 +259,7 @@ static void remember_words(struct rp_stack_table *s, struct way *set, const stru
 RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame,
 					  uint64_t distance, const struct rp_cfi_frame *from)
 {
-	struct walk w;
+	struct rp_walk w;
 	uint64_t addresses[RP_NATIVE_FRAMES_MAX];
 	int cut;
 	w.f = *from;
@@ -524,19 +273,19 @@ RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_t
 	w.notes = &s->notes;
 	w.repeatable = 1;
 	w.n_equal = w.n_near = 0;
-	set_bounds(&w, from->sp - 16, t->native_base, s->stack_high);
+	rp_walk_set_bounds(&w, from->sp - 16, t->native_base, s->stack_high);
 	s->counts.walks++;
 	/* Out of our own frames: the hook and what it called. */
 	for (int ours = 0; w.f.sp <= frame; ours++)
-		if (ours == 8 || step(&w) != WALK_ON)
+		if (ours == 8 || rp_walk_step(&w) != RP_WALK_ON)
 			return RP_STACK_NONE;
 	/* The hook's own frame is the fixed point everything else is measured from: nothing inside it decides. */
 	w.repeatable = w.f.pc == first;
 	w.n_equal = w.n_near = 0;
-	uint32_t n = collect(&w, addresses, RP_NATIVE_FRAMES_MAX, &cut);
+	uint32_t n = rp_walk_collect(&w, addresses, RP_NATIVE_FRAMES_MAX, &cut);
 	uint32_t id = intern(t, s, addresses, n);
 	if (w.repeatable && (id || !n))
-		remember_words(s, s->ways[mix(first ^ distance << 20) & (SETS - 1)], &w, first, distance, id);
+		remember_words(s, s->ways[rp_walk_hash(first ^ distance << 20) & (SETS - 1)], &w, first, distance, id);
 	return id;
 }
 
@@ -552,7 +301,7 @@ __attribute__((noinline)) uint32_t rp_unwind_stack(struct rp_thread *t, void *fi
 	if (RP_UNLIKELY(s->generation != generation))
 		forget_all(s, generation);
 	uint64_t distance = RP_LIKELY(t->native_base > frame) ? t->native_base - frame : frame;
-	const struct way *set = s->ways[mix(first ^ distance << 20) & (SETS - 1)];
+	const struct way *set = s->ways[rp_walk_hash(first ^ distance << 20) & (SETS - 1)];
 	for (uint32_t i = 0; i < WAYS; i++)
 		if (set[i].first == first && set[i].distance == distance && words_match(s, &set[i], frame)) {
 			s->counts.hits++;
@@ -576,7 +325,7 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t l
 {
 	const ucontext_t *uc = ucontext;
 	struct rp_stack_table *s = t->stacks;
-	struct walk w;
+	struct rp_walk w;
 	w.f = (struct rp_cfi_frame){ RP_ARCH_UC_PC(uc), RP_ARCH_UC_SP(uc), RP_ARCH_UC_FP(uc), 0 };
 	w.exact = 1;
 	w.base_is_loop = loop_frame != 0;
@@ -596,7 +345,7 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t l
 		s->signal_generation = generation;
 	}
 	/* In an epilogue the frame pointer's slot is popped already, and its rule still points there: the red zone keeps it. */
-	set_bounds(&w, w.f.sp - RED_ZONE_BYTES, loop_frame ? loop_frame : t->native_base, s ? s->stack_high : UINTPTR_MAX);
+	rp_walk_set_bounds(&w, w.f.sp - RED_ZONE_BYTES, loop_frame ? loop_frame : t->native_base, s ? s->stack_high : UINTPTR_MAX);
 	/* Without a known end only this page is sure to be readable: a fault here would kill the program. */
 	if (w.bounds.high == UINTPTR_MAX)
 		w.bounds.high = (w.f.sp | 4095) + 1;
@@ -609,10 +358,10 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t l
 			w.f.sp += (uintptr_t)(intptr_t)row.cfa_offset;
 		w.f.pc = RP_ARCH_CODE_ADDRESS(RP_ARCH_UC_LR(uc));
 		w.exact = 0;
-		return 1 + collect(&w, ret_addresses + 1, max - 1, ret_cut);
+		return 1 + rp_walk_collect(&w, ret_addresses + 1, max - 1, ret_cut);
 	}
 #endif
-	return collect(&w, ret_addresses, max, ret_cut);
+	return rp_walk_collect(&w, ret_addresses, max, ret_cut);
 }
 
 /* ---- stacks that are not remembered ---- */
@@ -622,7 +371,7 @@ __attribute__((noinline)) uint32_t rp_unwind_hook(struct rp_thread *t, void *fra
 {
 	struct rp_stack_table *s = t->stacks ? t->stacks : make_table(t);
 	uintptr_t own = (uintptr_t)__builtin_frame_address(0), frame = (uintptr_t)frame_address;
-	struct walk w;
+	struct rp_walk w;
 	*ret_cut = 1;
 	if (!s)
 		return 0;
@@ -640,11 +389,11 @@ __attribute__((noinline)) uint32_t rp_unwind_hook(struct rp_thread *t, void *fra
 	w.notes = NULL;
 	w.repeatable = 0;
 	w.n_equal = w.n_near = 0;
-	set_bounds(&w, w.f.sp - 16, loop_frame ? loop_frame : t->native_base, s->stack_high);
+	rp_walk_set_bounds(&w, w.f.sp - 16, loop_frame ? loop_frame : t->native_base, s->stack_high);
 	for (int ours = 0; w.f.sp <= frame; ours++)
-		if (ours == 8 || step(&w) != WALK_ON)
+		if (ours == 8 || rp_walk_step(&w) != RP_WALK_ON)
 			return 0;
-	return collect(&w, ret_addresses, max, ret_cut);
+	return rp_walk_collect(&w, ret_addresses, max, ret_cut);
 }
 
 /* ---- install ---- */
@@ -664,27 +413,9 @@ void rp_unwind_counts(const struct rp_thread *t, struct rp_unwind_counts *ret_co
 	*ret_counts = t->stacks ? t->stacks->counts : (struct rp_unwind_counts){ 0 };
 }
 
-static void find_self(void)
-{
-	struct rp_elf_list l;
-	if (rp_elf_list(&l))
-		return;
-	for (uint32_t i = 0; i < l.count; i++)
-		if (l.objects[i].is_self) {
-			self_start = l.objects[i].start;
-			self_end = l.objects[i].end;
-		}
-	rp_elf_list_release(&l);
-}
-
 int rp_unwind_install(void)
 {
-	rp_cfi_init();
-	find_self();
-	loop_start = loop_end = 0;
-	void *loop = dlsym(RTLD_DEFAULT, "_PyEval_EvalFrameDefault");
-	if (loop)
-		rp_cfi_range_at((uintptr_t)loop, &loop_start, &loop_end);
+	rp_walk_init();
 	uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
 	main_stack_end = end ? *end : 0;
 	for (struct rp_stack_table *s = atomic_load(&tables); s; s = s->next)

@@ -1,5 +1,5 @@
 /* A recording without Python: what the tests of probe/ stand on. Sources of the test that includes this:
- * got_patch.c elf_walk.c alloc_hook.c unwind.c cfi.c module_map.c operator_new.c alloc_sample.c byte_sampler.c budget.c kept_sample.c
+ * got_patch.c elf_walk.c alloc_hook.c unwind.c native_walk.c cfi.c module_map.c operator_new.c alloc_sample.c byte_sampler.c budget.c kept_sample.c
  * thread_start.c own_signal.c. The pieces of probe/ that need Python are stubs here. */
 #ifndef RP_TEST_PROBE_BED_H
 #define RP_TEST_PROBE_BED_H
