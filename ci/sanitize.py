@@ -30,6 +30,7 @@ OPTIONS = {
     },
     "thread": {"TSAN_OPTIONS": "handle_segv=0:handle_abort=0:handle_sigbus=0:use_sigaltstack=0:second_deadlock_stack=1:die_after_fork=0:report_thread_leaks=0:log_path={found}/tsan"},
 }
+SOME_FAILED = 1  # pytest's status
 TESTS = {
     "address": """
         tests/fault/test_all_at_once.py tests/unit/test_tracker.py tests/integration/test_run.py tests/integration/test_frames.py
@@ -51,11 +52,9 @@ OUT = {
         tests/integration/test_unharmed.py::test_a_preloaded_allocator
         tests/integration/test_unharmed.py::test_gevent_with_everything_patched
         tests/fault/test_survival.py::test_starting_and_stopping_many_times_leaks_nothing
-        tests/fault/test_survival.py::test_a_budget_of_file_bytes_is_kept
         tests/fault/test_survival.py::test_sigkill_loses_nothing tests/fault/test_deaths.py::test_a_batch_systems_term_then_kill
         tests/accuracy/test_allocations.py::test_one_more_call_is_one_more_event
         tests/accuracy/test_sampled.py::test_bytes_of_a_site_are_within_the_error
-        tests/accuracy/test_sampled.py::test_nobody_has_counted_calls
     """.split(),
     "thread": """
         tests/integration/test_frames.py::test_greenlets tests/fault/test_sampled.py::test_stacks_of_greenlets_are_their_own
@@ -92,6 +91,7 @@ def libraries(kind):
 
 
 def run_tests(kind, python, home, words):
+    """Whether anything failed. What fails is run once more, alone: a child forked while another thread is in the sanitizer's allocator hangs."""
     found = home / "found"
     shutil.rmtree(found, ignore_errors=True)
     found.mkdir()
@@ -99,8 +99,11 @@ def run_tests(kind, python, home, words):
     env.update(PYTHONMALLOC="malloc", PYTHONPATH=str(home / "lib"), RUBINPROF_SANITIZER=kind)
     left_out = [f"--deselect={test}" for test in OUT[kind]]
     # The preload is for the interpreters that the tests are run by and start, not for env, compilers and other tools of this machine.
-    command = ["env", f"LD_PRELOAD={libraries(kind)}", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "--timeout=600", *left_out]
-    status = subprocess.run([str(word) for word in [*command, *(words or TESTS[kind])]], cwd=ROOT, env=env).returncode
+    command = ["env", f"LD_PRELOAD={libraries(kind)}", python, "-m", "pytest", "-q", "-o", f"cache_dir={home / 'cache'}", "--tb=short", "--timeout=600", *left_out]
+    command = [str(word) for word in [*command, *(words or TESTS[kind])]]
+    status = subprocess.run(command, cwd=ROOT, env=env).returncode
+    if status == SOME_FAILED:
+        status = subprocess.run([*command, "--last-failed", "--last-failed-no-failures", "none"], cwd=ROOT, env=env).returncode
     reports = sorted(found.iterdir())
     for report in reports[:5]:
         print(f"\n{report}:\n{report.read_text(errors='replace')[:6000]}")

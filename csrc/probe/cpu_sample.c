@@ -24,7 +24,9 @@
 #include "probe/probe.h"
 #include "probe/switch_count.h"
 
+#ifndef CPU_THREADS_MAX
 #define CPU_THREADS_MAX 65536 /* at the same time; further ones are not sampled, and counted */
+#endif
 #define SAMPLE_HZ_MAX 20000u  /* a sample of 5 us in each 50: nobody wants to know more */
 /* Each thread has a period of its own, this much around the one asked for, so that threads which do the same at the same time,
  * or a loop that takes just a period, are not always caught at the same place. */

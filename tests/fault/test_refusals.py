@@ -1,6 +1,7 @@
 """A system that refuses: directories, descriptors, locked memory, io_uring and perf. The program ends as it does untraced, and the trace
 says what served instead."""
 
+import errno
 import json
 import os
 import resource
@@ -25,7 +26,7 @@ def work():
     for _ in range(200): step()
 """
 
-# Refuses io_uring_setup (425) and perf_event_open (298) with EPERM, as container runtimes do.
+# Refuses system calls with EPERM, as container runtimes do, or another error.
 REFUSE = """
 import ctypes, struct
 libc = ctypes.CDLL(None, use_errno=True)
@@ -33,7 +34,7 @@ LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
 code = [(LOAD, 0, 0, 0)]
 for i, number in enumerate(numbers):
     code.append((EQUAL, len(numbers) - i, 0, number))
-code += [(RETURN, 0, 0, 0x7fff0000), (RETURN, 0, 0, 0x00050001)]
+code += [(RETURN, 0, 0, 0x7fff0000), (RETURN, 0, 0, 0x00050000 | error)]
 program = b"".join(struct.pack("<HBBI", *line) for line in code)
 buffer = ctypes.create_string_buffer(program)
 class Filter(ctypes.Structure):
@@ -67,7 +68,7 @@ def check(path, calls=204):
 def test_io_uring_and_perf_refused(tmp_path, refused):
     if os.uname().machine != "x86_64":
         pytest.skip("the numbers of system calls are those of x86-64")
-    program = f"numbers = {refused}\n{REFUSE}\n"
+    program = f"numbers, error = {refused}, {errno.EPERM}\n{REFUSE}\n"
     program += "with rubinprof.Tracker('x.rprof'): work(); print(json.dumps(_capture.status()))\n"
     status = run(program, tmp_path)
     check(tmp_path / "x.rprof")
@@ -76,6 +77,54 @@ def test_io_uring_and_perf_refused(tmp_path, refused):
     if PERF_EVENT_OPEN in refused:
         assert status["switch"] == "periodic"
         assert status["switch_reason"].startswith("perf_event_open: EPERM")
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.ENOMEM, errno.EMFILE])
+def test_io_uring_is_not_to_be_had(tmp_path, error):
+    """A kernel that has none, or no memory or descriptor for it."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("the numbers of system calls are those of x86-64")
+    program = f"numbers, error = {[IO_URING_SETUP]}, {error}\n{REFUSE}\n"
+    program += "with rubinprof.Tracker('x.rprof'): work(); print(json.dumps(_capture.status()))\n"
+    status = run(program, tmp_path)
+    check(tmp_path / "x.rprof")
+    assert (status["writer"], status["writer_reason"]) == ("write", f"io_uring was refused: {os.strerror(error)}")
+
+
+def test_no_address_space_is_left(tmp_path):
+    """The program meets its MemoryError, and what we could not map is missing from the trace at most."""
+    program = """
+def fill():
+    kept = []
+    for size in (1 << 22, 1 << 12):
+        try:
+            while True: kept.append(bytearray(size))
+        except MemoryError:
+            pass
+    said = []
+    try:
+        thread = threading.Thread(target=said.append, args=("ran",))
+        thread.start()
+        thread.join()
+    except RuntimeError:  # can't start new thread: no room for its stack
+        said.append("refused")
+    return len(kept) > 50, len(said)
+
+tracker = rubinprof.Tracker("x.rprof").start()
+used = int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20), resource.getrlimit(resource.RLIMIT_AS)[1]))
+filled = fill()
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+work()
+tracker.stop()
+print(json.dumps(filled))
+"""
+    assert run(program, tmp_path) == [True, 1]
+    with rubinprof.open(tmp_path / "x.rprof") as trace:
+        assert trace.stats()["complete"]
+        rows = {row["function"]: row for row in trace.table()}
+    assert rows["fill"]["calls"] == 1
+    assert rows["work.<locals>.step"]["calls"] == 204
 
 
 def test_no_locked_memory(tmp_path):

@@ -236,6 +236,30 @@ int handlers_that_map(int n)
 	return handled >= n;
 }
 
+static char *volatile from_handler;
+static void malloc_in_handler(int signo)
+{
+	int saved = errno;
+	free(from_handler);
+	from_handler = malloc(300 + signo);
+	handled++;
+	errno = saved;
+}
+
+/* malloc and free in a handler, which a program may call there when it knows what it has interrupted. */
+int handlers_that_allocate(int n)
+{
+	struct sigaction act = { .sa_handler = malloc_in_handler }, before;
+	sigaction(SIGUSR1, &act, &before);
+	handled = 0;
+	for (int i = 0; i < n; i++) {
+		churn(3);
+		raise(SIGUSR1);
+	}
+	sigaction(SIGUSR1, &before, NULL);
+	return handled;
+}
+
 /* A child that no fork handler hears of. It allocates and ends; 7 when all was well. */
 int raw_clone(void)
 {
@@ -271,7 +295,7 @@ int parallel(int n) { int sum = 0;
 #ifdef _OPENMP
 _Pragma("omp parallel for reduction(+:sum)")
 #endif
-	for (int i = 0; i < n; i++) { int *p = malloc(64); *p = i % 7; sum += *p; free(p); } return sum; }
+	for (int i = 0; i < n; i++) { int *volatile p = malloc(64); *p = i % 7; sum += *p; free(p); } return sum; }
 void *make(int n) { int *p = malloc(sizeof *p); *p = n; return p; }
 """
 
@@ -308,28 +332,32 @@ def with_helper(libraries, source):
 
 # ---- native threads, signals, libraries ----
 
+# What it prints, and how many allocations are made of which there must be an event each.
 NATIVE = {
-    "plain threads": ("print(c.plain_threads(16, 1 << 20, 2000))", "16"),
-    "small stacks": ("print(c.plain_threads(16, 16384, 200))", "16"),
-    "many short threads": ("print(sum(c.plain_threads(20, 65536, 5) for _ in range(20)))", "400"),
-    "cancelled": ("print(c.cancel_threads(10))", "1010"),
-    "waits": ("print(c.interrupted_waits())", "0"),
-    "sigwait": ("print(c.signals_that_came())", "0"),
-    "handlers": ("print(c.handlers_that_map(200))", "1"),
-    "raw clone": ("print(c.raw_clone(), c.raw_clone())", "7 7"),
-    "plugins": ("print(c.load_and_unload((LIBRARIES + '/libplugin.so').encode(), 50))", str(sum(range(50)))),
-    "openmp": ("print(ctypes.CDLL(LIBRARIES + '/libopenmp.so').parallel(10000))", str(sum(i % 7 for i in range(10000)))),
+    "plain threads": ("print(c.plain_threads(16, 1 << 20, 2000))", "16", 16 * (2 + 2000 + 20)),
+    "small stacks": ("print(c.plain_threads(16, 16384, 200))", "16", 16 * (2 + 200 + 20)),
+    "many short threads": ("print(sum(c.plain_threads(20, 65536, 5) for _ in range(20)))", "400", 400 * (2 + 5 + 20)),
+    "cancelled": ("print(c.cancel_threads(10))", "1010", 10),
+    "waits": ("print(c.interrupted_waits())", "0", 0),
+    "sigwait": ("print(c.signals_that_came())", "0", 0),
+    "handlers": ("print(c.handlers_that_map(200))", "1", 200),
+    "allocating handlers": ("print(c.handlers_that_allocate(500))", "500", 500 * (3 + 1)),
+    "raw clone": ("print(c.raw_clone(), c.raw_clone())", "7 7", 0),
+    "plugins": ("print(c.load_and_unload((LIBRARIES + '/libplugin.so').encode(), 50))", str(sum(range(50))), 50),
+    "openmp": ("print(ctypes.CDLL(LIBRARIES + '/libopenmp.so').parallel(10000))", str(sum(i % 7 for i in range(10000))), 10000),
 }
 
 
 @pytest.mark.parametrize("name", NATIVE)
 def test_native(tmp_path, libraries, name):
-    source, expected = NATIVE[name]
+    source, expected, allocations = NATIVE[name]
     out, traces = both(tmp_path, with_helper(libraries, source))
     assert out == expected + "\n"
     with rubinprof.open(*traces) as trace:
-        stats = trace.stats()
+        stats, rows = trace.stats(), trace.table()
     assert stats["complete"] and stats["lost_events"] == 0
+    in_library = ("libhelper.so", "libplugin.so", "libopenmp.so")
+    assert sum(row["allocations"] for row in rows if (row["module"] or "").endswith(in_library)) >= allocations
 
 
 # ---- allocators put in by LD_PRELOAD ----

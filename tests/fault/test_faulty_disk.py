@@ -1,4 +1,5 @@
-"""The disk hangs for longer than a thread waits, and memory for events runs out: samples, regions and CPU time are told on, the rest is counted."""
+"""The disk hangs for longer than a thread waits, and memory for events runs out: samples, regions and CPU time are told on, the rest is counted.
+Or its writes fail for a while: what was written before and after is read, what fell in between is counted."""
 
 import os
 import subprocess
@@ -11,7 +12,7 @@ import rubinprof
 
 pytestmark = pytest.mark.linux
 
-SHIM = Path(__file__).with_name("hang_writes.c")
+SHIM = Path(__file__).with_name("faulty_disk.c")
 STEPS = 3
 ALPHA_S, BETA_S = 0.3, 0.1  # of CPU time
 
@@ -53,7 +54,7 @@ print(leaves)
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
-    library = tmp_path_factory.mktemp("shim") / "hang_writes.so"
+    library = tmp_path_factory.mktemp("shim") / "faulty_disk.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, SHIM], check=True)
     return library
 
@@ -95,3 +96,45 @@ def test_without_a_reserve_the_time_is_of_what_was_lost(tmp_path, shim):
     # Nothing of it is laid to what ran when the last buffer was full.
     assert rows["[events lost]"]["self_cpu_s"] > 0.7 * STEPS * (ALPHA_S + BETA_S)
     assert rows["alpha"]["total_cpu_s"] < 0.3 * STEPS * ALPHA_S
+
+
+BROKEN = """
+import os, random, sys, rubinprof
+chance = random.Random(1)
+
+def work(n):
+    for _ in range(n):
+        bytes(chance.randrange(600, 60000))
+
+def early(): work(1000)
+def meanwhile(): work(60000)
+def late(): work(1000)
+
+with rubinprof.Tracker("x.rprof", max_memory_bytes=1 << 20):
+    early()
+    rubinprof.sync()
+    open("broken", "w").close()
+    meanwhile()
+    rubinprof.sync()
+    os.unlink("broken")
+    late()
+print("unharmed")
+"""
+
+
+def test_writes_that_fail_for_a_while(tmp_path, shim):
+    env = {**os.environ, "LD_PRELOAD": str(shim), "RUBINPROF_NO_URING": "1"}
+    done = subprocess.run([sys.executable, "-c", BROKEN], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "unharmed\n"), done.stderr
+    trace = rubinprof.open(tmp_path / "x.rprof")
+    figures, rows = trace.stats(), {row["function"]: row for row in trace.table()}
+    assert figures["lost_blocks"] > 0 and figures["lost_allocations"] > 1000
+    assert figures["lost_events"] >= figures["lost_allocations"] + figures["lost_frees"] + figures["lost_calls"]
+    for name in ("early", "late"):  # and they have their names
+        assert rows[name]["calls"] == 1
+        assert rows[name]["total_allocations"] >= 1000
+    # Every block that is there and every one that is not is known.
+    assert figures["allocations"] + figures["lost_allocations"] >= 62000
+    text = subprocess.run([sys.executable, "-m", "rubinprof", "stats", "x.rprof"], cwd=tmp_path, capture_output=True, text=True).stdout
+    assert text.startswith("Lost  ") and "missing" in text
+    assert {"gaps", "missing_blocks"} <= trace.verify()["files"][0].keys()
