@@ -40,7 +40,9 @@ def main():
         measured = [p for p in [*programs.workloads(options.scale), programs.start_stop(), *programs.pyperformance()] if chosen(p.name, options.programs)]
         if chosen("demo pipeline", options.programs):
             measured.append(programs.Demo(home))
-        results = {"machine": machine(), "options": vars(options), "programs": {}, "analysis": {}}
+        counted = {program.name: program.counted for program in measured if program.counted}
+        sees = {tool.name: tool.sees for tool in wanted}
+        results = {"machine": machine(), "options": vars(options), "programs": {}, "counted": counted, "sees": sees, "analysis": {}}
         for program in measured:
             results["programs"][program.name] = measure_program(program, wanted, options.rounds)
             save(results)

@@ -1,6 +1,7 @@
 """The results as one page: tables and bars, no script."""
 
 import html
+from statistics import geometric_mean
 
 import ratios
 
@@ -10,10 +11,10 @@ STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { margin-top: 2.2rem; } table { border-collapse: collapse; width: 100%; }
 td, th { padding: .15rem .5rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: middle; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.n, td:first-child { white-space: nowrap; }
 svg { display: block; } .why { color: #b05d02; }
 """
-WIDTH = 320
+WIDTH = 240
 
 
 def write(results, path):
@@ -24,8 +25,9 @@ def write(results, path):
         "<!doctype html><html lang=en><meta charset=utf-8><title>What tracing costs</title>",
         f"<style>{STYLE}</style><h1>What tracing costs</h1><p>{html.escape(said)}. Factors over the untraced run of the same round: the middle of the rounds (lowest to highest).</p>",
     ]
+    parts.append(_overview(results))
     for name, rounds in results["programs"].items():
-        parts.append(_program(name, rounds))
+        parts.append(_program(name, rounds, results["counted"].get(name)))
     if results.get("analysis"):
         parts.append(_analysis(results["analysis"]))
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")
@@ -49,23 +51,55 @@ def rows(rounds):
     return sorted(found, key=lambda row: row[1][0] if row[1] else float("inf"))
 
 
-def _program(name, rounds):
+def _overview(results):
+    """Each tool over all programs that it runs: geometric means of the factors, as ratios have no arithmetic one."""
+    factors = {}
+    for name, rounds in results["programs"].items():
+        for tool, wall, cpu, *_ in rows(rounds):
+            if wall and name != "start and stop":
+                factors.setdefault(tool, []).append((wall[0], cpu[0]))
+    table = [(tool, len(of), *map(geometric_mean, zip(*of))) for tool, of in factors.items()]
+    longest = max([row[2] for row in table], default=1)
+    parts = ["<h2>All programs</h2><table><tr><th>tool<th>sees<th class=n>programs<th class=n>wall<th><th class=n>CPU"]
+    for tool, n, wall, cpu in sorted(table, key=lambda row: row[2]):
+        parts.append(
+            f"<tr><td>{html.escape(tool)}<td>{html.escape(results['sees'][tool])}<td class=n>{n}<td class=n>{wall:.2f}<td>{_bar(tool, wall, longest)}<td class=n>{cpu:.2f}"
+        )
+    return "".join(parts) + "</table>"
+
+
+def _program(name, rounds, counted):
     base = ratios.spread([one["untraced"]["wall_s"] for one in rounds])
     table = rows(rounds)
     longest = max([row[1][0] for row in table if row[1]], default=1)
     head = f"<h2>{html.escape(name)}</h2><p>Untraced {base[0]:.2f} s ({base[1]:.2f} to {base[2]:.2f}), {len(rounds)} rounds.</p>"
     head += "<table><tr><th>tool<th class=n>wall<th><th class=n>CPU<th class=n>written<th class=n>memory added"
-    return head + "".join(_row(row, longest) for row in table) + "</table>"
+    if counted:
+        head += f"<th class=n>CPU added a {html.escape(counted[0])}" + (f"<th class=n>bytes a {html.escape(counted[0])}" if counted[1] > 1 else "")
+    return head + "".join(_row(row, longest) + _each(row, rounds, counted) for row in table) + "</table>"
+
+
+def _each(row, rounds, counted):
+    """What a tool adds to each of what was counted."""
+    tool, _, _, out, _, why = row
+    if why or not counted:
+        return ""
+    _, count, unit = counted
+    added = ratios.spread(ratios.of_rounds(rounds, lambda one: (one[tool]["cpu_s"] - one["untraced"]["cpu_s"]) / count))
+    return f"<td class=n>{added[0] * {'ns': 1e9, 'ms': 1e3}[unit]:.0f} {unit}" + (f"<td class=n>{out[0] / count:.2f}" if count > 1 else "")
+
+
+def _bar(tool, value, longest):
+    colour = "--bar" if tool.startswith("rubinprof") else "--peer"
+    return f"<svg width={WIDTH} height=12 role=img aria-label='{value:.2f}'><rect width={WIDTH * value / longest:.1f} height=12 style='fill:var({colour})'/></svg>"
 
 
 def _row(row, longest):
     tool, wall, cpu, out, rss, why = row
     if why:
-        return f"<tr><td>{html.escape(tool)}<td colspan=5 class=why>fails: {html.escape(why.strip().splitlines()[-1])}"
-    colour = "--bar" if tool.startswith("rubinprof") else "--peer"
-    bar = f"<svg width={WIDTH} height=12 role=img aria-label='{wall[0]:.2f}'><rect width={WIDTH * wall[0] / longest:.1f} height=12 style='fill:var({colour})'/></svg>"
+        return f"<tr><td>{html.escape(tool)}<td colspan=7 class=why>fails: {html.escape(why.strip().splitlines()[-1])}"
     return (
-        f"<tr><td>{html.escape(tool)}<td class=n>{wall[0]:.2f} ({wall[1]:.2f}–{wall[2]:.2f})<td>{bar}"
+        f"<tr><td>{html.escape(tool)}<td class=n>{wall[0]:.2f} ({wall[1]:.2f}–{wall[2]:.2f})<td>{_bar(tool, wall[0], longest)}"
         f"<td class=n>{cpu[0]:.2f}<td class=n>{out[0] / 1e6:.2f} MB<td class=n>{rss[0] / 2**20:.0f} MiB"
     )
 
