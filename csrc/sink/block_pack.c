@@ -6,11 +6,8 @@
 
 #include "sink/sink_state.h"
 
-/* With one thread the times of allocations are kept to a thousand times the resolution, about 6 us: they change no time of a call, and
- * what they say, when memory was taken, is drawn in pixels of milliseconds. */
-#define ALONE_SHIFT 10u
-/* Over the budget: to about 100 us. */
-#define ALONE_OVER_SHIFT 13u
+/* Over the budget the times of allocations of a process with one thread are told eight times as coarsely. */
+#define OVER_SHIFT 3u
 
 static size_t round_up(size_t n)
 {
@@ -102,18 +99,24 @@ uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds)
 	return n;
 }
 
+/* The greatest power of two, no more than v; 0 for 0. */
+static uint32_t power_below(uint64_t v)
+{
+	uint32_t power = 0;
+	while (power < RP_TIME_SHIFT_MAX - OVER_SHIFT && v >> (power + 1))
+		power++;
+	return power;
+}
+
 /* What a buffer's times may lose. Allocations and frees change no time of the tree; their order matters, and only against other
  * threads: a free is stamped before the real one and an allocation after it, and between the two of one address lies an exchange between
  * threads, which takes longer than `resolution_ticks`. */
 static struct rp_pack_shifts shifts_for(const struct rp_sink *s, int is_over)
 {
-	struct rp_pack_shifts shifts = { 0, 0 };
-	while (shifts.other < RP_TIME_SHIFT_MAX && s->options.resolution_ticks >> (shifts.other + 1))
-		shifts.other++;
-	shifts.alloc = shifts.other;
-	if (shifts.other && atomic_load_explicit(&s->thread_max, memory_order_relaxed) <= 1)
-		shifts.alloc += is_over ? ALONE_OVER_SHIFT : ALONE_SHIFT;
-	return shifts;
+	uint32_t other = power_below(s->options.resolution_ticks), alone = power_below(s->options.alone_resolution_ticks);
+	if (alone <= other || atomic_load_explicit(&s->thread_max, memory_order_relaxed) > 1)
+		return (struct rp_pack_shifts){ other, other };
+	return (struct rp_pack_shifts){ other, alone + (is_over ? OVER_SHIFT : 0) };
 }
 
 /* ---- the budget ---- */
