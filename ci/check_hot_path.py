@@ -48,6 +48,7 @@ ROOTS = [
     (r"probe/evalframe\.c:evaluate$", FIRST_EVENT | PYTHON | STACK_END),
     (r"probe/class_init\.c:on_\w+$", FIRST_EVENT | PYTHON),
     (r"probe/cpu_sample\.c:on_signal$", FIRST_EVENT | SWITCH_COUNT | {"madvise", "PyGILState_GetThisThreadState", "PyCode_Addr2Line"}),
+    (r"probe/own_signal\.c:hook_sig(action|nal)$", {"sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
     (r"record/thread\.c:thread_ended$", FIRST_EVENT),
     (r"probe/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
 ]

@@ -41,7 +41,7 @@
 
 struct cpu_slot {
 	_Atomic int in_use; /* acquire on take, release on give */
-	int timer;
+	_Atomic int armed; /* the timer, plus one; 0: none. Relaxed: whoever takes it out takes it down */
 	void *page; /* of the perf event */
 	void *once; /* of the event that sends the first sample */
 };
@@ -251,6 +251,13 @@ static void remove_signal(void)
 
 /* ---- threads ---- */
 
+static int disarm(struct cpu_slot *s)
+{
+	int timer = atomic_exchange_explicit(&s->armed, 0, memory_order_relaxed) - 1;
+	drop_timer(timer);
+	return timer != RP_CPU_TIMER_NONE;
+}
+
 static struct cpu_slot *take_slot(void)
 {
 	uint32_t from = atomic_fetch_add_explicit(&cpu.hint, 1, memory_order_relaxed);
@@ -266,7 +273,7 @@ static struct cpu_slot *take_slot(void)
 static void give_slot(struct cpu_slot *s)
 {
 	s->page = s->once = NULL;
-	s->timer = RP_CPU_TIMER_NONE;
+	atomic_store_explicit(&s->armed, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->in_use, 0, memory_order_release);
 }
 
@@ -284,8 +291,7 @@ static void on_thread_begin(struct rp_thread *t)
 		return;
 	}
 	int sampled = cpu.period_ns && signal_is_ours();
-	int by_perf = sampled && cpu.source == SOURCE_PERF;
-	s->timer = RP_CPU_TIMER_NONE;
+	int by_perf = sampled && cpu.source == SOURCE_PERF, timer = RP_CPU_TIMER_NONE;
 	s->page = rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0);
 	if (!s->page) {
 		atomic_fetch_add_explicit(&cpu.threads_without_page, 1, memory_order_relaxed);
@@ -298,9 +304,10 @@ static void on_thread_begin(struct rp_thread *t)
 		s->once = rp_switch_count_signal_once(cpu.signo, 1 + random_below(t, cpu.period_ns));
 	if (sampled && !(by_perf && s->page)) {
 		uint64_t period = own_period(t);
-		s->timer = rp_cpu_timer_arm((int)t->os_tid, cpu.signo, 1 + random_below(t, period), period);
+		timer = rp_cpu_timer_arm((int)t->os_tid, cpu.signo, 1 + random_below(t, period), period);
+		atomic_store_explicit(&s->armed, timer + 1, memory_order_relaxed);
 	}
-	if (cpu.period_ns && !(by_perf && s->page) && s->timer == RP_CPU_TIMER_NONE)
+	if (cpu.period_ns && !(by_perf && s->page) && timer == RP_CPU_TIMER_NONE)
 		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
 	t->cpu = s;
 }
@@ -313,9 +320,38 @@ static void on_thread_end(struct rp_thread *t)
 	t->cpu = NULL;
 	rp_switch_count_close(t, s->page);
 	rp_switch_count_drop(s->once);
-	drop_timer(s->timer);
+	disarm(s);
 	give_slot(s);
 	atomic_fetch_add_explicit(&cpu.samples_in_tool, t->samples_in_tool, memory_order_relaxed);
+}
+
+/* ---- the program wants the signal ---- */
+
+static void unwatch(void)
+{
+	for (uint32_t i = 0; i < cpu.n_watched; i++)
+		if (atomic_exchange_explicit(&cpu.watched[i].tid, 0, memory_order_relaxed) && cpu.pid == getpid())
+			drop_watch(i);
+	cpu.n_watched = 0;
+}
+
+int rp_own_signal_before(struct sigaction *ret_before)
+{
+	*ret_before = cpu.before;
+	return cpu.pid == getpid();
+}
+
+void rp_own_signal_give_up(void)
+{
+	struct sigaction ignore;
+	memset(&ignore, 0, sizeof ignore);
+	ignore.sa_handler = SIG_IGN; /* discards what is pending; and threads that begin arm nothing from here on */
+	sigaction(cpu.signo, &ignore, NULL);
+	uint32_t unsampled = 0;
+	for (uint32_t i = 0; i < CPU_THREADS_MAX && i <= atomic_load(&cpu.hint); i++)
+		unsampled += (uint32_t)disarm(&cpu.slots[i]);
+	atomic_fetch_add_explicit(&cpu.threads_without_samples, unsampled, memory_order_relaxed);
+	unwatch();
 }
 
 /* ---- exec ---- */
@@ -444,14 +480,6 @@ void rp_cpu_watch_others(void)
 	}
 	if (tasks)
 		closedir(tasks);
-}
-
-static void unwatch(void)
-{
-	for (uint32_t i = 0; i < cpu.n_watched; i++)
-		if (atomic_exchange_explicit(&cpu.watched[i].tid, 0, memory_order_relaxed) && cpu.pid == getpid())
-			drop_watch(i);
-	cpu.n_watched = 0;
 }
 
 static void drop_inherited(void)

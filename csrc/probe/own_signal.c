@@ -1,6 +1,7 @@
 /* A program that blocks all signals and waits for any (sigwait in a thread of its own, signalfd) would get ours, which is then pending: it
  * is taken out of what is asked for. Where a call lets blocked signals in for a while (ppoll, sigsuspend), ours stays blocked, or
- * the call would end by it. A blocked sample is a lost one; the next after the unblocking stands for its time.
+ * the call would end by it. A blocked sample is a lost one; the next after the unblocking stands for its time. A program that sets an action for
+ * the signal has it to itself from there on, and finds what it would have found.
  *
  * Through the slots of the program's own objects, as the allocator (got_patch.c). No lock, no event, nothing held: cancellation may
  * pass. */
@@ -23,6 +24,8 @@ static struct {
 	int (*ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
 	int (*pselect)(int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *);
 	int (*epoll_pwait)(int, struct epoll_event *, int, int, const sigset_t *);
+	int (*sigaction)(int, const struct sigaction *, struct sigaction *);
+	sighandler_t (*signal)(int, sighandler_t);
 } real;
 
 /* `set` without, or with, our signal; in *room when it has to be changed. */
@@ -92,8 +95,37 @@ static int hook_epoll_pwait(int fd, struct epoll_event *events, int n, int timeo
 	return real.epoll_pwait(fd, events, n, timeout, changed(mask, 1, &room));
 }
 
+/* True when the action of `signo` is ours; what it was before then. */
+static int is_ours(int signo, struct sigaction *ret_before)
+{
+	return signo > 0 && signo == rp_own_signal() && rp_own_signal_before(ret_before);
+}
+
+static int hook_sigaction(int signo, const struct sigaction *act, struct sigaction *old)
+{
+	struct sigaction before;
+	int ours = is_ours(signo, &before);
+	if (ours && act)
+		rp_own_signal_give_up();
+	int failed = real.sigaction(signo, act, old);
+	if (ours && !failed && old)
+		*old = before;
+	return failed;
+}
+
+static sighandler_t hook_signal(int signo, sighandler_t handler)
+{
+	struct sigaction before;
+	int ours = is_ours(signo, &before);
+	if (ours)
+		rp_own_signal_give_up();
+	sighandler_t old = real.signal(signo, handler);
+	return ours && old != SIG_ERR ? before.sa_handler : old;
+}
+
 #define HOOK(name) { #name, (void *)hook_##name, (void **)&real.name, NULL }
 const struct rp_got_hook rp_signal_hooks[RP_SIGNAL_HOOKS] = {
 	HOOK(sigwait),  HOOK(sigwaitinfo), HOOK(sigtimedwait), HOOK(sigpending), HOOK(signalfd),
 	HOOK(sigsuspend), HOOK(ppoll),     HOOK(pselect),      HOOK(epoll_pwait),
+	HOOK(sigaction), HOOK(signal),
 };

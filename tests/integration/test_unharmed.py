@@ -144,7 +144,9 @@ static void burn(double seconds)
 
 int burn_for(int ms)
 {
-	burn(ms / 1000.0);
+	struct timespec now;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	burn(now.tv_sec + now.tv_nsec * 1e-9 + ms / 1000.0);
 	return ms;
 }
 
@@ -185,9 +187,7 @@ int signals_that_came(void)
 	int came = 0, signo;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	struct timespec now;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	burn(now.tv_sec + now.tv_nsec * 1e-9 + 0.02);
+	burn_for(20);
 	sigpending(&pending);
 	for (int s = 1; s < 65; s++)
 		came += sigismember(&pending, s) == 1;
@@ -198,6 +198,32 @@ int signals_that_came(void)
 		came += 1000000;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return came;
+}
+
+static volatile int urgent;
+static void count_urgent(int signo)
+{
+	(void)signo;
+	urgent++;
+}
+
+/* A program that uses the signal we sample by gets its own, and none of ours; and finds what it would have found. */
+int own_urgent_signals(int by_sigaction)
+{
+	struct sigaction act = { .sa_handler = count_urgent }, old = { .sa_handler = count_urgent };
+	int bad = 0;
+	urgent = 0;
+	if (by_sigaction) {
+		sigaction(SIGURG, NULL, &old);
+		bad += old.sa_handler != SIG_DFL;
+		sigaction(SIGURG, &act, &old);
+		bad += old.sa_handler != SIG_DFL;
+	} else {
+		bad += signal(SIGURG, count_urgent) != SIG_DFL;
+	}
+	burn_for(100);
+	raise(SIGURG);
+	return urgent + 1000 * bad;
 }
 
 static volatile int handled;
@@ -340,6 +366,8 @@ NATIVE = {
     "cancelled": ("print(c.cancel_threads(10))", "1010", 10),
     "waits": ("print(c.interrupted_waits())", "0", 0),
     "sigwait": ("print(c.signals_that_came())", "0", 0),
+    "own SIGURG by sigaction": ("print(c.own_urgent_signals(1))", "1", 0),
+    "own SIGURG by signal": ("print(c.own_urgent_signals(0))", "1", 0),
     "handlers": ("print(c.handlers_that_map(200))", "1", 200),
     "allocating handlers": ("print(c.handlers_that_allocate(500))", "500", 500 * (3 + 1)),
     "raw clone": ("print(c.raw_clone(), c.raw_clone())", "7 7", 0),

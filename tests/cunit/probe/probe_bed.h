@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../harness.h"
+#include "probe/own_signal.h"
 #include "probe/probe.h"
 #include "probe/unwind.h"
 
@@ -20,10 +21,18 @@ uint32_t rp_frames_lasti_signal(const struct rp_thread *t)
 	return RP_LASTI_NONE;
 }
 
-int rp_own_signal(void);
-__attribute__((weak)) int rp_own_signal(void) /* cpu_sample.c has the real one */
+/* cpu_sample.c has the real ones */
+__attribute__((weak)) int rp_own_signal(void)
 {
 	return 0;
+}
+__attribute__((weak)) int rp_own_signal_before(struct sigaction *ret_before)
+{
+	(void)ret_before;
+	return 0;
+}
+__attribute__((weak)) void rp_own_signal_give_up(void)
+{
 }
 
 int rp_snapshot_on;
