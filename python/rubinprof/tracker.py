@@ -92,6 +92,8 @@ class Tracker:
         Whether the command line goes into the trace.
     max_memory_bytes, max_file_bytes : `int`, optional
         Bounds of the tool's buffers (64 MB by default) and of the file (none).
+        Close to them detail gives way in a stated order, and samples stand for
+        calls, but CPU time and regions go on (``docs/losses.md``).
     max_bytes_per_s : `int`, optional
         How fast the file may grow, 8 MB a second by default. When calls come
         faster, their counts and times stay exact, and only their order is

@@ -138,3 +138,34 @@ def test_writes_that_fail_for_a_while(tmp_path, shim):
     text = subprocess.run([sys.executable, "-m", "rubinprof", "stats", "x.rprof"], cwd=tmp_path, capture_output=True, text=True).stdout
     assert text.startswith("Lost  ") and "missing" in text
     assert {"gaps", "missing_blocks"} <= trace.verify()["files"][0].keys()
+
+
+KILLED = """
+import os, sys, time, rubinprof
+
+def leaf(): pass
+
+rubinprof.Tracker("x.rprof", max_memory_bytes=4 << 20).start()
+open("hang", "w").close()
+for i in range(1000):
+    with rubinprof.region("step", i=i):
+        end = time.thread_time() + 0.1
+        while time.thread_time() < end:
+            for _ in range(50): leaf()
+    os.write(1, b"%d\\n" % i)
+"""
+
+
+def test_a_kill_while_the_disk_hangs(tmp_path, shim):
+    env = {**os.environ, "LD_PRELOAD": str(shim), "RUBINPROF_NO_URING": "1"}
+    process = subprocess.Popen([sys.executable, "-c", KILLED], cwd=tmp_path, env=env, stdout=subprocess.PIPE)
+    steps = 0
+    while steps < 10:
+        steps = 1 + int(process.stdout.readline())
+    process.kill()
+    process.communicate()
+    with rubinprof.open(tmp_path / "x.rprof") as trace:
+        ended = [region["labels"]["i"] for region in trace.regions() if not region["unfinished"]]
+        figures = trace.stats()
+    assert not figures["complete"]
+    assert ended[:steps] == [str(i) for i in range(steps)]
