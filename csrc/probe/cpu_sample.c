@@ -296,7 +296,7 @@ static void on_thread_begin(struct rp_thread *t)
 	if (!s->page) {
 		atomic_fetch_add_explicit(&cpu.threads_without_page, 1, memory_order_relaxed);
 		/* One thread without makes all of them read the clock now and then. */
-		rp_record_cpu_every_ticks = rp_clock_cpu_check_ticks();
+		atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
 	}
 	/* A perf event's first period cannot be made shorter. Without this one, threads that live for less would never be sampled. It
 	 * costs 100 us, three times the thread's own event; threads so short come in numbers, and some of them tell. */
@@ -427,7 +427,7 @@ static void try_perf(void)
 	memset(&trial, 0, sizeof trial);
 	rp_switch_count_reset();
 	void *page = rp_switch_count_open(&trial, 0, 0);
-	rp_record_cpu_every_ticks = page ? UINT64_MAX : rp_clock_cpu_check_ticks();
+	atomic_store_explicit(&rp_record_cpu_every_ticks, page ? UINT64_MAX : rp_clock_cpu_check_ticks(), memory_order_relaxed);
 	cpu.source = choose_source(page != NULL);
 	if (page)
 		rp_switch_count_close(&trial, page);

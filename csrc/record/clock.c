@@ -20,7 +20,7 @@
 #define PAIR_TRIES 4
 
 int rp_clock_is_counter;
-uint64_t rp_record_cpu_every_ticks = UINT64_MAX;
+_Atomic uint64_t rp_record_cpu_every_ticks = UINT64_MAX;
 
 static double ticks_per_ns = 1;
 
@@ -112,7 +112,7 @@ void rp_clock_init(void)
 {
 	rp_clock_is_counter = counter_is_good();
 	ticks_per_ns = rp_clock_is_counter ? measure_rate() : 1;
-	rp_record_cpu_every_ticks = rp_clock_cpu_check_ticks();
+	atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
 }
 
 const char *rp_clock_name(void)

@@ -212,7 +212,7 @@ static int64_t prepare_long(struct rp_thread *t, size_t words, int may_wait)
 		return -1;
 	}
 	uint64_t now = rp_clock_ticks();
-	if (*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > rp_record_cpu_every_ticks)
+	if (*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > atomic_load_explicit(&rp_record_cpu_every_ticks, memory_order_relaxed))
 		rp_record_cpu(t, now);
 	uint64_t dt = now - t->ticks;
 	if (dt >> 24) {

@@ -157,7 +157,7 @@ RP_COLD void rp_record_cpu(struct rp_thread *t, uint64_t ticks);
 
 /* Without a switch count, CPU time is read at the first event after this many ticks; set by rp_clock_init() to 20 us. With a
  * switch count it is UINT64_MAX. */
-extern uint64_t rp_record_cpu_every_ticks;
+extern _Atomic uint64_t rp_record_cpu_every_ticks; /* relaxed: threads that begin may set it */
 
 /* Makes room for n words (n <= 4) and settles time and CPU; returns dt, ready for the first word, or -1: no buffer, the event
  * is lost and counted. */
@@ -167,7 +167,7 @@ RP_INLINE int64_t rp_record_prepare(struct rp_thread *t)
 	if (RP_UNLIKELY(t->pos >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED)) && rp_record_hand_over(t))
 		return -1;
 	uint64_t now = rp_clock_ticks();
-	if (RP_UNLIKELY(*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > rp_record_cpu_every_ticks))
+	if (RP_UNLIKELY(*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > atomic_load_explicit(&rp_record_cpu_every_ticks, memory_order_relaxed)))
 		rp_record_cpu(t, now);
 	uint64_t dt = now - t->ticks;
 	if (RP_UNLIKELY(dt >> 24)) {

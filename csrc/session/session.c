@@ -69,7 +69,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 		if ((code = install(RP_HAS_CPU, rp_cpu_install(o->sample_hz))))
 			return fail(ret_detail, code, "CPU time cannot be measured");
 	} else {
-		rp_record_cpu_every_ticks = UINT64_MAX;
+		atomic_store_explicit(&rp_record_cpu_every_ticks, UINT64_MAX, memory_order_relaxed);
 	}
 	if (by_calls && (code = install(RP_HAS_FRAMES, rp_frames_install())))
 		return fail(ret_detail, code, "Python calls cannot be traced");
