@@ -89,8 +89,11 @@ def measure_program(program, tools, rounds):
     """A list of rounds: name of the tool to what its run took."""
     import measure
 
-    found, expected, broken = [], None, set()
-    measure.run_program(tools[0], program)  # untraced, not counted: makes its bytecode files
+    found, broken = [], set()
+    first = measure.run_program(tools[0], program)  # untraced, not counted: makes its bytecode files, and prints what it is to print
+    if first.why:
+        raise SystemExit(f"{program.name} fails untraced: {first.why.strip().splitlines()[-1]}")
+    expected = next((line for line in first.said.strip().splitlines() if line), "")
     for n in range(rounds):
         order = random.sample(tools, len(tools))
         one = {}
@@ -98,11 +101,8 @@ def measure_program(program, tools, rounds):
             if tool.name in broken:
                 continue
             taken = measure.run_program(tool, program)
-            said = taken.said.strip().splitlines()
-            if program.check and not taken.why:
-                expected = expected or next((line for line in said if line), "")
-                if expected not in said:
-                    taken.why = "the program printed something else under this tool"
+            if program.check and not taken.why and expected not in taken.said.strip().splitlines():
+                taken.why = "the program printed something else under this tool"
             if taken.why:
                 broken.add(tool.name)
                 print(f"   {tool.name} fails on {program.name}: {taken.why.strip().splitlines()[-1]}", flush=True)
