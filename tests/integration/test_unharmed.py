@@ -725,7 +725,9 @@ print(client.communicate()[0])
 def test_beside_a_debugger(tmp_path):
     # debugpy: a trace function on 3.11, sys.monitoring from 3.12 on (it evaluates no frames on these).
     pytest.importorskip("debugpy")
-    out, _ = both(tmp_path, DEBUGGER, environment={"PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    # It would write of a slow machine, and of frozen modules with the time.
+    quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYDEVD_WARN_EVALUATION_TIMEOUT": "1000", "PYDEVD_WARN_SLOW_RESOLVE_TIMEOUT": "1000"}
+    out, _ = both(tmp_path, DEBUGGER, environment=quiet)
     stops = [line.split()[0] for line in out.splitlines()[1:6]]
     assert sorted(stops) == ["breakpoint"] * 4 + ["step"], out
     assert "7000" in out
