@@ -11,7 +11,12 @@ int rp_code_table_init(void)
 	return rp_code_extra_init();
 }
 
-/* The text of s; for one that UTF-8 cannot hold (lone surrogates) its escaped form, which *ret_owned then keeps alive. */
+static struct rp_str cut(const char *s, Py_ssize_t len)
+{
+	return (struct rp_str){ s, (uint32_t)(len < RP_STRING_BYTES_MAX ? len : RP_STRING_BYTES_MAX) };
+}
+
+/* The text of s, cut to what a definition holds; for one that UTF-8 cannot hold (lone surrogates) its escaped form, which *ret_owned then keeps alive. */
 static struct rp_str text_of(PyObject *s, PyObject **ret_owned)
 {
 	Py_ssize_t len = 0;
@@ -21,13 +26,13 @@ static struct rp_str text_of(PyObject *s, PyObject **ret_owned)
 	if (!s || !PyUnicode_Check(s))
 		return RP_STR("");
 	if (PyUnicode_IS_COMPACT_ASCII(s))
-		return (struct rp_str){ (const char *)PyUnicode_DATA(s), (uint32_t)PyUnicode_GET_LENGTH(s) };
+		return cut((const char *)PyUnicode_DATA(s), PyUnicode_GET_LENGTH(s));
 	*ret_owned = PyUnicode_AsEncodedString(s, "utf-8", "backslashreplace");
 	if (!*ret_owned || PyBytes_AsStringAndSize(*ret_owned, (char **)&p, &len) < 0) {
 		PyErr_Clear();
 		return RP_STR("?");
 	}
-	return (struct rp_str){ p, (uint32_t)(len < RP_STRING_BYTES_MAX ? len : RP_STRING_BYTES_MAX) };
+	return cut(p, len);
 }
 
 static PyObject *module_of(rp_pyframe *f)

@@ -18,7 +18,7 @@
 #define PROBES 64
 #define PATHS_BYTES (1u << 20)
 #define PATH_BYTES_MAX 4095u
-/* One definition's part of a text: far below half a live buffer, which is the most that waits for a fresh one. */
+/* One definition's part of a text: far below a live buffer. */
 #define PART_BYTES (32u << 10)
 #define DEFINITION_BYTES 64 /* tag, lengths and numbers, without strings */
 

@@ -80,7 +80,7 @@ static uint8_t *begin(size_t bytes, uint8_t **ret_end, int may_wait)
 	uint8_t *p = NULL;
 	if (s) {
 		uint64_t used = buffer ? atomic_load_explicit(buffer->used, memory_order_relaxed) : 0;
-		if (buffer && buffer->payload_bytes - used < bytes && bytes <= buffer->payload_bytes / 2) {
+		if (buffer && buffer->payload_bytes - used < bytes && bytes <= buffer->payload_bytes) {
 			submit(s);
 			used = 0;
 		}

@@ -304,8 +304,8 @@ RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t c
 
 /* ---- definitions: written once, under one lock (first sight only, so no event waits for it often) ---- */
 
-/* Room for a definition of at most `bytes` in the definitions' live buffer; takes the lock. NULL when it does not fit (bytes >
- * half a buffer) or recording is off; then the lock is not held. Not callable in a signal handler. */
+/* Room for a definition of at most `bytes` in the definitions' live buffer; takes the lock. NULL when no buffer is large enough,
+ * none is to be had, or recording is off; then the lock is not held. Not callable in a signal handler. */
 uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end);
 /* The same without waiting for the lock or a buffer: also in a signal handler, whose thread is busy. */
 uint8_t *rp_define_try(size_t bytes, uint8_t **ret_end);

@@ -648,3 +648,24 @@ with tracker():
 """)
     found = {name for name, n in calls(tmp_path).items() if n == 1}
     assert {"two\nlines", "lone\\udc80surrogate", 'tab\tquote"', "\u00e9\u4e2d\U0001f600"} <= found
+
+
+LONG = """
+def made(name, file):
+    def f(): return 1
+    f.__code__ = f.__code__.replace(co_name=name, co_qualname=name, co_filename=file)
+    return f
+def main():
+    for letter, file in (("L", "f"), ("M", "f"), ("N", "/n" + "n" * (1 << 20)), ("\u00e9", "f")):
+        f = made(letter * (1 << 20), file)
+        for _ in range(10):
+            f()
+traced(main)
+"""
+
+
+def test_names_of_a_megabyte(tmp_path):
+    """They are cut, not lost, and so are those of their files."""
+    run(tmp_path, LONG)
+    counted = {name: n for name, n in calls(tmp_path).items() if len(name) > 1000}
+    assert counted == {"L" * 65536: 10, "M" * 65536: 10, "N" * 65536: 10, "\u00e9" * 32768: 10}
