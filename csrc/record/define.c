@@ -133,6 +133,12 @@ void rp_define_end(uint8_t *p)
 	unguard();
 }
 
+size_t rp_define_bytes_max(void)
+{
+	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_acquire);
+	return s ? rp_sink_payload_bytes(s) : 0;
+}
+
 uint32_t rp_define_id(_Atomic uint32_t *counter)
 {
 	return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;

@@ -309,6 +309,8 @@ RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t c
 uint8_t *rp_define_begin(size_t bytes, uint8_t **ret_end);
 /* The same without waiting for the lock or a buffer: also in a signal handler, whose thread is busy. */
 uint8_t *rp_define_try(size_t bytes, uint8_t **ret_end);
+/* The most bytes that a definition of this session may have; 0 when nothing is recorded. */
+size_t rp_define_bytes_max(void);
 /* Commits up to `p` (NULL: nothing) and releases the lock. */
 void rp_define_end(uint8_t *p);
 /* Definitions of this session that found no buffer, and their bytes. Not while a definition is open. */

@@ -19,15 +19,40 @@ static size_t label_bytes(const struct rp_label *labels, uint32_t n)
 	return bytes;
 }
 
+static struct rp_str cut(struct rp_str s, size_t most)
+{
+	return (struct rp_str){ s.s, s.len < most ? s.len : (uint32_t)most };
+}
+
+static void define_labels(uint32_t region, const struct rp_label *labels, uint32_t n)
+{
+	uint8_t *end, *p = rp_define_begin(label_bytes(labels, n), &end);
+	if (p)
+		rp_define_end(rp_def_put_labels(p, end, region, labels, n));
+}
+
+/* Labels that are too long for one definition get one each, cut to what that holds: the value may have half of it, the key a quarter. */
+static void define_labels_apart(uint32_t region, const struct rp_label *labels, uint32_t n)
+{
+	size_t most = rp_define_bytes_max() - DEFINITION_BYTES;
+	for (uint32_t i = 0; i < n; i++)
+		define_labels(region, &(struct rp_label){ cut(labels[i].key, most / 4), cut(labels[i].value, most / 2) }, 1);
+}
+
 uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labels, uint32_t n, uint32_t parent)
 {
 	struct rp_thread *t = rp_session.phase == RP_SESSION_ACTIVE ? rp_thread_enter() : NULL;
 	if (!t)
 		return 0;
 	uint32_t id = rp_define_id(&region_ids);
-	uint8_t *end, *p = rp_define_begin(label_bytes(labels, n) + name.len, &end);
+	int is_long = label_bytes(labels, n) + name.len > rp_define_bytes_max();
+	if (is_long)
+		name = cut(name, rp_define_bytes_max() / 4);
+	uint8_t *end, *p = rp_define_begin(label_bytes(labels, is_long ? 0 : n) + name.len, &end);
 	if (p)
-		rp_define_end(rp_def_put_region(p, end, id, parent, t->id, name, labels, n));
+		rp_define_end(rp_def_put_region(p, end, id, parent, t->id, name, labels, is_long ? 0 : n));
+	if (is_long)
+		define_labels_apart(id, labels, n);
 	rp_record_begin(t);
 	rp_emit_region(t, RP_EV_REGION_BEGIN, id);
 	t->region = id;
@@ -37,9 +62,10 @@ uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labe
 
 void rp_session_region_label(uint32_t region, const struct rp_label *labels, uint32_t n)
 {
-	uint8_t *end, *p = region ? rp_define_begin(label_bytes(labels, n), &end) : NULL;
-	if (p)
-		rp_define_end(rp_def_put_labels(p, end, region, labels, n));
+	if (region && label_bytes(labels, n) > rp_define_bytes_max())
+		define_labels_apart(region, labels, n);
+	else if (region)
+		define_labels(region, labels, n);
 }
 
 void rp_session_region_end(uint32_t region)

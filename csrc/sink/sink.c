@@ -287,6 +287,11 @@ void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b)
 	wake_writer(s);
 }
 
+uint32_t rp_sink_payload_bytes(const struct rp_sink *s)
+{
+	return s->buffer_bytes - RP_LIVE_HEADER_BYTES;
+}
+
 int rp_sink_is_exhausted(struct rp_sink *s)
 {
 	return atomic_load_explicit(&s->exhausted, memory_order_relaxed);

@@ -95,6 +95,8 @@ int rp_sink_gave_calls(struct rp_sink *s);
 void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b);
 /* Gives a buffer back unwritten, as if it had not been taken. For buffers in which nothing was committed. Lock-free. */
 void rp_sink_give(struct rp_sink *s, struct rp_buffer *b);
+/* What a buffer of this sink holds. */
+uint32_t rp_sink_payload_bytes(const struct rp_sink *s);
 /* Whether waiting for a buffer is in vain: the pool is at its limit and all buffers are held by threads. Lock-free. */
 int rp_sink_is_exhausted(struct rp_sink *s);
 /* Changes whenever buffers handed over have been lost: what was defined in them must be defined again. Lock-free. */

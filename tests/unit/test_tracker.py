@@ -282,6 +282,25 @@ def test_regions_nest_and_carry_labels(tmp_path):
             assert by_index[region["parent"]]["labels"] == region["labels"]
 
 
+@pytest.mark.parametrize(("mode", "least"), [("exact", 65000), ("sampled", 16000)])
+def test_names_and_labels_of_a_megabyte_are_cut(tmp_path, mode, least):
+    """And each is there, however many they are."""
+    rubinprof = pytest.importorskip("rubinprof")
+    labels = {f"key {i}": str(i) * (1 << 20) for i in range(9)}
+    with rubinprof.Tracker(tmp_path / "x.rprof", cpu=mode, memory=mode):
+        with rubinprof.region("n" * (1 << 20), **labels) as region:
+            pass
+        with rubinprof.region("short", a=1) as region:
+            region.label(b="b" * (1 << 20), c="c")
+    with rubinprof.open(tmp_path / "x.rprof") as trace:
+        long, short = trace.regions()
+    assert len(long["name"]) >= least and set(long["name"]) == {"n"}
+    assert list(long["labels"]) == list(labels)
+    assert all(len(value) >= least and labels[key].startswith(value) for key, value in long["labels"].items())
+    assert short["name"] == "short" and (short["labels"]["a"], short["labels"]["c"]) == ("1", "c")
+    assert len(short["labels"]["b"]) >= least
+
+
 def test_regions_work_without_a_tracker():
     import rubinprof
 
