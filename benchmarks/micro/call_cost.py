@@ -1,11 +1,12 @@
 """What a Python call costs more: under an empty evaluator, under rubinprof (exact CPU and memory), under cProfile.
 
-    python benchmarks/micro/call_cost.py [ROUNDS]
+    python benchmarks/micro/call_cost.py [--rounds 9]
 
-One process, the ways in turn, CPU time of the thread; the middle of ROUNDS (9) rounds of ratios. The empty evaluator is built
+One process, the ways in turn, CPU time of the thread; the middle of the rounds' ratios. The empty evaluator is built
 for the Python that runs this.
 """
 
+import argparse
 import cProfile
 import importlib.util
 import statistics
@@ -80,4 +81,6 @@ def main(rounds):
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    main(parser.parse_args().rounds)
