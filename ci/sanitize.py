@@ -102,7 +102,7 @@ def run_tests(kind, python, home, words):
     env.update(PYTHONMALLOC="malloc", PYTHONPATH=str(home / "lib"), RUBINPROF_SANITIZER=kind)
     left_out = [f"--deselect={test}" for test in OUT[kind]]
     # The preload is for the interpreters that the tests are run by and start, not for env, compilers and other tools of this machine.
-    command = ["env", f"LD_PRELOAD={libraries(kind)}", python, "-m", "pytest", "-q", "-o", f"cache_dir={home / 'cache'}", "--tb=short", "--timeout=600", *left_out]
+    command = ["env", f"LD_PRELOAD={libraries(kind)}", python, "-m", "pytest", "-q", "-o", f"cache_dir={home / 'cache'}", "--tb=short", "--timeout=300", *left_out]
     command = [str(word) for word in [*command, *(words or TESTS[kind])]]
     status = subprocess.run(command, cwd=ROOT, env=env).returncode
     if status == SOME_FAILED:
