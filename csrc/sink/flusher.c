@@ -264,6 +264,18 @@ static void grow_when_low(struct rp_sink *s)
 		atomic_store_explicit(&s->exhausted, refused && free_count == 0 && !is_behind, memory_order_relaxed);
 }
 
+/* At once: it holds the lock of the address space, for which an mmap of the program waits. */
+#define TOUCH_BYTES (64u << 10)
+
+#ifdef MADV_POPULATE_WRITE
+static void touch(uint8_t *map, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += TOUCH_BYTES)
+		if (madvise(map + at, bytes - at < TOUCH_BYTES ? bytes - at : TOUCH_BYTES, MADV_POPULATE_WRITE))
+			return;
+}
+#endif
+
 /* The pages of new buffers are made here: a thread of the program would take a fault for each 4 KiB of events, 3 ns a call. Kernels before
  * 5.14 refuse, and the faults are taken then. Beyond memory_bytes_max each thread makes its own: most of so many have little to say. */
 static void touch_new_areas(struct rp_sink *s)
@@ -275,7 +287,7 @@ static void touch_new_areas(struct rp_sink *s)
 		s->touched_buffers += (uint32_t)(bytes / s->buffer_bytes);
 		madvise(map, bytes, MADV_NORMAL);
 		if (s->touched_buffers <= s->total_soft)
-			madvise(map, bytes, MADV_POPULATE_WRITE);
+			touch(map, bytes);
 	}
 #endif
 }
