@@ -141,12 +141,16 @@ def plain(symbol):
 def test_hot_native_functions_are_those_of_perf(tmp_path):
     (tmp_path / "program.py").write_text(DRAWING)
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*PERF, sys.executable, "program.py"], cwd=tmp_path, check=True, env=env, capture_output=True)
+    for _ in range(3):  # the kernel throttles perf when the machine is busy: it then sees too little of some functions
+        subprocess.run([*PERF, sys.executable, "program.py"], cwd=tmp_path, check=True, env=env, capture_output=True)
+        theirs = shares_by_perf(tmp_path)
+        # The interpreter's own functions are Python frames in ours; the kernel is not sampled.
+        galsim = [name for name, _ in theirs.most_common() if "galsim" in name][:10]
+        if len(galsim) >= 8:
+            break
+    assert len(galsim) >= 8
     run = [sys.executable, "-m", "rubinprof", "run", "-o", "out.rprof", "program.py"]
     subprocess.run(run, cwd=tmp_path, check=True, env=env)
-    theirs, ours = shares_by_perf(tmp_path), shares_by_rubinprof(tmp_path / "out.rprof")
-    # The interpreter's own functions are Python frames in ours; the kernel is not sampled.
-    galsim = [name for name, _ in theirs.most_common() if "galsim" in name][:10]
-    assert len(galsim) >= 8
+    ours = shares_by_rubinprof(tmp_path / "out.rprof")
     for name in galsim:
         assert ours[name] == pytest.approx(theirs[name], abs=POINTS), (name, theirs.most_common(12), ours.most_common(12))

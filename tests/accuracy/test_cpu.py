@@ -81,23 +81,24 @@ def test_the_sum_over_the_tree_is_the_cpu_time_of_the_threads(off_and_on):
 
 
 def test_a_function_with_70_percent_of_the_cpu_shows_70_percent(run_traced):
-    traced = run_traced("print(shares())", setup=SETUP, sample_hz=1000)
+    traced = run_traced("print(shares(), timed_cpp.share_of_heavy())", setup=SETUP, sample_hz=1000)
+    seconds, share = map(float, traced.output.split())
     caller = traced.row("shares")
     heavy, light = traced.row("timed::heavy"), traced.row("timed::light")
-    assert caller["total_cpu_s"] == pytest.approx(float(traced.output), rel=0.05)
-    assert heavy["total_cpu_s"] / caller["total_cpu_s"] == pytest.approx(0.70, abs=0.05)
-    assert light["total_cpu_s"] / caller["total_cpu_s"] == pytest.approx(0.30, abs=0.05)
+    assert caller["total_cpu_s"] == pytest.approx(seconds, rel=0.05)
+    assert heavy["total_cpu_s"] / caller["total_cpu_s"] == pytest.approx(share, abs=0.05)
+    assert light["total_cpu_s"] / caller["total_cpu_s"] == pytest.approx(1 - share, abs=0.05)
 
 
 def test_the_70_percent_hang_below_the_line_that_called(run_traced):
-    traced = run_traced("shares()", setup=SETUP, sample_hz=1000)
+    traced = run_traced("shares()\nprint(timed_cpp.share_of_heavy())", setup=SETUP, sample_hz=1000)
     nodes = traced.trace.tree()["nodes"]
     (heavy,) = [n for n in nodes if n["function"].startswith("timed::heavy(")]
     chain = [heavy]
     while chain[-1]["parent"] >= 0:
         chain.append(nodes[chain[-1]["parent"]])
     assert [n["function"].partition("(")[0] for n in chain[:3]] == ["timed::heavy", "timed::share", "shares"]
-    assert heavy["total"]["cpu_s"] / chain[2]["total"]["cpu_s"] == pytest.approx(0.70, abs=0.05)
+    assert heavy["total"]["cpu_s"] / chain[2]["total"]["cpu_s"] == pytest.approx(float(traced.output), abs=0.05)
     assert heavy["file"].endswith("timed_cpp.cpp")
 
     caller = next(n + 1 for n, line in enumerate(SETUP.splitlines()) if "timed_cpp.share" in line)
