@@ -190,7 +190,7 @@ static const struct {
 
 static int choose_signal(const char **ret_reason)
 {
-	for (size_t i = 0; i < sizeof standard_signals / sizeof *standard_signals; i++) {
+	for (size_t i = 0; i < RP_COUNT_OF(standard_signals); i++) {
 		*ret_reason = standard_signals[i].reason;
 		if (is_free(standard_signals[i].signo, &cpu.before))
 			return standard_signals[i].signo;

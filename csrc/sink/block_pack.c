@@ -99,7 +99,7 @@ uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds)
 	return n;
 }
 
-/* The greatest power of two, no more than v; 0 for 0. */
+/* The exponent of the greatest power of two that is no more than v; 0 for 0. */
 static uint32_t power_below(uint64_t v)
 {
 	uint32_t power = 0;

@@ -4,7 +4,7 @@
  *   up to 1/2 of the room for events   everything
  *   up to 3/4                          calls that follow one another are added up (format/call_fold.h): no figure changes
  *   up to 17/20                        the same; allocations, frees and their stacks are dropped
- *   up to 19/20                        buffers begun from here on hold samples with their stacks instead of calls (record/emit.c)
+ *   up to 19/20                        buffers begun from here on hold samples with their stacks instead of calls (record/thrift.c)
  *   from there on                      CPU readings and regions, below one frame that stands for what was dropped
  *
  * A step is never taken back: allocations after a gap would find the wrong blocks alive. What is dropped is counted in the block itself

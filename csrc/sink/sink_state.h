@@ -2,7 +2,7 @@
  *
  * Vocabulary.
  *   pool      all live buffers; some free (on a stack), some owned by a thread, some full (on the queue).
- *   reserve   the part of the pool that is for samples, regions and definitions when the rest is used up (record/emit.c).
+ *   reserve   the part of the pool that is for samples, regions and definitions when the rest is used up (record/thrift.c).
  *   slot      a packed block on its way into the file. Slots form a ring in file order: [slot_head, slot_tail).
  *   settle    a block is settled once it lies completely in the page cache: data_end moves over it, and only then its live
  *             buffer becomes free. So at each instant every event is in a block below data_end or in a live buffer.
@@ -30,7 +30,8 @@
 #define RP_REASON_BYTES 96
 /* One buffer in so many of those within memory_bytes_max is kept for when there is no other. */
 #define RP_RESERVE_EVERY 8
-/* Our descriptors are out of the way of programs that expect the next one to be a small number. */
+/* Our descriptors are out of the way of programs that expect the next one to be a small number, and within the 64 that every process has room
+ * for: beyond, the kernel makes the table grow, which in a process of several threads waits for a grace period of 16 ms. */
 #define RP_FILE_FD_MIN 40
 
 struct rp_slot {
