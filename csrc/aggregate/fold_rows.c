@@ -113,11 +113,11 @@ static uint64_t meta_count(const struct rp_tables *t, const char *key)
 
 static int step_given(const char *name)
 {
-	static const char *const steps[] = { "order", "memory", "calls", "samples" };
+	static const char *const steps[] = RP_GAVE_WAY_NAMES;
 
 	for (int i = 0; name && i < (int)RP_COUNT_OF(steps); i++)
 		if (!strcmp(name, steps[i]))
-			return i + 1;
+			return i;
 	return 0;
 }
 

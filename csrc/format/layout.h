@@ -68,6 +68,9 @@ enum rp_file_state {
 #define RP_BH_PAYLOAD_CRC 48 /* u32: CRC-32C of the stored payload */
 #define RP_BH_HEADER_CRC 60 /* u32: CRC-32C of bytes 0..59 */
 
+/* Values of the metadata key gave_way, in the order of giving way. */
+#define RP_GAVE_WAY_NAMES { "", "order", "memory", "calls", "samples" }
+
 enum rp_block_type {
 	RP_BLOCK_EVENTS = 1, /* packed events of one thread, see pack_op.h */
 	RP_BLOCK_DEFS = 2,   /* definitions, see def.c */

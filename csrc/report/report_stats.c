@@ -118,7 +118,7 @@ static void loss_keys(const struct rp_totals *t, struct rp_json *j)
 	rp_json_kint(j, "lost_allocations", (int64_t)t->lost_allocations);
 	rp_json_kint(j, "lost_frees", (int64_t)t->lost_frees);
 	rp_json_kint(j, "lost_samples", (int64_t)t->lost_samples);
-	rp_json_ktext(j, "gave_way", (const char *const[]){ "", "order", "memory", "calls", "samples" }[t->gave_way]);
+	rp_json_ktext(j, "gave_way", (const char *const[])RP_GAVE_WAY_NAMES[t->gave_way]);
 	rp_json_kseconds(j, "gave_way_from_s", t->gave_way_from_s);
 	rp_json_kseconds(j, "by_samples_s", t->by_samples_s);
 	rp_json_kseconds(j, "by_samples_from_s", t->by_samples_from_s);

@@ -134,7 +134,7 @@ static void define_sources(void)
 /* Totals that only the end knows; after a checkpoint the later ones replace the earlier. */
 void rp_session_define_end(void)
 {
-	static const char *const gave_way[] = { "", "order", "memory", "calls", "samples" };
+	static const char *const gave_way[] = RP_GAVE_WAY_NAMES;
 	struct rp_sink_status sink;
 	struct rp_record_totals record;
 	rp_sink_status(rp_session.sink, &sink);
