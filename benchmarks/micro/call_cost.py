@@ -10,16 +10,16 @@ import argparse
 import cProfile
 import importlib.util
 import statistics
-import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from pathlib import Path
 
 import rubinprof
 
-HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(Path(__file__).resolve().parent / "empty_evaluator"))
+from make_evaluator import make_evaluator  # noqa: E402
+
 CALLS = 1_000_000
 
 
@@ -33,12 +33,8 @@ def calls(n):
         f(1)
 
 
-def build(directory):
-    target = Path(directory) / f"empty_evaluator{sysconfig.get_config_var('EXT_SUFFIX')}"
-    include = sysconfig.get_paths()["include"]
-    source = HERE / "empty_evaluator" / "empty_evaluator.c"
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", f"-I{include}", "-o", target, source], check=True)
-    spec = importlib.util.spec_from_file_location("empty_evaluator", target)
+def load_empty_evaluator(directory):
+    spec = importlib.util.spec_from_file_location("empty_evaluator", make_evaluator(sys.executable, directory))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -53,7 +49,7 @@ def measure():
 def main(rounds):
     ways = {name: [] for name in ("untraced", "empty", "rubinprof", "cProfile")}
     with tempfile.TemporaryDirectory() as directory:
-        empty = build(directory)
+        empty = load_empty_evaluator(directory)
         for i in range(rounds + 1):  # the first warms up
             figures = {"untraced": measure()}
             empty.install()

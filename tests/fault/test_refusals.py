@@ -64,14 +64,20 @@ def check(path, calls=204):
     return figures
 
 
-@pytest.mark.parametrize("refused", [[IO_URING_SETUP], [PERF_EVENT_OPEN], [IO_URING_SETUP, PERF_EVENT_OPEN]])
-def test_io_uring_and_perf_refused(tmp_path, refused):
+def status_without(numbers, error, tmp_path):
+    """What capture says of itself where system calls fail with ``error``; its trace is complete."""
     if os.uname().machine != "x86_64":
         pytest.skip("the numbers of system calls are those of x86-64")
-    program = f"numbers, error = {refused}, {errno.EPERM}\n{REFUSE}\n"
+    program = f"numbers, error = {numbers}, {error}\n{REFUSE}\n"
     program += "with rubinprof.Tracker('x.rprof'): work(); print(json.dumps(_capture.status()))\n"
     status = run(program, tmp_path)
     check(tmp_path / "x.rprof")
+    return status
+
+
+@pytest.mark.parametrize("refused", [[IO_URING_SETUP], [PERF_EVENT_OPEN], [IO_URING_SETUP, PERF_EVENT_OPEN]])
+def test_io_uring_and_perf_refused(tmp_path, refused):
+    status = status_without(refused, errno.EPERM, tmp_path)
     if IO_URING_SETUP in refused:
         assert (status["writer"], status["writer_reason"]) == ("write", "io_uring was refused: Operation not permitted")
     if PERF_EVENT_OPEN in refused:
@@ -82,12 +88,7 @@ def test_io_uring_and_perf_refused(tmp_path, refused):
 @pytest.mark.parametrize("error", [errno.ENOSYS, errno.ENOMEM, errno.EMFILE])
 def test_io_uring_is_not_to_be_had(tmp_path, error):
     """A kernel that has none, or no memory or descriptor for it."""
-    if os.uname().machine != "x86_64":
-        pytest.skip("the numbers of system calls are those of x86-64")
-    program = f"numbers, error = {[IO_URING_SETUP]}, {error}\n{REFUSE}\n"
-    program += "with rubinprof.Tracker('x.rprof'): work(); print(json.dumps(_capture.status()))\n"
-    status = run(program, tmp_path)
-    check(tmp_path / "x.rprof")
+    status = status_without([IO_URING_SETUP], error, tmp_path)
     assert (status["writer"], status["writer_reason"]) == ("write", f"io_uring was refused: {os.strerror(error)}")
 
 

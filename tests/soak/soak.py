@@ -21,8 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "ci"))
 import environment  # noqa: E402
 
+sys.path.insert(0, str(ROOT / "benchmarks" / "micro" / "empty_evaluator"))
+from make_evaluator import make_evaluator  # noqa: E402
+
 HERE = Path(__file__).resolve().parent
-EMPTY_EVALUATOR = ROOT / "benchmarks" / "micro" / "empty_evaluator" / "empty_evaluator.c"
 SECONDS_MAX = 1800  # for one suite; untraced they take less than a fifth of it
 
 # The modules of CPython's own suite, those that have to do with what rubinprof touches first.
@@ -198,19 +200,10 @@ def differences(plain, traced):
     return found
 
 
-def empty_evaluator(python, directory):
-    """The evaluator that does nothing, compiled for a Python."""
-    ask = "import sysconfig; print(sysconfig.get_paths()['include'])"
-    include = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
-    library = Path(directory, "empty_evaluator.so")
-    subprocess.run(["cc", "-O1", "-shared", "-fPIC", f"-I{include}", "-o", library, EMPTY_EVALUATOR], check=True)
-    return library
-
-
 def of_any_evaluator(python, suite, plain, found, directory):
     """Those of the differences that are the same, test by test, under an evaluator that does nothing."""
     with tempfile.TemporaryDirectory() as scratch:
-        before = [HERE / "under_empty_evaluator.py", empty_evaluator(python, scratch)]
+        before = [HERE / "under_empty_evaluator.py", make_evaluator(python, scratch)]
         empty = differences(plain, run(python, suite, before, directory))
     return {name for name, pair in found.items() if empty.get(name) == pair}
 

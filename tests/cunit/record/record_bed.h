@@ -35,6 +35,28 @@ static inline int bed_stop(struct rp_sink *sink, struct rp_sink_status *ret_stat
 	return rp_sink_close(sink, ret_status);
 }
 
+/* What a trace tells of losses: threads by MORE_LOST, those that ended without a buffer by a definition. */
+struct bed_told {
+	uint64_t events, bytes;
+};
+
+static inline void bed_add_event(struct bed_told *told, const struct rp_event *e)
+{
+	if (e->kind != RP_EV_MORE || e->how != RP_MORE_LOST)
+		return;
+	CHECK_UINT(e->n_words, 2);
+	told->events += e->words[0];
+	told->bytes += e->words[1];
+}
+
+static inline void bed_add_def(struct bed_told *told, const struct rp_def *def)
+{
+	if (def->tag != RP_DEF_LOST)
+		return;
+	told->events += def->num[2];
+	told->bytes += def->num[3];
+}
+
 /* An allocation whose size is `number`. */
 static inline void bed_emit(uint64_t number)
 {

@@ -9,7 +9,8 @@
 #define WRITE_MS 2
 #define PATH "lossy.rprof"
 
-static uint64_t found, told_events, told_bytes;
+static uint64_t found;
+static struct bed_told told;
 static int after_loss_context;
 
 /* In front of libc's. */
@@ -22,10 +23,8 @@ ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)
 static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 {
 	found += e->kind == RP_EV_ALLOC;
+	bed_add_event(&told, e);
 	if (e->kind == RP_EV_MORE && e->how == RP_MORE_LOST) {
-		CHECK_UINT(e->n_words, 2);
-		told_events += e->words[0];
-		told_bytes += e->words[1];
 		after_loss_context = 1;
 	} else if (after_loss_context && e->kind != RP_EV_MORE && e->kind != RP_EV_CPU) {
 		CHECK_UINT(e->kind, RP_EV_CONTEXT);
@@ -36,10 +35,7 @@ static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 
 static void on_def(void *arg, struct rp_def *def)
 {
-	if (def->tag == RP_DEF_LOST) {
-		told_events += def->num[2];
-		told_bytes += def->num[3];
-	}
+	bed_add_def(&told, def);
 }
 
 int main(void)
@@ -58,11 +54,11 @@ int main(void)
 
 	struct walk w = { .on_event = on_event, .on_def = on_def };
 	walk_trace(&w, PATH);
-	CHECK_UINT(told_events, totals.lost_events);
-	CHECK_UINT(told_bytes, 10 * told_events);
-	CHECK_UINT(found + told_events, EVENTS);
-	CHECK(told_events > 0);
-	CHECK_UINT(totals.lost.allocations, told_events);
+	CHECK_UINT(told.events, totals.lost_events);
+	CHECK_UINT(told.bytes, 10 * told.events);
+	CHECK_UINT(found + told.events, EVENTS);
+	CHECK(told.events > 0);
+	CHECK_UINT(totals.lost.allocations, told.events);
 	CHECK_UINT(totals.lost.calls + totals.lost.frees + totals.lost.samples, 0);
 	return 0;
 }

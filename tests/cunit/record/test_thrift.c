@@ -119,7 +119,7 @@ struct seen {
 	uint32_t open_region, ended;
 };
 static struct seen seen[THREADS + 8];
-static uint64_t told_events, told_bytes;
+static struct bed_told told;
 
 static void on_context(struct seen *s, const struct rp_event *e)
 {
@@ -166,8 +166,7 @@ static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 		s->frees++;
 		break;
 	case RP_EV_MORE:
-		told_events += e->how == RP_MORE_LOST ? e->words[0] : 0;
-		told_bytes += e->how == RP_MORE_LOST ? e->words[1] : 0;
+		bed_add_event(&told, e);
 		s->ended += e->how == RP_MORE_THREAD_END;
 		break;
 	}
@@ -175,10 +174,7 @@ static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 
 static void on_def(void *arg, struct rp_def *def)
 {
-	if (def->tag == RP_DEF_LOST) {
-		told_events += def->num[2];
-		told_bytes += def->num[3];
-	}
+	bed_add_def(&told, def);
 }
 
 int main(void)
@@ -227,7 +223,7 @@ int main(void)
 	CHECK_UINT(allocations + totals.lost.allocations, rounds * CALLS_EACH);
 	CHECK_UINT(frees + totals.lost.frees, rounds * CALLS_EACH);
 	CHECK_UINT(samples + totals.lost.samples, rounds * SAMPLES_EACH);
-	CHECK_UINT(told_events, totals.lost_events);
-	CHECK_UINT(told_bytes, 10 * totals.lost.allocations);
+	CHECK_UINT(told.events, totals.lost_events);
+	CHECK_UINT(told.bytes, 10 * totals.lost.allocations);
 	return 0;
 }
