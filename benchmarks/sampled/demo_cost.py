@@ -3,8 +3,9 @@
     python benchmarks/sampled/demo_cost.py [--pairs 5] [--workdir DIR]
 
 Both runs of a pair go at the same time, each on a core of its own, and change cores from pair to pair: what else the machine does makes both
-dearer. User and system time are those of all of a run's processes. Prints each pair's ratio, the bytes of its trace and its length; then the
-median of the ratios and the standard error of their mean.
+dearer. User and system time are those of all of a run's processes. After each pair comes a control, the same with both runs untraced: what it
+shows beside 1 is the machine's. Prints each pair's ratio, the bytes of its trace and its length; then the median of the ratios and the standard
+error of their mean, of the pairs and of the controls.
 """
 
 import argparse
@@ -63,23 +64,25 @@ def main():
     places = {name: workdir / name for name in ("untraced", "sampled")}
     for place in places.values():
         subprocess.run([sys.executable, DEMO / "run.py", "--untraced", "--workdir", place], check=True, stdout=subprocess.DEVNULL)
-    ratios = []
+    ratios = {"sampled": [], "control": []}
     for pair in range(args.pairs):
-        traces, began = workdir / f"traces-{stamp}-{pair}", time.perf_counter()
-        running = {
-            name: begin(place / "repo", place / "graph.qg", f"{name}-{stamp}-{pair}", traces if name == "sampled" else None, cores[(i + pair) % 2])
-            for i, (name, place) in enumerate(places.items())
-        }
-        cpu = {name: end(process) for name, process in running.items()}
-        wall = time.perf_counter() - began
-        bytes_ = sum(path.stat().st_size for path in traces.rglob("*.rprof"))
-        ratios.append(cpu["sampled"] / cpu["untraced"])
-        print(
-            f"untraced {cpu['untraced']:.2f} s, sampled {cpu['sampled']:.2f} s of CPU: {ratios[-1] - 1:+.2%}; {bytes_ / 1024:.0f} KiB in {wall:.1f} s",
-            flush=True,
-        )
-    error = statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
-    print(f"median of {args.pairs} pairs: {statistics.median(ratios) - 1:+.2%}, mean {statistics.mean(ratios) - 1:+.2%} with a standard error of {error:.2%}")
+        for kind, found in ratios.items():
+            traces, began = workdir / f"traces-{stamp}-{pair}", time.perf_counter()
+            running = {
+                name: begin(place / "repo", place / "graph.qg", f"{kind}-{stamp}-{pair}", traces if name == kind else None, cores[(i + pair) % 2])
+                for i, (name, place) in enumerate(places.items())
+            }
+            cpu = {name: end(process) for name, process in running.items()}
+            wall = time.perf_counter() - began
+            found.append(cpu["sampled"] / cpu["untraced"])
+            bytes_ = sum(path.stat().st_size for path in traces.rglob("*.rprof")) if kind == "sampled" else 0
+            print(
+                f"untraced {cpu['untraced']:.2f} s, {kind} {cpu['sampled']:.2f} s of CPU: {found[-1] - 1:+.2%}; {bytes_ / 1024:.0f} KiB in {wall:.1f} s",
+                flush=True,
+            )
+    for kind, found in ratios.items():
+        error = statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else float("nan")
+        print(f"{kind}: median of {args.pairs} pairs {statistics.median(found) - 1:+.2%}, mean {statistics.mean(found) - 1:+.2%} with a standard error of {error:.2%}")
 
 
 if __name__ == "__main__":

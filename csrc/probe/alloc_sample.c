@@ -21,7 +21,6 @@ int rp_alloc_sampled;
 static int with_native;
 static uintptr_t page_mask;
 static struct rp_budget budget;
-static _Atomic uint64_t hit_ticks; /* relaxed: a count */
 
 static struct {
 	void *(*malloc)(size_t);
@@ -99,8 +98,7 @@ void rp_sample_hit(enum rp_allocator a, const void *p, size_t size, void *first,
 	tell_period(t, s->period);
 	emit(t, a, p, size, first, frame);
 	rp_record_end(t);
-	rp_budget_spend(&budget, t->ticks);
-	atomic_fetch_add_explicit(&hit_ticks, rp_clock_ticks() - begin, memory_order_relaxed);
+	rp_budget_spend(&budget, begin);
 	rp_sampler_draw(s, period_now());
 	errno = saved;
 }
@@ -301,13 +299,12 @@ void rp_sample_open(int native)
 	with_native = native;
 	rp_kept_open();
 	rp_budget_open(&budget, BURST, PER_MINUTE);
-	atomic_store(&hit_ticks, 0);
 	rp_alloc_sampled = 1;
 }
 
 uint64_t rp_alloc_sample_ticks(void)
 {
-	return atomic_load_explicit(&hit_ticks, memory_order_relaxed);
+	return rp_budget_cost_ticks(&budget);
 }
 
 /* Gaps drawn in this session mean nothing in the next: each thread begins anew with its first allocation there. */

@@ -19,14 +19,23 @@ struct rp_budget {
 	double level, leak_per_tick, burst;
 	uint64_t last_ticks;
 	_Atomic uint32_t doublings; /* relaxed: a hint */
+	_Atomic uint64_t cost_ticks; /* relaxed: a count */
+	uint64_t cost_ticks_max;     /* of one sample */
 };
 
 void rp_budget_open(struct rp_budget *b, uint32_t burst, uint32_t per_minute);
-/* Counts a sample taken now; by how many doublings the period should differ from its shortest from here on. */
-uint32_t rp_budget_spend(struct rp_budget *b, uint64_t ticks);
+/* Counts a sample, taken from `begin` (ticks) to now. */
+void rp_budget_spend(struct rp_budget *b, uint64_t begin);
+/* By how many doublings the period should differ from its shortest from here on. */
 RP_INLINE uint32_t rp_budget_doublings(const struct rp_budget *b)
 {
 	return atomic_load_explicit(&b->doublings, memory_order_relaxed);
+}
+
+/* Ticks that its samples have taken so far, without what the thread spent off its CPU in between. */
+RP_INLINE uint64_t rp_budget_cost_ticks(const struct rp_budget *b)
+{
+	return atomic_load_explicit(&b->cost_ticks, memory_order_relaxed);
 }
 
 #endif

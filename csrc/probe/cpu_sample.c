@@ -55,6 +55,7 @@ static struct {
 	uint64_t period_ns; /* 0: no samples */
 	int signo;          /* 0: none was free */
 	enum source source; /* of samples */
+	int counts_switches; /* by the threads' perf events; 0: the CPU clock is read at events */
 	const char *signal_reason;
 	struct sigaction before;
 	struct rp_budget budget; /* of samples that carry their stack */
@@ -66,7 +67,7 @@ static struct {
 	uint32_t n_watched;
 	_Atomic uint32_t threads_without_page, threads_without_samples;
 	_Atomic int timer_left; /* one that the kernel (seccomp) did not let us take down */
-	_Atomic uint64_t samples_in_tool, samples_lost, sample_ticks; /* relaxed: counts */
+	_Atomic uint64_t samples_in_tool, samples_lost; /* relaxed: counts */
 } cpu;
 
 /* ---- a sample ---- */
@@ -93,8 +94,7 @@ static void take_tree_sample(struct rp_thread *t, void *ucontext)
 	if (rp_emit_words(t, RP_EV_SAMPLE, arg, &node, 1, NULL, 0, 0))
 		atomic_fetch_add_explicit(&cpu.samples_lost, 1, memory_order_relaxed);
 	else
-		rp_budget_spend(&cpu.budget, t->ticks);
-	atomic_fetch_add_explicit(&cpu.sample_ticks, rp_clock_ticks() - begin, memory_order_relaxed);
+		rp_budget_spend(&cpu.budget, begin);
 }
 
 static void take_sample(struct rp_thread *t, void *ucontext)
@@ -292,8 +292,9 @@ static void on_thread_begin(struct rp_thread *t)
 	}
 	int sampled = cpu.period_ns && signal_is_ours();
 	int by_perf = sampled && cpu.source == SOURCE_PERF, timer = RP_CPU_TIMER_NONE;
-	s->page = rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0);
-	if (!s->page) {
+	if (cpu.counts_switches)
+		s->page = rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0);
+	if (cpu.counts_switches && !s->page) {
 		atomic_fetch_add_explicit(&cpu.threads_without_page, 1, memory_order_relaxed);
 		/* One thread without makes all of them read the clock now and then. */
 		atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
@@ -425,12 +426,23 @@ static void try_perf(void)
 {
 	struct rp_thread trial;
 	memset(&trial, 0, sizeof trial);
-	rp_switch_count_reset();
 	void *page = rp_switch_count_open(&trial, 0, 0);
-	atomic_store_explicit(&rp_record_cpu_every_ticks, page ? UINT64_MAX : rp_clock_cpu_check_ticks(), memory_order_relaxed);
+	cpu.counts_switches = page != NULL;
 	cpu.source = choose_source(page != NULL);
 	if (page)
 		rp_switch_count_close(&trial, page);
+}
+
+/* Where calls are not seen, events come every few milliseconds and may each read the clock. Then perf is left alone when timers do: its first event of
+ * the whole machine waits for 10 ms, and each costs at every context switch. */
+static void choose_sources(void)
+{
+	rp_switch_count_reset();
+	cpu.counts_switches = 0;
+	cpu.source = choose_source(1);
+	if (!rp_snapshot_on || cpu.source == SOURCE_PERF)
+		try_perf();
+	atomic_store_explicit(&rp_record_cpu_every_ticks, cpu.counts_switches ? UINT64_MAX : rp_clock_cpu_check_ticks(), memory_order_relaxed);
 }
 
 int rp_cpu_install(uint32_t sample_hz)
@@ -446,10 +458,9 @@ int rp_cpu_install(uint32_t sample_hz)
 	atomic_store(&cpu.threads_without_samples, 0);
 	atomic_store(&cpu.samples_in_tool, 0);
 	atomic_store(&cpu.samples_lost, 0);
-	atomic_store(&cpu.sample_ticks, 0);
 	if (sample_hz && install_signal())
 		return RP_EUNSUPPORTED;
-	try_perf();
+	choose_sources();
 	define_sources();
 	int err = rp_record_on_thread(on_thread_begin, on_thread_end);
 	if (err)
@@ -572,7 +583,8 @@ uint64_t rp_cpu_measure_sample(struct rp_thread *t)
 
 const char *rp_cpu_switch_source(const char **ret_reason)
 {
-	*ret_reason = rp_switch_count_reason();
+	const char *refused = rp_switch_count_reason();
+	*ret_reason = *refused || cpu.counts_switches ? refused : "read at each event, which are few";
 	return **ret_reason ? "periodic" : "perf";
 }
 
@@ -581,6 +593,6 @@ void rp_cpu_counts(struct rp_cpu_counts *ret_counts)
 	ret_counts->threads_without_page = atomic_load_explicit(&cpu.threads_without_page, memory_order_relaxed);
 	ret_counts->threads_without_samples = atomic_load_explicit(&cpu.threads_without_samples, memory_order_relaxed);
 	ret_counts->samples_in_tool = atomic_load_explicit(&cpu.samples_in_tool, memory_order_relaxed);
-	ret_counts->sample_ticks = atomic_load_explicit(&cpu.sample_ticks, memory_order_relaxed);
+	ret_counts->sample_ticks = rp_budget_cost_ticks(&cpu.budget);
 	ret_counts->samples_lost = atomic_load_explicit(&cpu.samples_lost, memory_order_relaxed);
 }

@@ -7,7 +7,6 @@
 #include <linux/futex.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -265,7 +264,9 @@ static void grow_when_low(struct rp_sink *s)
 }
 
 /* At once: it holds the lock of the address space, for which an mmap of the program waits. */
-#define TOUCH_BYTES (64u << 10)
+#define TOUCH_BYTES (16u << 10)
+/* In one turn: a start does not wait for more, and each buffer that comes to be written makes a turn. */
+#define TOUCH_BUFFERS 4u
 
 #ifdef MADV_POPULATE_WRITE
 static void touch(uint8_t *map, uint64_t bytes)
@@ -276,18 +277,18 @@ static void touch(uint8_t *map, uint64_t bytes)
 }
 #endif
 
-/* The pages of new buffers are made here: a thread of the program would take a fault for each 4 KiB of events, 3 ns a call. Kernels before
- * 5.14 refuse, and the faults are taken then. Beyond memory_bytes_max each thread makes its own: most of so many have little to say. */
-static void touch_new_areas(struct rp_sink *s)
+/* The pages of new buffers are made here, the lowest first, as they are taken: a thread of the program would take a fault for each 4 KiB of events,
+ * 3 ns a call. Kernels before 5.14 refuse, and the faults are taken then. Beyond memory_bytes_max each thread makes its own: most of so many have
+ * little to say. */
+static void touch_new_buffers(struct rp_sink *s)
 {
 #ifdef MADV_POPULATE_WRITE
-	for (; s->touched_areas < s->area_count; s->touched_areas++) {
-		uint8_t *map = s->areas[s->touched_areas].map;
-		uint64_t bytes = s->areas[s->touched_areas].bytes;
-		s->touched_buffers += (uint32_t)(bytes / s->buffer_bytes);
-		madvise(map, bytes, MADV_NORMAL);
-		if (s->touched_buffers <= s->total_soft)
-			touch(map, bytes);
+	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	uint32_t most = total < s->total_soft ? total : s->total_soft;
+	for (uint32_t n = 0; n < TOUCH_BUFFERS && s->touched_buffers < most; n++) {
+		uint8_t *buffer = s->buffers[s->touched_buffers++].header;
+		madvise(buffer, s->buffer_bytes, MADV_NORMAL);
+		touch(buffer, s->buffer_bytes);
 	}
 #endif
 }
@@ -419,10 +420,9 @@ void *rp_flusher_run(void *sink)
 	struct rp_sink *s = sink;
 	if (s->options.on_writer)
 		s->options.on_writer();
-	prctl(PR_SET_NAME, RP_TOOL_THREAD_NAME);
 	choose_writer(s);
 	s->second_ns = now_ns(CLOCK_MONOTONIC);
-	/* Release: the opener reads what was chosen. */
+	/* Release: a status reads what was chosen. */
 	atomic_store_explicit(&s->started, 1, memory_order_release);
 	syscall(SYS_futex, &s->started, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 
@@ -431,7 +431,7 @@ void *rp_flusher_run(void *sink)
 		int stopping = atomic_load_explicit(&s->stopping, memory_order_acquire);
 		write_all_full(s);
 		grow_when_low(s);
-		touch_new_areas(s);
+		touch_new_buffers(s);
 		atomic_store_explicit(&s->writer_cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
 		if (stopping)
 			break;

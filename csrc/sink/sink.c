@@ -102,8 +102,7 @@ static int start_writer(struct rp_sink *s)
 	pthread_attr_destroy(&attr);
 	if (error)
 		return RP_ENOMEM;
-	while (!atomic_load_explicit(&s->started, memory_order_acquire))
-		syscall(SYS_futex, &s->started, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	pthread_setname_np(s->writer, RP_TOOL_THREAD_NAME); /* by us: whoever looks for threads after this finds it named */
 	return 0;
 }
 
@@ -326,6 +325,8 @@ int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns)
 
 void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status)
 {
+	while (!atomic_load_explicit(&s->started, memory_order_acquire))
+		syscall(SYS_futex, &s->started, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 	ret_status->writer = s->ops->name;
 	ret_status->writer_reason = s->writer_reason;
 	ret_status->live = s->live;

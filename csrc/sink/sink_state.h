@@ -120,8 +120,7 @@ struct rp_sink {
 	uint32_t live_count;
 	struct rp_live_area live_areas[RP_LIVE_AREAS_MAX];
 	uint32_t area_count;    /* mappings, those in memory included */
-	uint32_t touched_areas; /* whose pages have been made, or left to be made */
-	uint32_t touched_buffers; /* in them */
+	uint32_t touched_buffers; /* whose pages have been made */
 	struct { uint8_t *map; uint64_t bytes; } areas[RP_LIVE_AREAS_MAX];
 	uint64_t data_end;      /* settled */
 	uint64_t next_offset;   /* where the next block goes */
@@ -137,7 +136,7 @@ struct rp_sink {
 	int ring_open;
 	int unwritten;          /* buffers left in the live area at the end */
 	uint64_t second_ns;     /* time of the last on_second */
-	_Atomic int started;    /* 0, 1, or a negative code: what the opener waits for */
+	_Atomic int started;    /* 1 once the writer has chosen its ops: a status waits for it */
 };
 
 /* ---- block_pack.c ---- */
