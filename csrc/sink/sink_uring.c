@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,23 +90,38 @@ void rp_uring_close(struct rp_sink *s)
 	s->ring_open = 0;
 }
 
+/* A write that never ended may still read the slot's bytes, one day. They are left to it: the slot gets others, and lives on with the same
+ * content. Without memory for that, it keeps them. */
+static void leave_bytes(struct rp_sink *s, struct rp_slot *slot)
+{
+	uint8_t *fresh = mmap(NULL, s->buffer_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (fresh == MAP_FAILED)
+		return;
+	memcpy(fresh, slot->bytes, slot->len);
+	slot->bytes = fresh;
+}
+
 /* The ring no longer answers: plain writes from here on. Writes under way are waited for in the completion ring, which needs no
  * system call; they would write the same bytes to the same place. `refused` (may be NULL) never got under way. */
 static void give_up(struct rp_sink *s, const struct rp_slot *refused, int error)
 {
 	struct io_uring_cqe *cqe;
-	uint32_t open = 0;
+	uint32_t open = 0; /* a bit for each slot */
 	for (uint32_t i = s->slot_head; i != s->slot_tail; i++) {
 		const struct rp_slot *slot = &s->slots[i % RP_SLOTS];
-		open += slot != refused && !slot->error && slot->written < slot->len;
+		if (slot != refused && !slot->error && slot->written < slot->len)
+			open |= 1u << i % RP_SLOTS;
 	}
 	for (int ms = 0; ms < BROKEN_RING_WAIT_MS && open; ms++) {
 		while (open && io_uring_peek_cqe(&s->ring, &cqe) == 0) {
+			open &= ~(1u << io_uring_cqe_get_data64(cqe));
 			io_uring_cqe_seen(&s->ring, cqe);
-			open--;
 		}
 		nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
 	}
+	for (uint32_t i = 0; i < RP_SLOTS; i++)
+		if (open >> i & 1)
+			leave_bytes(s, &s->slots[i]);
 	snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring failed while tracing: %s", strerrordesc_np(error));
 	s->ops = &rp_writer_pwrite;
 	for (uint32_t i = s->slot_head; i != s->slot_tail; i++)
