@@ -33,6 +33,7 @@
 #define JITTER_PERCENT 10
 #define ONCE_IN_THREADS 4
 #define META_BYTES 512
+#define SNAPSHOT_CPU_CHECK_NS 1000000000u
 #define WATCHED_MAX 1024
 /* Samples that carry their stack: as many may be kept as one thread that is always on its CPU takes in this time; at once, and each
  * minute. More threads share them. */
@@ -89,6 +90,7 @@ static void take_tree_sample(struct rp_thread *t, void *ucontext)
 	uint32_t thin = rp_budget_doublings(&cpu.budget);
 	if (thin && random_below(t, UINT64_C(1) << thin))
 		return;
+	rp_record_want_cpu(t);
 	uint64_t node = rp_snapshot_signal(t, ucontext, &cut);
 	uint64_t arg = (uint64_t)(RP_SAMPLE_TREE | (cut ? RP_SAMPLE_CUT : 0)) << 16;
 	if (rp_emit_words(t, RP_EV_SAMPLE, arg, &node, 1, NULL, 0, 0))
@@ -433,16 +435,21 @@ static void try_perf(void)
 		rp_switch_count_close(&trial, page);
 }
 
-/* Where calls are not seen, events come every few milliseconds and may each read the clock. Then perf is left alone when timers do: its first event of
- * the whole machine waits for 10 ms, and each costs at every context switch. */
+/* Where calls are not seen, CPU time matters at samples, regions and ends only, and those read the clock. Then perf is left alone when timers
+ * serve: its first event of the whole machine waits for 10 ms, and each costs at every context switch. */
 static void choose_sources(void)
 {
+	uint64_t every = rp_clock_cpu_check_ticks();
 	rp_switch_count_reset();
 	cpu.counts_switches = 0;
 	cpu.source = choose_source(1);
 	if (!rp_snapshot_on || cpu.source == SOURCE_PERF)
 		try_perf();
-	atomic_store_explicit(&rp_record_cpu_every_ticks, cpu.counts_switches ? UINT64_MAX : rp_clock_cpu_check_ticks(), memory_order_relaxed);
+	if (cpu.counts_switches)
+		every = UINT64_MAX;
+	else if (rp_snapshot_on)
+		every = rp_clock_ticks_of_ns(SNAPSHOT_CPU_CHECK_NS);
+	atomic_store_explicit(&rp_record_cpu_every_ticks, every, memory_order_relaxed);
 }
 
 int rp_cpu_install(uint32_t sample_hz)
@@ -584,7 +591,7 @@ uint64_t rp_cpu_measure_sample(struct rp_thread *t)
 const char *rp_cpu_switch_source(const char **ret_reason)
 {
 	const char *refused = rp_switch_count_reason();
-	*ret_reason = *refused || cpu.counts_switches ? refused : "read at each event, which are few";
+	*ret_reason = *refused || cpu.counts_switches ? refused : "read at samples and regions";
 	return **ret_reason ? "periodic" : "perf";
 }
 

@@ -239,6 +239,12 @@ int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, co
 	return RP_ENOSPACE;
 }
 
+void rp_emit_cpu(struct rp_thread *t)
+{
+	rp_record_want_cpu(t);
+	(void)prepare_long(t, 0, 1);
+}
+
 void rp_emit_context(struct rp_thread *t, enum rp_context reason)
 {
 	if (!t->pos && hand_over(t, 1))

@@ -56,7 +56,7 @@ struct rp_thread {
 	uintptr_t stack_low;    /* lowest address of the thread's C stack; 0 with stack_margin 1: not known */
 	uintptr_t stack_margin; /* with less than this much C stack left the evaluator steps aside; 0: not asked yet */
 	uint32_t seed_tried;    /* the frames that ran before our first event have been looked for */
-	uint64_t cpu_check_ticks; /* when there is no switch_count: time of the last CPU reading */
+	uint64_t cpu_check_ticks; /* when there is no switch_count: time of the last CPU reading; 0: one is wanted */
 
 	/* cold */
 	uint32_t id;    /* 1, 2, ... in order of appearance */
@@ -156,8 +156,14 @@ RP_COLD void rp_record_time(struct rp_thread *t, uint64_t ticks);
 RP_COLD void rp_record_cpu(struct rp_thread *t, uint64_t ticks);
 
 /* Without a switch count, CPU time is read at the first event after this many ticks; set by rp_clock_init() to 20 us. With a
- * switch count it is UINT64_MAX. */
+ * switch count it is UINT64_MAX; where calls are not seen a second, beside the readings that are wanted (rp_record_want_cpu). */
 extern _Atomic uint64_t rp_record_cpu_every_ticks; /* relaxed: threads that begin may set it */
+
+/* The thread's next event reads the CPU clock, unless switches are counted: what it says depends on the CPU time so far. */
+RP_INLINE void rp_record_want_cpu(struct rp_thread *t)
+{
+	t->cpu_check_ticks = 0;
+}
 
 /* Makes room for n words (n <= 4) and settles time and CPU; returns dt, ready for the first word, or -1: no buffer, the event
  * is lost and counted. */
@@ -279,9 +285,12 @@ int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, co
 RP_INLINE void rp_emit_region(struct rp_thread *t, enum rp_event_kind kind, uint32_t region)
 {
 	const uint64_t word = region;
+	rp_record_want_cpu(t);
 	rp_emit_words(t, kind, 0, &word, 1, NULL, 0, 1);
 }
 
+/* A reading of the CPU clock, unless switches are counted. t busy. */
+void rp_emit_cpu(struct rp_thread *t);
 /* CONTEXT: the whole shadow stack; of a stack deeper than half a buffer the innermost part. */
 void rp_emit_context(struct rp_thread *t, enum rp_context reason);
 

@@ -172,6 +172,7 @@ static void say_goodbye(struct rp_thread *t)
 		memcpy(t->name, name, sizeof name);
 		define_thread(t);
 	}
+	rp_record_want_cpu(t);
 	rp_emit_words(t, RP_EV_MORE, RP_MORE_THREAD_END, NULL, 0, NULL, 0, 1);
 	define_losses(t);
 	struct rp_buffer *b = t->buffer;

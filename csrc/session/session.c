@@ -211,8 +211,11 @@ int rp_session_stop(void)
 	if (!is_active())
 		return RP_EINACTIVE;
 	struct rp_thread *self = rp_thread_current();
-	if (self)
+	if (self) {
 		rp_record_begin(self); /* no sample of our own work */
+		if (rp_session.installed & RP_HAS_SNAPSHOT)
+			rp_emit_cpu(self); /* what was used since the last sample */
+	}
 	atomic_store_explicit(&rp_record_on, 0, memory_order_seq_cst);
 	rp_session_remove_hooks();
 	rp_record_quiesce();
