@@ -36,14 +36,15 @@ SOME_FAILED = 1  # pytest's status
 TESTS = {
     "address": """
         tests/fault/test_all_at_once.py tests/unit/test_tracker.py tests/integration/test_run.py tests/integration/test_frames.py
-        tests/integration/test_unharmed.py tests/fault/test_survival.py tests/fault/test_refusals.py tests/fault/test_deaths.py
+        tests/integration/test_unharmed.py tests/integration/test_beside_others.py
+        tests/fault/test_survival.py tests/fault/test_refusals.py tests/fault/test_deaths.py
         tests/fault/test_data_stack.py tests/fault/test_sampled.py tests/fault/test_names.py tests/accuracy/test_allocations.py
         tests/accuracy/test_sampled.py tests/accuracy/test_cpu.py
     """.split(),
     # ThreadSanitizer follows no fork of a process with threads.
     "thread": """
         tests/fault/test_all_at_once.py tests/unit/test_tracker.py tests/integration/test_frames.py tests/integration/test_unharmed.py
-        tests/fault/test_data_stack.py tests/fault/test_sampled.py -k not(fork)and(not(multiprocessing))
+        tests/integration/test_beside_others.py tests/fault/test_data_stack.py tests/fault/test_sampled.py -k not(fork)and(not(multiprocessing))
     """.split(),
 }
 # What a sanitizer does not let a program do, or what counts things that are others there; docs/sanitizers.md says why of each.
@@ -52,7 +53,7 @@ OUT = {
         tests/integration/test_run.py::test_multiprocessing_works[fork]
         tests/integration/test_frames.py::test_greenlets tests/fault/test_sampled.py::test_stacks_of_greenlets_are_their_own
         tests/integration/test_unharmed.py::test_a_preloaded_allocator
-        tests/integration/test_unharmed.py::test_gevent_with_everything_patched
+        tests/integration/test_beside_others.py::test_gevent_with_everything_patched
         tests/fault/test_survival.py::test_starting_and_stopping_many_times_leaks_nothing
         tests/fault/test_survival.py::test_sigkill_loses_nothing tests/fault/test_deaths.py::test_a_batch_systems_term_then_kill
         tests/accuracy/test_allocations.py::test_one_more_call_is_one_more_event
@@ -63,7 +64,7 @@ OUT = {
         tests/integration/test_unharmed.py::test_a_preloaded_allocator
         tests/integration/test_unharmed.py::test_processes_and_closed_descriptors
         tests/integration/test_unharmed.py::test_no_network_no_children_no_file_but_the_trace
-        tests/integration/test_unharmed.py::test_gevent_with_everything_patched
+        tests/integration/test_beside_others.py::test_gevent_with_everything_patched
     """.split(),
 }
 
