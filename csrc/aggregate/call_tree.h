@@ -6,7 +6,9 @@
 #include "base/base.h"
 
 /* Beyond, new calls count for the caller: a trace cannot make us use more than this. */
+#ifndef RP_CALL_NODES_MAX
 #define RP_CALL_NODES_MAX (1u << 23)
+#endif
 #define RP_CALL_KEY_NONE UINT64_MAX   /* of node 0: positions have 16 bits */
 #define RP_CODE_NOT_SAMPLED UINT32_C(0xfffffffe) /* the time of threads that ended before their first sample */
 

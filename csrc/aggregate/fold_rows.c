@@ -173,6 +173,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->variance.leaked += r->sites.variance;
 	to->is_cpu_sampled |= from->is_cpu_sampled;
 	to->is_memory_sampled |= from->is_memory_sampled;
+	to->places_folded |= r->tree.is_full || r->sites.is_full || r->native.is_full;
 	to->lost_blocks += from->lost_blocks + t->lost_def_blocks;
 	to->damaged_blocks += from->damaged_blocks;
 	to->threads += r->n_threads;

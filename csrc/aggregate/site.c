@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "aggregate/weight.h"
+#include "reader/reader.h"
 
 static uint64_t hash_of(uint32_t node, uint32_t lasti, uint32_t native)
 {
@@ -76,9 +77,9 @@ uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint
 		if (site->node == node && site->lasti == lasti && site->native == native)
 			return id;
 	}
-	if (s->n >= RP_SITES_MAX) {
+	if (s->n >= RP_SITES_MAX && (native || lasti != RP_LASTI_NONE)) {
 		s->is_full = 1;
-		return s->n - 1;
+		return rp_site_find(s, node, RP_LASTI_NONE, 0);
 	}
 	if (rp_slots_reserve(&s->slots, s, site_hash))
 		return UINT32_MAX;

@@ -9,7 +9,10 @@
 
 #include "base/base.h"
 
-#define RP_SITES_MAX (1u << 25)
+/* Beyond, places of a function count for the function: a trace cannot make us use more than this and one for each call node. */
+#ifndef RP_SITES_MAX
+#define RP_SITES_MAX (1u << 23)
+#endif
 
 struct rp_site {
 	uint32_t node, native; /* native: node of the native tree */

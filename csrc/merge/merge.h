@@ -31,14 +31,18 @@ struct rp_native_tree {
 		uint32_t node;
 	} last[RP_NATIVE_FRAMES_MAX];
 	uint32_t last_n;
+	int is_full;
 };
 
 #define RP_NATIVE_TREE_INIT { .nodes = NULL }
-#define RP_NATIVE_NODES_MAX (1u << 26)
+/* Beyond, what lies further in counts for the frame outside it: a trace cannot make us use more than this. */
+#ifndef RP_NATIVE_NODES_MAX
+#define RP_NATIVE_NODES_MAX (1u << 22)
+#endif
 
 /* The node of a stack given innermost first, as events carry it; *ret_node is 0 for an empty one. 0 or RP_ENOMEM. */
 int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const uint64_t *words, uint32_t n, uint32_t *ret_node);
-/* The node of one more frame, `address`, further in than `parent` (0: the root). 0 or RP_ENOMEM. */
+/* The node of one more frame, `address`, further in than `parent` (0: the root); `parent` itself when there is no room. 0 or RP_ENOMEM. */
 int rp_native_tree_child(struct rp_native_tree *t, struct rp_tables *tables, uint32_t parent, uint64_t address, uint32_t *ret_node);
 void rp_native_tree_release(struct rp_native_tree *t);
 

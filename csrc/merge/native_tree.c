@@ -6,7 +6,7 @@ static int add_node(struct rp_native_tree *t, uint32_t parent, uint32_t symbol)
 {
 	if (t->n == t->cap) {
 		uint32_t cap = t->cap ? t->cap * 2 : 256;
-		struct rp_native_node *nodes = cap > RP_NATIVE_NODES_MAX ? NULL : realloc(t->nodes, cap * sizeof(*nodes));
+		struct rp_native_node *nodes = realloc(t->nodes, cap * sizeof(*nodes));
 		if (!nodes)
 			return RP_ENOMEM;
 		t->nodes = nodes;
@@ -29,6 +29,11 @@ int rp_native_tree_child(struct rp_native_tree *t, struct rp_tables *tables, uin
 		*ret_node = *known;
 		return 0;
 	}
+	if (t->n >= RP_NATIVE_NODES_MAX) {
+		t->is_full = 1;
+		*ret_node = parent;
+		return 0;
+	}
 	if (rp_idmap_put(&t->children, key, t->n) || add_node(t, parent, symbol))
 		return RP_ENOMEM;
 	*ret_node = t->n - 1;
@@ -44,8 +49,11 @@ int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const
 	t->last_n = depth;
 	for (; depth < n; depth++) {
 		uint64_t word = words[n - 1 - depth];
-		if (rp_native_tree_child(t, tables, node, word, &node))
+		uint32_t outside = node;
+		if (rp_native_tree_child(t, tables, outside, word, &node))
 			return RP_ENOMEM;
+		if (node == outside)
+			break; /* full */
 		if (depth < RP_COUNT_OF(t->last)) {
 			t->last[depth].word = word;
 			t->last[depth].node = node;

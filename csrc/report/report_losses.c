@@ -28,7 +28,7 @@ static void kinds(struct rp_out *o, const struct rp_totals *t)
 
 int rp_report_has_losses(const struct rp_totals *t)
 {
-	return !t->is_complete || t->by_samples_s > 0 || t->lost_events || t->lost_blocks || t->damaged_blocks || t->unreadable_files;
+	return !t->is_complete || t->by_samples_s > 0 || t->lost_events || t->lost_blocks || t->damaged_blocks || t->unreadable_files || t->places_folded;
 }
 
 void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
@@ -55,6 +55,8 @@ void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
 			      rp_unit_count(b, (int64_t)t->damaged_blocks));
 	if (t->unreadable_files)
 		rp_out_format(o, "Unreadable    %s of the files\n", rp_unit_count(a, (int64_t)t->unreadable_files));
+	if (t->places_folded)
+		rp_out_text(o, "Places        more in the code than a report keeps apart: some count for their callers\n");
 	if (!t->is_complete)
 		rp_out_text(o, "Not complete  tracing did not end by a clean stop, or the file is damaged: see 'verify'\n");
 	rp_out_paint(o, RP_COLOUR_NONE);

@@ -125,6 +125,7 @@ static void loss_keys(const struct rp_totals *t, struct rp_json *j)
 	rp_json_kint(j, "lost_blocks", (int64_t)t->lost_blocks);
 	rp_json_kint(j, "damaged_blocks", (int64_t)t->damaged_blocks);
 	rp_json_kint(j, "unreadable_files", (int64_t)t->unreadable_files);
+	rp_json_kbool(j, "places_folded", t->places_folded);
 }
 
 /* The figures; without "all" only those a page needs beside its own. */

@@ -84,6 +84,7 @@ class OverviewPart {
     if (st.samples > 0 && st.calls !== null) say(`Native functions share the exact CPU time of their Python function by ${formatCount(st.samples)} samples.`);
     if (st.lost_events > 0 || st.lost_bytes > 0) say(`${formatCount(st.lost_events)} events (${formatBytes(st.lost_bytes)} of allocations) were lost while recording.`);
     if (st.lost_blocks > 0 || st.damaged_blocks > 0) say(`${formatCount((st.lost_blocks ?? 0) + (st.damaged_blocks ?? 0))} blocks are missing or damaged in the files.`);
+    if (st.places_folded) say("The trace has more places in the code than a report keeps apart: some count for their callers.");
     if (!(st.lost_events > 0) && !(st.lost_blocks > 0) && !(st.damaged_blocks > 0)) say("Nothing was lost.");
     for (const unseen of Array.isArray(st.not_seen) ? st.not_seen : []) {
       say(`Not seen: ${String(unseen.what).replaceAll("_", " ")}${unseen.name ? ` (${unseen.name})` : ""}${unseen.count > 1 ? `, ${formatCount(unseen.count)} times` : ""}.`);
