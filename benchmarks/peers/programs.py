@@ -9,8 +9,8 @@ from pathlib import Path
 BENCHMARKS = Path(__file__).resolve().parents[1]
 WORKLOADS = BENCHMARKS / "workloads"
 # Of pyperformance: those that need no package besides the standard library, over kinds of work.
-PYPERFORMANCE_WORDS = {"pickle": ["pickle"]}  # of its five, the first
 PYPERFORMANCE = "chaos deltablue fannkuch float generators go json_dumps json_loads logging nbody pickle richards spectral_norm".split()
+PYPERFORMANCE_WORDS = {"pickle": ["pickle"]}  # one of the five programs in it
 
 
 # Of workloads/calls.py: fibonacci(18), 8,000 times five, and three.

@@ -33,7 +33,7 @@
 #define JITTER_PERCENT 10
 #define ONCE_IN_THREADS 4
 #define META_BYTES 512
-#define SNAPSHOT_CPU_CHECK_NS 1000000000u
+#define SNAPSHOT_CPU_CHECK_NS 1000000000u /* events that want no reading of the CPU clock have one so often, where calls are not seen */
 #define WATCHED_MAX 1024
 /* Samples that carry their stack: as many may be kept as one thread that is always on its CPU takes in this time; at once, and each
  * minute. More threads share them. */
@@ -171,40 +171,6 @@ static void on_signal(int signo, siginfo_t *info, void *ucontext)
 
 /* ---- the signal ---- */
 
-static int is_free(int signo, struct sigaction *ret_before)
-{
-	return sigaction(signo, NULL, ret_before) == 0 && !(ret_before->sa_flags & SA_SIGINFO)
-	       && ret_before->sa_handler == SIG_DFL;
-}
-
-/* In order of preference. SIGURG: hardly anything handles it, a debugger lets it pass (gdb stops at one it does not know, and a call it was
- * making in the program is then left half done, which kills the program), and without a handler it does nothing. SIGSTKFLT: sent by nothing on
- * Linux. SIGPROF: of profilers. Standard signals do not queue up behind a handler that is late. A real-time one does, and perf must not
- * send it (see direct_signals), but a timer keeps just one pending. */
-static const struct {
-	int signo;
-	const char *reason; /* why not the first */
-} standard_signals[] = {
-	{ SIGURG, "" },
-	{ SIGSTKFLT, "SIGURG is in use" },
-	{ SIGPROF, "SIGURG and SIGSTKFLT are in use" },
-};
-
-static int choose_signal(const char **ret_reason)
-{
-	for (size_t i = 0; i < RP_COUNT_OF(standard_signals); i++) {
-		*ret_reason = standard_signals[i].reason;
-		if (is_free(standard_signals[i].signo, &cpu.before))
-			return standard_signals[i].signo;
-	}
-	*ret_reason = "SIGURG, SIGSTKFLT and SIGPROF are in use";
-	for (int signo = SIGRTMAX - 1; signo > SIGRTMIN + 2; signo--)
-		if (is_free(signo, &cpu.before))
-			return signo;
-	*ret_reason = "no signal is free";
-	return 0;
-}
-
 static int is_standard(int signo)
 {
 	return signo < 32;
@@ -213,7 +179,7 @@ static int is_standard(int signo)
 static int install_signal(void)
 {
 	struct sigaction act;
-	cpu.signo = choose_signal(&cpu.signal_reason);
+	cpu.signo = rp_own_signal_choose(&cpu.before, &cpu.signal_reason);
 	if (!cpu.signo)
 		return 0;
 	memset(&act, 0, sizeof act);
@@ -294,8 +260,7 @@ static void on_thread_begin(struct rp_thread *t)
 	}
 	int sampled = cpu.period_ns && signal_is_ours();
 	int by_perf = sampled && cpu.source == SOURCE_PERF, timer = RP_CPU_TIMER_NONE;
-	if (cpu.counts_switches)
-		s->page = rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0);
+	s->page = cpu.counts_switches ? rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0) : NULL;
 	if (cpu.counts_switches && !s->page) {
 		atomic_fetch_add_explicit(&cpu.threads_without_page, 1, memory_order_relaxed);
 		/* One thread without makes all of them read the clock now and then. */
@@ -313,6 +278,8 @@ static void on_thread_begin(struct rp_thread *t)
 	if (cpu.period_ns && !(by_perf && s->page) && timer == RP_CPU_TIMER_NONE)
 		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
 	t->cpu = s;
+	if (rp_snapshot_on && atomic_load_explicit(&rp_record_on, memory_order_relaxed))
+		rp_emit_cpu(t, 0); /* what it uses up to its first sample counts from here */
 }
 
 static void on_thread_end(struct rp_thread *t)
@@ -424,15 +391,14 @@ static enum source choose_source(int perf_allowed)
 }
 
 /* Finds out on this thread what the others will get. */
-static void try_perf(void)
+static int perf_is_allowed(void)
 {
 	struct rp_thread trial;
 	memset(&trial, 0, sizeof trial);
 	void *page = rp_switch_count_open(&trial, 0, 0);
-	cpu.counts_switches = page != NULL;
-	cpu.source = choose_source(page != NULL);
 	if (page)
 		rp_switch_count_close(&trial, page);
+	return page != NULL;
 }
 
 /* Where calls are not seen, CPU time matters at samples, regions and ends only, and those read the clock. Then perf is left alone when timers
@@ -441,10 +407,8 @@ static void choose_sources(void)
 {
 	uint64_t every = rp_clock_cpu_check_ticks();
 	rp_switch_count_reset();
-	cpu.counts_switches = 0;
-	cpu.source = choose_source(1);
-	if (!rp_snapshot_on || cpu.source == SOURCE_PERF)
-		try_perf();
+	cpu.counts_switches = (!rp_snapshot_on || choose_source(1) == SOURCE_PERF) && perf_is_allowed();
+	cpu.source = choose_source(cpu.counts_switches);
 	if (cpu.counts_switches)
 		every = UINT64_MAX;
 	else if (rp_snapshot_on)

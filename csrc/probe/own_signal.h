@@ -9,6 +9,8 @@
 #define RP_SIGNAL_HOOKS 11
 extern const struct rp_got_hook rp_signal_hooks[RP_SIGNAL_HOOKS];
 
+/* A signal that nobody has an action for; 0: there is none. Its action, and why it is not the one preferred ("": it is). */
+int rp_own_signal_choose(struct sigaction *ret_before, const char **ret_reason);
 /* The signal that samples are sent by; 0 when there is none, or the program has taken it for itself. cpu_sample.c. */
 int rp_own_signal(void);
 

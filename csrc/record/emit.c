@@ -239,10 +239,10 @@ int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, co
 	return RP_ENOSPACE;
 }
 
-void rp_emit_cpu(struct rp_thread *t)
+void rp_emit_cpu(struct rp_thread *t, int may_wait)
 {
 	rp_record_want_cpu(t);
-	(void)prepare_long(t, 0, 1);
+	(void)prepare_long(t, 0, may_wait);
 }
 
 void rp_emit_context(struct rp_thread *t, enum rp_context reason)

@@ -289,8 +289,8 @@ RP_INLINE void rp_emit_region(struct rp_thread *t, enum rp_event_kind kind, uint
 	rp_emit_words(t, kind, 0, &word, 1, NULL, 0, 1);
 }
 
-/* A reading of the CPU clock, unless switches are counted. t busy. */
-void rp_emit_cpu(struct rp_thread *t);
+/* A reading of the CPU clock, unless switches are counted. t busy. may_wait: not in a signal handler. */
+void rp_emit_cpu(struct rp_thread *t, int may_wait);
 /* CONTEXT: the whole shadow stack; of a stack deeper than half a buffer the innermost part. */
 void rp_emit_context(struct rp_thread *t, enum rp_context reason);
 

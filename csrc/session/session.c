@@ -200,6 +200,12 @@ int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 		return code;
 	}
 	rp_session.phase = RP_SESSION_ACTIVE;
+	struct rp_thread *self = rp_thread_current();
+	if (self && rp_session.installed & RP_HAS_SNAPSHOT) {
+		rp_record_begin(self);
+		rp_emit_cpu(self, 1); /* what is used up to the first sample counts from here */
+		rp_record_end(self);
+	}
 	atomic_store_explicit(&rp_record_on, 1, memory_order_release);
 	return 0;
 }
@@ -214,7 +220,7 @@ int rp_session_stop(void)
 	if (self) {
 		rp_record_begin(self); /* no sample of our own work */
 		if (rp_session.installed & RP_HAS_SNAPSHOT)
-			rp_emit_cpu(self); /* what was used since the last sample */
+			rp_emit_cpu(self, 1); /* what was used since the last sample */
 	}
 	atomic_store_explicit(&rp_record_on, 0, memory_order_seq_cst);
 	rp_session_remove_hooks();

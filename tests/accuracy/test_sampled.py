@@ -137,6 +137,36 @@ def test_what_samples_cost_is_counted(shares, ten_sites):
         assert 0 < traced.stats["overhead_s"] < traced.stats["cpu_s"]
 
 
+SHORT = """
+import threading, time
+def busy(seconds):
+    start = time.thread_time()
+    while time.thread_time() < start + seconds: pass
+    return time.thread_time() - start
+used = []
+def thread(): used.append(busy(0.008))
+def run_thread():
+    one = threading.Thread(target=thread)
+    one.start()
+    one.join()
+"""
+
+
+def test_what_falls_between_samples_is_told_to_its_end(run_traced):
+    # A sample each 25 ms: regions and threads of 8 ms are known by the readings of the CPU clock at their ends alone.
+    source = """
+for _ in range(10): run_thread()
+for _ in range(10):
+    with rubinprof.region("short"): used.append(busy(0.008))
+used.append(busy(0.013))
+print(sum(used), sum(used[10:20]))
+"""
+    traced = run_traced(source, setup=SHORT, memory="off", cpu="sampled")
+    total, in_regions = map(float, traced.output.split())
+    assert in_regions <= sum(row["cpu_s"] for row in traced.trace.regions()) < in_regions + 0.01
+    assert total <= traced.stats["cpu_measured_s"] < total + 0.05
+
+
 def test_lines_are_lines(shares):
     rows = [row for row in shares.trace.table(by="line") if row["function"] == "half"]
     (row,) = [row for row in rows if row["total_cpu_s"] > 0.5]

@@ -64,14 +64,15 @@ def check(path, calls=204):
     return figures
 
 
-def status_without(numbers, error, tmp_path):
-    """What capture says of itself where system calls fail with ``error``; its trace is complete."""
+def status_without(numbers, error, tmp_path, **options):
+    """What capture says of itself where system calls fail with ``error``; its trace is complete when every call is in it."""
     if os.uname().machine != "x86_64":
         pytest.skip("the numbers of system calls are those of x86-64")
     program = f"numbers, error = {numbers}, {error}\n{REFUSE}\n"
-    program += "with rubinprof.Tracker('x.rprof'): work(); print(json.dumps(_capture.status()))\n"
+    program += f"with rubinprof.Tracker('x.rprof', **{options!r}): work(); print(json.dumps(_capture.status()))\n"
     status = run(program, tmp_path)
-    check(tmp_path / "x.rprof")
+    if not options:
+        check(tmp_path / "x.rprof")
     return status
 
 
@@ -83,6 +84,12 @@ def test_io_uring_and_perf_refused(tmp_path, refused):
     if PERF_EVENT_OPEN in refused:
         assert status["switch"] == "periodic"
         assert status["switch_reason"].startswith("perf_event_open: EPERM")
+
+
+def test_sampled_mode_opens_no_perf_event(tmp_path):
+    # It would be refused, and the reason would say so.
+    status = status_without([PERF_EVENT_OPEN], errno.EPERM, tmp_path, cpu="sampled", memory="sampled")
+    assert (status["switch"], status["switch_reason"]) == ("periodic", "read at samples and regions")
 
 
 @pytest.mark.parametrize("error", [errno.ENOSYS, errno.ENOMEM, errno.EMFILE])
