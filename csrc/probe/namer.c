@@ -19,7 +19,7 @@
 /* Explicit, as the writer's: an unlimited stack rlimit makes the default impossible to map. libdw and the demangler recurse. */
 #define STACK_BYTES (1u << 20)
 /* The first look: most of what a program calls is called early. Later ones are further apart. */
-#define LOOK_NS_FIRST UINT64_C(50000000)
+#define LOOK_NS_FIRST UINT64_C(250000000)
 #define LOOK_NS_MAX UINT64_C(1000000000)
 #define PAUSE_NS_MAX UINT64_C(2000000000)
 
@@ -77,7 +77,7 @@ static void *run(void *arg)
 	while (!is_in_hurry()) {
 		pause_for(look_ns);
 		if (look_ns < LOOK_NS_MAX)
-			look_ns *= 2;
+			look_ns *= 4;
 		rp_symbols_define(between_objects);
 		rp_sources_define(between_objects);
 	}

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shlex
-import socket
 import sys
 import time
 import warnings
@@ -244,7 +243,7 @@ class Tracker:
         return self._names_in(self._directory)
 
     def _names_in(self, directory):
-        stem = f"rubinprof-{self._program_name()}-{_safe(socket.gethostname())}-{_pid_and_start()}"
+        stem = f"rubinprof-{self._program_name()}-{_safe(os.uname().nodename)}-{_pid_and_start()}"
         return _numbered(os.path.join(directory, stem))
 
     def _program_name(self):
