@@ -73,15 +73,10 @@ int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event)
 			e.old_address = rp_get_u64(p + 24);
 			/* fall through */
 		case RP_EV_ALLOC:
-			e.allocator = arg & 31;
-			e.id = (uint32_t)(arg >> 5);
-			e.lasti = (uint32_t)(w1 >> RP_ADDRESS_BITS);
-			e.address = w1 & ((UINT64_C(1) << RP_ADDRESS_BITS) - 1);
-			e.size = rp_get_u64(p + 16);
+			rp_raw_alloc(&e, p);
 			break;
 		case RP_EV_FREE:
-			e.allocator = arg & 31;
-			e.address = w1;
+			rp_raw_free(&e, p);
 			break;
 		case RP_EV_UNMAP:
 			e.allocator = arg & 31;

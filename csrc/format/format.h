@@ -117,6 +117,24 @@ RP_INLINE uint32_t rp_raw_code(uint64_t w0)
 	return (uint32_t)(w0 >> 44);
 }
 
+/* The words of an ALLOC (all but kind and ticks; a REALLOC's first three are the same) and of a FREE. */
+RP_INLINE void rp_raw_alloc(struct rp_event *e, const uint8_t *words)
+{
+	uint64_t arg = rp_raw_arg(rp_get_u64(words)), w1 = rp_get_u64(words + 8);
+
+	e->allocator = arg & 31;
+	e->id = (uint32_t)(arg >> 5);
+	e->lasti = (uint32_t)(w1 >> RP_ADDRESS_BITS);
+	e->address = w1 & ((UINT64_C(1) << RP_ADDRESS_BITS) - 1);
+	e->size = rp_get_u64(words + 16);
+}
+
+RP_INLINE void rp_raw_free(struct rp_event *e, const uint8_t *words)
+{
+	e->allocator = rp_raw_arg(rp_get_u64(words)) & 31;
+	e->address = rp_get_u64(words + 8);
+}
+
 /* Number of words the raw event starting with word `w0` takes; 0 when w0 is no event. Callable inside a hook. */
 uint32_t rp_raw_words(uint64_t w0);
 

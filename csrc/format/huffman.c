@@ -17,9 +17,12 @@ void rp_huffman_count(const uint8_t *bytes, size_t len, uint32_t ret_counts[256]
 	size_t i = 0;
 
 	memset(part, 0, sizeof(part));
-	for (; len - i >= 4; i += 4)
-		for (size_t k = 0; k < 4; k++)
-			part[k][bytes[i + k]]++;
+	for (; len - i >= 4; i += 4) {
+		part[0][bytes[i]]++;
+		part[1][bytes[i + 1]]++;
+		part[2][bytes[i + 2]]++;
+		part[3][bytes[i + 3]]++;
+	}
 	for (; i < len; i++)
 		part[0][bytes[i]]++;
 	for (int v = 0; v < 256; v++)
@@ -290,8 +293,11 @@ static uint8_t *put_stream(uint8_t *out, const uint8_t *bytes, size_t len, const
 	struct bits b = { 0, 0 };
 
 	for (; len >= STEP; len -= STEP, bytes += STEP) {
-		for (uint32_t i = 0; i < STEP; i++)
-			put_code(&b, codes[bytes[i]]);
+		put_code(&b, codes[bytes[0]]);
+		put_code(&b, codes[bytes[1]]);
+		put_code(&b, codes[bytes[2]]);
+		put_code(&b, codes[bytes[3]]);
+		put_code(&b, codes[bytes[4]]);
 		out = put_bits(&b, out);
 	}
 	for (; len; len--)

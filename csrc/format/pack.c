@@ -47,7 +47,7 @@ static void put_address(struct columns *c, uint64_t address)
 	m->raw = v;
 }
 
-static enum freed put_freed(struct columns *c, uint64_t address)
+RP_INLINE enum freed put_freed(struct columns *c, uint64_t address)
 {
 	struct rp_pack_model *m = &c->encoder->model;
 	uint64_t number = number_of(m->n_made, c->encoder->made[hint_of(address)]);
@@ -69,7 +69,7 @@ static enum freed put_freed(struct columns *c, uint64_t address)
 	return how;
 }
 
-static enum from put_made(struct columns *c, uint32_t allocator, uint64_t address, uint64_t size)
+RP_INLINE enum from put_made(struct columns *c, uint32_t allocator, uint64_t address, uint64_t size)
 {
 	struct rp_pack_model *m = &c->encoder->model;
 	struct rp_model_class *class = rp_model_class(m, size);
@@ -95,7 +95,7 @@ static enum from put_made(struct columns *c, uint32_t allocator, uint64_t addres
 	return from;
 }
 
-static uint8_t put_alloc(struct columns *c, const struct rp_event *e)
+RP_INLINE uint8_t put_alloc(struct columns *c, const struct rp_event *e)
 {
 	struct rp_pack_model *m = &c->encoder->model;
 	struct rp_model_site *site = rp_model_site(m, e->kind);
@@ -121,7 +121,7 @@ static uint8_t put_alloc(struct columns *c, const struct rp_event *e)
 	return (uint8_t)(small | put_made(c, now.allocator, e->address, now.size) << FROM_SHIFT);
 }
 
-static uint8_t put_free(struct columns *c, const struct rp_event *e)
+RP_INLINE uint8_t put_free(struct columns *c, const struct rp_event *e)
 {
 	uint8_t small = put_freed(c, e->address);
 
@@ -233,25 +233,42 @@ RP_INLINE void put_timed(struct columns *c, const struct rp_event *e)
 	c->count++;
 }
 
-/* The ENTER and EXIT events that come next: a word each, and most of what there is, so they go straight to their columns. Everything is
- * in locals, because a byte that is stored might be any of what `c` and `d` hold. */
-static void put_calls(struct columns *c, struct rp_raw_decoder *d)
+/* The events that come next, as long as they are of the kinds of which there are many: calls, allocations, frees. Everything is in locals,
+ * because a byte that is stored might be any of what `c` and `d` hold. */
+static void put_many(struct columns *c, struct rp_raw_decoder *d)
 {
+	const struct rp_pack_shifts shifts = c->encoder->shifts;
 	const uint8_t *at = d->at, *end = d->end;
 	struct rp_time_writer time = c->time;
 	uint8_t *op = c->at[RP_COL_OP], *code = c->at[RP_COL_CODE], *lasti = c->at[RP_COL_LASTI];
 	uint64_t raw_ticks = d->ticks, ticks = c->ticks;
-	uint32_t shift = c->encoder->shifts.other, count = 0;
+	uint32_t count = 0, words;
 
-	for (; end - at >= 8; at += 8, count++) {
+	for (; end - at >= 8; at += 8 * words, count++) {
 		uint64_t w0 = rp_get_u64(at);
 		uint8_t kind = rp_raw_kind(w0);
+		uint32_t shift = shifts.other;
+		struct rp_event e;
+		words = 1;
 		if (kind == RP_EV_ENTER) {
 			code = rp_put_varint(code, rp_raw_code(w0));
 			lasti = rp_put_varint(lasti, rp_raw_lasti(w0));
 			*op++ = RP_EV_ENTER;
 		} else if (kind == RP_EV_EXIT) {
 			*op++ = (uint8_t)(RP_EV_EXIT | (rp_raw_arg(w0) & RP_HOW_MAX) << 4);
+		} else if (kind == RP_EV_ALLOC && end - at >= 24) {
+			e.kind = RP_EV_ALLOC;
+			rp_raw_alloc(&e, at);
+			c->at[RP_COL_LASTI] = lasti;
+			*op++ = (uint8_t)(RP_EV_ALLOC | put_alloc(c, &e) << 4);
+			lasti = c->at[RP_COL_LASTI];
+			shift = shifts.alloc;
+			words = 3;
+		} else if (kind == RP_EV_FREE && end - at >= 16) {
+			rp_raw_free(&e, at);
+			*op++ = (uint8_t)(RP_EV_FREE | put_free(c, &e) << 4);
+			shift = shifts.alloc;
+			words = 2;
 		} else {
 			break;
 		}
@@ -316,7 +333,7 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 	}
 	for (;;) {
 		if (!encoder->fold)
-			put_calls(&c, &d);
+			put_many(&c, &d);
 		rc = rp_raw_next(&d, &e);
 		if (rc <= 0)
 			break;

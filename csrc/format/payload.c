@@ -35,8 +35,11 @@ static struct choice choose(const struct rp_payload_room *room, const uint8_t *r
 						LZ4_ACCELERATION);
 
 	*ret_lz4 = packed > 0 ? (size_t)packed : 0;
-	rp_huffman_count(raw, len, plain.counts);
-	size_t coded = rp_huffman_estimate(plain.counts), best = packed > 0 ? (size_t)packed : len;
+	size_t coded = len, best = packed > 0 ? (size_t)packed : len;
+	if (best > len / 8) { /* no code has less than a bit */
+		rp_huffman_count(raw, len, plain.counts);
+		coded = rp_huffman_estimate(plain.counts);
+	}
 	if (packed > (int)PART_BYTES_MIN) {
 		rp_huffman_count(room->middle, (size_t)packed, lz4.counts);
 		size_t both = rp_huffman_estimate(lz4.counts);
