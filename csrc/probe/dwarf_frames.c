@@ -235,7 +235,13 @@ static void walk(struct unit *u, Dwarf_Die *parent, int depth)
 		int tag = dwarf_tag(&child);
 		if (tag == DW_TAG_subprogram)
 			take_function(u, &child);
-		else if (tag == DW_TAG_namespace || tag == DW_TAG_module)
+	} while (u->left && dwarf_siblingof(&child, &child) == 0);
+	if (!u->left || dwarf_child(parent, &child))
+		return;
+	/* GCC puts a function with code next to its namespace, which is full of declarations; others put it inside. */
+	do {
+		int tag = dwarf_tag(&child);
+		if (tag == DW_TAG_namespace || tag == DW_TAG_module)
 			walk(u, &child, depth + 1);
 	} while (u->left && dwarf_siblingof(&child, &child) == 0);
 }
