@@ -36,8 +36,11 @@ def main():
         page.write(json.loads((RESULTS / "results.json").read_text()), Path(options.page))
         return 0
     wanted = [tools.UNTRACED, *(tool for tool in tools.TOOLS if chosen(tool.name, options.tools))]
+    every = [*programs.workloads(options.scale), programs.start_stop(), *programs.pyperformance()]
+    check_words("program", options.programs, [*(program.name for program in every), "demo pipeline"])
+    check_words("tool", options.tools, [tool.name for tool in tools.TOOLS])
     with tempfile.TemporaryDirectory(prefix="rubinprof-bench-demo-") as home:
-        measured = [p for p in [*programs.workloads(options.scale), programs.start_stop(), *programs.pyperformance()] if chosen(p.name, options.programs)]
+        measured = [program for program in every if chosen(program.name, options.programs)]
         if chosen("demo pipeline", options.programs):
             measured.append(programs.Demo(home))
         counted = {program.name: program.counted for program in measured if program.counted}
@@ -63,16 +66,27 @@ def parse():
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each program (default: 5)")
     parser.add_argument("--scale", type=float, default=1.0, help="how much of their usual work the workloads do")
     parser.add_argument("--programs", default="", help="names, separated by commas; a part of a name is enough")
-    parser.add_argument("--tools", default="", help="likewise; whole names")
+    parser.add_argument("--tools", default="", help="likewise")
     parser.add_argument("--page", help="only draw the page of the last results")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def chosen(name, words, whole=False):
-    """Whether the list of the command line has this name."""
-    wanted = [word.strip() for word in words.split(",") if word.strip()]
-    return not wanted or any(word == name or (not whole and word in name) for word in wanted)
+def words_of(text):
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def chosen(name, text):
+    """Whether the list of the command line has this name, or a part of it; all are chosen where there is no list."""
+    words = words_of(text)
+    return not words or any(word in name for word in words)
+
+
+def check_words(what, text, names):
+    for word in words_of(text):
+        if not any(chosen(name, word) for name in names):
+            print(f"bench.py: no {what} has {word!r} in its name; there are: {', '.join(names)}", file=sys.stderr)
+            sys.exit(2)
 
 
 def enter_environment(script=__file__):
