@@ -125,6 +125,8 @@ def measure_program(program, tools, rounds):
                 broken.add(tool.name)
                 print(f"   {tool.name} fails on {program.name}: {taken.why.strip().splitlines()[-1]}", flush=True)
             one[tool.name] = taken.as_dict()
+        if tools[0].name in broken:  # nothing to compare this round's others with
+            return found
         found.append(one)
         print(f"{program.name}, round {n + 1} of {rounds}: " + factors(one), flush=True)
     return found

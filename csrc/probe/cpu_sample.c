@@ -130,21 +130,15 @@ static void drop_watch(uint32_t i)
 	drop_timer(cpu.watched[i].timer);
 }
 
-/* A thread from before the start that has neither run Python nor allocated since shows by its first signal: it gets a record, and with it
- * an event of its own for that of rp_cpu_watch_others. */
-static void enrol(void)
+/* A thread from before the start has a record now, by its first signal, an allocation or a region, and with it an event of its own for that of
+ * rp_cpu_watch_others. */
+static void end_watch(int tid)
 {
-	int error = errno, tid = (int)syscall(SYS_gettid);
 	for (uint32_t i = 0; i < cpu.n_watched; i++) {
 		int expected = tid;
-		if (!atomic_compare_exchange_strong_explicit(&cpu.watched[i].tid, &expected, 0, memory_order_relaxed, memory_order_relaxed))
-			continue;
-		if (rp_thread_enter_signal())
+		if (atomic_compare_exchange_strong_explicit(&cpu.watched[i].tid, &expected, 0, memory_order_relaxed, memory_order_relaxed))
 			drop_watch(i);
-		else
-			atomic_store_explicit(&cpu.watched[i].tid, tid, memory_order_relaxed); /* next time */
 	}
-	errno = error;
 }
 
 static void on_signal(int signo, siginfo_t *info, void *ucontext)
@@ -154,15 +148,16 @@ static void on_signal(int signo, siginfo_t *info, void *ucontext)
 	/* SI_USER and its like are somebody's kill(): not a statement about CPU time. POLL_IN and SI_TIMER are ours. */
 	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed) || (info->si_code != SI_TIMER && info->si_code <= 0))
 		return;
-	if (!t) {
-		enrol();
+	int error = errno;
+	if (!t) { /* from before the start */
+		rp_thread_enter_signal();
+		errno = error;
 		return;
 	}
 	if (t->busy) {
 		t->samples_in_tool++;
 		return;
 	}
-	int error = errno;
 	rp_record_begin(t);
 	take_sample(t, ucontext);
 	rp_record_end(t);
@@ -254,6 +249,7 @@ static uint64_t own_period(const struct rp_thread *t)
 static void on_thread_begin(struct rp_thread *t)
 {
 	struct cpu_slot *s = take_slot();
+	end_watch((int)t->os_tid);
 	if (!s) {
 		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
 		return;

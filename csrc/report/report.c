@@ -22,6 +22,7 @@ static const struct {
 	{ "flame", rp_report_flame, NEED_RESULT, JSON, 1 },
 	{ "page", rp_report_page, NEED_TIMELINE, JSON, 1 },
 	{ "collapsed", rp_report_collapsed, NEED_RESULT, TEXT, 1 },
+	{ "losses", rp_report_losses, NEED_RESULT, TEXT, 0 },
 	{ "sources", rp_report_sources, NEED_NOTHING, TEXT | JSON, 0 },
 	{ "dump", rp_report_dump, NEED_NOTHING, TEXT | JSON, 0 },
 	{ "verify", rp_report_verify, NEED_NOTHING, TEXT | JSON, 0 },

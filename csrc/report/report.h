@@ -154,7 +154,7 @@ void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum
 
 typedef int rp_report_fn(const struct rp_report_job *job);
 rp_report_fn rp_report_stats, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame, rp_report_page,
-	rp_report_collapsed, rp_report_sources, rp_report_dump, rp_report_verify;
+	rp_report_collapsed, rp_report_losses, rp_report_sources, rp_report_dump, rp_report_verify;
 
 /* ---- report_losses.c ---- */
 int rp_report_has_losses(const struct rp_totals *t);

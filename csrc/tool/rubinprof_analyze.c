@@ -27,6 +27,7 @@ static const char help[] =
 	"  lines       figures per source line          --file FILE, -n, --json, --csv\n"
 	"  regions     one row a region                 --json, --csv\n"
 	"  collapsed   one line a stack, for flame graph scripts   --metric, --region\n"
+	"  losses      what is missing, with which every other text begins; nothing when nothing is\n"
 	"  json        the whole tree in columns, as the flame graph page takes it   --region\n"
 	"  sources     the source files whose text is inside          --json: with it\n"
 	"  dump        every definition and event, one a line      --json\n"

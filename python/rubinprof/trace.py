@@ -231,7 +231,7 @@ class Trace:
         ----------
         name : `str`
             ``"stats"``, ``"table"``, ``"tree"``, ``"lines"``, ``"regions"``, ``"flame"``, ``"page"``, ``"collapsed"``,
-            ``"sources"``, ``"dump"`` or ``"verify"``.
+            ``"losses"``, ``"sources"``, ``"dump"`` or ``"verify"``.
         format : `str`, optional
             ``"text"``, ``"json"`` or ``"csv"``.
         write : `~collections.abc.Callable`, optional

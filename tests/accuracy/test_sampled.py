@@ -167,6 +167,21 @@ print(sum(used), sum(used[10:20]))
     assert total <= traced.stats["cpu_measured_s"] < total + 0.05
 
 
+def test_a_thread_from_before_the_start_is_sampled_once(run_traced):
+    # By a region it has a record before its first signal: from there on the timer of its own alone.
+    setup = SHORT + """
+told = threading.Event()
+def wait():
+    told.wait()
+    with rubinprof.region("begin"): pass
+    busy(0.6)
+waiting = threading.Thread(target=wait)
+waiting.start()
+"""
+    traced = run_traced("told.set()\nwaiting.join()", setup=setup, memory="off", cpu="sampled", sample_hz=100)
+    assert 5 < traced.stats["samples"] < 1.4 * 100 * traced.stats["cpu_s"]
+
+
 def test_lines_are_lines(shares):
     rows = [row for row in shares.trace.table(by="line") if row["function"] == "half"]
     (row,) = [row for row in rows if row["total_cpu_s"] > 0.5]

@@ -145,7 +145,7 @@ def test_bad_arguments_are_refused_before_anything_starts(tmp_path):
     out = python(
         """
         import rubinprof
-        for bad in ({"cpu": "fast"}, {"memory": ""}):
+        for bad in ({"cpu": "fast"}, {"memory": ""}, {"sample_hz": 20001}):
             try:
                 rubinprof.Tracker(**bad)
             except ValueError as error:
@@ -156,6 +156,7 @@ def test_bad_arguments_are_refused_before_anything_starts(tmp_path):
     assert out.splitlines() == [
         "cpu must be 'exact', 'sampled' or 'off', not 'fast'",
         "memory must be 'exact', 'sampled' or 'off', not ''",
+        "sample_hz must be from 0 to 20000, not 20001",
     ]
     assert os.listdir(tmp_path) == []
 

@@ -9,6 +9,7 @@
  *   flame      JSON for the page: the whole tree in columns (no text form)
  *   page       JSON for the page: the tree, lines, and what happened when (no text form)
  *   collapsed  "frame;frame;frame value" per stack (no JSON form)
+ *   losses     what every other report in text begins with: what is missing; empty when nothing is (no JSON form)
  *   sources    the source files whose text is inside the trace (JSON: with it)
  *   dump       every definition and event as text, one a line (JSON: one object a line)
  *   verify     per file: complete or not, blocks, what was lost where

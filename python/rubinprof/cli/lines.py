@@ -34,5 +34,6 @@ def run(args):
     with Trace(*args.traces) as trace, Progress("reading") as progress:
         rows = trace._json("lines", progress=progress, **options)["rows"]
         texts = SourceTexts(trace)
-    sys.stdout.write(lines_text.render(rows, Style(sys.stdout), texts))
+        head = command.losses(trace)
+    sys.stdout.write(head + lines_text.render(rows, Style(sys.stdout), texts))
     return 0

@@ -15,7 +15,7 @@ import types
 import zipimport
 
 from rubinprof.errors import RubinprofError
-from rubinprof.tracker import Tracker
+from rubinprof.tracker import SAMPLE_HZ_MAX, Tracker
 
 EXIT_BAD_USE = 2
 
@@ -57,8 +57,8 @@ def add_parser(subparsers):
 
 def _rate(text):
     rate = int(text)
-    if not 0 <= rate <= 100000:
-        raise argparse.ArgumentTypeError("must be from 0 to 100000")
+    if not 0 <= rate <= SAMPLE_HZ_MAX:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {SAMPLE_HZ_MAX}")
     return rate
 
 

@@ -102,7 +102,7 @@ class _Screen:
                 self.metric = KEYS[key]
             elif key in ("f", "l"):
                 self.by = "line" if key == "l" else "function"
-                self.now, self.before = live.look(self.path, self.by), None
+                self.now, self.before = live.try_look(self.path, self.by), None
             if time.monotonic() < due:
                 continue
             if not self.now.stats["complete"]:

@@ -185,6 +185,15 @@ def _write_after_wiping(progress: terminal.Progress, write: Callable[[bytes], ob
     write(chunk)
 
 
+def losses(trace: "Trace") -> str:
+    """What is missing from the trace: what every report in text begins with. Empty when nothing is."""
+    from rubinprof.reports.style import wants_colour
+
+    text = trace.report("losses", "text", ascii=terminal.needs_ascii(sys.stdout), colour=wants_colour(sys.stdout))
+    assert text is not None
+    return text.decode()
+
+
 def show_made(args: argparse.Namespace, make: Callable, form: ModuleType, **options) -> int:
     """Prints a report that is made in Python: ``make`` gives the document, ``form`` renders it as text and CSV."""
     from rubinprof.reports.style import Style
@@ -192,11 +201,12 @@ def show_made(args: argparse.Namespace, make: Callable, form: ModuleType, **opti
 
     with Trace(*args.traces) as trace, terminal.Progress("reading") as progress:
         found = make(trace, n=rows_wanted(args), progress=progress, **options)
+        head = losses(trace) if args.format == "text" else ""
     if args.format == "json":
         json.dump(found, sys.stdout, separators=(",", ":"))
         sys.stdout.write("\n")
     elif args.format == "csv":
         form.write_csv(found, sys.stdout)
     else:
-        sys.stdout.write(form.render(found, Style(sys.stdout)))
+        sys.stdout.write(head + form.render(found, Style(sys.stdout)))
     return 0

@@ -84,7 +84,7 @@ def look(path: str, by: str = "function") -> Look:
 
 
 def try_look(path: str, by: str, patience_s: float = 5.0) -> Look:
-    """As `look`; waits a moment for a file that has only just begun."""
+    """As `look`; tries again for a moment when the file has only just begun, or is read in the middle of a write."""
     deadline = time.monotonic() + patience_s
     while True:
         try:
