@@ -32,6 +32,7 @@ PYTHON = {
     *{"PyWeakref_NewRef", "_PyType_Lookup", "_Py_Dealloc"},
     *{"_PyInterpreterState_GetEvalFrameFunc", "_PyInterpreterState_SetEvalFrameFunc"},
 }
+SIGNAL_SETS = {"sigaddset", "sigdelset", "sigismember"}
 STACK_END = {"pthread_self", "pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy"}
 SWITCH_COUNT = {"sysconf"}
 TIMERS = {
@@ -48,7 +49,11 @@ ROOTS = [
     (r"probe/evalframe\.c:evaluate$", FIRST_EVENT | PYTHON | STACK_END),
     (r"probe/class_init\.c:on_\w+$", FIRST_EVENT | PYTHON),
     (r"probe/cpu_sample\.c:on_signal$", FIRST_EVENT | SWITCH_COUNT | {"madvise", "PyGILState_GetThisThreadState", "PyCode_Addr2Line"}),
-    (r"probe/own_signal\.c:hook_sig(action|nal)$", {"sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
+    (r"probe/alloc_sample\.c:sample_\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"probe/gil_wait\.c:timed_wait$", FIRST_EVENT),
+    (r"probe/thread_start\.c:hook_pthread_create$", {"malloc", "free"}),
+    (r"probe/thread_start\.c:begin$", FIRST_EVENT | {"free"}),
+    (r"probe/own_signal\.c:hook_\w+$", SIGNAL_SETS | {"sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
     (r"record/thread\.c:thread_ended$", FIRST_EVENT),
     (r"probe/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
 ]

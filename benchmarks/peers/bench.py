@@ -1,6 +1,6 @@
 """rubinprof and its peers side by side: what each adds to a program, writes, keeps in memory, and needs to show a result.
 
-    make bench                         everything (an hour or more), results in build/bench/
+    make bench                         everything (six hours), results in build/bench/
     make bench ARGS="--rounds 2 --programs calls,galsim --tools rubinprof,memray"
 
 Every round runs each tool once on a program, in an order drawn anew; figures are ratios within a round, given as the middle of the rounds with the
