@@ -87,6 +87,7 @@ static void cpu_of_gap(struct rp_replay *r, struct rp_replay_thread *t, int64_t 
 	}
 	t->cpu_total = rp_add(t->cpu_total, cpu);
 	r->cpu_total = rp_add(r->cpu_total, cpu);
+	t->sample_cpu_at = rp_add(t->sample_cpu_at, cpu); /* the next sample does not stand for it */
 }
 
 static int64_t cpu_ticks(const struct rp_replay *r, uint64_t cpu_ns)
@@ -115,7 +116,11 @@ void rp_replay_cpu(struct rp_replay *r, struct rp_replay_thread *t, uint64_t cpu
 
 	if (rp_replay_spreads(r)) {
 		rp_replay_flush(r, t);
-		spread_segments(r, t, !t->has_cpu ? (int64_t)t->segments_wall : delta > 0 ? delta : 0);
+		int64_t seen = (int64_t)t->segments_wall, told = delta > 0 ? delta : 0;
+		int64_t part = t->has_cpu && (!t->cpu_gap || told < seen) ? told : seen;
+		spread_segments(r, t, part);
+		if (t->has_cpu && t->cpu_gap)
+			cpu_of_gap(r, t, told - part);
 	} else {
 		if (!r->periodic) /* since the event before, what the reading says */
 			t->cpu_more = rp_add(t->cpu_more, -(int64_t)elapsed);

@@ -3,8 +3,46 @@
 #include "../report_reader.h"
 #include "../trace_writer.h"
 
+/* Where switches were not seen (periodic), readings are shared out by time: what goes beyond the time that is known is of the gap. A sample behind
+ * the gap stands for the time that is known alone. */
+static void check_cpu_of_a_gap(int periodic)
+{
+	struct tw w;
+	const uint64_t stack[] = { (uint64_t)TW_NONE << 32 | 1 }, native[] = { 0x1000 };
+
+	tw_open(&w, "gap.rprof");
+	tw_clock(&w);
+	tw_meta(&w, "switch", periodic ? "periodic" : "perf");
+	tw_code(&w, 1, "main", "/x/m.py", 1, RP_STR(""));
+	tw_code(&w, 2, "f", "/x/m.py", 5, RP_STR(""));
+	tw_symbol(&w, 0x1000, "kernel", "kernel.cc", 7);
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_enter(t, 10, 1, TW_NONE);
+	tw_cpu(t, 0, 1000);
+	tw_enter(t, 10, 2, 1);
+	tw_flush(t);
+	tw_exit(t, 500); /* this block will be missing */
+	t->lose_next = 1;
+	tw_flush(t);
+	tw_context(t, 500, RP_CONTEXT_BUFFER, stack, 1);
+	tw_cpu(t, 0, 1510);
+	tw_sample(t, 10, 4, native, 1);
+	tw_sample(t, 10, 5, NULL, 0);
+	tw_exit(t, 0);
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	const char *json = rr_report("gap.rprof", "table", NULL);
+	CHECK_INT(rr_number(rr_row(json, "[events lost]"), "self_cpu_s") * 1e9 + 0.5, 500);
+	CHECK_INT(rr_number(rr_row(json, "main"), "total_cpu_s") * 1e9 + 0.5, 30);
+	CHECK_INT(rr_number(rr_row(json, "kernel"), "self_cpu_s") * 1e9 + 0.5, 20);
+	json = rr_report("gap.rprof", "stats", NULL);
+	CHECK_INT(rr_number(json, "cpu_s") * 1e9 + 0.5, 530);
+}
+
 int main(void)
 {
+	check_cpu_of_a_gap(0);
+	check_cpu_of_a_gap(1);
 	struct tw w;
 	const uint64_t stack[] = { (uint64_t)TW_NONE << 32 | 1 };
 
