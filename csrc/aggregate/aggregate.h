@@ -162,6 +162,7 @@ enum rp_unseen_kind {
 	RP_UNSEEN_SYMBOLS,
 	RP_UNSEEN_THREADS,
 	RP_UNSEEN_STACK_MARGIN,
+	RP_UNSEEN_REGIONS,
 	RP_UNSEEN_INIT,
 	RP_UNSEEN_ALLOCATOR,
 };
@@ -174,7 +175,9 @@ struct rp_unseen_list {
 	struct rp_unseen *at;
 	uint32_t n, cap;
 };
-/* What one file tells; `margins`: its RP_MORE_UNSEEN events. Equal entries are added up. 0 or RP_ENOMEM. */
+/* Equal entries are added up. 0 or RP_ENOMEM. */
+int rp_unseen_count(struct rp_unseen_list *l, enum rp_unseen_kind kind, uint32_t name, uint64_t count);
+/* What one file tells; `margins`: its RP_MORE_UNSEEN events. 0 or RP_ENOMEM. */
 int rp_unseen_add(struct rp_unseen_list *l, const struct rp_tables *t, uint64_t margins);
 void rp_unseen_release(struct rp_unseen_list *l);
 /* Whether a LOST definition of this reason counts events. */

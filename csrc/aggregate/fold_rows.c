@@ -244,5 +244,7 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 		return RP_ENOMEM;
 	r->processes[r->n_processes++] = p;
 	add_totals(f, &p);
+	if (replay->runs_refused && rp_unseen_count(&r->unseen, RP_UNSEEN_REGIONS, 0, replay->runs_refused))
+		return RP_ENOMEM;
 	return rp_unseen_add(&r->unseen, t, replay->totals.stack_margins);
 }

@@ -2,7 +2,7 @@
  *
  * The stretch between two region boundaries of the process is a window. Windows make two questions cheap: the highest heap while a
  * region was open is the highest of its windows' peaks, and what was allocated inside and still lives is the sum over its windows
- * of what was born in them and lives. */
+ * of what was born in them and lives. Both are asked when the region ends. */
 #include <stdlib.h>
 
 #include "aggregate/replay.h"
@@ -14,39 +14,31 @@ static int grow(void **at, uint32_t n, uint32_t *cap, size_t bytes)
 	return rp_result_grow(at, n, cap, bytes);
 }
 
-/* The window's peak counts for all open regions, and a new one begins. */
+static int add_window(struct rp_replay *r)
+{
+	if (grow((void **)&r->windows, r->n_windows, &r->windows_cap, sizeof(*r->windows)))
+		return RP_ENOMEM;
+	r->windows[r->n_windows++] = (struct rp_window){ 0 };
+	return 0;
+}
+
 int rp_replay_next_window(struct rp_replay *r, uint32_t thread)
 {
-	uint32_t many = r->n_threads > RP_BOUNDARY_THREADS_MAX;
-
-	if (many)
+	if (r->n_threads > RP_BOUNDARY_THREADS_MAX)
 		rp_replay_flush(r, &r->threads[thread]);
-	for (uint32_t i = 0; i < r->n_threads; i++) {
-		const struct rp_replay_thread *t = &r->threads[i];
-		if (!many)
+	else
+		for (uint32_t i = 0; i < r->n_threads; i++)
 			rp_replay_flush(r, &r->threads[i]);
-		for (uint32_t k = 0; k < t->n_regions; k++) {
-			struct rp_region_run *run = &r->runs[t->regions[k]];
-			if (r->sites.window_peak > run->heap_peak) {
-				run->heap_peak = r->sites.window_peak;
-				run->variance.peak = r->sites.window_peak_variance;
-			}
-		}
+	if (r->n_windows == 0 && add_window(r)) /* window 0: before the first region */
+		return RP_ENOMEM;
+	struct rp_window *w = &r->windows[r->n_windows - 1];
+	if (r->sites.window_peak > w->peak) {
+		w->peak = r->sites.window_peak;
+		w->peak_variance = r->sites.window_peak_variance;
 	}
 	r->sites.window_peak = r->sites.total;
 	r->sites.window_peak_variance = r->sites.variance;
-	if (r->n_windows == 0) {
-		/* Window 0: before the first region. */
-		if (grow((void **)&r->windows, 0, &r->windows_cap, sizeof(*r->windows)))
-			return RP_ENOMEM;
-		r->windows[r->n_windows++] = (struct rp_window){ 0, 0, 0 };
-	}
-	if (r->n_windows >= WINDOWS_MAX)
-		return 0;
-	if (grow((void **)&r->windows, r->n_windows, &r->windows_cap, sizeof(*r->windows)))
-		return RP_ENOMEM;
-	r->windows[r->n_windows++] = (struct rp_window){ 0, 0, 0 };
-	return 0;
+	return r->n_windows < WINDOWS_MAX ? add_window(r) : 0;
 }
 
 static int is_matched(const struct rp_replay *r, uint32_t id)
@@ -59,14 +51,17 @@ static int is_matched(const struct rp_replay *r, uint32_t id)
 	return def && !strcmp(rp_strpool_get(r->tables->strings, def->name), r->filter_name);
 }
 
-/* Which threads count: those inside a wanted region, and while one is open those inside none (its helpers). */
-static void settle_filter(struct rp_replay *r)
+/* Which threads count: those inside a wanted region, and while one is open those inside none (its helpers). A thread may be in a wait that began long
+ * before and ends long after: of that only what lies inside counts. */
+static void settle_filter(struct rp_replay *r, uint64_t now)
 {
 	if (!r->has_filter)
 		return;
 	for (uint32_t i = 0; i < r->n_threads; i++) {
 		struct rp_replay_thread *t = &r->threads[i];
-		t->on = t->n_matched > 0 || (r->matched_open > 0 && t->n_regions == 0);
+		int on = t->n_matched > 0 || (r->matched_open > 0 && t->n_regions == 0);
+		if (on != t->on)
+			rp_replay_switch(r, t, on, now);
 	}
 }
 
@@ -74,10 +69,11 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 {
 	struct rp_replay_thread *t = &r->threads[thread];
 
-	if (t->n_regions >= RP_REGION_DEPTH_MAX)
+	if (r->runs_open >= RP_REGIONS_OPEN_MAX) {
+		r->runs_refused++;
 		return 0;
+	}
 	if (rp_replay_next_window(r, thread) || grow((void **)&r->runs, r->n_runs, &r->runs_cap, sizeof(*r->runs)) ||
-	    grow((void **)&t->regions, t->n_regions, &t->regions_cap, sizeof(*t->regions)) ||
 	    rp_idmap_put(&r->run_of, e->id, r->n_runs + 1))
 		return RP_ENOMEM;
 	struct rp_region_run run = {
@@ -87,11 +83,12 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 		.heap_begin = r->sites.total, .heap_peak = r->sites.total, .window = r->n_windows - 1,
 		.variance = { r->totals.variance.allocated, r->totals.variance.allocations, r->sites.variance, 0 },
 	};
-	t->regions[t->n_regions++] = r->n_runs;
 	r->runs[r->n_runs++] = run;
+	r->runs_open++;
+	t->n_regions++;
 	t->n_matched += (uint32_t)run.is_matched;
 	r->matched_open += (uint32_t)run.is_matched;
-	settle_filter(r);
+	settle_filter(r, e->ticks);
 	return 0;
 }
 
@@ -113,17 +110,18 @@ static int close_run(struct rp_replay *r, uint32_t place, uint64_t ticks)
 		run->leaked_bytes += r->windows[w].bytes;
 		run->leaked_count += r->windows[w].count;
 		run->variance.leaked += r->windows[w].variance;
+		if (r->windows[w].peak > run->heap_peak) {
+			run->heap_peak = r->windows[w].peak;
+			run->variance.peak = r->windows[w].peak_variance;
+		}
 	}
 	run->variance.allocated = r->totals.variance.allocated - run->variance.allocated;
 	run->variance.allocations = r->totals.variance.allocations - run->variance.allocations;
 	t->n_matched -= (uint32_t)run->is_matched;
 	r->matched_open -= (uint32_t)run->is_matched;
-	uint32_t kept = 0;
-	for (uint32_t i = 0; i < t->n_regions; i++)
-		if (t->regions[i] != place)
-			t->regions[kept++] = t->regions[i];
-	t->n_regions = kept;
-	settle_filter(r);
+	r->runs_open--;
+	t->n_regions--;
+	settle_filter(r, run->end);
 	return 0;
 }
 

@@ -438,7 +438,6 @@ void rp_replay_release(struct rp_replay *r)
 		struct rp_replay_thread *t = &r->threads[i];
 		free(t->stack);
 		free(t->segments);
-		free(t->regions);
 		rp_idmap_release(&t->stacks);
 		rp_stack_nodes_release(&t->nodes);
 	}

@@ -27,7 +27,8 @@
 /* Later times are damage. 73 years of ns: sums of a thread stay inside 64 bits. */
 #define RP_TICKS_MAX (UINT64_C(1) << 61)
 #define RP_CPU_TICKS_MAX (INT64_C(1) << 60)
-#define RP_REGION_DEPTH_MAX 256
+/* At the same time in a process: tasks of asyncio can each be in one. An end looks at all windows since its begin. */
+#define RP_REGIONS_OPEN_MAX 65536
 /* With more threads than this a region boundary brings only its own thread's figures up to date. */
 #define RP_BOUNDARY_THREADS_MAX 1024
 
@@ -46,6 +47,7 @@ struct rp_replay_thread {
 	uint32_t depth, stack_cap;
 	uint32_t depth_over; /* frames beyond RP_STACK_DEPTH_MAX */
 	int started, on; /* on: what happens counts (region filter) */
+	uint64_t on_from; /* ticks: what was before does not count */
 	uint64_t last_ticks, first_ticks;
 	uint64_t edge; /* timeline.h: end of the bin of its last event */
 
@@ -72,8 +74,7 @@ struct rp_replay_thread {
 	int64_t pending; /* CPU ticks since the last sample, in a tree trace */
 	uint32_t sample_site; /* of the last sample, in a tree trace */
 
-	uint32_t *regions; /* places of open runs */
-	uint32_t n_regions, regions_cap, n_matched;
+	uint32_t n_regions, n_matched; /* that are open */
 
 	uint64_t gil_wait_ns, stall_ns, lost_events, lost_bytes, lost_blocks;
 };
@@ -102,6 +103,8 @@ struct rp_site_known {
 struct rp_window {
 	uint64_t bytes, count; /* born in it and alive */
 	double variance;
+	uint64_t peak; /* of the heap */
+	double peak_variance;
 };
 
 struct rp_replay {
@@ -119,7 +122,8 @@ struct rp_replay {
 	struct rp_replay_thread *threads; /* one per source of the merge */
 	uint32_t n_threads;
 	struct rp_region_run *runs;
-	uint32_t n_runs, runs_cap;
+	uint32_t n_runs, runs_cap, runs_open;
+	uint64_t runs_refused;
 	struct rp_idmap run_of; /* region id to place + 1 of its latest run */
 	struct rp_window *windows;
 	uint32_t n_windows, windows_cap;
@@ -155,6 +159,8 @@ RP_INLINE int rp_replay_spreads(const struct rp_replay *r)
 
 /* thread_time.c: moves what the thread gathered to its node. */
 void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t);
+/* From now (ticks) on what the thread does counts, or no longer. */
+void rp_replay_switch(struct rp_replay *r, struct rp_replay_thread *t, int on, uint64_t now);
 /* A CPU event, after the time up to it has passed: elapsed ticks since the event before. */
 void rp_replay_cpu(struct rp_replay *r, struct rp_replay_thread *t, uint64_t cpu_ns, uint64_t elapsed);
 /* CPU time, in ticks, that a CPU event says the thread has used since its event before; before the time up to it has passed. */

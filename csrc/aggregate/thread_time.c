@@ -40,6 +40,24 @@ RP_INLINE int64_t gathered_cpu(const struct rp_replay *r, const struct rp_replay
 	return RP_UNLIKELY(r->periodic) ? t->cpu_more : rp_add((int64_t)(t->last_ticks - t->since), t->cpu_more);
 }
 
+static uint64_t wall_that_counts(const struct rp_replay_thread *t, uint64_t now)
+{
+	uint64_t from = t->since > t->on_from ? t->since : t->on_from;
+
+	return now > from ? now - from : 0;
+}
+
+void rp_replay_switch(struct rp_replay *r, struct rp_replay_thread *t, int on, uint64_t now)
+{
+	rp_replay_flush(r, t);
+	if (t->on && !r->is_tree) {
+		rp_timeline_touch(r, &r->tree, t->node);
+		r->tree.nodes[t->node].wall += wall_that_counts(t, now);
+	}
+	t->on = on;
+	t->on_from = now;
+}
+
 void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t)
 {
 	struct rp_call_node *n = &r->tree.nodes[t->node];
@@ -48,7 +66,7 @@ void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t)
 
 	if (RP_LIKELY(t->on)) {
 		rp_timeline_touch(r, &r->tree, t->node);
-		n->wall += RP_UNLIKELY(r->is_tree) ? 0 : wall;
+		n->wall += RP_UNLIKELY(r->is_tree) ? 0 : wall_that_counts(t, t->last_ticks);
 		n->cost16 += t->cost16;
 	}
 	if (RP_UNLIKELY(rp_replay_spreads(r))) {

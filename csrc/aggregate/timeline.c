@@ -388,7 +388,7 @@ void rp_timeline_cross(struct rp_replay *r, struct rp_replay_thread *t, const st
 			l->first_window[i] = r->n_windows - 1; /* as of the bin to come: nothing is born in those between */
 		begin_bin(r, bin);
 	}
-	uint64_t edge = l->edges[l->bin], from = t->last_ticks;
+	uint64_t edge = l->edges[l->bin], from = t->last_ticks > t->on_from ? t->last_ticks : t->on_from;
 	/* Of a tree trace all time is told by samples, each in the bin it was taken in. */
 	if (t->on && !r->is_tree && from < edge && now > from) {
 		int64_t amount[RP_E_COUNT] = { 0 };

@@ -2,7 +2,7 @@
 
 #include "aggregate/aggregate.h"
 
-static int add(struct rp_unseen_list *l, enum rp_unseen_kind kind, uint32_t name, uint64_t count)
+int rp_unseen_count(struct rp_unseen_list *l, enum rp_unseen_kind kind, uint32_t name, uint64_t count)
 {
 	for (uint32_t i = 0; i < l->n; i++)
 		if (l->at[i].kind == kind && l->at[i].name == name) {
@@ -30,7 +30,7 @@ static int add_losts(struct rp_unseen_list *l, const struct rp_tables *t)
 	for (uint32_t i = 0; i < t->losts.n; i++)
 		for (size_t k = 0; k < RP_COUNT_OF(kinds) && !rc; k++)
 			if (t->losts.at[i].reason == kinds[k].reason)
-				rc = add(l, kinds[k].kind, 0, t->losts.at[i].events);
+				rc = rp_unseen_count(l, kinds[k].kind, 0, t->losts.at[i].events);
 	return rc;
 }
 
@@ -40,12 +40,12 @@ int rp_unseen_add(struct rp_unseen_list *l, const struct rp_tables *t, uint64_t 
 	int rc = add_losts(l, t);
 
 	if (!rc && margins)
-		rc = add(l, RP_UNSEEN_STACK_MARGIN, 0, margins);
+		rc = rp_unseen_count(l, RP_UNSEEN_STACK_MARGIN, 0, margins);
 	if (!rc && init && !strncmp(init, "not ", 4))
-		rc = add(l, RP_UNSEEN_INIT, 0, 1);
+		rc = rp_unseen_count(l, RP_UNSEEN_INIT, 0, 1);
 	for (uint32_t i = 0; i < t->modules.n && !rc; i++)
 		if (t->modules.at[i].flags & RP_MODULE_STATIC_ALLOCATOR)
-			rc = add(l, RP_UNSEEN_ALLOCATOR, t->modules.at[i].name, 1);
+			rc = rp_unseen_count(l, RP_UNSEEN_ALLOCATOR, t->modules.at[i].name, 1);
 	return rc;
 }
 

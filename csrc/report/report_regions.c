@@ -15,35 +15,22 @@ static void labels_keys(const struct rp_result *r, struct rp_json *j, const stru
 	rp_json_close(j, '}');
 }
 
-/* Place of the region that this one lies in, -1 for none. Parents come before their children, in the same process. */
-static int64_t parent_of(const struct rp_result *r, uint32_t i)
-{
-	const struct rp_region *region = &r->regions[i];
-
-	if (!region->parent)
-		return -1;
-	while (i-- > 0 && r->regions[i].process == region->process)
-		if (r->regions[i].id == region->parent)
-			return i;
-	return -1;
-}
-
-static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_t i)
+/* parent: place of the region that this one lies in, NULL for none. */
+static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_t i, const uint32_t *parent)
 {
 	const struct rp_result *r = job->result;
 	const struct rp_region *g = &r->regions[i];
 	const struct rp_process *p = &r->processes[g->process];
-	int64_t parent = parent_of(r, i);
 
 	rp_json_open(j, '{');
 	rp_json_kint(j, "index", i);
 	rp_json_kstr(j, "name", r, g->name);
 	labels_keys(r, j, g);
 	rp_json_key(j, "parent");
-	if (parent < 0)
-		rp_json_null(j);
+	if (parent)
+		rp_json_int(j, *parent);
 	else
-		rp_json_int(j, parent);
+		rp_json_null(j);
 	rp_json_kint(j, "pid", p->pid);
 	rp_json_kint(j, "thread", g->thread);
 	rp_json_kbool(j, "unfinished", g->is_unfinished);
@@ -139,6 +126,24 @@ static void csv_row(const struct rp_report_job *job, uint32_t i)
 		      (unsigned long long)(g->peak_bytes - g->start_bytes), (unsigned long long)g->leaked_bytes);
 }
 
+/* Regions of a process stand together, parents before their children. */
+static int json_rows(const struct rp_report_job *job, struct rp_json *j)
+{
+	const struct rp_result *r = job->result;
+	struct rp_idmap places = { 0 }; /* by id, of one process */
+	int rc = 0;
+
+	for (uint32_t i = 0; i < r->n_regions && !rc; i++) {
+		const struct rp_region *g = &r->regions[i];
+		if (i && g->process != r->regions[i - 1].process)
+			rp_idmap_release(&places);
+		json_row(job, j, i, g->parent ? rp_idmap_find(&places, g->parent) : NULL);
+		rc = rp_idmap_put(&places, g->id, i);
+	}
+	rp_idmap_release(&places);
+	return rc ? RP_ENOMEM : 0;
+}
+
 int rp_report_regions(const struct rp_report_job *job)
 {
 	const struct rp_result *r = job->result;
@@ -149,12 +154,11 @@ int rp_report_regions(const struct rp_report_job *job)
 		rp_json_kint(&j, "schema", 1);
 		rp_json_key(&j, "rows");
 		rp_json_open(&j, '[');
-		for (uint32_t i = 0; i < r->n_regions; i++)
-			json_row(job, &j, i);
+		int rc = json_rows(job, &j);
 		rp_json_close(&j, ']');
 		rp_json_close(&j, '}');
 		rp_out_text(job->out, "\n");
-		return 0;
+		return rc;
 	}
 	if (job->options->format == RP_FORMAT_CSV) {
 		rp_out_text(job->out, "index,name,pid,thread,unfinished,start_s,wall_s,cpu_s,process_cpu_s,calls,allocations,"

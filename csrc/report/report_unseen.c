@@ -8,6 +8,7 @@ static const struct {
 	[RP_UNSEEN_SYMBOLS] = { "symbols", "names of code addresses beyond the room for them", "" },
 	[RP_UNSEEN_THREADS] = { "threads_unsampled", "CPU samples of threads that perf and timers were refused to, or whose signal the program took", "" },
 	[RP_UNSEEN_STACK_MARGIN] = { "stack_margin", "calls in recursions that came near the end of the C stack", "" },
+	[RP_UNSEEN_REGIONS] = { "regions", "regions beyond 65,536 open at once", "" },
 	[RP_UNSEEN_INIT] = { "init_calls", "inlined calls of __init__: no tool id of sys.monitoring was free", "" },
 	[RP_UNSEEN_ALLOCATOR] = { "allocator", "allocations inside ", ", which brings an allocator of its own" },
 };

@@ -3,8 +3,71 @@
 #include "../report_reader.h"
 #include "../trace_writer.h"
 
+/* A helper that waits from before a region on: what of its wait lies inside counts, whether it wakes in it or after it. */
+static void check_waits(uint64_t wakes)
+{
+	struct tw w;
+	struct rp_report_options only = RP_REPORT_OPTIONS_INIT;
+
+	tw_open(&w, "waits.rprof");
+	tw_clock(&w);
+	tw_code(&w, 1, "a", "/x/a.py", 1, RP_STR(""));
+	tw_code(&w, 2, "wait", "/x/b.py", 1, RP_STR(""));
+	tw_region_def(&w, 1, 0, "wanted", "", "");
+	struct tw_thread *t = tw_thread(&w, 1), *u = tw_thread(&w, 2);
+	tw_enter(u, 0, 2, TW_NONE);
+	tw_cpu(u, 0, 500);
+	tw_enter(t, 10, 1, TW_NONE);
+	tw_region(t, 990, RP_EV_REGION_BEGIN, 1);
+	tw_region(t, 1000, RP_EV_REGION_END, 1);
+	tw_exit(t, 3000);
+	tw_cpu(u, wakes, 500); /* not on the CPU since */
+	tw_exit(u, 0);
+	tw_close(&w, RP_STATE_COMPLETE);
+	only.format = RP_FORMAT_JSON;
+	only.region = "wanted";
+	const char *json = rr_report("waits.rprof", "table", &only);
+	CHECK_INT(rr_number(rr_row(json, "wait"), "self_wall_s") * 1e9 + 0.5, wakes < 2000 ? wakes - 1000 : 1000);
+	CHECK_INT(rr_number(rr_row(json, "wait"), "self_cpu_s") * 1e9 + 0.5, 0);
+	CHECK_INT(rr_number(rr_row(json, "a"), "self_wall_s") * 1e9 + 0.5, 1000);
+}
+
+/* As many as tasks of asyncio there may be; each has the peak of the time in which it was open. */
+static void check_many_at_once(void)
+{
+	struct tw w;
+	enum { MANY = 1000 };
+
+	tw_open(&w, "many.rprof");
+	tw_clock(&w);
+	tw_code(&w, 1, "a", "/x/a.py", 1, RP_STR(""));
+	for (uint32_t i = 1; i <= MANY; i++)
+		tw_region_def(&w, i, i == 1 ? 0 : 1, "task", "", "");
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_enter(t, 0, 1, TW_NONE);
+	for (uint32_t i = 1; i <= MANY; i++) {
+		tw_region(t, 10, RP_EV_REGION_BEGIN, i);
+		tw_alloc(t, 1, 0x10000 + 0x1000 * (uint64_t)i, 1000, 1, 0);
+	}
+	for (uint32_t i = 1; i <= MANY; i++) {
+		tw_region(t, 10, RP_EV_REGION_END, i);
+		tw_free(t, 1, 0x10000 + 0x1000 * (uint64_t)i);
+	}
+	tw_close(&w, RP_STATE_COMPLETE);
+	const char *json = rr_report("many.rprof", "regions", NULL), *last = strstr(json, "\"index\":999");
+	CHECK(last);
+	CHECK_INT(rr_number(last, "parent"), 0);
+	CHECK_INT(rr_number(last, "peak_bytes"), 1000 * MANY);
+	CHECK_INT(rr_number(last, "start_bytes"), 1000 * (MANY - 1));
+	CHECK_INT(rr_number(last, "leaked_bytes"), 1000);
+	CHECK_INT(rr_number(strstr(json, "\"index\":0"), "leaked_bytes"), 1000 * MANY);
+}
+
 int main(void)
 {
+	check_waits(1500);
+	check_waits(3000);
+	check_many_at_once();
 	struct tw w;
 	const struct rp_label late = { RP_STR("status"), RP_STR("done") };
 
