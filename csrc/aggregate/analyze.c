@@ -205,19 +205,31 @@ static int name_outside(struct rp_result *r)
 	return 0;
 }
 
-static void settle_totals(struct rp_result *r)
+/* Begin of what counts of the process, where there are several; in an interval on the clock of the run. */
+static double begin_of(const struct rp_process *p, const struct rp_analyze_options *o)
+{
+	if (!o->has_interval)
+		return (double)p->start_realtime_ns / 1e9;
+	return p->axis_s > o->from_s ? p->axis_s : o->from_s;
+}
+
+static void settle_totals(struct rp_result *r, const struct rp_analyze_options *o)
 {
 	struct rp_totals *t = &r->totals;
 	double first = 0, last = 0;
 	int64_t cpu = 0;
+	int any = 0;
 
 	for (uint32_t i = 0; i < r->n_nodes; i++)
 		cpu = (int64_t)((uint64_t)cpu + (uint64_t)rp_node_figure(r, i, RP_M_CPU));
 	t->cpu_s = (double)cpu / 1e9;
 	for (uint32_t i = 0; i < r->n_processes; i++) {
-		double start = (double)r->processes[i].start_realtime_ns / 1e9, end = start + r->processes[i].wall_s;
-		first = i == 0 || start < first ? start : first;
-		last = i == 0 || end > last ? end : last;
+		double start = begin_of(&r->processes[i], o), end = start + r->processes[i].wall_s;
+		if (o->has_interval && r->processes[i].wall_s <= 0)
+			continue; /* began later, or had ended */
+		first = !any || start < first ? start : first;
+		last = !any || end > last ? end : last;
+		any = 1;
 	}
 	/* One process: exact. Several: from the first start to the last end. */
 	t->wall_s = r->n_processes == 1 ? r->processes[0].wall_s : last - first;
@@ -296,7 +308,7 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		return rc;
 	}
 	settle_axis(r);
-	settle_totals(r);
+	settle_totals(r, options);
 	*ret_result = r;
 	return 0;
 }
