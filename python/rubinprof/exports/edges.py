@@ -1,5 +1,6 @@
 """Functions and who calls whom, of a call tree: what formats keep that have no stacks."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rubinprof.exports.call_tree import CallTree, key_by_place
@@ -25,9 +26,13 @@ class Function(NamedTuple):
     callees: dict[int, Figures]
 
 
-def functions(tree: CallTree, columns: list[str]) -> dict[int, Function]:
-    """Every function of the tree, by a key of its own; figures are of these columns."""
-    keys = key_by_place(tree)
+def functions(tree: CallTree, columns: list[str], keys: Sequence[int] | None = None) -> dict[int, Function]:
+    """Every function of the tree, by a key of its own; figures are of these columns.
+
+    ``keys``, by frame, are of a format that tells fewer functions apart: those of one key are one function.
+    """
+    if keys is None:
+        keys = key_by_place(tree)
     own = [tree.figures[column] for column in columns]
     total = [tree.totals(column) for column in columns]
     calls = tree.figures["calls"]

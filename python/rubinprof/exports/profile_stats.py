@@ -22,8 +22,10 @@ def write(trace, out, options):
     tree = CallTree(trace, options.region, options.progress)
     if options.metric in tree.unknown:
         raise ValueError(f"nobody has measured {options.metric} in this trace: it was sampled. Choose cpu.")
-    found = functions(tree, [options.metric])
-    names = {key: _name(tree, function.frame) for key, function in found.items()}
+    names = [_name(tree, frame) for frame in range(len(tree.names))]
+    # cProfile's names have no file for native functions: several of ours may share one, and each line of the format must be all of them.
+    first: dict[tuple, int] = {}
+    found = functions(tree, [options.metric], [first.setdefault(name, frame) for frame, name in enumerate(names)])
     marshal.dump(
         {
             names[key]: (*_figures(f.figures), {names[caller]: _figures(edge) for caller, edge in f.callers.items()})

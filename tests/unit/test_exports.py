@@ -1,0 +1,91 @@
+"""What the exports make of traces whose figures are known, where a format tells fewer things apart than a trace does."""
+
+import io
+import json
+import marshal
+
+import pytest
+
+from rubinprof import exports
+from rubinprof.exports import Options
+from rubinprof.metrics import METRICS
+
+PYTHON, NATIVE = 0, 1
+
+
+def frame(name, file="", line=0, module="", kind=PYTHON):
+    return {"name": name, "file": file, "line": line, "module": module, "kind": kind}
+
+
+class Known:
+    """What exports ask of a `rubinprof.Trace`. Nodes are (parent, frame, self CPU in ns, calls)."""
+
+    def __init__(self, frames=(), nodes=(), lines=(), regions=()):
+        strings: dict[str, int] = {"": 0}
+
+        def number(text):
+            return strings.setdefault(text, len(strings))
+
+        columns = {key: [number(f[key]) for f in frames] for key in ("name", "file", "module")}
+        columns |= {key: [f[key] for f in frames] for key in ("line", "kind")}
+        figures = {metric.column: [0] * len(nodes) for metric in METRICS.values()}
+        figures |= {"cpu": [n[2] for n in nodes], "calls": [n[3] for n in nodes]}
+        figures |= {"parent": [n[0] for n in nodes], "frame": [n[1] for n in nodes]}
+        self._flame = {"strings": list(strings), "frames": columns, "nodes": figures, "meta": {"command": "x.py"}}
+        self._rows = [
+            {"function": f["name"], "file": f["file"], "line": f["line"], "kind": "python" if f["kind"] == PYTHON else "native"}
+            for f in frames
+        ]
+        self._lines, self._regions = list(lines), list(regions)
+
+    def _json(self, name, **options):
+        assert name == "flame"
+        return json.loads(json.dumps(self._flame))
+
+    def table(self, by="function", **options):
+        assert by == "function"
+        return self._rows
+
+    def lines(self):
+        return self._lines
+
+    def regions(self):
+        return json.loads(json.dumps(self._regions))
+
+    def stats(self):
+        return dict.fromkeys(["command", "host", "python", "rubinprof", "complete", "lost_events", "wall_s", "cpu_s"], 0) | {
+            "by_process": [{"pid": 7}]
+        }
+
+
+def exported(trace, format, **options):
+    out = io.BytesIO()
+    exports.write(trace, out, format, Options(**options))
+    return out.getvalue()
+
+
+def region(index, start_s, wall_s, labels=None, thread=1):
+    figures = ["cpu_s", "process_cpu_s", "gil_wait_s", "calls", "allocated_bytes", "peak_bytes", "leaked_bytes"]
+    place = {"index": index, "name": f"r{index}", "labels": labels or {}, "pid": 7, "thread": thread}
+    return place | {"start_s": start_s, "wall_s": wall_s} | dict.fromkeys(figures, 0)
+
+
+def test_native_functions_of_one_name_are_added_up_in_pstats():
+    """cProfile's names have no file for them; a library's function may be known with several, or half without one."""
+    frames = [
+        frame("[all]"),
+        frame("main", "/x.py", 1),
+        frame("copy", "/src/a.h", 5, "libx.so", NATIVE),
+        frame("copy", "/src/b.h", 9, "libx.so", NATIVE),
+        frame("copy", "", 0, "libx.so", NATIVE),
+    ]
+    # main calls each of the three, and the second calls the third.
+    nodes = [(-1, 0, 0, 0), (0, 1, 1000, 1), (1, 2, 20, 0), (1, 3, 300, 0), (3, 4, 4000, 0), (1, 4, 50000, 0)]
+    stats = marshal.loads(exported(Known(frames, nodes), "pstats"))
+    assert sum(own for _, _, own, _, _ in stats.values()) == pytest.approx(55_320e-9)
+    main = ("/x.py", 1, "main")
+    (copy,) = [key for key in stats if key != main and "copy" in key[2]]
+    _, _, own, total, callers = stats[copy]
+    assert (own, total) == (pytest.approx(54_320e-9), pytest.approx(54_320e-9))  # what is nested counts once
+    assert callers[main][3] == pytest.approx(54_320e-9)
+    assert callers[copy][2] == pytest.approx(4000e-9)
