@@ -24,9 +24,14 @@ def rows(trace, options):
     return flat
 
 
+def columns(found):
+    """The names of all columns: labels that only some regions have are columns too."""
+    return list(dict.fromkeys(name for row in found for name in row))
+
+
 def write(trace, out, options):
     found = rows(trace, options)
-    names = list(dict.fromkeys(name for row in found for name in row))
+    names = columns(found)
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
     csv_cells.write_rows(text, [names, *([row.get(name, "") for name in names] for row in found)])
     text.detach()

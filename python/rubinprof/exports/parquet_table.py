@@ -4,7 +4,7 @@ import json
 
 from rubinprof.errors import RubinprofError
 from rubinprof.exports.call_tree import tool
-from rubinprof.exports.csv_table import rows
+from rubinprof.exports.csv_table import columns, rows
 
 SUFFIX = ".parquet"
 SUMMARY = "the same table as Parquet (needs pyarrow)"
@@ -20,7 +20,9 @@ def write(trace, out, options):
         raise RubinprofError("Parquet files need pyarrow: pip install pyarrow, or take --format csv") from None
     stats = trace.stats()
     notes = {key: stats[key] for key in ("command", "host", "python", "rubinprof", "complete", "lost_events", "wall_s", "cpu_s")}
-    table = pyarrow.Table.from_pylist(rows(trace, options))
+    found = rows(trace, options)
+    # By column: from rows, pyarrow would take the first one's names alone.
+    table = pyarrow.table({name: pyarrow.array([row.get(name) for row in found]) for name in columns(found)})
     metadata = {"tool": tool(), "lacks": " ".join(LACKS), "stats": json.dumps(notes)}
     table = table.replace_schema_metadata({f"rubinprof.{key}": value for key, value in metadata.items()})
     pyarrow.parquet.write_table(table, out, compression="snappy")
