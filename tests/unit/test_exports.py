@@ -3,6 +3,7 @@
 import io
 import json
 import marshal
+import re
 
 import pytest
 
@@ -98,3 +99,14 @@ def test_labels_that_the_first_region_has_not_are_columns_of_both_tables():
     assert table.column("label.detector").to_pylist() == [None, "4"]
     head = exported(trace, "csv", by="region").decode().splitlines()[0]
     assert table.column_names == head.split(",")
+
+
+def test_lambdas_of_one_file_have_their_own_lines_in_callgrind():
+    frames = [frame("[all]"), frame("<lambda>", "/x.py", 10), frame("<lambda>", "/x.py", 50)]
+    nodes = [(-1, 0, 0, 0), (0, 1, 10_000_000, 1), (0, 2, 30_000_000, 1)]
+    line = {"function": "<lambda>", "file": "/x.py", "kind": "python"}
+    lines = [line | {"line": at, "self_cpu_s": s} for at, s in ((11, 0.008), (10, 0.002), (51, 0.029), (50, 0.001))]
+    text = exported(Known(frames, nodes, lines), "callgrind").decode()
+    functions = text.split("\nob=")[1:]
+    found = [{int(at): int(cpu) for at, cpu in re.findall(r"^(\d+) (\d+)", function, re.MULTILINE)} for function in functions]
+    assert {10: 2_000_000, 11: 8_000_000} in found and {50: 1_000_000, 51: 29_000_000} in found

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rubinprof import trace
+from rubinprof.def_lines import add_def_lines
 from rubinprof.metrics import METRICS
 
 __all__ = ["Run", "read_runs"]
@@ -26,7 +27,8 @@ class Run:
         functions = opened.table("function")
         self.rows = {kind: functions if kind == "function" else opened.table(kind) for kind in by}
         if "line" in self.rows:
-            _add_def_lines(self.rows["line"], functions)
+            # A line is known by its distance from the `def`: what stands above may have grown.
+            add_def_lines(self.rows["line"], functions)
         # Python rows sum to the whole; what has no key of its own in stats is such a sum.
         self.metrics = {name: self.stats[m.stats] if m.stats else _sum_of_python(functions, m.own) for name, m in METRICS.items()}
         self.flame = opened._json("flame", full_names=True) if want_flame else None
@@ -35,16 +37,6 @@ class Run:
 def _sum_of_python(rows: list[dict[str, Any]], key: str) -> float | None:
     values = [row[key] for row in rows if row["kind"] == "python"]
     return None if None in values else sum(values)
-
-
-def _add_def_lines(lines: list[dict[str, Any]], functions: list[dict[str, Any]]) -> None:
-    """A line is known by its distance from the ``def``: what stands above may have grown."""
-    begins: dict[tuple[str, str], list[int]] = {}
-    for row in functions:
-        begins.setdefault((row["function"], row["file"]), []).append(row["line"])
-    for row in lines:
-        known = begins.get((row["function"], row["file"]), [])
-        row["def_line"] = max((line for line in known if line <= row["line"]), default=row["line"])
 
 
 def read_runs(

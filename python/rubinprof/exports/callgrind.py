@@ -3,6 +3,7 @@
 https://valgrind.org/docs/manual/cl-format.html; names are compressed as it describes.
 """
 
+from rubinprof.def_lines import add_def_lines
 from rubinprof.exports.call_tree import FOLDED, CallTree, tool
 from rubinprof.exports.edges import functions
 from rubinprof.reports.style import safe
@@ -28,6 +29,7 @@ MEANINGS = {
 def write(trace, out, options):
     tree = CallTree(trace, options.region, options.progress)
     lines = trace.lines() if options.region is None else []
+    add_def_lines(lines, trace.table("function") if lines else [])
     out.write(_head(tree).encode())
     text = _Writer(tree, lines)
     for chunk in text.chunks():
@@ -49,10 +51,10 @@ class _Writer:
         self.tree = tree
         self.seen: dict[str, dict[str, int]] = {"fl": {}, "fn": {}, "ob": {}}
         self.functions = functions(tree, [m.column for m in tree.metrics()])
-        self.line_rows: dict[tuple, list] = {}
+        self.line_rows: dict[tuple, list] = {}  # of a function, which its name and file alone are not: a file has many lambdas
         for row in lines:
             if row["kind"] == "python":
-                self.line_rows.setdefault((row["function"], row["file"]), []).append(row)
+                self.line_rows.setdefault((row["function"], row["file"], row["def_line"]), []).append(row)
 
     def chunks(self):
         for function in self.functions.values():
@@ -81,7 +83,7 @@ class _Writer:
         left = list(own)
         written = []
         if self.tree.is_python(frame):
-            for row in self.line_rows.get((self.tree.names[frame], self.tree.files[frame]), []):
+            for row in self.line_rows.get((self.tree.names[frame], self.tree.files[frame], line), []):
                 if row["line"] == line:
                     continue
                 part = [_on_line(row, metric) for metric in self.tree.metrics()]
