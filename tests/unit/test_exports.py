@@ -1,6 +1,7 @@
 """What the exports make of traces whose figures are known, where a format tells fewer things apart than a trace does."""
 
 import io
+import itertools
 import json
 import marshal
 import re
@@ -110,3 +111,25 @@ def test_lambdas_of_one_file_have_their_own_lines_in_callgrind():
     functions = text.split("\nob=")[1:]
     found = [{int(at): int(cpu) for at, cpu in re.findall(r"^(\d+) (\d+)", function, re.MULTILINE)} for function in functions]
     assert {10: 2_000_000, 11: 8_000_000} in found and {50: 1_000_000, 51: 29_000_000} in found
+
+
+def regions_of(trace):
+    return [event for event in json.loads(exported(trace, "perfetto"))["traceEvents"] if event.get("cat") == "region"]
+
+
+def test_regions_that_overlap_on_a_thread_are_asynchronous_events():
+    """Slices of a thread have to nest; tasks of asyncio do not."""
+    trace = Known([frame("[all]")], [(-1, 0, 0, 0)], regions=[region(0, 0.0, 2.0), region(1, 1.0, 2.0), region(2, 0.0, 1.0, thread=2)])
+    events = regions_of(trace)
+    assert [(e["ph"], e["name"], e["ts"]) for e in events] == [
+        ("b", "r0", 0.0), ("e", "r0", 2e6), ("b", "r1", 1e6), ("e", "r1", 3e6), ("X", "r2", 0.0)
+    ]  # fmt: skip
+    first, second = (list(pair) for _, pair in itertools.groupby(events[:4], key=lambda e: e["id"]))
+    assert [e["name"] for e in first] == ["r0", "r0"] and [e["name"] for e in second] == ["r1", "r1"]
+    assert {e["tid"] for e in events[:4]} == {1}
+
+
+def test_regions_that_nest_are_slices_of_their_thread():
+    """Also those that nobody ended: all end with the run, give or take a nanosecond of rounding."""
+    regions = [region(0, 0.0, 3.0), region(1, 1.0, 1.0), region(2, 2.0, 1.000000001), region(3, 3.0, 1.0)]
+    assert [e["ph"] for e in regions_of(Known([frame("[all]")], [(-1, 0, 0, 0)], regions=regions))] == ["X"] * 4

@@ -1,6 +1,7 @@
 """Chrome's trace event format (JSON), which ui.perfetto.dev, chrome://tracing and speedscope read.
 
-Regions are slices of the thread they ran in, at their true times. The call tree, which has no order of time, is drawn beside them in a
+Regions are slices of the thread they ran in, at their true times; the format wants slices of a thread to nest, so where those of a thread
+do not (tasks of asyncio), all of them are its asynchronous events, each with an id of its own. The call tree, which has no order of time, is drawn beside them in a
 process of its own, once by CPU and once by wall time.
 """
 
@@ -13,11 +14,13 @@ SUMMARY = "Chrome trace JSON for ui.perfetto.dev: regions in time, and the call 
 METRICS: tuple[str, ...] = ()
 LACKS = (
     "Calls have no order of time: those of one function below one caller are one slice. Regions alone are on the clock.",
+    "Regions of a thread that overlap (asyncio) stand in rows of their own, which speedscope leaves out.",
     "Memory and counts of calls stand with the regions, not with the calls; no lines below the function.",
     FOLDED,
 )
 
 TREES = {"cpu": 1, "wall": 2}
+ROUNDING_NS = 2  # of a begin and a length
 FIGURES = ["cpu_s", "gil_wait_s", "calls", "allocated_bytes", "peak_bytes", "leaked_bytes"]
 
 
@@ -29,8 +32,11 @@ def write(trace, out, options):
     events = _Events(out)
     for pid in {process["pid"]: None for process in trace.stats()["by_process"]}:
         events.add({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": tree.title()}})
-    for region in _by_start(regions):
-        events.add(_region(region))
+    for of_thread in _by_thread(regions):
+        is_nested = _nest(of_thread)
+        for region in of_thread:
+            for event in [_region(region)] if is_nested else _async_region(region):
+                events.add(event)
     # No process of the system has this number.
     pid = 1 << 22 | 1
     events.add({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": "call tree, not in order of time"}})
@@ -52,9 +58,35 @@ class _Events:
         self.is_first = False
 
 
-def _by_start(regions):
-    """Outer ones first, as readers want nested slices."""
-    return sorted(regions, key=lambda region: (region["start_s"], -region["wall_s"]))
+def _by_thread(regions):
+    """Regions of each thread, outer ones first, as readers want nested slices."""
+    threads: dict[tuple[int, int], list] = {}
+    for region in sorted(regions, key=lambda region: (region["start_s"], -region["wall_s"])):
+        threads.setdefault((region["pid"], region["thread"]), []).append(region)
+    return threads.values()
+
+
+def _nest(regions):
+    """Whether each region of a thread lies inside those that it began in."""
+    ends: list[int] = []
+    for region in regions:
+        begin = round(region["start_s"] * 1e9)
+        end = begin + round(region["wall_s"] * 1e9)
+        while ends and ends[-1] <= begin + ROUNDING_NS:
+            ends.pop()
+        if ends and end > ends[-1] + ROUNDING_NS:
+            return False
+        ends.append(end)
+    return True
+
+
+def _async_region(region):
+    """Begin and end of a region that needs not nest."""
+    begin = _region(region)
+    end_us = round(begin["ts"] + begin.pop("dur"), 3)
+    both = {"id": hex(region["index"])}
+    yield begin | both | {"ph": "b"}
+    yield {key: begin[key] for key in ("cat", "name", "pid", "tid")} | both | {"ph": "e", "ts": end_us}
 
 
 def _region(region):
