@@ -87,6 +87,12 @@ def test_bad_use(words):
     assert_one_sentence(rubinprof_command(*words))
 
 
+@pytest.mark.parametrize("words", [["table", "-n"], ["tree", "--depth"], ["leaks", "-n"], ["diff", "x.rprof", "-n"]])
+@pytest.mark.parametrize("number", ["99999999999999999999", "-9223372036854775809"])
+def test_a_number_beyond_64_bits(words, number):
+    assert_one_sentence(rubinprof_command(words[0], "x.rprof", *words[1:], number), "too large a number")
+
+
 @pytest.mark.parametrize("command", [*COMMANDS, "recover"])
 def test_help_has_an_example(command):
     done = rubinprof_command(command, "--help")

@@ -16,9 +16,7 @@ def add_parser(subparsers):
     command.add_traces(parser)
     parser.add_argument("--by", choices=BY, default="function", help="what a row is (default: function)")
     command.add_metric(parser)
-    parser.add_argument(
-        "-n", type=int, default=0, metavar="N", help="rows at most; -1 for all (default: 20, all with --json and --csv)"
-    )
+    command.add_rows(parser)
     command.add_region(parser)
     command.add_interval(parser)
     command.add_names(parser)

@@ -64,9 +64,20 @@ def add_interval(command: argparse.ArgumentParser) -> None:
     command.add_argument("--to", dest="to_s", type=float, default=0.0, metavar="S", help="only what happened up to then")
 
 
+def whole_number(text: str) -> int:
+    """The type of an option that the analyzer takes as a number of 64 bits."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+    if not -(2**63) <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"{text} is too large a number")
+    return value
+
+
 def add_rows(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "-n", type=int, default=0, metavar="N", help=f"rows at most; -1 for all (default: {TEXT_ROWS}, all with --json and --csv)"
+        "-n", type=whole_number, default=0, metavar="N", help=f"rows at most; -1 for all (default: {TEXT_ROWS}, all with --json and --csv)"
     )
 
 

@@ -13,7 +13,7 @@ def add_parser(subparsers):
     )
     command.add_traces(parser)
     command.add_metric(parser, "what to show and order by")
-    parser.add_argument("--depth", type=int, default=0, metavar="D", help="levels shown (default: all)")
+    parser.add_argument("--depth", type=command.whole_number, default=0, metavar="D", help="levels shown (default: all)")
     parser.add_argument(
         "--min-share",
         type=float,
