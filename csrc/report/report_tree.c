@@ -161,7 +161,7 @@ static struct figures *totals_of_shown(const struct rp_report_job *job, const st
 int rp_report_tree(const struct rp_report_job *job)
 {
 	int text = job->options->format == RP_FORMAT_TEXT;
-	double share = job->options->min_share > 0 ? job->options->min_share : text ? TEXT_SHARE : 0;
+	double given = job->options->min_share, share = given > 0 ? given : text && !(given < 0) ? TEXT_SHARE : 0;
 	struct rp_json j = { job->out, 0 };
 	struct rp_walk w;
 	int rc = rp_walk_open(&w, job->result, job->metric);

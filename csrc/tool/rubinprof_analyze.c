@@ -106,7 +106,11 @@ static int parse_value(struct command_line *c, const char *name, const char *val
 		return parse_int(value, &o->depth) ? -1 : 1;
 	case 4:
 		o->min_share = strtod(value, &end);
-		return *value && !*end && o->min_share >= 0 ? 1 : -1;
+		if (!*value || *end || !(o->min_share >= 0))
+			return -1;
+		if (!(o->min_share > 0)) /* asked for: 0 would be the default */
+			o->min_share = -1;
+		return 1;
 	case 5:
 		o->file = value;
 		return 1;

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+import rubinprof
+
 WORK = Path(__file__).parent / "programs" / "work.py"
 
 
@@ -17,6 +19,17 @@ def rubinprof_command():
     def run(*words, **options):
         command = [sys.executable, "-m", "rubinprof", *map(str, words)]
         return subprocess.run(command, **{"capture_output": True, "text": True, "timeout": 120} | options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def analyze_command():
+    """Runs the analyzer without Python."""
+    program = Path(rubinprof.__file__).parent / "_bin" / "rubinprof-analyze"
+
+    def run(*words):
+        return subprocess.run([program, *map(str, words)], capture_output=True, text=True, timeout=120)
 
     return run
 

@@ -44,7 +44,8 @@ struct rp_report_options {
 	int64_t n;          /* table, lines: rows at most; 0: the default (text 20, JSON and CSV all); < 0: all. flame, page: about how
 			     * many nodes at most; 0: 120,000; page, < 0: those, and all rows of its timeline */
 	int64_t depth;      /* tree: levels shown; 0: all */
-	double min_share;   /* tree: nodes below this share of the whole are folded; 0: the default (0.005 in text, 0 in JSON) */
+	double min_share;   /* tree: nodes below this share of the whole are folded; 0: the default (0.005 in text, none in JSON),
+			     * < 0: no node is folded */
 	const char *file;   /* lines: file name, or the end of it after a '/' */
 	const char *region; /* flame, table, tree, collapsed: only what happened in this region: its index in "regions", or
 			     * its name (all of that name together) */

@@ -2,6 +2,8 @@
 
 from rubinprof.cli import trace_command as command
 
+NOTHING_FOLDED = -1.0  # 0 is the analyzer's word for "as usual"
+
 
 def add_parser(subparsers):
     parser = command.parser(
@@ -36,7 +38,7 @@ def run(args):
         "tree",
         metric=args.metric,
         depth=args.depth,
-        min_share=(args.min_share or 0) / 100,
+        min_share=0.0 if args.min_share is None else args.min_share / 100 or NOTHING_FOLDED,
         region=args.region,
         from_s=args.from_s,
         to_s=args.to_s,
