@@ -4,7 +4,7 @@
 
 #include "report/report.h"
 
-/* Lines of the page: the heaviest by any metric. */
+/* Lines of the page: the heaviest by any metric; all when options.n is negative. */
 #define PAGE_LINES_MAX 20000u
 #define NODES_A_LINE 6 /* options.n is of nodes: so many for each line */
 /* Rows of the bins: no more than options.n, or these; all when it is negative. A page of as many rows as nodes spends two fifths of its bytes on them. */
@@ -47,10 +47,11 @@ static int choose_lines(struct page *p)
 	const struct rp_result *r = p->r;
 	const int64_t *whole = p->flame.whole;
 	int64_t parts = 1 << 24;
-	uint32_t kept = r->n_lines, most = PAGE_LINES_MAX;
+	int64_t n = p->flame.job->options->n;
+	uint32_t kept = r->n_lines, most = n < 0 ? r->n_lines : PAGE_LINES_MAX;
 
-	if (p->flame.job->options->n > 0 && p->flame.job->options->n / NODES_A_LINE < most)
-		most = (uint32_t)(p->flame.job->options->n / NODES_A_LINE);
+	if (n > 0 && n / NODES_A_LINE < most)
+		most = (uint32_t)(n / NODES_A_LINE);
 
 	p->line_place = malloc(((size_t)r->n_lines + 1) * sizeof(*p->line_place));
 	p->lines = malloc(((size_t)r->n_lines + 1) * sizeof(*p->lines));

@@ -42,7 +42,7 @@ struct rp_report_options {
 	const char *metric; /* "cpu" (default), "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked",
 			     * "temporary": the order of rows, the value of collapsed */
 	int64_t n;          /* table, lines: rows at most; 0: the default (text 20, JSON and CSV all); < 0: all. flame, page: about how
-			     * many nodes at most; 0: 120,000; page, < 0: those, and all rows of its timeline */
+			     * many nodes at most; 0: 120,000; page, < 0: those, all lines, and all rows of its timeline */
 	int64_t depth;      /* tree: levels shown; 0: all */
 	double min_share;   /* tree: nodes below this share of the whole are folded; 0: the default (0.005 in text, none in JSON),
 			     * < 0: no node is folded */
