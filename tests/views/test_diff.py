@@ -8,6 +8,7 @@ import re
 import pytest
 
 import rubinprof
+from rubinprof import compare
 
 pytestmark = pytest.mark.linux
 
@@ -45,6 +46,49 @@ def test_limits_are_the_exit_status(traces, rubinprof_command, limits, status, w
     done = rubinprof_command("diff", traces.a[0], traces.b[0], *words)
     assert done.returncode == status, done.stderr
     assert word in done.stdout and done.stderr == ""
+
+
+NESTED = """
+class Inner:
+    def run(self):
+        return [bytearray(1_000_000), sum(i * i for i in range(20_000))]
+
+class Outer:
+    def run(self):
+        return [bytearray(200_000), Inner().run()]
+
+kept = Outer().run()
+"""
+
+
+@pytest.fixture(scope="module")
+def nested(rubinprof_command, tmp_path_factory):
+    """Two functions of one name, one of which calls the other."""
+    home = tmp_path_factory.mktemp("nested")
+    (home / "nested.py").write_text(NESTED)
+    done = rubinprof_command("run", "-o", home / "nested.rprof", home / "nested.py")
+    assert done.returncode == 0, done.stderr
+    return home / "nested.rprof"
+
+
+def test_a_limit_counts_what_is_nested_once(nested, rubinprof_command):
+    """Inner.run was counted on its own and as a part of Outer.run: over 2 MB."""
+    words = ["--fail-on", "allocated of run > 1.5 MB", "--fail-on", "allocated of run < 1.1 MB", "--fail-on", "calls of run > 2"]
+    done = rubinprof_command("diff", nested, nested, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("metric", ["cpu", "wall", "allocated", "allocations", "peak", "leaked"])
+def test_functions_of_a_name_have_the_figure_of_the_outermost(nested, metric):
+    (run,) = compare.read_runs(nested, want_functions=[(metric, "run"), (metric, "Outer.run"), (metric, "rum")])
+    assert run.of_functions[metric, "run"] == pytest.approx(run.of_functions[metric, "Outer.run"])
+    assert list(run.of_functions) == [(metric, "run"), (metric, "Outer.run")]
+
+
+def test_a_limit_of_a_function_that_is_nowhere_is_bad_use(nested, rubinprof_command):
+    """A misspelt name passed whatever the program did."""
+    done = rubinprof_command("diff", nested, nested, "--fail-on", "cpu of rum > 1 s")
+    assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1 and "'rum'" in done.stderr, done
 
 
 def test_text_is_plain_in_a_pipe_and_csv_has_every_row(traces, rubinprof_command):

@@ -16,6 +16,7 @@ Several runs of each side give every change an interval that says how far it can
 
 A limit is 'METRIC [of FUNCTION] OPERATOR [+|-]NUMBER [UNIT]'. A sign or '%%' asks for the change, else B's figure is meant:
   rubinprof diff main/ branch/ --fail-on 'cpu > +5 %%' --fail-on 'peak > 2 GB' --fail-on 'calls of Psf.fit > +0'
+That of a function is of all functions of the name with what they called (its calls alone: their number); 'run' is also each 'X.run'.
 A change that may be noise breaks no limit. The exit status is 1 when one is broken.
 """
 
@@ -52,7 +53,8 @@ def run(args):
     wanted = [limits.parse(text) for text in args.fail_on]  # before minutes of reading
     if args.output and any(command.is_one_of(args.output, side) for side in sides):
         return command.fail(f"{args.output} is a trace itself; choose another file with -o")
-    read = functools.partial(compare.read_runs, want_flame=args.output is not None)
+    functions = list({(limit.metric, limit.function): None for limit in wanted if limit.function is not None})
+    read = functools.partial(compare.read_runs, want_flame=args.output is not None, want_functions=functions)
     a, b = (_read(read, side, args.by, name) for side, name in zip(sides, "AB", strict=True))
     difference = compare.compare_runs(a, b, args.by, args.metric, command.rows_wanted(args))
     verdicts = [limit.judge(_figure(a, b, limit)) for limit in wanted]
@@ -85,7 +87,7 @@ def _read(read_runs, paths, by, name):
     for i, path in enumerate(paths, 1):
         what = os.path.basename(os.path.normpath(path)) if len(paths) == 1 else f"{name} {i}/{len(paths)}"
         with Progress(f"reading {what}") as progress:
-            # Limits of a function are asked of the table of functions.
+            # The page pairs files by the table of functions.
             runs += read_runs(path, dict.fromkeys([by, "function"]), progress=progress)
     return runs
 
@@ -95,17 +97,8 @@ def _figure(a, b, limit):
 
     if limit.function is None:
         return figure([run.metrics[limit.metric] for run in a], [run.metrics[limit.metric] for run in b])
-    return figure(*([_of_function(run, limit) for run in side] for side in (a, b)))
-
-
-def _of_function(run, limit):
-    """The figure of all functions of that name: with what they called where that can be said."""
-    from rubinprof.metrics import METRICS
-
-    metric = METRICS[limit.metric]
-    figures = [
-        row[metric.total or metric.own]
-        for row in run.rows["function"]
-        if row["function"] == limit.function or row["function"].endswith("." + limit.function)
-    ]
-    return None if None in figures else sum(figures)
+    key = limit.metric, limit.function
+    if not any(key in run.of_functions for run in (*a, *b)):
+        # Nothing would break it, whatever the program does: a misspelt name, or a function that is no more.
+        raise ValueError(f"{limit.text!r}: no function in A or B is called {limit.function!r}; 'rubinprof table' lists their names")
+    return figure(*([run.of_functions.get(key, 0) for run in side] for side in (a, b)))

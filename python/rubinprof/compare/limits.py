@@ -7,7 +7,10 @@
     cpu > +5 %                    CPU time grew by more than 5 %
     peak > +64 MB                 the peak grew by more than 64 MB
     wall > 20 s                   B alone takes more than 20 s
-    calls of Psf.fit > +0         a function is called more often (its calls, its total time, its own memory)
+    calls of Psf.fit > +0         a function is called more often
+
+A function is known by its whole name or its end behind a dot: ``run`` means every ``X.run`` too, all of them together. Time and memory are
+with what they called, and what one of them does inside another counts once; calls and temporary memory are their own.
 
 A sign, or ``%``, asks for the change from A to B; without either the figure of B is meant. Operators are ``>``, ``>=``, ``<``, ``<=``.
 """

@@ -1,10 +1,12 @@
 """One side of a comparison: one run or several, each a trace."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rubinprof import trace
+from rubinprof.compare import named
 from rubinprof.def_lines import add_def_lines
 from rubinprof.metrics import METRICS
 
@@ -17,11 +19,19 @@ class Run:
     """The figures of one run.
 
     ``stats`` is the report "stats"; ``metrics`` the nine figures of the whole run; ``rows`` the table that was asked for,
-    in which rows of ``by="line"`` also have ``def_line``; ``flame`` the report "flame", when it was asked for. What nobody measured,
-    as calls in sampled mode, is `None`.
+    in which rows of ``by="line"`` also have ``def_line``; ``flame`` the report "flame", when it was asked for. ``of_functions`` has
+    what `named.figure_of` found of the functions asked for, by metric and name. What nobody measured, as calls in sampled mode, is `None`.
     """
 
-    def __init__(self, paths: tuple[str, ...], opened: trace.Trace, by: Iterable[str], want_flame: bool, progress: Progress | None):
+    def __init__(
+        self,
+        paths: tuple[str, ...],
+        opened: trace.Trace,
+        by: Iterable[str],
+        want_flame: bool,
+        want_functions: Iterable[tuple[str, str]],
+        progress: Progress | None,
+    ):
         self.paths = paths
         self.stats = opened._json("stats", progress=progress)
         functions = opened.table("function")
@@ -32,6 +42,10 @@ class Run:
         # Python rows sum to the whole; what has no key of its own in stats is such a sum.
         self.metrics = {name: self.stats[m.stats] if m.stats else _sum_of_python(functions, m.own) for name, m in METRICS.items()}
         self.flame = opened._json("flame", full_names=True) if want_flame else None
+        self.of_functions: dict[tuple[str, str], float | None] = {}
+        for metric, name in want_functions:
+            with contextlib.suppress(LookupError):
+                self.of_functions[metric, name] = named.figure_of(opened, functions, metric, name)
 
 
 def _sum_of_python(rows: list[dict[str, Any]], key: str) -> float | None:
@@ -40,7 +54,12 @@ def _sum_of_python(rows: list[dict[str, Any]], key: str) -> float | None:
 
 
 def read_runs(
-    side: Any, by: Iterable[str] = ("function",), *, want_flame: bool = False, progress: Progress | None = None
+    side: Any,
+    by: Iterable[str] = ("function",),
+    *,
+    want_flame: bool = False,
+    want_functions: Sequence[tuple[str, str]] = (),
+    progress: Progress | None = None,
 ) -> list[Run]:
     """Read the runs of a side.
 
@@ -52,6 +71,8 @@ def read_runs(
         The tables to keep.
     want_flame : `bool`, optional
         Whether to keep the call tree too.
+    want_functions : `~collections.abc.Sequence` [`tuple` [`str`, `str`]], optional
+        Metric and name of functions whose figures to keep.
     progress : `~collections.abc.Callable`, optional
         Called with bytes done and bytes to do of the run being read.
     """
@@ -61,8 +82,8 @@ def read_runs(
     runs = []
     for item in items:
         if isinstance(item, trace.Trace):
-            runs.append(Run(tuple(map(str, item.paths)), item, by, want_flame, progress))
+            runs.append(Run(tuple(map(str, item.paths)), item, by, want_flame, want_functions, progress))
         else:
             with trace.open(item) as opened:
-                runs.append(Run((os.fspath(item),), opened, by, want_flame, progress))
+                runs.append(Run((os.fspath(item),), opened, by, want_flame, want_functions, progress))
     return runs
