@@ -27,6 +27,13 @@ int rp_os_write(struct rp_os_file *file, uint64_t offset, const void *bytes, siz
 /* Closes and frees; RP_EIO when the system could not keep what was written. NULL is allowed. */
 int rp_os_close(struct rp_os_file *file);
 int rp_os_remove(const char *path);
+/* 1 when both paths lead to one file that is there, links followed; else 0. */
+int rp_os_is_same(const char *a, const char *b);
+/* The path without links when it leads to something, else as it is: what to replace when the link is to stay. To be freed; NULL when
+ * out of memory. */
+char *rp_os_resolve(const char *path);
+/* Gives a file the name `to`, in the same directory; what had it is gone, whole, in the same moment. RP_EIO. */
+int rp_os_replace(const char *from, const char *to);
 
 /* Calls fn with the path of each entry of a directory, "." and ".." left out, in no order. Stops at the first nonzero result of
  * fn and returns it. RP_EOPEN. */

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -111,6 +112,25 @@ int rp_os_close(struct rp_os_file *file)
 int rp_os_remove(const char *path)
 {
 	return unlink(path) ? RP_EIO : 0;
+}
+
+int rp_os_is_same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+char *rp_os_resolve(const char *path)
+{
+	char *real = realpath(path, NULL);
+
+	return real || errno == ENOMEM ? real : strdup(path);
+}
+
+int rp_os_replace(const char *from, const char *to)
+{
+	return rename(from, to) ? RP_EIO : 0;
 }
 
 int rp_os_list(const char *directory, rp_os_list_fn *fn, void *user)

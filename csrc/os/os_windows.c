@@ -130,6 +130,45 @@ int rp_os_remove(const char *path)
 	return ok ? 0 : RP_EIO;
 }
 
+/* What tells a file from others: its volume and its number there. */
+static int identify(const char *path, BY_HANDLE_FILE_INFORMATION *ret_info)
+{
+	struct rp_os_file *file;
+
+	if (open_with(&file, path, 0, OPEN_EXISTING))
+		return 0;
+	int ok = GetFileInformationByHandle(file->handle, ret_info) != 0;
+	rp_os_close(file);
+	return ok;
+}
+
+int rp_os_is_same(const char *a, const char *b)
+{
+	BY_HANDLE_FILE_INFORMATION x, y;
+
+	return identify(a, &x) && identify(b, &y) && x.dwVolumeSerialNumber == y.dwVolumeSerialNumber &&
+	       x.nFileIndexHigh == y.nFileIndexHigh && x.nFileIndexLow == y.nFileIndexLow;
+}
+
+/* Links are rare here, and need a privilege: one is replaced itself. */
+char *rp_os_resolve(const char *path)
+{
+	size_t bytes = strlen(path) + 1;
+	char *copy = malloc(bytes);
+
+	return copy ? memcpy(copy, path, bytes) : NULL;
+}
+
+int rp_os_replace(const char *from, const char *to)
+{
+	wchar_t *w = wide(from), *v = wide(to);
+	int ok = w && v && MoveFileExW(w, v, MOVEFILE_REPLACE_EXISTING);
+
+	free(w);
+	free(v);
+	return ok ? 0 : RP_EIO;
+}
+
 static char *entry_path(const char *directory, const wchar_t *name)
 {
 	size_t dir_len = strlen(directory);

@@ -12,6 +12,7 @@
 #endif
 
 #define PATHS_MAX 65536
+#define BESIDE_MAX 100 /* names of a file beside the output: those of programs that were killed stay */
 
 enum { EXIT_FINE = 0, EXIT_CHECK_FAILED = 1, EXIT_BAD_USE = 2 };
 
@@ -226,19 +227,72 @@ static int run_recover(const struct command_line *c)
 	return rc ? EXIT_BAD_USE : EXIT_FINE;
 }
 
+/* Where a report goes: standard output, something that is no file, or a file beside the one named, which takes its place at the end, so
+ * that a failure leaves what was there. */
+struct output {
+	FILE *stream;
+	char *target, *beside; /* NULL: written directly */
+};
+
+static int is_trace(const char *path, const struct rp_trace *trace)
+{
+	for (size_t i = 0; i < rp_trace_file_count(trace); i++)
+		if (rp_os_is_same(path, rp_trace_file_path(trace, i)))
+			return 1;
+	return 0;
+}
+
+static int open_beside(struct output *o, const char *path)
+{
+	o->target = rp_os_resolve(path);
+	size_t bytes = o->target ? strlen(o->target) + sizeof(".part-00") : 0;
+	o->beside = o->target ? malloc(bytes) : NULL;
+	for (int i = 0; o->beside && !o->stream && i < BESIDE_MAX; i++) {
+		snprintf(o->beside, bytes, "%s.part-%d", o->target, i);
+		o->stream = fopen(o->beside, "wbx"); /* x: a file of that name is another's */
+	}
+	return o->stream ? 0 : -1;
+}
+
+/* 0, or -1. */
+static int open_output(struct output *o, const char *path)
+{
+	enum rp_os_kind kind = path ? rp_os_kind(path) : RP_OS_OTHER;
+
+	if (path && (kind == RP_OS_FILE || kind == RP_OS_MISSING))
+		return open_beside(o, path);
+	o->stream = path ? fopen(path, "wb") : stdout; /* /dev/stdout, a pipe; a directory cannot be opened */
+	return o->stream ? 0 : -1;
+}
+
+/* keep: the report is whole. 0, or -1 when it could not be written. */
+static int close_output(struct output *o, int keep)
+{
+	int failed = o->stream && fflush(o->stream) != 0;
+
+	if (o->stream && o->stream != stdout)
+		failed |= fclose(o->stream) != 0;
+	if (o->stream && o->beside && (failed || !keep || rp_os_replace(o->beside, o->target))) {
+		rp_os_remove(o->beside);
+		failed |= keep;
+	}
+	free(o->target);
+	free(o->beside);
+	return failed ? -1 : 0;
+}
+
 static int render(const struct command_line *c, const char *name, struct rp_trace *trace)
 {
 	char detail[RP_DETAIL_BYTES] = "";
-	FILE *out = c->out ? fopen(c->out, "wb") : stdout;
+	struct output o = { 0 };
 
-	if (!out) {
-		fprintf(stderr, "rubinprof-analyze: cannot write %s.\n", c->out);
+	if (c->out && is_trace(c->out, trace)) {
+		fprintf(stderr, "rubinprof-analyze: %s is the trace itself; choose another file with -o.\n", c->out);
 		return EXIT_BAD_USE;
 	}
-	int rc = rp_report(trace, name, &c->options, write_out, out, detail);
-	int failed = fflush(out) != 0;
-	if (c->out)
-		failed |= fclose(out) != 0;
+	int opened = !open_output(&o, c->out);
+	int rc = opened ? rp_report(trace, name, &c->options, write_out, o.stream, detail) : RP_EIO;
+	int failed = close_output(&o, rc == 0);
 	if (rc == RP_EIO || (!rc && failed)) {
 		fprintf(stderr, "rubinprof-analyze: cannot write %s.\n", c->out ? c->out : "to standard output");
 		return EXIT_BAD_USE;

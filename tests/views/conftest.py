@@ -31,6 +31,7 @@ def analyze_command():
     def run(*words):
         return subprocess.run([program, *map(str, words)], capture_output=True, text=True, timeout=120)
 
+    run.program = program
     return run
 
 
