@@ -339,6 +339,11 @@ void rp_alloc_fork_prepare(void)
 	rp_got_fork_prepare();
 }
 
+void rp_alloc_fork_child(void)
+{
+	rp_got_fork_child();
+}
+
 void rp_alloc_fork_parent(void)
 {
 	rp_got_fork_parent();

@@ -297,6 +297,13 @@ void rp_got_fork_prepare(void)
 		usleep(1000);
 }
 
+/* A child may have its parent's pid: the first of a namespace of its own, forked by the first of another. */
+void rp_got_fork_child(void)
+{
+	disown();
+	owned_for_fork = 0;
+}
+
 void rp_got_fork_parent(void)
 {
 	if (owned_for_fork)

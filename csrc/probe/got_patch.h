@@ -37,6 +37,7 @@ void rp_got_remove(void);
  * Waits for 50 ms at most: a constructor of a library may fork, and have what the other thread waits for. */
 void rp_got_fork_prepare(void);
 void rp_got_fork_parent(void);
+void rp_got_fork_child(void);
 void rp_got_counts(struct rp_got_counts *ret_counts);
 
 #endif

@@ -258,6 +258,7 @@ int rp_modules_find(uint64_t address, struct rp_module_info *ret_info)
 void rp_modules_fork_child(void)
 {
 	list_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	atomic_store_explicit(&map.owner, 0, memory_order_relaxed);
 }
 
 static void *reserve(size_t bytes)

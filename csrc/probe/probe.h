@@ -82,6 +82,7 @@ void rp_alloc_refresh(void);
 /* pthread_atfork handlers: nobody patches while the process is copied. */
 void rp_alloc_fork_prepare(void);
 void rp_alloc_fork_parent(void);
+void rp_alloc_fork_child(void);
 
 /* ---- unwind.c: native stacks ---- */
 

@@ -141,7 +141,8 @@ void rp_record_begin_buffer(struct rp_thread *t, struct rp_buffer *b)
 	}
 	if (lost || t->depth)
 		rp_record_put_context(t, 0, lost ? RP_CONTEXT_RESYNC : RP_CONTEXT_BUFFER);
-	__atomic_store_n(&t->limit, t->end - RP_RECORD_MARGIN_WORDS, __ATOMIC_RELAXED);
+	if (rp_thread_speaks(t)) /* else a stop has closed the gate meanwhile */
+		__atomic_store_n(&t->limit, t->end - RP_RECORD_MARGIN_WORDS, __ATOMIC_RELAXED);
 	if (lost || epoch != t->loss_epoch) {
 		t->loss_epoch = epoch;
 		rp_thread_tell_loss(t);

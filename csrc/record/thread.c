@@ -265,6 +265,8 @@ static int join_session(struct rp_thread *t)
 		t->id = ++thread_count;
 		t->next = threads;
 		threads = t;
+		rp_record_begin(t); /* before a stop can find it here: then the stop waits until it is outside */
+		__atomic_store_n(&rp_thread_self, t, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&lock);
 	return on ? 0 : RP_EINACTIVE;
@@ -285,8 +287,6 @@ static RP_COLD struct rp_thread *make_record(void)
 	}
 	if (join_session(t))
 		return NULL;
-	rp_record_begin(t);
-	__atomic_store_n(&rp_thread_self, t, __ATOMIC_RELAXED);
 	rp_thread_tell_loss(t); /* nothing that probes have learned on this record is defined in this session */
 	call_begin(t);
 	define_thread(t);
@@ -411,8 +411,10 @@ int rp_record_quiesce(void)
 static void close_thread(struct rp_thread *t)
 {
 	struct rp_buffer *b = t->buffer;
-	if (t != rp_thread_current() && __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE))
+	if (t != rp_thread_current() && __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE)) {
+		__atomic_store_n(t->self_slot, NULL, __ATOMIC_RELAXED);
 		return; /* still inside: rp_sink_close writes what it has committed */
+	}
 	call_end(t);
 	define_losses(t);
 	t->buffer = NULL; /* pos stays: a hook in flight compares it with limit, which is NULL, and comes to nothing */
@@ -516,6 +518,7 @@ void rp_record_fork_child(void)
 		self->thrifty = 0;
 		self->switch_count = &rp_no_switch_count;
 		self->busy = 0;
+		self->stacks = NULL; /* free for any thread of the child's session */
 	}
 	rp_thread_self = NULL;
 }

@@ -4,12 +4,8 @@
 
 #define DEFINITION_BYTES 64
 
+/* Of all sessions of the process and of those it was forked from: a region may be open when one ends, or in a child, and its id is nobody else's there. */
 static _Atomic uint32_t region_ids;
-
-void rp_regions_reset(void)
-{
-	atomic_store_explicit(&region_ids, 0, memory_order_relaxed);
-}
 
 static size_t label_bytes(const struct rp_label *labels, uint32_t n)
 {

@@ -161,7 +161,6 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	}
 	rp_record_open(rp_session.sink, mine->stall_ms_max);
 	rp_record_on_loss(forget);
-	rp_regions_reset();
 	rp_define_clock();
 	code = rp_sources_open(mine->sources);
 	code = code ? fail(ret_detail, code, "sources cannot be kept") : install_probes(mine, ret_detail);
@@ -187,14 +186,17 @@ static int is_active(void)
 int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 {
 	ret_detail[0] = 0;
-	if (is_active())
+	if (is_active() || rp_session.phase == RP_SESSION_STARTING)
 		return fail(ret_detail, RP_EBUSY, "tracing cannot start");
 	rp_session_watch_forks();
 	rp_session.path = strdup(options->sink.path);
 	if (!rp_session.path)
 		return fail(ret_detail, RP_ENOMEM, "tracing cannot start");
+	int before = rp_session.phase;
+	rp_session.phase = RP_SESSION_STARTING; /* measuring runs Python code, which gives up the GIL: another thread may want to start too */
 	int code = start_all(options, ret_detail);
 	if (code) {
+		rp_session.phase = before;
 		free(rp_session.path);
 		rp_session.path = NULL;
 		return code;

@@ -18,7 +18,7 @@ static __thread int fork_is_traced __attribute__((tls_model("initial-exec")));
 
 static void prepare(void)
 {
-	fork_is_traced = rp_session.phase == RP_SESSION_ACTIVE;
+	fork_is_traced = rp_session.phase == RP_SESSION_ACTIVE || rp_session.phase == RP_SESSION_STARTING;
 	if (!fork_is_traced)
 		return;
 	sigset_t all;
@@ -45,6 +45,7 @@ static void in_child(void)
 		return;
 	rp_record_fork_child();
 	rp_namer_fork_child();
+	rp_alloc_fork_child();
 	rp_session.phase = RP_SESSION_FORKED;
 	pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
 }
@@ -77,7 +78,8 @@ int rp_session_go_on_in_child(const char *path, char *ret_detail)
 		return RP_EINACTIVE;
 	rp_session_remove_hooks();
 	rp_session_remove_sources();
-	rp_sink_abandon(rp_session.sink);
+	if (rp_session.sink) /* NULL: the parent was only about to start */
+		rp_sink_abandon(rp_session.sink);
 	rp_session.sink = NULL;
 	free(rp_session.path);
 	rp_session.path = NULL;

@@ -8,8 +8,9 @@
 
 enum rp_session_phase {
 	RP_SESSION_OFF = 0,
-	RP_SESSION_ACTIVE = 1,
-	RP_SESSION_FORKED = 2, /* a child that carries its parent's probes, all inert */
+	RP_SESSION_STARTING = 1,
+	RP_SESSION_ACTIVE = 2,
+	RP_SESSION_FORKED = 3, /* a child that carries its parent's probes, all inert */
 };
 
 /* Which probes have to be removed again. */
@@ -42,6 +43,5 @@ void rp_session_define_cost(void);
 void rp_session_watch_forks(void);
 
 /* ---- region.c ---- */
-void rp_regions_reset(void);
 
 #endif

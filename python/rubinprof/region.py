@@ -10,8 +10,16 @@ except ImportError:  # not on Linux: regions are allowed everywhere, and do noth
 
 __all__ = ["region"]
 
-# The region that a new one lies in. A context variable, so that each asyncio task has its own.
-_current = ContextVar("rubinprof_region", default=0)
+
+
+class _Recorded:
+    """A region in the trace. (No ``__init__``: that would be a call in the trace.)"""
+
+    __slots__ = ("closed", "id", "outer")
+
+
+# The region begun last. A context variable, so that each asyncio task has its own.
+_latest = ContextVar("rubinprof_region", default=None)
 
 
 class region:
@@ -46,7 +54,7 @@ class region:
     @property
     def id(self):
         """Number of the region in the trace; 0 when it is not recorded."""
-        return self._open[-1][0] if self._open else 0
+        return self._open[-1].id if self._open and self._open[-1] else 0
 
     def label(self, **labels):
         """Add labels to the open region; a name given before gets the new value."""
@@ -54,22 +62,26 @@ class region:
             _capture.region_label(self.id, labels)
 
     def __enter__(self):
-        region_id = token = 0
+        recorded = None
         if _capture is not None:
-            region_id = _capture.region_begin(self._name, self._labels, _current.get())
-        if region_id:
-            token = _current.set(region_id)
-        self._open.append((region_id, token))
+            outer = _latest.get()
+            while outer is not None and outer.closed:  # generators that take turns end theirs in any order
+                outer = outer.outer
+            region_id = _capture.region_begin(self._name, self._labels, outer.id if outer else 0)
+            if region_id:
+                recorded = _Recorded()
+                recorded.id, recorded.outer, recorded.closed = region_id, outer, False
+                _latest.set(recorded)
+        self._open.append(recorded)
         return self
 
     def __exit__(self, exc_type=None, exc_value=None, traceback=None):
-        region_id, token = self._open.pop()
-        if region_id:
-            try:
-                _current.reset(token)
-            except ValueError:  # closed in another context: an asynchronous generator finalised by the loop
-                pass
-            _capture.region_end(region_id)
+        recorded = self._open.pop()
+        if recorded:
+            recorded.closed = True
+            if _latest.get() is recorded:  # else begun in another context, or another began since
+                _latest.set(recorded.outer)
+            _capture.region_end(recorded.id)
         return False
 
     async def __aenter__(self):
@@ -95,8 +107,22 @@ class region:
             @functools.wraps(function)
             async def wrapper(*args, **kwargs):
                 with again():
-                    async for item in function(*args, **kwargs):
-                        yield item
+                    inner = function(*args, **kwargs)
+                    step = inner.__anext__()
+                    while True:  # what is sent and thrown goes to it (PEP 525), as ``yield from`` does for others
+                        try:
+                            item = await step
+                        except StopAsyncIteration:
+                            return
+                        try:
+                            sent = yield item
+                        except GeneratorExit:
+                            await inner.aclose()
+                            raise
+                        except BaseException as error:
+                            step = inner.athrow(error)
+                        else:
+                            step = inner.asend(sent)
 
         elif inspect.isgeneratorfunction(function):
 

@@ -171,29 +171,43 @@ class Tracker:
 
     def _begin(self, candidates):
         global _outermost
-        self._path = self._start_into_new_file(candidates)
-        self._is_outermost = True
-        _outermost = self
-        atexit.register(_capture.call_unseen, self.stop)
-        _watch_forks()
-        self._put_stand_ins()
+        try:
+            self._path = self._start_into_new_file(candidates)
+            self._is_outermost = True
+            _outermost = self
+            atexit.register(_capture.call_unseen, self.stop)
+            _watch_forks()
+            self._put_stand_ins()
+        except TracerError:
+            raise
+        except BaseException:  # Ctrl-C, or a signal handler of the program that raises: nobody would stop what has begun
+            self._is_outermost = False
+            _outermost = None
+            self._complete()
+            raise
 
     def stop(self):
         """End tracing and complete the file. Does nothing on an inner or a stopped Tracker."""
         global _outermost
         if not self._is_outermost:
             return
-        self._is_outermost = False
-        _outermost = None
-        _capture.remove_stand_ins()
-        atexit.unregister(_capture.call_unseen)
+        try:
+            _capture.remove_stand_ins()
+            atexit.unregister(_capture.call_unseen)
+            if _capture.active():
+                _capture.name_threads(_thread_names)
+        finally:  # Ctrl-C may come at any time
+            self._is_outermost = False
+            _outermost = None
+            self._complete()
+
+    def _complete(self):
         if _capture.active():
-            _capture.name_threads(_thread_names)
             try:
                 _capture.stop()
             except TracerError as error:
                 # The program has done its work, and goes on: what is missing stands first in every report.
-                warnings.warn(f"{self._path}: {error}", RuntimeWarning, stacklevel=2)
+                warnings.warn(f"{self._path}: {error}", RuntimeWarning, stacklevel=3)
 
     def __enter__(self):
         return self.start()
@@ -337,7 +351,10 @@ def _sentence_without_capture():
 def _thread_names():
     """(native id, name) of Python's threads; the names of the system are cut to 15 characters, or the program's own."""
     threading = sys.modules.get("threading")
-    return [(thread.native_id, thread.name) for thread in threading.enumerate() if thread.native_id] if threading else []
+    threads = threading.enumerate() if threading else []
+    # Not `name`, which a subclass may have made a method, or anything else.
+    names = [(thread.native_id, getattr(thread, "_name", None)) for thread in threads if thread.native_id]
+    return [(native_id, name) for native_id, name in names if isinstance(name, str)]
 
 
 def _watch_forks():

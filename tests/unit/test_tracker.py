@@ -1,5 +1,6 @@
 """Tracker and region as a program uses them. Each test runs a small program, because tracing changes its process."""
 
+import json
 import os
 import re
 import subprocess
@@ -231,6 +232,41 @@ def test_a_fork_under_the_command_does_not_warn(tmp_path):
     command = [Path(sys.executable).with_name("rubinprof"), "run", "-o", "t.rprof", "-c", source]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.linux
+def test_threads_of_a_forked_child_define_their_own_stacks(tmp_path):
+    rubinprof = pytest.importorskip("rubinprof")
+    python(
+        """
+        import os, threading, rubinprof
+        def work():
+            for _ in range(200):
+                bytearray(200000)
+        rubinprof.Tracker("x.rprof").start()
+        work()
+        pid = os.fork()
+        if pid:
+            os.waitpid(pid, 0)
+        else:
+            thread = threading.Thread(target=work)
+            thread.start()
+            work()
+            thread.join()
+        """,
+        cwd=tmp_path,
+    )
+    (path,) = tmp_path.glob("x-*.rprof")
+    defined, used = set(), set()
+    with rubinprof.open(path) as trace:
+        for line in trace.report("dump").splitlines():
+            event = json.loads(line)
+            if event["is"] == "STACK":
+                defined.add((event["thread"], event["stack"]))
+            elif event["is"] == "ALLOC" and event["stack"]:
+                used.add((event["thread"], event["stack"]))
+    assert len({thread for thread, _ in used}) == 2
+    assert used <= defined
 
 
 @pytest.mark.linux
