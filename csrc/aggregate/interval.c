@@ -10,6 +10,19 @@ static double part(uint64_t of, uint64_t whole)
 	return whole ? (double)of / (double)whole : 0;
 }
 
+/* What the site held when the run held most has this variance and was so many bytes. One that has not changed since holds it still, and has
+ * noted nothing; one that held nothing then lends the figures of all it allocated, which have as much variance a byte. */
+static double peak_variance(const struct rp_site_set *set, const struct rp_site *was, const struct rp_site_variance *v, uint64_t *ret_bytes)
+{
+	int noted = was->epoch == set->epoch;
+
+	*ret_bytes = noted ? was->peak_bytes : was->current_bytes;
+	if (*ret_bytes)
+		return noted ? v->peak : v->current;
+	*ret_bytes = was->allocated_bytes;
+	return v->allocated;
+}
+
 /* A bin has no variances of its own: it has its share of those of the run. */
 static void scale_variances(struct rp_site_set *set, const struct rp_site *was)
 {
@@ -17,10 +30,12 @@ static void scale_variances(struct rp_site_set *set, const struct rp_site *was)
 	for (uint32_t i = 0; i < set->n; i++) {
 		const struct rp_site *s = &set->sites[i];
 		struct rp_site_variance *v = &set->variances[i];
+		uint64_t at_peak;
+		double variance = peak_variance(set, &was[i], v, &at_peak);
+		v->peak = variance * part(s->peak_bytes, at_peak);
 		v->allocated *= part(s->allocated_bytes, was[i].allocated_bytes);
 		v->allocations *= part(s->allocations, was[i].allocations);
 		v->current *= part(s->current_bytes, was[i].current_bytes);
-		v->peak *= part(s->peak_bytes, was[i].peak_bytes);
 		v->cpu *= part((uint64_t)s->sample_cpu, (uint64_t)was[i].sample_cpu);
 		set->variance += v->current;
 	}

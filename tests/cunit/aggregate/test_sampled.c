@@ -1,5 +1,5 @@
-/* Estimates from samples: what a sampled allocation stands for and how far off it may be; CPU time of a thread whose calls are not seen,
- * by the nodes of its stack tree. */
+/* Estimates from samples: what a sampled allocation stands for and how far off it may be, also in a stretch of time; CPU time of a thread
+ * whose calls are not seen, by the nodes of its stack tree. */
 #include <math.h>
 
 #include "../harness.h"
@@ -85,5 +85,15 @@ int main(void)
 	by_line.by = "line";
 	json = rr_report("sampled.rprof", "table", &by_line);
 	CHECK_INT(rr_number(rr_row(json, "b"), "line"), 21); /* its first line and one */
+
+	struct rp_report_options stretch = RP_REPORT_OPTIONS_INIT;
+	stretch.format = RP_FORMAT_JSON;
+	stretch.from_s = 450e-9;
+	stretch.to_s = 2000e-9;
+	json = rr_report("sampled.rprof", "table", &stretch);
+	CHECK_INT(rr_number(rr_row(json, "c"), "peak_bytes"), lround(bytes));
+	CHECK(rr_number(rr_row(json, "c"), "peak_bytes_error") > 1.96 * deviation); /* it has not changed since the peak of the run */
+	CHECK(rr_number(rr_row(json, "c"), "leaked_bytes_error") > 1.96 * deviation);
+	CHECK(rr_number(rr_row(json, "grow"), "peak_bytes_error") > 1.96 * deviation);
 	return 0;
 }
