@@ -22,16 +22,43 @@ static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uin
 	}
 }
 
-static void gone(struct rp_replay *r, uint32_t site, uint32_t window, uint64_t bytes, int64_t count, double weight)
+static void gone_sampled(struct rp_replay *r, uint32_t site, uint32_t window, const struct rp_weighed *b)
 {
-	if (RP_LIKELY(weight == 1)) {
-		rp_site_free(&r->sites, &r->sites.sites[site], bytes, (uint64_t)count);
-		window_add(r, window, 0 - bytes, 0 - (uint64_t)count, 0);
+	rp_site_free_sampled(&r->sites, &r->sites.sites[site], b);
+	window_add(r, window, 0 - b->bytes, 0 - b->count, -b->variance);
+}
+
+static void gone(struct rp_replay *r, const struct rp_live_block *block)
+{
+	if (RP_LIKELY(block->weight == 1)) {
+		rp_site_free(&r->sites, &r->sites.sites[block->site], block->size, 1);
+		window_add(r, block->window, 0 - block->size, UINT64_MAX, 0);
 	} else {
-		rp_site_free_sampled(&r->sites, &r->sites.sites[site], bytes, weight, count);
-		window_add(r, window, 0 - rp_weighted(bytes, weight), 0 - (uint64_t)count * rp_weighted(1, weight),
-			   -rp_weight_variance(weight, (double)bytes));
+		struct rp_weighed b = rp_weigh(block->size, block->weight);
+		gone_sampled(r, block->site, block->window, &b);
 	}
+}
+
+/* A piece of a range is gone, and what is left of it at either end is a range of its own. A sampled one counted for whole bytes, and so does
+ * each that is left: what goes is the difference, so that nothing remains of all of them but what lives. */
+static void cut_off(struct rp_replay *r, const struct rp_range *was, const struct rp_range *piece)
+{
+	const uint64_t left[] = { piece->start - was->start, was->end - piece->end };
+	uint64_t count = 1 - (uint64_t)(left[0] > 0) - (uint64_t)(left[1] > 0);
+
+	if (RP_LIKELY(was->weight == 1)) {
+		rp_site_free(&r->sites, &r->sites.sites[was->site], piece->end - piece->start, count);
+		window_add(r, was->window, piece->start - piece->end, 0 - count, 0);
+		return;
+	}
+	struct rp_weighed b = rp_weigh(was->end - was->start, was->weight);
+	for (int i = 0; i < 2; i++) {
+		struct rp_weighed stays = rp_weigh(left[i], was->weight);
+		b.bytes -= stays.bytes;
+		b.variance -= stays.variance;
+	}
+	b.count *= count;
+	gone_sampled(r, was->site, was->window, &b);
 }
 
 static int come(struct rp_replay *r, const struct rp_live_block *block, uint64_t ticks)
@@ -43,10 +70,10 @@ static int come(struct rp_replay *r, const struct rp_live_block *block, uint64_t
 	}
 	if (rp_site_set_estimates(&r->sites))
 		return RP_ENOMEM;
-	rp_site_alloc_sampled(&r->sites, &r->sites.sites[block->site], block->size, block->weight, ticks);
-	double variance = rp_weight_variance(block->weight, (double)block->size);
-	window_add(r, block->window, rp_weighted(block->size, block->weight), rp_weighted(1, block->weight), variance);
-	r->totals.variance.allocated += variance;
+	struct rp_weighed b = rp_weigh(block->size, block->weight);
+	rp_site_alloc_sampled(&r->sites, &r->sites.sites[block->site], &b, block->weight, ticks);
+	window_add(r, block->window, b.bytes, b.count, b.variance);
+	r->totals.variance.allocated += b.variance;
 	r->totals.variance.allocations += rp_weight_variance(block->weight, 1);
 	return 0;
 }
@@ -83,12 +110,12 @@ RP_INLINE void note_temporary(struct rp_replay *r, struct rp_replay_thread *t, u
 
 int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes)
 {
-	struct rp_range piece;
-	int n, rc;
+	struct rp_range was, piece;
+	int rc;
 
-	while ((rc = rp_range_cut(&r->ranges, start, bytes, &piece, &n)) > 0)
-		gone(r, piece.site, piece.window, piece.end - piece.start, n, piece.weight);
-	while (rc != RP_ENOMEM && (rc = rp_range_cut(&r->reserved, start, bytes, &piece, &n)) > 0)
+	while ((rc = rp_range_cut(&r->ranges, start, bytes, &was, &piece)) > 0)
+		cut_off(r, &was, &piece);
+	while (rc != RP_ENOMEM && (rc = rp_range_cut(&r->reserved, start, bytes, &was, &piece)) > 0)
 		r->reserved_now -= piece.end - piece.start;
 	return rc == RP_ELIMIT ? 0 : rc;
 }
@@ -121,10 +148,10 @@ static int reserve(struct rp_replay *r, uint64_t address, uint64_t size)
 static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t address, uint64_t size)
 {
 	uint32_t window = r->n_windows ? r->n_windows - 1 : 0, site = UINT32_MAX;
-	struct rp_range piece;
-	int n, rc;
+	struct rp_range was, piece;
+	int rc;
 
-	while ((rc = rp_range_cut(&r->reserved, address, size, &piece, &n)) > 0) {
+	while ((rc = rp_range_cut(&r->reserved, address, size, &was, &piece)) > 0) {
 		uint64_t bytes = piece.end - piece.start;
 		site = site_of(r, t, e->lasti, e->id);
 		if (site == UINT32_MAX)
@@ -165,7 +192,7 @@ double rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t 
 		return 1;
 	}
 	note_temporary(r, t, address, block.size);
-	gone(r, block.site, block.window, block.size, 1, block.weight);
+	gone(r, &block);
 	return block.weight;
 }
 
@@ -242,7 +269,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 		rc = rp_live_put(&r->live, address, &block, &old);
 		if (rc > 0) {
 			note_moved(r, address);
-			gone(r, old.site, old.window, old.size, 1, old.weight);
+			gone(r, &old);
 			rc = 0;
 		}
 		if (rc == RP_ELIMIT)

@@ -147,7 +147,7 @@ int rp_range_at(const struct rp_range_set *s, uint64_t start, struct rp_range *r
 	return 1;
 }
 
-int rp_range_cut(struct rp_range_set *s, uint64_t start, uint64_t bytes, struct rp_range *ret_piece, int *ret_gone)
+int rp_range_cut(struct rp_range_set *s, uint64_t start, uint64_t bytes, struct rp_range *ret_range, struct rp_range *ret_piece)
 {
 	uint64_t end = start + bytes < start ? UINT64_MAX : start + bytes;
 	uint32_t at = last_before(s, end);
@@ -155,10 +155,9 @@ int rp_range_cut(struct rp_range_set *s, uint64_t start, uint64_t bytes, struct 
 	if (!at || s->ranges[at].end <= start)
 		return 0;
 	struct rp_range r = s->ranges[at];
-	*ret_piece = r;
+	*ret_range = *ret_piece = r;
 	ret_piece->start = r.start > start ? r.start : start;
 	ret_piece->end = r.end < end ? r.end : end;
-	*ret_gone = 1 - (ret_piece->start > r.start) - (ret_piece->end < r.end);
 	int rc = 0;
 	if (ret_piece->start > r.start)
 		s->ranges[at].end = ret_piece->start;

@@ -22,9 +22,9 @@ struct rp_range_set {
 
 /* Adds a range that overlaps none (cut first). 0, RP_ENOMEM, RP_ELIMIT. */
 int rp_range_add(struct rp_range_set *s, uint64_t start, uint64_t bytes, uint32_t site, uint32_t window, double weight);
-/* Takes [start, start + bytes) out, a piece per call: 1 and the piece in *ret_piece, 0 when nothing overlaps any more,
- * RP_ENOMEM. *ret_gone: by how many the number of ranges fell: 1, 0, or -1 when a hole made two of one. */
-int rp_range_cut(struct rp_range_set *s, uint64_t start, uint64_t bytes, struct rp_range *ret_piece, int *ret_gone);
+/* Takes [start, start + bytes) out, a piece per call: 1, the piece in *ret_piece and in *ret_range the range it was cut from, as it was; 0
+ * when nothing overlaps any more; RP_ENOMEM. What is left of the range at either end is a range. */
+int rp_range_cut(struct rp_range_set *s, uint64_t start, uint64_t bytes, struct rp_range *ret_range, struct rp_range *ret_piece);
 /* The range that begins at start: 1 and *ret_range, or 0. */
 int rp_range_at(const struct rp_range_set *s, uint64_t start, struct rp_range *ret_range);
 /* Each range in turn, in no order: *at counts from 0. 1, or 0 at the end. */

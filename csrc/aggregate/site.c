@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "aggregate/weight.h"
 #include "reader/reader.h"
 
 static uint64_t hash_of(uint32_t node, uint32_t lasti, uint32_t native)
@@ -37,34 +36,31 @@ int rp_site_set_estimates(struct rp_site_set *s)
 	return 0;
 }
 
-void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, double weight, uint64_t ticks)
+void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b, double weight, uint64_t ticks)
 {
 	struct rp_site_variance *v = &s->variances[site - s->sites];
-	double variance = rp_weight_variance(weight, (double)bytes);
-	uint64_t count = rp_weighted(1, weight), peak = s->peak, window_peak = s->window_peak;
+	uint64_t peak = s->peak, window_peak = s->window_peak;
 
 	rp_site_note(s, site);
-	v->allocated += variance;
+	v->allocated += b->variance;
 	v->allocations += rp_weight_variance(weight, 1);
-	v->current += variance;
-	s->variance += variance;
-	rp_site_alloc(s, site, rp_weighted(bytes, weight), ticks);
-	site->current_count += count - 1;
-	site->allocations += count - 1;
+	v->current += b->variance;
+	s->variance += b->variance;
+	rp_site_alloc(s, site, b->bytes, ticks);
+	site->current_count += b->count - 1;
+	site->allocations += b->count - 1;
 	if (s->peak > peak)
 		s->peak_variance = s->variance;
 	if (s->window_peak > window_peak)
 		s->window_peak_variance = s->variance;
 }
 
-void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, double weight, int64_t count)
+void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b)
 {
-	double variance = rp_weight_variance(weight, (double)bytes);
-
 	rp_site_note(s, site);
-	s->variances[site - s->sites].current -= variance;
-	s->variance -= variance;
-	rp_site_free(s, site, rp_weighted(bytes, weight), (uint64_t)count * rp_weighted(1, weight));
+	s->variances[site - s->sites].current -= b->variance;
+	s->variance -= b->variance;
+	rp_site_free(s, site, b->bytes, b->count);
 }
 
 uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint32_t native)

@@ -7,7 +7,7 @@
 #ifndef RP_AGGREGATE_SITE_H
 #define RP_AGGREGATE_SITE_H
 
-#include "base/base.h"
+#include "aggregate/weight.h"
 
 /* Beyond, places of a function count for the function: a trace cannot make us use more than this and one for each call node. */
 #ifndef RP_SITES_MAX
@@ -93,15 +93,27 @@ RP_INLINE void rp_site_note(struct rp_site_set *s, struct rp_site *site)
 
 /* Begins to keep variances. 0 or RP_ENOMEM. */
 int rp_site_set_estimates(struct rp_site_set *s);
-/* As rp_site_alloc and rp_site_free, of a sampled allocation: `bytes` of it have come or gone, which stand for bytes * weight. The
- * set must keep variances. */
-void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, double weight, uint64_t ticks);
-void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, double weight, int64_t count);
-/* What rp_site_free_sampled takes off the total and the counts. */
+
+/* What a block counts for: sums over blocks that live have it from its allocation to its free. */
+struct rp_weighed {
+	uint64_t bytes, count;
+	double variance; /* of bytes */
+};
+
 RP_INLINE uint64_t rp_weighted(uint64_t n, double weight)
 {
 	return (uint64_t)((double)n * weight + 0.5);
 }
+
+RP_INLINE struct rp_weighed rp_weigh(uint64_t bytes, double weight)
+{
+	return (struct rp_weighed){ rp_weighted(bytes, weight), rp_weighted(1, weight), rp_weight_variance(weight, (double)bytes) };
+}
+
+/* As rp_site_alloc and rp_site_free, of a sampled block; a free may be of a part of what the block counted for. The set must keep
+ * variances. */
+void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b, double weight, uint64_t ticks);
+void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b);
 
 RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint64_t ticks)
 {

@@ -48,12 +48,18 @@ static void check_blocks(void)
 	rp_live_release(&t);
 }
 
+/* By how many the number of ranges falls. */
+static int gone(const struct rp_range *was, const struct rp_range *piece)
+{
+	return 1 - (piece->start > was->start) - (piece->end < was->end);
+}
+
 static void check_ranges(void)
 {
 	static uint32_t owner[PAGES]; /* 0: not mapped */
 	struct rp_range_set s = { 0 };
-	struct rp_range piece;
-	int gone, ranges = 0;
+	struct rp_range was, piece;
+	int ranges = 0;
 
 	for (int step = 0; step < 100000; step++) {
 		uint32_t from = next_random(PAGES), pages = 1 + next_random(PAGES - from < 40 ? PAGES - from : 40);
@@ -62,9 +68,9 @@ static void check_ranges(void)
 			expected += owner[i] != 0;
 			owner[i] = 0;
 		}
-		while (rp_range_cut(&s, from * 4096u, (uint64_t)pages * 4096, &piece, &gone) == 1) {
+		while (rp_range_cut(&s, from * 4096u, (uint64_t)pages * 4096, &was, &piece) == 1) {
 			cut += (piece.end - piece.start) / 4096;
-			ranges -= gone;
+			ranges -= gone(&was, &piece);
 		}
 		CHECK_UINT(cut, expected);
 		if (next_random(3)) {
@@ -76,8 +82,8 @@ static void check_ranges(void)
 			CHECK_UINT(piece.site, 1 + (uint32_t)step);
 		}
 	}
-	while (rp_range_cut(&s, 0, UINT64_MAX, &piece, &gone) == 1)
-		ranges -= gone;
+	while (rp_range_cut(&s, 0, UINT64_MAX, &was, &piece) == 1)
+		ranges -= gone(&was, &piece);
 	CHECK_INT(ranges, 0);
 	CHECK_UINT(s.root, 0);
 	rp_range_set_release(&s);

@@ -52,11 +52,41 @@ static void write_trace(void)
 	tw_close(&w, RP_STATE_COMPLETE);
 }
 
+/* A sampled mapping goes away in pieces: nothing of it remains, neither bytes nor error, however the pieces are rounded. */
+static void check_pieces(void)
+{
+	const uint64_t page = 4096, at = 0x100000;
+	struct tw w;
+
+	tw_open(&w, "pieces.rprof");
+	tw_clock(&w);
+	tw_meta(&w, "stacks", "tree");
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_more(t, 0, RP_MORE_PERIOD, 9000, 0, 1);
+	tw_alloc(t, 10, 16, 1000, 0, 0); /* stays */
+	tw_mmap(t, 10, at, 7 * page);
+	tw_unmap(t, 10, at + 3 * page, page); /* a hole, an end, a begin, and the rest in steps */
+	tw_unmap(t, 10, at + 6 * page, page);
+	tw_unmap(t, 10, at, page);
+	tw_unmap(t, 10, at + 4 * page, page);
+	tw_unmap(t, 10, at + 2 * page, page);
+	tw_unmap(t, 10, at + page, page);
+	tw_unmap(t, 10, at + 5 * page, page);
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	double weight = 1 / (1 - exp(-1001.0 / 9000)), variance = 1e6 * weight * (weight - 1), unit = variance / (1000 * weight), z = 1.959964;
+	const char *json = rr_report("pieces.rprof", "stats", NULL);
+	CHECK_INT(rr_number(json, "leaked_bytes"), lround(1000 * weight));
+	CHECK_INT(rr_number(json, "leaked_allocations"), lround(weight));
+	CHECK(fabs(rr_number(json, "leaked_bytes_error") - (z * z * unit / 2 + z * sqrt(variance + z * z * unit * unit / 4))) < 2);
+}
+
 int main(void)
 {
 	double weight = 1 / (1 - exp(-501.0 / PERIOD)), bytes = 501 * weight;
 	double deviation = 501 * sqrt(weight * (weight - 1));
 
+	check_pieces();
 	write_trace();
 	const char *json = rr_report("sampled.rprof", "stats", NULL);
 	CHECK_INT(rr_number(json, "allocated_bytes"), 2 * lround(bytes));
