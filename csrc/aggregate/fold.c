@@ -29,17 +29,20 @@ static void fold_variance(const struct rp_fold *f, const struct rp_site *s, cons
 
 void rp_fold_site(const struct rp_fold *f, const struct rp_site *s, int64_t *m)
 {
+	const struct rp_site_variance *v = f->replay->sites.variances ? &f->replay->sites.variances[s - f->replay->sites.sites] : NULL;
+	uint32_t carry = v ? v->carry : 0; /* without estimates counts are whole */
+
 	memset(m, 0, RP_M_COUNT * sizeof(*m));
 	m[RP_M_ALLOCATED] = (int64_t)s->allocated_bytes;
-	m[RP_M_ALLOCATIONS] = (int64_t)s->allocations;
+	m[RP_M_ALLOCATIONS] = rp_count_whole(s->allocations, &carry);
 	m[RP_M_PEAK] = (int64_t)(s->epoch == f->replay->sites.epoch ? s->peak_bytes : s->current_bytes);
 	m[RP_M_LEAKED] = (int64_t)s->current_bytes;
 	m[RP_M_TEMPORARY] = (int64_t)s->temporary_bytes;
 	m[RP_M_TEMPORARY_COUNT] = s->temporary_count;
 	m[RP_M_SAMPLES] = s->samples;
 	m[RP_M_WEIGHT] = rp_fold_ns(f, (double)s->sample_cpu);
-	if (f->replay->sites.variances)
-		fold_variance(f, s, &f->replay->sites.variances[s - f->replay->sites.sites], m);
+	if (v)
+		fold_variance(f, s, v, m);
 }
 
 /* ---- frames ---- */
@@ -234,6 +237,17 @@ int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uin
 	return 0;
 }
 
+/* Rounded each by itself, thousands of places with one sample each would all be rounded the same way. */
+static void settle_carries(struct rp_site_set *set)
+{
+	uint32_t carry = RP_COUNT_HALF;
+
+	for (uint32_t i = 0; set->variances && i < set->n; i++) {
+		set->variances[i].carry = carry;
+		rp_count_whole(set->sites[i].allocations, &carry);
+	}
+}
+
 static int fold_sites(struct rp_fold *f)
 {
 	const struct rp_site_set *set = &f->replay->sites;
@@ -270,6 +284,7 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispa
 	f.symbol_first = malloc((n_symbols + 1) * sizeof(*f.symbol_first));
 	f.symbol_n = malloc((n_symbols + 1) * sizeof(*f.symbol_n));
 	int rc = f.nodes && f.merged && f.symbol_first && f.symbol_n ? 0 : RP_ENOMEM;
+	settle_carries(&r->sites);
 	if (!rc) {
 		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));
 		rc = fold_nodes(&f);

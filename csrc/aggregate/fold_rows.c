@@ -87,9 +87,9 @@ static int add_regions(struct rp_fold *f)
 			.is_unfinished = run->is_open, .start_s = seconds(f, (double)(run->begin - replay->first_ticks)),
 			.wall_s = seconds(f, (double)(run->end - run->begin)), .cpu_s = seconds(f, (double)run->cpu),
 			.process_cpu_s = seconds(f, (double)run->process_cpu), .gil_wait_s = (double)run->gil / 1e9,
-			.calls = run->calls, .allocations = run->allocations, .allocated_bytes = run->bytes,
+			.calls = run->calls, .allocations = (uint64_t)rp_count_rounded(run->allocations), .allocated_bytes = run->bytes,
 			.peak_bytes = run->heap_peak, .start_bytes = run->heap_begin, .leaked_bytes = run->leaked_bytes,
-			.leaked_allocations = run->leaked_count, .variance = run->variance,
+			.leaked_allocations = (uint64_t)rp_count_rounded(run->leaked_count), .variance = run->variance,
 		};
 		for (uint32_t k = def ? def->first_label : UINT32_MAX; k != UINT32_MAX; k = tables->labels.at[k].next) {
 			if (GROW(r, labels))
@@ -145,6 +145,14 @@ static void add_lost_kinds(const struct rp_fold *f, struct rp_totals *to, const 
 	to->lost_samples += meta_count(t, "end.lost_samples");
 }
 
+static void add_counts(uint64_t *to, const uint64_t *counts, int n)
+{
+	uint32_t carry = RP_COUNT_HALF;
+
+	for (int i = 0; i < n; i++)
+		to[i] += (uint64_t)rp_count_whole(counts[i], &carry);
+}
+
 static void add_totals(struct rp_fold *f, const struct rp_process *p)
 {
 	struct rp_totals *to = &f->result->totals;
@@ -152,6 +160,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	const struct rp_totals *from = &r->totals;
 	const struct rp_tables *t = r->tables;
 	uint64_t calls = 0, leaked = 0;
+	int64_t allocations = rp_count_rounded(from->allocations), deallocations = rp_count_rounded(from->deallocations);
 
 	for (uint32_t i = 0; i < r->tree.n; i++)
 		calls += r->tree.nodes[i].calls;
@@ -161,12 +170,12 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->calls += calls;
 	to->samples += from->samples;
 	to->samples_in_tool += from->samples_in_tool;
-	to->allocations += from->allocations;
-	to->deallocations += from->deallocations;
+	to->allocations += (uint64_t)allocations;
+	to->deallocations += (uint64_t)deallocations;
 	to->allocated_bytes += from->allocated_bytes;
 	to->unknown_frees += from->unknown_frees;
 	to->leaked_bytes += r->sites.total;
-	to->leaked_allocations += leaked;
+	to->leaked_allocations += (uint64_t)rp_count_rounded(leaked);
 	to->variance.allocated += from->variance.allocated;
 	to->variance.allocations += from->variance.allocations;
 	to->variance.peak += r->sites.peak_variance;
@@ -180,10 +189,8 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->blocks += r->file->n_blocks;
 	to->file_bytes += p->is_complete ? r->file->bytes : r->file->data_end;
 	to->raw_bytes += r->file->raw_bytes;
-	for (int i = 0; i < RP_A_COUNT; i++)
-		to->by_allocator[i] += from->by_allocator[i];
-	for (int i = 0; i < 64; i++)
-		to->size_histogram[i] += from->size_histogram[i];
+	add_counts(to->by_allocator, from->by_allocator, RP_A_COUNT);
+	add_counts(to->size_histogram, from->size_histogram, 64);
 	for (uint32_t i = 0; i < t->losts.n; i++) {
 		if (t->losts.at[i].reason == RP_LOST_SAMPLES_IN_TOOL)
 			to->samples_in_tool += t->losts.at[i].events;
@@ -207,8 +214,8 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->folded_calls += from->folded_calls;
 	to->folded_s += seconds(f, (double)r->folded_ticks);
 	to->overhead_s += (double)r->stall_ns / 1e9 +
-			  seconds(f, ((double)calls * (double)t->cost_call16 + (double)from->allocations * (double)t->cost_alloc16 +
-				      (double)from->deallocations * (double)t->cost_free16 +
+			  seconds(f, ((double)calls * (double)t->cost_call16 + (double)allocations * (double)t->cost_alloc16 +
+				      (double)deallocations * (double)t->cost_free16 +
 				      (double)from->samples * (double)t->cost_sample16) /
 					     16) +
 			  seconds(f, (double)meta_count(t, "end.sampling_ticks"));

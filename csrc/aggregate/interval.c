@@ -117,7 +117,7 @@ int rp_timeline_apply(struct rp_replay *r)
 			s->temporary_count = (uint32_t)e[RP_E_TEMPORARY_COUNT];
 			s->peak_bytes += (uint64_t)e[RP_E_PEAK];
 			s->current_bytes = (uint64_t)e[RP_E_LEAKED];
-			s->current_count = (uint32_t)e[RP_E_LEAKED_COUNT];
+			s->current_count = (uint64_t)e[RP_E_LEAKED_COUNT];
 			r->sites.total += s->current_bytes;
 		}
 	}

@@ -31,8 +31,8 @@ static void gone_sampled(struct rp_replay *r, uint32_t site, uint32_t window, co
 static void gone(struct rp_replay *r, const struct rp_live_block *block)
 {
 	if (RP_LIKELY(block->weight == 1)) {
-		rp_site_free(&r->sites, &r->sites.sites[block->site], block->size, 1);
-		window_add(r, block->window, 0 - block->size, UINT64_MAX, 0);
+		rp_site_free(&r->sites, &r->sites.sites[block->site], block->size, RP_COUNT_ONE);
+		window_add(r, block->window, 0 - block->size, 0 - RP_COUNT_ONE, 0);
 	} else {
 		struct rp_weighed b = rp_weigh(block->size, block->weight);
 		gone_sampled(r, block->site, block->window, &b);
@@ -44,7 +44,7 @@ static void gone(struct rp_replay *r, const struct rp_live_block *block)
 static void cut_off(struct rp_replay *r, const struct rp_range *was, const struct rp_range *piece)
 {
 	const uint64_t left[] = { piece->start - was->start, was->end - piece->end };
-	uint64_t count = 1 - (uint64_t)(left[0] > 0) - (uint64_t)(left[1] > 0);
+	uint64_t count = RP_COUNT_ONE * (1 - (uint64_t)(left[0] > 0) - (uint64_t)(left[1] > 0));
 
 	if (RP_LIKELY(was->weight == 1)) {
 		rp_site_free(&r->sites, &r->sites.sites[was->site], piece->end - piece->start, count);
@@ -56,8 +56,8 @@ static void cut_off(struct rp_replay *r, const struct rp_range *was, const struc
 		struct rp_weighed stays = rp_weigh(left[i], was->weight);
 		b.bytes -= stays.bytes;
 		b.variance -= stays.variance;
+		b.count -= left[i] ? stays.count : 0;
 	}
-	b.count *= count;
 	gone_sampled(r, was->site, was->window, &b);
 }
 
@@ -65,7 +65,7 @@ static int come(struct rp_replay *r, const struct rp_live_block *block, uint64_t
 {
 	if (RP_LIKELY(block->weight == 1)) {
 		rp_site_alloc(&r->sites, &r->sites.sites[block->site], block->size, ticks);
-		window_add(r, block->window, block->size, 1, 0);
+		window_add(r, block->window, block->size, RP_COUNT_ONE, 0);
 		return 0;
 	}
 	if (rp_site_set_estimates(&r->sites))
@@ -108,31 +108,35 @@ RP_INLINE void note_temporary(struct rp_replay *r, struct rp_replay_thread *t, u
 	t->last_alloc = 0;
 }
 
-int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes)
+int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes, uint64_t *ret_count)
 {
 	struct rp_range was, piece;
 	int rc;
 
-	while ((rc = rp_range_cut(&r->ranges, start, bytes, &was, &piece)) > 0)
+	*ret_count = RP_COUNT_ONE;
+	while ((rc = rp_range_cut(&r->ranges, start, bytes, &was, &piece)) > 0) {
 		cut_off(r, &was, &piece);
+		*ret_count = rp_count_of(was.weight);
+	}
 	while (rc != RP_ENOMEM && (rc = rp_range_cut(&r->reserved, start, bytes, &was, &piece)) > 0)
 		r->reserved_now -= piece.end - piece.start;
 	return rc == RP_ELIMIT ? 0 : rc;
 }
 
-static int free_mapping(struct rp_replay *r, uint64_t address)
+static int free_mapping(struct rp_replay *r, uint64_t address, uint64_t *ret_count)
 {
 	struct rp_range range;
 
 	if (!rp_range_at(&r->ranges, address, &range) && !rp_range_at(&r->reserved, address, &range))
 		return 0;
-	return rp_replay_unmap(r, address, range.end - address);
+	return rp_replay_unmap(r, address, range.end - address, ret_count);
 }
 
 /* Addresses without memory. */
 static int reserve(struct rp_replay *r, uint64_t address, uint64_t size)
 {
-	int rc = rp_replay_unmap(r, address, size);
+	uint64_t count;
+	int rc = rp_replay_unmap(r, address, size, &count);
 
 	if (!rc && size)
 		rc = rp_range_add(&r->reserved, address, size, 0, 0, 1);
@@ -161,12 +165,12 @@ static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct 
 		if (rc == RP_ENOMEM)
 			return rc;
 		rp_site_alloc(&r->sites, &r->sites.sites[site], bytes, e->ticks);
-		window_add(r, window, bytes, 1, 0);
+		window_add(r, window, bytes, RP_COUNT_ONE, 0);
 		t->cost16 += r->cost_alloc16;
-		r->totals.allocations++;
+		r->totals.allocations += RP_COUNT_ONE;
 		r->totals.allocated_bytes += bytes;
-		r->totals.size_histogram[log2_of(bytes)]++;
-		r->totals.by_allocator[RP_A_MPROTECT]++;
+		r->totals.size_histogram[log2_of(bytes)] += RP_COUNT_ONE;
+		r->totals.by_allocator[RP_A_MPROTECT] += RP_COUNT_ONE;
 	}
 	return rc == RP_ELIMIT ? 0 : rc;
 }
@@ -177,23 +181,23 @@ int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const s
 
 	if (e->allocator == RP_A_MPROTECT)
 		return commit(r, t, e, address, size);
-	r->totals.by_allocator[RP_A_RESERVE]++;
+	r->totals.by_allocator[RP_A_RESERVE] += RP_COUNT_ONE;
 	return reserve(r, address, size);
 }
 
-double rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address)
+uint64_t rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address)
 {
 	struct rp_live_block block;
 
 	if (!address)
-		return 1;
+		return RP_COUNT_ONE;
 	if (RP_UNLIKELY(!rp_live_remove(&r->live, address, &block))) {
 		r->totals.unknown_frees++;
-		return 1;
+		return RP_COUNT_ONE;
 	}
 	note_temporary(r, t, address, block.size);
 	gone(r, &block);
-	return block.weight;
+	return rp_count_of(block.weight);
 }
 
 static int is_mapping(uint8_t allocator)
@@ -203,10 +207,9 @@ static int is_mapping(uint8_t allocator)
 
 static void count_alloc(struct rp_replay *r, const struct rp_event *e, uint64_t size, double weight)
 {
-	uint64_t count = rp_weighted(1, weight);
+	uint64_t count = rp_count_of(weight);
 
 	r->totals.allocations += count;
-	r->totals.deallocations += e->kind == RP_EV_REALLOC && e->old_address;
 	r->totals.allocated_bytes += rp_weighted(size, weight);
 	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
 	r->totals.size_histogram[log2_of(size)] += count;
@@ -243,15 +246,17 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 {
 	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48;
 	struct rp_live_block block = { size, 0, r->n_windows ? r->n_windows - 1 : 0, 1 }, old;
+	uint64_t count = RP_COUNT_ONE;
 	int rc = 0, mapping = is_mapping(e->allocator);
 
 	if (e->kind == RP_EV_REALLOC && e->old_address) {
 		if (mapping)
-			rc = free_mapping(r, e->old_address);
+			rc = free_mapping(r, e->old_address, &count);
 		else if (!was_moved(r, e->old_address))
-			rp_replay_free(r, t, e->old_address);
+			count = rp_replay_free(r, t, e->old_address);
 		if (rc)
 			return rc;
+		r->totals.deallocations += count;
 	}
 	block.site = site_of(r, t, e->lasti, e->id);
 	if (block.site == UINT32_MAX)
@@ -260,7 +265,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 		block.weight = rp_weight_of(size, t->period);
 	count_alloc(r, e, size, block.weight);
 	if (mapping) {
-		rc = rp_replay_unmap(r, address, size);
+		rc = rp_replay_unmap(r, address, size, &count);
 		if (!rc && size)
 			rc = rp_range_add(&r->ranges, address, size, block.site, block.window, block.weight);
 		if (rc == RP_ELIMIT)

@@ -227,19 +227,22 @@ static void on_free(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	if (RP_UNLIKELY(ignores_free(r)))
 		return;
 	t->cost16 += r->cost_free16;
-	uint64_t count = rp_weighted(1, rp_replay_free(r, t, e->address & RP_LIVE_LOW48));
+	uint64_t count = rp_replay_free(r, t, e->address & RP_LIVE_LOW48);
 	r->totals.deallocations += count;
 	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
 }
 
 static int on_unmap(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
+	uint64_t count;
+
 	if (ignores_free(r))
 		return 0;
 	t->cost16 += r->cost_free16;
-	r->totals.deallocations++;
-	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)]++;
-	return rp_replay_unmap(r, e->address & RP_LIVE_LOW48, e->size & RP_LIVE_LOW48);
+	int rc = rp_replay_unmap(r, e->address & RP_LIVE_LOW48, e->size & RP_LIVE_LOW48, &count);
+	r->totals.deallocations += count;
+	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
+	return rc;
 }
 
 /* ---- the loop ---- */

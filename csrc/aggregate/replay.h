@@ -86,10 +86,11 @@ struct rp_region_run {
 	uint64_t begin, end;
 	int64_t cpu_begin, cpu, process_cpu_begin, process_cpu;
 	uint64_t gil_begin, gil;
-	uint64_t calls_begin, calls, allocations_begin, allocations, bytes_begin, bytes;
+	uint64_t calls_begin, calls, bytes_begin, bytes;
+	uint64_t allocations_begin, allocations; /* in parts: weight.h */
 	uint64_t heap_begin, heap_peak;
 	uint32_t window;
-	uint64_t leaked_bytes, leaked_count;
+	uint64_t leaked_bytes, leaked_count; /* count: in parts */
 	struct rp_memory_variance variance; /* allocated, allocations: at the begin, while it is open */
 };
 
@@ -101,7 +102,7 @@ struct rp_site_known {
 };
 
 struct rp_window {
-	uint64_t bytes, count; /* born in it and alive */
+	uint64_t bytes, count; /* born in it and alive; count: weight.h */
 	double variance;
 	uint64_t peak; /* of the heap */
 	double peak_variance;
@@ -137,7 +138,7 @@ struct rp_replay {
 	/* an interval: the timeline has three bins, and the second is what counts */
 	int has_interval;
 	uint64_t calls, gil_wait_ns, stall_ns, folded_ticks;
-	struct rp_totals totals;
+	struct rp_totals totals; /* counts of allocations and frees are in parts: weight.h */
 	struct rp_timeline timeline; /* n_bins 0: none is gathered */
 	/* region filter */
 	int has_filter;
@@ -176,11 +177,12 @@ void rp_replay_time_finish(struct rp_replay *r, struct rp_replay_thread *t);
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
 /* An event of RP_A_RESERVE or RP_A_MPROTECT; counts what it allocates, if anything. */
 int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
-/* Returns what the block weighed. */
-double rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);
+/* Returns the count that the free stands for: that of the block. */
+uint64_t rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);
 /* After the last event. */
 void rp_replay_memory_finish(struct rp_replay *r);
-int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes);
+/* *ret_count: as rp_replay_free returns, of the last mapping it meets. 0 or RP_ENOMEM. */
+int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes, uint64_t *ret_count);
 
 /* region_span.c */
 /* Ends the window, for all threads or, when there are very many, for this one. */

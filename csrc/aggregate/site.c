@@ -47,8 +47,8 @@ void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, const st
 	v->current += b->variance;
 	s->variance += b->variance;
 	rp_site_alloc(s, site, b->bytes, ticks);
-	site->current_count += b->count - 1;
-	site->allocations += b->count - 1;
+	site->current_count += b->count - RP_COUNT_ONE;
+	site->allocations += b->count - RP_COUNT_ONE;
 	if (s->peak > peak)
 		s->peak_variance = s->variance;
 	if (s->window_peak > window_peak)

@@ -17,7 +17,7 @@
 struct rp_site {
 	uint32_t node, native; /* native: node of the native tree */
 	uint32_t lasti;
-	uint64_t current_count;
+	uint64_t current_count; /* counts are in parts: weight.h */
 	uint64_t current_bytes;
 	uint64_t epoch;      /* of peak_bytes */
 	uint64_t peak_bytes;
@@ -36,6 +36,7 @@ struct rp_site {
 /* Variances of what a site estimates (weight.h): bytes^2, ticks^2. */
 struct rp_site_variance {
 	double allocated, allocations, current, peak, cpu;
+	uint32_t carry; /* with which its allocations become a whole number: fold.c */
 };
 
 struct rp_site_set {
@@ -107,7 +108,7 @@ RP_INLINE uint64_t rp_weighted(uint64_t n, double weight)
 
 RP_INLINE struct rp_weighed rp_weigh(uint64_t bytes, double weight)
 {
-	return (struct rp_weighed){ rp_weighted(bytes, weight), rp_weighted(1, weight), rp_weight_variance(weight, (double)bytes) };
+	return (struct rp_weighed){ rp_weighted(bytes, weight), rp_count_of(weight), rp_weight_variance(weight, (double)bytes) };
 }
 
 /* As rp_site_alloc and rp_site_free, of a sampled block; a free may be of a part of what the block counted for. The set must keep
@@ -120,9 +121,9 @@ RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64
 	rp_site_touch(s, site);
 	rp_site_note(s, site);
 	site->current_bytes += bytes;
-	site->current_count++;
+	site->current_count += RP_COUNT_ONE;
 	site->allocated_bytes += bytes;
-	site->allocations++;
+	site->allocations += RP_COUNT_ONE;
 	s->total += bytes;
 	if (RP_UNLIKELY(s->total > s->bin_peak)) {
 		s->bin_peak = s->total;
@@ -139,7 +140,7 @@ RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64
 	}
 }
 
-/* count: blocks that are gone (0 when only a part of one is). */
+/* count: of blocks that are gone (0 when only a part of one is). */
 RP_INLINE void rp_site_free(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint64_t count)
 {
 	rp_site_touch(s, site);

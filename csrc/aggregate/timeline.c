@@ -479,12 +479,12 @@ static void find_leaks(struct rp_replay *r)
 	while (!t->failed && rp_live_next(&r->live, &at, &block))
 		if ((e = leak_entry(t, &places, bin_of_window(t, block.window), block.site))) {
 			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)rp_weighted(block.size, block.weight));
-			e->e[RP_E_LEAKED_COUNT] += (int64_t)rp_weighted(1, block.weight);
+			e->e[RP_E_LEAKED_COUNT] += (int64_t)rp_count_of(block.weight);
 		}
 	while (!t->failed && rp_range_next(&r->ranges, &place, &range))
 		if ((e = leak_entry(t, &places, bin_of_window(t, range.window), range.site))) {
 			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)rp_weighted(range.end - range.start, range.weight));
-			e->e[RP_E_LEAKED_COUNT] += (int64_t)rp_weighted(1, range.weight);
+			e->e[RP_E_LEAKED_COUNT] += (int64_t)rp_count_of(range.weight);
 		}
 	rp_idmap_release(&places);
 }

@@ -40,13 +40,13 @@ enum rp_bin_figure {
 	RP_E_SAMPLES,
 	RP_E_WEIGHT, /* CPU that samples gave it, ticks */
 	RP_E_ALLOCATED,
-	RP_E_ALLOCATIONS,
+	RP_E_ALLOCATIONS, /* in parts: weight.h */
 	RP_E_TEMPORARY,
 	RP_E_TEMPORARY_COUNT,
 	RP_E_GROWTH, /* bytes held at the end of the bin, less those at its begin */
 	RP_E_PEAK,   /* bytes held when the heap was highest in the bin, less those at its begin */
 	RP_E_LEAKED, /* bytes allocated in the bin and never freed */
-	RP_E_LEAKED_COUNT,
+	RP_E_LEAKED_COUNT, /* in parts */
 	RP_E_COUNT
 };
 
@@ -69,8 +69,7 @@ struct rp_touched_node {
 struct rp_bin_whole {
 	uint64_t heap_max, heap_end; /* bytes */
 	uint64_t heap_max_ticks;
-	uint64_t size_histogram[64];
-	uint64_t by_allocator[RP_A_COUNT];
+	uint64_t size_histogram[64], by_allocator[RP_A_COUNT]; /* in parts */
 };
 
 struct rp_timeline {

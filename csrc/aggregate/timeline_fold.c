@@ -10,6 +10,7 @@
 struct placing {
 	struct rp_fold *f;
 	uint32_t *of_node, *of_site, *of_folded; /* places; NONE: not made yet */
+	uint32_t *carry_site, *carry_folded;     /* with which allocations of the next bin become whole; NULL: they are */
 	uint32_t first_thread;
 	uint32_t folded_frame;
 };
@@ -113,17 +114,49 @@ static void convert(const struct rp_fold *f, const int64_t *e, int64_t *to)
 	to[RP_B_CALLS] = e[RP_E_CALLS];
 	to[RP_B_WEIGHT] = signed_ns(f, (double)e[RP_E_WEIGHT]);
 	to[RP_B_ALLOCATED] = e[RP_E_ALLOCATED];
-	to[RP_B_ALLOCATIONS] = e[RP_E_ALLOCATIONS];
 	to[RP_B_TEMPORARY] = e[RP_E_TEMPORARY];
 	to[RP_B_GROWTH] = e[RP_E_GROWTH];
 	to[RP_B_PEAK] = e[RP_E_PEAK];
 	to[RP_B_LEAKED] = e[RP_E_LEAKED];
 }
 
+/* Bins of a site add up to what the site has. */
+static int64_t whole_allocations(const struct placing *p, const struct rp_bin_entry *e)
+{
+	uint32_t none = 0, *carry = &none;
+
+	if (p->carry_site && e->kind != RP_BIN_NODE)
+		carry = e->kind == RP_BIN_SITE ? &p->carry_site[e->id] : &p->carry_folded[e->id];
+	return rp_count_whole((uint64_t)e->e[RP_E_ALLOCATIONS], carry);
+}
+
+static int make_carries(struct placing *p, uint32_t nodes, const struct rp_site_set *sites)
+{
+	if (!sites->variances)
+		return 0;
+	p->carry_folded = malloc(((size_t)nodes + sites->n) * sizeof(*p->carry_folded));
+	if (!p->carry_folded)
+		return RP_ENOMEM;
+	p->carry_site = p->carry_folded + nodes;
+	for (uint32_t i = 0; i < nodes; i++)
+		p->carry_folded[i] = RP_COUNT_HALF;
+	for (uint32_t i = 0; i < sites->n; i++)
+		p->carry_site[i] = sites->variances[i].carry;
+	return 0;
+}
+
+static void add_counts(uint64_t *to, const uint64_t *counts, uint32_t *carries, int n)
+{
+	for (int k = 0; k < n; k++)
+		to[k] += (uint64_t)rp_count_whole(counts[k], &carries[k]);
+}
+
 static int add_entries(struct placing *p)
 {
 	const struct rp_timeline *t = &p->f->replay->timeline;
+	const struct rp_totals *totals = &p->f->replay->totals;
 	struct rp_result *r = p->f->result;
+	uint32_t by_size[64], by_allocator[RP_A_COUNT];
 
 	for (uint32_t i = 0; i < t->n_entries; i++) {
 		const struct rp_bin_entry *e = &t->entries[i];
@@ -134,16 +167,17 @@ static int add_entries(struct placing *p)
 		if (rc)
 			return rc;
 		convert(p->f, e->e, row.m);
+		row.m[RP_B_ALLOCATIONS] = whole_allocations(p, e);
 		r->bin_rows[r->n_bin_rows++] = row;
 	}
+	rp_count_carries(totals->size_histogram, 64, by_size);
+	rp_count_carries(totals->by_allocator, RP_A_COUNT, by_allocator);
 	for (uint32_t i = 0; i < t->n_bins; i++) {
 		struct rp_bin *b = &r->bins[i];
 		b->heap_max += t->wholes[i].heap_max;
 		b->heap_end += t->wholes[i].heap_end;
-		for (int k = 0; k < 64; k++)
-			b->size_histogram[k] += t->wholes[i].size_histogram[k];
-		for (int k = 0; k < RP_A_COUNT; k++)
-			b->by_allocator[k] += t->wholes[i].by_allocator[k];
+		add_counts(b->size_histogram, t->wholes[i].size_histogram, by_size, 64);
+		add_counts(b->by_allocator, t->wholes[i].by_allocator, by_allocator, RP_A_COUNT);
 	}
 	return 0;
 }
@@ -187,8 +221,11 @@ int rp_fold_timeline(struct rp_fold *f)
 	memset(p.of_node, 0xff, (nodes * 2 + sites + 1) * sizeof(*p.of_node));
 	p.of_folded = p.of_node + nodes;
 	p.of_site = p.of_folded + nodes;
-	int rc = add_entries(&p);
+	int rc = make_carries(&p, replay->tree.n, &replay->sites);
+	if (!rc)
+		rc = add_entries(&p);
 	add_resident(f);
+	free(p.carry_folded);
 	free(p.of_node);
 	return rc;
 }

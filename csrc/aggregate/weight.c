@@ -38,3 +38,13 @@ double rp_error_of_part(double estimate, double variance, double whole)
 
 	return rest > 0 ? half_width(estimate, variance * rest) : 0;
 }
+
+void rp_count_carries(const uint64_t *counts, int n, uint32_t *ret_carries)
+{
+	uint32_t carry = RP_COUNT_HALF;
+
+	for (int i = 0; i < n; i++) {
+		ret_carries[i] = carry;
+		rp_count_whole(counts[i], &carry);
+	}
+}

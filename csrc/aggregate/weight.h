@@ -2,7 +2,10 @@
  *
  * Vocabulary.
  *   weight    how many allocations one sampled allocation stands for; 1 where every allocation is an event.
- *   variance  of an estimate; variances of independent samples add, so they are summed as figures are. */
+ *   variance  of an estimate; variances of independent samples add, so they are summed as figures are.
+ *   count     of allocations, in parts: a sampled one stands for a fraction more than a whole number, and sums must not lose it. A part
+ *             is 1 / RP_COUNT_ONE: an allocation that is an event is RP_COUNT_ONE of them, so sums of these stay exact, and a free takes
+ *             off just what its allocation brought. Counts become whole numbers once, when the replay is folded into the result. */
 #ifndef RP_AGGREGATE_WEIGHT_H
 #define RP_AGGREGATE_WEIGHT_H
 
@@ -20,6 +23,35 @@ RP_INLINE double rp_weight_variance(double weight, double value)
 {
 	return value * value * weight * (weight - 1);
 }
+
+#define RP_COUNT_BITS 16
+#define RP_COUNT_ONE (UINT64_C(1) << RP_COUNT_BITS)
+#define RP_COUNT_HALF ((uint32_t)(RP_COUNT_ONE / 2))
+
+RP_INLINE uint64_t rp_count_of(double weight)
+{
+	return (uint64_t)(int64_t)(weight * (double)RP_COUNT_ONE + 0.5); /* weights are at most 1e9 */
+}
+
+/* Counts one after the other into whole numbers whose sum is that of the counts: what is left of one is carried to the next. *carry begins
+ * at RP_COUNT_HALF. */
+RP_INLINE int64_t rp_count_whole(uint64_t count, uint32_t *carry)
+{
+	uint64_t sum = count + *carry;
+
+	*carry = (uint32_t)(sum & (RP_COUNT_ONE - 1));
+	return (int64_t)sum >> RP_COUNT_BITS;
+}
+
+RP_INLINE int64_t rp_count_rounded(uint64_t count)
+{
+	uint32_t carry = RP_COUNT_HALF;
+
+	return rp_count_whole(count, &carry);
+}
+
+/* The carries with which n counts that stand side by side become whole. */
+void rp_count_carries(const uint64_t *counts, int n, uint32_t *ret_carries);
 
 /* Variances are kept beside figures as whole numbers, in units that neither overflow nor vanish: us^2, KiB^2. */
 #define RP_VARIANCE_NS2 1e6

@@ -52,6 +52,65 @@ static void write_trace(void)
 	tw_close(&w, RP_STATE_COMPLETE);
 }
 
+/* Counts are sums of fractions, each rounded once: of one place, of many that were hit once each, of what remains, by size, by allocator, in a
+ * region, in a stretch of time. */
+static void check_counts(void)
+{
+	enum { SIZE = 96 << 10, T = 64 << 10, BLOCKS = 1000, PLACES = 300 };
+	const double weight = 1 / (1 - exp(-(SIZE + 1.0) / T)); /* 1.29 */
+	uint64_t keys[PLACES];
+	const uint64_t one[] = { PYTHON(1, 4) };
+	struct tw w;
+
+	tw_open(&w, "counts.rprof");
+	tw_clock(&w);
+	tw_meta(&w, "stacks", "tree");
+	for (uint32_t code = 1; code <= 2; code++)
+		tw_code_flags(&w, code, code == 1 ? "a" : "b", "/x/a.py", 1000 * code, RP_CODE_LINES);
+	tw_region_def(&w, 1, 0, "quantum", "", "");
+	struct tw_thread *t = tw_thread(&w, 1);
+	put_nodes(t, 0, 1, one, 1);
+	for (uint64_t i = 0; i < PLACES; i++) {
+		keys[0] = PYTHON(2, i);
+		put_nodes(t, 0, 2 + i, keys, 1);
+	}
+	tw_more(t, 0, RP_MORE_PERIOD, T, 0, 1);
+	tw_region(t, 1, RP_EV_REGION_BEGIN, 1);
+	for (uint64_t i = 0; i < BLOCKS; i++)
+		tw_alloc(t, 1, (i + 1) << 20, SIZE, 0, 1);
+	for (uint64_t i = 0; i < BLOCKS; i += 2)
+		tw_free(t, 1, (i + 1) << 20);
+	tw_region(t, 1, RP_EV_REGION_END, 1);
+	for (uint64_t i = 0; i < PLACES; i++)
+		tw_alloc(t, 1, (i + 1) << 34, SIZE, 0, 2 + (uint32_t)i);
+	tw_more(t, 0, RP_MORE_THREAD_END, 0, 0, 0);
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	const char *json = rr_report("counts.rprof", "stats", NULL);
+	CHECK_INT(rr_number(json, "allocations"), lround((BLOCKS + PLACES) * weight));
+	CHECK_INT(rr_number(json, "deallocations"), lround(BLOCKS / 2 * weight));
+	CHECK_INT(rr_number(json, "leaked_allocations"), lround((BLOCKS / 2 + PLACES) * weight));
+	CHECK_INT(rr_number(rr_find(json, "by_allocator"), "malloc"), lround((BLOCKS + PLACES) * weight));
+	CHECK_INT(rr_number(strstr(json, "\"from_bytes\":65536"), "count"), lround((BLOCKS + PLACES) * weight));
+	json = rr_report("counts.rprof", "table", NULL);
+	double a = rr_number(rr_row(json, "a"), "allocations"), b = rr_number(rr_row(json, "b"), "allocations");
+	CHECK_INT(a, lround(BLOCKS * weight));
+	CHECK_INT(a + b, lround((BLOCKS + PLACES) * weight));
+	json = rr_report("counts.rprof", "regions", NULL);
+	CHECK_INT(rr_number(json, "allocations"), lround(BLOCKS * weight));
+	CHECK_INT(rr_number(json, "leaked_allocations"), lround(BLOCKS / 2 * weight));
+
+	struct rp_report_options stretch = RP_REPORT_OPTIONS_INIT;
+	stretch.format = RP_FORMAT_JSON;
+	stretch.from_s = 100e-9; /* the clock begins with the region */
+	stretch.to_s = 1100e-9;
+	json = rr_report("counts.rprof", "stats", &stretch);
+	double inside = rr_number(json, "allocations");
+	CHECK(fabs(inside - (BLOCKS - 99) * weight) < 3 && fabs(rr_number(json, "deallocations") - 100 * weight) < 3);
+	CHECK_INT(rr_number(strstr(json, "\"from_bytes\":65536"), "count"), inside);
+	CHECK(fabs(rr_number(json, "leaked_allocations") - (BLOCKS / 2 - 49) * weight) < 3);
+}
+
 /* A sampled mapping goes away in pieces: nothing of it remains, neither bytes nor error, however the pieces are rounded. */
 static void check_pieces(void)
 {
@@ -86,11 +145,12 @@ int main(void)
 	double weight = 1 / (1 - exp(-501.0 / PERIOD)), bytes = 501 * weight;
 	double deviation = 501 * sqrt(weight * (weight - 1));
 
+	check_counts();
 	check_pieces();
 	write_trace();
 	const char *json = rr_report("sampled.rprof", "stats", NULL);
 	CHECK_INT(rr_number(json, "allocated_bytes"), 2 * lround(bytes));
-	CHECK_INT(rr_number(json, "allocations"), 2 * lround(weight));
+	CHECK_INT(rr_number(json, "allocations"), lround(2 * weight));
 	CHECK_INT(rr_number(json, "leaked_bytes"), lround(bytes));
 	CHECK_INT(rr_number(json, "peak_bytes"), 2 * lround(bytes));
 	CHECK_INT(rr_number(json, "cpu_s") * 1e9 + 0.5, 1050);
