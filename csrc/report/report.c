@@ -146,6 +146,14 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 		return rp_say(detail, RP_EINVAL, "an interval ends after it begins, and begins at 0 or later.");
 	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].need != NEED_RESULT || which == find_report("regions")))
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a stretch of time.", reports[which].name);
+	/* Its rows are the report "regions", in their order of time: to take an option and not to honour it would be a lie. */
+	if (reports[which].fn == rp_report_table && o->by && !strcmp(o->by, "region")) {
+		if (o->region || o->from_s > 0 || o->to_s > 0)
+			return rp_say(detail, RP_EINVAL, "a region is told whole: a table by region cannot be limited to a region or a stretch of time.");
+		if (o->metric || o->n > 0)
+			return rp_say(detail, RP_EINVAL, "a table by region has all of them, in the order in which they began: leave out the metric and the "
+				      "number of rows, or take 'rubinprof table'.");
+	}
 	*ret_metric = rp_metric_of(o->metric ? o->metric : "cpu");
 	if (*ret_metric == RP_M_COUNT)
 		return rp_say(detail, RP_EINVAL,

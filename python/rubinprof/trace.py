@@ -127,17 +127,21 @@ class Trace:
             ``"function"``, ``"line"``, ``"file"``, ``"module"``, ``"thread"`` or ``"region"``.
         metric : `str`, optional
             What to rank by: ``"cpu"``, ``"wall"``, ``"gil_wait"``, ``"calls"``, ``"allocated"``, ``"allocations"``,
-            ``"peak"``, ``"leaked"`` or ``"temporary"``.
+            ``"peak"``, ``"leaked"`` or ``"temporary"`` (regions: all but this; CPU is that of the process).
         n : `int`, optional
             Rows at most; all of them when `None`.
         region : `str` or `int`, optional
-            Only what happened in this region: its name, or its index in `regions`.
+            Only what happened in this region: its name, or its index in `regions`. Not of a table by region.
 
         Returns
         -------
         rows : `list` [`dict`]
             The largest first.
         """
+        if by == "region":
+            from rubinprof.reports.region_table import region_table  # here: nothing else needs it
+
+            return region_table(self, n if n is not None and n > 0 else None, metric=metric, region=region)["rows"]
         return self._json("table", by=by, metric=metric, n=-1 if n is None else n, region=region)["rows"]
 
     def tree(
@@ -204,7 +208,7 @@ class Trace:
         return self._json("verify")
 
     def to_pandas(self, by: str = "function", metric: str = "cpu", n: int | None = None) -> "pandas.DataFrame":
-        """Return `table` as a data frame; ``by="region"`` gives `regions`.
+        """Return `table` as a data frame.
 
         Raises
         ------
@@ -213,8 +217,7 @@ class Trace:
         """
         import pandas  # optional: nothing else here needs it
 
-        rows = self.regions() if by == "region" else self.table(by, metric, n)
-        return pandas.DataFrame.from_records(rows)
+        return pandas.DataFrame.from_records(self.table(by, metric, n))
 
     def report(
         self,

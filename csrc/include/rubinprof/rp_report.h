@@ -38,7 +38,8 @@ enum rp_report_format {
  * call. */
 struct rp_report_options {
 	enum rp_report_format format;
-	const char *by;     /* table: "function" (default), "line", "file", "module", "thread", "region" */
+	const char *by;     /* table: "function" (default), "line", "file", "module", "thread", or "region": the report "regions", which
+			     * takes no metric, n, region, from and to */
 	const char *metric; /* "cpu" (default), "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked",
 			     * "temporary": the order of rows, the value of collapsed */
 	int64_t n;          /* table, lines: rows at most; 0: the default (text 20, JSON and CSV all); < 0: all. flame, page: about how

@@ -25,6 +25,11 @@ def add_parser(subparsers):
 
 @command.plain_errors
 def run(args):
+    if args.by == "region":
+        from rubinprof.reports import region_table
+
+        limits = {"region": args.region, "from_s": args.from_s, "to_s": args.to_s}
+        return command.show_made(args, region_table.region_table, region_table, metric=args.metric, **limits)
     return command.show(
         args,
         "table",

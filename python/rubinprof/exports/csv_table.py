@@ -17,6 +17,8 @@ def rows(trace, options):
     """Rows of the table as dictionaries of plain values; labels of a region become columns ``label.NAME``."""
     if options.by != "region":
         return trace.table(options.by, region=options.region)
+    if options.region is not None:
+        raise ValueError("a region is told whole: a table by region cannot be limited to one")
     flat = []
     for row in trace.regions():
         labels = row.pop("labels")

@@ -1,0 +1,83 @@
+"""Regions ranked by a metric: ``rubinprof table --by region``. In their order of time they are ``rubinprof regions``."""
+
+from typing import Any, TextIO
+
+from rubinprof.errors import TraceError
+from rubinprof.metrics import METRICS, text_of
+from rubinprof.reports import csv_cells
+from rubinprof.reports.style import Column, Style, table
+
+__all__ = ["ranked", "region_table", "render", "write_csv"]
+
+SCHEMA = 1
+# Metric to key. CPU is that of the process, as under "cpu" in the report "regions".
+KEYS = {name: metric.stats for name, metric in METRICS.items() if metric.stats} | {"cpu": "process_cpu_s"}
+SHOWN = ["wall", "cpu", "peak", "leaked"]
+CSV_COLUMNS = [
+    "index", "name", "pid", "thread", "unfinished", "start_s", "wall_s", "cpu_s", "process_cpu_s", "calls", "allocations",
+    "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "leaked_bytes",
+]  # fmt: skip
+
+
+def ranked(rows: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
+    """The rows of the report "regions", the largest first.
+
+    Raises
+    ------
+    ValueError
+        Raised when regions have no such metric.
+    TraceError
+        Raised when nobody has measured it.
+    """
+    if metric not in KEYS:
+        raise ValueError(f"regions are not ranked by {metric!r}; choose {', '.join(KEYS)}")
+    key = KEYS[metric]
+    if any(row[key] is None for row in rows):
+        raise TraceError(f"nobody has measured {metric} in this trace: it was sampled")
+    return sorted(rows, key=lambda row: -row[key])
+
+
+def region_table(trace: Any, n: int | None = None, *, metric: str = "cpu", progress: Any = None, **limits: Any) -> dict[str, Any]:
+    """Rank the regions of a trace.
+
+    Parameters
+    ----------
+    trace : `Trace`
+        The trace.
+    n : `int`, optional
+        Rows at most; all of them when `None`.
+    metric : `str`, optional
+        What to rank by; CPU is that of the process.
+    progress : `~collections.abc.Callable`, optional
+        Called with bytes done and bytes to do.
+    **limits
+        ``region``, ``from_s`` and ``to_s`` of the report "table", which refuses them: a region is told whole.
+
+    Returns
+    -------
+    table : `dict`
+        As ``rubinprof table --by region --json`` gives it; described in docs/report-json.md.
+    """
+    rows = ranked(trace._json("table", by="region", progress=progress, **limits)["rows"], metric)
+    return {"schema": SCHEMA, "by": "region", "metric": metric, "rows_total": len(rows), "rows": rows if n is None else rows[:n]}
+
+
+def render(found: dict[str, Any], style: Style) -> str:
+    """The screen."""
+    if not found["rows"]:
+        return "The trace has no regions.\n"
+    metrics = [*([] if found["metric"] in SHOWN else [found["metric"]]), *SHOWN]
+    rows = []
+    for row in found["rows"]:
+        labels = "".join(f" {key}={value}" for key, value in row["labels"].items())
+        unfinished = " (unfinished)" if row["unfinished"] else ""
+        rows.append([*(text_of(row[KEYS[name]], METRICS[name].unit) for name in metrics), row["name"] + labels + unfinished])
+    more = found["rows_total"] - len(found["rows"])
+    end = style.paint(f"{more:,} more; -n -1 shows them.", "dim") + "\n" if more else ""
+    return table(style, [*(Column(name) for name in metrics), Column("region", True, True)], rows) + end
+
+
+def write_csv(found: dict[str, Any], stream: TextIO) -> None:
+    """One line a row, in the columns of ``rubinprof regions --csv``."""
+    rows = (row | {"unfinished": int(row["unfinished"])} for row in found["rows"])
+    csv_cells.write_rows(stream, [CSV_COLUMNS, *(["" if row[name] is None else row[name] for name in CSV_COLUMNS] for row in rows)])
