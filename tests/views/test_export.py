@@ -230,6 +230,38 @@ def test_perfetto(exported, trace, consumers, playwright):
     assert [event["dur"] for event in visits] == pytest.approx([r["wall_s"] * 1e6 for r in trace.regions()], abs=0.001)
 
 
+TASKS = """
+import asyncio
+import rubinprof
+
+async def task(name, begun, may_end, ended):
+    with rubinprof.region(name):
+        begun.set()
+        await may_end.wait()
+    ended.set()
+
+async def main():
+    first, second, over, end = (asyncio.Event() for _ in range(4))
+    await asyncio.gather(task("first", first, second, over), task("second", second, over, end))
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.npm
+@pytest.mark.browser
+def test_perfetto_of_tasks(rubinprof_command, consumers, playwright, tmp_path):
+    """The first ends while the second is open: no slices of their thread, which would have to nest."""
+    (tmp_path / "tasks.py").write_text(TASKS)
+    done = rubinprof_command("run", "-o", tmp_path / "tasks.rprof", tmp_path / "tasks.py")
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "tasks.trace.json"
+    assert rubinprof_command("export", tmp_path / "tasks.rprof", "--format", "perfetto", "-o", out).returncode == 0
+    events = [event for event in json.loads(out.read_text())["traceEvents"] if event.get("cat") == "region"]
+    assert sorted((event["ph"], event["name"]) for event in events) == [("b", "first"), ("b", "second"), ("e", "first"), ("e", "second")]
+    assert consumers.speedscope(playwright, out)[1] == []
+
+
 # ---- tables ----
 
 
