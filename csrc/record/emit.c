@@ -90,6 +90,7 @@ static void put_stall(struct rp_thread *t)
 	put_word0(t, RP_EV_MORE, RP_MORE_STALL | 1 << 8);
 	t->pos[1] = t->stall_ns;
 	rp_record_commit(t, 2);
+	t->stall_ns_all += t->stall_ns;
 	t->stall_ns = 0;
 }
 

@@ -144,6 +144,7 @@ static void add_totals(struct rp_record_totals *totals, const struct rp_thread *
 {
 	totals->lost_events += t->lost_events_all + t->lost_events;
 	totals->lost_bytes += t->lost_bytes_all + t->lost_bytes;
+	totals->stall_ns += t->stall_ns_all + t->stall_ns;
 	totals->lost.calls += t->lost.calls;
 	totals->lost.allocations += t->lost.allocations;
 	totals->lost.frees += t->lost.frees;
@@ -408,11 +409,18 @@ int rp_record_quiesce(void)
 	return code;
 }
 
+/* The thread finds no record any more. One whose record was made by a destructor of its own end was not seen to end, and its memory may be gone. */
+static void detach_thread(const struct rp_thread *t)
+{
+	if (syscall(SYS_tgkill, getpid(), t->os_tid, 0) == 0 || errno != ESRCH)
+		__atomic_store_n(t->self_slot, NULL, __ATOMIC_RELAXED);
+}
+
 static void close_thread(struct rp_thread *t)
 {
 	struct rp_buffer *b = t->buffer;
 	if (t != rp_thread_current() && __atomic_load_n(&t->busy, __ATOMIC_ACQUIRE)) {
-		__atomic_store_n(t->self_slot, NULL, __ATOMIC_RELAXED);
+		detach_thread(t);
 		return; /* still inside: rp_sink_close writes what it has committed */
 	}
 	call_end(t);
@@ -421,7 +429,7 @@ static void close_thread(struct rp_thread *t)
 	t->switch_count = &rp_no_switch_count;
 	if (b)
 		rp_sink_submit(atomic_load_explicit(&rp_record_sink, memory_order_relaxed), b);
-	__atomic_store_n(t->self_slot, NULL, __ATOMIC_RELAXED);
+	detach_thread(t);
 }
 
 void rp_record_close(void)

@@ -369,6 +369,8 @@ def _after_fork_in_child():
     follow = _capture.forked()
     if follow is None:
         return
+    # subprocess forks by itself for a preexec_fn: what follows is an exec, and a trace of the moment between would stay unfinished.
+    follow = follow and sys._getframe(1).f_globals.get("__name__") != "subprocess"
     if follow and _outermost is not None:
         _outermost._go_on_in_child()
     if _capture.forked() is not None:

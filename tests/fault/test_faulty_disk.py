@@ -48,7 +48,8 @@ with rubinprof.Tracker("x.rprof", max_memory_bytes=MEMORY):
     os.unlink("hang")
     rubinprof.sync()
     spin(0.05)
-print(leaves)
+    stalled = rubinprof._capture.status()["stall_ns"]
+print(leaves, stalled)
 """
 
 
@@ -66,7 +67,8 @@ def trace_of_a_hang(directory, shim, memory):
     assert done.returncode == 0, done.stderr
     trace = rubinprof.open(directory / "x.rprof")
     figures, rows = trace.stats(), {row["function"]: row for row in trace.table()}
-    leaves = int(done.stdout)
+    leaves, stall_ns = map(int, done.stdout.split())
+    assert figures["stall_s"] == pytest.approx(stall_ns / 1e9, abs=1e-6) and stall_ns > 0
     assert figures["complete"] and figures["lost_blocks"] == 0
     # lost_calls has a few of other functions too.
     assert leaves <= rows["leaf"]["calls"] + figures["lost_calls"] <= leaves + 1000

@@ -235,6 +235,19 @@ def test_a_fork_under_the_command_does_not_warn(tmp_path):
 
 
 @pytest.mark.linux
+def test_what_subprocess_forks_for_an_exec_has_no_trace(tmp_path):
+    python(
+        """
+        import os, subprocess, rubinprof
+        with rubinprof.Tracker("x.rprof"):
+            subprocess.run(["true"], check=True, preexec_fn=lambda: open("ran", "w").close())
+        """,
+        cwd=tmp_path,
+    )
+    assert sorted(os.listdir(tmp_path)) == ["ran", "x.rprof"]
+
+
+@pytest.mark.linux
 def test_threads_of_a_forked_child_define_their_own_stacks(tmp_path):
     rubinprof = pytest.importorskip("rubinprof")
     python(
