@@ -93,8 +93,12 @@ def test_csv_has_the_same_rows(words, trace):
 @pytest.mark.parametrize("metric", ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked", "temporary"])
 def test_every_table(by, metric, trace):
     with rubinprof.open(trace) as opened:
+        if (by, metric) == ("region", "temporary"):  # regions have no such figure
+            with pytest.raises(ValueError, match="temporary"):
+                opened.table(by, metric, n=3)
+            return
         rows = opened.table(by, metric, n=3)
-        assert len(rows) <= 3
+        assert 0 < len(rows) <= 3
 
 
 def test_a_region_alone(trace):

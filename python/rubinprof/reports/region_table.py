@@ -2,7 +2,6 @@
 
 from typing import Any, TextIO
 
-from rubinprof.errors import TraceError
 from rubinprof.metrics import METRICS, text_of
 from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, table
@@ -25,15 +24,13 @@ def ranked(rows: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
     Raises
     ------
     ValueError
-        Raised when regions have no such metric.
-    TraceError
-        Raised when nobody has measured it.
+        Raised when regions have no such metric, or nobody has measured it.
     """
     if metric not in KEYS:
         raise ValueError(f"regions are not ranked by {metric!r}; choose {', '.join(KEYS)}")
     key = KEYS[metric]
     if any(row[key] is None for row in rows):
-        raise TraceError(f"nobody has measured {metric} in this trace: it was sampled")
+        raise ValueError(f"nobody has measured {metric} in this trace: it was sampled")
     return sorted(rows, key=lambda row: -row[key])
 
 
