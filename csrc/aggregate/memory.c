@@ -22,6 +22,14 @@ static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uin
 	}
 }
 
+/* What has outlived its region stays a leak. */
+static void note_late(struct rp_replay *r, uint32_t site, uint32_t window, const struct rp_weighed *b)
+{
+	uint32_t bin = r->timeline.n_bins ? rp_timeline_bin_of_window(&r->timeline, window) : 0;
+
+	rp_late_free_add(&r->late, bin, site, b);
+}
+
 static void gone_sampled(struct rp_replay *r, uint32_t site, uint32_t window, const struct rp_weighed *b)
 {
 	rp_site_free_sampled(&r->sites, &r->sites.sites[site], b);
@@ -37,6 +45,10 @@ static void gone(struct rp_replay *r, const struct rp_live_block *block)
 		struct rp_weighed b = rp_weigh(block->size, block->weight);
 		gone_sampled(r, block->site, block->window, &b);
 	}
+	if (RP_UNLIKELY(block->window < r->settled_window)) {
+		struct rp_weighed b = rp_weigh(block->size, block->weight);
+		note_late(r, block->site, block->window, &b);
+	}
 }
 
 /* A piece of a range is gone, and what is left of it at either end is a range of its own. A sampled one counted for whole bytes, and so does
@@ -44,21 +56,22 @@ static void gone(struct rp_replay *r, const struct rp_live_block *block)
 static void cut_off(struct rp_replay *r, const struct rp_range *was, const struct rp_range *piece)
 {
 	const uint64_t left[] = { piece->start - was->start, was->end - piece->end };
-	uint64_t count = RP_COUNT_ONE * (1 - (uint64_t)(left[0] > 0) - (uint64_t)(left[1] > 0));
-
-	if (RP_LIKELY(was->weight == 1)) {
-		rp_site_free(&r->sites, &r->sites.sites[was->site], piece->end - piece->start, count);
-		window_add(r, was->window, piece->start - piece->end, 0 - count, 0);
-		return;
-	}
 	struct rp_weighed b = rp_weigh(was->end - was->start, was->weight);
+
 	for (int i = 0; i < 2; i++) {
 		struct rp_weighed stays = rp_weigh(left[i], was->weight);
 		b.bytes -= stays.bytes;
 		b.variance -= stays.variance;
 		b.count -= left[i] ? stays.count : 0;
 	}
-	gone_sampled(r, was->site, was->window, &b);
+	if (was->weight == 1) {
+		rp_site_free(&r->sites, &r->sites.sites[was->site], b.bytes, b.count);
+		window_add(r, was->window, 0 - b.bytes, 0 - b.count, 0);
+	} else {
+		gone_sampled(r, was->site, was->window, &b);
+	}
+	if (was->window < r->settled_window)
+		note_late(r, was->site, was->window, &b);
 }
 
 static int come(struct rp_replay *r, const struct rp_live_block *block, uint64_t ticks)
@@ -205,6 +218,14 @@ static int is_mapping(uint8_t allocator)
 	return allocator == RP_A_MMAP || allocator == RP_A_MREMAP;
 }
 
+void rp_replay_free_outside(struct rp_replay *r, uint64_t address)
+{
+	struct rp_live_block block;
+
+	if (address && rp_live_remove(&r->live, address, &block))
+		gone(r, &block);
+}
+
 static void count_alloc(struct rp_replay *r, const struct rp_event *e, uint64_t size, double weight)
 {
 	uint64_t count = rp_count_of(weight);
@@ -233,6 +254,17 @@ static int was_moved(struct rp_replay *r, uint64_t address)
 			r->moved[i] = 0;
 			return 1;
 		}
+	return 0;
+}
+
+int rp_replay_realloc_outside(struct rp_replay *r, const struct rp_event *e)
+{
+	uint64_t count;
+
+	if (is_mapping(e->allocator))
+		return free_mapping(r, e->old_address, &count);
+	if (!was_moved(r, e->old_address))
+		rp_replay_free_outside(r, e->old_address);
 	return 0;
 }
 

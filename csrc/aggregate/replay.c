@@ -205,27 +205,26 @@ static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 {
 	int is_realloc = e->kind == RP_EV_REALLOC && e->old_address;
 
-	if (RP_UNLIKELY(!t->on)) {
-		if (is_realloc && r->matched_open)
-			rp_replay_free(r, t, e->old_address);
-		return 0;
-	}
+	if (RP_UNLIKELY(!t->on))
+		return is_realloc ? rp_replay_realloc_outside(r, e) : 0;
 	if (RP_UNLIKELY(e->allocator == RP_A_RESERVE || e->allocator == RP_A_MPROTECT))
 		return rp_replay_addresses(r, t, e);
 	t->cost16 += r->cost_alloc16;
 	return rp_replay_alloc(r, t, e);
 }
 
-/* Under a filter, what lives when the region ends is its leak: frees outside of any wanted region do not count. */
-static int ignores_free(const struct rp_replay *r)
+/* Under a filter, frees outside of any wanted region do not count: they only end what lives. */
+static int is_outside(const struct rp_replay *r)
 {
 	return r->has_filter && !r->matched_open;
 }
 
 static void on_free(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	if (RP_UNLIKELY(ignores_free(r)))
+	if (RP_UNLIKELY(is_outside(r))) {
+		rp_replay_free_outside(r, e->address & RP_LIVE_LOW48);
 		return;
+	}
 	t->cost16 += r->cost_free16;
 	uint64_t count = rp_replay_free(r, t, e->address & RP_LIVE_LOW48);
 	r->totals.deallocations += count;
@@ -236,12 +235,24 @@ static int on_unmap(struct rp_replay *r, struct rp_replay_thread *t, const struc
 {
 	uint64_t count;
 
-	if (ignores_free(r))
-		return 0;
-	t->cost16 += r->cost_free16;
 	int rc = rp_replay_unmap(r, e->address & RP_LIVE_LOW48, e->size & RP_LIVE_LOW48, &count);
+
+	if (rc || is_outside(r))
+		return rc;
+	t->cost16 += r->cost_free16;
 	r->totals.deallocations += count;
 	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
+	return rc;
+}
+
+/* Under a filter, what lives when the last of the wanted regions that are open ends is their leak. */
+static int on_region_end(struct rp_replay *r, const struct rp_event *e)
+{
+	uint32_t open = r->matched_open;
+	int rc = rp_replay_region_end(r, e);
+
+	if (!rc && open && !r->matched_open)
+		r->settled_window = r->n_windows - 1;
 	return rc;
 }
 
@@ -287,7 +298,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 	case RP_EV_REGION_BEGIN:
 		return rp_replay_region_begin(r, thread, e);
 	case RP_EV_REGION_END:
-		return rp_replay_region_end(r, e);
+		return on_region_end(r, e);
 	case RP_EV_MORE:
 		return on_more(r, t, e);
 	}
@@ -426,7 +437,9 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 	if (!rc)
 		rc = rp_replay_regions_finish(r);
 	if (!rc)
-		rc = rp_timeline_finish(r);
+		rc = r->late.failed ? RP_ENOMEM : rp_timeline_finish(r);
+	if (!rc)
+		rp_late_frees_settle(&r->late, &r->sites);
 	if (!rc && r->has_interval)
 		rc = rp_timeline_apply(r);
 	/* Not needed for the result, and as large as it. */
@@ -447,6 +460,7 @@ void rp_replay_release(struct rp_replay *r)
 	free(r->threads);
 	free(r->runs);
 	free(r->windows);
+	rp_late_frees_release(&r->late);
 	rp_timeline_release(&r->timeline);
 	rp_idmap_release(&r->run_of);
 	rp_call_tree_release(&r->tree);

@@ -14,6 +14,7 @@
 
 #include "aggregate/aggregate.h"
 #include "aggregate/call_tree.h"
+#include "aggregate/late_free.h"
 #include "aggregate/live_table.h"
 #include "aggregate/range_set.h"
 #include "aggregate/site.h"
@@ -146,6 +147,8 @@ struct rp_replay {
 	const char *filter_name; /* or: */
 	int64_t filter_place;    /* -1: by name */
 	uint32_t runs_before;    /* runs of the files before this one */
+	uint32_t settled_window; /* blocks born before it have outlived their region: they are leaks, freed later or not */
+	struct rp_late_frees late;
 };
 
 /* Reads all events of the file. The tables must be loaded; addresses without a symbol are added to them. */
@@ -179,6 +182,10 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
 /* Returns the count that the free stands for: that of the block. */
 uint64_t rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);
+/* A free, or a REALLOC by a thread that does not count, outside of what the filter wants: the block lives no more, and nothing else
+ * counts. */
+void rp_replay_free_outside(struct rp_replay *r, uint64_t address);
+int rp_replay_realloc_outside(struct rp_replay *r, const struct rp_event *e); /* 0 or RP_ENOMEM */
 /* After the last event. */
 void rp_replay_memory_finish(struct rp_replay *r);
 /* *ret_count: as rp_replay_free returns, of the last mapping it meets. 0 or RP_ENOMEM. */

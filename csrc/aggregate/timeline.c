@@ -426,9 +426,9 @@ int rp_timeline_begin(struct rp_replay *r)
 }
 
 /* The last bin that began no later than the window. */
-static uint32_t bin_of_window(const struct rp_timeline *t, uint32_t window)
+uint32_t rp_timeline_bin_of_window(const struct rp_timeline *t, uint32_t window)
 {
-	uint32_t low = 0, high = t->n_bins;
+	uint32_t low = 0, high = t->bin + 1; /* those after it have not begun */
 
 	while (high - low > 1) {
 		uint32_t middle = (low + high) / 2;
@@ -477,14 +477,19 @@ static void find_leaks(struct rp_replay *r)
 		    rp_idmap_put(&places, (uint64_t)t->entries[i].bin << 32 | t->entries[i].id, i))
 			t->failed = 1;
 	while (!t->failed && rp_live_next(&r->live, &at, &block))
-		if ((e = leak_entry(t, &places, bin_of_window(t, block.window), block.site))) {
+		if ((e = leak_entry(t, &places, rp_timeline_bin_of_window(t, block.window), block.site))) {
 			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)rp_weighted(block.size, block.weight));
 			e->e[RP_E_LEAKED_COUNT] += (int64_t)rp_count_of(block.weight);
 		}
 	while (!t->failed && rp_range_next(&r->ranges, &place, &range))
-		if ((e = leak_entry(t, &places, bin_of_window(t, range.window), range.site))) {
+		if ((e = leak_entry(t, &places, rp_timeline_bin_of_window(t, range.window), range.site))) {
 			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)rp_weighted(range.end - range.start, range.weight));
 			e->e[RP_E_LEAKED_COUNT] += (int64_t)rp_count_of(range.weight);
+		}
+	for (uint32_t i = 0; i < r->late.n && !t->failed; i++)
+		if ((e = leak_entry(t, &places, r->late.at[i].bin, r->late.at[i].site))) {
+			e->e[RP_E_LEAKED] = rp_add(e->e[RP_E_LEAKED], (int64_t)r->late.at[i].sum.bytes);
+			e->e[RP_E_LEAKED_COUNT] += (int64_t)r->late.at[i].sum.count;
 		}
 	rp_idmap_release(&places);
 }

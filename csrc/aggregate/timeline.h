@@ -99,6 +99,8 @@ int rp_timeline_begin(struct rp_replay *r);
 int rp_timeline_finish(struct rp_replay *r);
 /* The bin of a time. */
 uint32_t rp_timeline_bin(const struct rp_timeline *t, uint64_t ticks);
+/* The bin that a window which has begun is in. */
+uint32_t rp_timeline_bin_of_window(const struct rp_timeline *t, uint32_t window);
 void rp_timeline_release(struct rp_timeline *t);
 /* interval.c: leaves in the nodes, sites and counts of the replay only what happened in bin 1. After rp_timeline_finish, keeps_all.
  * RP_ENOMEM, or 0. */

@@ -63,6 +63,60 @@ static void check_many_at_once(void)
 	CHECK_INT(rr_number(strstr(json, "\"index\":0"), "leaked_bytes"), 1000 * MANY);
 }
 
+/* A filter that finds two runs: what the first left behind is freed before the second begins, and one of its addresses is given out
+ * again. The leaks are those of both, the peak is not their sum. */
+static void check_two_runs(void)
+{
+	struct tw w;
+	struct rp_report_options only = RP_REPORT_OPTIONS_INIT;
+
+	tw_open(&w, "runs.rprof");
+	tw_clock(&w);
+	tw_code(&w, 1, "a", "/x/a.py", 1, RP_STR(""));
+	tw_region_def(&w, 1, 0, "step", "", "");
+	tw_region_def(&w, 2, 0, "step", "", "");
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_cpu(t, 0, 0);
+	tw_enter(t, 10, 1, TW_NONE);
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 1);
+	tw_alloc(t, 10, 0x1000, 100, 1, 0);
+	tw_alloc(t, 10, 0x2000, 30, 1, 0);
+	tw_mmap(t, 10, 0x100000, 0x3000);
+	tw_region(t, 10, RP_EV_REGION_END, 1); /* at 60 */
+	tw_free(t, 10, 0x1000);
+	tw_unmap(t, 10, 0x101000, 0x1000); /* a hole first, then the rest */
+	tw_unmap(t, 10, 0x100000, 0x3000);
+	tw_realloc(t, 10, 0x2000, 0x5000, 9999);
+	tw_free(t, 10, 0x77770000); /* was there before */
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 2); /* at 120 */
+	tw_alloc(t, 10, 0x1000, 50, 1, 0);
+	tw_alloc(t, 10, 0x6000, 5000, 1, 0);
+	tw_free(t, 10, 0x6000);
+	tw_region(t, 10, RP_EV_REGION_END, 2);
+	tw_free(t, 10, 0x1000);
+	tw_exit(t, 10);
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	only.format = RP_FORMAT_JSON;
+	only.region = "step";
+	const char *json = rr_report("runs.rprof", "table", &only);
+	CHECK_INT(rr_number(rr_row(json, "a"), "allocations"), 5);
+	CHECK_INT(rr_number(rr_row(json, "a"), "allocated_bytes"), 130 + 0x3000 + 5050);
+	CHECK_INT(rr_number(rr_row(json, "a"), "peak_bytes"), 130 + 0x3000);
+	CHECK_INT(rr_number(rr_row(json, "a"), "leaked_bytes"), 130 + 0x3000 + 50);
+	only.to_s = 105e-9;
+	json = rr_report("runs.rprof", "table", &only);
+	CHECK_INT(rr_number(rr_row(json, "a"), "leaked_bytes"), 130 + 0x3000);
+	only.from_s = 105e-9;
+	only.to_s = 1;
+	json = rr_report("runs.rprof", "table", &only);
+	CHECK_INT(rr_number(rr_row(json, "a"), "peak_bytes"), 5050);
+	CHECK_INT(rr_number(rr_row(json, "a"), "leaked_bytes"), 50);
+	json = rr_report("runs.rprof", "regions", NULL);
+	CHECK_INT(rr_number(strstr(json, "\"index\":0"), "leaked_bytes"), 130 + 0x3000);
+	CHECK_INT(rr_number(strstr(json, "\"index\":1"), "leaked_bytes"), 50);
+}
+
 int main(void)
 {
 	check_waits(1500);
@@ -128,6 +182,7 @@ int main(void)
 	only.region = "2";
 	json = rr_report("regions.rprof", "table", &only);
 	CHECK_INT(rr_number(rr_row(json, "b"), "calls"), 1);
+	check_two_runs();
 	rp_buf_release(&rr_json);
 	return 0;
 }

@@ -111,6 +111,36 @@ static void check_counts(void)
 	CHECK(fabs(rr_number(json, "leaked_allocations") - (BLOCKS / 2 - 49) * weight) < 3);
 }
 
+/* What is freed behind the region of a filter is its leak, with its error. */
+static void check_late(void)
+{
+	struct tw w;
+
+	tw_open(&w, "late.rprof");
+	tw_clock(&w);
+	tw_code(&w, 1, "a", "/x/a.py", 1, RP_STR(""));
+	tw_region_def(&w, 1, 0, "quantum", "", "");
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_enter(t, 10, 1, TW_NONE);
+	tw_more(t, 0, RP_MORE_PERIOD, 9000, 0, 1);
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 1);
+	tw_alloc(t, 10, 16, 1000, 0, 0);
+	tw_region(t, 10, RP_EV_REGION_END, 1);
+	tw_free(t, 10, 16);
+	tw_exit(t, 10);
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	struct rp_report_options only = RP_REPORT_OPTIONS_INIT;
+	only.format = RP_FORMAT_JSON;
+	only.region = "quantum";
+	double weight = 1 / (1 - exp(-1001.0 / 9000)), deviation = 1000 * sqrt(weight * (weight - 1));
+	const char *a = rr_row(rr_report("late.rprof", "table", &only), "a");
+	CHECK_INT(rr_number(a, "leaked_bytes"), lround(1000 * weight));
+	CHECK_INT(rr_number(a, "peak_bytes"), lround(1000 * weight));
+	CHECK(rr_number(a, "leaked_bytes_error") > 1.96 * deviation);
+	CHECK_INT(rr_number(rr_row(rr_report("late.rprof", "table", NULL), "a"), "leaked_bytes"), 0);
+}
+
 /* A sampled mapping goes away in pieces: nothing of it remains, neither bytes nor error, however the pieces are rounded. */
 static void check_pieces(void)
 {
@@ -146,6 +176,7 @@ int main(void)
 	double deviation = 501 * sqrt(weight * (weight - 1));
 
 	check_counts();
+	check_late();
 	check_pieces();
 	write_trace();
 	const char *json = rr_report("sampled.rprof", "stats", NULL);
