@@ -77,6 +77,16 @@ def test_totals_have_their_errors(ten_sites):
         assert stats[key + "_error"] > 0
 
 
+def test_counts_add_up(ten_sites):
+    # Fractions become whole numbers in several places, and in all of them to the same sum.
+    stats, page = ten_sites.stats, json.loads(ten_sites.trace.report("page"))["timeline"]
+    python_rows = [row for row in ten_sites.trace.table(by="function") if row["kind"] == "python"]
+    assert sum(row["allocations"] for row in python_rows) == stats["allocations"]
+    assert sum(page["memory"]["allocations"]) == stats["allocations"]
+    assert sum(size["count"] for size in stats["size_histogram"]) == stats["allocations"]
+    assert {name: sum(bins) for name, bins in page["allocators"].items()} == stats["by_allocator"]
+
+
 def test_nobody_has_counted_calls(ten_sites):
     assert ten_sites.stats["calls"] is None
     row = ten_sites.row("site_7")
