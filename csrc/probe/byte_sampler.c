@@ -29,8 +29,8 @@ void rp_sampler_draw(struct rp_byte_sampler *s, uint64_t period)
 
 int rp_sampler_begin(struct rp_byte_sampler *s, uint32_t session, uint64_t period, size_t size)
 {
-	if (!s->random)
-		s->random = rp_clock_ticks() ^ (uint64_t)(uintptr_t)s * UINT64_C(0x2545f4914f6cdd1d);
+	/* Always: a forked child has its parent's state, and a hit before the session began had drawn from the state 0. */
+	s->random ^= rp_clock_ticks() ^ (uint64_t)(uintptr_t)s * UINT64_C(0x2545f4914f6cdd1d);
 	s->session = session;
 	rp_sampler_draw(s, period);
 	return !rp_sampler_passes(s, size);

@@ -13,7 +13,7 @@
 struct rp_byte_sampler {
 	int64_t left;     /* bytes to the next hit; below 0: hit */
 	uint64_t period;  /* mean gap that `left` was drawn with; 0: never drawn */
-	uint64_t random;  /* state of the generator, not 0 */
+	uint64_t random;  /* state of the generator; rp_sampler_begin seeds it */
 	uint32_t session; /* in which it was drawn */
 };
 
