@@ -85,7 +85,8 @@ def test_a_function_with_70_percent_of_the_cpu_shows_70_percent(run_traced):
     seconds, share = map(float, traced.output.split())
     caller = traced.row("shares")
     heavy, light = traced.row("timed::heavy"), traced.row("timed::light")
-    assert caller["total_cpu_s"] == pytest.approx(seconds, rel=0.05)
+    # The program's clock has the cost of the samples in it, which a busy machine makes dear; the trace takes it out.
+    assert 0.95 * seconds - traced.stats["overhead_s"] < caller["total_cpu_s"] < 1.05 * seconds
     assert heavy["total_cpu_s"] / caller["total_cpu_s"] == pytest.approx(share, abs=0.05)
     assert light["total_cpu_s"] / caller["total_cpu_s"] == pytest.approx(1 - share, abs=0.05)
 

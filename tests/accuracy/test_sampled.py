@@ -184,8 +184,8 @@ print(sum(used), sum(used[10:20]))
 """
     traced = run_traced(source, setup=SHORT, memory="off", cpu="sampled")
     total, in_regions = map(float, traced.output.split())
-    assert in_regions <= sum(row["cpu_s"] for row in traced.trace.regions()) < in_regions + 0.01
-    assert total <= traced.stats["cpu_measured_s"] < total + 0.05
+    assert in_regions <= sum(row["cpu_s"] for row in traced.trace.regions()) < in_regions + 0.05
+    assert total <= traced.stats["cpu_measured_s"] < total + 0.2
 
 
 def test_a_thread_from_before_the_start_is_sampled_once(run_traced):
