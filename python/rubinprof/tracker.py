@@ -370,7 +370,8 @@ def _after_fork_in_child():
     if follow is None:
         return
     # subprocess forks by itself for a preexec_fn: what follows is an exec, and a trace of the moment between would stay unfinished.
-    follow = follow and sys._getframe(1).f_globals.get("__name__") != "subprocess"
+    caller = sys._getframe().f_back  # None where C forks outside of Python
+    follow = follow and not (caller and caller.f_globals.get("__name__") == "subprocess")
     if follow and _outermost is not None:
         _outermost._go_on_in_child()
     if _capture.forked() is not None:
