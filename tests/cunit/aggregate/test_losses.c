@@ -3,20 +3,16 @@
 #include "../report_reader.h"
 #include "../trace_writer.h"
 
-/* Where switches were not seen (periodic), readings are shared out by time: what goes beyond the time that is known is of the gap. A sample behind
- * the gap stands for the time that is known alone. */
-static void check_cpu_of_a_gap(int periodic)
+/* Up to the first reading behind a block that is missing: main is known to have run from 10 to 20, then f, and main from 1020 on. */
+static struct tw_thread *begin_with_a_gap(struct tw *w, const char *path)
 {
-	struct tw w;
-	const uint64_t stack[] = { (uint64_t)TW_NONE << 32 | 1 }, native[] = { 0x1000 };
+	const uint64_t stack[] = { (uint64_t)TW_NONE << 32 | 1 };
 
-	tw_open(&w, "gap.rprof");
-	tw_clock(&w);
-	tw_meta(&w, "switch", periodic ? "periodic" : "perf");
-	tw_code(&w, 1, "main", "/x/m.py", 1, RP_STR(""));
-	tw_code(&w, 2, "f", "/x/m.py", 5, RP_STR(""));
-	tw_symbol(&w, 0x1000, "kernel", "kernel.cc", 7);
-	struct tw_thread *t = tw_thread(&w, 1);
+	tw_open(w, path);
+	tw_clock(w);
+	tw_code(w, 1, "main", "/x/m.py", 1, RP_STR(""));
+	tw_code(w, 2, "f", "/x/m.py", 5, RP_STR(""));
+	struct tw_thread *t = tw_thread(w, 1);
 	tw_enter(t, 10, 1, TW_NONE);
 	tw_cpu(t, 0, 1000);
 	tw_enter(t, 10, 2, 1);
@@ -26,6 +22,19 @@ static void check_cpu_of_a_gap(int periodic)
 	tw_flush(t);
 	tw_context(t, 500, RP_CONTEXT_BUFFER, stack, 1);
 	tw_cpu(t, 0, 1510);
+	return t;
+}
+
+/* Where switches were not seen (periodic), readings are shared out by time: what goes beyond the time that is known is of the gap. A sample behind
+ * the gap stands for the time that is known alone. */
+static void check_cpu_of_a_gap(int periodic)
+{
+	struct tw w;
+	const uint64_t native[] = { 0x1000 };
+
+	struct tw_thread *t = begin_with_a_gap(&w, "gap.rprof");
+	tw_meta(&w, "switch", periodic ? "periodic" : "perf");
+	tw_symbol(&w, 0x1000, "kernel", "kernel.cc", 7);
 	tw_sample(t, 10, 4, native, 1);
 	tw_sample(t, 10, 5, NULL, 0);
 	tw_exit(t, 0);
@@ -44,22 +53,8 @@ int main(void)
 	check_cpu_of_a_gap(0);
 	check_cpu_of_a_gap(1);
 	struct tw w;
-	const uint64_t stack[] = { (uint64_t)TW_NONE << 32 | 1 };
 
-	tw_open(&w, "lost.rprof");
-	tw_clock(&w);
-	tw_code(&w, 1, "main", "/x/m.py", 1, RP_STR(""));
-	tw_code(&w, 2, "f", "/x/m.py", 5, RP_STR(""));
-	struct tw_thread *t = tw_thread(&w, 1);
-	tw_enter(t, 10, 1, TW_NONE);
-	tw_cpu(t, 0, 1000);
-	tw_enter(t, 10, 2, 1);
-	tw_flush(t);
-	tw_exit(t, 500); /* this block will be missing */
-	t->lose_next = 1;
-	tw_flush(t);
-	tw_context(t, 500, RP_CONTEXT_BUFFER, stack, 1);
-	tw_cpu(t, 0, 1510);
+	struct tw_thread *t = begin_with_a_gap(&w, "lost.rprof");
 	tw_more(t, 0, RP_MORE_LOST, 7, 4096, 2);
 	tw_more(t, 0, RP_MORE_UNSEEN, 0, 0, 0);
 	tw_exit(t, 20);
