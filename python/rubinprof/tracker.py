@@ -181,9 +181,8 @@ class Tracker:
         except TracerError:
             raise
         except BaseException:  # Ctrl-C, or a signal handler of the program that raises: nobody would stop what has begun
-            self._is_outermost = False
-            _outermost = None
-            self._complete()
+            self._is_outermost = True
+            self.stop()
             raise
 
     def stop(self):
@@ -199,15 +198,12 @@ class Tracker:
         finally:  # Ctrl-C may come at any time
             self._is_outermost = False
             _outermost = None
-            self._complete()
-
-    def _complete(self):
-        if _capture.active():
-            try:
-                _capture.stop()
-            except TracerError as error:
-                # The program has done its work, and goes on: what is missing stands first in every report.
-                warnings.warn(f"{self._path}: {error}", RuntimeWarning, stacklevel=3)
+            if _capture.active():
+                try:
+                    _capture.stop()
+                except TracerError as error:
+                    # The program has done its work, and goes on: what is missing stands first in every report.
+                    warnings.warn(f"{self._path}: {error}", RuntimeWarning, stacklevel=2)
 
     def __enter__(self):
         return self.start()
