@@ -80,8 +80,8 @@ class Tracker:
         C and C++ where debug information names files that are here. At most
         512 KiB of a file and 32 MiB in all.
     sample_hz : `int`, optional
-        On-CPU samples per second of CPU time and thread, 20,000 at most; 0 for
-        none. By default 250, and 40 with ``cpu="sampled"``.
+        On-CPU samples per second of CPU time and thread, from 1 to 20,000. By
+        default 250, and 40 with ``cpu="sampled"``.
     labels : `dict`, optional
         What describes this run; kept in the trace as text.
     program : `str`, optional
@@ -129,8 +129,8 @@ class Tracker:
                 raise ValueError(f"{what} must be 'exact', 'sampled' or 'off', not {mode!r}")
         if sample_hz is None:
             sample_hz = SAMPLE_HZ[cpu]
-        if not 0 <= sample_hz <= SAMPLE_HZ_MAX:
-            raise ValueError(f"sample_hz must be from 0 to {SAMPLE_HZ_MAX}, not {sample_hz!r}")
+        if not (cpu != "off") <= sample_hz <= SAMPLE_HZ_MAX:
+            raise ValueError(f"sample_hz must be from 1 to {SAMPLE_HZ_MAX}, not {sample_hz!r}")
         self._wanted_path = None if path is None else os.fspath(path)
         self._options = {
             "native": native,

@@ -271,7 +271,7 @@ def work():
         except ValueError:
             pass
 
-with rubinprof.Tracker(sys.argv[1], max_bytes_per_s=1, sample_hz=0):
+with rubinprof.Tracker(sys.argv[1], max_bytes_per_s=1, sample_hz=1):
     work()
 """
 

@@ -17,7 +17,7 @@ PRELUDE = """\
 import ctypes, gc, rubinprof, sys, threading
 TRACED = sys.argv[1] == "traced"
 def tracker(n=0):
-    return rubinprof.Tracker(f"t{n}.rprof", sample_hz=0)
+    return rubinprof.Tracker(f"t{n}.rprof", sample_hz=1)
 def traced(f, *args):
     if not TRACED:
         return f(*args)

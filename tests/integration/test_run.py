@@ -148,6 +148,7 @@ def test_directories_and_zip_files_are_programs(tmp_path):
         (["-m", "missing_module"], 1, "No module named missing_module"),
         (["--unknown", "x.py"], 2, "--unknown"),
         (["--sample-hz", "many", "x.py"], 2, "sample-hz"),
+        (["--sample-hz", "0", "x.py"], 2, "must be from 1 to 20000"),
         ([], 2, "SCRIPT"),
         (["-o", "/proc/no/such.rprof", "-c", "pass"], 2, "cannot be created"),
         (["--cpu", "sometimes", "-c", "pass"], 2, "--cpu"),

@@ -146,7 +146,7 @@ def test_bad_arguments_are_refused_before_anything_starts(tmp_path):
     out = python(
         """
         import rubinprof
-        for bad in ({"cpu": "fast"}, {"memory": ""}, {"sample_hz": 20001}):
+        for bad in ({"cpu": "fast"}, {"memory": ""}, {"sample_hz": 20001}, {"sample_hz": 0}):
             try:
                 rubinprof.Tracker(**bad)
             except ValueError as error:
@@ -157,7 +157,8 @@ def test_bad_arguments_are_refused_before_anything_starts(tmp_path):
     assert out.splitlines() == [
         "cpu must be 'exact', 'sampled' or 'off', not 'fast'",
         "memory must be 'exact', 'sampled' or 'off', not ''",
-        "sample_hz must be from 0 to 20000, not 20001",
+        "sample_hz must be from 1 to 20000, not 20001",
+        "sample_hz must be from 1 to 20000, not 0",
     ]
     assert os.listdir(tmp_path) == []
 

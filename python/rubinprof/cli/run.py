@@ -57,8 +57,8 @@ def add_parser(subparsers):
 
 def _rate(text):
     rate = int(text)
-    if not 0 <= rate <= SAMPLE_HZ_MAX:
-        raise argparse.ArgumentTypeError(f"must be from 0 to {SAMPLE_HZ_MAX}")
+    if not 1 <= rate <= SAMPLE_HZ_MAX:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {SAMPLE_HZ_MAX}; without CPU time it is --cpu off")
     return rate
 
 
