@@ -5,8 +5,10 @@ import random
 import pytest
 
 from rubinprof.compare import bootstrap, limits
+from rubinprof.compare.def_pairs import pair_defs
 from rubinprof.compare.difference import compare_runs, figure
-from rubinprof.compare.match import Matcher, library_name
+from rubinprof.compare.file_pairs import pair_files
+from rubinprof.compare.match import library_name
 from rubinprof.compare.tree import diff_flame
 from rubinprof.metrics import METRICS, parse_quantity, text_of
 
@@ -33,6 +35,7 @@ class Run:
             "processes": 1, "mode": {},
         }  # fmt: skip
         self.rows = {by: list(rows)}
+        self.functions = [row | {"line": row.get("def_line", row["line"])} for row in rows]
         self.metrics = {name: metrics.get(name, 0) for name in METRICS}
         self.flame = flame
 
@@ -210,7 +213,76 @@ def test_figures_for_people(value, unit, text):
     assert text_of(value, unit) == text
 
 
-def test_a_matcher_leaves_files_alone_that_both_have():
-    matcher = Matcher({"/a/x.py", "/a/y.py"}, {"/a/x.py", "/b/x.py"})
-    assert matcher.file("/a/x.py") == "/a/x.py"
-    assert matcher.file("/a/y.py") == "/a/y.py"
+def test_files_that_both_have_are_left_alone():
+    pairs = pair_files(dict.fromkeys(["/a/x.py", "/a/y.py"], {"f"}), dict.fromkeys(["/a/x.py", "/b/x.py"], {"f"}))
+    assert pairs == {}
+
+
+def names_of(*paths, names=("main",)):
+    return {path: {"<module>", *names} for path in paths}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "pairs"),
+    [
+        # Two packages of one tree, of which each run used one.
+        (["/r/run.py", "/r/alpha/__init__.py"], ["/r/run.py", "/r/beta/__init__.py"], {}),
+        (["/r/run.py", "/r/alpha/sub/__init__.py"], ["/r/run.py", "/r/beta/sub/__init__.py"], {}),
+        (["/s/site-packages/np/core.py", "/s/site-packages/alpha/io.py"], ["/s/site-packages/np/core.py", "/s/site-packages/beta/io.py"], {}),
+        (["/r/alpha/x.py"], ["/r/alpha/y.py", "/r/beta/x.py"], {}),
+        # Two check-outs beside one Python.
+        (["/u/v1/x.py"], ["/u/v2/x.py"], {"/u/v1/x.py": "/u/v2/x.py"}),
+        (["/u/venv/lib/python3.13/site-packages/n.py", "/u/v1/x.py"], ["/u/venv/lib/python3.13/site-packages/n.py", "/u/v2/x.py"], {"/u/v1/x.py": "/u/v2/x.py"}),
+        (["/usr/lib/python3.11/json/__init__.py"], ["/usr/lib/python3.12/json/__init__.py"],
+         {"/usr/lib/python3.11/json/__init__.py": "/usr/lib/python3.12/json/__init__.py"}),
+    ],
+)  # fmt: skip
+def test_only_files_of_a_tree_that_has_moved_are_paired(a, b, pairs):
+    assert pair_files(names_of(*a), names_of(*b)) == pairs
+
+
+def test_a_copy_beside_the_original_is_known_by_its_functions():
+    a = names_of("/r/run.py", "/r/v1/x.py", names=("read", "fit", "write"))
+    b = names_of("/r/run.py", "/r/v2/x.py", names=("read", "fit", "write", "new"))
+    assert pair_files(a, b) == {"/r/v1/x.py": "/r/v2/x.py"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "pairs"),
+    [
+        # The same text: one more or one less was used.
+        ([12, 13], [11, 12, 13], {12: 12, 13: 13}),
+        ([11, 12, 13], [12, 13], {12: 12, 13: 13}),
+        # Two lines more at the top, and nothing else to go by.
+        ([10, 20, 30], [12, 22, 32], {10: 12, 20: 22, 30: 32}),
+        ([10, 20, 30], [5, 12, 22, 32], {10: 12, 20: 22, 30: 32}),
+        ([10], [15], {10: 15}),
+        # Which of the two is it?
+        ([10], [15, 40], {}),
+    ],
+)
+def test_functions_of_one_name_are_paired_by_where_they_begin(a, b, pairs):
+    assert pair_defs({"<lambda>": a}, {"<lambda>": b})["<lambda>"] == pairs
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "pairs"),
+    [
+        # Landmarks say that the text is the same: two functions of which each run used one.
+        ({"f": [1], "g": [90], "x": [10]}, {"f": [1], "g": [90], "x": [20]}, {}),
+        # Three lines more before the landmark below.
+        ({"f": [1], "g": [90], "x": [10, 50]}, {"f": [1], "g": [93], "x": [5, 10, 53]}, {10: 10, 50: 53}),
+        ({"f": [1], "g": [90], "x": [100]}, {"f": [1], "g": [93], "x": [95, 103]}, {100: 103}),
+        # Moved, as far as can be told.
+        ({"f": [1], "x": [10]}, {"f": [1], "x": [20]}, {10: 20}),
+    ],
+)
+def test_landmarks_tell_how_far_functions_have_moved(a, b, pairs):
+    assert pair_defs(a, b)["x"] == pairs
+
+
+def test_native_functions_of_one_name_meet_by_their_file():
+    a = [row("init", "/src/b.c", 5, kind="native", calls=2)]
+    b = [row("init", "/src/a.c", 5, kind="native", calls=1), row("init", "/src/b.c", 9, kind="native", calls=2)]
+    (found,) = changes([Run(*a)], [Run(*b)])
+    assert (found["file"], found["in"]) == ("/src/a.c", "b")

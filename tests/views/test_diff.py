@@ -116,3 +116,42 @@ def test_from_python(traces):
     found = rubinprof.diff(traces.a, traces.b[0], by="file", n=1)
     assert found["a"]["runs"][1]["paths"] == [str(traces.a[1])]
     assert "B ran once" in found["noise"]["assumed"]
+
+
+SOME_OF_THEM = """
+import sys
+
+def work(n):
+    return sum(range(n))
+
+strict = lambda n: work(n)
+medium = lambda n: work(n * 2)
+
+class Frame:
+    @property
+    def gain(self):
+        return self._gain
+    @gain.setter
+    def gain(self, value):
+        self._gain = work(value)
+
+for _ in range(7 if "--more" in sys.argv else 0):
+    strict(10)
+for _ in range(20):
+    medium(10)
+frame = Frame()
+frame.gain = 1
+for _ in range(11 if "--more" in sys.argv else 0):
+    frame.gain
+"""
+
+
+def test_a_function_that_one_run_did_not_use_takes_no_other_ones_place(tmp_path, rubinprof_command):
+    """Of lambdas, or getter and setter: only what is new is told, although both sides have functions of the name."""
+    (tmp_path / "some.py").write_text(SOME_OF_THEM)
+    for name, words in (("a", []), ("b", ["--more"])):
+        assert rubinprof_command("run", "-o", tmp_path / name, tmp_path / "some.py", *words).returncode == 0
+    found = json.loads(rubinprof_command("diff", tmp_path / "a", tmp_path / "b", "--json", "-m", "calls").stdout)
+    lines = SOME_OF_THEM.splitlines()
+    changed = {(row["function"], lines[row["line"] - 1].strip(), row["change"]["calls"]) for row in found["rows"] if row["change"]["calls"]}
+    assert changed == {("<lambda>", lines[6], 7), ("Frame.gain", "@property", 11), ("work", "def work(n):", 7)}

@@ -100,12 +100,7 @@ def figure(a: list[float | None], b: list[float | None]) -> dict[str, Any]:
 
 def matcher_of(a: list[Run], b: list[Run]) -> Matcher:
     """What pairs the rows of two sides."""
-
-    def files(runs):
-        tables = [row["file"] for run in runs for rows in run.rows.values() for row in rows if row["kind"] == "python"]
-        return {file for file in tables if file}
-
-    return Matcher(files(a), files(b))
+    return Matcher(*([row for run in runs for row in run.functions] for runs in (a, b)))
 
 
 def _unknown_figures(runs: list[Run], by: str) -> set[str]:
@@ -119,7 +114,7 @@ def _changed_rows(a: list[Run], b: list[Run], by: str, unknown: list[set[str]]) 
     for place, runs in enumerate((a, b)):
         for i, run in enumerate(runs):
             rows = run.rows[by]
-            for key, row in zip(matcher.keys(rows, by), rows, strict=True):
+            for key, row in zip(matcher.keys(rows, by, place), rows, strict=True):
                 both = met.setdefault(key, ([None] * len(a), [None] * len(b)))
                 both[place][i] = row
     made = (_row(*both, unknown) for both in met.values())

@@ -19,7 +19,7 @@ class Run:
     """The figures of one run.
 
     ``stats`` is the report "stats"; ``metrics`` the nine figures of the whole run; ``rows`` the table that was asked for,
-    in which rows of ``by="line"`` also have ``def_line``; ``flame`` the report "flame", when it was asked for. ``of_functions`` has
+    in which rows of ``by="line"`` also have ``def_line``; ``functions`` the table by function; ``flame`` the report "flame", when it was asked for. ``of_functions`` has
     what `named.figure_of` found of the functions asked for, by metric and name. What nobody measured, as calls in sampled mode, is `None`.
     """
 
@@ -34,7 +34,7 @@ class Run:
     ):
         self.paths = paths
         self.stats = opened._json("stats", progress=progress)
-        functions = opened.table("function")
+        self.functions = functions = opened.table("function")
         self.rows = {kind: functions if kind == "function" else opened.table(kind) for kind in by}
         if "line" in self.rows:
             # A line is known by its distance from the `def`: what stands above may have grown.

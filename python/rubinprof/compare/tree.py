@@ -40,7 +40,7 @@ class _Merged:
         self.figures: list[list[list[float]]] = [[[0] for _ in COLUMNS] for _ in "ab"]  # by side, column, node
 
     def add(self, flame: dict[str, Any], side: int, weight: float) -> None:
-        frames = self._frames(flame)
+        frames = self._frames(flame, side)
         nodes, children, frame_of = flame["nodes"], self.children, self.frame_of
         frame_of[0] = frames[nodes["frame"][0]]
         place = [0] * len(nodes["parent"])
@@ -65,7 +65,7 @@ class _Merged:
                 if value:
                     into[node] += value * weight
 
-    def _frames(self, flame: dict[str, Any]) -> list[int]:
+    def _frames(self, flame: dict[str, Any], side: int) -> list[int]:
         """Frames of one run as places among the merged ones; the later run's file and line are kept."""
         strings, columns = flame["strings"], flame["frames"]
         rows = [
@@ -78,7 +78,7 @@ class _Merged:
             )
         ]  # fmt: skip
         places = []
-        for key, row in zip(self.matcher.keys(rows, "function"), rows, strict=True):
+        for key, row in zip(self.matcher.keys(rows, "function", side), rows, strict=True):
             kind = 0 if row["kind"] == "python" else 2 if row["inlined"] else 1
             made = (self._string(row["function"]), self._string(row["file"]), row["line"], kind, self._string(row["module"]))
             place = self.frames.setdefault(key, len(self.frame_rows))
