@@ -95,7 +95,7 @@ static void *map_bytes(size_t bytes)
 static void name_main(struct rp_elf_list *l)
 {
 	char path[PATH_BYTES_MAX];
-	ssize_t len = readlink("/proc/self/exe", path, sizeof path);
+	ssize_t len = readlink("/proc/thread-self/exe", path, sizeof path);
 	if (len > 0 && l->count)
 		l->objects[0].path = keep_text(l, path, (size_t)len);
 }

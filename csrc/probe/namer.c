@@ -29,6 +29,7 @@ static struct {
 	uint64_t burst_ns;
 	uint32_t percent;
 	uint64_t patience_ns; /* before hurry is set */
+	int (*on_look)(void);
 	_Atomic uint32_t hurry; /* futex. Release by the session, acquire by the thread */
 	/* the thread's own, and its caller's when there is none */
 	uint64_t start_ns, hurry_cpu_ns;
@@ -76,6 +77,8 @@ static void *run(void *arg)
 	rp_record_register_barrier(); /* not naming, but here nobody waits for it */
 	while (!is_in_hurry()) {
 		pause_for(look_ns);
+		if (namer.on_look && !is_in_hurry() && namer.on_look())
+			return arg;
 		if (look_ns < LOOK_NS_MAX)
 			look_ns *= 4;
 		rp_symbols_define(between_objects);
@@ -102,6 +105,11 @@ static int start_thread(void)
 	return error ? RP_ENOMEM : 0;
 }
 
+void rp_namer_on_look(int (*fn)(void))
+{
+	namer.on_look = fn;
+}
+
 int rp_namer_start(uint64_t burst_ns, uint32_t percent)
 {
 	rp_assert(percent >= 1 && percent <= 100);
@@ -118,10 +126,14 @@ void rp_namer_finish(uint64_t patience_ns)
 {
 	namer.patience_ns = patience_ns;
 	atomic_store_explicit(&namer.hurry, 1, memory_order_release);
-	if (!namer.running) {
+	int is_own = namer.running && pthread_equal(namer.thread, pthread_self());
+	if (!namer.running || is_own) {
 		namer.hurry_cpu_ns = 0;
 		rp_symbols_define(between_objects);
 		rp_sources_define(between_objects);
+		if (is_own)
+			pthread_detach(namer.thread);
+		namer.running = 0;
 		return;
 	}
 	syscall(SYS_futex, &namer.hurry, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);

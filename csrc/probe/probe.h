@@ -150,7 +150,10 @@ void rp_sources_counts(uint32_t *ret_files, uint32_t *ret_left_out);
  * and from then on with `percent` (1 to 100) of one CPU. RP_ENOMEM: no thread could be made; all naming is then left to
  * rp_namer_finish. After rp_modules_install; by the session. */
 int rp_namer_start(uint64_t burst_ns, uint32_t percent);
-/* Names what is left and ends the thread. Once it has cost `patience_ns` of CPU time, the rest get the names of symbol tables only: no
+/* fn runs on the thread at each look, at least every two seconds. Nonzero: it has called rp_namer_finish itself, and the thread ends. NULL: none.
+ * Before rp_namer_start. */
+void rp_namer_on_look(int (*fn)(void));
+/* Names what is left and ends the thread, or returns on it when it is the caller. Once it has cost `patience_ns` of CPU time, the rest get the names of symbol tables only: no
  * lines and no inlined functions. Does nothing more when called again. Waits for files to be read. By the session, hooks removed or busy. */
 void rp_namer_finish(uint64_t patience_ns);
 /* pthread_atfork handlers. The child has no thread, and none of its descriptors. */

@@ -144,12 +144,12 @@ uint32_t rp_define_id(_Atomic uint32_t *counter)
 	return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;
 }
 
-/* What the process occupies of the machine's memory; 0 when /proc does not tell. */
+/* What the process occupies of the machine's memory; 0 when /proc does not tell. Asked of this thread: the process's first may have ended. */
 static uint64_t resident_bytes(void)
 {
 	char text[96];
 	unsigned long long pages = 0;
-	int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	int fd = open("/proc/thread-self/statm", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
 
 	if (fd >= 0)

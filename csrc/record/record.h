@@ -127,6 +127,11 @@ typedef void rp_thread_fn(struct rp_thread *t);
 int rp_record_on_thread(rp_thread_fn *begin, rp_thread_fn *end);
 /* fn runs on a thread, busy, when buffers of it were lost: what it has defined in its stream must be defined again. */
 void rp_record_on_loss(rp_thread_fn *fn);
+/* fn runs on each thread that has had a record, when it has been retired and the thread is about to end: the thread passes for the tool's then. */
+void rp_record_on_thread_gone(void (*fn)(void));
+/* Whether no thread of the program is left but, at most, the calling one: all others have ended or are the tool's. 0 also where /proc does not
+ * tell. Costs one system call while the process's first thread lives. Not in a signal handler. errno may change. (last_thread.c) */
+int rp_record_is_last_thread(void);
 /* All threads of the session that have not ended, under the lock of the list: fn must neither define nor emit. */
 void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg);
 

@@ -58,6 +58,7 @@ static struct {
 } callbacks[CALLBACKS_MAX];
 static _Atomic uint32_t callback_count;
 static rp_thread_fn *on_loss;
+static void (*on_thread_gone)(void);
 
 int rp_record_on_thread(rp_thread_fn *begin, rp_thread_fn *end)
 {
@@ -76,6 +77,11 @@ int rp_record_on_thread(rp_thread_fn *begin, rp_thread_fn *end)
 void rp_record_on_loss(rp_thread_fn *fn)
 {
 	on_loss = fn;
+}
+
+void rp_record_on_thread_gone(void (*fn)(void))
+{
+	on_thread_gone = fn;
 }
 
 void rp_thread_tell_loss(struct rp_thread *t)
@@ -204,6 +210,8 @@ static void thread_ended(void *record)
 	t->next = free_records;
 	free_records = t;
 	pthread_mutex_unlock(&lock);
+	if (on_thread_gone)
+		on_thread_gone();
 	errno = error;
 }
 

@@ -119,6 +119,21 @@ static void undo_start(void)
 	remove(rp_session.path);
 }
 
+/* ---- the process ends with its last thread, and not by a stop ---- */
+
+static void stop_with_last_thread(void)
+{
+	if (rp_session.phase == RP_SESSION_ACTIVE && rp_record_is_last_thread())
+		(void)rp_session_stop_without_python();
+}
+
+/* On the namer: the last one may have had no record, or have ended at the same time as another. */
+static int stop_without_threads(void)
+{
+	stop_with_last_thread();
+	return rp_session.phase == RP_SESSION_OFF;
+}
+
 static void mark_writer(void)
 {
 	rp_thread_is_tool = RP_TOOL_WRITER;
@@ -171,6 +186,8 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	rp_session_define_cost();
 	rp_session_define_start();
 	rp_define_clock(); /* a second pair: even a trace that is killed at once knows its rate */
+	rp_record_on_thread_gone(stop_with_last_thread);
+	rp_namer_on_look(stop_without_threads);
 	(void)rp_namer_start(NAMER_BURST_NS, NAMER_PERCENT); /* refused: the stop names everything */
 	return 0;
 }
@@ -214,10 +231,8 @@ int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 
 /* ---- stop ---- */
 
-int rp_session_stop(void)
+static int stop(int without_python)
 {
-	if (!is_active())
-		return RP_EINACTIVE;
 	struct rp_thread *self = rp_thread_current();
 	if (self) {
 		rp_record_begin(self); /* no sample of our own work */
@@ -225,6 +240,8 @@ int rp_session_stop(void)
 			rp_emit_cpu(self, 1); /* what was used since the last sample */
 	}
 	atomic_store_explicit(&rp_record_on, 0, memory_order_seq_cst);
+	if (without_python)
+		rp_session.installed &= ~(unsigned)RP_HAS_FRAMES;
 	rp_session_remove_hooks();
 	rp_record_quiesce();
 	rp_namer_finish(NAMER_PATIENCE_NS);
@@ -242,6 +259,19 @@ int rp_session_stop(void)
 	if (self)
 		rp_record_end(self);
 	return code;
+}
+
+int rp_session_stop(void)
+{
+	return is_active() ? stop(0) : RP_EINACTIVE;
+}
+
+int rp_session_stop_without_python(void)
+{
+	if (!is_active())
+		return RP_EINACTIVE;
+	rp_session.phase = RP_SESSION_STARTING; /* destructors that still run in this process find it neither active nor free */
+	return stop(1);
 }
 
 /* ---- meanwhile ---- */

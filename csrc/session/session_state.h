@@ -27,6 +27,8 @@ extern struct rp_session rp_session;
 
 /* Removes the probes in `rp_session.installed` that emit: frames, then allocator. */
 void rp_session_remove_hooks(void);
+/* A stop on the only thread that is left beside the tool's, which may be the namer: no GIL. The evaluator stays, and passes straight through. */
+int rp_session_stop_without_python(void);
 /* Removes the rest: CPU, modules. */
 void rp_session_remove_sources(void);
 

@@ -72,7 +72,7 @@ int rp_uring_open(struct rp_sink *s)
 int rp_uring_fd_is_ours(const struct rp_sink *s)
 {
 	char link[64], target[64];
-	snprintf(link, sizeof link, "/proc/self/fd/%d", s->ring.ring_fd);
+	snprintf(link, sizeof link, "/proc/thread-self/fd/%d", s->ring.ring_fd);
 	ssize_t n = readlink(link, target, sizeof target - 1);
 	if (n < 0)
 		return 0;

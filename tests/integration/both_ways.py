@@ -4,10 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+
+PROGRAMS = Path(__file__).parent / "programs"
 
 
-def both(cwd, source, *options, environment=None):
-    """What the program printed, the same traced and not; and the traces."""
+def both(cwd, source, *options, environment=None, status=None):
+    """What the program printed, the same traced and not; and the traces. With the exit status given, if any."""
     (cwd / "program.py").write_text(source)
     (cwd / "traces").mkdir()
     results = []
@@ -18,6 +21,7 @@ def both(cwd, source, *options, environment=None):
         said = re.sub("0x[0-9a-f]+|\n\nExtension modules: rubinprof._capture .*", "", done.stderr)
         results.append((done.returncode, done.stdout, said))
     assert results[1] == results[0]
+    assert status is None or results[0][0] == status
     return results[0][1], sorted((cwd / "traces").iterdir())
 
 
