@@ -29,6 +29,17 @@ _SPAWNED = "spawned:"  # stand_ins.c puts it before the words for a child
 SAMPLE_HZ_MAX = 20000  # as cpu_sample.c has it
 SAMPLE_HZ = {"exact": 250, "sampled": 40, "off": 0}
 
+
+class _AtLoad:
+    """Functions as they were when this was loaded: a test that is traced may have put fakes in their place."""
+
+    getpid = staticmethod(os.getpid)
+    register = staticmethod(atexit.register)
+    unregister = staticmethod(atexit.unregister)
+    register_at_fork = staticmethod(os.register_at_fork) if hasattr(os, "register_at_fork") else None
+    warn = staticmethod(warnings.warn)
+
+
 _outermost = None  # the Tracker that started the session of this process
 _fork_is_watched = False
 
@@ -150,6 +161,7 @@ class Tracker:
         self._store_command = store_command
         self._path = None
         self._is_outermost = False
+        self._known_meta = None  # of `_ask_now`
 
     @property
     def path(self):
@@ -175,7 +187,7 @@ class Tracker:
             self._path = self._start_into_new_file(candidates)
             self._is_outermost = True
             _outermost = self
-            atexit.register(_capture.call_unseen, self.stop)
+            _AtLoad.register(_capture.call_unseen, self.stop)
             _watch_forks()
             self._put_stand_ins()
         except TracerError:
@@ -185,6 +197,16 @@ class Tracker:
             self.stop()
             raise
 
+    def _ask_now(self):
+        """Ask the process now for all that a later `_start_at` needs, so that it asks nothing of a world that a test has changed."""
+        self._known_meta = self._meta()
+        return self
+
+    def _start_at(self, path):
+        """`start`, into this file, which does not exist; after `_ask_now`."""
+        self._wanted_path = path
+        self._begin([path])
+
     def stop(self):
         """End tracing and complete the file. Does nothing on an inner or a stopped Tracker."""
         global _outermost
@@ -192,7 +214,7 @@ class Tracker:
             return
         try:
             _capture.remove_stand_ins()
-            atexit.unregister(_capture.call_unseen)
+            _AtLoad.unregister(_capture.call_unseen)
             if _capture.active():
                 _capture.name_threads(_thread_names)
         finally:  # Ctrl-C may come at any time
@@ -203,7 +225,7 @@ class Tracker:
                     _capture.stop()
                 except TracerError as error:
                     # The program has done its work, and goes on: what is missing stands first in every report.
-                    warnings.warn(f"{self._path}: {error}", RuntimeWarning, stacklevel=2)
+                    _AtLoad.warn(f"{self._path}: {error}", RuntimeWarning, stacklevel=2)
 
     def __enter__(self):
         return self.start()
@@ -222,8 +244,9 @@ class Tracker:
             return trace.stats()
 
     def _start_into_new_file(self, candidates):
-        meta = self._meta()
-        self._is_one_file = self._names_one_file()  # now: what is called after the start is in the trace
+        meta = self._known_meta or self._meta()
+        # Now: what is called after the start is in the trace.
+        self._is_one_file = self._known_meta is not None or self._names_one_file()
         for path in candidates:
             self._directory = os.path.dirname(path)
             try:
@@ -287,7 +310,7 @@ class Tracker:
     def _put_stand_ins(self):
         """os._exit and os.exec* end a process behind atexit's back; os.fork would warn of our writer thread."""
         words = {
-            "pid": os.getpid(),
+            "pid": _AtLoad.getpid(),
             "path": self._path,
             "names_one_file": self._is_one_file,
             "options": self._options,
@@ -357,7 +380,7 @@ def _watch_forks():
     global _fork_is_watched
     if not _fork_is_watched:
         _fork_is_watched = True
-        os.register_at_fork(after_in_child=functools.partial(_capture.call_unseen, _after_fork_in_child))
+        _AtLoad.register_at_fork(after_in_child=functools.partial(_capture.call_unseen, _after_fork_in_child))
 
 
 def _after_fork_in_child():

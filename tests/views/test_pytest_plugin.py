@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import rubinprof
+from rubinprof import pytest_plugin
 
 pytestmark = pytest.mark.linux
 pytest_plugins = ["pytester"]
@@ -99,6 +100,177 @@ def test_traces_are_kept_and_readable(session, tmp_path):
     with rubinprof.open(path) as trace:
         assert trace.stats()["mode"]["native"]
         assert any(row["function"].startswith("test_heavy") for row in trace.table())
+
+
+FAKES = """
+    import gc
+    import json
+    import os
+    import time
+
+    import pytest
+
+    pytestmark = [pytest.mark.limit_memory("100 MB"), pytest.mark.limit_leaks("50 MB"), pytest.mark.limit_cpu("60 s")]
+
+    def refuse(*args, **kwargs):
+        raise PermissionError("not in this world")
+
+    @pytest.fixture(scope="module", autouse=True)
+    def world():  # outlives each test's teardown
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(json, "loads", refuse)
+            patch.setattr(os, "unlink", refuse)
+            patch.setattr(os, "getpid", refuse)
+            patch.setattr(time, "strftime", refuse)
+            patch.setattr(json.JSONDecoder, "decode", refuse)
+            yield
+
+    def test_unlink_is_watched(mocker):
+        unlink = mocker.patch("os.unlink")
+        os.unlink("/some/file")
+        unlink.assert_called_once_with("/some/file")
+
+    @pytest.fixture
+    def watched(mocker):
+        functions = [mocker.patch(name) for name in ("os.unlink", "json.loads", "gc.collect", "os.path.isdir", "builtins.open")]
+        yield
+        assert not any(function.called for function in functions)
+
+    def test_nothing_of_the_tool_calls_fakes(watched):
+        pass
+
+    def test_no_collection(monkeypatch):
+        monkeypatch.setattr(gc, "collect", refuse)
+
+    def test_odd_arguments(monkeypatch):
+        monkeypatch.setattr("sys.argv", [None])
+
+    def test_no_working_directory(tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        tmp_path.rmdir()
+
+    @pytest.mark.limit_memory("3 MB")
+    def test_heavy_in_a_fake_world():
+        blocks = [bytearray(1_000_000) for _ in range(8)]
+"""
+FAKE_FILES = """
+    import pytest
+
+    @pytest.mark.limit_leaks("50 MB")
+    def test_fake_files(fs):
+        fs.create_file("/data/a.txt", contents="x")
+        assert open("/data/a.txt").read() == "x"
+
+    @pytest.mark.limit_memory("3 MB")
+    def test_heavy_beside_fake_files(fs_session):
+        blocks = [bytearray(1_000_000) for _ in range(8)]
+"""
+
+
+def test_fakes_of_a_test_meet_nothing_of_the_tool(pytester, tmp_path):
+    """As without the flag, but for the limit that is broken; and every limit is looked at."""
+    pytester.makepyfile(test_it=FAKES, test_files=FAKE_FILES)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--rubinprof", "--rubinprof-top", "99", "test_it.py", "test_files.py")
+    result.assert_outcomes(passed=6, failed=2)
+    result.stdout.fnmatch_lines(["held 7.6* MiB at its peak; limit_memory allows 3.00 MiB:"])
+    result.stdout.no_fnmatch_line("*not traced*")
+    summary = result.stdout.str().split("heaviest tests")[1].split("short test summary")[0]
+    assert sum("::test_" in line for line in summary.splitlines()) == 8
+
+
+NOT_MEASURED = """
+    import pytest
+    import rubinprof
+    from rubinprof import _capture
+
+    @pytest.fixture
+    def traced(tmp_path):
+        with rubinprof.Tracker(tmp_path / "own.rprof"):
+            yield
+
+    @pytest.mark.limit_memory("1 GB")
+    def test_in_a_trace_of_its_own(traced):
+        pass
+
+    @pytest.mark.limit_cpu("100 s")
+    def test_ends_the_trace():
+        _capture.stop()
+        raise_nothing = 1
+
+    @pytest.mark.limit_memory("1 GB")
+    def test_removes_the_trace():
+        import os
+        os.unlink(_capture.path())
+
+    def test_without_a_limit(traced):
+        pass
+
+    @pytest.mark.limit_memory("3 MB")
+    def test_heavy_afterwards():
+        blocks = [bytearray(1_000_000) for _ in range(8)]
+"""
+
+
+def test_a_limit_that_was_not_measured_fails_and_the_next_is_measured(pytester):
+    pytester.makepyfile(test_it=NOT_MEASURED)
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--rubinprof")
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) + outcomes.get("errors", 0) >= 3, outcomes
+    result.stdout.fnmatch_lines_random(
+        [
+            "limit_memory could not be measured: this process is being traced already",
+            "limit_memory could not be measured: *",
+            "held 7.6* MiB at its peak; limit_memory allows 3.00 MiB:",
+            "not traced: *, the first test_it.py::test_in_a_trace_of_its_own: this process is being traced already",
+        ]
+    )
+
+
+def test_names_of_any_length(pytester, tmp_path):
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        @pytest.mark.limit_memory("1 GB")
+        @pytest.mark.parametrize("value", ["ü" * 125, "✓" * 80, "x" * 100_000], ids=lambda v: v)
+        def test_of(value):
+            pass
+
+        @pytest.mark.limit_memory("3 MB")
+        @pytest.mark.parametrize("value", ["y" * 100_000])
+        def test_heavy(value):
+            blocks = [bytearray(1_000_000) for _ in range(8)]
+        """
+    )
+    pytester.makeini("[pytest]\ndisable_test_id_escaping_and_forfeit_all_rights_to_community_support = True")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--rubinprof", "--rubinprof-dir", tmp_path / "traces")
+    result.assert_outcomes(passed=3, failed=1)
+    assert len({path.name for path in (tmp_path / "traces").iterdir()}) == 4
+    summary = result.stdout.str().split("heaviest tests")[1].split("short test summary")[0]
+    assert max(map(len, summary.splitlines())) < 300
+    assert pytest_plugin._file_name("test_it.py::test_of[\udc80]").encode()
+
+
+def test_failing_and_skipped_tests_are_in_the_summary(pytester):
+    pytester.makepyfile(
+        test_it="""
+        import pytest
+
+        def test_fails():
+            blocks = [bytearray(1_000_000) for _ in range(8)]
+            assert not blocks
+
+        def test_skips():
+            blocks = [bytearray(1_000_000) for _ in range(4)]
+            pytest.skip("late")
+
+        def test_is_left():
+            raise SystemExit(3)
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--rubinprof")
+    result.assert_outcomes(failed=2, skipped=1)
+    result.stdout.fnmatch_lines(["*heaviest tests*", "*", "*7.6* MiB *test_fails", "*3.8* MiB *test_skips", "*test_is_left"])
 
 
 @pytest.mark.parametrize(("marker", "fragment"), [("'64 parsecs'", "64 parsecs"), ("", "takes one amount"), ("'1 s'", "no amount of bytes")])
