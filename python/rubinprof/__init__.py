@@ -45,3 +45,10 @@ def load_ipython_extension(shell):
     from rubinprof import jupyter
 
     jupyter.load_ipython_extension(shell)
+
+
+def unload_ipython_extension(shell):
+    """What ``%unload_ext rubinprof`` calls."""
+    from rubinprof import jupyter
+
+    jupyter.unload_ipython_extension(shell)

@@ -1,13 +1,19 @@
 """``%load_ext rubinprof``, then ``%%rubinprof`` above a cell: it runs traced, and its flame graph stands below it."""
 
+import ast
+import asyncio
 import html
+import inspect
 import json
 import os
+import re
 import tempfile
 import weakref
 
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.display import display
 
 from rubinprof.errors import RubinprofError
 from rubinprof.metrics import METRICS, text_of
@@ -17,6 +23,8 @@ __all__ = ["CellResult", "RubinprofMagics", "load_ipython_extension"]
 
 HEIGHT_PX = 560
 TABLE_ROWS = 10
+WORD = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[^\s"'])+""")
+OPTION = re.compile(r"""\s*(?P<word>-(?:"[^"]*"|'[^']*'|[^\s"'])*)""")
 
 
 class CellResult:
@@ -94,7 +102,7 @@ def _cell_first(flame):
     runs_cells = {
         i
         for i, (name, module) in enumerate(zip(frames["name"], frames["module"], strict=True))
-        if strings[name] == "InteractiveShell.run_code" and strings[module].startswith("IPython.")
+        if strings[name] in ("_execute", "_execute_async") and strings[module] == __name__
     }
     parent = nodes["parent"]
     runner = next((i for i, frame in enumerate(nodes["frame"]) if frame in runs_cells), None)
@@ -131,53 +139,162 @@ class RubinprofMagics(Magics):
     @argument("--no-native", action="store_true", help="do not record the C and C++ functions below Python")
     @argument("--no-memory", action="store_true", help="do not record allocations")
     @argument("--name", metavar="NAME", help="variable that gets the result")
-    @argument("statement", nargs="*", help="of %%rubinprof: what to run")
+    @argument("statement", nargs="*", help="of %rubinprof: what to run")
+    @no_var_expand
     @line_cell_magic
     def rubinprof(self, line, cell=None):
         """Run a cell (%%rubinprof) or a statement (%rubinprof) traced, and show where its time and memory went."""
+        args, text = self._parse(line, cell)
+        codes = self._compile(text)
+        if any(map(_is_coroutine, codes)):
+            return self._run_coroutine(args, codes, is_cell=cell is not None)
+        names = self.shell.user_global_ns, self.shell.user_ns
+        with self.shell.display_trap, _Traced(args, self.shell) as traced:
+            _execute(codes, *names)
+        return traced.result
+
+    async def rubinprof_async(self, line, cell):
+        """The same for a cell that awaits; `_AwaitingCells` calls it."""
+        args, text = self._parse(line, cell)
+        return await self._run_async(args, self._compile(text))
+
+    async def _run_async(self, args, codes):
+        names = self.shell.user_global_ns, self.shell.user_ns
+        with _Traced(args, self.shell) as traced:
+            await _execute_async(codes, *names)
+        return traced.result
+
+    def _run_coroutine(self, args, codes, *, is_cell):
+        """A cell that awaits and comes by other ways than its own, below another magic perhaps."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self.shell.loop_runner(self._run_async(args, codes))
+        where = "%%rubinprof must stand in the first line of the cell" if is_cell else "use %%rubinprof in the first line of a cell"
+        raise UsageError(f"rubinprof: a statement that awaits cannot be run from here; {where}")
+
+    def _parse(self, line, cell):
+        """Options, with names expanded and quotes taken off, and what is to run."""
+        options, statement = _split(line) if cell is None else (line, cell)
+        args = parse_argstring(self.rubinprof, self.shell.var_expand(options))
+        if args.statement:
+            raise UsageError(f"rubinprof: {' '.join(args.statement)!r} is no option; what runs stands below %%rubinprof")
+        for name in ("output", "name"):
+            setattr(args, name, _unquoted(getattr(args, name)))
+        return args, statement
+
+    def _compile(self, text):
+        """Code objects of a cell: all but the last expression, and that one, which shows its value; as the shell itself does."""
+        shell = self.shell
+        transformed = shell.transform_cell(text)
+        name = shell.compile.cache(transformed, shell.execution_count, raw_code=text)
+        tree = shell.transform_ast(shell.compile.ast_parse(transformed, filename=name))
+        shows_last = bool(tree.body) and isinstance(tree.body[-1], ast.Expr) and shell.ast_node_interactivity != "none"
+        first = tree.body[:-1] if shows_last else tree.body
+        with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if shell.autoawait else 0):
+            codes = [shell.compile(ast.Module(first, []), name, "exec")] if first else []
+            if shows_last:
+                codes.append(shell.compile(ast.Interactive(tree.body[-1:]), name, "single"))
+        return codes
+
+
+class _Traced:
+    """Traces what is inside ``with``. Where that fails the result is shown first, and the error goes on to the shell, which stops the notebook."""
+
+    def __init__(self, args, shell):
         if is_active():
-            print("rubinprof: this kernel is being traced already; the cell was not run")
-            return None
-        options, statement = _split(line) if cell is None else (line, None)
-        args = parse_argstring(self.rubinprof, options)
-        code = cell if cell is not None else statement
-        path, is_temporary = args.output, not args.output
-        if is_temporary:
-            handle, path = tempfile.mkstemp(prefix="rubinprof-cell-", suffix=".rprof")
-            os.close(handle)
-        tracker = Tracker(
-            path,
-            native=not args.no_native,
-            memory="off" if args.no_memory else "exact",
-            overwrite=True,
-            program="cell",
-            store_command=False,
+            raise UsageError("rubinprof: this kernel is being traced already; the cell was not run")
+        self.result = None
+        self._args, self._shell = args, shell
+
+    def __enter__(self):
+        args = self._args
+        self._path = args.output or _temporary_file()
+        memory = "off" if args.no_memory else "exact"
+        self._tracker = Tracker(self._path, native=not args.no_native, memory=memory, overwrite=True, program="cell", store_command=False)
+        try:
+            self._tracker.start()
+        except (RubinprofError, OSError) as error:
+            if not args.output:
+                _remove(self._path)
+            raise UsageError(f"rubinprof: {error}") from None
+        return self
+
+    def __exit__(self, exc_type, exc_value, traceback):
+        self._tracker.stop()
+        args = self._args
+        self.result = CellResult(
+            self._path, is_temporary=not args.output, metric=args.metric, height=args.height, as_table=args.table
         )
-        try:
-            tracker.start()
-        except RubinprofError as error:
-            print(f"rubinprof: {error}")
-            return None
-        try:
-            self.shell.run_cell(code, store_history=False)
-        finally:
-            tracker.stop()
-        result = CellResult(path, is_temporary=is_temporary, metric=args.metric, height=args.height, as_table=args.table)
         if args.name:
-            self.shell.user_ns[args.name] = result
-        return result
+            self._shell.user_ns[args.name] = self.result
+        if exc_type:
+            display(self.result)
+
+
+def _temporary_file():
+    handle, path = tempfile.mkstemp(prefix="rubinprof-cell-", suffix=".rprof")
+    os.close(handle)
+    return path
+
+
+def _execute(codes, global_ns, local_ns):
+    __tracebackhide__ = "__ipython_bottom__"  # tracebacks begin below, with the cell
+    for code in codes:
+        exec(code, global_ns, local_ns)
+
+
+async def _execute_async(codes, global_ns, local_ns):
+    __tracebackhide__ = "__ipython_bottom__"
+    for code in codes:
+        if _is_coroutine(code):
+            await eval(code, global_ns, local_ns)
+        else:
+            exec(code, global_ns, local_ns)
+
+
+def _is_coroutine(code):
+    return bool(code.co_flags & inspect.CO_COROUTINE)
 
 
 def _split(line):
     """Options of a line magic, and the statement behind them: what begins with the first word that is no option."""
-    words = line.split()
     takes_value = {"-o", "--output", "-m", "--metric", "--height", "--name"}
-    i = 0
-    while i < len(words) and words[i].startswith("-"):
-        i += 2 if words[i] in takes_value else 1
-    return " ".join(words[:i]), line.split(None, i)[i] if i < len(words) else ""
+    end = 0
+    while option := OPTION.match(line, end):
+        end = option.end()
+        if option["word"] in takes_value and (value := WORD.match(line, end)):
+            end = value.end()
+    return line[:end].strip(), line[end:].lstrip()
+
+
+def _unquoted(word):
+    return word[1:-1] if word and len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
+
+
+class _AwaitingCells:
+    """Makes of a ``%%rubinprof`` cell that awaits a line that awaits, so that the shell runs it in its own loop: a magic cannot."""
+
+    def __init__(self, shell):
+        self.shell = shell
+
+    def __call__(self, lines):
+        if not lines or lines[0].split(None, 1)[:1] != ["%%rubinprof"]:
+            return lines
+        line, cell = lines[0].removeprefix("%%rubinprof").strip(), "".join(lines[1:])
+        if not self.shell.should_run_async(cell, transformed_cell=self.shell.transform_cell(cell)):
+            return lines
+        return [f"await get_ipython().magics_manager.registry['RubinprofMagics'].rubinprof_async({line!r}, {cell!r})\n"]
 
 
 def load_ipython_extension(shell):
     """What ``%load_ext rubinprof`` calls."""
     shell.register_magics(RubinprofMagics)
+    unload_ipython_extension(shell)
+    shell.input_transformer_manager.line_transforms.insert(0, _AwaitingCells(shell))
+
+
+def unload_ipython_extension(shell):
+    """What ``%unload_ext rubinprof`` calls."""
+    transforms = shell.input_transformer_manager.line_transforms
+    transforms[:] = [one for one in transforms if not isinstance(one, _AwaitingCells)]

@@ -23,6 +23,28 @@ CELLS = [
     "%rubinprof --table -m peak block = keep()",
     "%%rubinprof --metric beauty\n1",
 ]
+# What must stop the cells that follow, as it does without the magic; then the text that is shown.
+FAILING = {
+    "%%rubinprof --table\nraise ValueError('so')": "ValueError",
+    "%%rubinprof --table\nimport sys\nsys.exit(3)": "SystemExit",
+    "%%rubinprof --table\n1 +": "invalid syntax",
+    "%%rubinprof -o /nonexistent/x.rprof\n1": "UsageError: rubinprof: /nonexistent/x.rprof cannot be created",
+    "%%rubinprof --metric beauty\nran = True": "beauty",
+    "%%rubinprof words\nran = True": "is no option",
+    "%rubinprof --table 1 / 0": "ZeroDivisionError",
+    "%%rubinprof --table\nawait asyncio.sleep(0)\n1 / 0": "ZeroDivisionError",
+    "tracker = rubinprof.Tracker('own.rprof')\ntracker.start()\nget_ipython().run_line_magic('rubinprof', 'ran = True')": "traced already",
+    "tracker.stop()\nassert not hasattr(__main__, 'ran')\nraise KeyError": "KeyError",
+}
+GOOD = [
+    "import asyncio, rubinprof, __main__\n%load_ext rubinprof",
+    "%%rubinprof --table --name result\nasync def later():\n    await asyncio.sleep(0)\n    return 'seven'\nawait later()",
+    "print([row['calls'] for row in result.trace.table() if row['function'] == 'later'])",
+    "place = 'of a name.rprof'\nbraces = '{place}'",
+    '%%rubinprof --table -o "$place"\n"in {place} and $place"',
+    '%rubinprof --table -o "of a line.rprof" print(\'{place} and $place\')',
+    "%unload_ext rubinprof\nawait asyncio.sleep(0)",
+]
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +59,46 @@ def outputs(tmp_path_factory):
     outputs = [cell.outputs for cell in notebook.cells]
     outputs.append(directory)
     return outputs
+
+
+@pytest.fixture(scope="module")
+def replies(tmp_path_factory):
+    """(status, outputs) by cell; one kernel for all, asked cell by cell."""
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    directory = tmp_path_factory.mktemp("notebook")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in [*GOOD[:-1], *FAILING, GOOD[-1]]])
+    statuses = {}
+
+    def note(cell, cell_index, execute_reply):
+        statuses[cell.source] = execute_reply["content"]["status"]
+
+    client = nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True, on_cell_executed=note)
+    client.execute(cwd=str(directory))
+    replies = {cell.source: (statuses.get(cell.source), cell.outputs) for cell in notebook.cells}
+    replies["directory"] = directory
+    return replies
+
+
+@pytest.mark.parametrize("cell", FAILING)
+def test_a_cell_that_fails_stops_the_notebook(replies, cell):
+    status, outputs = replies[cell]
+    assert status == "error", outputs
+    assert FAILING[cell] in re.sub(r"\x1b\[[0-9;]*m", "", str(outputs))
+    assert sum(out["output_type"] == "error" for out in outputs) <= 1  # told once
+
+
+def test_a_cell_that_awaits(replies):
+    status, outputs = replies[GOOD[1]]
+    assert status == "ok" and outputs[0]["data"]["text/plain"] == "'seven'" and "<table>" in outputs[1]["data"]["text/html"]
+    assert replies[GOOD[2]][1][0]["text"] == "[2]\n"  # each turn of a coroutine is one
+    assert replies[GOOD[-1]][0] == "ok"
+
+
+def test_options_take_names_and_quotes_and_the_code_is_left_alone(replies):
+    assert {"of a name.rprof", "of a line.rprof"} <= {path.name for path in replies["directory"].iterdir()}
+    assert replies[GOOD[4]][1][0]["data"]["text/plain"] == "'in {place} and $place'"
+    assert replies[GOOD[5]][1][0]["text"] == "{place} and $place\n"
 
 
 def text_of(cell_outputs):
@@ -64,7 +126,7 @@ def test_a_flame_graph_in_a_frame(outputs):
 
 def test_an_exception_is_the_cells_own_and_the_trace_is_there(outputs):
     kinds = [out["output_type"] for out in outputs[4]]
-    assert "ZeroDivisionError" in str(outputs[4]) and "execute_result" in kinds
+    assert "ZeroDivisionError" in str(outputs[4]) and kinds.index("display_data") < kinds.index("error")
     assert rubinprof.open(outputs[-1] / "cell.rprof").stats()["complete"]
 
 
