@@ -277,6 +277,35 @@ static PyObject *trace_files(PyObject *op, PyObject *Py_UNUSED(ignored))
 	return list;
 }
 
+PyDoc_STRVAR(trace_heads_doc, "heads($self, /)\n--\n\n"
+			      "(uuid, is_complete) of every file found, in the order of files(); the uuid is 32 hexadecimal digits.");
+
+static PyObject *trace_heads(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+	static const char digits[] = "0123456789abcdef";
+	struct trace_object *self = (struct trace_object *)op;
+	struct rp_trace *trace = claim(self);
+	if (!trace)
+		return NULL;
+	size_t count = rp_trace_file_count(trace);
+	PyObject *list = PyList_New((Py_ssize_t)count);
+	for (size_t i = 0; list && i < count; i++) {
+		uint8_t uuid[16];
+		char text[32];
+		rp_trace_file_uuid(trace, i, uuid);
+		for (size_t k = 0; k < sizeof(text); k++)
+			text[k] = digits[k % 2 ? uuid[k / 2] & 15 : uuid[k / 2] >> 4];
+		PyObject *is_complete = rp_trace_file_is_complete(trace, i) ? Py_True : Py_False;
+		PyObject *pair = Py_BuildValue("(s#O)", text, (Py_ssize_t)sizeof(text), is_complete);
+		if (pair)
+			PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
+		else
+			Py_CLEAR(list);
+	}
+	self->is_busy = 0;
+	return list;
+}
+
 PyDoc_STRVAR(trace_close_doc, "close($self, /)\n--\n\nFrees everything; allowed twice.");
 
 static PyObject *trace_close(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -310,6 +339,7 @@ static PyMethodDef trace_methods[] = {
 	{ "report", (PyCFunction)(void (*)(void))trace_report, METH_VARARGS | METH_KEYWORDS, trace_report_doc },
 	{ "is_whole", trace_is_whole, METH_NOARGS, trace_is_whole_doc },
 	{ "files", trace_files, METH_NOARGS, trace_files_doc },
+	{ "heads", trace_heads, METH_NOARGS, trace_heads_doc },
 	{ "close", trace_close, METH_NOARGS, trace_close_doc },
 	{ NULL, NULL, 0, NULL },
 };

@@ -30,6 +30,8 @@ struct rp_trace_file {
 	char *path;
 	int status;
 	uint64_t bytes;
+	uint8_t uuid[16]; /* zeros where the header cannot be read */
+	int is_complete;
 };
 
 struct rp_trace {

@@ -21,7 +21,7 @@ int rp_say(char *detail, int rc, const char *format, ...)
 	return rc;
 }
 
-static int add_file(struct rp_trace *t, const char *path, int status, uint64_t bytes)
+static int add_file(struct rp_trace *t, const char *path, int status, const struct rp_trace_file *seen)
 {
 	if (t->count == t->cap) {
 		size_t cap = t->cap ? t->cap * 2 : 8;
@@ -38,14 +38,16 @@ static int add_file(struct rp_trace *t, const char *path, int status, uint64_t b
 	if (!copy)
 		return RP_ENOMEM;
 	memcpy(copy, path, len);
-	t->files[t->count++] = (struct rp_trace_file){ copy, status, bytes };
+	t->files[t->count] = *seen;
+	t->files[t->count].path = copy;
+	t->files[t->count++].status = status;
 	if (!status)
-		t->bytes += bytes;
+		t->bytes += seen->bytes;
 	return 0;
 }
 
-/* Can this be read? Only the header is looked at. */
-static int probe_file(const char *path, uint64_t *ret_bytes)
+/* Can this be read? Only the header is looked at: what it says goes into ret_seen. */
+static int probe_file(const char *path, struct rp_trace_file *ret_seen)
 {
 	struct rp_os_file *os;
 	struct rp_file_header header;
@@ -58,7 +60,11 @@ static int probe_file(const char *path, uint64_t *ret_bytes)
 	rc = rp_os_read(os, 0, bytes, sizeof(bytes), &len);
 	if (!rc)
 		rc = rp_file_header_decode(&header, bytes, len);
-	*ret_bytes = rp_os_size(os);
+	ret_seen->bytes = rp_os_size(os);
+	if (!rc) {
+		memcpy(ret_seen->uuid, header.uuid, sizeof(header.uuid));
+		ret_seen->is_complete = header.state == RP_STATE_COMPLETE;
+	}
 	rp_os_close(os);
 	return rc;
 }
@@ -87,9 +93,9 @@ static int walk_entry(void *user, const char *path)
 	}
 	if (kind != RP_OS_FILE || !ends_in(path, ".rprof"))
 		return 0;
-	uint64_t bytes = 0;
-	int status = probe_file(path, &bytes);
-	return status == RP_ENOMEM ? status : add_file(w->trace, path, status, bytes);
+	struct rp_trace_file seen = { 0 };
+	int status = probe_file(path, &seen);
+	return status == RP_ENOMEM ? status : add_file(w->trace, path, status, &seen);
 }
 
 static int by_path(const void *a, const void *b)
@@ -125,9 +131,9 @@ static int add_path(struct rp_trace *t, const char *path, char *detail)
 		return add_directory(t, path, detail);
 	if (kind == RP_OS_OTHER)
 		return rp_say(detail, RP_ENOTTRACE, "cannot read %s: it is neither a file nor a directory.", path);
-	uint64_t bytes = 0;
+	struct rp_trace_file seen = { 0 };
 	errno = 0;
-	int rc = probe_file(path, &bytes);
+	int rc = probe_file(path, &seen);
 	if (rc == RP_EOPEN)
 		return rp_say(detail, rc, "cannot open %s: %s.", path, rp_os_error_text());
 	if (rc == RP_ETRUNCATED)
@@ -136,7 +142,7 @@ static int add_path(struct rp_trace *t, const char *path, char *detail)
 		return rp_say(detail, rc, "cannot read %s: the first page of the trace is damaged.", path);
 	if (rc)
 		return rp_say(detail, rc, "cannot read %s: %s.", path, rp_error_text(rc));
-	rc = add_file(t, path, 0, bytes);
+	rc = add_file(t, path, 0, &seen);
 	return rc ? rp_say(detail, rc, "cannot read %s: %s.", path, rp_error_text(rc)) : 0;
 }
 
@@ -203,6 +209,18 @@ const char *rp_trace_file_path(const struct rp_trace *trace, size_t i)
 int rp_trace_file_status(const struct rp_trace *trace, size_t i)
 {
 	return i < trace->count ? trace->files[i].status : RP_EINVAL;
+}
+
+void rp_trace_file_uuid(const struct rp_trace *trace, size_t i, uint8_t ret_uuid[16])
+{
+	memset(ret_uuid, 0, 16);
+	if (i < trace->count)
+		memcpy(ret_uuid, trace->files[i].uuid, 16);
+}
+
+int rp_trace_file_is_complete(const struct rp_trace *trace, size_t i)
+{
+	return i < trace->count && trace->files[i].is_complete;
 }
 
 void rp_trace_on_progress(struct rp_trace *trace, rp_progress_fn *fn, void *user)

@@ -102,6 +102,17 @@ class Trace:
         with self._lock:
             return self._handle.files()
 
+    def heads(self) -> list[tuple[str, bool]]:
+        """Return what the first page of each file says, in the order of `files`.
+
+        Returns
+        -------
+        heads : `list` [`tuple`]
+            The uuid, 32 hexadecimal digits (zeros where the file cannot be read), and whether the file ended by a clean stop.
+        """
+        with self._lock:
+            return self._handle.heads()
+
     def is_whole(self) -> bool:
         """Whether every file ended by a clean stop and nothing is damaged or lost."""
         with self._lock:

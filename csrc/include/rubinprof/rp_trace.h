@@ -42,6 +42,11 @@ const char *rp_trace_file_path(const struct rp_trace *trace, size_t i);
 /* 0 when file i can be read, else why not (RP_ENOTTRACE, RP_EVERSION, ...). */
 int rp_trace_file_status(const struct rp_trace *trace, size_t i);
 
+/* The uuid of file i < count: 16 random bytes that no other trace has; zeros when the file cannot be read. */
+void rp_trace_file_uuid(const struct rp_trace *trace, size_t i, uint8_t ret_uuid[16]);
+/* 1 when file i < count ended by a clean stop; 0 when it grows still, was killed, or cannot be read. */
+int rp_trace_file_is_complete(const struct rp_trace *trace, size_t i);
+
 /* Called while files are replayed, about 20 times a second at most: bytes done of bytes to do over all files. Return
  * nonzero to give up: the report then fails with RP_EINTERRUPTED. NULL removes it. */
 typedef int rp_progress_fn(void *user, uint64_t done_bytes, uint64_t total_bytes);

@@ -29,6 +29,7 @@ COMMANDS = [
     "recover",
     "sources",
     "dump",
+    "campaign",
     "doctor",
 ]
 

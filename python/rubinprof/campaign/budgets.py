@@ -1,0 +1,123 @@
+"""Budgets: what the quanta of each task may need, as a TOML file, held against a campaign.
+
+.. code-block:: toml
+
+    at = 0.99                # each figure is that of 99 % of the quanta; 1 for the largest
+
+    [task.isr]
+    memory = "4 GB"
+    wall = "30 s"
+    not_done = 0.01          # share of its quanta that did not end well
+
+    [task.calibrateImage]
+    cpu = "60 s"
+"""
+
+import os
+import tomllib
+from typing import Any, NamedTuple
+
+from rubinprof.campaign.condition import FIGURES
+from rubinprof.campaign.query import Campaign
+from rubinprof.metrics import parse_quantity, text_of
+
+__all__ = ["Verdict", "check", "read"]
+
+AT = 0.99
+
+
+class Verdict(NamedTuple):
+    """Whether a budget is kept, and a sentence with its figure."""
+
+    is_broken: bool
+    sentence: str
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a file of budgets.
+
+    Parameters
+    ----------
+    path : `str` or `os.PathLike`
+        The TOML file.
+
+    Returns
+    -------
+    budgets : `dict`
+        ``at``, and ``task``: amounts by task and figure, in the units of `FIGURES`.
+
+    Raises
+    ------
+    ValueError
+        Raised when it is no such file; the text says where.
+    """
+    with open(path, "rb") as file:
+        try:
+            text = tomllib.load(file)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path} is no TOML: {error}") from None
+    if unknown := sorted(set(text) - {"at", "task"}):
+        raise ValueError(f"{path}: there is no {unknown[0]!r}; write 'at' and [task.NAME]")
+    at = text.get("at", AT)
+    if not isinstance(at, int | float) or not 0 < at <= 1:
+        raise ValueError(f"{path}: 'at' is the share of quanta that a figure is of, between 0 and 1")
+    tasks = {}
+    for task, limits in text.get("task", {}).items():
+        if not isinstance(limits, dict):
+            raise ValueError(f"{path}: {task} has no limits; write [task.{task}]")
+        tasks[task] = {name: _amount(path, task, name, value) for name, value in limits.items()}
+    if not tasks:
+        raise ValueError(f"{path} has no budget; write [task.NAME] with limits such as memory = \"4 GB\"")
+    return {"at": at, "task": tasks}
+
+
+def _amount(path, task, name, value):
+    if name == "not_done":
+        if isinstance(value, int | float) and 0 <= value <= 1:
+            return value
+        raise ValueError(f"{path}: not_done of {task} is a share between 0 and 1")
+    if name not in FIGURES:
+        raise ValueError(f"{path}: {task} has no figure {name!r}; there are not_done, {', '.join(FIGURES)}")
+    try:
+        return parse_quantity(str(value), FIGURES[name].unit)
+    except ValueError as error:
+        raise ValueError(f"{path}: {name} of {task}: {error}") from None
+
+
+def check(campaign: Campaign, budgets: dict[str, Any]) -> list[Verdict]:
+    """Hold a campaign against budgets.
+
+    Parameters
+    ----------
+    campaign : `Campaign`
+        The campaign.
+    budgets : `dict`
+        As `read` gives it.
+
+    Returns
+    -------
+    verdicts : `list` [`Verdict`]
+        One a limit, in the order of the file.
+
+    Raises
+    ------
+    ValueError
+        Raised when a task has no quantum in the campaign, or nobody has measured a figure: such a budget would hold whatever happens.
+    """
+    verdicts = []
+    for task, limits in budgets["task"].items():
+        quanta = campaign.quanta(f"task = '{task}'")
+        count, not_done = quanta.aggregate("count(*), count(*) FILTER (status NOT IN ('done', 'no_work'))").fetchall()[0]
+        if not count:
+            raise ValueError(f"the campaign has no quantum of {task!r}; 'rubinprof campaign table' lists the tasks")
+        for name, amount in limits.items():
+            if name == "not_done":
+                verdicts.append(Verdict(not_done > amount * count, f"{task}: {not_done} of {count} quanta did not end well, {amount:.2%} allowed"))
+                continue
+            column, unit = FIGURES[name]
+            ((found,),) = quanta.aggregate(f"quantile_disc({column}, {budgets['at']})").fetchall()
+            if found is None:
+                raise ValueError(f"nobody has measured {name} of {task}")
+            share = "the largest" if budgets["at"] == 1 else f"{budgets['at']:.4g} of the quanta within"
+            verdicts.append(Verdict(found > amount, f"{task}: {name} {text_of(found, unit)} ({share}), {text_of(amount, unit)} allowed"))
+    return verdicts

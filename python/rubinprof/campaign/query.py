@@ -1,0 +1,199 @@
+"""Questions to a store, answered by DuckDB."""
+
+import os
+from typing import Any
+
+import duckdb
+
+from rubinprof.campaign import condition
+from rubinprof.campaign.schema import TABLES
+from rubinprof.campaign.store import Store
+
+__all__ = ["Campaign", "open"]
+
+QUANTA_BY = {"task": "task", "status": "status", "host": "host", "run": "run", "day": "strftime(start, '%Y-%m-%d')"}
+FUNCTIONS_BY = {
+    "function": ["function", "file", "line", "module", "kind"],
+    "library": ["module", "kind"],
+    "file": ["file", "module", "kind"],
+}
+OVER_BYTES = 6 * 1024**3
+
+# Memory is the resident memory where the trace has it; else the heap since tracing began, which is less.
+QUANTA = "SELECT *, coalesce(rss_max_bytes, peak_bytes) AS memory_bytes FROM read_parquet(?)"
+
+OF_QUANTA = """
+    count(*) AS quanta,
+    count(*) FILTER (status NOT IN ('done', 'no_work')) AS not_done,
+    sum(wall_s) AS wall_s,
+    sum(process_cpu_s) AS cpu_s,
+    sum(process_cpu_s) / nullif(sum(wall_s), 0) AS cpu_efficiency,
+    median(wall_s) AS wall_p50_s,
+    quantile_cont(wall_s, 0.99) AS wall_p99_s,
+    median(memory_bytes) AS memory_p50_bytes,
+    quantile_cont(memory_bytes, 0.95) AS memory_p95_bytes,
+    quantile_cont(memory_bytes, 0.99) AS memory_p99_bytes,
+    max(memory_bytes) AS memory_max_bytes,
+    max(leaked_bytes) AS leaked_max_bytes,
+    count(*) FILTER (memory_bytes > $over) AS over,
+    coalesce(sum(wall_s) FILTER (memory_bytes > $over), 0) AS over_wall_s,
+    count(*) FILTER (rss_max_bytes IS NULL) AS without_rss
+"""
+ORDER = {"wall": "wall_s", "cpu": "cpu_s", "memory": "memory_max_bytes", "quanta": "quanta", "over": "over_wall_s"}
+FUNCTIONS_ORDER = {"cpu": "self_cpu_s", "allocated": "allocated_bytes", "allocations": "allocations", "calls": "calls", "leaked": "leaked_bytes"}
+
+
+def open(store: str | os.PathLike[str]) -> "Campaign":
+    """Open a store for questions.
+
+    Parameters
+    ----------
+    store : `str` or `os.PathLike`
+        Its directory.
+
+    Returns
+    -------
+    campaign : `Campaign`
+        The campaign, as the store holds it now.
+
+    Raises
+    ------
+    RubinprofError
+        Raised when the directory is no store, or holds no trace yet.
+
+    Examples
+    --------
+    >>> campaign = rubinprof.campaign.open("store")
+    >>> campaign.table(by="task", where="peak > 6 GB").df()
+    """
+    return Campaign(Store.open(store))
+
+
+class Campaign:
+    """A store with its tables as views of an in-memory DuckDB: ``quanta``, ``processes`` and ``functions``.
+
+    It sees the store as it was when it was opened. One thread at a time may use it.
+
+    Parameters
+    ----------
+    store : `Store`
+        The store.
+    """
+
+    def __init__(self, store: Store):
+        self.store = store
+        self._db = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
+        self._db.execute("SET TimeZone = 'UTC'")
+        for name in TABLES:
+            rows = self._rows(name, "SELECT * FROM read_parquet(?)" if name != "quanta" else QUANTA)
+            rows.create_view(name)
+
+    def _rows(self, name: str, sql: str) -> duckdb.DuckDBPyRelation:
+        files = self.store.files(name)
+        if not files:
+            from rubinprof.errors import RubinprofError
+
+            raise RubinprofError(f"{self.store.path} holds no trace yet; 'rubinprof campaign add' adds some")
+        return self._db.sql(sql.replace("?", "[" + ", ".join(_quoted(path) for path in files) + "]"))
+
+    def quanta(self, where: str | None = None) -> duckdb.DuckDBPyRelation:
+        """Rows of quanta, the columns of docs/campaign-store.md and ``memory_bytes``.
+
+        Parameters
+        ----------
+        where : `str`, optional
+            A condition, as `condition.parse` reads it.
+
+        Returns
+        -------
+        quanta : `duckdb.DuckDBPyRelation`
+            Evaluated when it is asked for: ``.df()``, ``.arrow()``, ``.fetchall()``.
+        """
+        made = condition.parse(where) if where else condition.Condition("true", [])
+        return self._db.sql(f"SELECT * FROM quanta WHERE {made.sql}", params=made.values)
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Ask in SQL, of the views ``quanta``, ``processes`` and ``functions``."""
+        return self._db.sql(query)
+
+    def table(
+        self, by: str = "task", metric: str | None = None, *, where: str | None = None, over_bytes: float = OVER_BYTES, n: int | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Sum the campaign by something.
+
+        Parameters
+        ----------
+        by : `str`, optional
+            ``"task"``, ``"status"``, ``"host"``, ``"run"``, ``"day"`` or a dimension of the data ID, such as ``"band"``: quanta. ``"function"``,
+            ``"library"`` or ``"file"``: what the processes did, outside of quanta too.
+        metric : `str`, optional
+            What to order by. Quanta: ``"wall"`` (default), ``"cpu"``, ``"memory"``, ``"quanta"``, ``"over"``. Functions: ``"cpu"`` (default), ``"allocated"``,
+            ``"allocations"``, ``"calls"``, ``"leaked"``.
+        where : `str`, optional
+            A condition on quanta, as `condition.parse` reads it.
+        over_bytes : `float`, optional
+            Memory above which a quantum counts as large, bytes.
+        n : `int`, optional
+            Rows at most.
+
+        Returns
+        -------
+        table : `duckdb.DuckDBPyRelation`
+            The largest first.
+
+        Raises
+        ------
+        ValueError
+            Raised when there is no such grouping, metric or condition; the text says what there is.
+        """
+        orders, default = (FUNCTIONS_ORDER, "cpu") if by in FUNCTIONS_BY else (ORDER, "wall")
+        if (metric or default) not in orders:
+            raise ValueError(f"a table by {by} is not ordered by {metric!r}; choose {', '.join(orders)}")
+        limit = "" if n is None else f"LIMIT {int(n)}"
+        order = f"ORDER BY {orders[metric or default]} DESC NULLS LAST, 1 {limit}"
+        if by in FUNCTIONS_BY:
+            if where:
+                raise ValueError(f"a table by {by} is of whole processes, and takes no condition on quanta")
+            return self._functions(FUNCTIONS_BY[by], order)
+        made = condition.parse(where) if where else condition.Condition("true", [])
+        sql = f"SELECT {self._key(by)} AS {_name(by)}, {OF_QUANTA.replace('$over', '?')} FROM quanta WHERE {made.sql} GROUP BY 1 {order}"
+        return self._db.sql(sql, params=[over_bytes, over_bytes, *made.values])
+
+    def _functions(self, keys: list[str], order: str) -> duckdb.DuckDBPyRelation:
+        columns = ", ".join(keys)
+        return self._db.sql(f"""
+            SELECT {columns}, sum(self_cpu_s) AS self_cpu_s, sqrt(sum(self_cpu_s_error * self_cpu_s_error)) AS self_cpu_s_error,
+                sum(self_cpu_s) / nullif((SELECT sum(cpu_s) FROM processes), 0) AS share, sum(calls)::BIGINT AS calls,
+                sum(allocations)::BIGINT AS allocations, sum(allocated_bytes)::BIGINT AS allocated_bytes, sum(leaked_bytes)::BIGINT AS leaked_bytes,
+                count(DISTINCT trace) AS processes
+            FROM functions GROUP BY {columns} {order}""")
+
+    def _key(self, by: str) -> str:
+        if by in QUANTA_BY:
+            return QUANTA_BY[by]
+        known = self.dimensions()
+        if by not in known:
+            words = ", ".join([*QUANTA_BY, *FUNCTIONS_BY, *known])
+            raise ValueError(f"there is no table by {by!r}; choose {words}")
+        return f"data_id['{by}']"
+
+    def dimensions(self) -> list[str]:
+        """Names of the dimensions that the data IDs have."""
+        rows = self._db.sql("SELECT DISTINCT unnest(map_keys(data_id)) AS name FROM quanta ORDER BY name").fetchall()
+        return [name for (name,) in rows if name.isidentifier()]
+
+    def totals(self) -> dict[str, Any]:
+        """Sums over the campaign: quanta, processes, their time, what the tracer cost and lost."""
+        sql = """SELECT count(*) AS processes, sum(quanta)::BIGINT AS quanta, sum(wall_s) AS wall_s, sum(cpu_s) AS cpu_s, sum(quanta_cpu_s) AS quanta_cpu_s,
+                 sum(overhead_s) AS overhead_s, sum(lost_events)::BIGINT AS lost_events, count(*) FILTER (NOT complete) AS not_complete,
+                 sum(file_bytes)::BIGINT AS file_bytes FROM processes"""
+        found = self._db.sql(sql)
+        return dict(zip(found.columns, found.fetchall()[0], strict=True))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _name(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

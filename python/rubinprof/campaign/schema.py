@@ -1,0 +1,86 @@
+"""The tables of a store, as pyarrow schemas; docs/campaign-store.md is the same in words.
+
+Bytes are bytes, times are seconds, as the names say. Null means that nobody measured it.
+"""
+
+import pyarrow as pa
+
+__all__ = ["FORMAT", "SORTED_BY", "TABLES", "VERSION"]
+
+FORMAT = "rubinprof-campaign"
+VERSION = 1  # a reader refuses a greater one
+
+_MAP = pa.map_(pa.string(), pa.string())
+
+TABLES = {
+    "quanta": pa.schema([
+        ("trace", pa.string()),
+        ("unit", pa.int32()),
+        ("task", pa.string()),
+        ("status", pa.string()),
+        ("quantum_id", pa.string()),
+        ("run", pa.string()),
+        ("data_id", _MAP),
+        ("labels", _MAP),
+        ("attempt", pa.int32()),
+        ("host", pa.string()),
+        ("pid", pa.int32()),
+        ("start", pa.timestamp("us", "UTC")),
+        ("wall_s", pa.float64()),
+        ("cpu_s", pa.float64()),
+        ("process_cpu_s", pa.float64()),
+        ("gil_wait_s", pa.float64()),
+        ("calls", pa.int64()),
+        ("allocations", pa.int64()),
+        ("allocated_bytes", pa.int64()),
+        ("peak_bytes", pa.int64()),
+        ("peak_above_start_bytes", pa.int64()),
+        ("leaked_bytes", pa.int64()),
+        ("rss_max_bytes", pa.int64()),
+        ("allocated_bytes_error", pa.float64()),
+        ("peak_bytes_error", pa.float64()),
+    ]),
+    "processes": pa.schema([
+        ("trace", pa.string()),
+        ("host", pa.string()),
+        ("pid", pa.int32()),
+        ("command", pa.string()),
+        ("python", pa.string()),
+        ("start", pa.timestamp("us", "UTC")),
+        ("complete", pa.bool_()),
+        ("quanta", pa.int32()),
+        ("wall_s", pa.float64()),
+        ("cpu_s", pa.float64()),
+        ("quanta_cpu_s", pa.float64()),
+        ("overhead_s", pa.float64()),
+        ("peak_bytes", pa.int64()),
+        ("lost_events", pa.int64()),
+        ("file_bytes", pa.int64()),
+        ("mode_cpu", pa.string()),
+        ("mode_memory", pa.string()),
+    ]),
+    "functions": pa.schema([
+        ("trace", pa.string()),
+        ("function", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int32()),
+        ("module", pa.string()),
+        ("kind", pa.string()),
+        ("inlined", pa.bool_()),
+        ("calls", pa.int64()),
+        ("self_cpu_s", pa.float64()),
+        ("total_cpu_s", pa.float64()),
+        ("self_cpu_s_error", pa.float64()),
+        ("allocations", pa.int64()),
+        ("allocated_bytes", pa.int64()),
+        ("peak_bytes", pa.int64()),
+        ("leaked_bytes", pa.int64()),
+    ]),
+}  # fmt: skip
+
+SORTED_BY = {
+    "quanta": [("trace", "ascending"), ("unit", "ascending")],
+    "processes": [("trace", "ascending")],
+    "functions": [(name, "ascending") for name in ("trace", "function", "file", "line", "module", "kind", "inlined")],
+}
+"""The order of rows in a file. It names each row once, so that it is the only one."""

@@ -1,0 +1,111 @@
+"""What a store keeps of one trace: its quanta, its process, its functions."""
+
+import datetime
+import os
+from typing import Any
+
+import pyarrow as pa
+
+from rubinprof.campaign.schema import TABLES
+from rubinprof.errors import TraceError
+from rubinprof.trace import Trace
+
+__all__ = ["read", "read_many"]
+
+OWN_LABELS = ("task", "status", "quantum_id", "run", "data_id")
+"""Labels of a quantum that are columns; the others stay together."""
+
+FIGURES = (
+    "wall_s", "cpu_s", "process_cpu_s", "gil_wait_s", "calls", "allocations", "allocated_bytes", "peak_bytes", "peak_above_start_bytes",
+    "leaked_bytes", "rss_max_bytes", "allocated_bytes_error", "peak_bytes_error",
+)  # fmt: skip
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
+    """Read one trace.
+
+    Parameters
+    ----------
+    path : `str` or `os.PathLike`
+        The trace file.
+
+    Returns
+    -------
+    tables : `dict` [`str`, `pyarrow.Table`]
+        Rows of each table of `TABLES`.
+
+    Raises
+    ------
+    TraceError
+        Raised when the file is no trace.
+    """
+    with Trace(path) as trace:
+        (uuid, _), stats = trace.heads()[0], trace.stats()
+        quanta = quantum_rows(uuid, stats, trace.regions())
+        rows = {
+            "quanta": quanta,
+            "processes": [process_row(uuid, stats, quanta)],
+            "functions": [{"trace": uuid} | {name: row.get(name) for name in TABLES["functions"].names[1:]} for row in trace.table(by="function")],
+        }
+    return {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in TABLES.items()}
+
+
+def read_many(paths: list[str]) -> tuple[dict[str, pa.Table], list[dict[str, str]]]:
+    """Read several traces; what cannot be read stops none of the others.
+
+    Returns
+    -------
+    tables : `dict` [`str`, `pyarrow.Table`]
+        Rows of all that could be read.
+    refused : `list` [`dict`]
+        ``path`` and ``reason`` of the others.
+    """
+    read_ones, refused = [], []
+    for path in paths:
+        try:
+            read_ones.append(read(path))
+        except TraceError as error:
+            refused.append({"path": path, "reason": str(error)})
+    return {name: pa.concat_tables([schema.empty_table(), *(one[name] for one in read_ones)]) for name, schema in TABLES.items()}, refused
+
+
+def quantum_rows(uuid: str, stats: dict[str, Any], regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each region that lies in no other, in the order in which they began."""
+    rows, attempts = [], {}
+    for region in regions:
+        if region["parent"] is not None:
+            continue
+        labels = region["labels"]
+        row = {"trace": uuid, "unit": region["index"], "pid": region["pid"], "host": stats["host"]}
+        row |= {name: region.get(name) for name in FIGURES}
+        row["task"] = labels.get("task", region["name"])
+        row["status"] = "unfinished" if region["unfinished"] else labels.get("status", "done")
+        row["quantum_id"], row["run"] = labels.get("quantum_id"), labels.get("run")
+        row["data_id"] = dimensions(labels.get("data_id", ""))
+        row["labels"] = {key: value for key, value in labels.items() if key not in OWN_LABELS}
+        row["start"] = moment(stats["start_s"] + region["start_s"])
+        name = (row["task"], row["quantum_id"])
+        attempts[name] = attempts.get(name, 0) + 1
+        row["attempt"] = attempts[name] if row["quantum_id"] is not None else None
+        rows.append(row)
+    return rows
+
+
+def process_row(uuid: str, stats: dict[str, Any], quanta: list[dict[str, Any]]) -> dict[str, Any]:
+    """The row of a process: what its trace says as a whole."""
+    row = {name: stats.get(name) for name in TABLES["processes"].names}
+    row |= {"trace": uuid, "pid": stats["by_process"][0]["pid"], "quanta": len(quanta), "start": moment(stats["start_s"])}
+    row["mode_cpu"], row["mode_memory"] = stats["mode"]["cpu"], stats["mode"]["memory"]
+    row["quanta_cpu_s"] = sum(quantum["process_cpu_s"] or 0.0 for quantum in quanta)
+    return row
+
+
+def dimensions(data_id: str) -> dict[str, str]:
+    """The pairs of a data ID as a region's label has it: ``detector=0, visit=12``."""
+    pairs = (part.partition("=") for part in data_id.split(", ") if part)
+    return {key: value for key, equals, value in pairs if equals}
+
+
+def moment(seconds: float) -> datetime.datetime:
+    """A time in seconds since 1970, in UTC."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)

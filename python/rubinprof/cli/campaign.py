@@ -1,0 +1,233 @@
+"""rubinprof campaign: questions to millions of quanta."""
+
+import csv
+import json
+import sys
+
+from rubinprof.cli import trace_command as command
+
+EXAMPLE = """
+  rubinprof campaign add STORE SPOOL                      # what pipetask --rubinprof SPOOL wrote; again and again
+  rubinprof campaign table STORE --by task
+  rubinprof campaign table STORE --by band --where 'task = isr and memory > 6 GB'
+  rubinprof campaign requests STORE -o requestMemory.yaml
+  rubinprof campaign check STORE budgets.toml
+"""
+
+COUNTS = ("quanta", "not_done", "over", "without_rss", "calls", "allocations", "processes", "line")
+SHARES = ("cpu_efficiency", "share")
+HOURS = ("wall_s", "cpu_s", "over_wall_s", "self_cpu_s")
+TITLES = {
+    "not_done": "not done", "wall_s": "wall", "cpu_s": "CPU", "cpu_efficiency": "CPU/wall", "wall_p50_s": "wall p50", "wall_p99_s": "wall p99",
+    "memory_p50_bytes": "memory p50", "memory_p95_bytes": "p95", "memory_p99_bytes": "p99", "memory_max_bytes": "max", "over_wall_s": "its wall",
+    "self_cpu_s": "self CPU", "self_cpu_s_error": "±", "allocated_bytes": "allocated", "leaked_bytes": "leaked",
+}  # fmt: skip
+HIDDEN = ("leaked_max_bytes", "without_rss", "kind")
+WIDE_ONLY = ("cpu_efficiency", "wall_p50_s", "wall_p99_s", "memory_p50_bytes", "memory_p95_bytes", "allocations", "calls")
+WIDE = 130  # columns of a terminal that has room for all
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "campaign",
+        help="ask questions of a whole campaign: a store of quanta, made from many traces",
+        description="Ask questions of a whole campaign. A store is a directory that 'add' fills from traces; needs rubinprof[campaign].",
+        epilog="examples:" + EXAMPLE,
+        formatter_class=command.argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run, ask=None)
+    asks = parser.add_subparsers(dest="ask", metavar="COMMAND", title="commands", required=True)
+
+    add = command.parser(asks, "add", "Add the traces of spools to a store, made where it is missing.", "rubinprof campaign add STORE SPOOL", _add)
+    add.add_argument("store", metavar="STORE")
+    add.add_argument("spools", metavar="SPOOL", nargs="+", help="a directory of traces, or a trace")
+    where = add.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=command.whole_number, metavar="N", help="processes that read; 0 for this one alone (default: one a core)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler whose workers read, such as tcp://node:8786")
+    add.add_argument("--delete-added", action="store_true", help="delete each trace once its rows are in the store")
+    command.add_format(add)
+
+    table = command.parser(asks, "table", "Sum the campaign by something, the largest first.", "rubinprof campaign table STORE --by task", _table)
+    table.add_argument("store", metavar="STORE")
+    table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension such as band; or function, library, file")
+    table.add_argument("-m", "--metric", metavar="M", help="what to order by: wall, cpu, memory, quanta, over; of functions cpu, allocated, calls, leaked")
+    table.add_argument("--where", metavar="CONDITION", help="only these quanta, such as 'memory > 6 GB and task = isr'")
+    table.add_argument("--over", default="6 GB", metavar="SIZE", help="memory above which a quantum counts as large (default: 6 GB)")
+    command.add_rows(table)
+    command.add_format(table, csv=True)
+
+    requests = command.parser(asks, "requests", "Advise memory requests for BPS.", "rubinprof campaign requests STORE -o requestMemory.yaml", _requests)
+    requests.add_argument("store", metavar="STORE")
+    requests.add_argument("-o", "--output", metavar="X.yaml", help="write BPS yaml")
+    requests.add_argument("--max-retry-rate", default="1%", metavar="SHARE", help="of a task's quanta (default: 1%%)")
+    requests.add_argument("--steps", metavar="GB,GB,…", help="the sizes there are, in GB (default: every 64 MiB)")
+    requests.add_argument("--present", default="4 GB", metavar="SIZE", help="what is asked for now, with a multiplier of 2 (default: 4 GB)")
+    requests.add_argument("--where", metavar="CONDITION", help="only these quanta")
+    command.add_format(requests)
+
+    check = command.parser(asks, "check", "Hold a campaign against budgets; exit 1 when one is broken.", "rubinprof campaign check STORE budgets.toml", _check)
+    check.add_argument("store", metavar="STORE")
+    check.add_argument("budgets", metavar="budgets.toml")
+
+    verify = command.parser(asks, "verify", "Check that a store is whole; exit 1 when it is not.", "rubinprof campaign verify STORE", _verify)
+    verify.add_argument("store", metavar="STORE")
+
+
+def run(args):
+    return args.run(args)
+
+
+def _needs_extra(run):
+    """A missing library of the extra is one sentence."""
+
+    def guarded(args):
+        try:
+            import rubinprof.campaign  # noqa: F401
+        except ImportError as error:
+            return command.fail(f"campaigns need {error.name}, which is not installed: pip install 'rubinprof[campaign]'")
+        return command.plain_errors(run)(args)
+
+    return guarded
+
+
+@_needs_extra
+def _add(args):
+    from rubinprof import campaign
+    from rubinprof.reports.terminal import Progress
+
+    if args.workers is not None and args.workers < 0:
+        return command.fail("--workers is a number of processes, 0 or more")
+    with Progress("reading") as progress:
+        added = campaign.add(args.store, *args.spools, workers=args.workers, scheduler=args.scheduler, delete_added=args.delete_added, progress=progress)
+    if args.format == "json":
+        json.dump(added._asdict(), sys.stdout)
+        sys.stdout.write("\n")
+        return 0
+    print(f"{added.new:,} traces added; {added.known:,} were there.")
+    if added.growing:
+        print(f"{len(added.growing):,} may still be growing and are left for the next time.")
+    for entry in added.refused[:10]:
+        print(f"Not read: {entry['reason']}")
+    if len(added.refused) > 10:
+        print(f"{len(added.refused) - 10:,} more could not be read; {args.store}/refused.json lists them.")
+    return 0
+
+
+@_needs_extra
+def _table(args):
+    from rubinprof import campaign
+    from rubinprof.metrics import parse_quantity
+
+    found = campaign.open(args.store).table(
+        args.by, args.metric, where=args.where, over_bytes=parse_quantity(args.over, "bytes"), n=command.rows_wanted(args)
+    )
+    names, rows = found.columns, found.fetchall()
+    if args.format == "json":
+        json.dump({"schema": 1, "by": args.by, "rows": [dict(zip(names, row, strict=True)) for row in rows]}, sys.stdout, default=str)
+        sys.stdout.write("\n")
+    elif args.format == "csv":
+        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(["" if cell is None else cell for cell in row] for row in rows)])
+    else:
+        sys.stdout.write(_text(names, rows, args.over))
+    return 0
+
+
+def _text(names, rows, over):
+    from rubinprof.reports.style import Column, Style, table
+
+    if not rows:
+        return "No quantum fits.\n"
+    style = Style(sys.stdout)
+    shown = [i for i, name in enumerate(names) if name not in HIDDEN and (style.width >= WIDE or name not in WIDE_ONLY)]
+    titles = {**TITLES, "over": f"> {over}"}
+    texts = [i for i in shown if isinstance(rows[0][i], str)]
+    columns = [Column(titles.get(names[i], names[i]), i in texts, i in texts[1:] or texts == [i]) for i in shown]  # the first name stays whole
+    # What a row is about comes last, where a long name has room.
+    order = sorted(range(len(shown)), key=lambda place: columns[place].is_text)
+    cells = [[_cell(names[shown[place]], row[shown[place]]) for place in order] for row in rows]
+    text = table(style, [columns[place] for place in order], cells)
+    if "without_rss" in names and any(row[names.index("without_rss")] for row in rows):
+        text += "Memory is the heap since tracing began where a trace has no resident memory, and less than the batch system sees.\n"
+    return text
+
+
+def _cell(name, value):
+    from rubinprof.metrics import text_of
+
+    if value is None:
+        return "?"
+    if isinstance(value, str):
+        return value
+    if name in SHARES:
+        return f"{value:.1%}".replace("%", " %")
+    if name in COUNTS:
+        return text_of(value, "count")
+    if name in HOURS and value >= 36000:
+        return f"{value / 3600:,.0f} h"
+    return text_of(value, "s" if name.endswith(("_s", "_s_error")) else "bytes")
+
+
+@_needs_extra
+def _requests(args):
+    from rubinprof import campaign
+    from rubinprof.campaign import requests
+    from rubinprof.metrics import parse_quantity
+
+    rate = args.max_retry_rate.strip()
+    try:
+        share = float(rate.removesuffix("%")) / (100 if rate.endswith("%") else 1)
+        steps = [float(word) * 1024**3 for word in args.steps.split(",")] if args.steps else []
+    except ValueError:
+        return command.fail("--max-retry-rate is a share such as 1%, and --steps are sizes in GB such as 4,6,10")
+    if not 0 < share < 1 or any(size <= 0 for size in steps):
+        return command.fail("--max-retry-rate lies between 0 and 100 %, and every size of --steps above 0")
+    advice = requests.advise(
+        campaign.open(args.store), present_bytes=parse_quantity(args.present, "bytes"), retry_rate_max=share, steps=steps, where=args.where
+    )
+    if args.output:
+        requests.write_yaml(advice, args.output)
+    if args.format == "json":
+        json.dump({"schema": 1, "rows": [one._asdict() | {"request": one.request and one.request._asdict()} for one in advice]}, sys.stdout)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(_advice_text(advice))
+    return 0
+
+
+def _advice_text(advice):
+    from rubinprof.metrics import text_of
+    from rubinprof.reports.style import Column, Style, table
+
+    rows = []
+    for one in filter(lambda one: one.request, advice):
+        saving = f"{one.saving[0]:.0%} ± {one.saving[1]:.0%}".replace("%", " %")
+        rows.append([text_of(one.request.bytes, "bytes"), f"{one.request.multiplier:g}", f"{one.retry_rate:.2%}".replace("%", " %"), saving,
+                     text_of(one.quanta, "count"), one.task])  # fmt: skip
+    columns = [Column("request"), Column("multiplier"), Column("retried"), Column("saves (95 %)"), Column("quanta"), Column("task", True, True)]
+    text = table(Style(sys.stdout), columns, rows) if rows else ""
+    return text + "".join(f"No request for {one.task}: {one.why_not}.\n" for one in advice if one.request is None)
+
+
+@_needs_extra
+def _check(args):
+    from rubinprof import campaign
+    from rubinprof.campaign import budgets
+
+    wanted = budgets.read(args.budgets)
+    verdicts = budgets.check(campaign.open(args.store), wanted)
+    for verdict in verdicts:
+        print(("BROKEN  " if verdict.is_broken else "kept    ") + verdict.sentence)
+    return command.EXIT_CHECK_FAILED if any(verdict.is_broken for verdict in verdicts) else 0
+
+
+@_needs_extra
+def _verify(args):
+    from rubinprof import campaign
+
+    store = campaign.Store.open(args.store)
+    problems = store.verify()
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"The store is whole: {len(store.traces()):,} traces in {len(store.commits()):,} commits.")
+    return command.EXIT_CHECK_FAILED if problems else 0

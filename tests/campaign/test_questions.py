@@ -1,0 +1,133 @@
+"""Tables, requests and budgets: known answers."""
+
+import random
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+import yaml
+
+from rubinprof import campaign
+from rubinprof.campaign import budgets, condition, requests
+from rubinprof.campaign.schema import TABLES
+
+pytestmark = pytest.mark.linux
+
+GIB = 1024**3
+
+
+def ask(*words):
+    return subprocess.run([sys.executable, "-m", "rubinprof", "campaign", *map(str, words)], capture_output=True, text=True, timeout=120)
+
+
+def made(path, quanta):
+    """A store with these quanta, each a dict; what they lack is null."""
+    store = campaign.Store.create(path)
+    rows = [{"trace": f"{i:032x}", "unit": 0, "status": "done", "data_id": {}, "labels": {}} | quantum for i, quantum in enumerate(quanta)]
+    tables = {
+        "quanta": pa.Table.from_pylist(rows, schema=TABLES["quanta"]),
+        "processes": pa.Table.from_pylist([{"trace": row["trace"], "quanta": 1} for row in rows], schema=TABLES["processes"]),
+        "functions": TABLES["functions"].empty_table(),
+    }
+    store.commit(tables)
+    return campaign.open(path)
+
+
+def test_a_table_adds_up(store):
+    found = campaign.open(store)
+    by_task = found.table("task").df().set_index("task")
+    assert by_task["quanta"].to_dict() == {"isr": 18, "calibrateImage": 12} and by_task["not_done"].to_dict() == {"isr": 0, "calibrateImage": 2}
+    assert by_task["wall_s"].sum() == pytest.approx(found.table("detector").df()["wall_s"].sum())
+    assert set(found.dimensions()) == {"detector", "visit"}
+
+
+def test_a_table_of_functions_holds_the_cpu_time_of_the_processes(store):
+    found = campaign.open(store)
+    rows = found.table("function").df()
+    assert rows["self_cpu_s"].sum() == pytest.approx(found.totals()["cpu_s"], rel=0.01)
+    assert "<module>" in set(rows["function"])
+
+
+def test_a_condition_chooses_quanta(store):
+    found = campaign.open(store)
+    assert len(found.quanta("task = isr and detector = 1").fetchall()) == 6
+    assert len(found.quanta("peak >= 4 MB").fetchall()) == len([1 for (peak,) in found.sql("SELECT peak_bytes FROM quanta").fetchall() if peak >= 4 << 20])
+    assert condition.parse("wall > 1.5 min or status != 'done'").values == [90.0, "done"]
+
+
+@pytest.mark.parametrize("text", ["", "peak", "peak >", "peak > 6 parsecs", "tusk > 3", "peak > 6 GB and", "task = 'isr' isr = 3 = 4"])
+def test_a_condition_with_a_typo_is_refused(text):
+    with pytest.raises(ValueError):
+        condition.parse(text)
+
+
+def test_large_quanta_and_their_walltime(tmp_path):
+    quanta = [{"task": "isr", "rss_max_bytes": 1 * GIB, "wall_s": 1.0}] * 97 + [{"task": "isr", "rss_max_bytes": 7 * GIB, "wall_s": 100.0}] * 3
+    (row,) = made(tmp_path, quanta).table("task").df().to_dict("records")
+    assert (row["over"], row["over_wall_s"], row["wall_s"], row["memory_max_bytes"]) == (3, 300.0, 397.0, 7 * GIB)
+
+
+def test_a_request_is_the_cheapest_one(tmp_path):
+    """995 quanta of 2 GiB and 5 of 7: two attempts of a few are cheaper than a large request for all."""
+    quanta = [{"task": "isr", "rss_max_bytes": 2 * GIB, "wall_s": 10.0}] * 995 + [{"task": "isr", "rss_max_bytes": 7 * GIB, "wall_s": 10.0}] * 5
+    (one,) = requests.advise(made(tmp_path, quanta))
+    assert one.request.bytes == 2 * GIB and one.retry_rate == 0.005
+    # 995 quanta at 2 GiB; five at 2 and then, since 7 are needed, at what the multiplier gives: 3 asks 2 + 6 + 18, 2 asks 2 + 4 + 8.
+    assert one.request.multiplier == 2.0 and one.cost == pytest.approx((995 * 2 + 5 * 14) / (995 * 4 + 5 * 12))
+    assert one.saving[0] == pytest.approx(0.49, abs=0.02) and 0 <= one.saving[1] < 0.02
+
+
+def test_no_request_retries_more_than_allowed(tmp_path):
+    chance = random.Random(3)
+    quanta = [{"task": "isr", "rss_max_bytes": int(chance.lognormvariate(1.0, 0.6) * GIB), "wall_s": chance.expovariate(0.01)} for _ in range(3000)]
+    found = made(tmp_path, quanta)
+    strict, loose = requests.advise(found, retry_rate_max=0.002)[0], requests.advise(found, retry_rate_max=0.3)[0]
+    assert strict.retry_rate <= 0.002 and loose.retry_rate <= 0.3 and loose.cost < strict.cost
+
+
+def test_too_few_quanta_give_no_request(tmp_path):
+    (one,) = requests.advise(made(tmp_path, [{"task": "isr", "rss_max_bytes": GIB, "wall_s": 1.0}] * 20))
+    assert one.request is None and "300 are needed" in one.why_not
+
+
+def test_bps_loads_the_requests(tmp_path):
+    quanta = [{"task": "isr", "rss_max_bytes": 2 * GIB, "wall_s": 1.0}] * 400 + [{"task": "rare", "rss_max_bytes": GIB, "wall_s": 1.0}]
+    made(tmp_path / "store", quanta)
+    done = ask("requests", tmp_path / "store", "-o", tmp_path / "bps.yaml")
+    assert done.returncode == 0, done.stderr
+    text = yaml.safe_load((tmp_path / "bps.yaml").read_text())
+    assert text == {"pipetask": {"isr": {"requestMemory": 2048, "memoryMultiplier": 1.5}}} and "rare" in done.stdout
+    bps = pytest.importorskip("lsst.ctrl.bps")
+    _, value = bps.BpsConfig(str(tmp_path / "bps.yaml")).search("requestMemory", opt={"curvals": {"curr_pipetask": "isr"}})
+    assert int(value) == 2048
+
+
+def test_a_broken_budget_is_exit_one(tmp_path, store):
+    limits = tmp_path / "budgets.toml"
+    limits.write_text('at = 1\n[task.isr]\npeak = "1 KB"\nwall = "1 h"\n[task.calibrateImage]\nnot_done = 0.0\n')
+    done = ask("check", store, limits)
+    assert done.returncode == 1 and done.stdout.count("BROKEN") == 2 and done.stdout.count("kept") == 1, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ['[task.isr]\npeek = "1 GB"\n', '[task.isr]\npeak = "1 parsec"\n', "[task.nothing]\nwall = 3\n", "at = 7\n", "", "x = ["]
+)
+def test_budgets_that_mean_nothing_are_refused(tmp_path, store, text):
+    limits = tmp_path / "budgets.toml"
+    limits.write_text(text)
+    done = ask("check", store, limits)
+    assert done.returncode == 2 and done.stderr.startswith("rubinprof: ") and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--by", "nonsense"], ["--where", "peek > 3"], ["-m", "beauty"], ["--by", "function", "--where", "wall > 1 s"]])
+def test_questions_that_mean_nothing_are_refused(store, words):
+    done = ask("table", store, *words)
+    assert done.returncode == 2 and done.stderr.startswith("rubinprof: ") and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_the_table_is_printed_for_people_and_for_programs(store):
+    assert "calibrateImage" in ask("table", store).stdout
+    assert ask("table", store, "--csv", "--by", "task").stdout.startswith("task,quanta,not_done,wall_s")
+    assert '"task": "isr"' in ask("table", store, "--json").stdout
+    assert ask("verify", store).stdout.startswith("The store is whole: 6 traces")

@@ -1,0 +1,178 @@
+"""A store holds each trace once, whatever happens while it is written."""
+
+import filecmp
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rubinprof import campaign
+from rubinprof.campaign import schema
+from rubinprof.campaign import store as store_module
+from rubinprof.errors import RubinprofError
+
+pytestmark = pytest.mark.linux
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "campaign-store.md"
+KILLS = 20
+
+
+def same(left, right):
+    """Whether two stores are the same, byte by byte."""
+    names = [sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()) for top in (left, right)]
+    return names[0] == names[1] and filecmp.cmpfiles(left, right, names[0], shallow=False)[0] == names[0]
+
+
+def add(store, spool):
+    return [sys.executable, "-m", "rubinprof", "campaign", "add", "--workers", "0", str(store), str(spool)]
+
+
+def test_the_page_and_the_schemas_say_the_same():
+    for table, columns in schema.TABLES.items():
+        section = PAGE.read_text().split(f"\n## {table}\n")[1].split("\n## ")[0]
+        rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section, re.MULTILINE)
+        assert rows == [(field.name, str(field.type).replace("double", "float64")) for field in columns], table
+
+
+def test_every_quantum_once(store):
+    found = campaign.open(store)
+    assert found.sql("SELECT task, count(*) FROM quanta GROUP BY task ORDER BY task").fetchall() == [("calibrateImage", 12), ("isr", 18)]
+    assert found.sql("SELECT status, count(*) FROM quanta GROUP BY status ORDER BY status").fetchall() == [("done", 28), ("failed", 1), ("unfinished", 1)]
+    assert found.sql("SELECT count(*), sum(quanta) FROM processes").fetchall() == [(6, 30)]
+    assert campaign.Store.open(store).verify() == []
+
+
+def test_adding_again_and_in_another_order_changes_no_byte(tmp_path, spool, store):
+    other = tmp_path / "other"
+    for path in sorted(spool.iterdir(), reverse=True):
+        campaign.add(other, path, workers=0)
+    campaign.add(other, spool, workers=0)
+    shutil.copytree(spool, tmp_path / "copies")
+    assert campaign.add(other, spool, tmp_path / "copies", workers=0).new == 0
+    assert same(store, other)
+
+
+def test_workers_give_the_same_bytes(tmp_path, spool, store):
+    copies = tmp_path / "spool"
+    copies.mkdir()
+    for path in spool.iterdir():
+        shutil.copy2(path, copies)
+        for i in range(6):  # the same traces again, so that there is work for several
+            shutil.copy2(path, copies / f"{path.stem}-{i}.rprof")
+    campaign.add(tmp_path / "other", copies, workers=2)
+    assert same(store, tmp_path / "other")
+
+
+def test_a_kill_at_any_instant_loses_nothing_and_doubles_nothing(tmp_path, spool, store, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    chance, killed = random.Random(7), tmp_path / "killed"
+    started = time.monotonic()
+    subprocess.run(add(tmp_path / "timed", spool), check=True, capture_output=True)
+    took = time.monotonic() - started
+    for _ in range(KILLS):
+        process = subprocess.Popen(add(killed, spool), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(took * chance.uniform(0.3, 1.1))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        if (killed / "store.json").exists():
+            assert campaign.Store.open(killed).verify() == []
+        if chance.random() < 0.3:
+            shutil.rmtree(killed, ignore_errors=True)
+    subprocess.run(add(killed, spool), check=True, capture_output=True)
+    assert same(store, killed)
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_stop_at_each_write_leaves_the_store_whole(tmp_path, spool, store, step, monkeypatch):
+    """Every rename of a file into the store fails in turn, then the add is made again."""
+    other, renames = tmp_path / "other", []
+    real = os.rename
+    for path in sorted(spool.iterdir())[:3]:
+        campaign.add(other, path, workers=0)
+
+    def rename(*words):
+        renames.append(words)
+        if len(renames) == step + 1:
+            raise OSError(28, os.strerror(28))
+        real(*words)
+
+    monkeypatch.setattr(store_module.os, "rename", rename)
+    try:
+        campaign.add(other, spool, workers=0)
+    except RubinprofError as error:
+        assert "No space left" in str(error)
+    monkeypatch.setattr(store_module.os, "rename", real)
+    assert campaign.Store.open(other).verify() == []
+    campaign.add(other, spool, workers=0)
+    assert same(store, other)
+
+
+def test_two_at_once_add_each_trace_once(tmp_path, spool, store):
+    both = tmp_path / "both"
+    campaign.Store.create(both)
+    processes = [subprocess.Popen(add(both, spool), stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    assert same(store, both)
+
+
+def test_what_cannot_be_read_is_listed_and_stops_nothing(tmp_path, spool):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(spool, mixed)
+    (mixed / "foreign.rprof").write_text("no trace")
+    (mixed / "empty.rprof").touch()
+    added = campaign.add(tmp_path / "store", mixed, workers=0)
+    assert added.new == 6 and {Path(entry["path"]).name for entry in added.refused} == {"foreign.rprof", "empty.rprof"}
+    assert all(entry["reason"] for entry in campaign.Store.open(tmp_path / "store").refused())
+
+
+def test_a_trace_that_may_grow_waits_for_the_next_time(tmp_path, spool):
+    growing = tmp_path / "growing"
+    growing.mkdir()
+    shutil.copy(spool / "killed.rprof", growing)  # its time is now
+    added = campaign.add(tmp_path / "store", growing, workers=0)
+    assert (added.new, len(added.growing)) == (0, 1)
+    assert campaign.add(tmp_path / "store", growing, workers=0, quiet_s=0).new == 1
+
+
+def test_deleting_takes_only_what_is_in_the_store(tmp_path, spool):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(spool, mixed)
+    (mixed / "foreign.rprof").write_text("no trace")
+    assert campaign.add(tmp_path / "store", mixed, workers=0, delete_added=True).new == 6
+    assert [path.name for path in mixed.iterdir()] == ["foreign.rprof"]
+
+
+def test_verify_tells_a_changed_file(store):
+    (victim,) = (store / "quanta").iterdir()
+    victim.write_bytes(victim.read_bytes()[:-1] + b"?")
+    (problem,) = campaign.Store.open(store).verify()
+    assert "has changed" in problem and victim.name in problem
+
+
+@pytest.mark.parametrize("about", [{"format": "rubinprof-campaign", "version": 99}, {"format": "other", "version": 1}, "no JSON"])
+def test_what_is_no_store_of_ours_is_refused_in_one_sentence(tmp_path, about):
+    (tmp_path / "store.json").write_text(about if isinstance(about, str) else json.dumps(about))
+    done = subprocess.run([sys.executable, "-m", "rubinprof", "campaign", "table", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("rubinprof: ") and done.stderr.count("\n") == 1
+
+
+def test_other_readers_read_the_files(store):
+    """DuckDB, pandas, polars and Dask read the Parquet files alone."""
+    import duckdb
+    import pandas
+
+    files = campaign.Store.open(store).files("quanta")
+    assert len(pandas.read_parquet(files)) == 30
+    assert duckdb.sql(f"SELECT count(*) FROM read_parquet({files})").fetchall() == [(30,)]
+    polars = pytest.importorskip("polars")
+    assert polars.read_parquet(files).height == 30
