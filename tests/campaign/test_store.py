@@ -22,7 +22,7 @@ from rubinprof.errors import RubinprofError
 pytestmark = pytest.mark.linux
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "campaign-store.md"
-KILLS = 20
+KILLS = 8
 
 
 def same(left, right):
