@@ -152,6 +152,7 @@ struct rp_totals {
 	struct rp_memory_variance variance;
 	int is_cpu_sampled;    /* in one process at least calls were not seen: of functions, calls and wall time are unknown */
 	int is_memory_sampled;
+	int is_cpu_off, is_memory_off, is_gil_wait_off; /* in one process at least nobody measured it */
 	int places_folded;     /* more places than are kept apart: what is further in counts for its caller */
 	int is_complete;
 };

@@ -182,6 +182,9 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->variance.leaked += r->sites.variance;
 	to->is_cpu_sampled |= from->is_cpu_sampled;
 	to->is_memory_sampled |= from->is_memory_sampled;
+	to->is_cpu_off |= from->is_cpu_off;
+	to->is_memory_off |= from->is_memory_off;
+	to->is_gil_wait_off |= from->is_gil_wait_off;
 	to->places_folded |= r->tree.is_full || r->sites.is_full || r->native.is_full;
 	to->lost_blocks += from->lost_blocks + t->lost_def_blocks;
 	to->damaged_blocks += from->damaged_blocks;

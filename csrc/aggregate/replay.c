@@ -403,16 +403,24 @@ static int take_totals(struct rp_replay *r, const struct rp_merge *m)
 	return 0;
 }
 
+static int is_told(const struct rp_tables *tables, const char *key, const char *value)
+{
+	const char *told = rp_tables_meta(tables, key);
+	return told && !strcmp(told, value);
+}
+
 int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user)
 {
 	struct rp_merge m;
-	const char *source = rp_tables_meta(tables, "switch"), *stacks = rp_tables_meta(tables, "stacks");
 
 	r->file = file;
 	r->tables = tables;
-	r->periodic = source && !strcmp(source, "periodic");
-	r->is_tree = stacks && !strcmp(stacks, "tree");
+	r->periodic = is_told(tables, "switch", "periodic");
+	r->is_tree = is_told(tables, "stacks", "tree");
 	r->totals.is_cpu_sampled = r->is_tree;
+	r->totals.is_cpu_off = is_told(tables, "mode.cpu", "off");
+	r->totals.is_memory_off = is_told(tables, "mode.memory", "off");
+	r->totals.is_gil_wait_off = r->totals.is_cpu_off || is_told(tables, "gil_wait", "not measured");
 	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
 	r->cost_alloc16 = tables->cost_alloc16;
 	r->cost_free16 = tables->cost_free16;

@@ -10,14 +10,30 @@ int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric)
 	switch (metric) {
 	case RP_M_CALLS:
 	case RP_M_WALL:
-	case RP_M_GIL_WAIT:
 		return t->is_cpu_sampled;
+	case RP_M_GIL_WAIT:
+		return t->is_cpu_sampled || t->is_gil_wait_off;
 	case RP_M_TEMPORARY:
 	case RP_M_TEMPORARY_COUNT:
-		return t->is_memory_sampled;
+		return t->is_memory_sampled || t->is_memory_off;
+	case RP_M_ALLOCATED:
+	case RP_M_ALLOCATIONS:
+	case RP_M_PEAK:
+	case RP_M_LEAKED:
+		return t->is_memory_off;
 	default:
 		return 0;
 	}
+}
+
+int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
+{
+	if (rp_report_is_unknown(job, metric))
+		return 1;
+	if (!f || f->kind == RP_KIND_PYTHON || m[metric])
+		return 0;
+	/* Samples alone tell what native code does; they do not count its calls. */
+	return metric == RP_M_CALLS || (job->result->totals.is_cpu_off && rp_metric_is_time(metric));
 }
 
 static enum rp_metric variance_of(enum rp_metric metric)
@@ -42,7 +58,7 @@ int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric
 {
 	const struct rp_totals *t = &job->result->totals;
 
-	return variance_of(metric) != RP_M_COUNT && (metric == RP_M_CPU ? t->is_cpu_sampled : t->is_memory_sampled);
+	return variance_of(metric) != RP_M_COUNT && !rp_report_is_unknown(job, metric) && (metric == RP_M_CPU ? t->is_cpu_sampled : t->is_memory_sampled);
 }
 
 int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric)
@@ -56,11 +72,12 @@ int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum 
 	return (int64_t)rp_error_of(estimate, metric == RP_M_ALLOCATIONS ? variance : variance * RP_VARIANCE_BYTES2);
 }
 
-void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const int64_t *m, enum rp_metric metric)
+void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,
+		      enum rp_metric metric)
 {
 	char error_key[64];
 
-	if (rp_report_is_unknown(job, metric)) {
+	if (rp_report_is_unknown_of(job, f, m, metric)) {
 		rp_json_key(j, key);
 		rp_json_null(j);
 		return;
@@ -78,24 +95,40 @@ void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const 
 		rp_json_kint(j, error_key, rp_report_error(job, m, metric));
 }
 
-void rp_report_calls_out(const struct rp_report_job *job, struct rp_json *j, int64_t calls)
+int rp_report_has_calls_out(const struct rp_report_job *job, const struct rp_row *row)
+{
+	const struct rp_frame *f = &job->result->frames[row->frame];
+
+	return !rp_report_is_unknown(job, RP_M_CALLS) && (f->kind == RP_KIND_PYTHON || row->calls_out);
+}
+
+void rp_report_calls_out(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row)
 {
 	rp_json_key(j, "calls_out");
-	if (rp_report_is_unknown(job, RP_M_CALLS))
+	if (rp_report_has_calls_out(job, row))
+		rp_json_int(j, row->calls_out);
+	else
+		rp_json_null(j);
+}
+
+void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t value)
+{
+	rp_json_key(j, key);
+	if (job->result->totals.is_memory_off)
 		rp_json_null(j);
 	else
-		rp_json_int(j, calls);
+		rp_json_int(j, (int64_t)value);
 }
 
 void rp_report_memory_error(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance)
 {
-	if (job->result->totals.is_memory_sampled)
+	if (job->result->totals.is_memory_sampled && !job->result->totals.is_memory_off)
 		rp_json_kint(j, key, (int64_t)rp_error_of((double)estimate, variance));
 }
 
-const char *rp_report_cell(const struct rp_report_job *job, char *text, const int64_t *m, enum rp_metric metric)
+const char *rp_report_cell(const struct rp_report_job *job, char *text, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
 {
-	if (rp_report_is_unknown(job, metric))
+	if (rp_report_is_unknown_of(job, f, m, metric))
 		return "?";
 	return rp_unit_metric(text, metric, m[metric]);
 }
@@ -118,10 +151,10 @@ static void csv_number(const struct rp_report_job *job, enum rp_metric metric, i
 		rp_out_int(job->out, v);
 }
 
-void rp_report_csv_figure(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric)
+void rp_report_csv_figure(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
 {
 	rp_out_text(job->out, ",");
-	if (!rp_report_is_unknown(job, metric))
+	if (!rp_report_is_unknown_of(job, f, m, metric))
 		csv_number(job, metric, m[metric]);
 }
 

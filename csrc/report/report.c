@@ -163,6 +163,20 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 	return 0;
 }
 
+static int refuse_unknown(const struct rp_report_job *job)
+{
+	const struct rp_totals *t = &job->result->totals;
+	const char *word = rp_metric_word(job->metric);
+
+	if (t->is_memory_off && job->metric != RP_M_CALLS && !rp_metric_is_time(job->metric))
+		return rp_say(job->detail, RP_EINVAL, "nobody has measured %s in this trace: its memory was off. Choose %s.", word,
+			      t->is_cpu_sampled ? "cpu" : "cpu, wall or calls");
+	if (job->metric == RP_M_GIL_WAIT && !t->is_cpu_sampled)
+		return rp_say(job->detail, RP_EINVAL, "nobody has measured gil_wait in this trace. Choose cpu, wall or calls.");
+	return rp_say(job->detail, RP_EINVAL, "nobody has measured %s in this trace: it was sampled. Choose cpu%s.", word,
+		      t->is_memory_off ? "" : ", allocated, allocations, peak or leaked");
+}
+
 int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_options *options, rp_write_fn *write, void *user,
 	      char *detail)
 {
@@ -181,8 +195,7 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 	if (!rc && o->region && !region_exists(job.result, o->region))
 		rc = rp_say(detail, RP_ENOTFOUND, "there is no region '%.200s' in the trace.", o->region);
 	if (!rc && job.result && rp_report_is_unknown(&job, job.metric))
-		rc = rp_say(detail, RP_EINVAL, "nobody has measured %s in this trace: it was sampled. Choose cpu, allocated, allocations, peak or "
-			    "leaked.", rp_metric_word(job.metric));
+		rc = refuse_unknown(&job);
 	if (rc)
 		return rc;
 	job.out = malloc(sizeof(*job.out));
@@ -252,6 +265,13 @@ void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, ui
 	rp_json_kstr(j, "module", job->result, f->module);
 	rp_json_ktext(j, "kind", rp_report_kind(f));
 	rp_json_kbool(j, "inlined", f->kind == RP_KIND_INLINED);
+}
+
+void rp_report_csv_line(struct rp_out *o, uint32_t line)
+{
+	rp_out_text(o, ",");
+	if (line)
+		rp_out_uint(o, line);
 }
 
 /* A spreadsheet runs cells that begin like a formula: those get a quote in front. */

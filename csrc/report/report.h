@@ -97,6 +97,8 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 /* report_unseen.c: key "not_seen"; lines that begin with `before` */
 void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, const struct rp_unseen_list *l);
 void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, const struct rp_unseen_list *l, const char *before);
+/* ",LINE"; "," when it is unknown (0). */
+void rp_report_csv_line(struct rp_out *o, uint32_t line);
 void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len);
 
 /* ---- report_flame.c: the tree in columns, at most FLAME_NODES_MAX nodes ---- */
@@ -133,23 +135,30 @@ void rp_flame_put(struct rp_flame *f);
 void rp_flame_close(struct rp_flame *f);
 
 /* ---- estimate.c: figures made from samples ---- */
-/* Nobody has counted it: calls and wall time of functions where CPU was sampled, temporary blocks where memory was. */
+/* Nobody has counted it: calls and wall time of functions where CPU was sampled, temporary blocks where memory was, any of memory
+ * where it was off. */
 int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric);
+/* The same of a row of figures m; f: its frame, NULL for what is no function's. Calls of native code nobody counts. */
+int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
 /* It is made from samples: it has an error. */
 int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric);
 /* Half the width of the 95 % interval around m[metric], in its unit; 0 when it is exact. m: all figures of a row. */
 int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
-/* KEY, and for an estimate KEY_error; null when it is unknown. */
-void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const int64_t *m, enum rp_metric metric);
-void rp_report_calls_out(const struct rp_report_job *job, struct rp_json *j, int64_t calls);
+/* KEY, and for an estimate KEY_error; null when it is unknown. f: as above, in what follows, too. */
+void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,
+		      enum rp_metric metric);
+int rp_report_has_calls_out(const struct rp_report_job *job, const struct rp_row *row);
+void rp_report_calls_out(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row);
+/* A memory figure that is no row's; null where memory was off. */
+void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t value);
 /* The KEY_error of a memory figure that is no row's, where memory was sampled. */
 void rp_report_memory_error(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance);
 /* For people: the figure or "?". Into text (RP_UNIT_BYTES). */
-const char *rp_report_cell(const struct rp_report_job *job, char *text, const int64_t *m, enum rp_metric metric);
+const char *rp_report_cell(const struct rp_report_job *job, char *text, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
 /* " +-1.2 MB", "" for what is exact. Into text (RP_UNIT_BYTES). */
 const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, double estimate, double variance);
 /* A cell behind a comma, empty for what is unknown; and one for the error, none at all for what is exact. */
-void rp_report_csv_figure(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
+void rp_report_csv_figure(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
 void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
 
 typedef int rp_report_fn(const struct rp_report_job *job);

@@ -31,25 +31,27 @@ static int by_file_and_line(const void *a, const void *b)
 
 static void json_row(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row)
 {
+	const struct rp_frame *f = &job->result->frames[row->frame];
+
 	rp_json_open(j, '{');
 	rp_report_frame_keys(job, j, row->frame, row->line);
-	rp_report_figure(job, j, "calls", row->self, RP_M_CALLS);
-	rp_report_calls_out(job, j, row->calls_out);
-	rp_report_figure(job, j, "self_cpu_s", row->self, RP_M_CPU);
-	rp_report_figure(job, j, "own_cpu_s", row->own, RP_M_CPU);
-	rp_report_figure(job, j, "total_cpu_s", row->total, RP_M_CPU);
-	rp_report_figure(job, j, "self_wall_s", row->self, RP_M_WALL);
-	rp_report_figure(job, j, "total_wall_s", row->total, RP_M_WALL);
-	rp_report_figure(job, j, "allocations", row->own, RP_M_ALLOCATIONS);
-	rp_report_figure(job, j, "allocated_bytes", row->own, RP_M_ALLOCATED);
-	rp_report_figure(job, j, "peak_bytes", row->own, RP_M_PEAK);
-	rp_report_figure(job, j, "leaked_bytes", row->own, RP_M_LEAKED);
-	rp_report_figure(job, j, "temporary_bytes", row->own, RP_M_TEMPORARY);
-	rp_report_figure(job, j, "total_allocations", row->total, RP_M_ALLOCATIONS);
-	rp_report_figure(job, j, "total_allocated_bytes", row->total, RP_M_ALLOCATED);
-	rp_report_figure(job, j, "total_peak_bytes", row->total, RP_M_PEAK);
-	rp_report_figure(job, j, "total_leaked_bytes", row->total, RP_M_LEAKED);
-	rp_report_figure(job, j, "samples", row->own, RP_M_SAMPLES);
+	rp_report_figure(job, j, "calls", f, row->self, RP_M_CALLS);
+	rp_report_calls_out(job, j, row);
+	rp_report_figure(job, j, "self_cpu_s", f, row->self, RP_M_CPU);
+	rp_report_figure(job, j, "own_cpu_s", f, row->own, RP_M_CPU);
+	rp_report_figure(job, j, "total_cpu_s", f, row->total, RP_M_CPU);
+	rp_report_figure(job, j, "self_wall_s", f, row->self, RP_M_WALL);
+	rp_report_figure(job, j, "total_wall_s", f, row->total, RP_M_WALL);
+	rp_report_figure(job, j, "allocations", f, row->own, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "allocated_bytes", f, row->own, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "peak_bytes", f, row->own, RP_M_PEAK);
+	rp_report_figure(job, j, "leaked_bytes", f, row->own, RP_M_LEAKED);
+	rp_report_figure(job, j, "temporary_bytes", f, row->own, RP_M_TEMPORARY);
+	rp_report_figure(job, j, "total_allocations", f, row->total, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "total_allocated_bytes", f, row->total, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "total_peak_bytes", f, row->total, RP_M_PEAK);
+	rp_report_figure(job, j, "total_leaked_bytes", f, row->total, RP_M_LEAKED);
+	rp_report_figure(job, j, "samples", f, row->own, RP_M_SAMPLES);
 	rp_json_close(j, '}');
 }
 
@@ -57,10 +59,11 @@ static void text_row(const struct rp_report_job *job, const struct rp_row *row)
 {
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], name[RP_NAME_BYTES];
 
-	rp_out_format(job->out, "%7u %10s %10s %12s %10s %10s  ", row->line, rp_unit_ns(a, row->own[RP_M_CPU]),
-		      rp_unit_ns(b, row->total[RP_M_CPU]),
-		      rp_report_is_unknown(job, RP_M_CALLS) ? "?" : rp_unit_count(c, row->calls_out),
-		      rp_unit_bytes(d, row->own[RP_M_ALLOCATED]), rp_unit_bytes(e, row->own[RP_M_PEAK]));
+	const struct rp_frame *f = &job->result->frames[row->frame];
+	rp_out_format(job->out, "%7u %10s %10s %12s %10s %10s  ", row->line, rp_report_cell(job, a, f, row->own, RP_M_CPU),
+		      rp_report_cell(job, b, f, row->total, RP_M_CPU),
+		      rp_report_has_calls_out(job, row) ? rp_unit_count(c, row->calls_out) : "?",
+		      rp_report_cell(job, d, f, row->own, RP_M_ALLOCATED), rp_report_cell(job, e, f, row->own, RP_M_PEAK));
 	const char *s = rp_report_frame_name(job, row->frame, name);
 	rp_out_safe(job->out, s, strlen(s), 50);
 	rp_out_text(job->out, "\n");
@@ -74,14 +77,20 @@ static void csv_row(const struct rp_report_job *job, const struct rp_row *row)
 	const char *name = rp_report_frame_name(job, row->frame, text);
 
 	rp_report_csv_cell(o, rp_strpool_get(&job->result->strings, f->file), rp_strpool_len(&job->result->strings, f->file));
-	rp_out_format(o, ",%u,", row->line);
-	rp_report_csv_cell(o, name, strlen(name));
-	rp_out_format(o, ",%s,", rp_report_kind(f));
-	rp_out_ns(o, row->own[RP_M_CPU]);
+	rp_report_csv_line(o, row->line);
 	rp_out_text(o, ",");
-	rp_out_ns(o, row->total[RP_M_CPU]);
-	rp_out_format(o, ",%lld,%lld,%lld,%lld,%lld\n", (long long)row->calls_out, (long long)row->own[RP_M_ALLOCATIONS],
-		      (long long)row->own[RP_M_ALLOCATED], (long long)row->own[RP_M_PEAK], (long long)row->own[RP_M_LEAKED]);
+	rp_report_csv_cell(o, name, strlen(name));
+	rp_out_format(o, ",%s", rp_report_kind(f));
+	rp_report_csv_figure(job, f, row->own, RP_M_CPU);
+	rp_report_csv_figure(job, f, row->total, RP_M_CPU);
+	rp_out_text(o, ",");
+	if (rp_report_has_calls_out(job, row))
+		rp_out_int(o, row->calls_out);
+	rp_report_csv_figure(job, f, row->own, RP_M_ALLOCATIONS);
+	rp_report_csv_figure(job, f, row->own, RP_M_ALLOCATED);
+	rp_report_csv_figure(job, f, row->own, RP_M_PEAK);
+	rp_report_csv_figure(job, f, row->own, RP_M_LEAKED);
+	rp_out_text(o, "\n");
 }
 
 static void render(const struct rp_report_job *job, const struct rp_row *rows, uint32_t n)

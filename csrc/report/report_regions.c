@@ -48,13 +48,13 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 		rp_json_null(j);
 	else
 		rp_json_int(j, (int64_t)g->calls);
-	rp_json_kint(j, "allocations", (int64_t)g->allocations);
-	rp_json_kint(j, "allocated_bytes", (int64_t)g->allocated_bytes);
-	rp_json_kint(j, "peak_bytes", (int64_t)g->peak_bytes);
-	rp_json_kint(j, "peak_above_start_bytes", (int64_t)(g->peak_bytes - g->start_bytes));
-	rp_json_kint(j, "start_bytes", (int64_t)g->start_bytes);
-	rp_json_kint(j, "leaked_bytes", (int64_t)g->leaked_bytes);
-	rp_json_kint(j, "leaked_allocations", (int64_t)g->leaked_allocations);
+	rp_report_memory(job, j, "allocations", g->allocations);
+	rp_report_memory(job, j, "allocated_bytes", g->allocated_bytes);
+	rp_report_memory(job, j, "peak_bytes", g->peak_bytes);
+	rp_report_memory(job, j, "peak_above_start_bytes", g->peak_bytes - g->start_bytes);
+	rp_report_memory(job, j, "start_bytes", g->start_bytes);
+	rp_report_memory(job, j, "leaked_bytes", g->leaked_bytes);
+	rp_report_memory(job, j, "leaked_allocations", g->leaked_allocations);
 	rp_report_memory_error(job, j, "allocations_error", g->allocations, g->variance.allocations);
 	rp_report_memory_error(job, j, "allocated_bytes_error", g->allocated_bytes, g->variance.allocated);
 	rp_report_memory_error(job, j, "peak_bytes_error", g->peak_bytes, g->variance.peak);
@@ -90,8 +90,10 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 	rp_out_format(job->out, "%10s %10s ", rp_unit_ns(a, rp_int64(g->wall_s * 1e9)), rp_unit_ns(b, rp_int64(g->process_cpu_s * 1e9)));
 	if (!is_narrow(job))
 		rp_out_format(job->out, "%10s ", rp_unit_ns(c, rp_int64(g->cpu_s * 1e9)));
-	rp_out_format(job->out, "%10s %10s %10s  ", rp_unit_bytes(d, (int64_t)g->peak_bytes), rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)),
-		      rp_unit_bytes(f, (int64_t)g->leaked_bytes));
+	int is_off = r->totals.is_memory_off;
+	rp_out_format(job->out, "%10s %10s %10s  ", is_off ? "?" : rp_unit_bytes(d, (int64_t)g->peak_bytes),
+		      is_off ? "?" : rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)),
+		      is_off ? "?" : rp_unit_bytes(f, (int64_t)g->leaked_bytes));
 	rp_out_paint(job->out, RP_COLOUR_BOLD);
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
 	rp_out_paint(job->out, RP_COLOUR_NONE);
@@ -121,9 +123,13 @@ static void csv_row(const struct rp_report_job *job, uint32_t i)
 	rp_out_text(o, ",");
 	if (!rp_report_is_unknown(job, RP_M_CALLS))
 		rp_out_format(o, "%llu", (unsigned long long)g->calls);
-	rp_out_format(o, ",%llu,%llu,%llu,%llu,%llu\n", (unsigned long long)g->allocations,
-		      (unsigned long long)g->allocated_bytes, (unsigned long long)g->peak_bytes,
-		      (unsigned long long)(g->peak_bytes - g->start_bytes), (unsigned long long)g->leaked_bytes);
+	const uint64_t memory[] = { g->allocations, g->allocated_bytes, g->peak_bytes, g->peak_bytes - g->start_bytes, g->leaked_bytes };
+	for (size_t k = 0; k < RP_COUNT_OF(memory); k++) {
+		rp_out_text(o, ",");
+		if (!r->totals.is_memory_off)
+			rp_out_uint(o, memory[k]);
+	}
+	rp_out_text(o, "\n");
 }
 
 /* Regions of a process stand together, parents before their children. */

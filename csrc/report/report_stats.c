@@ -54,7 +54,7 @@ static void process_keys(const struct rp_report_job *job, struct rp_json *j)
 		rp_json_kbool(j, "damaged", p->is_damaged);
 		rp_json_kseconds(j, "start_s", (double)p->start_realtime_ns / 1e9);
 		rp_json_kseconds(j, "wall_s", p->wall_s);
-		rp_json_kint(j, "peak_bytes", (int64_t)p->peak_bytes);
+		rp_report_memory(job, j, "peak_bytes", p->peak_bytes);
 		rp_json_kint(j, "threads", p->threads);
 		rp_json_close(j, '}');
 	}
@@ -153,7 +153,7 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_json_kseconds(j, "cpu_s", t->cpu_s);
 	rp_json_kseconds(j, "cpu_measured_s", t->cpu_measured_s);
 	rp_json_key(j, "gil_wait_s");
-	if (t->is_cpu_sampled)
+	if (rp_report_is_unknown(job, RP_M_GIL_WAIT))
 		rp_json_null(j);
 	else
 		rp_json_seconds(j, t->gil_wait_s);
@@ -166,16 +166,20 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 		rp_json_null(j);
 	else
 		rp_json_int(j, (int64_t)t->calls);
-	rp_json_kint(j, "allocations", (int64_t)t->allocations);
-	rp_json_kint(j, "deallocations", (int64_t)t->deallocations);
-	rp_json_kint(j, "unknown_frees", (int64_t)t->unknown_frees);
-	rp_json_kint(j, "allocated_bytes", (int64_t)t->allocated_bytes);
-	rp_json_kint(j, "peak_bytes", (int64_t)t->peak_bytes);
-	rp_json_kint(j, "largest_peak_bytes", (int64_t)t->peak_bytes_largest);
-	rp_json_kseconds(j, "peak_at_s", t->peak_at_s);
-	rp_json_kint(j, "reserved_bytes", (int64_t)t->reserved_bytes);
-	rp_json_kint(j, "leaked_bytes", (int64_t)t->leaked_bytes);
-	rp_json_kint(j, "leaked_allocations", (int64_t)t->leaked_allocations);
+	rp_report_memory(job, j, "allocations", t->allocations);
+	rp_report_memory(job, j, "deallocations", t->deallocations);
+	rp_report_memory(job, j, "unknown_frees", t->unknown_frees);
+	rp_report_memory(job, j, "allocated_bytes", t->allocated_bytes);
+	rp_report_memory(job, j, "peak_bytes", t->peak_bytes);
+	rp_report_memory(job, j, "largest_peak_bytes", t->peak_bytes_largest);
+	rp_json_key(j, "peak_at_s");
+	if (t->is_memory_off)
+		rp_json_null(j);
+	else
+		rp_json_seconds(j, t->peak_at_s);
+	rp_report_memory(job, j, "reserved_bytes", t->reserved_bytes);
+	rp_report_memory(job, j, "leaked_bytes", t->leaked_bytes);
+	rp_report_memory(job, j, "leaked_allocations", t->leaked_allocations);
 	rp_report_memory_error(job, j, "allocations_error", t->allocations, t->variance.allocations);
 	rp_report_memory_error(job, j, "allocated_bytes_error", t->allocated_bytes, t->variance.allocated);
 	rp_report_memory_error(job, j, "peak_bytes_error", t->peak_bytes, t->variance.peak);
@@ -283,6 +287,23 @@ static void peak_text(struct rp_out *o, const struct rp_result *r)
 			      rp_unit_bytes(a, (int64_t)t->reserved_bytes));
 }
 
+static void memory_text(const struct rp_report_job *job)
+{
+	const struct rp_totals *t = &job->result->totals;
+	struct rp_out *o = job->out;
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES];
+
+	rp_out_format(o, "Allocations   %s, %s%s\n", rp_unit_count(a, (int64_t)t->allocations), rp_unit_bytes(b, (int64_t)t->allocated_bytes),
+		      rp_report_plus_minus(job, c, (double)t->allocated_bytes, t->variance.allocated));
+	peak_text(o, job->result);
+	rp_out_format(o, "Leaked        %s%s in %s blocks\n", rp_unit_bytes(a, (int64_t)t->leaked_bytes),
+		      rp_report_plus_minus(job, c, (double)t->leaked_bytes, t->variance.leaked),
+		      rp_unit_count(b, (int64_t)t->leaked_allocations));
+	for (unsigned i = 0; i < RP_A_COUNT; i++)
+		if (t->by_allocator[i])
+			rp_out_format(o, "%12s  %s\n", rp_unit_count(a, (int64_t)t->by_allocator[i]), rp_allocator_name(i));
+}
+
 static int stats_text(const struct rp_report_job *job)
 {
 	const struct rp_totals *t = &job->result->totals;
@@ -318,15 +339,10 @@ static int stats_text(const struct rp_report_job *job)
 	else
 		count_line(o, "Samples", t->samples);
 	rp_out_text(o, "\n");
-	rp_out_format(o, "Allocations   %s, %s%s\n", rp_unit_count(a, (int64_t)t->allocations), rp_unit_bytes(b, (int64_t)t->allocated_bytes),
-		      rp_report_plus_minus(job, c, (double)t->allocated_bytes, t->variance.allocated));
-	peak_text(o, job->result);
-	rp_out_format(o, "Leaked        %s%s in %s blocks\n", rp_unit_bytes(a, (int64_t)t->leaked_bytes),
-		      rp_report_plus_minus(job, c, (double)t->leaked_bytes, t->variance.leaked),
-		      rp_unit_count(b, (int64_t)t->leaked_allocations));
-	for (unsigned i = 0; i < RP_A_COUNT; i++)
-		if (t->by_allocator[i])
-			rp_out_format(o, "%12s  %s\n", rp_unit_count(a, (int64_t)t->by_allocator[i]), rp_allocator_name(i));
+	if (t->is_memory_off)
+		line(o, "Memory", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");
+	else
+		memory_text(job);
 	rp_out_format(o, "\nTrace         %s events in %s (%s unpacked)\n", rp_unit_count(a, (int64_t)t->events),
 		      rp_unit_bytes(b, (int64_t)t->file_bytes), rp_unit_bytes(c, (int64_t)t->raw_bytes));
 	int rc = top_text(job, "Lines that allocated most", RP_M_ALLOCATED);

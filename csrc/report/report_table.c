@@ -9,26 +9,27 @@
 #define NAME_MIN 10
 #define BAR_FROM_COLUMNS 100
 
-static void metric_keys(const struct rp_report_job *job, struct rp_json *j, const int64_t *self, const int64_t *own, const int64_t *total)
+static void metric_keys(const struct rp_report_job *job, struct rp_json *j, const struct rp_frame *f, const int64_t *self, const int64_t *own,
+			const int64_t *total)
 {
-	rp_report_figure(job, j, "calls", self, RP_M_CALLS);
-	rp_report_figure(job, j, "self_cpu_s", self, RP_M_CPU);
-	rp_report_figure(job, j, "total_cpu_s", total, RP_M_CPU);
-	rp_report_figure(job, j, "self_wall_s", self, RP_M_WALL);
-	rp_report_figure(job, j, "total_wall_s", total, RP_M_WALL);
-	rp_report_figure(job, j, "self_gil_wait_s", self, RP_M_GIL_WAIT);
-	rp_report_figure(job, j, "total_gil_wait_s", total, RP_M_GIL_WAIT);
-	rp_report_figure(job, j, "allocations", own, RP_M_ALLOCATIONS);
-	rp_report_figure(job, j, "allocated_bytes", own, RP_M_ALLOCATED);
-	rp_report_figure(job, j, "peak_bytes", own, RP_M_PEAK);
-	rp_report_figure(job, j, "leaked_bytes", own, RP_M_LEAKED);
-	rp_report_figure(job, j, "temporary_bytes", own, RP_M_TEMPORARY);
-	rp_report_figure(job, j, "temporary_allocations", own, RP_M_TEMPORARY_COUNT);
-	rp_report_figure(job, j, "total_allocations", total, RP_M_ALLOCATIONS);
-	rp_report_figure(job, j, "total_allocated_bytes", total, RP_M_ALLOCATED);
-	rp_report_figure(job, j, "total_peak_bytes", total, RP_M_PEAK);
-	rp_report_figure(job, j, "total_leaked_bytes", total, RP_M_LEAKED);
-	rp_report_figure(job, j, "samples", self, RP_M_SAMPLES);
+	rp_report_figure(job, j, "calls", f, self, RP_M_CALLS);
+	rp_report_figure(job, j, "self_cpu_s", f, self, RP_M_CPU);
+	rp_report_figure(job, j, "total_cpu_s", f, total, RP_M_CPU);
+	rp_report_figure(job, j, "self_wall_s", f, self, RP_M_WALL);
+	rp_report_figure(job, j, "total_wall_s", f, total, RP_M_WALL);
+	rp_report_figure(job, j, "self_gil_wait_s", f, self, RP_M_GIL_WAIT);
+	rp_report_figure(job, j, "total_gil_wait_s", f, total, RP_M_GIL_WAIT);
+	rp_report_figure(job, j, "allocations", f, own, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "allocated_bytes", f, own, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "peak_bytes", f, own, RP_M_PEAK);
+	rp_report_figure(job, j, "leaked_bytes", f, own, RP_M_LEAKED);
+	rp_report_figure(job, j, "temporary_bytes", f, own, RP_M_TEMPORARY);
+	rp_report_figure(job, j, "temporary_allocations", f, own, RP_M_TEMPORARY_COUNT);
+	rp_report_figure(job, j, "total_allocations", f, total, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "total_allocated_bytes", f, total, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "total_peak_bytes", f, total, RP_M_PEAK);
+	rp_report_figure(job, j, "total_leaked_bytes", f, total, RP_M_LEAKED);
+	rp_report_figure(job, j, "samples", f, self, RP_M_SAMPLES);
 }
 
 static void start_json(const struct rp_report_job *job, struct rp_json *j, const char *by, uint32_t n)
@@ -65,8 +66,8 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, const s
 		rp_json_kbool(j, "inlined", 0);
 	}
 	if (by == RP_BY_LINE)
-		rp_report_calls_out(job, j, row->calls_out);
-	metric_keys(job, j, row->self, row->own, row->total);
+		rp_report_calls_out(job, j, row);
+	metric_keys(job, j, f, row->self, row->own, row->total);
 	rp_json_close(j, '}');
 }
 
@@ -80,18 +81,19 @@ static void csv_row(const struct rp_report_job *job, const struct rp_row *row, e
 	rp_report_csv_cell(o, name, strlen(name));
 	rp_out_text(o, ",");
 	rp_report_csv_cell(o, rp_strpool_get(&r->strings, f->file), by == RP_BY_MODULE ? 0 : rp_strpool_len(&r->strings, f->file));
-	rp_out_format(o, ",%u,", by == RP_BY_LINE ? row->line : by == RP_BY_FUNCTION ? f->line : 0);
+	rp_report_csv_line(o, by == RP_BY_LINE ? row->line : by == RP_BY_FUNCTION ? f->line : 0);
+	rp_out_text(o, ",");
 	rp_report_csv_cell(o, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module));
 	rp_out_format(o, ",%s,%d", rp_report_kind(f), f->kind == RP_KIND_INLINED);
-	rp_report_csv_figure(job, row->self, RP_M_CALLS);
-	rp_report_csv_figure(job, row->self, RP_M_CPU);
-	rp_report_csv_figure(job, row->total, RP_M_CPU);
-	rp_report_csv_figure(job, row->self, RP_M_WALL);
-	rp_report_csv_figure(job, row->total, RP_M_WALL);
-	rp_report_csv_figure(job, row->own, RP_M_ALLOCATIONS);
-	rp_report_csv_figure(job, row->own, RP_M_ALLOCATED);
-	rp_report_csv_figure(job, row->own, RP_M_PEAK);
-	rp_report_csv_figure(job, row->own, RP_M_LEAKED);
+	rp_report_csv_figure(job, f, row->self, RP_M_CALLS);
+	rp_report_csv_figure(job, f, row->self, RP_M_CPU);
+	rp_report_csv_figure(job, f, row->total, RP_M_CPU);
+	rp_report_csv_figure(job, f, row->self, RP_M_WALL);
+	rp_report_csv_figure(job, f, row->total, RP_M_WALL);
+	rp_report_csv_figure(job, f, row->own, RP_M_ALLOCATIONS);
+	rp_report_csv_figure(job, f, row->own, RP_M_ALLOCATED);
+	rp_report_csv_figure(job, f, row->own, RP_M_PEAK);
+	rp_report_csv_figure(job, f, row->own, RP_M_LEAKED);
 	rp_report_csv_error(job, row->self, RP_M_CPU);
 	rp_report_csv_error(job, row->total, RP_M_CPU);
 	rp_report_csv_error(job, row->own, RP_M_ALLOCATIONS);
@@ -132,14 +134,15 @@ static void text_head(const struct rp_report_job *job)
 	rp_out_paint(o, RP_COLOUR_NONE);
 }
 
-/* ranked: what the row is ranked by, self or own. */
-static void text_figures(const struct rp_report_job *job, int64_t whole, const int64_t *ranked, const int64_t *self, const int64_t *total)
+/* f: NULL for a thread. ranked: what the row is ranked by, self or own. */
+static void text_figures(const struct rp_report_job *job, const struct rp_frame *f, int64_t whole, const int64_t *ranked, const int64_t *self,
+			 const int64_t *total)
 {
 	struct rp_out *o = job->out;
 	enum rp_metric metric = job->metric;
 	char text[RP_UNIT_BYTES];
 
-	cell(o, rp_unit_metric(text, metric, ranked[metric]));
+	cell(o, rp_report_cell(job, text, f, ranked, metric));
 	if (rp_report_is_estimate(job, metric))
 		cell(o, rp_unit_metric(text, metric, rp_report_error(job, ranked, metric)));
 	rp_out_paint(o, rp_out_heat(ranked[metric], whole));
@@ -149,8 +152,8 @@ static void text_figures(const struct rp_report_job *job, int64_t whole, const i
 		rp_out_pad(o, 1);
 		rp_out_bar(o, ranked[metric], whole, BAR_CELLS);
 	}
-	cell(o, rp_unit_metric(text, metric, total[metric]));
-	cell(o, rp_report_cell(job, text, self, metric == RP_M_CALLS ? RP_M_CPU : RP_M_CALLS));
+	cell(o, rp_report_cell(job, text, f, total, metric));
+	cell(o, rp_report_cell(job, text, f, self, metric == RP_M_CALLS ? RP_M_CPU : RP_M_CALLS));
 	rp_out_text(o, "  ");
 }
 
@@ -162,7 +165,7 @@ static void text_row(const struct rp_report_job *job, const struct rp_row *row, 
 	char text[RP_NAME_BYTES];
 	size_t width = (job->options->width > 60 ? (size_t)job->options->width - 42 : 58) - bar_columns(job);
 
-	text_figures(job, whole, rp_row_ranked(row, job->metric), row->self, row->total);
+	text_figures(job, f, whole, rp_row_ranked(row, job->metric), row->self, row->total);
 	if (by == RP_BY_FUNCTION || by == RP_BY_LINE) {
 		const char *name = rp_report_frame_name(job, row->frame, text);
 		uint32_t line = by == RP_BY_LINE ? row->line : f->line;
@@ -286,7 +289,7 @@ static void json_thread(const struct rp_report_job *job, struct rp_json *j, cons
 	rp_json_kseconds(j, "alive_s", t->wall_s);
 	rp_json_kint(j, "lost_events", (int64_t)t->lost_events);
 	rp_json_kint(j, "lost_blocks", (int64_t)t->lost_blocks);
-	metric_keys(job, j, t->m, t->m, t->m);
+	metric_keys(job, j, NULL, t->m, t->m, t->m);
 	rp_json_close(j, '}');
 }
 
@@ -294,7 +297,7 @@ static void text_thread(const struct rp_report_job *job, const struct rp_thread_
 {
 	const struct rp_result *r = job->result;
 
-	text_figures(job, whole, t->m, t->m, t->m);
+	text_figures(job, NULL, whole, t->m, t->m, t->m);
 	if (t->n_threads > 1)
 		rp_out_format(job->out, "%u further threads", t->n_threads);
 	else if (rp_strpool_len(&r->strings, t->name))

@@ -19,19 +19,19 @@ static int is_shown(const struct rp_report_job *job, const struct rp_walk *w, ui
 	return share <= 0 || place == 0 || (part > 0 && (double)part >= share * (double)whole);
 }
 
-static void metrics_json(const struct rp_report_job *job, struct rp_json *j, const int64_t *m)
+static void metrics_json(const struct rp_report_job *job, struct rp_json *j, const struct rp_frame *f, const int64_t *m)
 {
 	rp_json_open(j, '{');
-	rp_report_figure(job, j, "cpu_s", m, RP_M_CPU);
-	rp_report_figure(job, j, "wall_s", m, RP_M_WALL);
-	rp_report_figure(job, j, "gil_wait_s", m, RP_M_GIL_WAIT);
-	rp_report_figure(job, j, "calls", m, RP_M_CALLS);
-	rp_report_figure(job, j, "allocated_bytes", m, RP_M_ALLOCATED);
-	rp_report_figure(job, j, "allocations", m, RP_M_ALLOCATIONS);
-	rp_report_figure(job, j, "peak_bytes", m, RP_M_PEAK);
-	rp_report_figure(job, j, "leaked_bytes", m, RP_M_LEAKED);
-	rp_report_figure(job, j, "temporary_bytes", m, RP_M_TEMPORARY);
-	rp_report_figure(job, j, "samples", m, RP_M_SAMPLES);
+	rp_report_figure(job, j, "cpu_s", f, m, RP_M_CPU);
+	rp_report_figure(job, j, "wall_s", f, m, RP_M_WALL);
+	rp_report_figure(job, j, "gil_wait_s", f, m, RP_M_GIL_WAIT);
+	rp_report_figure(job, j, "calls", f, m, RP_M_CALLS);
+	rp_report_figure(job, j, "allocated_bytes", f, m, RP_M_ALLOCATED);
+	rp_report_figure(job, j, "allocations", f, m, RP_M_ALLOCATIONS);
+	rp_report_figure(job, j, "peak_bytes", f, m, RP_M_PEAK);
+	rp_report_figure(job, j, "leaked_bytes", f, m, RP_M_LEAKED);
+	rp_report_figure(job, j, "temporary_bytes", f, m, RP_M_TEMPORARY);
+	rp_report_figure(job, j, "samples", f, m, RP_M_SAMPLES);
 	rp_json_close(j, '}');
 }
 
@@ -101,9 +101,9 @@ static void json_node(const struct rp_report_job *job, struct rp_json *j, const 
 	rp_report_frame_keys(job, j, r->nodes[node].frame, r->frames[r->nodes[node].frame].line);
 	rp_json_key(j, "self");
 	rp_node_figures(r, node, self);
-	metrics_json(job, j, self);
+	metrics_json(job, j, &r->frames[r->nodes[node].frame], self);
 	rp_json_key(j, "total");
-	metrics_json(job, j, total);
+	metrics_json(job, j, &r->frames[r->nodes[node].frame], total);
 	if (folded)
 		rp_json_kint(j, "folded", folded);
 	rp_json_close(j, '}');

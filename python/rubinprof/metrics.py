@@ -69,8 +69,10 @@ def parse_quantity(text: str, unit: str) -> float:
     return float(found[1].replace("_", "").replace(",", "")) * words[found[2].lower()]
 
 
-def text_of(value: float, unit: str, *, signed: bool = False) -> str:
-    """Write a figure for people, in the way of the analyzer: ``1.23 s``, ``45.6 MiB``, ``1,234``."""
+def text_of(value: float | None, unit: str, *, signed: bool = False) -> str:
+    """Write a figure for people, in the way of the analyzer: ``1.23 s``, ``45.6 MiB``, ``1,234``; ``?`` for what nobody measured."""
+    if value is None:
+        return "?"
     sign = "-" if value < 0 else "+" if signed and value > 0 else ""
     value = abs(value)
     if unit == "count":

@@ -72,7 +72,7 @@ def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None
         if key in keys:
             raise ValueError(f"{metric} of {name} is not known: its mode of tracing does not measure it; choose another metric")
     rows = _changed_rows(a, b, by, unknown)
-    rows.sort(key=lambda row: (-abs(row["change"][key]), -abs(row["change"]["self_cpu_s"] or 0), row["function"], row["file"], row["line"]))
+    rows.sort(key=lambda row: (-abs(row["change"][key] or 0), -abs(row["change"]["self_cpu_s"] or 0), row["function"], row["file"], row["line"]))
     shown = rows if n is None else rows[: max(0, n)]
     for row in shown:
         _add_intervals(row)
@@ -85,7 +85,7 @@ def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None
         "by": by,
         "metric": metric,
         "rows_total": len(rows),
-        "rows_changed": sum(row["change"][key] != 0 for row in rows),
+        "rows_changed": sum(bool(row["change"][key]) for row in rows),
         "rows": [{k: v for k, v in row.items() if k != "_runs"} for row in shown],
     }
 
@@ -104,8 +104,8 @@ def matcher_of(a: list[Run], b: list[Run]) -> Matcher:
 
 
 def _unknown_figures(runs: list[Run], by: str) -> set[str]:
-    """What a run of this side did not measure."""
-    return {key for run in runs for row in run.rows[by] for key in FIGURES if row[key] is None}
+    """What a run of this side did not measure; of native rows it is no news, for nobody counts their calls."""
+    return {key for run in runs for row in run.rows[by] if row["kind"] == "python" for key in FIGURES if row[key] is None}
 
 
 def _changed_rows(a: list[Run], b: list[Run], by: str, unknown: list[set[str]]) -> list[dict[str, Any]]:
@@ -158,7 +158,7 @@ def _excludes_zero(interval: tuple[float, float]) -> bool:
     return interval[0] > 0 or interval[1] < 0
 
 
-def _value(row: dict[str, Any] | None, key: str) -> float:
+def _value(row: dict[str, Any] | None, key: str) -> float | None:
     return row[key] if row else 0
 
 

@@ -78,7 +78,7 @@ def _noise(difference: dict[str, Any], style: Style) -> str:
 
 def _rows(difference: dict[str, Any], style: Style) -> str:
     metric = METRICS[difference["metric"]]
-    largest = max((abs(row["change"][metric.own]) for row in difference["rows"]), default=0)
+    largest = max((abs(row["change"][metric.own] or 0) for row in difference["rows"]), default=0)
     by = difference["by"]
     rows = []
     for row in difference["rows"]:

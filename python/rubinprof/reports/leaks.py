@@ -36,6 +36,8 @@ def leaks(trace: Any, by: str = "line", n: int | None = None, progress: Any = No
     """
     page = trace._json("page", n=-1, progress=progress)  # nothing folded for want of room
     stats = trace.stats()
+    if stats["leaked_bytes"] is None:
+        raise ValueError("nobody has measured leaked in this trace: its memory was off")
     timeline = page["timeline"]
     length = timeline["length_s"]
     bin_s = length / max(1, timeline["bins"])

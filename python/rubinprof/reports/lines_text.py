@@ -65,7 +65,7 @@ def _rows(number: int, found: list[dict[str, Any]], code: str, hottest: float, s
     """One text line a row: two functions may share a line (a lambda)."""
     written, columns = [], _columns(style)
     for i, row in enumerate(found):
-        cells = " ".join(f"{text_of(row[key], unit) if row.get(key) else '':>{CELL}}" for _, key, unit in columns)
+        cells = " ".join(f"{text_of(row[key], unit) if row.get(key, 0) != 0 else '':>{CELL}}" for _, key, unit in columns)
         share = (row.get("own_cpu_s") or 0) / hottest if hottest else 0
         colour = ["red"] if share >= 0.5 else ["yellow"] if share >= 0.1 else []
         text = code if code and not i else row.get("function", "")

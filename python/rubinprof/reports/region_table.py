@@ -30,7 +30,8 @@ def ranked(rows: list[dict[str, Any]], metric: str) -> list[dict[str, Any]]:
         raise ValueError(f"regions are not ranked by {metric!r}; choose {', '.join(KEYS)}")
     key = KEYS[metric]
     if any(row[key] is None for row in rows):
-        raise ValueError(f"nobody has measured {metric} in this trace: it was sampled")
+        why = "it was sampled" if metric in ("calls", "wall", "gil_wait") else "its memory was off"
+        raise ValueError(f"nobody has measured {metric} in this trace: {why}")
     return sorted(rows, key=lambda row: -row[key])
 
 

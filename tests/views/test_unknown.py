@@ -1,0 +1,116 @@
+"""What nobody measured is empty, null or "?" in every view: never 0, which is a figure."""
+
+import csv
+import io
+import json
+
+import pytest
+
+import rubinprof
+
+pytestmark = pytest.mark.linux
+
+PROGRAM = """
+import json, rubinprof
+def work():
+    return json.loads(json.dumps([{"n": n, "x": n * 0.5} for n in range(20_000)]))
+with rubinprof.region("r"):
+    for _ in range(10):
+        work()
+"""
+MEMORY = ["allocations", "allocated_bytes", "peak_bytes", "leaked_bytes"]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory, rubinprof_command):
+    """By modes of CPU and memory: a trace of the program."""
+    home = tmp_path_factory.mktemp("unknown")
+    (home / "work.py").write_text(PROGRAM)
+    made = {}
+
+    def record(cpu, memory):
+        if (cpu, memory) not in made:
+            made[cpu, memory] = home / f"{cpu}-{memory}.rprof"
+            done = rubinprof_command("run", "--cpu", cpu, "--memory", memory, "-o", made[cpu, memory], home / "work.py")
+            assert done.returncode == 0, done.stderr
+        return made[cpu, memory]
+
+    return record
+
+
+@pytest.fixture(scope="module")
+def figures(rubinprof_command):
+    """The rows of a command, as its JSON and its CSV give them; in CSV what is unknown is ""."""
+
+    def read(*words):
+        shown = json.loads(rubinprof_command(*words, "--json").stdout)["rows"]
+        return shown, list(csv.DictReader(io.StringIO(rubinprof_command(*words, "--csv").stdout)))
+
+    return read
+
+
+@pytest.mark.parametrize(("command", "key"), [(("table",), "calls"), (("table", "--by", "line"), "calls"), (("lines",), "calls_out")])
+def test_calls_that_nobody_counted(recorded, figures, command, key):
+    trace = recorded("exact", "exact")
+    words = [command[0], trace, *command[1:]]
+    if key == "calls_out":
+        with rubinprof.open(trace) as opened:
+            of_native = [row["file"] for row in opened.table("line") if row["kind"] == "native" and row["file"]]
+        if not of_native:
+            pytest.skip("this Python has no debug information: no native code has lines")
+        words.append(of_native[0])
+    rows, cells = figures(*words)
+    native = [row for row in rows if row["kind"] == "native"]
+    assert native and {row[key] for row in native} == {None}
+    assert {row[key] for row in cells if row["kind"] == "native"} == {""}
+    if command == ("table",):
+        assert {row["function"]: row["calls"] for row in rows}["work"] == 10
+
+
+def test_calls_of_lines_where_cpu_was_sampled(recorded, figures):
+    rows, cells = figures("lines", recorded("sampled", "sampled"), "work.py")
+    assert {row["calls_out"] for row in rows} == {None} and {row["calls_out"] for row in cells} == {""}
+
+
+@pytest.mark.parametrize("cpu", ["exact", "sampled"])
+def test_memory_that_was_off(recorded, figures, rubinprof_command, cpu):
+    trace = recorded(cpu, "off")
+    for words in (("table", trace), ("table", trace, "--by", "file"), ("lines", trace, "work.py"), ("regions", trace)):
+        rows, cells = figures(*words)
+        assert rows and {row[key] for row in rows for key in MEMORY} == {None}
+        assert {row[key] for row in cells for key in MEMORY} == {""}
+    stats = json.loads(rubinprof_command("stats", trace, "--json").stdout)
+    assert {stats[key] for key in MEMORY} == {None}
+    assert "not recorded" in rubinprof_command("stats", trace).stdout
+    assert " ? " in rubinprof_command("regions", trace).stdout
+    for words in (("leaks",), ("temporary",), ("table", "-m", "peak"), ("table", "--by", "region", "-m", "leaked")):
+        done = rubinprof_command(words[0], trace, *words[1:])
+        assert done.returncode == 2 and "nobody has measured" in done.stderr and len(done.stderr.splitlines()) == 1, words
+
+
+def test_exports_and_data_frames(recorded, rubinprof_command, tmp_path):
+    pandas, parquet = pytest.importorskip("pandas"), pytest.importorskip("pyarrow.parquet")
+    with rubinprof.open(recorded("exact", "exact")) as opened:
+        frame = opened.to_pandas()
+    native = frame[frame["kind"] == "native"]
+    assert len(native) and native["calls"].isna().all() and not frame[frame["kind"] == "python"]["calls"].isna().any()
+    assert pandas.api.types.is_numeric_dtype(frame["calls"])
+    trace = recorded("exact", "off")
+    assert rubinprof_command("export", trace, "--format", "parquet", "-o", tmp_path / "x.parquet").returncode == 0
+    table = parquet.read_table(tmp_path / "x.parquet").to_pylist()
+    assert {row[key] for row in table for key in MEMORY} == {None}
+    for name in ("speedscope", "pprof", "firefox", "perfetto", "callgrind"):
+        done = rubinprof_command("export", trace, "--format", name, "-o", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    profiles = json.loads((tmp_path / "speedscope").read_text())["profiles"]
+    assert "cpu" in {profile["name"] for profile in profiles} and not {"allocated", "peak"} & {profile["name"] for profile in profiles}
+
+
+def test_difference_of_what_one_side_did_not_measure(recorded, rubinprof_command):
+    done = rubinprof_command("diff", recorded("exact", "exact"), recorded("exact", "off"), "--json", "-m", "calls")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["totals"]["peak"]["b"] is None and found["totals"]["peak"]["change"] is None
+    assert {row["change"]["allocated_bytes"] for row in found["rows"]} == {None}
+    assert rubinprof_command("diff", recorded("exact", "exact"), recorded("exact", "off"), "-m", "peak").returncode == 2
+    assert rubinprof_command("diff", recorded("exact", "exact"), recorded("exact", "exact")).returncode == 0
