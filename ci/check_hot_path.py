@@ -25,7 +25,7 @@ DEFINE = {"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock"}
 FIRST_EVENT = EMIT | DEFINE | {"mmap", "munmap", "prctl", "pthread_setspecific", "_Unwind_Resume"}
 WALK = {"madvise", "getpid", "pthread_self", "PyGILState_GetThisThreadState"}
 SAMPLED = {"log1p", "sched_yield", "PyCode_Addr2Line"}  # a drawn allocation
-LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", "readlink", "sysconf", "strcmp", "strncmp", "strrchr"}
+LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", "readlink", "sigaction", "sysconf", "strcmp", "strncmp", "strrchr"}
 PYTHON = {
     *{"PyBytes_AsStringAndSize", "PyDict_GetItemString", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyList_Append"},
     *{"PyObject_CallMethod", "PyObject_GetAttrString", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra"},
@@ -53,7 +53,7 @@ ROOTS = [
     (r"probe/gil_wait\.c:timed_wait$", FIRST_EVENT),
     (r"probe/thread_start\.c:hook_pthread_create$", {"malloc", "free"}),
     (r"probe/thread_start\.c:begin$", FIRST_EVENT | {"free"}),
-    (r"probe/own_signal\.c:hook_\w+$", SIGNAL_SETS | {"sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
+    (r"probe/own_signal\.c:hook_\w+$", SIGNAL_SETS | {"clock_gettime", "mmap", "sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
     (r"record/thread\.c:thread_ended$", FIRST_EVENT),
     (r"probe/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
 ]

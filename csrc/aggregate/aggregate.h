@@ -148,6 +148,9 @@ struct rp_totals {
 	uint64_t threads, blocks, file_bytes, raw_bytes;
 	uint64_t by_allocator[RP_A_COUNT];
 	uint64_t size_histogram[64]; /* place i: sizes in [2^i, 2^(i+1)); 0 counts as 1 */
+	double cpu_unseen_s;      /* what processes used beyond the sum of their threads and the tool's; without a filter or an interval */
+	uint32_t cpu_unseen_unknown; /* processes that do not tell */
+	double samples_end_s;     /* the first time that the program took the signal of samples; 0: never */
 	double wall_s, cpu_s, cpu_measured_s, gil_wait_s, overhead_s, stall_s, folded_s, peak_at_s;
 	struct rp_memory_variance variance;
 	int is_cpu_sampled;    /* in one process at least calls were not seen: of functions, calls and wall time are unknown */
@@ -166,6 +169,8 @@ enum rp_unseen_kind {
 	RP_UNSEEN_REGIONS,
 	RP_UNSEEN_INIT,
 	RP_UNSEEN_ALLOCATOR,
+	RP_UNSEEN_CPU,     /* count: ns */
+	RP_UNSEEN_SAMPLES, /* count: processes */
 };
 struct rp_unseen {
 	enum rp_unseen_kind kind;

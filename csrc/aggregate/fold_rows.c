@@ -145,6 +145,36 @@ static void add_lost_kinds(const struct rp_fold *f, struct rp_totals *to, const 
 	to->lost_samples += meta_count(t, "end.lost_samples");
 }
 
+/* The threads' figures are sums of readings; below this share of the process, or this long, nothing is missing. */
+#define UNSEEN_SHARE 0.01
+#define UNSEEN_S_MIN 0.02
+
+static int add_unseen_cpu(struct rp_fold *f)
+{
+	struct rp_result *r = f->result;
+	const struct rp_replay *replay = f->replay;
+	double process = (double)meta_count(replay->tables, "end.process_cpu_ns") / 1e9;
+	double rest = process - (double)meta_count(replay->tables, "end.tool_cpu_ns") / 1e9 - seconds(f, (double)replay->cpu_total);
+
+	if (process <= 0 || replay->has_filter || replay->has_interval) {
+		r->totals.cpu_unseen_unknown++;
+		return 0;
+	}
+	r->totals.cpu_unseen_s += rest > 0 ? rest : 0;
+	if (rest < UNSEEN_S_MIN || rest < process * UNSEEN_SHARE)
+		return 0;
+	return rp_unseen_count(&r->unseen, RP_UNSEEN_CPU, 0, (uint64_t)(rest * 1e9));
+}
+
+static int add_end_of_samples(struct rp_fold *f)
+{
+	struct rp_result *r = f->result;
+	double *end = &r->totals.samples_end_s;
+
+	take_earliest(f, "sample.end_ticks", end);
+	return f->replay->samples_end ? rp_unseen_count(&r->unseen, RP_UNSEEN_SAMPLES, 0, 1) : 0;
+}
+
 static void add_counts(uint64_t *to, const uint64_t *counts, int n)
 {
 	uint32_t carry = RP_COUNT_HALF;
@@ -254,6 +284,8 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 		return RP_ENOMEM;
 	r->processes[r->n_processes++] = p;
 	add_totals(f, &p);
+	if (add_unseen_cpu(f) || add_end_of_samples(f))
+		return RP_ENOMEM;
 	if (replay->runs_refused && rp_unseen_count(&r->unseen, RP_UNSEEN_REGIONS, 0, replay->runs_refused))
 		return RP_ENOMEM;
 	return rp_unseen_add(&r->unseen, t, replay->totals.stack_margins);

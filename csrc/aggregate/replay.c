@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* In a tree trace: a thread that has used that many times what its longest sample stood for was not sampled any more. */
+#define REST_PERIODS 4
+
 /* Time passes up to this event: returns by how much. */
 RP_INLINE uint64_t pass_time(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
@@ -29,6 +32,8 @@ static int push(struct rp_replay *r, struct rp_replay_thread *t, uint32_t code, 
 		t->stack = stack;
 		t->stack_cap = cap;
 	}
+	if (RP_UNLIKELY(t->depth == 0))
+		rp_helper_enter_python(r, t);
 	uint32_t node = rp_call_child(&r->tree, t->node, code, lasti & RP_LASTI_NONE);
 	if (RP_UNLIKELY(node == UINT32_MAX))
 		return RP_ENOMEM;
@@ -37,12 +42,15 @@ static int push(struct rp_replay *r, struct rp_replay_thread *t, uint32_t code, 
 	return 0;
 }
 
-static void pop(struct rp_replay_thread *t)
+static void pop(struct rp_replay *r, struct rp_replay_thread *t)
 {
-	if (t->depth_over)
+	if (t->depth_over) {
 		t->depth_over--;
-	else if (t->depth)
+	} else if (t->depth) {
 		t->node = t->stack[--t->depth];
+		if (RP_UNLIKELY(t->depth == 0))
+			rp_helper_leave_python(r, t);
+	}
 }
 
 /* Is the context what we have anyway? Usual at the start of a block. A context that was cut holds the innermost frames only. */
@@ -65,6 +73,8 @@ static int on_context(struct rp_replay *r, struct rp_replay_thread *t, const str
 	if (same_stack(r, t, e))
 		return 0;
 	rp_replay_flush(r, t);
+	if (t->depth)
+		rp_helper_leave_python(r, t);
 	t->node = t->root;
 	t->depth = t->depth_over = 0;
 	for (uint32_t i = 0; i < e->n_words; i++)
@@ -75,8 +85,15 @@ static int on_context(struct rp_replay *r, struct rp_replay_thread *t, const str
 
 /* ---- samples and rare events ---- */
 
+static void remember_place(struct rp_replay_thread *t, uint32_t call, uint32_t lasti)
+{
+	t->seen_node = call;
+	t->seen_lasti = lasti;
+	t->seen_ticks = t->last_ticks;
+}
+
 /* The time since the last sample goes where this one was. */
-static int settle_pending(struct rp_replay *r, struct rp_replay_thread *t, uint32_t site_id)
+static int settle_pending(struct rp_replay *r, struct rp_replay_thread *t, uint32_t site_id, int is_estimate)
 {
 	if (site_id == UINT32_MAX || rp_site_set_estimates(&r->sites))
 		return RP_ENOMEM;
@@ -86,44 +103,88 @@ static int settle_pending(struct rp_replay *r, struct rp_replay_thread *t, uint3
 	rp_site_touch(&r->sites, site);
 	r->tree.nodes[site->node].cpu = rp_add(r->tree.nodes[site->node].cpu, weight);
 	site->sample_cpu = rp_add(site->sample_cpu, weight);
-	r->sites.variances[site_id].cpu += (double)weight * (double)weight;
+	r->sites.variances[site_id].cpu += is_estimate ? (double)weight * (double)weight : 0;
 	t->pending = 0;
+	return 0;
+}
+
+/* Where it shows the thread: of one that runs no Python, where the one it works for is. */
+static int place_of(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, struct rp_stack_node *ret_place)
+{
+	*ret_place = *rp_stack_node_of(t, e->id);
+	if (t->is_helper && ret_place->call == t->root)
+		return rp_helper_place(r, t, e->ticks, &ret_place->call, &ret_place->lasti);
+	if (t->is_helper)
+		rp_helper_enter_python(r, t);
+	remember_place(t, ret_place->call, ret_place->lasti);
 	return 0;
 }
 
 static int on_tree_sample(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	const struct rp_stack_node *n = rp_stack_node_of(t, e->id);
+	struct rp_stack_node place, *n = &place;
 
 	rp_replay_flush(r, t);
+	if (place_of(r, t, e, n))
+		return RP_ENOMEM;
 	if (!t->on)
 		return 0;
 	t->sample_site = rp_site_find(&r->sites, n->call, n->lasti, n->native);
-	if (settle_pending(r, t, t->sample_site))
+	t->sample_most = t->pending > t->sample_most ? t->pending : t->sample_most;
+	if (settle_pending(r, t, t->sample_site, 1))
 		return RP_ENOMEM;
 	r->sites.sites[t->sample_site].samples++;
 	r->tree.nodes[n->call].cost16 += r->cost_sample16;
 	return 0;
 }
 
-/* What was used after the last sample is at most a period, and goes there; a thread that never had one says so. */
+/* The time since the last sample was in no sample's place. */
+static int settle_unsampled(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	uint32_t node = rp_call_child(&r->tree, t->root, RP_CODE_NOT_SAMPLED, RP_LASTI_NONE);
+
+	return node == UINT32_MAX ? RP_ENOMEM : settle_pending(r, t, rp_site_find(&r->sites, node, RP_LASTI_NONE, 0), 0);
+}
+
+/* What was used after the last sample is about a period, and goes there. A thread that never had one says so, and one that had none for much longer
+ * than it ever had before: it holds the signal off. */
 static int settle_rest(struct rp_replay *r, struct rp_replay_thread *t)
 {
 	if (!r->is_tree || t->pending <= 0)
 		return 0;
-	if (t->sample_site == UINT32_MAX) {
-		uint32_t node = rp_call_child(&r->tree, t->root, RP_CODE_NOT_SAMPLED, RP_LASTI_NONE);
-		if (node == UINT32_MAX)
-			return RP_ENOMEM;
-		t->sample_site = rp_site_find(&r->sites, node, RP_LASTI_NONE, 0);
-	}
-	return settle_pending(r, t, t->sample_site);
+	if (t->sample_site == UINT32_MAX || r->samples_end || t->pending / REST_PERIODS > t->sample_most)
+		return settle_unsampled(r, t);
+	return settle_pending(r, t, t->sample_site, 1);
+}
+
+/* Each reading of the clock settles what is not going to be sampled, so that it lies where it was used in time. */
+static int on_cpu(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t dt)
+{
+	if (RP_UNLIKELY(t->is_helper && !r->is_tree) && rp_helper_follow(r, t))
+		return RP_ENOMEM;
+	rp_replay_cpu(r, t, e->size, dt);
+	if (RP_LIKELY(!r->samples_end || e->ticks < r->samples_end || !r->is_tree))
+		return 0;
+	rp_replay_flush(r, t);
+	return t->pending > 0 ? settle_unsampled(r, t) : 0;
+}
+
+/* A worker's time since its last event goes where it is now. */
+static int follow(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	int rc = rp_helper_follow(r, t);
+
+	if (!rc)
+		rp_replay_flush(r, t);
+	return rc;
 }
 
 static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
+	if (RP_UNLIKELY(t->is_helper && !r->is_tree) && follow(r, t))
+		return RP_ENOMEM;
 	int64_t cpu_now = rp_replay_cpu_now(r, t), weight = rp_add(cpu_now, -t->sample_cpu_at);
-	uint32_t native;
+	uint32_t native, lasti = t->is_helper ? t->helper_lasti : e->lasti & RP_LASTI_NONE;
 
 	t->sample_cpu_at = cpu_now;
 	r->totals.samples++;
@@ -137,7 +198,8 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 		return 0;
 	if (rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &native))
 		return RP_ENOMEM;
-	uint32_t id = rp_site_find(&r->sites, t->node, e->lasti & RP_LASTI_NONE, native);
+	remember_place(t, t->node, lasti);
+	uint32_t id = rp_site_find(&r->sites, t->node, lasti, native);
 	if (id == UINT32_MAX)
 		return RP_ENOMEM;
 	struct rp_site *site = &r->sites.sites[id];
@@ -146,6 +208,17 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 	site->sample_cpu = rp_add(site->sample_cpu, weight > 0 ? weight : 0);
 	t->cost16 += r->cost_sample16;
 	return 0;
+}
+
+static void end_thread(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	if (r->is_tree ? t->is_helper : t->depth == 0)
+		return;
+	rp_replay_flush(r, t);
+	rp_helper_leave_python(r, t);
+	t->node = t->root;
+	t->depth = t->depth_over = 0;
+	t->is_helper = r->is_tree;
 }
 
 static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
@@ -180,6 +253,12 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 	case RP_MORE_FOLDED:
 		r->totals.folded_calls += a;
 		r->folded_ticks += b;
+		break;
+	case RP_MORE_THREAD_END: /* frames that ended unseen */
+		end_thread(r, t);
+		break;
+	case RP_MORE_CPU_BEFORE:
+		rp_replay_cpu_before(r, t, a);
 		break;
 	case RP_MORE_NODES:
 		return rp_stack_nodes_add(r, t, e);
@@ -276,7 +355,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 		return 0;
 	case RP_EV_EXIT:
 		rp_replay_flush(r, t);
-		pop(t);
+		pop(r, t);
 		return 0;
 	case RP_EV_ALLOC:
 	case RP_EV_REALLOC:
@@ -293,8 +372,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 	case RP_EV_CONTEXT:
 		return on_context(r, t, e);
 	case RP_EV_CPU:
-		rp_replay_cpu(r, t, e->size, dt);
-		return 0;
+		return on_cpu(r, t, e, dt);
 	case RP_EV_REGION_BEGIN:
 		return rp_replay_region_begin(r, thread, e);
 	case RP_EV_REGION_END:
@@ -333,6 +411,8 @@ static int init_threads(struct rp_replay *r, const struct rp_merge *m)
 		t->id = m->sources[i].thread;
 		t->on = !r->has_filter;
 		t->sample_site = UINT32_MAX;
+		t->is_helper = 1;
+		t->helper_lasti = RP_LASTI_NONE;
 		t->root = rp_call_child(&r->tree, 0, i < RP_THREAD_ROOTS_MAX ? i : RP_THREAD_ROOTS_MAX, RP_LASTI_NONE);
 		if (t->root == UINT32_MAX)
 			return RP_ENOMEM;
@@ -412,6 +492,7 @@ static int is_told(const struct rp_tables *tables, const char *key, const char *
 int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user)
 {
 	struct rp_merge m;
+	const char *samples_end = rp_tables_meta(tables, "sample.end_ticks");
 
 	r->file = file;
 	r->tables = tables;
@@ -421,6 +502,7 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 	r->totals.is_cpu_off = is_told(tables, "mode.cpu", "off");
 	r->totals.is_memory_off = is_told(tables, "mode.memory", "off");
 	r->totals.is_gil_wait_off = r->totals.is_cpu_off || is_told(tables, "gil_wait", "not measured");
+	r->samples_end = samples_end ? strtoull(samples_end, NULL, 10) : 0;
 	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
 	r->cost_alloc16 = tables->cost_alloc16;
 	r->cost_free16 = tables->cost_free16;

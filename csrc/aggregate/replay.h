@@ -6,7 +6,8 @@
  * (META switch = "periodic"), the CPU time between two CPU events is shared among what ran in between, by wall time.
  *
  * Samples. A sample weighs the CPU time its thread used since its sample before. Where calls are not seen (META stacks = "tree") that is
- * all that is known of where the time went; what a thread without any sample used is the node "not sampled".
+ * all that is known of where the time went. What a thread used without being sampled is its node "not sampled": one that never was, and the time after
+ * the program took the signal of samples, or after a last sample that is too long ago to stand for it.
  *
  * Gaps. Time in which events are missing belongs to a node "events lost" of the thread. */
 #ifndef RP_AGGREGATE_REPLAY_H
@@ -14,6 +15,7 @@
 
 #include "aggregate/aggregate.h"
 #include "aggregate/call_tree.h"
+#include "aggregate/helper_thread.h"
 #include "aggregate/late_free.h"
 #include "aggregate/live_table.h"
 #include "aggregate/range_set.h"
@@ -74,6 +76,14 @@ struct rp_replay_thread {
 	uint64_t period; /* of allocation samples, bytes; 0: every allocation is an event */
 	int64_t pending; /* CPU ticks since the last sample, in a tree trace */
 	uint32_t sample_site; /* of the last sample, in a tree trace */
+	int64_t sample_most;  /* the most CPU ticks that one of them stood for */
+
+	/* helper_thread.h */
+	int is_helper;       /* it never ran Python. In a tree trace: no sample of it has shown any */
+	uint32_t copied_of, copied;  /* the node that its path was copied of last, and the copy */
+	uint32_t helper_lasti;       /* where the thread it works for was */
+	uint32_t seen_node, seen_lasti; /* of its own last sample, and when */
+	uint64_t seen_ticks;
 
 	uint32_t n_regions, n_matched; /* that are open */
 
@@ -129,6 +139,8 @@ struct rp_replay {
 	struct rp_idmap run_of; /* region id to place + 1 of its latest run */
 	struct rp_window *windows;
 	uint32_t n_windows, windows_cap;
+	uint32_t in_python;     /* threads; in a tree trace: those that ever were, and live */
+	uint64_t in_python_sum; /* of their places in threads: of one, its place */
 	int periodic;
 	int is_tree; /* stacks are named by nodes of a tree; no event tells of calls */
 	double ticks_per_ns;
@@ -136,6 +148,7 @@ struct rp_replay {
 	int64_t cpu_total;
 	uint64_t first_ticks, last_ticks;
 	int has_ticks;
+	uint64_t samples_end; /* ticks: from here on there are no samples; 0: they go on to the end */
 	/* an interval: the timeline has three bins, and the second is what counts */
 	int has_interval;
 	uint64_t calls, gil_wait_ns, stall_ns, folded_ticks;
@@ -167,6 +180,8 @@ void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t);
 void rp_replay_switch(struct rp_replay *r, struct rp_replay_thread *t, int on, uint64_t now);
 /* A CPU event, after the time up to it has passed: elapsed ticks since the event before. */
 void rp_replay_cpu(struct rp_replay *r, struct rp_replay_thread *t, uint64_t cpu_ns, uint64_t elapsed);
+/* The thread used that much before its first event. */
+void rp_replay_cpu_before(struct rp_replay *r, struct rp_replay_thread *t, uint64_t cpu_ns);
 /* CPU time, in ticks, that a CPU event says the thread has used since its event before; before the time up to it has passed. */
 int64_t rp_replay_cpu_since(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e);
 /* The thread's CPU time up to now, as far as it is known, in ticks. */

@@ -66,7 +66,7 @@ void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t)
 
 	if (RP_LIKELY(t->on)) {
 		rp_timeline_touch(r, &r->tree, t->node);
-		n->wall += RP_UNLIKELY(r->is_tree) ? 0 : wall_that_counts(t, t->last_ticks);
+		n->wall += RP_UNLIKELY(r->is_tree || (t->is_helper && t->node != t->root)) ? 0 : wall_that_counts(t, t->last_ticks);
 		n->cost16 += t->cost16;
 	}
 	if (RP_UNLIKELY(rp_replay_spreads(r))) {
@@ -151,6 +151,20 @@ void rp_replay_cpu(struct rp_replay *r, struct rp_replay_thread *t, uint64_t cpu
 	t->cpu_read_at = t->last_ticks;
 	t->has_cpu = 1;
 	t->cpu_gap = 0;
+}
+
+void rp_replay_cpu_before(struct rp_replay *r, struct rp_replay_thread *t, uint64_t cpu_ns)
+{
+	int64_t cpu = cpu_ticks(r, cpu_ns);
+
+	if (t->on && r->is_tree) {
+		t->pending = rp_add(t->pending, cpu);
+	} else if (t->on) {
+		rp_timeline_touch(r, &r->tree, t->node);
+		r->tree.nodes[t->node].cpu = rp_add(r->tree.nodes[t->node].cpu, cpu);
+	}
+	t->cpu_total = rp_add(t->cpu_total, cpu);
+	r->cpu_total = rp_add(r->cpu_total, cpu);
 }
 
 int64_t rp_replay_cpu_now(const struct rp_replay *r, const struct rp_replay_thread *t)

@@ -179,6 +179,7 @@ enum rp_more {
 	RP_MORE_NODES = 8,    /* words: parent node (0: the root), id of the first new node, then a key each: the second is a child of the
 			       * first, and so on. Nodes of the thread's stack tree */
 	RP_MORE_FOLDED = 9,   /* words: calls that have no ENTER of their own, ticks of the stretches they lie in, both of this block */
+	RP_MORE_CPU_BEFORE = 10, /* words: ns of CPU time that the thread used in the session before its first event */
 };
 
 #define RP_MORE_WORDS_MAX 16

@@ -328,8 +328,11 @@ void rp_alloc_refresh(void)
 		return;
 	int saved = errno;
 	rp_guard_nested++;
-	if (rp_got_refresh())
+	if (rp_got_refresh()) {
 		rp_modules_refresh();
+		rp_cpu_check_signal(); /* constructors have run */
+		rp_namer_look();
+	}
 	rp_guard_nested--;
 	errno = saved;
 }

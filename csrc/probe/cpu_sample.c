@@ -7,7 +7,6 @@
  *
  * The handler allocates nothing, takes no lock, makes no system call but the clock reading after a context switch. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -23,6 +22,7 @@
 #include "probe/own_signal.h"
 #include "probe/probe.h"
 #include "probe/switch_count.h"
+#include "probe/thread_watch.h"
 
 #ifndef CPU_THREADS_MAX
 #define CPU_THREADS_MAX 65536 /* at the same time; further ones are not sampled, and counted */
@@ -34,7 +34,6 @@
 #define ONCE_IN_THREADS 4
 #define META_BYTES 512
 #define SNAPSHOT_CPU_CHECK_NS 1000000000u /* events that want no reading of the CPU clock have one so often, where calls are not seen */
-#define WATCHED_MAX 1024
 /* Samples that carry their stack: as many may be kept as one thread that is always on its CPU takes in this time; at once, and each
  * minute. More threads share them. */
 #define BURST_SECONDS 90u
@@ -43,8 +42,8 @@
 struct cpu_slot {
 	_Atomic int in_use; /* acquire on take, release on give */
 	_Atomic int armed; /* the timer, plus one; 0: none. Relaxed: whoever takes it out takes it down */
-	void *page; /* of the perf event */
-	void *once; /* of the event that sends the first sample */
+	void *_Atomic page; /* of the perf event. As `armed` */
+	void *_Atomic once; /* of the event that sends the first sample */
 };
 
 enum source { SOURCE_NONE, SOURCE_PERF, SOURCE_TIMER };
@@ -58,17 +57,13 @@ static struct {
 	enum source source; /* of samples */
 	int counts_switches; /* by the threads' perf events; 0: the CPU clock is read at events */
 	const char *signal_reason;
+	_Atomic int is_on; /* relaxed: the namer, which asks, is started after and ended before */
 	struct sigaction before;
 	struct rp_budget budget; /* of samples that carry their stack */
-	struct {
-		_Atomic int tid; /* 0: has a record by now */
-		void *page;       /* by perf */
-		int timer;
-	} watched[WATCHED_MAX]; /* threads from before the start */
-	uint32_t n_watched;
 	_Atomic uint32_t threads_without_page, threads_without_samples;
 	_Atomic int timer_left; /* one that the kernel (seccomp) did not let us take down */
 	_Atomic uint64_t samples_in_tool, samples_lost; /* relaxed: counts */
+	_Atomic uint64_t gave_up_ticks; /* when the program took the signal; 0: it did not */
 } cpu;
 
 /* ---- a sample ---- */
@@ -122,23 +117,6 @@ static void drop_timer(int timer)
 {
 	if (rp_cpu_timer_drop(timer))
 		atomic_store_explicit(&cpu.timer_left, 1, memory_order_relaxed);
-}
-
-static void drop_watch(uint32_t i)
-{
-	rp_switch_count_drop(cpu.watched[i].page);
-	drop_timer(cpu.watched[i].timer);
-}
-
-/* A thread from before the start has a record now, by its first signal, an allocation or a region, and with it an event of its own for that of
- * rp_cpu_watch_others. */
-static void end_watch(int tid)
-{
-	for (uint32_t i = 0; i < cpu.n_watched; i++) {
-		int expected = tid;
-		if (atomic_compare_exchange_strong_explicit(&cpu.watched[i].tid, &expected, 0, memory_order_relaxed, memory_order_relaxed))
-			drop_watch(i);
-	}
 }
 
 static void on_signal(int signo, siginfo_t *info, void *ucontext)
@@ -235,7 +213,8 @@ static struct cpu_slot *take_slot(void)
 
 static void give_slot(struct cpu_slot *s)
 {
-	s->page = s->once = NULL;
+	atomic_store_explicit(&s->page, NULL, memory_order_relaxed);
+	atomic_store_explicit(&s->once, NULL, memory_order_relaxed);
 	atomic_store_explicit(&s->armed, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->in_use, 0, memory_order_release);
 }
@@ -249,33 +228,37 @@ static uint64_t own_period(const struct rp_thread *t)
 static void on_thread_begin(struct rp_thread *t)
 {
 	struct cpu_slot *s = take_slot();
-	end_watch((int)t->os_tid);
+	uint64_t before_ns;
+	int watched = rp_watch_end((int)t->os_tid, &before_ns);
 	if (!s) {
 		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
 		return;
 	}
 	int sampled = cpu.period_ns && signal_is_ours();
 	int by_perf = sampled && cpu.source == SOURCE_PERF, timer = RP_CPU_TIMER_NONE;
-	s->page = cpu.counts_switches ? rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0) : NULL;
-	if (cpu.counts_switches && !s->page) {
+	void *page = cpu.counts_switches ? rp_switch_count_open(t, by_perf ? cpu.signo : 0, by_perf ? own_period(t) : 0) : NULL;
+	atomic_store_explicit(&s->page, page, memory_order_relaxed);
+	if (cpu.counts_switches && !page) {
 		atomic_fetch_add_explicit(&cpu.threads_without_page, 1, memory_order_relaxed);
 		/* One thread without makes all of them read the clock now and then. */
 		atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
 	}
 	/* A perf event's first period cannot be made shorter. Without this one, threads that live for less would never be sampled. It
 	 * costs 100 us, three times the thread's own event; threads so short come in numbers, and some of them tell. */
-	if (by_perf && s->page && random_below(t, ONCE_IN_THREADS) == 0)
-		s->once = rp_switch_count_signal_once(cpu.signo, 1 + random_below(t, cpu.period_ns));
-	if (sampled && !(by_perf && s->page)) {
+	if (by_perf && page && random_below(t, ONCE_IN_THREADS) == 0)
+		atomic_store_explicit(&s->once, rp_switch_count_signal_once(cpu.signo, 1 + random_below(t, cpu.period_ns)), memory_order_relaxed);
+	if (sampled && !(by_perf && page)) {
 		uint64_t period = own_period(t);
 		timer = rp_cpu_timer_arm((int)t->os_tid, cpu.signo, 1 + random_below(t, period), period);
 		atomic_store_explicit(&s->armed, timer + 1, memory_order_relaxed);
 	}
-	if (cpu.period_ns && !(by_perf && s->page) && timer == RP_CPU_TIMER_NONE)
+	if (cpu.period_ns && !(by_perf && page) && timer == RP_CPU_TIMER_NONE)
 		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
 	t->cpu = s;
 	if (rp_snapshot_on && atomic_load_explicit(&rp_record_on, memory_order_relaxed))
 		rp_emit_cpu(t, 0); /* what it uses up to its first sample counts from here */
+	if (watched && before_ns && atomic_load_explicit(&rp_record_on, memory_order_relaxed))
+		rp_emit_words(t, RP_EV_MORE, RP_MORE_CPU_BEFORE | 1 << 8, &before_ns, 1, NULL, 0, 0);
 }
 
 static void on_thread_end(struct rp_thread *t)
@@ -284,8 +267,8 @@ static void on_thread_end(struct rp_thread *t)
 	if (!s)
 		return;
 	t->cpu = NULL;
-	rp_switch_count_close(t, s->page);
-	rp_switch_count_drop(s->once);
+	rp_switch_count_close(t, atomic_exchange_explicit(&s->page, NULL, memory_order_relaxed));
+	rp_switch_count_drop(atomic_exchange_explicit(&s->once, NULL, memory_order_relaxed));
 	disarm(s);
 	give_slot(s);
 	atomic_fetch_add_explicit(&cpu.samples_in_tool, t->samples_in_tool, memory_order_relaxed);
@@ -293,18 +276,38 @@ static void on_thread_end(struct rp_thread *t)
 
 /* ---- the program wants the signal ---- */
 
-static void unwatch(void)
-{
-	for (uint32_t i = 0; i < cpu.n_watched; i++)
-		if (atomic_exchange_explicit(&cpu.watched[i].tid, 0, memory_order_relaxed) && cpu.pid == getpid())
-			drop_watch(i);
-	cpu.n_watched = 0;
-}
-
 int rp_own_signal_before(struct sigaction *ret_before)
 {
 	*ret_before = cpu.before;
 	return cpu.pid == getpid();
+}
+
+/* A perf event cannot be stopped from outside, but it ends with its page. The thread may be reading the page: memory that never changes takes its place
+ * for good. */
+static int silence(void *_Atomic *page)
+{
+	void *p = atomic_exchange_explicit(page, NULL, memory_order_relaxed);
+	if (p)
+		rp_switch_count_silence(p);
+	return p != NULL;
+}
+
+/* No signal of ours is sent any more, in any thread. Once a session. */
+static void end_samples(void)
+{
+	uint64_t none = 0;
+	uint32_t unsampled = 0;
+	if (!atomic_compare_exchange_strong(&cpu.gave_up_ticks, &none, rp_clock_ticks()))
+		return;
+	for (uint32_t i = 0; i < CPU_THREADS_MAX && i <= atomic_load(&cpu.hint); i++) {
+		struct cpu_slot *s = &cpu.slots[i];
+		int by_perf = cpu.source == SOURCE_PERF && silence(&s->page) + silence(&s->once);
+		unsampled += (uint32_t)(disarm(s) || by_perf);
+	}
+	if (cpu.source == SOURCE_PERF) /* no switch is seen in a silent page */
+		atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
+	atomic_fetch_add_explicit(&cpu.threads_without_samples, unsampled, memory_order_relaxed);
+	rp_watch_disarm();
 }
 
 void rp_own_signal_give_up(void)
@@ -313,11 +316,23 @@ void rp_own_signal_give_up(void)
 	memset(&ignore, 0, sizeof ignore);
 	ignore.sa_handler = SIG_IGN; /* discards what is pending; and threads that begin arm nothing from here on */
 	sigaction(cpu.signo, &ignore, NULL);
-	uint32_t unsampled = 0;
-	for (uint32_t i = 0; i < CPU_THREADS_MAX && i <= atomic_load(&cpu.hint); i++)
-		unsampled += (uint32_t)disarm(&cpu.slots[i]);
-	atomic_fetch_add_explicit(&cpu.threads_without_samples, unsampled, memory_order_relaxed);
-	unwatch();
+	end_samples();
+}
+
+/* What sets an action before its calls are patched (the constructor of a library that is being loaded) or by a bare system call. */
+void rp_cpu_check_signal(void)
+{
+	if (cpu.period_ns && cpu.signo && !atomic_load_explicit(&cpu.gave_up_ticks, memory_order_relaxed) && cpu.pid == getpid() &&
+	    !signal_is_ours())
+		end_samples();
+}
+
+void rp_cpu_look(void)
+{
+	if (!atomic_load_explicit(&cpu.is_on, memory_order_relaxed) || cpu.pid != getpid())
+		return;
+	rp_cpu_check_signal();
+	rp_watch_look();
 }
 
 /* ---- exec ---- */
@@ -425,11 +440,13 @@ int rp_cpu_install(uint32_t sample_hz)
 	atomic_store(&cpu.threads_without_samples, 0);
 	atomic_store(&cpu.samples_in_tool, 0);
 	atomic_store(&cpu.samples_lost, 0);
+	atomic_store(&cpu.gave_up_ticks, 0);
 	if (sample_hz && install_signal())
 		return RP_EUNSUPPORTED;
 	choose_sources();
 	define_sources();
 	int err = rp_record_on_thread(on_thread_begin, on_thread_end);
+	atomic_store_explicit(&cpu.is_on, !err, memory_order_relaxed);
 	if (err)
 		remove_signal();
 	else
@@ -439,25 +456,7 @@ int rp_cpu_install(uint32_t sample_hz)
 
 void rp_cpu_watch_others(void)
 {
-	DIR *tasks = cpu.source != SOURCE_NONE ? opendir("/proc/self/task") : NULL;
-	for (struct dirent *e; tasks && cpu.n_watched < WATCHED_MAX && (e = readdir(tasks));) {
-		int tid = atoi(e->d_name);
-		if (tid <= 0 || tid == (int)syscall(SYS_gettid) || rp_sink_is_tool_thread(e->d_name))
-			continue;
-		void *page = NULL;
-		int timer = RP_CPU_TIMER_NONE;
-		if (cpu.source == SOURCE_PERF)
-			page = rp_switch_count_watch(tid, cpu.signo, cpu.period_ns);
-		else
-			timer = rp_cpu_timer_arm(tid, cpu.signo, cpu.period_ns, cpu.period_ns);
-		if (!page && timer == RP_CPU_TIMER_NONE)
-			continue;
-		cpu.watched[cpu.n_watched].page = page;
-		cpu.watched[cpu.n_watched].timer = timer;
-		atomic_store_explicit(&cpu.watched[cpu.n_watched++].tid, tid, memory_order_relaxed);
-	}
-	if (tasks)
-		closedir(tasks);
+	rp_watch_open(cpu.source != SOURCE_NONE ? cpu.signo : 0, cpu.period_ns, cpu.source == SOURCE_PERF);
 }
 
 static void drop_inherited(void)
@@ -470,9 +469,11 @@ static void drop_inherited(void)
 void rp_cpu_remove(void)
 {
 	rp_gil_wait_remove();
+	atomic_store_explicit(&cpu.is_on, 0, memory_order_relaxed);
 	if (cpu.pid != getpid())
 		drop_inherited();
-	unwatch();
+	else
+		rp_watch_disarm();
 	if (cpu.period_ns)
 		remove_signal();
 	cpu.period_ns = 0;
@@ -561,5 +562,6 @@ void rp_cpu_counts(struct rp_cpu_counts *ret_counts)
 	ret_counts->threads_without_samples = atomic_load_explicit(&cpu.threads_without_samples, memory_order_relaxed);
 	ret_counts->samples_in_tool = atomic_load_explicit(&cpu.samples_in_tool, memory_order_relaxed);
 	ret_counts->sample_ticks = rp_budget_cost_ticks(&cpu.budget);
+	ret_counts->gave_up_ticks = atomic_load_explicit(&cpu.gave_up_ticks, memory_order_relaxed);
 	ret_counts->samples_lost = atomic_load_explicit(&cpu.samples_lost, memory_order_relaxed);
 }

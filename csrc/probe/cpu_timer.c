@@ -9,12 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "record/record.h"
+
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-/* The kernel's encoding of "CPU time of thread tid" as a clock: include/linux/posix-timers.h. */
-#define THREAD_CPU_CLOCK(tid) (~(tid) * 8 | 6)
 #define NS_PER_S 1000000000u
 
 static struct timespec of_ns(uint64_t ns)
@@ -32,7 +32,7 @@ int rp_cpu_timer_arm(int tid, int signo, uint64_t first_ns, uint64_t period_ns)
 	event.sigev_notify = SIGEV_THREAD_ID;
 	event.sigev_signo = signo;
 	event.sigev_notify_thread_id = tid;
-	if (syscall(SYS_timer_create, THREAD_CPU_CLOCK(tid), &event, &id))
+	if (syscall(SYS_timer_create, RP_CLOCK_OF_THREAD(tid), &event, &id))
 		return RP_CPU_TIMER_NONE;
 	if (syscall(SYS_timer_settime, id, 0, &its, NULL)) {
 		rp_cpu_timer_drop(id);

@@ -15,6 +15,7 @@
 #include "probe/module_map.h"
 #include "probe/probe.h"
 #include "probe/symbol_file.h"
+#include "probe/thread_watch.h"
 
 /* Explicit, as the writer's: an unlimited stack rlimit makes the default impossible to map. libdw and the demangler recurse. */
 #define STACK_BYTES (1u << 20)
@@ -74,15 +75,22 @@ static void *run(void *arg)
 	uint64_t look_ns = LOOK_NS_FIRST;
 	rp_thread_is_tool = RP_TOOL_OTHER;
 	namer.start_ns = rp_clock_ns(CLOCK_MONOTONIC);
+	uint64_t due = namer.start_ns + look_ns;
 	rp_record_register_barrier(); /* not naming, but here nobody waits for it */
 	while (!is_in_hurry()) {
-		pause_for(look_ns);
+		uint64_t now = rp_clock_ns(CLOCK_MONOTONIC);
+		if (now < due)
+			pause_for(due - now);
 		if (namer.on_look && !is_in_hurry() && namer.on_look())
 			return arg;
+		rp_cpu_look();
+		if (rp_clock_ns(CLOCK_MONOTONIC) < due)
+			continue; /* woken for that alone */
 		if (look_ns < LOOK_NS_MAX)
 			look_ns *= 4;
 		rp_symbols_define(between_objects);
 		rp_sources_define(between_objects);
+		due = rp_clock_ns(CLOCK_MONOTONIC) + look_ns;
 	}
 	rp_symbols_define(between_objects);
 	rp_sources_define(between_objects); /* after the symbols: they name files too */
@@ -122,6 +130,11 @@ int rp_namer_start(uint64_t burst_ns, uint32_t percent)
 	return code;
 }
 
+void rp_namer_look(void)
+{
+	syscall(SYS_futex, &namer.hurry, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
 void rp_namer_finish(uint64_t patience_ns)
 {
 	namer.patience_ns = patience_ns;
@@ -144,16 +157,19 @@ void rp_namer_finish(uint64_t patience_ns)
 void rp_namer_fork_prepare(void)
 {
 	rp_symbol_file_fork_prepare();
+	rp_watch_fork_prepare();
 }
 
 void rp_namer_fork_parent(void)
 {
+	rp_watch_fork_parent();
 	rp_symbol_file_fork_parent();
 }
 
 void rp_namer_fork_child(void)
 {
 	rp_symbol_file_fork_child();
+	rp_watch_fork_child();
 	rp_modules_fork_child();
 	namer.running = 0;
 }

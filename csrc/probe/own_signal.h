@@ -17,8 +17,8 @@ int rp_own_signal(void);
 /* What the signal's action was before it was ours. False in a process that shares our memory, or has a copy of it: it has no samples. */
 int rp_own_signal_before(struct sigaction *ret_before);
 
-/* The program is about to set an action of its own: no timer sends the signal any more, and none is pending. Samples end; the threads that had them are
- * counted as unsampled. Perf events cannot be called back by another thread: they go on sending. Safe in a signal handler. */
+/* The program is about to set an action of its own: nothing sends the signal any more, and none is pending. Samples end; the threads that had them are
+ * counted as unsampled. Safe in a signal handler. */
 void rp_own_signal_give_up(void);
 
 #endif

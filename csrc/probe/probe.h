@@ -108,8 +108,12 @@ void rp_cpu_remove(void);
 /* Around an exec by the calling thread: no signal of ours is pending when it happens. errno may change. */
 void rp_cpu_before_exec(void);
 void rp_cpu_after_failed_exec(void);
-/* Also samples threads that exist already and have no record: each gets one at its first signal. After rp_cpu_install. Allocates. */
+/* Also samples threads that have no record, those of now and those that rp_cpu_look finds: each gets one at its first signal. After rp_cpu_install. */
 void rp_cpu_watch_others(void);
+/* Whether the signal of samples is ours still: if not, samples end. No lock; callable in hooks. */
+void rp_cpu_check_signal(void);
+/* The same, and looks for threads without a record. On the namer's thread, now and then. */
+void rp_cpu_look(void);
 /* "perf" or "periodic", and the reason for the latter. */
 const char *rp_cpu_switch_source(const char **ret_reason);
 struct rp_cpu_counts {
@@ -117,8 +121,18 @@ struct rp_cpu_counts {
 	uint64_t samples_in_tool; /* of ended threads: landed inside rubinprof, not in the trace */
 	uint64_t samples_lost;    /* no room in the buffer */
 	uint64_t sample_ticks;    /* spent in handlers that read whole stacks */
+	uint64_t gave_up_ticks;   /* when the program took the signal for itself; 0: it did not */
 };
 void rp_cpu_counts(struct rp_cpu_counts *ret_counts);
+
+/* ---- thread_watch.c: CPU time that no thread tells ---- */
+
+/* CPU time of the process from here on counts. No GIL. */
+void rp_watch_begin(void);
+/* After the last event of all threads: those that still have no record go into the trace, each as a thread with its CPU time alone. */
+void rp_watch_close(void);
+/* Since rp_watch_begin, ns: CPU time of the process, and in it that of the tool's own threads that live. */
+void rp_watch_process(uint64_t *ret_process_ns, uint64_t *ret_tool_ns);
 
 /* ---- symbols.c: names of the addresses in the trace; namer.c: the thread that looks them up ---- */
 
@@ -153,6 +167,8 @@ int rp_namer_start(uint64_t burst_ns, uint32_t percent);
 /* fn runs on the thread at each look, at least every two seconds. Nonzero: it has called rp_namer_finish itself, and the thread ends. NULL: none.
  * Before rp_namer_start. */
 void rp_namer_on_look(int (*fn)(void));
+/* Makes the thread look for threads without a record now (rp_cpu_look), which it else does once a second. Callable in a hook. */
+void rp_namer_look(void);
 /* Names what is left and ends the thread, or returns on it when it is the caller. Once it has cost `patience_ns` of CPU time, the rest get the names of symbol tables only: no
  * lines and no inlined functions. Does nothing more when called again. Waits for files to be read. By the session, hooks removed or busy. */
 void rp_namer_finish(uint64_t patience_ns);

@@ -140,6 +140,11 @@ void rp_switch_count_drop(void *page)
 		munmap(page, (size_t)sysconf(_SC_PAGESIZE));
 }
 
+void rp_switch_count_silence(void *page)
+{
+	(void)mmap(page, (size_t)sysconf(_SC_PAGESIZE), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
 const char *rp_switch_count_reason(void)
 {
 	return atomic_load_explicit(&reason_state, memory_order_acquire) == 2 ? reason : "";

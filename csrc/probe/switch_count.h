@@ -20,6 +20,8 @@ void *rp_switch_count_signal_once(int signo, uint64_t after_ns);
 /* Periodic, as rp_switch_count_open, for another thread of this process. */
 void *rp_switch_count_watch(int tid, int signo, uint64_t period_ns);
 void rp_switch_count_drop(void *page);
+/* No signal comes of the event from here on; its page stays readable, and changes no more. On any thread of the process. */
+void rp_switch_count_silence(void *page);
 /* Nothing changes t->switch_count's word nor sends signals after this. */
 void rp_switch_count_close(struct rp_thread *t, void *page);
 /* Why the last open was refused, "" when none was since the reset. Static storage. */

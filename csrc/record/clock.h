@@ -11,6 +11,9 @@
 
 #include "base/base.h"
 
+/* The clock of the CPU time of thread tid of this process: include/linux/posix-timers.h has the encoding. Reading it fails when the thread has ended. */
+#define RP_CLOCK_OF_THREAD(tid) ((clockid_t)(~(tid) * 8 | 6))
+
 /* Set once by rp_clock_init(): nonzero when the counter register may be used. */
 extern int rp_clock_is_counter;
 

@@ -132,6 +132,16 @@ void rp_record_on_thread_gone(void (*fn)(void));
 /* Whether no thread of the program is left but, at most, the calling one: all others have ended or are the tool's. 0 also where /proc does not
  * tell. Costs one system call while the process's first thread lives. Not in a signal handler. errno may change. (last_thread.c) */
 int rp_record_is_last_thread(void);
+/* A thread that never had a record. Times are ns of its own CPU clock. */
+struct rp_silent_thread {
+	uint32_t os_tid;
+	uint64_t before_ns;   /* used before the session */
+	uint64_t cpu_ns;      /* as last read */
+	uint64_t first_ticks; /* when it was first seen */
+	const char *name;
+};
+/* It goes into the trace as a thread with its CPU time alone. Not in a hook. */
+void rp_record_silent_thread(const struct rp_silent_thread *s);
 /* All threads of the session that have not ended, under the lock of the list: fn must neither define nor emit. */
 void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg);
 
@@ -349,6 +359,8 @@ int rp_record_register_barrier(void);
 /* Stops all emitting: when it returns no thread is writing to its live buffer nor will. Waits for threads inside a hook, at
  * most a second; 0, or RP_EBUSY when one did not come out (its buffer is then left to rp_sink_close). Definitions still work. */
 int rp_record_quiesce(void);
+/* Reads the CPU clocks of all threads but the calling one: what they have used since their last event. After rp_record_quiesce. */
+void rp_record_last_cpu(void);
 /* Ends the threads' part (`end` callbacks, LOST totals) and hands over all their buffers. After rp_record_quiesce. */
 void rp_record_close(void);
 /* Hands over the definitions and detaches the sink. */

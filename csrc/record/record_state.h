@@ -53,6 +53,8 @@ void rp_thrift_flush(struct rp_thread *t);
 int rp_thrift_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
 		   const uint64_t *words, uint32_t n_words);
 
+/* The id of another thread of the session. */
+uint32_t rp_thread_new_id(void);
 /* Runs the callbacks of rp_record_on_loss. */
 void rp_thread_tell_loss(struct rp_thread *t);
 

@@ -338,6 +338,14 @@ void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg)
 	pthread_mutex_unlock(&lock);
 }
 
+uint32_t rp_thread_new_id(void)
+{
+	pthread_mutex_lock(&lock);
+	uint32_t id = ++thread_count;
+	pthread_mutex_unlock(&lock);
+	return id;
+}
+
 /* ---- for the session ---- */
 
 void rp_record_open(struct rp_sink *sink, uint64_t stall_ms_max)

@@ -152,6 +152,16 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_json_kseconds(j, "wall_s", t->wall_s);
 	rp_json_kseconds(j, "cpu_s", t->cpu_s);
 	rp_json_kseconds(j, "cpu_measured_s", t->cpu_measured_s);
+	rp_json_key(j, "cpu_unseen_s");
+	if (t->cpu_unseen_unknown)
+		rp_json_null(j);
+	else
+		rp_json_seconds(j, t->cpu_unseen_s);
+	rp_json_key(j, "samples_end_s");
+	if (t->samples_end_s > 0)
+		rp_json_seconds(j, t->samples_end_s);
+	else
+		rp_json_null(j);
 	rp_json_key(j, "gil_wait_s");
 	if (rp_report_is_unknown(job, RP_M_GIL_WAIT))
 		rp_json_null(j);

@@ -10,6 +10,8 @@ static const struct {
 	[RP_UNSEEN_STACK_MARGIN] = { "stack_margin", "calls in recursions that came near the end of the C stack", "" },
 	[RP_UNSEEN_REGIONS] = { "regions", "regions beyond 65,536 open at once", "" },
 	[RP_UNSEEN_INIT] = { "init_calls", "inlined calls of __init__: no tool id of sys.monitoring was free", "" },
+	[RP_UNSEEN_CPU] = { "cpu", "CPU time that is in no thread's figures", "" },
+	[RP_UNSEEN_SAMPLES] = { "samples", "CPU samples from where the program, or a library, took their signal for itself", "" },
 	[RP_UNSEEN_ALLOCATOR] = { "allocator", "allocations inside ", ", which brings an allocator of its own" },
 };
 
@@ -23,7 +25,10 @@ void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, 
 		rp_json_ktext(j, "what", kinds[u->kind].word);
 		rp_json_key(j, "name");
 		rp_json_string(j, rp_strpool_get(strings, u->name), rp_strpool_len(strings, u->name));
-		rp_json_kint(j, "count", (int64_t)u->count);
+		if (u->kind == RP_UNSEEN_CPU)
+			rp_json_kns(j, "cpu_s", (int64_t)u->count);
+		else
+			rp_json_kint(j, "count", (int64_t)u->count);
 		rp_json_close(j, '}');
 	}
 	rp_json_close(j, ']');
@@ -39,7 +44,9 @@ void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, c
 		rp_out_text(o, kinds[u->kind].before);
 		rp_out_safe(o, rp_strpool_get(strings, u->name), rp_strpool_len(strings, u->name), 60);
 		rp_out_text(o, kinds[u->kind].after);
-		if (u->kind != RP_UNSEEN_INIT && u->kind != RP_UNSEEN_ALLOCATOR)
+		if (u->kind == RP_UNSEEN_CPU)
+			rp_out_format(o, " (%s)", rp_unit_ns(count, (int64_t)u->count));
+		else if (u->kind != RP_UNSEEN_INIT && u->kind != RP_UNSEEN_ALLOCATOR && u->kind != RP_UNSEEN_SAMPLES)
 			rp_out_format(o, " (%s)", rp_unit_count(count, (int64_t)u->count));
 		rp_out_text(o, "\n");
 	}

@@ -55,7 +55,7 @@ static int traces_calls(const struct rp_session_options *o)
 static int install_probes(const struct rp_session_options *o, char *ret_detail)
 {
 	int by_calls = traces_calls(o);
-	struct rp_alloc_options alloc = { .memory = o->memory != RP_MODE_OFF, .threads = !by_calls && o->cpu != RP_MODE_OFF,
+	struct rp_alloc_options alloc = { .memory = o->memory != RP_MODE_OFF, .threads = o->cpu != RP_MODE_OFF,
 					  .native = o->native, .pymalloc = o->pymalloc,
 					  .sampled = o->memory == RP_MODE_SAMPLED };
 	int code = install(RP_HAS_MODULES, rp_modules_install());
@@ -73,11 +73,10 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 	}
 	if (by_calls && (code = install(RP_HAS_FRAMES, rp_frames_install())))
 		return fail(ret_detail, code, "Python calls cannot be traced");
-	if (!by_calls) { /* threads that have begun already */
+	if (!by_calls)
 		rp_thread_enter();
-		if (o->cpu != RP_MODE_OFF)
-			rp_cpu_watch_others();
-	}
+	if (o->cpu != RP_MODE_OFF) /* threads that have begun already */
+		rp_cpu_watch_others();
 	return 0;
 }
 
@@ -210,6 +209,7 @@ int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 	if (!rp_session.path)
 		return fail(ret_detail, RP_ENOMEM, "tracing cannot start");
 	int before = rp_session.phase;
+	rp_session.process_cpu_ns = rp_session.tool_cpu_ns = 0;
 	rp_session.phase = RP_SESSION_STARTING; /* measuring runs Python code, which gives up the GIL: another thread may want to start too */
 	int code = start_all(options, ret_detail);
 	if (code) {
@@ -225,25 +225,40 @@ int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 		rp_emit_cpu(self, 1); /* what is used up to the first sample counts from here */
 		rp_record_end(self);
 	}
+	if (rp_session.installed & RP_HAS_CPU)
+		rp_watch_begin();
 	atomic_store_explicit(&rp_record_on, 1, memory_order_release);
 	return 0;
 }
 
 /* ---- stop ---- */
 
+/* All threads are outside, and none tells any more: what they have used by now, and the process. since_ns: of this thread when its stop began. */
+static void read_cpu_of_all(uint64_t since_ns)
+{
+	rp_record_last_cpu();
+	rp_watch_close();
+	rp_watch_process(&rp_session.process_cpu_ns, &rp_session.tool_cpu_ns);
+	if (!rp_thread_is_tool) /* else it is among them */
+		rp_session.tool_cpu_ns += rp_clock_ns(CLOCK_THREAD_CPUTIME_ID) - since_ns;
+}
+
 static int stop(int without_python)
 {
 	struct rp_thread *self = rp_thread_current();
 	if (self) {
 		rp_record_begin(self); /* no sample of our own work */
-		if (rp_session.installed & RP_HAS_SNAPSHOT)
-			rp_emit_cpu(self, 1); /* what was used since the last sample */
+		if (rp_session.installed & RP_HAS_CPU)
+			rp_emit_cpu(self, 1); /* what was used since the last event */
 	}
+	uint64_t cpu_ns = rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	atomic_store_explicit(&rp_record_on, 0, memory_order_seq_cst);
 	if (without_python)
 		rp_session.installed &= ~(unsigned)RP_HAS_FRAMES;
 	rp_session_remove_hooks();
 	rp_record_quiesce();
+	if (rp_session.installed & RP_HAS_CPU)
+		read_cpu_of_all(cpu_ns);
 	rp_namer_finish(NAMER_PATIENCE_NS);
 	rp_record_close(); /* `end` callbacks take the timers down: before the CPU probe goes */
 	rp_session_remove_sources();

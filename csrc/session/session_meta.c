@@ -100,6 +100,8 @@ static void define_unseen(void)
 	if (rp_session.options.cpu == RP_MODE_OFF)
 		return;
 	rp_cpu_counts(&cpu);
+	if (cpu.gave_up_ticks)
+		rp_session_metaf("sample.end_ticks", "%llu", (unsigned long long)cpu.gave_up_ticks);
 	define_count(RP_LOST_SAMPLES_IN_TOOL, cpu.samples_in_tool, 0);
 	define_count(RP_LOST_THREADS_UNSAMPLED, cpu.threads_without_samples, 0);
 }
@@ -158,6 +160,10 @@ void rp_session_define_end(void)
 	rp_session_metaf("writer.reason", "%s", sink.writer_reason);
 	rp_session_metaf("live", "%s", sink.live);
 	rp_session_metaf("live.reason", "%s", sink.live_reason);
+	if (rp_session.process_cpu_ns) {
+		rp_session_metaf("end.process_cpu_ns", "%llu", (unsigned long long)rp_session.process_cpu_ns);
+		rp_session_metaf("end.tool_cpu_ns", "%llu", (unsigned long long)rp_session.tool_cpu_ns);
+	}
 	define_sources();
 	define_unwritten(&sink);
 	define_unseen();

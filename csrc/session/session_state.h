@@ -22,6 +22,7 @@ struct rp_session {
 	char *path;
 	struct rp_sink *sink;
 	unsigned installed;
+	uint64_t process_cpu_ns, tool_cpu_ns; /* since the start; known at the stop, 0 before */
 };
 extern struct rp_session rp_session;
 

@@ -140,7 +140,8 @@ class Tracker:
                 raise ValueError(f"{what} must be 'exact', 'sampled' or 'off', not {mode!r}")
         if sample_hz is None:
             sample_hz = SAMPLE_HZ[cpu]
-        if not (cpu != "off") <= sample_hz <= SAMPLE_HZ_MAX:
+        least = 0 if cpu == "off" else 1
+        if not least <= sample_hz <= SAMPLE_HZ_MAX:
             raise ValueError(f"sample_hz must be from 1 to {SAMPLE_HZ_MAX}, not {sample_hz!r}")
         self._wanted_path = None if path is None else os.fspath(path)
         self._options = {

@@ -35,6 +35,14 @@ __attribute__((weak)) void rp_own_signal_give_up(void)
 {
 }
 
+__attribute__((weak)) void rp_cpu_check_signal(void)
+{
+}
+
+void rp_namer_look(void)
+{
+}
+
 int rp_snapshot_on;
 
 uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address)
