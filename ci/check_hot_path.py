@@ -3,6 +3,9 @@
 Each source is compiled with -fcallgraph-info, and from each root every call is followed, across files. A name that is not on the root's list is
 either a mistake or a line for that page and for this list. Calls through pointers cannot be followed: they are the real allocators, the
 evaluator that was there before, and the callbacks of record/, which are roots of their own here.
+
+The same for cancellation (csrc/sink/cancel.h): from what runs on a thread of the program, a function that may act on a pending pthread_cancel is
+reached only below one that holds it off.
 """
 
 import re
@@ -20,7 +23,7 @@ import csources  # noqa: E402
 ROOMS = ["base", "format", "record", "probe", "sink", "session"]
 
 TEXT = {"memcpy", "memcmp", "memset", "memmove", "strlen", "strnlen", "__errno_location"}
-EMIT = TEXT | {"clock_gettime", "syscall", "nanosleep"}  # hand-over of a full buffer: futex, and the bounded wait for a free one
+EMIT = TEXT | {"clock_gettime", "syscall", "nanosleep", "pthread_setcancelstate"}  # hand-over of a full buffer: futex, and the bounded wait for a free one
 DEFINE = {"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock"}
 FIRST_EVENT = EMIT | DEFINE | {"mmap", "munmap", "prctl", "pthread_setspecific", "_Unwind_Resume"}
 WALK = {"madvise", "getpid", "pthread_self", "PyGILState_GetThisThreadState"}
@@ -58,6 +61,20 @@ ROOTS = [
     (r"probe/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
 ]
 
+# Cancellation points that any code of ours calls (pthreads(7)), and calls of CPython that may wait for the GIL.
+CANCELLATION_POINTS = {
+    *{"open", "openat", "creat", "close", "read", "write", "pread", "pwrite", "pread64", "pwrite64", "fcntl", "nanosleep", "clock_nanosleep", "usleep"},
+    *{"sleep", "poll", "ppoll", "select", "pselect", "pause", "wait", "waitpid", "fsync", "msync", "fopen", "fclose", "fread", "fwrite", "fprintf"},
+    *{"opendir", "readdir", "closedir", "pthread_join", "pthread_testcancel", "pthread_cond_wait", "pthread_cond_timedwait", "pthread_getattr_np"},
+    *{"pthread_setcanceltype", "sem_wait", "dlopen", "io_uring_wait_cqe", "PyObject_CallMethod", "PyObject_GetAttrString"},
+}
+# Where every call that we make of the program's threads begins. `real` calls go through pointers, and are the program's.
+ON_PROGRAM_THREADS = [
+    *(pattern for pattern, _ in ROOTS if not re.search("thread_ended|on_thread", pattern)),  # those that begin hold; those that end are past it
+    *(r"session/session_fork\.c:prepare$", r"session/session_fork\.c:in_parent$", r"session/session_fork\.c:in_child$"),
+    r"session/session\.h:rp_session_(?!stop_without|define|remove|watch)\w+$",
+]
+
 
 def compile_one(source, directory):
     """The call graph of one source as text."""
@@ -82,11 +99,13 @@ def call_graph():
     return calls, ours
 
 
-def reached(root, calls, ours):
-    """What is not ours and can be reached, each with the way to it."""
+def reached(root, calls, ours, but=None):
+    """What is not ours and can be reached, each with the way to it. With `but`, not below functions that call that one."""
     way, todo, found = {root: None}, [root], {}
     while todo:
         caller = todo.pop()
+        if but in calls.get(caller, ()):
+            continue
         for callee in calls.get(caller, ()):
             if callee in way:
                 continue
@@ -102,21 +121,37 @@ def reached(root, calls, ours):
     return found
 
 
-def problems(calls, ours):
-    for pattern, allowed in ROOTS:
-        # A static function's title is its file and name, another's its name alone.
-        file, _, name = pattern.rpartition(":")
-        roots = [title for title in ours if re.search(pattern, title) or (re.fullmatch(name.rstrip("$"), title))]
+def roots_of(pattern, ours):
+    # A static function's title is its file and name, another's its name alone.
+    name = pattern.rpartition(":")[2]
+    return sorted(title for title in ours if re.search(pattern, title) or re.fullmatch(name.rstrip("$"), title))
+
+
+def cancellation_problems(calls, ours):
+    for pattern in ON_PROGRAM_THREADS:
+        roots = roots_of(pattern, ours)
         if not roots:
             yield f"no function is {pattern}: has it another name now?"
-        for root in sorted(roots):
+        for root in roots:
+            for callee, steps in sorted(reached(root, calls, ours, but="pthread_setcancelstate").items()):
+                if callee in CANCELLATION_POINTS:
+                    yield f"{callee} is a cancellation point, reached from {root} without RP_HOLD_CANCEL: {steps}"
+
+
+def problems(calls, ours):
+    for pattern, allowed in ROOTS:
+        roots = roots_of(pattern, ours)
+        if not roots:
+            yield f"no function is {pattern}: has it another name now?"
+        for root in roots:
             for callee, steps in sorted(reached(root, calls, ours).items()):
                 if callee.removeprefix("__builtin_") not in allowed:
                     yield f"{callee} is reached from {root}: {steps}"
 
 
 def main():
-    found = list(problems(*call_graph()))
+    graph = call_graph()
+    found = [*problems(*graph), *cancellation_problems(*graph)]
     for problem in found:
         print(f"hot path: {problem}")
     if not found:

@@ -334,6 +334,7 @@ static PyObject *name_threads(PyObject *module, PyObject *names)
 static PyObject *call_unseen(PyObject *module, PyObject *function)
 {
 	(void)module;
+	RP_HOLD_CANCEL();
 	PyThreadState *ts = PyThreadState_Get();
 	PyThreadState_EnterTracing(ts);
 	PyObject *result = PyObject_CallNoArgs(function);

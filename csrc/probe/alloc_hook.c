@@ -326,6 +326,7 @@ void rp_alloc_refresh(void)
 	struct rp_thread *t = rp_thread_current();
 	if (t && t->busy)
 		return;
+	RP_HOLD_CANCEL();
 	int saved = errno;
 	rp_guard_nested++;
 	if (rp_got_refresh()) {

@@ -106,6 +106,7 @@ static uint32_t define(rp_pyframe *f)
 
 uint32_t rp_code_define(struct rp_thread *t, rp_pyframe *f)
 {
+	RP_HOLD_CANCEL();
 	if (!t)
 		return define(f);
 	rp_record_begin(t);

@@ -126,6 +126,7 @@ static void on_signal(int signo, siginfo_t *info, void *ucontext)
 	/* SI_USER and its like are somebody's kill(): not a statement about CPU time. POLL_IN and SI_TIMER are ours. */
 	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed) || (info->si_code != SI_TIMER && info->si_code <= 0))
 		return;
+	RP_HOLD_CANCEL(); /* a thread of asynchronous type may be cancelled anywhere, but not while it holds a lock of ours */
 	int error = errno;
 	if (!t) { /* from before the start */
 		rp_thread_enter_signal();
@@ -359,6 +360,7 @@ void rp_cpu_before_exec(void)
 
 void rp_cpu_after_failed_exec(void)
 {
+	RP_HOLD_CANCEL();
 	struct rp_thread *t = rp_thread_current();
 	if (!t || t->cpu)
 		return;

@@ -81,6 +81,7 @@ RP_INLINE PyObject *evaluate_next(PyThreadState *ts, rp_pyframe *f, int throwfla
 
 static RP_COLD struct rp_thread *first_call(rp_pyframe *f)
 {
+	RP_HOLD_CANCEL();
 	struct rp_thread *t = rp_thread_enter();
 	if (t && !t->stack_margin) {
 		rp_record_begin(t);

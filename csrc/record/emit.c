@@ -98,6 +98,7 @@ static void put_stall(struct rp_thread *t)
 
 uint64_t rp_wait_for_writer(uint32_t *round)
 {
+	RP_HOLD_CANCEL();
 	uint64_t ns = WAIT_NS_FIRST << (*round < 6 ? *round : 6);
 	struct timespec ts = { 0, (long)(ns < WAIT_NS_MAX ? ns : WAIT_NS_MAX) };
 	uint64_t before = rp_clock_ns(CLOCK_MONOTONIC);

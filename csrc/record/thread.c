@@ -310,6 +310,7 @@ struct rp_thread *rp_thread_enter(void)
 		return t;
 	if (rp_thread_is_tool || entering || !atomic_load_explicit(&rp_record_emitting, memory_order_acquire))
 		return NULL;
+	RP_HOLD_CANCEL();
 	int error = errno;
 	entering = 1;
 	t = make_record();

@@ -201,6 +201,7 @@ static int is_active(void)
 
 int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 {
+	RP_HOLD_CANCEL();
 	ret_detail[0] = 0;
 	if (is_active() || rp_session.phase == RP_SESSION_STARTING)
 		return fail(ret_detail, RP_EBUSY, "tracing cannot start");
@@ -245,6 +246,7 @@ static void read_cpu_of_all(uint64_t since_ns)
 
 static int stop(int without_python)
 {
+	RP_HOLD_CANCEL();
 	struct rp_thread *self = rp_thread_current();
 	if (self) {
 		rp_record_begin(self); /* no sample of our own work */
@@ -293,6 +295,7 @@ int rp_session_stop_without_python(void)
 
 int rp_session_sync(void)
 {
+	RP_HOLD_CANCEL();
 	if (!is_active())
 		return RP_EINACTIVE;
 	rp_define_clock();
@@ -302,6 +305,7 @@ int rp_session_sync(void)
 
 int rp_session_checkpoint(void)
 {
+	RP_HOLD_CANCEL();
 	if (!is_active())
 		return RP_EINACTIVE;
 	struct rp_thread *self = rp_thread_enter();
@@ -317,6 +321,7 @@ int rp_session_checkpoint(void)
 
 int rp_session_before_exec(void)
 {
+	RP_HOLD_CANCEL();
 	int code = rp_session_checkpoint();
 	if (is_active() && rp_session.installed & RP_HAS_CPU)
 		rp_cpu_before_exec();

@@ -21,6 +21,7 @@ static void prepare(void)
 	fork_is_traced = rp_session.phase == RP_SESSION_ACTIVE || rp_session.phase == RP_SESSION_STARTING;
 	if (!fork_is_traced)
 		return;
+	RP_HOLD_CANCEL();
 	sigset_t all;
 	rp_alloc_fork_prepare();
 	sigfillset(&all);
@@ -73,6 +74,7 @@ int rp_session_follows_fork(void)
 
 int rp_session_go_on_in_child(const char *path, char *ret_detail)
 {
+	RP_HOLD_CANCEL();
 	ret_detail[0] = 0;
 	if (rp_session.phase != RP_SESSION_FORKED)
 		return RP_EINACTIVE;

@@ -159,6 +159,7 @@ static int open_all(struct rp_sink *s)
 
 int rp_sink_is_tool_thread(const char *tid)
 {
+	RP_HOLD_CANCEL();
 	char path[64], name[32] = "";
 	snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", tid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

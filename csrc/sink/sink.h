@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "format/format.h"
+#include "sink/cancel.h"
 
 /* What the tool's threads are called in /proc, the writer and all others: by it they are told from the program's. Not the name of the command, which
  * is that of the program's main thread under `rubinprof run`. */

@@ -26,3 +26,12 @@ def test_a_call_behind_two_others_is_found(monkeypatch):
 def test_a_root_without_a_function_is_told(monkeypatch):
     monkeypatch.setattr(check_hot_path, "ROOTS", [(r"probe/gone\.c:gone$", set())])
     assert "another name" in next(check_hot_path.problems(CALLS, OURS))
+
+
+def test_a_cancellation_point_counts_unless_cancellation_is_held_above_it(monkeypatch):
+    monkeypatch.setattr(check_hot_path, "ON_PROGRAM_THREADS", [r"probe/alloc_hook\.c:hook_\w+$"])
+    calls = CALLS | {"record/emit.c:slow": {"nanosleep"}}
+    (found,) = check_hot_path.cancellation_problems(calls, OURS)
+    assert "nanosleep is a cancellation point" in found
+    calls["rp_emit"] = {*calls["rp_emit"], "pthread_setcancelstate"}
+    assert not list(check_hot_path.cancellation_problems(calls, OURS))
