@@ -255,6 +255,7 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		r->folded_ticks += b;
 		break;
 	case RP_MORE_THREAD_END: /* frames that ended unseen */
+		t->ended = 1;
 		end_thread(r, t);
 		break;
 	case RP_MORE_CPU_BEFORE:
@@ -465,6 +466,16 @@ static int replay_events(struct rp_replay *r, struct rp_merge *m)
 	return rc ? rc : m->rc;
 }
 
+/* A killed process lived on, as its clock pairs tell, after its last event. */
+static uint64_t killed_ticks(const struct rp_replay *r)
+{
+	const struct rp_tables *t = r->tables;
+
+	if (r->file->header.state != RP_STATE_RUNNING || !t->n_clocks || t->clock_last.ticks >= RP_TICKS_MAX)
+		return 0;
+	return t->clock_last.ticks;
+}
+
 static int take_totals(struct rp_replay *r, const struct rp_merge *m)
 {
 	for (uint32_t i = 0; i < m->n_sources; i++) {
@@ -478,6 +489,10 @@ static int take_totals(struct rp_replay *r, const struct rp_merge *m)
 			return RP_ENOMEM;
 		rp_replay_time_finish(r, &r->threads[i]);
 	}
+	for (uint32_t i = 0; i < m->n_sources; i++)
+		rp_replay_time_hung(r, &r->threads[i], killed_ticks(r));
+	if (r->has_ticks && killed_ticks(r) > r->last_ticks)
+		r->last_ticks = killed_ticks(r);
 	r->totals.blocks += m->blocks_done;
 	rp_replay_memory_finish(r);
 	return 0;

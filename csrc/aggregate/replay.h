@@ -50,6 +50,7 @@ struct rp_replay_thread {
 	uint32_t depth, stack_cap;
 	uint32_t depth_over; /* frames beyond RP_STACK_DEPTH_MAX */
 	int started, on; /* on: what happens counts (region filter) */
+	int ended;       /* its thread has told its end */
 	uint64_t on_from; /* ticks: what was before does not count */
 	uint64_t last_ticks, first_ticks;
 	uint64_t edge; /* timeline.h: end of the bin of its last event */
@@ -190,6 +191,8 @@ int64_t rp_replay_cpu_now(const struct rp_replay *r, const struct rp_replay_thre
 void rp_replay_time_gap(struct rp_replay *r, struct rp_replay_thread *t, uint64_t ticks);
 /* After the last event. */
 void rp_replay_time_finish(struct rp_replay *r, struct rp_replay_thread *t);
+/* After that, in a killed trace: the thread stayed where it was until ticks, and used no CPU time there, of which a sample would have told. */
+void rp_replay_time_hung(struct rp_replay *r, struct rp_replay_thread *t, uint64_t ticks);
 
 /* memory.c */
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);

@@ -172,6 +172,22 @@ int64_t rp_replay_cpu_now(const struct rp_replay *r, const struct rp_replay_thre
 	return rp_add(t->cpu_total, rp_replay_spreads(r) ? (int64_t)(t->segments_wall + t->last_ticks - t->since) : gathered_cpu(r, t));
 }
 
+void rp_replay_time_hung(struct rp_replay *r, struct rp_replay_thread *t, uint64_t ticks)
+{
+	const struct rp_event unknown = { .kind = RP_EV_CPU };
+
+	if (!t->started || t->ended || ticks <= t->last_ticks || ticks >= RP_TICKS_MAX)
+		return;
+	if (ticks >= t->edge)
+		rp_timeline_cross(r, t, &unknown, ticks);
+	t->last_ticks = ticks;
+	if (t->on && !r->is_tree) {
+		rp_timeline_touch(r, &r->tree, t->node);
+		r->tree.nodes[t->node].wall += wall_that_counts(t, ticks);
+	}
+	t->since = ticks;
+}
+
 void rp_replay_time_gap(struct rp_replay *r, struct rp_replay_thread *t, uint64_t ticks)
 {
 	const struct rp_event unknown = { .kind = RP_EV_CPU }; /* after a gap: says nothing of the CPU */
