@@ -229,8 +229,8 @@ static uint64_t own_period(const struct rp_thread *t)
 static void on_thread_begin(struct rp_thread *t)
 {
 	struct cpu_slot *s = take_slot();
-	uint64_t before_ns;
-	int watched = rp_watch_end((int)t->os_tid, &before_ns);
+	if (atomic_load_explicit(&rp_record_on, memory_order_relaxed) && !rp_watch_end((int)t->os_tid, &t->from_cpu_ns))
+		t->from_cpu_ns = rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	if (!s) {
 		atomic_fetch_add_explicit(&cpu.threads_without_samples, 1, memory_order_relaxed);
 		return;
@@ -258,8 +258,6 @@ static void on_thread_begin(struct rp_thread *t)
 	t->cpu = s;
 	if (rp_snapshot_on && atomic_load_explicit(&rp_record_on, memory_order_relaxed))
 		rp_emit_cpu(t, 0); /* what it uses up to its first sample counts from here */
-	if (watched && before_ns && atomic_load_explicit(&rp_record_on, memory_order_relaxed))
-		rp_emit_words(t, RP_EV_MORE, RP_MORE_CPU_BEFORE | 1 << 8, &before_ns, 1, NULL, 0, 0);
 }
 
 static void on_thread_end(struct rp_thread *t)

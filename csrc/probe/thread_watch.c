@@ -78,7 +78,7 @@ static void arm(struct watched *w, int tid)
 		drop_signals(w, atomic_load(&w->armed) == OVER ? OVER : NOT_ARMED);
 }
 
-int rp_watch_end(int tid, uint64_t *ret_before_ns)
+int rp_watch_end(int tid, uint64_t *ret_from_ns)
 {
 	for (uint32_t i = 0; i < used(); i++) {
 		struct watched *w = &watched[i];
@@ -87,8 +87,7 @@ int rp_watch_end(int tid, uint64_t *ret_before_ns)
 		if (!atomic_compare_exchange_strong_explicit(&w->tid, &expected, 0, memory_order_acq_rel, memory_order_relaxed))
 			continue;
 		drop_signals(w, OVER);
-		uint64_t now = rp_clock_ns(RP_CLOCK_OF_THREAD(tid));
-		*ret_before_ns = now > before ? now - before : 0;
+		*ret_from_ns = before;
 		return 1;
 	}
 	return 0;
@@ -153,6 +152,15 @@ static void begin_watch(int tid, const char *tid_text)
 	arm(w, tid);
 }
 
+/* The record may have been made while the look that began the watch was under way: then it is not told of. */
+static void meet(struct watched *w, int tid)
+{
+	w->is_there = 1;
+	(void)read_clock(tid, &w->cpu_ns);
+	if (has_record(tid) && atomic_compare_exchange_strong(&w->tid, &tid, 0))
+		drop_signals(w, OVER);
+}
+
 /* A thread that has ended is found no more: then its last reading is what is known. */
 static void on_task(const char *tid_text)
 {
@@ -161,8 +169,7 @@ static void on_task(const char *tid_text)
 		return;
 	for (uint32_t i = 0; i < used(); i++)
 		if (atomic_load_explicit(&watched[i].tid, memory_order_relaxed) == tid) {
-			watched[i].is_there = 1;
-			(void)read_clock(tid, &watched[i].cpu_ns);
+			meet(&watched[i], tid);
 			return;
 		}
 	if (!has_record(tid))

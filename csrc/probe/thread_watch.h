@@ -15,8 +15,8 @@
 void rp_watch_open(int signo, uint64_t period_ns, int by_perf);
 /* Finds threads without a record, and reads the clocks of those known. */
 void rp_watch_look(void);
-/* The thread has a record now: it is watched no more. 1, and what of its CPU time up to now is the session's (ns); or 0: it was not watched. */
-int rp_watch_end(int tid, uint64_t *ret_before_ns);
+/* The thread has a record now: it is watched no more. 1, and where its CPU clock (ns) stood when the session began, or 0: it was not watched. */
+int rp_watch_end(int tid, uint64_t *ret_from_ns);
 /* No signal comes to watched threads any more, and none will to new ones; their clocks are read on. Callable in a signal handler. */
 void rp_watch_disarm(void);
 /* pthread_atfork: no descriptor of ours is open while the process is copied. */

@@ -7,6 +7,8 @@
 
 #define WAIT_NS_FIRST 20000u
 #define WAIT_NS_MAX 1000000u
+/* What making a record takes: most threads have their first event right after. */
+#define BEFORE_NS_MIN 100000u
 
 const volatile uint32_t rp_no_switch_count = 0;
 
@@ -94,6 +96,17 @@ static void put_stall(struct rp_thread *t)
 	t->stall_ns = 0;
 }
 
+static void put_before(struct rp_thread *t)
+{
+	uint64_t from = t->from_cpu_ns, now = from == UINT64_MAX ? 0 : rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	t->from_cpu_ns = UINT64_MAX;
+	if (now <= from || now - from < BEFORE_NS_MIN)
+		return;
+	put_word0(t, RP_EV_MORE, RP_MORE_CPU_BEFORE | 1 << 8);
+	t->pos[1] = now - from;
+	rp_record_commit(t, 2);
+}
+
 /* ---- hand-over ---- */
 
 uint64_t rp_wait_for_writer(uint32_t *round)
@@ -136,6 +149,7 @@ void rp_record_begin_buffer(struct rp_thread *t, struct rp_buffer *b)
 	put_losses(t);
 	rp_record_cpu(t, t->ticks);
 	put_stall(t);
+	put_before(t);
 	if (t->alloc_period) {
 		put_word0(t, RP_EV_MORE, RP_MORE_PERIOD | 1 << 8);
 		t->pos[1] = t->alloc_period;

@@ -78,6 +78,7 @@ struct rp_thread {
 	uint32_t thrifty; /* samples and regions are told, calls and allocations are not: thrift.c. limit is NULL meanwhile */
 	uint64_t thrift_begin, thrift_sampled; /* ticks: when it began, and of the last sample since */
 	uint64_t thrift_first, thrift_ticks; /* of the session: when it first began, 0: never; how long those were that have ended */
+	uint64_t from_cpu_ns; /* of the thread's CPU clock: from here on its time is the session's; told with its first buffer. UINT64_MAX: told */
 	uint64_t stall_ns, stall_ns_all; /* waited for the writer and not yet told; told */
 	uint64_t lost_events_all, lost_bytes_all; /* of the whole session */
 	struct rp_lost lost; /* of the whole session, by kind */

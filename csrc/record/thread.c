@@ -259,6 +259,7 @@ static void reset_record(struct rp_thread *t)
 	t->switch_count = &rp_no_switch_count;
 	t->os_tid = (uint32_t)syscall(SYS_gettid);
 	t->self_slot = &rp_thread_self;
+	t->from_cpu_ns = UINT64_MAX;
 	t->session = atomic_load_explicit(&rp_record_session_now, memory_order_relaxed);
 	t->loss_epoch = rp_sink_lost_epoch(atomic_load_explicit(&rp_record_sink, memory_order_relaxed));
 	prctl(PR_GET_NAME, t->name);
