@@ -54,7 +54,7 @@ ROOTS = [
     (r"probe/cpu_sample\.c:on_signal$", FIRST_EVENT | SWITCH_COUNT | {"madvise", "PyGILState_GetThisThreadState", "PyCode_Addr2Line"}),
     (r"probe/alloc_sample\.c:sample_\w+$", FIRST_EVENT | WALK | SAMPLED),
     (r"probe/gil_wait\.c:timed_wait$", FIRST_EVENT),
-    (r"probe/thread_start\.c:hook_pthread_create$", {"malloc", "free"}),
+    (r"probe/thread_start\.c:hook_pthread_create$", {"malloc", "free"} | TEXT | PYTHON | WALK | {"_PyThreadState_UncheckedGet", "PyThreadState_GetUnchecked", "pthread_setcancelstate", "_Unwind_Resume"}),
     (r"probe/thread_start\.c:begin$", FIRST_EVENT | {"free"}),
     (r"probe/own_signal\.c:hook_\w+$", SIGNAL_SETS | {"clock_gettime", "mmap", "sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
     (r"record/thread\.c:thread_ended$", FIRST_EVENT),

@@ -296,15 +296,19 @@ static PyObject *region_end(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-/* One (native id, name); 0, or -1 with an exception set. */
+/* One (native id, name, lives); 0, or -1 with an exception set. */
 static int name_one_thread(PyObject *pair)
 {
 	PyObject *name, *owner;
 	unsigned int os_tid;
+	int lives;
 	struct rp_str str;
-	if (!PyArg_ParseTuple(pair, "IU", &os_tid, &name) || to_str(name, &str, &owner))
+	if (!PyArg_ParseTuple(pair, "IUp", &os_tid, &name, &lives) || to_str(name, &str, &owner))
 		return -1;
-	rp_define_thread_name(os_tid, str);
+	if (lives)
+		rp_define_thread_name(os_tid, str);
+	else
+		rp_define_ended_thread_name(os_tid, str);
 	Py_XDECREF(owner);
 	return 0;
 }

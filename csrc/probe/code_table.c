@@ -2,6 +2,7 @@
 
 #include "probe/class_init.h"
 #include "probe/probe.h"
+#include "probe/thread_start.h"
 
 static _Atomic uint32_t codes;
 
@@ -115,23 +116,45 @@ uint32_t rp_code_define(struct rp_thread *t, rp_pyframe *f)
 	return id;
 }
 
-/* The name that Python knows is gone when the thread has ended, and the system's is cut. */
-void rp_code_name_thread(rp_pyframe *f, uint32_t os_tid)
+/* The name of the threading.Thread whose `method` f runs, at most `room` bytes of it in ret_name; its length, 0 where f runs something else. */
+static uint32_t thread_name(rp_pyframe *f, struct rp_str method, char *ret_name, uint32_t room)
 {
 	PyCodeObject *code = rp_pyframe_code(f);
 	PyObject *type, *value, *traceback, *name = NULL, *owned[3] = { NULL };
 
 	PyErr_Fetch(&type, &value, &traceback);
-	if (code->co_argcount == 1 && is_below(text_of(code->co_qualname, &owned[0]), RP_STR("Thread._bootstrap")) &&
+	if (code->co_argcount == 1 && is_below(text_of(code->co_qualname, &owned[0]), method) &&
 	    is_below(text_of(module_of(f), &owned[1]), RP_STR("threading")) && rp_pyframe_first_local(f))
 		name = PyObject_GetAttrString(rp_pyframe_first_local(f), "_name");
 	struct rp_str text = text_of(name, &owned[2]);
-	if (text.len)
-		rp_define_thread_name(os_tid, text);
+	uint32_t len = text.len < room ? text.len : room;
+	if (len)
+		memcpy(ret_name, text.s, len);
 	Py_XDECREF(name);
 	for (int i = 0; i < 3; i++)
 		Py_XDECREF(owned[i]);
 	PyErr_Restore(type, value, traceback); /* and forgets that there was no such attribute */
+	return len;
+}
+
+/* The name that Python knows is gone when the thread has ended, and the system's is cut. */
+void rp_code_name_thread(rp_pyframe *f, uint32_t os_tid)
+{
+	char name[RP_THREAD_NAME_BYTES];
+	uint32_t len = thread_name(f, RP_STR("Thread._bootstrap"), name, sizeof name);
+
+	if (len)
+		rp_define_thread_name(os_tid, (struct rp_str){ name, len });
+}
+
+uint32_t rp_thread_name_to_be(char *ret_name)
+{
+	RP_HOLD_CANCEL();
+	PyThreadState *ts = _PyThreadState_UncheckedGet();
+	if (!ts || ts != PyGILState_GetThisThreadState())
+		return 0;
+	rp_pyframe *f = rp_pyframe_skip_shims(rp_pyframe_current(ts));
+	return f ? thread_name(f, RP_STR("Thread.start"), ret_name, RP_THREAD_NAME_BYTES) : 0;
 }
 
 int rp_code_is_command(rp_pyframe *f)

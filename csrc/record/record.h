@@ -344,6 +344,8 @@ void rp_define_dropped(uint64_t *ret_n, uint64_t *ret_bytes);
 uint32_t rp_define_id(_Atomic uint32_t *counter);
 /* Another name for a thread (Python's own). No lock of the list is held meanwhile. */
 void rp_define_thread_name(uint32_t os_tid, struct rp_str name);
+/* The same for a thread that has ended; nothing where its number was given to two threads of the session. */
+void rp_define_ended_thread_name(uint32_t os_tid, struct rp_str name);
 /* The CLOCK pair of now. */
 void rp_define_clock(void);
 

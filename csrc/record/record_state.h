@@ -53,6 +53,13 @@ void rp_thrift_flush(struct rp_thread *t);
 int rp_thrift_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
 		   const uint64_t *words, uint32_t n_words);
 
+/* ---- thread_name.c ---- */
+void rp_thread_names_open(void);
+/* The id of the thread of the session with this number that has not, or has ended; 0: none, or no single one. */
+uint32_t rp_thread_id_of(uint32_t os_tid, int lives);
+/* What a thread is shown as that the kernel calls `name` (at most 16 bytes): where that is only the name of the process "unnamed thread", or
+ * "MainThread" as Python calls it. */
+struct rp_str rp_thread_shown_name(uint32_t os_tid, const char *name);
 /* The id of another thread of the session. */
 uint32_t rp_thread_new_id(void);
 /* Runs the callbacks of rp_record_on_loss. */

@@ -16,7 +16,7 @@ void rp_record_silent_thread(const struct rp_silent_thread *s)
 	memcpy(b->payload, words, sizeof words);
 	atomic_store_explicit(b->used, sizeof words, memory_order_release);
 	rp_sink_submit(sink, b);
-	struct rp_str name = { s->name, (uint32_t)strlen(s->name) };
+	struct rp_str name = rp_thread_shown_name(s->os_tid, s->name);
 	uint8_t *end, *p = rp_define_begin(NAME_DEFINITION_BYTES, &end);
 	if (p)
 		rp_define_end(rp_def_put_thread(p, end, id, s->os_tid, name));

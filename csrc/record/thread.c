@@ -5,6 +5,7 @@
 #include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,13 +18,13 @@
 #define RECORD_BYTES 4096 /* the struct's page; the shadow stack follows */
 #define QUIESCE_NS_MAX UINT64_C(1000000000)
 #define NAME_DEFINITION_BYTES 64
+#define ENDED_IDS 4096
 /* In which round of key destructors a thread is retired: the last one. ThreadSanitizer wants that one for itself. */
 #ifdef __SANITIZE_THREAD__
 #define END_ROUND (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
 #else
 #define END_ROUND PTHREAD_DESTRUCTOR_ITERATIONS
 #endif
-#define PYTHON_NAME_BYTES_MAX 256
 
 RP_STATIC_ASSERT(sizeof(struct rp_thread) <= RECORD_BYTES, "the record fits its page");
 
@@ -44,6 +45,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rp_thread *threads;      /* of the session, not ended */
 static struct rp_thread *free_records; /* of OS threads that have ended */
 static uint32_t thread_count;
+static struct {
+	uint32_t os_tid, id;
+} ended_ids[ENDED_IDS]; /* of the threads that have ended last */
+static uint32_t n_ended;
 static struct rp_record_totals ended;
 
 /* Whether this thread, which forks, holds the lock. */
@@ -108,24 +113,36 @@ static void call_end(struct rp_thread *t)
 
 /* ---- definitions that threads need ---- */
 
-void rp_define_thread_name(uint32_t os_tid, struct rp_str name)
+static uint32_t id_of_living(uint32_t os_tid)
 {
-	uint32_t id = 0;
-	pthread_mutex_lock(&lock);
 	for (struct rp_thread *t = threads; t; t = t->next)
 		if (t->os_tid == os_tid)
-			id = t->id;
+			return t->id;
+	return 0;
+}
+
+static uint32_t id_of_ended(uint32_t os_tid)
+{
+	uint32_t id = 0;
+	for (uint32_t i = 0; i < n_ended && i < ENDED_IDS; i++)
+		if (ended_ids[i].os_tid == os_tid && id)
+			return 0; /* two threads had this number */
+		else if (ended_ids[i].os_tid == os_tid)
+			id = ended_ids[i].id;
+	return id;
+}
+
+uint32_t rp_thread_id_of(uint32_t os_tid, int lives)
+{
+	pthread_mutex_lock(&lock);
+	uint32_t id = lives ? id_of_living(os_tid) : id_of_ended(os_tid);
 	pthread_mutex_unlock(&lock);
-	if (name.len > PYTHON_NAME_BYTES_MAX)
-		name.len = PYTHON_NAME_BYTES_MAX;
-	uint8_t *end, *p = id ? rp_define_begin(NAME_DEFINITION_BYTES + name.len, &end) : NULL;
-	if (p)
-		rp_define_end(rp_def_put_thread(p, end, id, os_tid, name));
+	return id;
 }
 
 static void define_thread(const struct rp_thread *t)
 {
-	struct rp_str name = { t->name, (uint32_t)strnlen(t->name, sizeof t->name) };
+	struct rp_str name = rp_thread_shown_name(t->os_tid, t->name);
 	uint8_t *end, *p = rp_define_begin(NAME_DEFINITION_BYTES, &end);
 	if (p)
 		rp_define_end(rp_def_put_thread(p, end, t->id, t->os_tid, name));
@@ -166,6 +183,8 @@ static void unlink_thread(struct rp_thread *t)
 		if (*at == t) {
 			*at = t->next;
 			add_totals(&ended, t);
+			ended_ids[n_ended % ENDED_IDS].os_tid = t->os_tid;
+			ended_ids[n_ended++ % ENDED_IDS].id = t->id;
 			return;
 		}
 }
@@ -355,7 +374,8 @@ void rp_record_open(struct rp_sink *sink, uint64_t stall_ms_max)
 	pthread_once(&end_key_once, make_end_key);
 	/* Refused where pages are larger: then such a child writes what its parent throws away. */
 	(void)madvise(&rp_record_switches, sizeof rp_record_switches, MADV_WIPEONFORK);
-	thread_count = 0;
+	thread_count = n_ended = 0;
+	rp_thread_names_open();
 	ended = (struct rp_record_totals){ 0 };
 	rp_record_stall_ns_max = stall_ms_max * 1000000u;
 	rp_define_open();

@@ -369,12 +369,16 @@ def _sentence_without_capture():
 
 
 def _thread_names():
-    """(native id, name) of Python's threads; the names of the system are cut to 15 characters, or the program's own."""
+    """(native id, name, lives) of Python's threads; the names of the system are cut to 15 characters, or the program's own."""
     threading = sys.modules.get("threading")
-    threads = threading.enumerate() if threading else []
+    living = threading.enumerate() if threading else []
+    are_living = {id(thread) for thread in living}
+    # Those that have ended may have changed their names meanwhile. Python keeps track of them for its own tests.
+    ended = [thread for thread in list(getattr(threading, "_dangling", ())) if id(thread) not in are_living]
+    threads = [*((thread, False) for thread in ended), *((thread, True) for thread in living)]
     # Not `name`, which a subclass may have made a method, or anything else.
-    names = [(thread.native_id, getattr(thread, "_name", None)) for thread in threads if thread.native_id]
-    return [(native_id, name) for native_id, name in names if isinstance(name, str)]
+    names = [(thread.native_id, getattr(thread, "_name", None), lives) for thread, lives in threads if thread.native_id]
+    return [entry for entry in names if isinstance(entry[1], str)]
 
 
 def _watch_forks():

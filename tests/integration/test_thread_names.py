@@ -10,7 +10,9 @@ import rubinprof
 pytestmark = pytest.mark.linux
 
 PROGRAM = """
-import concurrent.futures, threading, rubinprof
+import concurrent.futures, threading, time, rubinprof
+
+late = threading.Thread(target=lambda: renames_itself(), name="early name")
 
 class Own(threading.Thread):
     def run(self):
@@ -21,11 +23,16 @@ class Odd(threading.Thread):
         return super().__getattribute__(name)
 
 def work():
-    return sum(range(100))
+    end = time.thread_time() + 0.02
+    while time.thread_time() < end: pass
 
-with rubinprof.Tracker("t.rprof"):
+def renames_itself():
+    threading.current_thread().name = "late name"
+    work()
+
+with rubinprof.Tracker("t.rprof", cpu=MODE, memory=MODE, sample_hz=1000):
     for thread in [threading.Thread(target=work, name="ended early"), threading.Thread(target=work, name="longer than fifteen characters"),
-                   threading.Thread(target=work, name="na\\N{LATIN SMALL LETTER I WITH DIAERESIS}ve"), Own(name="own"), Odd(target=work, name="odd")]:
+                   threading.Thread(target=work, name="na\\N{LATIN SMALL LETTER I WITH DIAERESIS}ve"), Own(name="own"), Odd(target=work, name="odd"), late]:
         thread.start()
         thread.join()
     with concurrent.futures.ThreadPoolExecutor(1, "pool") as pool:
@@ -33,9 +40,45 @@ with rubinprof.Tracker("t.rprof"):
 """
 
 
-def test_names_of_threads_that_have_ended(tmp_path):
-    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_names_of_threads_that_have_ended(tmp_path, mode):
+    (tmp_path / "program.py").write_text(f"MODE = {mode!r}\n{PROGRAM}", encoding="utf-8")
     subprocess.run([sys.executable, "program.py"], cwd=tmp_path, check=True, timeout=60)
     with rubinprof.open(tmp_path / "t.rprof") as trace:
         names = {row["thread"] for row in trace.table("thread")}
-    assert names == {"MainThread", "ended early", "longer than fifteen characters", "naïve", "own", "odd", "pool_0"}
+    assert names == {"MainThread", "ended early", "longer than fifteen characters", "naïve", "own", "odd", "pool_0", "late name"}
+
+
+NATIVE = """
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <time.h>
+static void *work(void *name)
+{
+	if (name)
+		pthread_setname_np(pthread_self(), name);
+	struct timespec t = { 0 };
+	while (!clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) && t.tv_nsec < 50000000)
+		;
+	return 0;
+}
+void workers(void)
+{
+	pthread_t a, b;
+	pthread_create(&a, 0, work, 0);
+	pthread_create(&b, 0, work, "its own name");
+	pthread_join(a, 0);
+	pthread_join(b, 0);
+}
+"""
+
+
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_a_native_thread_does_not_have_the_name_of_the_process(tmp_path, mode):
+    (tmp_path / "workers.c").write_text(NATIVE)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "libworkers.so", "workers.c", "-pthread"], cwd=tmp_path, check=True, timeout=60)
+    program = "import ctypes; ctypes.CDLL('./libworkers.so').workers()"
+    command = [sys.executable, "-m", "rubinprof", "run", "-o", "t.rprof", "--cpu", mode, "--memory", mode, "-c", program]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    with rubinprof.open(tmp_path / "t.rprof") as trace:
+        assert {row["thread"] for row in trace.table("thread")} == {"MainThread", "unnamed thread", "its own name"}

@@ -9,6 +9,7 @@
 #include "../harness.h"
 #include "probe/own_signal.h"
 #include "probe/probe.h"
+#include "probe/thread_start.h"
 #include "probe/unwind.h"
 
 uint32_t rp_frames_lasti(struct rp_thread *t)
@@ -41,6 +42,12 @@ __attribute__((weak)) void rp_cpu_check_signal(void)
 
 void rp_namer_look(void)
 {
+}
+
+uint32_t rp_thread_name_to_be(char *ret_name)
+{
+	(void)ret_name;
+	return 0;
 }
 
 int rp_snapshot_on;
