@@ -23,6 +23,8 @@ __all__ = ["CellResult", "RubinprofMagics", "load_ipython_extension"]
 
 HEIGHT_PX = 560
 TABLE_ROWS = 10
+# Below which of IPython's functions a traced cell lies, best first: a cell that awaits is no magic any more. (Frames of ours are in no trace.)
+RUNNERS = [("InteractiveShell.run_cell_magic", "InteractiveShell.run_line_magic"), ("InteractiveShell.run_code",)]
 WORD = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[^\s"'])+""")
 OPTION = re.compile(r"""\s*(?P<word>-(?:"[^"]*"|'[^']*'|[^\s"'])*)""")
 
@@ -99,13 +101,16 @@ class CellResult:
 def _cell_first(flame):
     """Hang what the cell called at the root, before the kernel's own thirty frames that called the cell."""
     strings, frames, nodes = flame["strings"], flame["frames"], flame["nodes"]
-    runs_cells = {
-        i
-        for i, (name, module) in enumerate(zip(frames["name"], frames["module"], strict=True))
-        if strings[name] in ("_execute", "_execute_async") and strings[module] == __name__
-    }
     parent = nodes["parent"]
-    runner = next((i for i, frame in enumerate(nodes["frame"]) if frame in runs_cells), None)
+    for names in RUNNERS:
+        runs_cells = {
+            i
+            for i, (name, module) in enumerate(zip(frames["name"], frames["module"], strict=True))
+            if strings[name] in names and strings[module].startswith("IPython.")
+        }
+        runner = next((i for i, frame in enumerate(nodes["frame"]) if frame in runs_cells), None)
+        if runner is not None:
+            break
     if runner is None:
         return flame
     end = runner + 1
