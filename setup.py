@@ -146,6 +146,8 @@ class BuildPython(build_py):
                 shutil.copy2(ROOT / "python" / name, os.path.join(self.build_lib, name))
 
 
+if WITH_CAPTURE and (reason := csources.why_no_capture()):
+    sys.exit(reason)
 try:
     setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions, "build_py": BuildPython})
 except csources.MissingLibrary as missing:

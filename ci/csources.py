@@ -5,9 +5,11 @@ by all of them without an edit, and a new room needs one word in the lists below
 """
 
 import os
+import platform
 import re
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +22,9 @@ PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 
 CAPTURE_LIBRARIES = ["liblz4", "liburing", "libdw", "libelf"]
 PORTABLE_LIBRARIES = ["liblz4"]
+
+# Each new one has its own insides (probe/pyframe_3xx.h).
+CAPTURE_PYTHONS = [(3, 11), (3, 12), (3, 13)]
 
 MATH = [] if sys.platform == "win32" else ["-lm"]
 
@@ -97,3 +102,17 @@ def pkg_config(libraries):
 def _pkg_config_query(question, library):
     command = [os.environ.get("PKG_CONFIG", "pkg-config"), question, library]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+
+def why_no_capture():
+    """Why _capture cannot be built for this Python, as a sentence; `None` where it can."""
+    python = f"{platform.python_implementation()} {sys.version_info[0]}.{sys.version_info[1]}"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        python += " without the GIL"
+    elif sys.implementation.name == "cpython" and sys.version_info[:2] in CAPTURE_PYTHONS:
+        return None
+    supported = ", ".join("%d.%d" % version for version in CAPTURE_PYTHONS)
+    return (
+        f"rubinprof traces CPython {supported}, not {python}; to read traces here, install the other half alone: "
+        "RUBINPROF_WITHOUT_CAPTURE=1 pip install ..."
+    )

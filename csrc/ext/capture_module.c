@@ -228,7 +228,7 @@ static PyObject *capture_path(PyObject *module, PyObject *ignored)
 }
 
 /* Seven strings, seven figures, threads, error, stall. */
-#define STATUS_FORMAT "s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:s,s:K"
+#define STATUS_FORMAT "s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:s,s:K"
 
 static PyObject *capture_status(PyObject *module, PyObject *ignored)
 {
@@ -237,7 +237,7 @@ static PyObject *capture_status(PyObject *module, PyObject *ignored)
 	int code = rp_session_status(&s);
 	if (code)
 		return raise_code(module, code, NULL);
-	return Py_BuildValue("{" STATUS_FORMAT "}", "clock", s.clock, "switch", s.switch_source, "switch_reason",
+	return Py_BuildValue("{" STATUS_FORMAT "}", "clock", s.clock, "clock_reason", s.clock_reason, "switch", s.switch_source, "switch_reason",
 			     s.switch_reason ? s.switch_reason : "", "writer", s.sink.writer, "writer_reason", s.sink.writer_reason,
 			     "live", s.sink.live, "live_reason", s.sink.live_reason, "file_bytes",
 			     (unsigned long long)s.sink.file_bytes, "raw_bytes", (unsigned long long)s.sink.raw_bytes, "blocks",

@@ -23,22 +23,27 @@ int rp_clock_is_counter;
 _Atomic uint64_t rp_record_cpu_every_ticks = UINT64_MAX;
 
 static double ticks_per_ns = 1;
+static const char *no_counter; /* why; NULL where there is one */
 
 #if defined(__x86_64__)
-/* Whether `word` is one of the words of the file. */
-static int file_has_word(const char *path, const char *word)
+/* The words of a file, in `text`; NULL where it cannot be read. */
+static const char *read_words(const char *path, char *text, size_t size)
 {
-	char text[256];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
 	if (fd >= 0)
 		close(fd);
 	if (n <= 0)
-		return 0;
+		return NULL;
 	text[n] = 0;
-	char *rest = text;
-	for (char *w; (w = strtok_r(rest, " \n", &rest));)
-		if (!strcmp(w, word))
+	return text;
+}
+
+static int has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+	for (const char *at = text; (at = strstr(at, word)); at += n)
+		if ((at == text || at[-1] == ' ') && (!at[n] || at[n] == ' ' || at[n] == '\n'))
 			return 1;
 	return 0;
 }
@@ -51,25 +56,32 @@ static int tsc_is_invariant(void)
 }
 
 /* The kernel watches the TSC against other clocks and drops it, from both lists, when CPUs disagree. As a guest it may keep time by
- * a page of the hypervisor's that is a scaled TSC itself. */
-static int kernel_trusts_tsc(void)
+ * a page of the hypervisor's that is a scaled TSC itself. NULL, or why the TSC is not to be used. */
+static const char *why_not_tsc(void)
 {
-	if (file_has_word(CLOCKSOURCE_DIR "current_clocksource", "tsc"))
-		return 1;
-	return file_has_word(CLOCKSOURCE_DIR "available_clocksource", "tsc")
-	       && (file_has_word(CLOCKSOURCE_DIR "current_clocksource", "kvm-clock")
-		   || file_has_word(CLOCKSOURCE_DIR "current_clocksource", "hyperv_clocksource_tsc_page"));
+	char current[256], available[256];
+
+	if (!tsc_is_invariant())
+		return "this CPU's counter changes its rate";
+	if (!read_words(CLOCKSOURCE_DIR "current_clocksource", current, sizeof current))
+		return CLOCKSOURCE_DIR " cannot be read, which says whether the counter is good: is /sys mounted?";
+	if (has_word(current, "tsc"))
+		return NULL;
+	if (read_words(CLOCKSOURCE_DIR "available_clocksource", available, sizeof available) && has_word(available, "tsc")
+	    && (has_word(current, "kvm-clock") || has_word(current, "hyperv_clocksource_tsc_page")))
+		return NULL;
+	return "the kernel does not keep time by the counter register";
 }
 #endif
 
-static int counter_is_good(void)
+static const char *why_no_counter(void)
 {
 #if defined(__x86_64__)
-	return tsc_is_invariant() && kernel_trusts_tsc();
+	return why_not_tsc();
 #elif defined(__aarch64__)
-	return 1; /* the architecture promises one rate for all cores */
+	return NULL; /* the architecture promises one rate for all cores */
 #else
-	return 0;
+	return "this CPU has no counter that is known here";
 #endif
 }
 
@@ -110,7 +122,8 @@ uint64_t rp_clock_cpu_check_ticks(void)
 
 void rp_clock_init(void)
 {
-	rp_clock_is_counter = counter_is_good();
+	no_counter = why_no_counter();
+	rp_clock_is_counter = !no_counter;
 	ticks_per_ns = rp_clock_is_counter ? measure_rate() : 1;
 	atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
 }
@@ -124,4 +137,9 @@ const char *rp_clock_name(void)
 #else
 	return "tsc";
 #endif
+}
+
+const char *rp_clock_reason(void)
+{
+	return no_counter ? no_counter : "";
 }

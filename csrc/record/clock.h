@@ -21,6 +21,8 @@ extern int rp_clock_is_counter;
 void rp_clock_init(void);
 /* "tsc", "cntvct" or "monotonic". */
 const char *rp_clock_name(void);
+/* Why it is "monotonic", as a static sentence; "" where it is a counter. */
+const char *rp_clock_reason(void);
 /* Rough (0.1 %): for intervals of our own, never for what is reported. */
 uint64_t rp_clock_ticks_of_ns(uint64_t ns);
 /* What rp_record_cpu_every_ticks is while switches are not counted. */

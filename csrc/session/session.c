@@ -363,6 +363,7 @@ int rp_session_status(struct rp_session_status *ret_status)
 	rp_sink_status(rp_session.sink, &ret_status->sink);
 	rp_record_totals(&ret_status->record);
 	ret_status->clock = rp_clock_name();
+	ret_status->clock_reason = rp_clock_reason();
 	ret_status->switch_source = "off";
 	ret_status->switch_reason = "";
 	if (rp_session.options.cpu != RP_MODE_OFF)

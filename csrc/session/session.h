@@ -53,7 +53,7 @@ const char *rp_session_path(void); /* "" when not active */
 struct rp_session_status {
 	struct rp_sink_status sink;
 	struct rp_record_totals record;
-	const char *clock;
+	const char *clock, *clock_reason;
 	const char *switch_source, *switch_reason;
 };
 /* RP_EINACTIVE. Strings are valid until the stop. */

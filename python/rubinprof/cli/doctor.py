@@ -66,7 +66,7 @@ def _session_findings(status):
 
     return [
         ("capture", GOOD, "frames, allocator and CPU timers can be installed"),
-        either("clock", status["clock"] != "monotonic", status["clock"], "the counter register is not trusted here", status["clock"]),
+        either("clock", status["clock"] != "monotonic", "the system's clock, 30 ns a reading", status["clock_reason"], status["clock"]),
         either("writer", status["writer"] == "io_uring", "plain writes", status["writer_reason"], "io_uring"),
         either("survives kill -9", status["live"] == "mapped", "buffers in memory", status["live_reason"], "buffers in the trace file"),
         either("exact CPU time", status["switch"] == "perf", "clock read at intervals", status["switch_reason"], "perf tells of context switches"),
