@@ -171,16 +171,24 @@ enum rp_unseen_kind {
 	RP_UNSEEN_ALLOCATOR,
 	RP_UNSEEN_CPU,     /* count: ns */
 	RP_UNSEEN_SAMPLES, /* count: processes */
+	RP_UNSEEN_CHILDREN, /* by command, less those whose trace is among the files */
+	RP_UNSEEN_FOLLOWED, /* not told: whose trace that is, so that a child with two counts once */
 };
 struct rp_unseen {
 	enum rp_unseen_kind kind;
-	uint32_t name; /* string id: the library of an allocator, else 0 */
+	uint32_t name; /* string id: the library of an allocator, the command of a child, else 0 */
 	uint64_t count;
+	uint64_t followed; /* of children: those that are traced in another file of this reading */
 };
 struct rp_unseen_list {
 	struct rp_unseen *at;
 	uint32_t n, cap;
 };
+/* Whether it is anything that a report names. */
+RP_INLINE int rp_unseen_is_told(const struct rp_unseen *u)
+{
+	return u->kind != RP_UNSEEN_FOLLOWED && u->count > u->followed;
+}
 /* Equal entries are added up. 0 or RP_ENOMEM. */
 int rp_unseen_count(struct rp_unseen_list *l, enum rp_unseen_kind kind, uint32_t name, uint64_t count);
 /* What one file tells; `margins`: its RP_MORE_UNSEEN events. 0 or RP_ENOMEM. */

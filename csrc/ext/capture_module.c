@@ -389,11 +389,11 @@ static PyObject *go_on_in_child(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-static PyObject *put_stand_ins(PyObject *module, PyObject *words)
+static PyObject *put_stand_ins(PyObject *module, PyObject *args)
 {
 	(void)module;
-	const char *text = words == Py_None ? NULL : PyUnicode_AsUTF8(words);
-	if ((!text && words != Py_None) || rp_stand_ins_put(text))
+	const char *words, *child_words;
+	if (!PyArg_ParseTuple(args, "zz:put_stand_ins", &words, &child_words) || rp_stand_ins_put(words, child_words))
 		return NULL;
 	Py_RETURN_NONE;
 }
@@ -428,8 +428,9 @@ static PyMethodDef methods[] = {
 	{ "call_unseen", call_unseen, METH_O, "call_unseen(function): calls it without sys.settrace and sys.setprofile seeing it." },
 	{ "run_program", run_program, METH_VARARGS,
 	  "run_program('file' | 'code' | 'module' | 'directory', what): runs it as the interpreter would, and ends the process." },
-	{ "put_stand_ins", put_stand_ins, METH_O,
-	  "put_stand_ins(words): functions of posix that end or copy the process tell us first; words, or None, go to an image by exec." },
+	{ "put_stand_ins", put_stand_ins, METH_VARARGS,
+	  "put_stand_ins(words, child_words): functions of posix that end or copy the process tell us first; words, or None, go to an image by\n"
+	  "exec, child_words, or None, to other programs." },
 	{ "remove_stand_ins", remove_stand_ins, METH_NOARGS, "remove_stand_ins()" },
 	{ NULL, NULL, 0, NULL },
 };
@@ -441,7 +442,7 @@ static int module_exec(PyObject *module)
 		return -1;
 	state_of(module)->tracer_error = PyObject_GetAttrString(errors, "TracerError");
 	Py_DECREF(errors);
-	return state_of(module)->tracer_error ? 0 : -1;
+	return state_of(module)->tracer_error ? rp_stand_ins_load() : -1;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)

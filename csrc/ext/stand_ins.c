@@ -1,6 +1,8 @@
+#define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +12,8 @@
 
 #define VARIABLE "RUBINPROF_EXEC"
 #define SPAWNED "spawned:" /* before the words, for a child; tracker.py knows it */
+#define RESOURCE_TRACKER "resource_tracker import main" /* of multiprocessing and of joblib */
+#define CHILD_WORDS_MAX 8 /* of a command: the rest says nothing of its name */
 #define FORKSERVER "from multiprocessing.forkserver import "
 
 static char *exec_words; /* NULL: the image of an exec is not traced */
@@ -131,9 +135,12 @@ static PyObject *fork_unwarned(PyObject *original, PyObject *args, PyObject *kwa
 		PyList_SetSlice(filters, 0, 1, NULL);
 	Py_XDECREF(filter);
 	Py_XDECREF(filters);
+	if (result && !rp_session_follows_fork() && PyObject_IsTrue(result) == 1) {
+		static const char *const words[] = { "(fork)" };
+		free(rp_session_child_started(words, 1));
+	}
 	return result;
 }
-
 
 static PyObject *stand_in_fork(PyObject *posix, PyObject *args, PyObject *kwargs)
 {
@@ -149,6 +156,12 @@ static PyObject *stand_in_forkpty(PyObject *posix, PyObject *args, PyObject *kwa
 
 /* ---- multiprocessing's spawn and forkserver: children of the program's own making, as a fork's are ---- */
 
+/* Of a str or bytes, its own; NULL with or without an exception for others. */
+static const char *text_of(PyObject *item)
+{
+	return PyUnicode_Check(item) ? PyUnicode_AsUTF8(item) : PyBytes_Check(item) ? PyBytes_AS_STRING(item) : NULL;
+}
+
 /* Whether these are the words of a worker or of a fork server. Its resource tracker runs nothing of the program's. */
 static int is_multiprocessing(PyObject *words)
 {
@@ -156,7 +169,7 @@ static int is_multiprocessing(PyObject *words)
 	int found = 0;
 	for (Py_ssize_t i = 0; items && i < PySequence_Fast_GET_SIZE(items) && !found; i++) {
 		PyObject *item = PySequence_Fast_GET_ITEM(items, i);
-		const char *text = PyUnicode_Check(item) ? PyUnicode_AsUTF8(item) : PyBytes_Check(item) ? PyBytes_AS_STRING(item) : NULL;
+		const char *text = text_of(item);
 		found = text && (!strcmp(text, "--multiprocessing-fork") || !strncmp(text, FORKSERVER, strlen(FORKSERVER)));
 	}
 	Py_XDECREF(items);
@@ -164,12 +177,13 @@ static int is_multiprocessing(PyObject *words)
 	return found;
 }
 
-/* This process's environment with our variable in it, as fork_exec wants it; NULL without an exception where that fails. */
-static PyObject *environment_with_words(void)
+/* An environment as fork_exec wants it with `variable` (NAME=VALUE) in it: `env`, or this process's where that is None. NULL without an exception where
+ * that fails. */
+static PyObject *environment_with(const char *variable, PyObject *env)
 {
-	PyObject *list = PyList_New(0), *ours_ = PyBytes_FromFormat("%s=%s%s", VARIABLE, SPAWNED, exec_words);
+	PyObject *list = env == Py_None ? PyList_New(0) : PySequence_List(env), *ours_ = PyBytes_FromString(variable);
 	int failed = !list || !ours_ || PyList_Append(list, ours_);
-	for (char **at = environ; !failed && *at; at++) {
+	for (char **at = env == Py_None ? environ : NULL; !failed && at && *at; at++) {
 		PyObject *one = PyBytes_FromString(*at);
 		failed = !one || PyList_Append(list, one);
 		Py_XDECREF(one);
@@ -181,15 +195,43 @@ static PyObject *environment_with_words(void)
 	return list;
 }
 
-/* fork_exec(words, executables, close_fds, pass_fds, cwd, env, …), of which multiprocessing leaves env to us: None. */
+/* Counts a child; what it needs in its environment, or NULL. Python's own helper, which runs nothing of the program's, is none. */
+static char *child_started(PyObject *words)
+{
+	const char *texts[CHILD_WORDS_MAX];
+	uint32_t n = 0;
+	int is_helper = 0;
+	PyObject *items = PySequence_Fast(words, "");
+	for (Py_ssize_t i = 0; items && i < PySequence_Fast_GET_SIZE(items) && n < CHILD_WORDS_MAX; i++) {
+		const char *text = text_of(PySequence_Fast_GET_ITEM(items, i));
+		is_helper |= text && strstr(text, RESOURCE_TRACKER);
+		texts[n++] = text;
+	}
+	PyErr_Clear();
+	char *variable = is_helper ? NULL : rp_session_child_started(texts, n);
+	Py_XDECREF(items); /* the texts are its items' */
+	return variable;
+}
+
+/* NAME=VALUE for what is about to start; free() it. NULL: nothing. */
+static char *variable_for(PyObject *words)
+{
+	char *variable = NULL;
+	if (!rp_session_active())
+		return NULL;
+	if (!exec_words || !is_multiprocessing(words))
+		return child_started(words);
+	return asprintf(&variable, "%s=%s%s", VARIABLE, SPAWNED, exec_words) < 0 ? NULL : variable;
+}
+
+/* fork_exec(words, executables, close_fds, pass_fds, cwd, env, …): env is a sequence of bytes, or None. */
 #define ENV_ARGUMENT 5
 static PyObject *stand_in_fork_exec(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	(void)module;
-	PyObject *env = NULL;
-	if (exec_words && rp_session_active() && PyTuple_GET_SIZE(args) > ENV_ARGUMENT &&
-	    PyTuple_GET_ITEM(args, ENV_ARGUMENT) == Py_None && is_multiprocessing(PyTuple_GET_ITEM(args, 0)))
-		env = environment_with_words();
+	char *variable = PyTuple_GET_SIZE(args) > ENV_ARGUMENT ? variable_for(PyTuple_GET_ITEM(args, 0)) : NULL;
+	PyObject *env = variable ? environment_with(variable, PyTuple_GET_ITEM(args, ENV_ARGUMENT)) : NULL;
+	free(variable);
 	if (!env)
 		return PyObject_Call(originals[SPAWN], args, kwargs);
 	PyObject *list = PySequence_List(args), *changed = NULL, *result = NULL;
@@ -251,33 +293,60 @@ static void set_words(const char *words)
 	exec_words = words ? strdup(words) : NULL;
 }
 
+/* Held for good from the first time on: a traced test may fake what an import gives. */
+static PyObject *posix, *os, *posixsubprocess;
+
+static int import_homes(void)
+{
+	if (!posix)
+		posix = PyImport_ImportModule("posix");
+	if (!os)
+		os = PyImport_ImportModule("os");
+	if (!posixsubprocess)
+		posixsubprocess = PyImport_ImportModule("_posixsubprocess");
+	return posix && os && posixsubprocess ? 0 : -1;
+}
+
+/* subprocess has a name of its own for fork_exec, where it is loaded already. */
+static int exchange_in_subprocess(PyObject *from, PyObject *to)
+{
+	PyObject *modules = PySys_GetObject("modules"), *subprocess = modules ? PyDict_GetItemString(modules, "subprocess") : NULL; /* borrowed */
+	return subprocess && PyModule_Check(subprocess) ? exchange(subprocess, "_fork_exec", from, to) : 0;
+}
+
 static int exchange_all(int in)
 {
-	PyObject *posix = PyImport_ImportModule("posix"), *os = posix ? PyImport_ImportModule("os") : NULL;
-	PyObject *subprocess = os ? PyImport_ImportModule("_posixsubprocess") : NULL;
-	int rc = subprocess ? 0 : -1;
+	int rc = import_homes();
 	for (int i = 0; i < STAND_INS && rc == 0; i++) {
-		PyObject *home = i == SPAWN ? subprocess : posix;
+		PyObject *home = i == SPAWN ? posixsubprocess : posix;
 		if (in && !ours[i] && (rc = make(i, home)))
 			break;
 		PyObject *from = in ? originals[i] : ours[i], *to = in ? ours[i] : originals[i];
-		if (ours[i])
-			rc = i == SPAWN ? exchange(home, defs[i].ml_name, from, to) : exchange_everywhere(os, posix, defs[i].ml_name, from, to);
+		if (!ours[i])
+			continue;
+		if (i != SPAWN)
+			rc = exchange_everywhere(os, posix, defs[i].ml_name, from, to);
+		else if (!(rc = exchange(home, defs[i].ml_name, from, to)))
+			rc = exchange_in_subprocess(from, to);
 	}
-	Py_XDECREF(subprocess);
-	Py_XDECREF(posix);
-	Py_XDECREF(os);
 	return rc;
 }
 
-int rp_stand_ins_put(const char *words)
+int rp_stand_ins_load(void)
+{
+	return import_homes();
+}
+
+int rp_stand_ins_put(const char *words, const char *child_words)
 {
 	set_words(words);
+	rp_session_follow_children(child_words);
 	return exchange_all(1);
 }
 
 int rp_stand_ins_remove(void)
 {
 	set_words(NULL);
+	rp_session_follow_children(NULL);
 	return exchange_all(0);
 }

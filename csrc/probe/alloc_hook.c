@@ -20,6 +20,7 @@
 
 #include "probe/alloc_sample.h"
 #include "probe/arch.h"
+#include "probe/child_start.h"
 #include "probe/got_patch.h"
 #include "probe/guard.h"
 #include "probe/operator_new.h"
@@ -390,7 +391,7 @@ static const struct rp_got_hook loader_hooks[] = {
 	{ "dlvsym", (void *)rp_alloc_hook_dlvsym, &rp_alloc_real_dlvsym },
 };
 static struct rp_got_hook hooks[RP_COUNT_OF(libc_hooks) + RP_COUNT_OF(loader_hooks) + RP_OPERATOR_HOOKS + RP_THREAD_HOOKS +
-				 RP_SIGNAL_HOOKS];
+				 RP_SIGNAL_HOOKS + RP_CHILD_HOOKS];
 static uint32_t n_hooks;
 RP_STATIC_ASSERT(RP_COUNT_OF(hooks) <= RP_GOT_HOOKS_MAX, "the patcher's tables hold all hooks");
 
@@ -419,6 +420,7 @@ int rp_alloc_install(const struct rp_alloc_options *options)
 	if (options->threads)
 		add_hooks(rp_thread_hooks, RP_THREAD_HOOKS);
 	add_hooks(rp_signal_hooks, RP_SIGNAL_HOOKS);
+	add_hooks(rp_child_hooks, RP_CHILD_HOOKS);
 	rp_guard_nested++;
 	int err = rp_got_install(hooks, n_hooks);
 	if (!err && with_pymalloc)

@@ -32,6 +32,18 @@ enum rp_program { RP_PROGRAM_FILE, RP_PROGRAM_CODE, RP_PROGRAM_MODULE, RP_PROGRA
  * shutdown, exit status, death by SIGINT. sys.argv, sys.path[0] and __main__ are set already. Main thread, GIL. */
 _Noreturn void rp_program_run(enum rp_program kind, const char *what);
 
+/* ---- child_start.c: programs that this one starts ---- */
+
+/* Forgets the counts of children (child_start.h): a new session. No other thread counts meanwhile. */
+void rp_children_open(void);
+/* Children get these words (copied; NULL: none). GIL, which keeps one change from another; hooks of other threads may run. */
+void rp_children_follow(const char *words);
+/* Counts one more child: a command of n words (NULL words are left out). What a child that is followed needs in its environment, as NAME=VALUE: free() it.
+ * NULL: it is not followed. Any thread, no GIL. */
+char *rp_child_started(const char *const *words, uint32_t n);
+/* Tells the counts once more: those between two tellings. */
+void rp_children_define(void);
+
 /* ---- snapshot.c: whole stacks, where calls are not seen ---- */
 
 /* From here on threads have no shadow stack: each sample carries its stack. native: with the C and C++ functions below Python. No evaluator

@@ -12,6 +12,7 @@ static const struct {
 	[RP_UNSEEN_INIT] = { "init_calls", "inlined calls of __init__: no tool id of sys.monitoring was free", "" },
 	[RP_UNSEEN_CPU] = { "cpu", "CPU time that is in no thread's figures", "" },
 	[RP_UNSEEN_SAMPLES] = { "samples", "CPU samples from where the program, or a library, took their signal for itself", "" },
+	[RP_UNSEEN_CHILDREN] = { "children", "child processes: ", ", which are not traced (--follow-children traces Pythons)" },
 	[RP_UNSEEN_ALLOCATOR] = { "allocator", "allocations inside ", ", which brings an allocator of its own" },
 };
 
@@ -21,6 +22,8 @@ void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, 
 	rp_json_open(j, '[');
 	for (uint32_t i = 0; i < l->n; i++) {
 		const struct rp_unseen *u = &l->at[i];
+		if (!rp_unseen_is_told(u))
+			continue;
 		rp_json_open(j, '{');
 		rp_json_ktext(j, "what", kinds[u->kind].word);
 		rp_json_key(j, "name");
@@ -28,7 +31,7 @@ void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, 
 		if (u->kind == RP_UNSEEN_CPU)
 			rp_json_kns(j, "cpu_s", (int64_t)u->count);
 		else
-			rp_json_kint(j, "count", (int64_t)u->count);
+			rp_json_kint(j, "count", (int64_t)(u->count - u->followed));
 		rp_json_close(j, '}');
 	}
 	rp_json_close(j, ']');
@@ -40,6 +43,8 @@ void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, c
 
 	for (uint32_t i = 0; i < l->n; i++) {
 		const struct rp_unseen *u = &l->at[i];
+		if (!rp_unseen_is_told(u))
+			continue;
 		rp_out_text(o, before);
 		rp_out_text(o, kinds[u->kind].before);
 		rp_out_safe(o, rp_strpool_get(strings, u->name), rp_strpool_len(strings, u->name), 60);
@@ -47,7 +52,7 @@ void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, c
 		if (u->kind == RP_UNSEEN_CPU)
 			rp_out_format(o, " (%s)", rp_unit_ns(count, (int64_t)u->count));
 		else if (u->kind != RP_UNSEEN_INIT && u->kind != RP_UNSEEN_ALLOCATOR && u->kind != RP_UNSEEN_SAMPLES)
-			rp_out_format(o, " (%s)", rp_unit_count(count, (int64_t)u->count));
+			rp_out_format(o, " (%s)", rp_unit_count(count, (int64_t)(u->count - u->followed)));
 		rp_out_text(o, "\n");
 	}
 }

@@ -175,6 +175,7 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	}
 	rp_record_open(rp_session.sink, mine->stall_ms_max);
 	rp_record_on_loss(forget);
+	rp_children_open();
 	rp_define_clock();
 	code = rp_sources_open(mine->sources);
 	code = code ? fail(ret_detail, code, "sources cannot be kept") : install_probes(mine, ret_detail);
@@ -349,6 +350,16 @@ void rp_session_unseen_end(void)
 {
 	if (rp_thread_current())
 		rp_record_end(rp_thread_current());
+}
+
+void rp_session_follow_children(const char *words)
+{
+	rp_children_follow(words);
+}
+
+char *rp_session_child_started(const char *const *words, uint32_t n)
+{
+	return is_active() ? rp_child_started(words, n) : NULL;
 }
 
 const char *rp_session_path(void)

@@ -66,6 +66,12 @@ int rp_session_forked(void);
 int rp_session_go_on_in_child(const char *path, char *ret_detail);
 int rp_session_follows_fork(void);
 
+/* ---- other programs that this one starts: GIL held ---- */
+/* Children get these words (copied; NULL: none) in their environment. */
+void rp_session_follow_children(const char *words);
+/* rp_child_started: probe.h */
+char *rp_session_child_started(const char *const *words, uint32_t n);
+
 /* ---- regions ---- */
 /* begin returns the id (> 0), 0 when recording is off. `parent`: the region it lies in, 0 for none. */
 uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labels, uint32_t n, uint32_t parent);

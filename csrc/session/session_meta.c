@@ -165,6 +165,7 @@ void rp_session_define_end(void)
 		rp_session_metaf("end.tool_cpu_ns", "%llu", (unsigned long long)rp_session.tool_cpu_ns);
 	}
 	define_sources();
+	rp_children_define();
 	define_unwritten(&sink);
 	define_unseen();
 	rp_define_clock();

@@ -25,7 +25,8 @@ __all__ = ["Tracker", "is_active", "sync"]
 SUFFIX = ".rprof"
 FILE_EXISTS = -4  # RP_EEXIST of rubinprof/rp_error.h
 NAME_TRIES = 100
-_SPAWNED = "spawned:"  # stand_ins.c puts it before the words for a child
+_SPAWNED = "spawned:"  # stand_ins.c puts it before the words for a child of multiprocessing
+_CHILD = "child:"  # child_start.c: before those for another program, with a number, the length of a name, and the name
 SAMPLE_HZ_MAX = 20000  # as cpu_sample.c has it
 SAMPLE_HZ = {"exact": 250, "sampled": 40, "off": 0}
 
@@ -85,6 +86,11 @@ class Tracker:
     follow_fork : `bool`, optional
         Whether a forked child goes on into a file of its own beside this one;
         the same for a child of multiprocessing, however it is started.
+    follow_children : `bool`, optional
+        Whether other programs that are started from here (by subprocess, a
+        shell, joblib …) are traced, too, where they run a Python that has
+        rubinprof: each into a file of its own beside this one. Where not,
+        `stats` counts them in ``not_seen``.
     sources : `bool`, optional
         Whether the text of the source files whose functions ran goes into
         the trace, so that reports show it where the files are not: Python, and
@@ -125,6 +131,7 @@ class Tracker:
         memory="exact",
         pymalloc=False,
         follow_fork=True,
+        follow_children=False,
         sources=False,
         sample_hz=None,
         labels=None,
@@ -156,6 +163,8 @@ class Tracker:
             "file_bytes_max": max_file_bytes,
             "bytes_per_s_max": max_bytes_per_s,
         }
+        self._follow_children = bool(follow_children)
+        self._started = {}  # whose child this process is: for its first trace
         self._labels = dict(labels or {})
         self._program = program
         self._overwrite = overwrite
@@ -290,8 +299,8 @@ class Tracker:
     def _meta(self):
         meta = {"python": sys.version.split()[0], "executable": sys.executable or ""}
         if self._store_command:
-            meta["command"] = shlex.join(sys.argv)
-        return meta | {f"label.{name}": value for name, value in self._labels.items()}
+            meta["command"] = shlex.join(sys.orig_argv if self._started else sys.argv)  # in a child argv may begin with a mere -m as yet
+        return meta | self._started | {f"label.{name}": value for name, value in self._labels.items()}
 
     def _go_on_in_child(self):
         """The child's half of a fork: into a file of its own, named by the same rule."""
@@ -317,26 +326,46 @@ class Tracker:
             "options": self._options,
             "labels": {name: str(value) for name, value in self._labels.items()},
             "store_command": self._store_command,
+            "follow_children": self._follow_children,
         }
         # Tracing is on already: repr calls no Python function, which would be in the trace.
-        _capture.put_stand_ins(repr(words) if self._options["follow_fork"] else None)
+        words = repr(words)
+        _capture.put_stand_ins(words if self._options["follow_fork"] else None, words if self._follow_children else None)
 
     @classmethod
     def _go_on_after_exec(cls, words):
-        """The half of an exec's image, or of a process that multiprocessing spawned; what `_put_stand_ins` wrote. Does nothing in another
-        process.
+        """The half of an exec's image, of a process that multiprocessing spawned, or of another program that is followed; what `_put_stand_ins`
+        wrote. Does nothing in another process; but a followed program's words may come by way of others, a shell.
         """
         import ast
 
-        is_spawned = words.startswith(_SPAWNED)
-        words = ast.literal_eval(words.removeprefix(_SPAWNED))
-        if words["pid"] != (os.getppid() if is_spawned else os.getpid()):
+        kind, words, child = _parse_words(words)
+        words = ast.literal_eval(words)
+        if kind != _CHILD and words["pid"] != (os.getppid() if kind == _SPAWNED else os.getpid()):
             return
         directory = os.path.dirname(words["path"])
         self = cls(words["path"] if words["names_one_file"] else directory, labels=words["labels"], store_command=words["store_command"])
         self._options = words["options"]
+        self._follow_children = words["follow_children"]
         self._path, self._directory = words["path"], directory
+        if child:
+            number, name = child
+            if sys.argv[:1] in (["-m"], ["-c"], [""]):  # so early Python has no better word for it
+                self._program = name.split()[-1].lstrip("-") or None
+            self._started = {"started.by": f"{number} of {os.path.basename(words['path'])}", "started.as": name}
         self._begin(self._next_candidates())
+        self._started = {}
+
+
+def _parse_words(words):
+    """(kind, the words, of a child its number and name)."""
+    if words.startswith(_SPAWNED):
+        return _SPAWNED, words.removeprefix(_SPAWNED), None
+    if not words.startswith(_CHILD):
+        return "", words, None
+    _, number, length, rest = os.fsencode(words).split(b":", 3)
+    name, rest = rest[: int(length)], rest[int(length) :]
+    return _CHILD, os.fsdecode(rest), (int(number), name.decode(errors="replace"))
 
 
 # ---- names ----

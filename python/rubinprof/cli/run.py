@@ -46,6 +46,7 @@ def add_parser(subparsers):
     add("--no-native", action="store_true", help="do not record the C and C++ functions below Python")
     add("--pymalloc", action="store_true", help="trace CPython's small-object allocator too")
     add("--no-follow-fork", action="store_true", help="do not trace forked children, nor those of multiprocessing")
+    add("--follow-children", action="store_true", help="trace the Pythons among the programs that it starts (subprocess, shells, joblib), too")
     add("--sources", action="store_true", help="store the text of the source files that run, for reports made elsewhere")
     add("--no-command", action="store_true", help="do not store the command line in the trace")
     add("--sample-hz", type=_rate, metavar="N", help="samples per CPU second and thread (default: 250; 40 when sampled)")
@@ -71,6 +72,7 @@ def run(args):
         memory=args.memory,
         pymalloc=args.pymalloc,
         follow_fork=not args.no_follow_fork,
+        follow_children=args.follow_children,
         sources=args.sources,
         sample_hz=args.sample_hz,
         program=program.name,
