@@ -200,7 +200,13 @@ size_t rp_name_shorten(const char *name, char *ret_text, size_t cap)
 	if (!memchr(name, '<', n) && !memchr(name, '(', n)) {
 		put(&o, name, n);
 	} else {
-		size_t skip = return_type(name, n);
+		/* Rust's <Type as Trait>::f is no list of arguments: it stays. */
+		size_t qualified = name[0] == '<' ? bracket(name, n) : 0, skip = qualified ? qualified : return_type(name, n);
+		if (qualified) {
+			put(&o, "<", 1);
+			shorten(&o, name + 1, qualified - 2, 1);
+			put(&o, ">", 1);
+		}
 		shorten(&o, name + skip, n - skip, 0);
 	}
 	o.at[o.len] = 0;

@@ -1,5 +1,6 @@
 /* One object: open, look everything up in one pass over its symbols, hand out, close. */
 #define _GNU_SOURCE
+#include "probe/rust_name.h"
 #include "probe/symbol_file.h"
 
 #include <dlfcn.h>
@@ -72,17 +73,27 @@ static struct rp_str whole(const char *s)
 	return (struct rp_str){ s, (uint32_t)strlen(s) };
 }
 
+/* Owned by the caller; NULL when it cannot be. */
+static char *demangle(const char *name)
+{
+	char rust[RP_RUST_NAME_BYTES_MAX];
+	size_t n = rp_rust_name(name, rust);
+	int status;
+	if (n)
+		return strndup(rust, n);
+	find_demangler();
+	return cxa_demangle ? cxa_demangle(name, NULL, NULL, &status) : NULL;
+}
+
 static struct rp_str readable(struct names *names, const char *name)
 {
 	struct demangled **bucket = &names->buckets[((uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (NAME_BUCKETS - 1)];
-	int status;
-	if (name[0] != '_' || name[1] != 'Z')
+	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R'))
 		return whole(name);
 	for (struct demangled *d = *bucket; d; d = d->next)
 		if (d->from == name)
 			return whole(d->to);
-	find_demangler();
-	char *text = cxa_demangle ? cxa_demangle(name, NULL, NULL, &status) : NULL;
+	char *text = demangle(name);
 	struct demangled *d = text ? malloc(sizeof *d) : NULL;
 	if (!d) {
 		free(text);

@@ -24,6 +24,8 @@ int main(void)
 	check("a::b(int)::{lambda(double)#1}::operator()(double) const", "a::b(...)::{lambda(double)#1}::operator()(...)");
 	check("Image<float, std::map<std::string, std::vector<unsigned long> >, int, int>::x()", "Image<...>::x()");
 	check("broken<int", "broken<int");
+	check("<polars_core::frame::DataFrame as core::fmt::Debug>::fmt", "<polars_core::frame::DataFrame as core::fmt::Debug>::fmt");
+	check("<a::Very<b::Long, c::List, d::Of, e::Arguments> as f::Trait>::g", "<a::Very<...> as f::Trait>::g");
 	check("f(int) [clone .isra.0]", "f(...)");
 	CHECK_INT(rp_frame_classify("_PyEval_EvalFrameDefault", "python3.12"), RP_FRAME_DISPATCH);
 	CHECK_INT(rp_frame_classify("pybind11::cpp_function::dispatcher(_object*, _object*, _object*)", "x.so"), RP_FRAME_DISPATCH);

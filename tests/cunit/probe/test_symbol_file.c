@@ -1,5 +1,5 @@
 /* Functions, inlined functions and their lines, as the compiler knows them, of return addresses in this program. */
-/* rp-test: sources=csrc/probe/symbol_file.c,csrc/probe/dwarf_frames.c,csrc/probe/dwarf_lines.c,csrc/probe/elf_walk.c libraries=libdw,libelf */
+/* rp-test: sources=csrc/probe/symbol_file.c,csrc/probe/rust_name.c,csrc/probe/dwarf_frames.c,csrc/probe/dwarf_lines.c,csrc/probe/elf_walk.c libraries=libdw,libelf */
 #define _GNU_SOURCE
 #include "../harness.h"
 #include "probe/elf_walk.h"

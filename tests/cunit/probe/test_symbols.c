@@ -1,6 +1,6 @@
 /* What threads note at the same time is asked for once, all of it, in order; noted again it is not asked for again in the same session,
  * but is in the next. */
-/* rp-test: sources=csrc/probe/symbols.c,csrc/probe/symbol_file.c,csrc/probe/dwarf_frames.c,csrc/probe/dwarf_lines.c,csrc/probe/elf_walk.c,csrc/probe/source_text.c libraries=libdw,libelf */
+/* rp-test: sources=csrc/probe/symbols.c,csrc/probe/symbol_file.c,csrc/probe/rust_name.c,csrc/probe/dwarf_frames.c,csrc/probe/dwarf_lines.c,csrc/probe/elf_walk.c,csrc/probe/source_text.c libraries=libdw,libelf */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <unistd.h>
