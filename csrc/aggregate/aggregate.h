@@ -123,6 +123,7 @@ struct rp_process {
 	uint32_t path; /* string id */
 	uint32_t pid;
 	int is_complete, is_damaged, clock_is_guess;
+	enum rp_ended ended;
 	uint64_t start_realtime_ns;
 	double wall_s, peak_at_s;
 	double axis_s; /* of its first event, since the begin of the run */
@@ -158,6 +159,7 @@ struct rp_totals {
 	int is_cpu_off, is_memory_off, is_gil_wait_off; /* in one process at least nobody measured it */
 	int places_folded;     /* more places than are kept apart: what is further in counts for its caller */
 	int is_complete;
+	uint32_t ended[RP_ENDED_COUNT], damaged; /* processes */
 };
 
 /* ---- unseen.c: what the trace could not see ---- */

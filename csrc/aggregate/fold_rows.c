@@ -253,6 +253,8 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 					     16) +
 			  seconds(f, (double)meta_count(t, "end.sampling_ticks"));
 	to->is_complete &= p->is_complete;
+	to->ended[p->ended]++;
+	to->damaged += p->is_damaged != 0;
 }
 
 int rp_fold_process(struct rp_fold *f, const char *path)
@@ -261,7 +263,7 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 	const struct rp_replay *replay = f->replay;
 	const struct rp_tables *t = replay->tables;
 	const struct rp_file *file = replay->file;
-	struct rp_process p = { .pid = file->header.pid, .is_complete = rp_file_is_complete(file),
+	struct rp_process p = { .pid = file->header.pid, .is_complete = rp_file_is_complete(file), .ended = file->ended,
 				.is_damaged = file->n_damaged > 0 || file->cut || replay->totals.damaged_blocks > 0,
 				.clock_is_guess = t->clock_is_guess, .start_realtime_ns = file->header.start_realtime_ns,
 				.peak_bytes = replay->sites.peak, .first_meta = r->n_metas, .threads = replay->n_threads };

@@ -389,6 +389,17 @@ static PyObject *go_on_in_child(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+static PyObject *finish_former_image(PyObject *module, PyObject *args)
+{
+	(void)module;
+	PyObject *path;
+	if (!PyArg_ParseTuple(args, "O&:finish_former_image", PyUnicode_FSConverter, &path))
+		return NULL;
+	(void)rp_sink_finish(PyBytes_AS_STRING(path), 1); /* else it stays as the exec has left it */
+	Py_DECREF(path);
+	Py_RETURN_NONE;
+}
+
 static PyObject *put_stand_ins(PyObject *module, PyObject *args)
 {
 	(void)module;
@@ -428,6 +439,7 @@ static PyMethodDef methods[] = {
 	{ "call_unseen", call_unseen, METH_O, "call_unseen(function): calls it without sys.settrace and sys.setprofile seeing it." },
 	{ "run_program", run_program, METH_VARARGS,
 	  "run_program('file' | 'code' | 'module' | 'directory', what): runs it as the interpreter would, and ends the process." },
+	{ "finish_former_image", finish_former_image, METH_VARARGS, "finish_former_image(path): cuts the file that this process wrote before its exec." },
 	{ "put_stand_ins", put_stand_ins, METH_VARARGS,
 	  "put_stand_ins(words, child_words): functions of posix that end or copy the process tell us first; words, or None, go to an image by\n"
 	  "exec, child_words, or None, to other programs." },

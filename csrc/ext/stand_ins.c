@@ -234,6 +234,7 @@ static PyObject *stand_in_fork_exec(PyObject *module, PyObject *args, PyObject *
 	free(variable);
 	if (!env)
 		return PyObject_Call(originals[SPAWN], args, kwargs);
+	rp_session_note_child();
 	PyObject *list = PySequence_List(args), *changed = NULL, *result = NULL;
 	if (list && !PyList_SetItem(list, ENV_ARGUMENT, Py_NewRef(env)) && (changed = PyList_AsTuple(list)))
 		result = PyObject_Call(originals[SPAWN], changed, kwargs);

@@ -42,14 +42,16 @@
 #define RP_FH_LIVE_TABLE 96    /* LIVE_COUNT x { u64 offset, u64 bytes } */
 #define RP_LIVE_AREAS_MAX 32
 
+#define RP_COMPAT_LOCKED 1 /* the writer holds flock(2) on the file for as long as it lives */
+
 enum rp_file_state {
 	RP_STATE_RUNNING = 1,  /* or killed: the live areas count */
 	RP_STATE_COMPLETE = 2, /* a clean stop: everything is in blocks, no live area remains */
 };
 
-/* The first live area begins here, far enough behind the data that a short trace never reaches it: the clean stop then
- * truncates the file at data_end. The gap costs no disk (the file is sparse). */
-#define RP_LIVE_FIRST_OFFSET (UINT64_C(64) << 20)
+/* The first live area begins here or behind, far enough behind the data that a short trace never reaches it: the clean stop then
+ * truncates the file at data_end. The gap costs no disk (the file is sparse), but a killed process leaves a file of that size. */
+#define RP_LIVE_FIRST_OFFSET (UINT64_C(1) << 20)
 
 /* ---- block header ---- */
 #define RP_BLOCK_MAGIC UINT32_C(0x4b425052) /* "RPBK" */

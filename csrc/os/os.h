@@ -20,6 +20,9 @@ int rp_os_open(struct rp_os_file **ret_file, const char *path);
 /* Creates a file that must not exist, for writing. RP_EEXIST, RP_EOPEN, RP_ENOMEM. */
 int rp_os_create(struct rp_os_file **ret_file, const char *path);
 uint64_t rp_os_size(struct rp_os_file *file);
+/* 1 when another open file has the exclusive lock of flock(2); 0 when not, or where there is no such thing. The kernel may hold it for a moment
+ * longer than process `pid`, which took it, lives: that is waited for, 200 ms at most in the life of this process. */
+int rp_os_is_locked(struct rp_os_file *file, uint32_t pid);
 /* Reads up to len bytes at offset; *ret_len is less at the end of the file. RP_EIO. */
 int rp_os_read(struct rp_os_file *file, uint64_t offset, void *bytes, size_t len, size_t *ret_len);
 /* Writes all len bytes at offset. RP_EIO, RP_ENOSPACE. */

@@ -5,9 +5,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -63,6 +65,31 @@ uint64_t rp_os_size(struct rp_os_file *file)
 	struct stat st;
 
 	return fstat(file->fd, &st) || st.st_size < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+static int process_is_gone(uint32_t pid)
+{
+	char path[64], target[1];
+
+	if (kill((pid_t)pid, 0) && errno == ESRCH)
+		return 1;
+	snprintf(path, sizeof(path), "/proc/%u/exe", (unsigned)pid); /* which a zombie has no more */
+	return readlink(path, target, sizeof(target)) < 0 && errno == ENOENT;
+}
+
+int rp_os_is_locked(struct rp_os_file *file, uint32_t pid)
+{
+	static _Atomic int waits_left = 100;
+
+	while (flock(file->fd, LOCK_SH | LOCK_NB)) {
+		if (errno != EWOULDBLOCK)
+			return 0;
+		if (!process_is_gone(pid) || waits_left-- <= 0)
+			return 1;
+		nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+	}
+	flock(file->fd, LOCK_UN);
+	return 0;
 }
 
 int rp_os_read(struct rp_os_file *file, uint64_t offset, void *bytes, size_t len, size_t *ret_len)

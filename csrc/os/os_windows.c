@@ -76,6 +76,12 @@ uint64_t rp_os_size(struct rp_os_file *file)
 	return GetFileSizeEx(file->handle, &size) ? (uint64_t)size.QuadPart : 0;
 }
 
+int rp_os_is_locked(struct rp_os_file *file, uint32_t pid)
+{
+	(void)file, (void)pid;
+	return 0;
+}
+
 int rp_os_read(struct rp_os_file *file, uint64_t offset, void *bytes, size_t len, size_t *ret_len)
 {
 	size_t done = 0;

@@ -213,6 +213,21 @@ static void sort_blocks(struct rp_file *f)
 	f->n_blocks = kept;
 }
 
+static enum rp_ended how_it_ended(const struct rp_file *f)
+{
+	if (f->header.state == RP_STATE_COMPLETE)
+		return RP_ENDED_STOPPED;
+	if (!(f->header.compat & RP_COMPAT_LOCKED))
+		return RP_ENDED_UNKNOWN;
+	return rp_os_is_locked(f->os, f->header.pid) ? RP_ENDED_NOT : RP_ENDED_KILLED;
+}
+
+const char *rp_ended_text(enum rp_ended ended)
+{
+	static const char *const texts[RP_ENDED_COUNT] = { "stopped", "killed", "running", "running or killed" };
+	return texts[ended];
+}
+
 int rp_file_open(struct rp_file **ret_file, const char *path)
 {
 	uint8_t bytes[RP_FILE_HEADER_BYTES];
@@ -244,6 +259,7 @@ int rp_file_open(struct rp_file **ret_file, const char *path)
 			rc = rp_file_header_decode(&f->header, bytes, len);
 		f->bytes = rp_os_size(f->os);
 	}
+	f->ended = how_it_ended(f);
 	if (!rc)
 		rc = walk_blocks(f);
 	if (!rc)

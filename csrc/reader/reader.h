@@ -76,6 +76,17 @@ struct rp_stretch {
 /* Damage beyond this many stretches is counted but not listed. */
 #define RP_STRETCHES_MAX 64
 
+/* How tracing ended. */
+enum rp_ended {
+	RP_ENDED_STOPPED, /* by a stop */
+	RP_ENDED_KILLED,  /* without: the process died of a signal, or became another image by exec. What it had recorded is there */
+	RP_ENDED_NOT,     /* it is being written */
+	RP_ENDED_UNKNOWN, /* one of the last two: the writer could not lock the file */
+	RP_ENDED_COUNT,
+};
+/* "stopped", "killed", "running", "running or killed". */
+const char *rp_ended_text(enum rp_ended ended);
+
 struct rp_file {
 	struct rp_os_file *os;
 	char *path;
@@ -91,6 +102,7 @@ struct rp_file {
 	uint32_t duplicates; /* blocks dropped because another has their thread and seq */
 	uint64_t data_end;   /* where the walk ended */
 	int cut;             /* the file ends before the header says it does */
+	enum rp_ended ended;
 	uint64_t raw_bytes;  /* sum over blocks */
 	uint8_t *stored, *middle; /* scratch for compressed payloads */
 	uint32_t stored_cap, middle_cap;

@@ -31,6 +31,26 @@ int rp_report_has_losses(const struct rp_totals *t)
 	return !t->is_complete || t->by_samples_s > 0 || t->lost_events || t->lost_blocks || t->damaged_blocks || t->unreadable_files || t->places_folded;
 }
 
+static void endings(struct rp_out *o, const struct rp_totals *t)
+{
+	static const struct {
+		enum rp_ended ended;
+		const char *title, *text;
+	} lines[] = {
+		{ RP_ENDED_KILLED, "Killed", "ended without a stop, by a signal or an exec: what they had recorded is here" },
+		{ RP_ENDED_NOT, "Running", "are being traced still: figures are those of now" },
+		{ RP_ENDED_UNKNOWN, "Not stopped", "are being traced still, or were killed" },
+	};
+	uint32_t all = 0;
+	for (int i = 0; i < RP_ENDED_COUNT; i++)
+		all += t->ended[i];
+	for (size_t i = 0; i < RP_COUNT_OF(lines); i++)
+		if (t->ended[lines[i].ended])
+			rp_out_format(o, "%-13s %u of %u processes %s\n", lines[i].title, t->ended[lines[i].ended], all, lines[i].text);
+	if (t->damaged)
+		rp_out_format(o, "Damaged       %u of %u files, or cut short: see 'verify'\n", t->damaged, all);
+}
+
 void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
 {
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
@@ -57,8 +77,7 @@ void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
 		rp_out_format(o, "Unreadable    %s of the files\n", rp_unit_count(a, (int64_t)t->unreadable_files));
 	if (t->places_folded)
 		rp_out_text(o, "Places        more in the code than a report keeps apart: some count for their callers\n");
-	if (!t->is_complete)
-		rp_out_text(o, "Not complete  tracing did not end by a clean stop, or the file is damaged: see 'verify'\n");
+	endings(o, t);
 	rp_out_paint(o, RP_COLOUR_NONE);
 	rp_out_text(o, "\n");
 }

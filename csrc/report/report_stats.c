@@ -52,6 +52,7 @@ static void process_keys(const struct rp_report_job *job, struct rp_json *j)
 		rp_json_ktext(j, "host", rp_result_meta(r, p, "host"));
 		rp_json_kbool(j, "complete", p->is_complete);
 		rp_json_kbool(j, "damaged", p->is_damaged);
+		rp_json_ktext(j, "ended", rp_ended_text(p->ended));
 		rp_json_kseconds(j, "start_s", (double)p->start_realtime_ns / 1e9);
 		rp_json_kseconds(j, "wall_s", p->wall_s);
 		rp_report_memory(job, j, "peak_bytes", p->peak_bytes);
@@ -112,6 +113,12 @@ static int top_keys(const struct rp_report_job *job, struct rp_json *j, const ch
 static void loss_keys(const struct rp_totals *t, struct rp_json *j)
 {
 	rp_json_kbool(j, "complete", t->is_complete);
+	rp_json_key(j, "ended");
+	rp_json_open(j, '{');
+	for (int i = 0; i < RP_ENDED_COUNT; i++)
+		rp_json_kint(j, rp_ended_text((enum rp_ended)i), t->ended[i]);
+	rp_json_close(j, '}');
+	rp_json_kint(j, "damaged_files", t->damaged);
 	rp_json_kint(j, "lost_events", (int64_t)t->lost_events);
 	rp_json_kint(j, "lost_bytes", (int64_t)t->lost_bytes);
 	rp_json_kint(j, "lost_calls", (int64_t)t->lost_calls);

@@ -111,6 +111,12 @@ static int check_file(struct check *c, const char *path, struct rp_progress *pro
 	return c->rc == RP_ENOMEM || c->rc == RP_EINTERRUPTED ? c->rc : 0;
 }
 
+static const char *ended_text(const struct check *c)
+{
+	static const char *const texts[RP_ENDED_COUNT] = { "ended by a clean stop", "ended without a stop, by a signal or an exec", "running", "running or killed" };
+	return texts[c->file->ended];
+}
+
 static int is_whole(const struct check *c)
 {
 	return !c->rc && rp_file_is_complete(c->file) && !c->missing_blocks && !c->damaged_blocks && !c->tables.lost_def_blocks &&
@@ -156,7 +162,7 @@ static void file_json(const struct check *c, struct rp_json *j)
 		return;
 	}
 	rp_json_kbool(j, "complete", rp_file_is_complete(c->file));
-	rp_json_ktext(j, "state", c->file->header.state == RP_STATE_COMPLETE ? "stopped" : "running or killed");
+	rp_json_ktext(j, "state", rp_ended_text(c->file->ended));
 	rp_json_kbool(j, "cut", c->file->cut);
 	rp_json_kint(j, "pid", c->file->header.pid);
 	rp_json_kint(j, "file_bytes", (int64_t)c->file->bytes);
@@ -203,7 +209,7 @@ static void file_text(const struct check *c, struct rp_out *o)
 	}
 	rp_out_format(o, ": %s\n", is_whole(c) ? "whole" : "not whole");
 	rp_out_format(o, "  %s; %u blocks, %u live buffers, %llu events, %u threads\n",
-		      c->file->header.state == RP_STATE_COMPLETE ? "ended by a clean stop" : "running or killed",
+		      ended_text(c),
 		      c->file->n_blocks - c->file->n_live, c->file->n_live, (unsigned long long)c->events, c->merge.n_sources);
 	if (c->file->cut)
 		rp_out_text(o, "  the file is shorter than it was\n");

@@ -60,6 +60,8 @@ struct rp_session_status {
 int rp_session_status(struct rp_session_status *ret_status);
 
 /* ---- fork ---- */
+/* Traced children that this process has made, by a fork or as told by rp_session_note_child: their files are finished at its stop where they were killed. */
+void rp_session_note_child(void);
 /* Whether this process was forked from a traced one and has not gone on yet: all hooks are inert. */
 int rp_session_forked(void);
 /* In such a child: removes what it inherited; then, when path is not NULL, starts anew into that file with the parent's options. */

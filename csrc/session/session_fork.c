@@ -30,10 +30,17 @@ static void prepare(void)
 	rp_record_fork_prepare();
 }
 
+void rp_session_note_child(void)
+{
+	atomic_fetch_add_explicit(&rp_session_children, 1, memory_order_relaxed);
+}
+
 static void in_parent(void)
 {
 	if (!fork_is_traced)
 		return;
+	if (rp_session.options.follow_fork)
+		rp_session_note_child();
 	rp_record_fork_parent();
 	rp_namer_fork_parent();
 	pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
@@ -48,6 +55,7 @@ static void in_child(void)
 	rp_namer_fork_child();
 	rp_alloc_fork_child();
 	rp_session.phase = RP_SESSION_FORKED;
+	atomic_store_explicit(&rp_session_children, 0, memory_order_relaxed);
 	pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
 }
 

@@ -25,6 +25,7 @@ struct rp_session {
 	uint64_t process_cpu_ns, tool_cpu_ns; /* since the start; known at the stop, 0 before */
 };
 extern struct rp_session rp_session;
+extern _Atomic uint32_t rp_session_children;
 
 /* Removes the probes in `rp_session.installed` that emit: frames, then allocator. */
 void rp_session_remove_hooks(void);

@@ -11,17 +11,28 @@
 #include "sink/sink_state.h"
 
 #define PAGE_MASK UINT64_C(4095)
+#define GAP_BYTES_MAX (UINT64_C(64) << 20)
+
+/* Between the data and a new area: as much as two of them, so that a killed process leaves a file not much longer than what it had to keep, and
+ * the hole that an area leaves among the data of a long trace is a third of that at most. In a file that may not grow beyond a limit, areas lie behind
+ * what it may hold. */
+static uint64_t gap_before(const struct rp_sink *s, uint64_t area_bytes)
+{
+	uint64_t gap = 2 * area_bytes > RP_LIVE_FIRST_OFFSET ? 2 * area_bytes : RP_LIVE_FIRST_OFFSET;
+	uint64_t most = s->options.file_bytes_max < GAP_BYTES_MAX ? s->options.file_bytes_max : GAP_BYTES_MAX;
+	return ((most > gap ? most : gap) + PAGE_MASK) & ~PAGE_MASK;
+}
 
 /* Behind everything the file has so far. The first areas lie together; one that comes after the data has passed them gets a gap
  * of its own, so that the clean stop may again simply truncate. */
-static uint64_t offset_of_next_area(const struct rp_sink *s)
+static uint64_t offset_of_next_area(const struct rp_sink *s, uint64_t area_bytes)
 {
-	uint64_t offset = RP_LIVE_FIRST_OFFSET;
+	uint64_t gap = gap_before(s, area_bytes), offset = gap;
 	for (uint32_t i = 0; i < s->live_count; i++)
 		if (s->live_areas[i].offset + s->live_areas[i].bytes > offset)
 			offset = s->live_areas[i].offset + s->live_areas[i].bytes;
-	if (s->next_offset + (RP_LIVE_FIRST_OFFSET >> 3) > offset)
-		offset = (s->next_offset + RP_LIVE_FIRST_OFFSET + PAGE_MASK) & ~PAGE_MASK;
+	if (s->next_offset + gap / 8 > offset)
+		offset = (s->next_offset + gap + PAGE_MASK) & ~PAGE_MASK;
 	return offset;
 }
 
@@ -29,7 +40,7 @@ static uint64_t offset_of_next_area(const struct rp_sink *s)
 static uint8_t *map_in_file(struct rp_sink *s, uint64_t bytes, uint64_t *ret_offset, const char **ret_reason)
 {
 	struct rlimit limit;
-	uint64_t offset = offset_of_next_area(s);
+	uint64_t offset = offset_of_next_area(s, bytes);
 	/* Beyond RLIMIT_FSIZE the reservation would raise SIGXFSZ in the program. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && offset + bytes > limit.rlim_cur) {
 		*ret_reason = "the file-size limit (ulimit -f) is below the live area";

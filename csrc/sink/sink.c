@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -46,6 +47,8 @@ static int open_file(struct rp_sink *s)
 	}
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
+	/* Of the open file, which the mappings keep open too: so a program that closes all descriptors does not give it up. */
+	s->is_locked = flock(s->fd, LOCK_EX | LOCK_NB) == 0;
 	return 0;
 }
 
@@ -56,6 +59,7 @@ static int write_head(struct rp_sink *s)
 	struct rp_file_header h = {
 		.major = RP_FORMAT_MAJOR,
 		.minor = RP_FORMAT_MINOR,
+		.compat = s->is_locked ? RP_COMPAT_LOCKED : 0,
 		.start_realtime_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec,
 		.pid = (uint32_t)getpid(),
 		.live_buffer_bytes = s->buffer_bytes,
@@ -143,7 +147,8 @@ static int open_all(struct rp_sink *s)
 	if (code)
 		return code;
 	if ((code = write_head(s)) == 0 && (code = make_memory(s)) == 0) {
-		uint32_t first = s->total_soft < RP_POOL_BUFFERS_MIN ? s->total_soft : RP_POOL_BUFFERS_MIN;
+		uint32_t wanted = s->options.buffers_first ? s->options.buffers_first : RP_POOL_BUFFERS_MIN;
+		uint32_t first = s->total_soft < wanted ? s->total_soft : wanted;
 		if ((code = rp_live_grow(s, first)) == 0)
 			code = start_writer(s);
 	}

@@ -30,6 +30,7 @@ struct rp_sink_options {
 	uint32_t buffer_bytes;    /* of a live buffer, header included; 256 KiB by default */
 	uint64_t memory_bytes_max; /* of all live buffers together; 64 MiB by default. Threads that are more than that many buffers get
 				    * one each on top, up to 32,768 */
+	uint32_t buffers_first;   /* the pool begins with so many; 16 by default */
 	int no_uring;             /* 1: always pwrite */
 	uint64_t file_bytes_max;  /* 0: none */
 	uint64_t bytes_per_s_max; /* of the file: when it grows faster, calls are added up (format/call_fold.h). 8 MB by default; UINT64_MAX: none */
@@ -110,6 +111,13 @@ void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status);
  * file complete, closes. Frees s, and *ret_status (may be NULL) gets the last figures, the reasons in static storage. 0, or
  * RP_EIO when something could not be written: the live areas then stay in the file, for the reader. */
 int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status);
+/* Finishes the file of a process that died without a stop: its live buffers become blocks, and the file ends behind them; it stays a killed
+ * one. is_own_past: it is that of the calling process's former image. Touches only a file that no process has open and whose writer
+ * held its lock; waits 100 ms at most. 0; RP_EBUSY, RP_EINVAL (not such a file, or nothing to do), RP_ENOSPACE, RP_EOPEN, RP_EIO, RP_ENOMEM: it is
+ * as readable as before. */
+int rp_sink_finish(const char *path, int is_own_past);
+/* The same of all files beside `path` whose names say that they are of children of this process, or of its namesakes on this host. */
+void rp_sink_finish_family(const char *path);
 /* In a forked child: forgets the parent's sink without touching its file, ring or thread: unmaps, closes the child's descriptors. */
 void rp_sink_abandon(struct rp_sink *s);
 

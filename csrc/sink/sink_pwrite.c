@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +30,8 @@ int rp_sink_fd(struct rp_sink *s)
 		close(fd);
 		fd = high;
 	}
+	if (fd >= 0 && s->is_locked)
+		(void)flock(fd, LOCK_EX | LOCK_NB); /* refused where a mapping still has it */
 	s->fd = fd;
 	return fd;
 }

@@ -107,6 +107,7 @@ struct rp_sink {
 	pthread_t writer;
 	dev_t dev;
 	ino_t ino;
+	int is_locked; /* as the file's header says */
 	const struct rp_writer_ops *ops;
 	char writer_reason[RP_REASON_BYTES];
 	const char *live; /* of the areas so far: "memory" as soon as one is not in the file */

@@ -343,6 +343,8 @@ class Tracker:
         words = ast.literal_eval(words)
         if kind != _CHILD and words["pid"] != (os.getppid() if kind == _SPAWNED else os.getpid()):
             return
+        if kind not in (_CHILD, _SPAWNED):  # this process's own, before its exec
+            _capture.finish_former_image(words["path"])
         directory = os.path.dirname(words["path"])
         self = cls(words["path"] if words["names_one_file"] else directory, labels=words["labels"], store_command=words["store_command"])
         self._options = words["options"]

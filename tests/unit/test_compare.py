@@ -31,7 +31,7 @@ class Run:
     def __init__(self, *rows, by="function", flame=None, **metrics):
         self.paths = ("x.rprof",)
         self.stats = {
-            "command": "task.py", "host": "h", "python": "3.13", "start_s": 0, "complete": True, "lost_events": 0,
+            "command": "task.py", "host": "h", "python": "3.13", "start_s": 0, "complete": True, "ended": {"stopped": 1}, "damaged_files": 0, "lost_events": 0,
             "processes": 1, "mode": {},
         }  # fmt: skip
         self.rows = {by: list(rows)}

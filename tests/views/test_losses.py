@@ -18,5 +18,5 @@ def killed(traces, tmp_path_factory, rubinprof_command):
 def test_losses_come_first(traces, killed, rubinprof_command, words):
     text = rubinprof_command(words[0], killed, *words[1:]).stdout
     head = text.partition("\n\n")[0]
-    assert "Not complete" in head and not any(line.startswith(" ") for line in head.splitlines()), text[:500]
-    assert "Not complete" not in rubinprof_command(words[0], traces.a[0], *words[1:]).stdout
+    assert "Killed        1 of 1 processes" in head and not any(line.startswith(" ") for line in head.splitlines()), text[:500]
+    assert "Killed" not in rubinprof_command(words[0], traces.a[0], *words[1:]).stdout

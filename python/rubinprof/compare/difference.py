@@ -182,7 +182,7 @@ def _side(runs: list[Run]) -> dict[str, Any]:
         "runs": [
             {
                 "paths": list(run.paths),
-                **{key: run.stats[key] for key in ("start_s", "complete", "lost_events", "processes", "mode")},
+                **{key: run.stats[key] for key in ("start_s", "complete", "ended", "damaged_files", "lost_events", "processes", "mode")},
                 "metrics": run.metrics,
             }
             for run in runs

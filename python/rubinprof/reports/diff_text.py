@@ -35,12 +35,20 @@ def _sides(difference: dict[str, Any], style: Style) -> str:
     return text.split("\n", 1)[1] + _warnings(difference, style)
 
 
+def _why_incomplete(runs: list[dict[str, Any]]) -> str:
+    if any(run.get("damaged_files") for run in runs):
+        return "is damaged or cut short"
+    if any(run.get("ended", {}).get("killed") for run in runs):
+        return "has a process that ended without a stop"
+    return "is incomplete"
+
+
 def _warnings(difference: dict[str, Any], style: Style) -> str:
     found = []
     for name in "ab":
         runs = difference[name]["runs"]
         if any(not run["complete"] for run in runs):
-            found.append(f"{name.upper()} is incomplete: figures are of what is there.")
+            found.append(f"{name.upper()} {_why_incomplete(runs)}: figures are of what is there.")
         if any(run["lost_events"] for run in runs):
             found.append(f"{name.upper()} lost events: its figures are too low.")
     modes = {repr(run["mode"]) for name in "ab" for run in difference[name]["runs"]}

@@ -112,7 +112,7 @@ class DiffPage extends TabbedPage {
     if (noise.assumed) say(String(noise.assumed));
     for (const [name, side] of [["A", a], ["B", b]]) {
       for (const run of side.runs) {
-        if (run.complete === false) say(`${name}: ${run.paths.join(", ")} is incomplete.`);
+        if (run.complete === false) say(`${name}: ${run.paths.join(", ")} ${run.damaged_files > 0 ? "is damaged or cut short" : run.ended?.killed > 0 ? "has a process that ended without a stop" : "is incomplete"}.`);
         if (run.lost_events > 0) say(`${name}: ${formatCount(run.lost_events)} events were lost in ${run.paths.join(", ")}.`);
       }
     }

@@ -97,9 +97,21 @@ function fillHeader(find, st) {
   card("The tool's own cost", seconds(st.overhead_s));
 }
 
+/** Why a trace is not complete: a process that was killed is no damage. */
+function endings(st) {
+  const ended = st.ended && typeof st.ended === "object" ? st.ended : {};
+  const said = [];
+  const say = (n, text) => n > 0 && said.push(`${formatCount(n)} of ${formatCount(st.processes)} processes ${text}`);
+  say(ended.killed, "ended without a stop, by a signal or an exec: what they had recorded is here.");
+  say(ended.running, "are being traced still: figures are those of then.");
+  say(ended["running or killed"], "were being traced still, or were killed.");
+  say(st.damaged_files, "have a file that is damaged or cut short: 'rubinprof verify' says where.");
+  return said.length ? said : ["This trace is incomplete: at least one process did not end tracing by a clean stop. The figures cover what was written."];
+}
+
 function fillNotices(find, st) {
   const notices = [];
-  if (st.complete === false) notices.push("This trace is incomplete: at least one process did not end tracing by a clean stop. The figures cover what was written.");
+  if (st.complete === false) notices.push(...endings(st));
   if (st.lost_events > 0 || st.lost_bytes > 0)
     notices.push(`${formatCount(st.lost_events ?? 0)} events (${formatBytes(st.lost_bytes ?? 0)}) were lost: the figures are that much too low.`);
   const modes = st.mode && typeof st.mode === "object" ? Object.entries(st.mode).filter(([, how]) => how === "sampled") : [];
