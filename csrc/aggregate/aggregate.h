@@ -89,6 +89,16 @@ struct rp_memory_variance {
 	double allocated, allocations, peak, leaked;
 };
 
+/* What the kernel said of the process of a region; bytes, 0: unknown. resident.c */
+struct rp_region_resident {
+	uint64_t begin_bytes, end_bytes;
+	uint64_t most_bytes;       /* seen while it was open; all of it where is_own_mark is 1 */
+	uint64_t high_water_bytes; /* of the process since it began, at the region's end */
+	int is_own_mark;           /* the high-water mark was reached while it was open: 1, 0, -1 unknown */
+	int has_cpu;
+	uint64_t cpu_ns;           /* of all threads of the process while it was open, the tool's too */
+};
+
 struct rp_region {
 	uint32_t process, thread; /* places in processes; thread id as in the trace */
 	uint32_t id, parent;      /* as in the trace; parent 0: none */
@@ -105,6 +115,9 @@ struct rp_region {
 	uint64_t start_bytes;     /* heap of the process when it began */
 	uint64_t leaked_bytes, leaked_allocations; /* allocated inside, alive at its end */
 	struct rp_memory_variance variance;
+	struct rp_region_resident resident;
+	uint32_t nth_in_process;    /* of those that its process opened in the same parent, from 1 */
+	uint32_t attempt, attempts; /* of its quantum, from 1, and how many there are; 0: it is no quantum */
 };
 
 struct rp_thread_row {
@@ -262,6 +275,7 @@ struct rp_result {
 	uint32_t n_threads, threads_cap;
 	struct rp_region *regions;
 	uint32_t n_regions, regions_cap;
+	uint32_t quanta, quanta_retried; /* quanta, not rows: a retried one counts once in both */
 	struct rp_label_pair *labels;
 	uint32_t n_labels, labels_cap;
 	struct rp_meta_pair *metas;
@@ -327,6 +341,9 @@ void rp_figures_add_node(int64_t to[RP_M_COUNT], const struct rp_result *r, uint
 int rp_result_grow(void **at, uint32_t n, uint32_t *cap, size_t bytes);
 /* Value of a META key of a process, "" when it has none. */
 const char *rp_result_meta(const struct rp_result *r, const struct rp_process *p, const char *key);
+
+/* ---- attempts.c: nth_in_process, attempt and attempts of all regions. RP_ENOMEM, or 0 ---- */
+int rp_result_number_regions(struct rp_result *r);
 
 /* ---- walk.c: the tree as lists of children, and totals. Memory: 32 bytes a node; a total is kept of one metric only ---- */
 struct rp_walk {

@@ -300,6 +300,9 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		rc = share_native(r);
 		if (!rc)
 			rc = name_outside(r);
+		settle_axis(r);
+		if (!rc)
+			rc = rp_result_number_regions(r);
 	}
 	if (rc) {
 		if (!is_of_file(rc))
@@ -307,7 +310,6 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		rp_result_free(r);
 		return rc;
 	}
-	settle_axis(r);
 	settle_totals(r, options);
 	*ret_result = r;
 	return 0;

@@ -72,7 +72,7 @@ static int add_threads(struct rp_fold *f)
 	return 0;
 }
 
-static int add_regions(struct rp_fold *f)
+static int add_regions(struct rp_fold *f, const struct rp_resident *resident)
 {
 	struct rp_result *r = f->result;
 	const struct rp_replay *replay = f->replay;
@@ -91,6 +91,9 @@ static int add_regions(struct rp_fold *f)
 			.peak_bytes = run->heap_peak, .start_bytes = run->heap_begin, .leaked_bytes = run->leaked_bytes,
 			.leaked_allocations = (uint64_t)rp_count_rounded(run->leaked_count), .variance = run->variance,
 		};
+		static const struct rp_reading none;
+		rp_resident_of(resident, def ? &def->begin : &none, def ? &def->end : &none, run->begin,
+			       run->is_open ? UINT64_MAX : run->end, &region.resident); /* it was open to the end of the process */
 		for (uint32_t k = def ? def->first_label : UINT32_MAX; k != UINT32_MAX; k = tables->labels.at[k].next) {
 			if (GROW(r, labels))
 				return RP_ENOMEM;
@@ -102,6 +105,19 @@ static int add_regions(struct rp_fold *f)
 		r->regions[r->n_regions++] = region;
 	}
 	return 0;
+}
+
+static int add_regions_and_readings(struct rp_fold *f)
+{
+	struct rp_resident resident;
+
+	if (!f->replay->n_runs)
+		return 0;
+	int rc = rp_resident_open(&resident, f->replay->tables);
+	if (!rc)
+		rc = add_regions(f, &resident);
+	rp_resident_close(&resident);
+	return rc;
 }
 
 static uint64_t meta_count(const struct rp_tables *t, const char *key)
@@ -282,7 +298,8 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 		r->metas[r->n_metas++] = (struct rp_meta_pair){ t->metas.at[i].key, t->metas.at[i].value };
 		p.n_metas++;
 	}
-	if (rp_strpool_add(&r->strings, path, strlen(path), &p.path) || GROW(r, processes) || add_threads(f) || add_regions(f))
+	if (rp_strpool_add(&r->strings, path, strlen(path), &p.path) || GROW(r, processes) || add_threads(f) ||
+	    add_regions_and_readings(f))
 		return RP_ENOMEM;
 	r->processes[r->n_processes++] = p;
 	add_totals(f, &p);

@@ -217,6 +217,20 @@ int rp_replay_region_end(struct rp_replay *r, const struct rp_event *e);
 /* Closes what is still open, as unfinished. */
 int rp_replay_regions_finish(struct rp_replay *r);
 
+/* ---- resident.c ---- */
+/* The readings of a file by time, and the most resident of any stretch of them (a tree of maxima: most[i] covers 2i and 2i + 1). */
+struct rp_resident {
+	struct rp_reading *at;
+	uint64_t *most;
+	size_t n;
+};
+/* RP_ENOMEM, or 0. */
+int rp_resident_open(struct rp_resident *s, const struct rp_tables *t);
+void rp_resident_close(struct rp_resident *s);
+/* Of a region that was open from `from` to `until` (ticks), with its own readings, if any. */
+void rp_resident_of(const struct rp_resident *s, const struct rp_reading *begin, const struct rp_reading *end, uint64_t from, uint64_t until,
+		    struct rp_region_resident *ret_resident);
+
 /* Sums of untrusted numbers wrap instead of being undefined. */
 RP_INLINE int64_t rp_add(int64_t a, int64_t b)
 {

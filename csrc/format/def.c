@@ -203,6 +203,18 @@ uint8_t *rp_def_put_source(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t
 	return finish(&w, p);
 }
 
+uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *r)
+{
+	struct def_writer w = begin(p, end, RP_DEF_READING);
+	put_num(&w, r->ticks);
+	put_num(&w, r->resident_bytes);
+	put_num(&w, r->high_water_bytes);
+	put_num(&w, r->cpu_ns);
+	put_num(&w, r->region);
+	put_num(&w, (uint64_t)r->moment);
+	return finish(&w, p);
+}
+
 static struct rp_str get_str(struct rp_cursor *c)
 {
 	uint64_t len = rp_cursor_varint(c);
@@ -234,6 +246,7 @@ static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_COST] = "nnnnn",
 	[RP_DEF_LOST] = "nnnn",
 	[RP_DEF_SOURCE] = "nnnss",
+	[RP_DEF_READING] = "nnnnnn",
 };
 
 int rp_def_next(struct rp_cursor *c, struct rp_def *ret_def)

@@ -272,11 +272,20 @@ uint8_t *rp_def_put_lost(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t rea
 uint8_t *rp_def_put_source(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t bytes, uint64_t offset, struct rp_str path,
 			   struct rp_str text);
 
+/* What the kernel says of the process at one moment; 0: unknown. */
+struct rp_reading {
+	uint64_t ticks, resident_bytes, high_water_bytes;
+	uint64_t cpu_ns; /* of all threads, the tool's too */
+	uint32_t region; /* 0: of none */
+	enum rp_reading_moment moment;
+};
+uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *reading);
+
 /* A decoded definition: `num` and `str` in the order the layout names the fields; lists stay behind in `rest`, to be read
  * with rp_def_next_*. */
 struct rp_def {
 	uint8_t tag;
-	uint64_t num[5];
+	uint64_t num[6];
 	struct rp_str str[4];
 	uint32_t n; /* entries in rest */
 	struct rp_cursor rest;

@@ -229,7 +229,14 @@ enum rp_def_tag {
 	RP_DEF_COST = 10,   /* what the tool costs on this machine, in ticks x 16: per call, per allocation, per free, per sample */
 	RP_DEF_LOST = 11,   /* thread id, reason, events, bytes: totals known at stop */
 	RP_DEF_SOURCE = 12, /* mtime ns, bytes of the file, offset, path, text from there on. The parts of a file in order, one file after the other */
-	RP_DEF_TAG_COUNT = 13,
+	RP_DEF_READING = 13, /* ticks, resident bytes, their high-water mark, CPU ns, region id or 0, moment: what the kernel says of the process */
+	RP_DEF_TAG_COUNT = 14,
+};
+
+enum rp_reading_moment {
+	RP_READING_SECOND = 0, /* taken about once a second, of no region */
+	RP_READING_BEGIN = 1,  /* just before the region began */
+	RP_READING_END = 2,    /* just after it ended */
 };
 
 enum rp_lost_reason {

@@ -156,6 +156,7 @@ struct rp_region_def {
 	uint32_t id, parent, thread;
 	uint32_t name;
 	uint32_t first_label; /* list through rp_label_def.next; UINT32_MAX ends */
+	struct rp_reading begin, end; /* ticks 0: none was taken */
 };
 
 struct rp_label_def {
@@ -197,6 +198,7 @@ struct rp_tables {
 	RP_TABLE(struct rp_meta_def) metas;
 	RP_TABLE(struct rp_lost_def) losts;
 	RP_TABLE(struct rp_clock_def) residents; /* clock pairs that say how much memory was resident */
+	RP_TABLE(struct rp_reading) readings; /* all of them, in the order of the file */
 	struct rp_idmap code_of, module_of, symbol_of, thread_of, region_of;
 	struct rp_clock_def clock_first, clock_last;
 	uint32_t n_clocks;

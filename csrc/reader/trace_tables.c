@@ -241,6 +241,27 @@ static int add_clock(struct rp_tables *t, const struct rp_def *d)
 	return 0;
 }
 
+/* How much was resident counts for the timeline, too. */
+static int add_reading(struct rp_tables *t, const struct rp_def *d)
+{
+	const uint64_t *n = d->num;
+	struct rp_reading reading = { n[0], n[1], n[2], n[3], (uint32_t)n[4], RP_READING_SECOND };
+	uint32_t place;
+
+	if (GROW(t->readings) || GROW(t->residents))
+		return RP_ENOMEM;
+	t->readings.at[t->readings.n++] = reading;
+	if (reading.resident_bytes)
+		t->residents.at[t->residents.n++] = (struct rp_clock_def){ .ticks = n[0], .resident_bytes = n[1] };
+	if (n[5] != RP_READING_BEGIN && n[5] != RP_READING_END)
+		return 0;
+	if (region_place(t, reading.region, &place))
+		return RP_ENOMEM;
+	reading.moment = n[5] == RP_READING_BEGIN ? RP_READING_BEGIN : RP_READING_END;
+	*(reading.moment == RP_READING_BEGIN ? &t->regions.at[place].begin : &t->regions.at[place].end) = reading;
+	return 0;
+}
+
 int rp_tables_add(struct rp_tables *t, struct rp_def *d)
 {
 	switch (d->tag) {
@@ -271,6 +292,8 @@ int rp_tables_add(struct rp_tables *t, struct rp_def *d)
 		t->cost_sample16 = d->num[3];
 		t->cost_inside16 = d->num[4] < d->num[0] ? d->num[4] : d->num[0];
 		return 0;
+	case RP_DEF_READING:
+		return add_reading(t, d);
 	case RP_DEF_LOST:
 		return add_lost(t, d);
 	}
@@ -355,6 +378,7 @@ void rp_tables_release(struct rp_tables *t)
 	free(t->metas.at);
 	free(t->losts.at);
 	free(t->residents.at);
+	free(t->readings.at);
 	rp_idmap_release(&t->code_of);
 	rp_idmap_release(&t->module_of);
 	rp_idmap_release(&t->symbol_of);

@@ -144,34 +144,26 @@ uint32_t rp_define_id(_Atomic uint32_t *counter)
 	return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) + 1;
 }
 
-/* What the process occupies of the machine's memory; 0 when /proc does not tell. Asked of this thread: the process's first may have ended. */
-static uint64_t resident_bytes(void)
+/* The writer does not wait for a lock whose owner may be waiting for the writer: the next second has another. */
+static uint8_t *begin_at_second(size_t bytes, uint8_t **ret_end)
 {
-	char text[96];
-	unsigned long long pages = 0;
-	int fd = open("/proc/thread-self/statm", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	/* "size resident shared ..." in pages */
-	return sscanf(text, "%*s %llu", &pages) == 1 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+	return rp_thread_is_tool == RP_TOOL_WRITER ? rp_define_try(bytes, ret_end) : rp_define_begin(bytes, ret_end);
 }
 
 void rp_define_clock(void)
 {
-	uint64_t resident = resident_bytes();
-	/* The writer does not wait for a lock whose owner may be waiting for the writer: the next second has another pair. */
-	uint8_t *end, *p = rp_thread_is_tool == RP_TOOL_WRITER ? rp_define_try(64, &end) : rp_define_begin(64, &end);
+	struct rp_reading reading;
+	rp_reading_take(&reading);
+	uint8_t *end, *p = begin_at_second(64, &end);
 	if (!p)
 		return;
 	/* The middle of two tick readings belongs to the monotonic one between them. */
 	uint64_t before = rp_clock_ticks(), monotonic = rp_clock_ns(CLOCK_MONOTONIC), after = rp_clock_ticks();
 	uint64_t realtime = rp_clock_ns(CLOCK_REALTIME);
-	rp_define_end(rp_def_put_clock(p, end, before + (after - before) / 2, monotonic, realtime, resident));
+	rp_define_end(rp_def_put_clock(p, end, before + (after - before) / 2, monotonic, realtime, reading.resident_bytes));
+	p = begin_at_second(96, &end);
+	if (p)
+		rp_define_end(rp_def_put_reading(p, end, &reading));
 }
 
 /* ---- for record_open, close and fork ---- */

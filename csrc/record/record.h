@@ -346,8 +346,14 @@ uint32_t rp_define_id(_Atomic uint32_t *counter);
 void rp_define_thread_name(uint32_t os_tid, struct rp_str name);
 /* The same for a thread that has ended; nothing where its number was given to two threads of the session. */
 void rp_define_ended_thread_name(uint32_t os_tid, struct rp_str name);
-/* The CLOCK pair of now. */
+/* The CLOCK pair of now, and a READING. */
 void rp_define_clock(void);
+
+/* ---- reading.c: what the kernel says of the process ---- */
+/* Some 50 us: reads /proc. Region and moment are left 0. Any thread, not in a signal handler, no lock held. */
+void rp_reading_take(struct rp_reading *ret_reading);
+/* A READING of a region, unless readings have taken more than their share of the time. Any thread, not in a signal handler. */
+void rp_define_region_reading(uint32_t region, enum rp_reading_moment moment);
 
 /* ---- for the session ---- */
 

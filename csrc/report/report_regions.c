@@ -1,4 +1,6 @@
 /* One row a region, in the order in which they began; a quantum of a pipeline is one. */
+#include <stdlib.h>
+
 #include "report/report.h"
 
 static void labels_keys(const struct rp_result *r, struct rp_json *j, const struct rp_region *region)
@@ -13,6 +15,60 @@ static void labels_keys(const struct rp_result *r, struct rp_json *j, const stru
 		rp_json_string(j, rp_strpool_get(&r->strings, l->value), rp_strpool_len(&r->strings, l->value));
 	}
 	rp_json_close(j, '}');
+}
+
+/* Seconds since 1970 at which the region began. */
+static double begin_unix_s(const struct rp_result *r, const struct rp_region *g)
+{
+	return ((double)r->axis_zero_ns + r->axis_begin_ns) / 1e9 + g->start_s;
+}
+
+/* Keys of figures that are 0 where nobody knows them. */
+static void known_key(struct rp_json *j, const char *key, uint64_t v)
+{
+	rp_json_key(j, key);
+	if (v)
+		rp_json_int(j, (int64_t)v);
+	else
+		rp_json_null(j);
+}
+
+static void text_key(struct rp_json *j, const char *key, const char *text)
+{
+	rp_json_key(j, key);
+	if (*text)
+		rp_json_string(j, text, strlen(text));
+	else
+		rp_json_null(j);
+}
+
+/* Where and when. */
+static void origin_keys(const struct rp_result *r, struct rp_json *j, const struct rp_region *g)
+{
+	const struct rp_process *p = &r->processes[g->process];
+
+	text_key(j, "host", rp_result_meta(r, p, "host"));
+	text_key(j, "job", rp_result_meta(r, p, "job"));
+	rp_json_kint(j, "nth_in_process", g->nth_in_process);
+	known_key(j, "attempt", g->attempt);
+	known_key(j, "attempts", g->attempts);
+	rp_json_kseconds(j, "start_unix_s", begin_unix_s(r, g));
+	rp_json_kseconds(j, "end_unix_s", begin_unix_s(r, g) + g->wall_s);
+}
+
+static void resident_keys(struct rp_json *j, const struct rp_region *g)
+{
+	const struct rp_region_resident *m = &g->resident;
+
+	known_key(j, "rss_begin", m->begin_bytes);
+	known_key(j, "rss_max", m->most_bytes);
+	known_key(j, "rss_end", m->end_bytes);
+	known_key(j, "process_rss_max", m->high_water_bytes);
+	rp_json_key(j, "process_rss_max_is_own");
+	if (m->is_own_mark < 0)
+		rp_json_null(j);
+	else
+		rp_json_bool(j, m->is_own_mark);
 }
 
 /* parent: place of the region that this one lies in, NULL for none. */
@@ -32,12 +88,18 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 	else
 		rp_json_null(j);
 	rp_json_kint(j, "pid", p->pid);
+	origin_keys(r, j, g);
 	rp_json_kint(j, "thread", g->thread);
 	rp_json_kbool(j, "unfinished", g->is_unfinished);
 	rp_json_kseconds(j, "start_s", g->start_s);
 	rp_json_kseconds(j, "wall_s", g->wall_s);
 	rp_json_kseconds(j, "cpu_s", g->cpu_s);
 	rp_json_kseconds(j, "process_cpu_s", g->process_cpu_s);
+	rp_json_key(j, "cpu_measured_s");
+	if (g->resident.has_cpu)
+		rp_json_seconds(j, (double)g->resident.cpu_ns / 1e9);
+	else
+		rp_json_null(j);
 	rp_json_key(j, "gil_wait_s");
 	if (rp_report_is_unknown(job, RP_M_GIL_WAIT))
 		rp_json_null(j);
@@ -55,6 +117,7 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 	rp_report_memory(job, j, "start_bytes", g->start_bytes);
 	rp_report_memory(job, j, "leaked_bytes", g->leaked_bytes);
 	rp_report_memory(job, j, "leaked_allocations", g->leaked_allocations);
+	resident_keys(j, g);
 	rp_report_memory_error(job, j, "allocations_error", g->allocations, g->variance.allocations);
 	rp_report_memory_error(job, j, "allocated_bytes_error", g->allocated_bytes, g->variance.allocated);
 	rp_report_memory_error(job, j, "peak_bytes_error", g->peak_bytes, g->variance.peak);
@@ -81,23 +144,37 @@ static int is_narrow(const struct rp_report_job *job)
 	return job->options->width > 0 && job->options->width < 100;
 }
 
+/* The most resident that was seen; with a + where more may have come between two readings. */
+static const char *resident_text(char *text, const struct rp_region *g)
+{
+	if (!g->resident.most_bytes)
+		return "?";
+	rp_unit_bytes(text, (int64_t)g->resident.most_bytes);
+	size_t len = strlen(text);
+	if (g->resident.is_own_mark != 1 && len + 1 < RP_UNIT_BYTES)
+		memcpy(text + len, "+", 2);
+	return text;
+}
+
 /* cpu: of the whole process, which is what others (the middleware) give; thread: of the region's own thread alone. */
 static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 {
 	const struct rp_result *r = job->result;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], f[RP_UNIT_BYTES];
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], f[RP_UNIT_BYTES], h[RP_UNIT_BYTES];
 
 	rp_out_format(job->out, "%10s %10s ", rp_unit_ns(a, rp_int64(g->wall_s * 1e9)), rp_unit_ns(b, rp_int64(g->process_cpu_s * 1e9)));
 	if (!is_narrow(job))
 		rp_out_format(job->out, "%10s ", rp_unit_ns(c, rp_int64(g->cpu_s * 1e9)));
 	int is_off = r->totals.is_memory_off;
-	rp_out_format(job->out, "%10s %10s %10s  ", is_off ? "?" : rp_unit_bytes(d, (int64_t)g->peak_bytes),
+	rp_out_format(job->out, "%10s %10s %10s %10s  ", is_off ? "?" : rp_unit_bytes(d, (int64_t)g->peak_bytes),
 		      is_off ? "?" : rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)),
-		      is_off ? "?" : rp_unit_bytes(f, (int64_t)g->leaked_bytes));
+		      is_off ? "?" : rp_unit_bytes(f, (int64_t)g->leaked_bytes), resident_text(h, g));
 	rp_out_paint(job->out, RP_COLOUR_BOLD);
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
 	rp_out_paint(job->out, RP_COLOUR_NONE);
-	put_labels(job->out, r, g, job->options->width > 91 ? (size_t)job->options->width - 71 : 60);
+	put_labels(job->out, r, g, job->options->width > 102 ? (size_t)job->options->width - 82 : 60);
+	if (g->attempts > 1)
+		rp_out_format(job->out, " (attempt %u of %u)", g->attempt, g->attempts);
 	if (g->is_unfinished) {
 		rp_out_paint(job->out, RP_COLOUR_YELLOW);
 		rp_out_text(job->out, " (unfinished)");
@@ -106,7 +183,100 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 	rp_out_text(job->out, "\n");
 }
 
-static void csv_row(const struct rp_report_job *job, uint32_t i)
+/* The labels that any region has, as string ids: a column each. */
+struct label_keys {
+	uint32_t *key, n, cap;
+};
+
+static int collect_labels(const struct rp_result *r, struct label_keys *ret_labels)
+{
+	struct rp_idmap seen = { 0 };
+	int rc = 0;
+
+	for (uint32_t i = 0; i < r->n_regions && !rc; i++)
+		for (uint32_t k = 0; k < r->regions[i].n_labels && !rc; k++) {
+			uint32_t key = r->labels[r->regions[i].first_label + k].key;
+			if (rp_idmap_find(&seen, key))
+				continue;
+			rc = rp_idmap_put(&seen, key, 1);
+			if (!rc)
+				rc = rp_result_grow((void **)&ret_labels->key, ret_labels->n, &ret_labels->cap, sizeof(*ret_labels->key));
+			if (!rc)
+				ret_labels->key[ret_labels->n++] = key;
+		}
+	rp_idmap_release(&seen);
+	return rc;
+}
+
+static void csv_known(struct rp_out *o, uint64_t v)
+{
+	rp_out_text(o, ",");
+	if (v)
+		rp_out_uint(o, v);
+}
+
+static void csv_resident(struct rp_out *o, const struct rp_region *g)
+{
+	const struct rp_region_resident *m = &g->resident;
+
+	csv_known(o, m->begin_bytes);
+	csv_known(o, m->most_bytes);
+	csv_known(o, m->end_bytes);
+	csv_known(o, m->high_water_bytes);
+	rp_out_text(o, m->is_own_mark < 0 ? "," : m->is_own_mark ? ",1" : ",0");
+	rp_out_text(o, ",");
+	if (m->has_cpu)
+		rp_out_seconds(o, (double)m->cpu_ns / 1e9);
+}
+
+static void csv_origin(const struct rp_report_job *job, const struct rp_region *g)
+{
+	const struct rp_result *r = job->result;
+	const struct rp_process *p = &r->processes[g->process];
+	const char *texts[] = { rp_result_meta(r, p, "host"), rp_result_meta(r, p, "job") };
+
+	for (size_t i = 0; i < RP_COUNT_OF(texts); i++) {
+		rp_out_text(job->out, ",");
+		if (*texts[i])
+			rp_report_csv_cell(job->out, texts[i], strlen(texts[i]));
+	}
+	csv_known(job->out, g->nth_in_process);
+	csv_known(job->out, g->attempt);
+	csv_known(job->out, g->attempts);
+	rp_out_text(job->out, ",");
+	rp_out_seconds(job->out, begin_unix_s(r, g));
+	rp_out_text(job->out, ",");
+	rp_out_seconds(job->out, begin_unix_s(r, g) + g->wall_s);
+}
+
+static void csv_label(struct rp_out *o, const struct rp_result *r, const struct rp_region *g, uint32_t key)
+{
+	rp_out_text(o, ",");
+	for (uint32_t i = 0; i < g->n_labels; i++) {
+		const struct rp_label_pair *l = &r->labels[g->first_label + i];
+		if (l->key == key) {
+			rp_report_csv_cell(o, rp_strpool_get(&r->strings, l->value), rp_strpool_len(&r->strings, l->value));
+			return;
+		}
+	}
+}
+
+static void csv_label_name(struct rp_out *o, const struct rp_result *r, uint32_t key)
+{
+	static const char before[] = "label.";
+	size_t len = rp_strpool_len(&r->strings, key), before_len = sizeof(before) - 1;
+	char *name = malloc(before_len + len);
+
+	rp_out_text(o, ",");
+	if (!name)
+		return; /* a column without a name; its cells are there */
+	memcpy(name, before, before_len);
+	memcpy(name + before_len, rp_strpool_get(&r->strings, key), len);
+	rp_report_csv_cell(o, name, before_len + len);
+	free(name);
+}
+
+static void csv_row(const struct rp_report_job *job, uint32_t i, const struct label_keys *labels)
 {
 	const struct rp_result *r = job->result;
 	const struct rp_region *g = &r->regions[i];
@@ -129,7 +299,32 @@ static void csv_row(const struct rp_report_job *job, uint32_t i)
 		if (!r->totals.is_memory_off)
 			rp_out_uint(o, memory[k]);
 	}
+	csv_resident(o, g);
+	csv_origin(job, g);
+	for (uint32_t k = 0; k < labels->n; k++)
+		csv_label(o, r, g, labels->key[k]);
 	rp_out_text(o, "\n");
+}
+
+static int csv(const struct rp_report_job *job)
+{
+	const struct rp_result *r = job->result;
+	struct label_keys labels = { 0 };
+	int rc = collect_labels(r, &labels);
+
+	if (!rc) {
+		rp_out_text(job->out, "index,name,pid,thread,unfinished,start_s,wall_s,cpu_s,process_cpu_s,calls,allocations,"
+				      "allocated_bytes,peak_bytes,peak_above_start_bytes,leaked_bytes,rss_begin,rss_max,rss_end,"
+				      "process_rss_max,process_rss_max_is_own,cpu_measured_s,host,job,nth_in_process,attempt,attempts,"
+				      "start_unix_s,end_unix_s");
+		for (uint32_t i = 0; i < labels.n; i++)
+			csv_label_name(job->out, r, labels.key[i]);
+		rp_out_text(job->out, "\n");
+		for (uint32_t i = 0; i < r->n_regions; i++)
+			csv_row(job, i, &labels);
+	}
+	free(labels.key);
+	return rc;
 }
 
 /* Regions of a process stand together, parents before their children. */
@@ -166,13 +361,8 @@ int rp_report_regions(const struct rp_report_job *job)
 		rp_out_text(job->out, "\n");
 		return rc;
 	}
-	if (job->options->format == RP_FORMAT_CSV) {
-		rp_out_text(job->out, "index,name,pid,thread,unfinished,start_s,wall_s,cpu_s,process_cpu_s,calls,allocations,"
-				      "allocated_bytes,peak_bytes,peak_above_start_bytes,leaked_bytes\n");
-		for (uint32_t i = 0; i < r->n_regions; i++)
-			csv_row(job, i);
-		return 0;
-	}
+	if (job->options->format == RP_FORMAT_CSV)
+		return csv(job);
 	if (r->n_regions == 0) {
 		rp_out_text(job->out, "The trace has no regions.\n");
 		return 0;
@@ -180,9 +370,11 @@ int rp_report_regions(const struct rp_report_job *job)
 	rp_out_paint(job->out, RP_COLOUR_DIM);
 	rp_out_text(job->out, "      wall        cpu ");
 	rp_out_text(job->out, is_narrow(job) ? "" : "    thread ");
-	rp_out_text(job->out, "      peak  peak over     leaked  region\n");
+	rp_out_text(job->out, "      peak  peak over     leaked   resident  region\n");
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	for (uint32_t i = 0; i < r->n_regions; i++)
 		text_row(job, &r->regions[i]);
+	if (r->quanta_retried)
+		rp_out_format(job->out, "%u of %u quanta ran more than once: sums over rows count every attempt.\n", r->quanta_retried, r->quanta);
 	return 0;
 }

@@ -49,6 +49,7 @@ uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labe
 		rp_define_end(rp_def_put_region(p, end, id, parent, t->id, name, labels, is_long ? 0 : n));
 	if (is_long)
 		define_labels_apart(id, labels, n);
+	rp_define_region_reading(id, RP_READING_BEGIN);
 	rp_record_begin(t);
 	rp_emit_region(t, RP_EV_REGION_BEGIN, id);
 	t->region = id;
@@ -74,4 +75,5 @@ void rp_session_region_end(uint32_t region)
 	if (t->region == region)
 		t->region = 0;
 	rp_record_end(t);
+	rp_define_region_reading(region, RP_READING_END);
 }

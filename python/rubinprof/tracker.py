@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 
+from rubinprof.batch_job import batch_job
 from rubinprof.errors import TracerError
 
 try:
@@ -300,6 +301,8 @@ class Tracker:
         meta = {"python": sys.version.split()[0], "executable": sys.executable or ""}
         if self._store_command:
             meta["command"] = shlex.join(sys.orig_argv if self._started else sys.argv)  # in a child argv may begin with a mere -m as yet
+        if job := batch_job():
+            meta["job"] = job
         return meta | self._started | {f"label.{name}": value for name, value in self._labels.items()}
 
     def _go_on_in_child(self):

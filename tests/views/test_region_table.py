@@ -45,7 +45,7 @@ def test_the_command_ranks_too(sized, rubinprof_command):
     assert [row["labels"] for row in found["rows"]] == [{"size": "3"}, {"size": "2"}]
     rows = list(csv.DictReader(io.StringIO(rubinprof_command(*words, "--csv").stdout)))
     assert [row["index"] for row in rows] == ["1", "0"]
-    assert list(rows[0]) == rubinprof_command("regions", sized, "--csv").stdout.splitlines()[0].split(",")
+    assert list(rows[0]) == next(csv.reader(io.StringIO(rubinprof_command("regions", sized, "--csv").stdout)))
     head, first, second, more = rubinprof_command(*words).stdout.splitlines()
     assert head.split() == ["allocated", "wall", "cpu", "peak", "leaked", "region"]
     assert first.endswith("step size=3") and second.endswith("step size=2") and more.startswith("1 more")

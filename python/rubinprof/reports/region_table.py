@@ -14,7 +14,9 @@ KEYS = {name: metric.stats for name, metric in METRICS.items() if metric.stats} 
 SHOWN = ["wall", "cpu", "peak", "leaked"]
 CSV_COLUMNS = [
     "index", "name", "pid", "thread", "unfinished", "start_s", "wall_s", "cpu_s", "process_cpu_s", "calls", "allocations",
-    "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "leaked_bytes",
+    "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "leaked_bytes", "rss_begin", "rss_max", "rss_end",
+    "process_rss_max", "process_rss_max_is_own", "cpu_measured_s", "host", "job", "nth_in_process", "attempt", "attempts",
+    "start_unix_s", "end_unix_s",
 ]  # fmt: skip
 
 
@@ -77,5 +79,11 @@ def render(found: dict[str, Any], style: Style) -> str:
 
 def write_csv(found: dict[str, Any], stream: TextIO) -> None:
     """One line a row, in the columns of ``rubinprof regions --csv``."""
-    rows = (row | {"unfinished": int(row["unfinished"])} for row in found["rows"])
-    csv_cells.write_rows(stream, [CSV_COLUMNS, *(["" if row[name] is None else row[name] for name in CSV_COLUMNS] for row in rows)])
+    labels = list(dict.fromkeys(name for row in found["rows"] for name in row["labels"]))
+    rows = ([_cell(row[name]) for name in CSV_COLUMNS] + [row["labels"].get(name, "") for name in labels] for row in found["rows"])
+    csv_cells.write_rows(stream, [[*CSV_COLUMNS, *(f"label.{name}" for name in labels)], *rows])
+
+
+def _cell(value: Any) -> Any:
+    """A cell of CSV: nothing for what is unknown, 1 and 0 for yes and no."""
+    return "" if value is None else int(value) if isinstance(value, bool) else value

@@ -36,6 +36,8 @@ static uint8_t *put_one(enum rp_def_tag tag, uint8_t *p, size_t room)
 	case RP_DEF_LABELS: return rp_def_put_labels(p, end, 9, labels, 2);
 	case RP_DEF_COST: return rp_def_put_cost(p, end, &(struct rp_cost){ 1, 127, 128, UINT64_MAX, 3 });
 	case RP_DEF_LOST: return rp_def_put_lost(p, end, 0, RP_LOST_NOT_WRITTEN, UINT64_MAX, 16384);
+	case RP_DEF_READING:
+		return rp_def_put_reading(p, end, &(struct rp_reading){ 1, UINT64_MAX, 128, 0, 7, RP_READING_END });
 	case RP_DEF_SOURCE: return rp_def_put_source(p, end, UINT64_MAX, 40, 16, RP_STR("/a/b.py"), RP_STR("pass\n"));
 	default: return NULL;
 	}
@@ -109,6 +111,7 @@ static void check_one(struct rp_def *d)
 		NUMBERS(UINT64_MAX, 40, 16);
 		CHECK(same(d->str[0], RP_STR("/a/b.py")) && same(d->str[1], RP_STR("pass\n")));
 		break;
+	case RP_DEF_READING: NUMBERS(1, UINT64_MAX, 128, 0, 7, RP_READING_END); break;
 	default: CHECK(!"a known tag");
 	}
 }

@@ -38,7 +38,7 @@ class RegionsPart {
     this.grid = new Grid(this.find("region-grid"), { label: "Regions", sortBy: "at", isAscending: true, choose: (i) => report.selectRegion(i),
       columns: [name, ...labels, number("at", "Began", "ns", 1e9), wall, number("cpu_s", "CPU", "ns", 1e9), number("process_cpu_s", "All threads", "ns", 1e9),
         number("gil_wait_s", "GIL wait", "ns", 1e9), number("calls", "Calls", ""), number("allocated_bytes", "Allocated", "B"),
-        number("peak_bytes", "Peak", "B"), number("peak_above_start_bytes", "Above begin", "B"), number("leaked_bytes", "Leaked", "B")] });
+        number("peak_bytes", "Peak", "B"), number("peak_above_start_bytes", "Above begin", "B"), number("leaked_bytes", "Leaked", "B"), number("rss_max", "Resident", "B")] });
     const by = this.find("region-by");
     for (const key of ["name", ...this.labelKeys]) add(by, "option", visible(key)).value = key;
     by.addEventListener("change", () => this.draw());

@@ -1,0 +1,112 @@
+/* Resident memory and measured CPU time of regions, from the readings of the process: at their begin, at their end, and about once a second.
+ *
+ * What was highest between two readings nobody has seen, unless the high-water mark of the process rose while the region was open: then it was
+ * reached there. */
+#include <stdlib.h>
+
+#include "aggregate/replay.h"
+
+static int by_ticks(const void *a, const void *b)
+{
+	const struct rp_reading *x = a, *y = b;
+
+	return x->ticks < y->ticks ? -1 : x->ticks > y->ticks;
+}
+
+int rp_resident_open(struct rp_resident *s, const struct rp_tables *t)
+{
+	size_t n = (size_t)t->readings.n + t->residents.n;
+
+	*s = (struct rp_resident){ 0 };
+	if (!n)
+		return 0;
+	s->at = calloc(n, sizeof(*s->at));
+	s->most = malloc(2 * n * sizeof(*s->most));
+	if (!s->at || !s->most) {
+		rp_resident_close(s);
+		return RP_ENOMEM;
+	}
+	for (uint32_t i = 0; i < t->residents.n; i++) /* a trace without READINGs has these */
+		s->at[s->n++] = (struct rp_reading){ .ticks = t->residents.at[i].ticks, .resident_bytes = t->residents.at[i].resident_bytes };
+	for (uint32_t i = 0; i < t->readings.n; i++)
+		s->at[s->n++] = t->readings.at[i];
+	qsort(s->at, s->n, sizeof(*s->at), by_ticks);
+	for (size_t i = 0; i < s->n; i++)
+		s->most[s->n + i] = s->at[i].resident_bytes;
+	for (size_t i = s->n; i-- > 1;)
+		s->most[i] = s->most[2 * i] > s->most[2 * i + 1] ? s->most[2 * i] : s->most[2 * i + 1];
+	return 0;
+}
+
+void rp_resident_close(struct rp_resident *s)
+{
+	free(s->at);
+	free(s->most);
+	*s = (struct rp_resident){ 0 };
+}
+
+/* Place of the first reading at or behind the time. */
+static size_t place_of(const struct rp_resident *s, uint64_t ticks)
+{
+	size_t low = 0, high = s->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (s->at[middle].ticks < ticks)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The most resident of the readings [from, to). */
+static uint64_t most_resident(const struct rp_resident *s, size_t from, size_t to)
+{
+	uint64_t most = 0;
+
+	for (from += s->n, to += s->n; from < to; from /= 2, to /= 2) {
+		if (from & 1) {
+			most = s->most[from] > most ? s->most[from] : most;
+			from++;
+		}
+		if (to & 1) {
+			to--;
+			most = s->most[to] > most ? s->most[to] : most;
+		}
+	}
+	return most;
+}
+
+/* The last reading of [from, to) that knows the high-water mark, for a region that was killed; NULL: there is none. */
+static const struct rp_reading *last_marked(const struct rp_resident *s, size_t from, size_t to)
+{
+	size_t few = to - from < 4 ? to - from : 4;
+
+	for (size_t i = 0; i < few; i++)
+		if (s->at[to - 1 - i].high_water_bytes)
+			return &s->at[to - 1 - i];
+	return NULL;
+}
+
+void rp_resident_of(const struct rp_resident *s, const struct rp_reading *begin, const struct rp_reading *end, uint64_t from, uint64_t until,
+		    struct rp_region_resident *ret_resident)
+{
+	struct rp_region_resident r = { .begin_bytes = begin->resident_bytes, .end_bytes = end->resident_bytes, .is_own_mark = -1 };
+	size_t first = place_of(s, from), behind = until == UINT64_MAX ? s->n : place_of(s, until + 1);
+	const struct rp_reading *last = end->ticks ? end : behind > first ? last_marked(s, first, behind) : NULL;
+
+	r.most_bytes = behind > first ? most_resident(s, first, behind) : 0;
+	r.most_bytes = r.begin_bytes > r.most_bytes ? r.begin_bytes : r.most_bytes;
+	r.most_bytes = r.end_bytes > r.most_bytes ? r.end_bytes : r.most_bytes;
+	r.high_water_bytes = last ? last->high_water_bytes : 0;
+	if (begin->high_water_bytes && r.high_water_bytes)
+		r.is_own_mark = r.high_water_bytes > begin->high_water_bytes;
+	if (r.is_own_mark == 1 && r.high_water_bytes > r.most_bytes)
+		r.most_bytes = r.high_water_bytes;
+	if (begin->ticks && end->ticks && begin->cpu_ns && end->cpu_ns >= begin->cpu_ns) {
+		r.has_cpu = 1;
+		r.cpu_ns = end->cpu_ns - begin->cpu_ns;
+	}
+	*ret_resident = r;
+}
