@@ -18,7 +18,6 @@
 #define RESOLUTION_OF_SAMPLES 4096
 #define STALL_MS_DEFAULT 1000
 #define SAMPLED_BUFFER_BYTES (64u << 10) /* a few minutes of samples */
-#define SAMPLED_BUFFERS 8u /* at the start: what a killed process leaves of them lies on the disk */
 #define SYNC_NS_MAX UINT64_C(10000000000)
 /* For the names of native code while the program runs: CPU time at once, and a share of one CPU; and CPU time for what is left of them at
  * the stop, after which lines and inlined functions are given up. */
@@ -162,8 +161,6 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	mine->sink.on_second = rp_define_clock;
 	if (!mine->sink.buffer_bytes && !traces_calls(o))
 		mine->sink.buffer_bytes = SAMPLED_BUFFER_BYTES;
-	if (!traces_calls(o))
-		mine->sink.buffers_first = SAMPLED_BUFFERS;
 	if (!mine->stall_ms_max)
 		mine->stall_ms_max = STALL_MS_DEFAULT;
 
