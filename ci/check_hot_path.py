@@ -28,6 +28,7 @@ DEFINE = {"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock"}
 FIRST_EVENT = EMIT | DEFINE | {"mmap", "munmap", "prctl", "pthread_setspecific", "_Unwind_Resume"}
 WALK = {"madvise", "getpid", "pthread_self", "PyGILState_GetThisThreadState"}
 SAMPLED = {"log1p", "sched_yield", "PyCode_Addr2Line"}  # a drawn allocation
+MAPS = {"fstatfs"}  # of a file that is mapped shared: does it lie in memory? Beside an mmap it costs little
 LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", "readlink", "sigaction", "sysconf", "strcmp", "strncmp", "strrchr"}
 PYTHON = {
     *{"PyBytes_AsStringAndSize", "PyDict_GetItemString", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyList_Append"},
@@ -45,14 +46,16 @@ TIMERS = {
 
 # (title of the root in the call graph, what it may reach). A title is `file:function`.
 ROOTS = [
-    (r"probe/alloc_hook\.c:hook_(?!dl)\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"probe/alloc_hook\.c:hook_(?!dl|mmap)\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"probe/alloc_hook\.c:hook_mmap(64)?$", FIRST_EVENT | WALK | SAMPLED | MAPS),
     (r"probe/operator_new\.c:hook_\w+$", FIRST_EVENT | WALK | SAMPLED),
     (r"probe/pymalloc\.c:wrap_\w+$", FIRST_EVENT | WALK | SAMPLED),
     (r"probe/alloc_hook\.c:hook_dl\w+$", FIRST_EVENT | WALK | SAMPLED | LOADER),
     (r"probe/evalframe\.c:evaluate$", FIRST_EVENT | PYTHON | STACK_END),
     (r"probe/class_init\.c:on_\w+$", FIRST_EVENT | PYTHON),
     (r"probe/cpu_sample\.c:on_signal$", FIRST_EVENT | SWITCH_COUNT | {"madvise", "PyGILState_GetThisThreadState", "PyCode_Addr2Line"}),
-    (r"probe/alloc_sample\.c:sample_\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"probe/alloc_sample\.c:sample_(?!mmap)\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"probe/alloc_sample\.c:sample_mmap(64)?$", FIRST_EVENT | WALK | SAMPLED | MAPS),
     (r"probe/gil_wait\.c:timed_wait$", FIRST_EVENT),
     (r"probe/thread_start\.c:hook_pthread_create$", {"malloc", "free"} | TEXT | PYTHON | WALK | {"_PyThreadState_UncheckedGet", "PyThreadState_GetUnchecked", "pthread_setcancelstate", "_Unwind_Resume"}),
     (r"probe/thread_start\.c:begin$", FIRST_EVENT | {"free"}),

@@ -256,6 +256,9 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 		to->peak_at_s = p->peak_at_s;
 	}
 	to->reserved_bytes += from->reserved_bytes;
+	/* Not their sum: several processes map the same pages. */
+	to->mapped_file_bytes = from->mapped_file_bytes > to->mapped_file_bytes ? from->mapped_file_bytes : to->mapped_file_bytes;
+	to->shared_bytes = from->shared_bytes > to->shared_bytes ? from->shared_bytes : to->shared_bytes;
 	to->peak_bytes += r->sites.peak;
 	to->cpu_measured_s += seconds(f, (double)r->cpu_total);
 	to->gil_wait_s += (double)r->gil_wait_ns / 1e9;

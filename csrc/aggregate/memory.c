@@ -121,6 +121,28 @@ RP_INLINE void note_temporary(struct rp_replay *r, struct rp_replay_thread *t, u
 	t->last_alloc = 0;
 }
 
+/* What is mapped now of the kind that this allocator maps, and the most of it. */
+static uint64_t *apart_now(struct rp_replay *r, uint32_t allocator, uint64_t **ret_most)
+{
+	if (allocator == RP_A_SHARED) {
+		*ret_most = &r->totals.shared_bytes;
+		return &r->shared_now;
+	}
+	if (allocator == RP_A_RESERVE) {
+		*ret_most = &r->totals.reserved_bytes;
+		return &r->reserved_now;
+	}
+	*ret_most = &r->totals.mapped_file_bytes;
+	return &r->mapped_file_now;
+}
+
+static void apart_gone(struct rp_replay *r, const struct rp_range *piece)
+{
+	uint64_t *most;
+
+	*apart_now(r, piece->site, &most) -= piece->end - piece->start;
+}
+
 int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes, uint64_t *ret_count)
 {
 	struct rp_range was, piece;
@@ -131,8 +153,8 @@ int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes, uint64_
 		cut_off(r, &was, &piece);
 		*ret_count = rp_count_of(was.weight);
 	}
-	while (rc != RP_ENOMEM && (rc = rp_range_cut(&r->reserved, start, bytes, &was, &piece)) > 0)
-		r->reserved_now -= piece.end - piece.start;
+	while (rc != RP_ENOMEM && (rc = rp_range_cut(&r->apart, start, bytes, &was, &piece)) > 0)
+		apart_gone(r, &piece);
 	return rc == RP_ELIMIT ? 0 : rc;
 }
 
@@ -140,52 +162,66 @@ static int free_mapping(struct rp_replay *r, uint64_t address, uint64_t *ret_cou
 {
 	struct rp_range range;
 
-	if (!rp_range_at(&r->ranges, address, &range) && !rp_range_at(&r->reserved, address, &range))
+	if (!rp_range_at(&r->ranges, address, &range) && !rp_range_at(&r->apart, address, &range))
 		return 0;
 	return rp_replay_unmap(r, address, range.end - address, ret_count);
 }
 
-/* Addresses without memory. */
-static int reserve(struct rp_replay *r, uint64_t address, uint64_t size)
+/* Mapped, but no memory of the program. */
+static int map_apart(struct rp_replay *r, uint32_t allocator, uint64_t address, uint64_t size)
 {
-	uint64_t count;
+	uint64_t count, *most, *now = apart_now(r, allocator, &most);
 	int rc = rp_replay_unmap(r, address, size, &count);
 
 	if (!rc && size)
-		rc = rp_range_add(&r->reserved, address, size, 0, 0, 1);
+		rc = rp_range_add(&r->apart, address, size, allocator, 0, 1);
 	if (rc)
 		return rc == RP_ELIMIT ? 0 : rc;
-	r->reserved_now += size;
-	if (r->reserved_now > r->totals.reserved_bytes)
-		r->totals.reserved_bytes = r->reserved_now;
+	*now += size;
+	*most = *now > *most ? *now : *most;
 	return 0;
 }
 
-/* What was reserved only becomes memory of this site. */
+/* A piece of what lay apart becomes memory of this site. */
+static int commit_piece(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, const struct rp_range *piece)
+{
+	uint32_t window = r->n_windows ? r->n_windows - 1 : 0, site = site_of(r, t, e->lasti, e->id);
+	uint64_t bytes = piece->end - piece->start;
+
+	if (site == UINT32_MAX)
+		return RP_ENOMEM;
+	apart_gone(r, piece);
+	int rc = rp_range_add(&r->ranges, piece->start, bytes, site, window, 1);
+	if (rc == RP_ENOMEM)
+		return rc;
+	rp_site_alloc(&r->sites, &r->sites.sites[site], bytes, e->ticks);
+	window_add(r, window, bytes, RP_COUNT_ONE, 0);
+	t->cost16 += r->cost_alloc16;
+	r->totals.allocations += RP_COUNT_ONE;
+	r->totals.allocated_bytes += bytes;
+	r->totals.size_histogram[log2_of(bytes)] += RP_COUNT_ONE;
+	r->totals.by_allocator[RP_A_MPROTECT] += RP_COUNT_ONE;
+	return 0;
+}
+
+/* A range became writable: what was addresses or private pages of a file there is memory from now on. What is shared stays shared. */
 static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t address, uint64_t size)
 {
-	uint32_t window = r->n_windows ? r->n_windows - 1 : 0, site = UINT32_MAX;
+	uint64_t end = address + size < address ? UINT64_MAX : address + size;
 	struct rp_range was, piece;
 	int rc;
 
-	while ((rc = rp_range_cut(&r->reserved, address, size, &was, &piece)) > 0) {
-		uint64_t bytes = piece.end - piece.start;
-		site = site_of(r, t, e->lasti, e->id);
-		if (site == UINT32_MAX)
-			return RP_ENOMEM;
-		r->reserved_now -= bytes;
-		rc = rp_range_add(&r->ranges, piece.start, bytes, site, window, 1);
-		if (rc == RP_ENOMEM)
-			return rc;
-		rp_site_alloc(&r->sites, &r->sites.sites[site], bytes, e->ticks);
-		window_add(r, window, bytes, RP_COUNT_ONE, 0);
-		t->cost16 += r->cost_alloc16;
-		r->totals.allocations += RP_COUNT_ONE;
-		r->totals.allocated_bytes += bytes;
-		r->totals.size_histogram[log2_of(bytes)] += RP_COUNT_ONE;
-		r->totals.by_allocator[RP_A_MPROTECT] += RP_COUNT_ONE;
+	/* From the end down, so that shared pieces that are put back are not met again. */
+	while (end > address && (rc = rp_range_cut(&r->apart, address, end - address, &was, &piece)) != 0) {
+		if (rc > 0 && (piece.site == RP_A_RESERVE || piece.site == RP_A_FILE_PRIVATE))
+			rc = commit_piece(r, t, e, &piece);
+		else if (rc > 0)
+			rc = rp_range_add(&r->apart, piece.start, piece.end - piece.start, piece.site, 0, 1);
+		if (rc < 0)
+			return rc == RP_ELIMIT ? 0 : rc;
+		end = piece.start;
 	}
-	return rc == RP_ELIMIT ? 0 : rc;
+	return 0;
 }
 
 int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
@@ -194,8 +230,8 @@ int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const s
 
 	if (e->allocator == RP_A_MPROTECT)
 		return commit(r, t, e, address, size);
-	r->totals.by_allocator[RP_A_RESERVE] += RP_COUNT_ONE;
-	return reserve(r, address, size);
+	r->totals.by_allocator[e->allocator] += RP_COUNT_ONE;
+	return map_apart(r, e->allocator, address, size);
 }
 
 uint64_t rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address)
@@ -257,6 +293,20 @@ static int was_moved(struct rp_replay *r, uint64_t address)
 	return 0;
 }
 
+/* mremap moves what lay apart, and it still does: 1, or 0 when it is memory that moves. Or RP_ENOMEM. */
+static int move_apart(struct rp_replay *r, const struct rp_event *e, uint64_t address, uint64_t size)
+{
+	struct rp_range range;
+	uint64_t count;
+
+	if (!e->old_address || !rp_range_at(&r->apart, e->old_address, &range))
+		return 0;
+	int rc = rp_replay_unmap(r, range.start, range.end - range.start, &count);
+	rc = rc ? rc : map_apart(r, range.site, address, size);
+	r->totals.by_allocator[RP_A_MREMAP] += RP_COUNT_ONE;
+	return rc ? rc : 1;
+}
+
 int rp_replay_realloc_outside(struct rp_replay *r, const struct rp_event *e)
 {
 	uint64_t count;
@@ -281,6 +331,8 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	uint64_t count = RP_COUNT_ONE;
 	int rc = 0, mapping = is_mapping(e->allocator);
 
+	if (mapping && (rc = move_apart(r, e, address, size)))
+		return rc > 0 ? 0 : rc;
 	if (e->kind == RP_EV_REALLOC && e->old_address) {
 		if (mapping)
 			rc = free_mapping(r, e->old_address, &count);

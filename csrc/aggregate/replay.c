@@ -287,7 +287,7 @@ static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 
 	if (RP_UNLIKELY(!t->on))
 		return is_realloc ? rp_replay_realloc_outside(r, e) : 0;
-	if (RP_UNLIKELY(e->allocator == RP_A_RESERVE || e->allocator == RP_A_MPROTECT))
+	if (RP_UNLIKELY(rp_allocator_is_apart(e->allocator)))
 		return rp_replay_addresses(r, t, e);
 	t->cost16 += r->cost_alloc16;
 	return rp_replay_alloc(r, t, e);
@@ -573,6 +573,6 @@ void rp_replay_release(struct rp_replay *r)
 	rp_site_set_release(&r->sites);
 	rp_live_release(&r->live);
 	rp_range_set_release(&r->ranges);
-	rp_range_set_release(&r->reserved);
+	rp_range_set_release(&r->apart);
 	memset(r, 0, sizeof(*r));
 }

@@ -130,8 +130,8 @@ struct rp_replay {
 	struct rp_live_table live;
 	uint64_t moved[RP_MOVED_MAX]; /* addresses that were given out again before the REALLOC away from them; 0: free */
 	uint32_t moved_next;
-	struct rp_range_set ranges, reserved; /* memory, addresses only */
-	uint64_t reserved_now;
+	struct rp_range_set ranges, apart; /* memory; what is mapped and not memory of the program: the site is its allocator */
+	uint64_t reserved_now, mapped_file_now, shared_now;
 	struct rp_replay_thread *threads; /* one per source of the merge */
 	uint32_t n_threads;
 	struct rp_region_run *runs;
@@ -196,7 +196,12 @@ void rp_replay_time_hung(struct rp_replay *r, struct rp_replay_thread *t, uint64
 
 /* memory.c */
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
-/* An event of RP_A_RESERVE or RP_A_MPROTECT; counts what it allocates, if anything. */
+/* Does a mapping by this allocator lie apart from memory, or change what does? */
+RP_INLINE int rp_allocator_is_apart(uint8_t allocator)
+{
+	return allocator >= RP_A_RESERVE && allocator <= RP_A_SHARED;
+}
+/* An event of such an allocator; counts what it allocates, if anything. */
 int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
 /* Returns the count that the free stands for: that of the block. */
 uint64_t rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address);

@@ -23,6 +23,7 @@
 #include "probe/child_start.h"
 #include "probe/got_patch.h"
 #include "probe/guard.h"
+#include "probe/map_kind.h"
 #include "probe/operator_new.h"
 #include "probe/own_signal.h"
 #include "probe/probe.h"
@@ -241,19 +242,16 @@ static void *hook_pvalloc(size_t size)
 	return p;
 }
 
-/* Addresses set aside, of which memory may be made later, or bit by bit: 1 GiB at once in mimalloc, 64 MiB in others. */
-RP_INLINE int is_reservation(int prot, int flags)
-{
-	return prot == PROT_NONE || (flags & (MAP_NORESERVE | MAP_ANONYMOUS)) == (MAP_NORESERVE | MAP_ANONYMOUS);
-}
-
-RP_INLINE void record_mmap(struct rp_thread *t, void *p, size_t size, int prot, int flags, void *first, void *frame)
+RP_INLINE void record_mmap(struct rp_thread *t, void *p, size_t size, int prot, int flags, int fd, void *first, void *frame)
 {
 	if (p == MAP_FAILED)
 		return;
+	int saved = errno;
+	enum rp_allocator kind = rp_map_kind(prot, flags, fd);
+	errno = saved;
 	if (flags & MAP_FIXED) /* what lay there before is gone */
 		record_unmap(t, p, (size + page_mask) & ~page_mask);
-	record_alloc(t, is_reservation(prot, flags) ? RP_A_RESERVE : RP_A_MMAP, p, size, first, frame);
+	record_alloc(t, kind, p, size, first, frame);
 }
 
 static void *hook_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
@@ -262,7 +260,7 @@ static void *hook_mmap(void *at, size_t size, int prot, int flags, int fd, off_t
 	if (RP_UNLIKELY(!t))
 		return real.mmap(at, size, prot, flags, fd, offset);
 	void *p = RP_REAL(real.mmap(at, size, prot, flags, fd, offset));
-	record_mmap(t, p, size, prot, flags, HERE);
+	record_mmap(t, p, size, prot, flags, fd, HERE);
 	return p;
 }
 
@@ -272,7 +270,7 @@ static void *hook_mmap64(void *at, size_t size, int prot, int flags, int fd, off
 	if (RP_UNLIKELY(!t))
 		return real.mmap64(at, size, prot, flags, fd, offset);
 	void *p = RP_REAL(real.mmap64(at, size, prot, flags, fd, offset));
-	record_mmap(t, p, size, prot, flags, HERE);
+	record_mmap(t, p, size, prot, flags, fd, HERE);
 	return p;
 }
 
@@ -313,8 +311,10 @@ static void *hook_mremap(void *old, size_t old_size, size_t size, int flags, ...
 		return p;
 	if (flags & MREMAP_FIXED)
 		record_unmap(t, p, (size + page_mask) & ~page_mask);
-	/* An old size of 0 asks for a second view of a shared mapping: the first one stays. */
-	record_realloc(t, RP_A_MREMAP, p, size, old_size ? (uintptr_t)old : 0, HERE);
+	if (old_size)
+		record_realloc(t, RP_A_MREMAP, p, size, (uintptr_t)old, HERE);
+	else /* a second view of a shared mapping: the first one stays */
+		record_alloc(t, RP_A_SHARED, p, size, HERE);
 	return p;
 }
 

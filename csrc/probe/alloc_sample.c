@@ -9,6 +9,7 @@
 
 #include "probe/budget.h"
 #include "probe/guard.h"
+#include "probe/map_kind.h"
 #include "probe/probe.h"
 
 /* Bytes between two samples, in the mean, of a thread that allocates little; docs/performance.md has what each figure costs. */
@@ -231,15 +232,34 @@ ALIGNED(memalign, RP_A_MEMALIGN)
 IN_PAGES(valloc, RP_A_VALLOC)
 IN_PAGES(pvalloc, RP_A_PVALLOC)
 
+/* Pages of files and shared memory are no sample: each mapping is told, and its end. */
+static void map_apart(enum rp_allocator kind, void *p, size_t size)
+{
+	int saved = errno;
+	struct rp_thread *t = rp_guard_enter();
+	if (t) {
+		rp_record_begin(t);
+		rp_kept_map((uintptr_t)p, (size + page_mask) & ~page_mask);
+		rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(kind, RP_STACK_NONE), rp_alloc_word1(p, RP_LASTI_NONE), size);
+		rp_record_end(t);
+	}
+	errno = saved;
+}
+
 /* Addresses without memory do not count, nor what a later mprotect makes of them. */
-RP_INLINE void mapped(void *p, size_t size, int prot, int flags, void *first, void *frame)
+RP_INLINE void mapped(void *p, size_t size, int prot, int flags, int fd, void *first, void *frame)
 {
 	if (p == MAP_FAILED)
 		return;
+	int saved = errno;
+	enum rp_allocator kind = rp_map_kind(prot, flags, fd);
+	errno = saved;
 	if (flags & MAP_FIXED) /* what lay there before is gone */
 		unmapped(p, size);
-	if (prot != PROT_NONE && (flags & (MAP_NORESERVE | MAP_ANONYMOUS)) != (MAP_NORESERVE | MAP_ANONYMOUS))
+	if (kind == RP_A_MMAP)
 		rp_sample_alloc(RP_A_MMAP, p, size, first, frame);
+	else if (kind != RP_A_RESERVE)
+		map_apart(kind, p, size);
 }
 
 static void *sample_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
@@ -247,7 +267,7 @@ static void *sample_mmap(void *at, size_t size, int prot, int flags, int fd, off
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.mmap(at, size, prot, flags, fd, offset);
 	void *p = RP_REAL(real.mmap(at, size, prot, flags, fd, offset));
-	mapped(p, size, prot, flags, HERE);
+	mapped(p, size, prot, flags, fd, HERE);
 	return p;
 }
 
@@ -256,7 +276,7 @@ static void *sample_mmap64(void *at, size_t size, int prot, int flags, int fd, o
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.mmap64(at, size, prot, flags, fd, offset);
 	void *p = RP_REAL(real.mmap64(at, size, prot, flags, fd, offset));
-	mapped(p, size, prot, flags, HERE);
+	mapped(p, size, prot, flags, fd, HERE);
 	return p;
 }
 

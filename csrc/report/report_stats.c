@@ -195,6 +195,8 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	else
 		rp_json_seconds(j, t->peak_at_s);
 	rp_report_memory(job, j, "reserved_bytes", t->reserved_bytes);
+	rp_report_memory(job, j, "mapped_file_bytes", t->mapped_file_bytes);
+	rp_report_memory(job, j, "shared_bytes", t->shared_bytes);
 	rp_report_memory(job, j, "leaked_bytes", t->leaked_bytes);
 	rp_report_memory(job, j, "leaked_allocations", t->leaked_allocations);
 	rp_report_memory_error(job, j, "allocations_error", t->allocations, t->variance.allocations);
@@ -302,6 +304,12 @@ static void peak_text(struct rp_out *o, const struct rp_result *r)
 	if (t->reserved_bytes)
 		rp_out_format(o, "Reserved      %s of addresses: not counted, and what becomes memory inside may not be seen\n",
 			      rp_unit_bytes(a, (int64_t)t->reserved_bytes));
+	if (t->mapped_file_bytes)
+		rp_out_format(o, "Mapped files  %s%s at most: pages of files, not in the peak\n",
+			      rp_unit_bytes(a, (int64_t)t->mapped_file_bytes), r->n_processes > 1 ? " in one process" : "");
+	if (t->shared_bytes)
+		rp_out_format(o, "Shared        %s%s at most: memory that other processes may have too, not in the peak\n",
+			      rp_unit_bytes(a, (int64_t)t->shared_bytes), r->n_processes > 1 ? " in one process" : "");
 }
 
 static void memory_text(const struct rp_report_job *job)

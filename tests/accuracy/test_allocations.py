@@ -189,3 +189,37 @@ def test_what_arrow_reserves_is_not_counted_as_memory(run_traced):
     assert program.stats["reserved_bytes"] >= 1 << 30
     assert program.stats["peak_bytes"] < 100 * MB
     assert program.stats["by_allocator"]["reserve"] >= 1
+
+
+FILE_AND_SHARED = """
+size = 16 << 20
+gone = mmap.mmap(f.fileno(), size, access=mmap.ACCESS_READ)
+gone.close()
+read = mmap.mmap(f.fileno(), size, access=mmap.ACCESS_READ)
+written = mmap.mmap(f.fileno(), size)
+written[0] = 1
+half = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
+shared = mmap.mmap(-1, size)
+block = os.memfd_create("block")
+os.truncate(block, size)
+other = mmap.mmap(block, size)
+copy = mmap.mmap(f.fileno(), size, access=mmap.ACCESS_COPY)
+own = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+"""
+
+
+@pytest.mark.parametrize("memory", ["exact", "sampled"])
+def test_pages_of_files_and_shared_memory_are_apart_from_the_peak(run_traced, memory, tmp_path):
+    path = tmp_path / "file"  # on a tmpfs its shared pages are shared memory
+    program = run_traced(
+        FILE_AND_SHARED,
+        setup=f"import mmap, os\nf = open({str(path)!r}, 'w+b')\nf.truncate(16 << 20)",
+        memory=memory,
+    )
+    stats = program.stats
+    apart = stats["mapped_file_bytes"] + stats["shared_bytes"]
+    assert apart == 4 * 16 * MB
+    assert stats["shared_bytes"] >= 2 * 16 * MB
+    # Copied on write, and private: 32 MiB.
+    assert 2 * 16 * MB <= stats["peak_bytes"] <= 2 * 16 * MB + 2 * MB
+    assert 2 * 16 * MB <= stats["leaked_bytes"] <= 2 * 16 * MB + 2 * MB
