@@ -53,6 +53,7 @@ static struct {
 	_Atomic uint32_t hint;
 	pid_t pid; /* that installed: a forked child has neither our events nor our timers */
 	uint64_t period_ns; /* 0: no samples */
+	int is_native;      /* samples carry the C and C++ functions below Python */
 	int signo;          /* 0: none was free */
 	enum source source; /* of samples */
 	int counts_switches; /* by the threads' perf events; 0: the CPU clock is read at events */
@@ -101,8 +102,8 @@ static void take_sample(struct rp_thread *t, void *ucontext)
 		return;
 	}
 	uint64_t addresses[RP_NATIVE_FRAMES_MAX];
-	int cut;
-	uint32_t n = rp_unwind_signal(t, ucontext, 0, addresses, RP_NATIVE_FRAMES_MAX, &cut);
+	int cut = 0;
+	uint32_t n = cpu.is_native ? rp_unwind_signal(t, ucontext, 0, addresses, RP_NATIVE_FRAMES_MAX, &cut) : 0;
 	uint64_t lasti = rp_frames_lasti_signal(t);
 	uint64_t arg = n | (cut ? (uint64_t)RP_SAMPLE_CUT << 16 : 0);
 	if (rp_emit_words(t, RP_EV_SAMPLE, arg, &lasti, 1, addresses, n, 0)) {
@@ -427,13 +428,14 @@ static void choose_sources(void)
 	atomic_store_explicit(&rp_record_cpu_every_ticks, every, memory_order_relaxed);
 }
 
-int rp_cpu_install(uint32_t sample_hz)
+int rp_cpu_install(uint32_t sample_hz, int native)
 {
 	if (sample_hz > SAMPLE_HZ_MAX)
 		return RP_EINVAL;
 	cpu.pid = getpid();
 	rp_budget_open(&cpu.budget, BURST_SECONDS * sample_hz, MINUTE_SECONDS * sample_hz);
 	cpu.period_ns = sample_hz ? 1000000000u / sample_hz : 0;
+	cpu.is_native = native;
 	cpu.signo = 0;
 	cpu.signal_reason = "";
 	atomic_store(&cpu.threads_without_page, 0);

@@ -114,8 +114,8 @@ void rp_unwind_forget(struct rp_thread *t);
 /* ---- cpu_sample.c, switch_count.c: CPU time and samples ---- */
 
 /* Arms a CPU-clock timer of sample_hz for each thread (through rp_record_on_thread), opens the perf page that tells of context switches
- * where allowed. No GIL. */
-int rp_cpu_install(uint32_t sample_hz);
+ * where allowed. native: samples in exact mode carry the C and C++ functions below Python. No GIL. */
+int rp_cpu_install(uint32_t sample_hz, int native);
 void rp_cpu_remove(void);
 /* Around an exec by the calling thread: no signal of ours is pending when it happens. errno may change. */
 void rp_cpu_before_exec(void);

@@ -67,7 +67,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 	if ((alloc.memory || o->cpu != RP_MODE_OFF) && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
 		return fail(ret_detail, code, "the allocator cannot be hooked");
 	if (o->cpu != RP_MODE_OFF) {
-		if ((code = install(RP_HAS_CPU, rp_cpu_install(o->sample_hz))))
+		if ((code = install(RP_HAS_CPU, rp_cpu_install(o->sample_hz, o->native))))
 			return fail(ret_detail, code, "CPU time cannot be measured");
 	} else {
 		atomic_store_explicit(&rp_record_cpu_every_ticks, UINT64_MAX, memory_order_relaxed);

@@ -131,3 +131,10 @@ def test_samples_come_at_the_rate_asked_for(run_traced):
     if traced.stats["meta"]["sample.source"] != "perf":
         pytest.skip("without perf the kernel's tick decides")
     assert traced.stats["samples"] == pytest.approx(500 * 0.9, rel=0.2)
+
+
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_without_native_no_sample_has_a_c_function(run_traced, mode):
+    program = run_traced("for i in range(40): sum(range(200_000))", cpu=mode, memory=mode, native=False)
+    assert program.stats["samples"] > 0
+    assert {row["kind"] for row in program.trace.table(by="function")} == {"python"}

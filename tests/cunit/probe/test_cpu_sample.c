@@ -126,7 +126,7 @@ int main(void)
 	CHECK_INT(rp_sink_open(&bed_sink, &options), 0);
 	rp_record_open(bed_sink, 1000);
 	CHECK_INT(rp_modules_install(), 0);
-	CHECK_INT(rp_cpu_install(HZ), 0);
+	CHECK_INT(rp_cpu_install(HZ, 1), 0);
 	int by_perf = !strcmp(rp_cpu_switch_source(&reason), "perf");
 	if (!by_perf) {
 		puts(reason);

@@ -52,7 +52,7 @@ int main(void)
 	rp_clock_init();
 	CHECK_INT(rp_sink_open(&bed_sink, &options), 0);
 	rp_record_open(bed_sink, 1000);
-	CHECK_INT(rp_cpu_install(100), 0);
+	CHECK_INT(rp_cpu_install(100, 1), 0);
 	atomic_store(&rp_record_on, 1);
 	CHECK_UINT(run_threads(TABLE), 0);
 	CHECK_UINT(run_threads(THREADS), THREADS - TABLE);
