@@ -1,6 +1,6 @@
 /* The stack taken in an allocation hook equals the one libgcc's unwinder finds, at first sight and from the cache: in frames with and
  * without frame pointer, with alloca, with a realigned stack, in recursion, through qsort's callbacks, and on a thread. */
-/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/map_kind.c,csrc/probe/thread_start.c,csrc/probe/own_signal.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/map_kind.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/own_signal.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
 #define _GNU_SOURCE
 #include <alloca.h>
 #include <execinfo.h>
