@@ -446,7 +446,22 @@ static PyObject *analyze_recover(PyObject *module, PyObject *args)
 	return result;
 }
 
+PyDoc_STRVAR(crc32c_doc, "crc32c(bytes, /)\n--\n\nThe sum by which the report \"sources\" tells one text of a file from another.");
+
+static PyObject *analyze_crc32c(PyObject *module, PyObject *bytes)
+{
+	Py_buffer view;
+
+	(void)module;
+	if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE) < 0)
+		return NULL;
+	uint32_t sum = rp_source_sum(view.buf, (size_t)view.len);
+	PyBuffer_Release(&view);
+	return PyLong_FromUnsignedLong(sum);
+}
+
 static PyMethodDef analyze_functions[] = {
+	{ "crc32c", analyze_crc32c, METH_O, crc32c_doc },
 	{ "open", analyze_open, METH_O, open_doc },
 	{ "recover", analyze_recover, METH_VARARGS, recover_doc },
 	{ NULL, NULL, 0, NULL },

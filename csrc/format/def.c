@@ -215,6 +215,16 @@ uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *r
 	return finish(&w, p);
 }
 
+uint8_t *rp_def_put_source_sum(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t bytes, uint32_t crc32c, struct rp_str path)
+{
+	struct def_writer w = begin(p, end, RP_DEF_SOURCE_SUM);
+	put_num(&w, mtime_ns);
+	put_num(&w, bytes);
+	put_num(&w, crc32c);
+	put_str(&w, path);
+	return finish(&w, p);
+}
+
 static struct rp_str get_str(struct rp_cursor *c)
 {
 	uint64_t len = rp_cursor_varint(c);
@@ -247,6 +257,7 @@ static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_LOST] = "nnnn",
 	[RP_DEF_SOURCE] = "nnnss",
 	[RP_DEF_READING] = "nnnnnn",
+	[RP_DEF_SOURCE_SUM] = "nnns",
 };
 
 int rp_def_next(struct rp_cursor *c, struct rp_def *ret_def)

@@ -271,6 +271,7 @@ uint8_t *rp_def_put_cost(uint8_t *p, uint8_t *end, const struct rp_cost *cost);
 uint8_t *rp_def_put_lost(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t reason, uint64_t events, uint64_t bytes);
 uint8_t *rp_def_put_source(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t bytes, uint64_t offset, struct rp_str path,
 			   struct rp_str text);
+uint8_t *rp_def_put_source_sum(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t bytes, uint32_t crc32c, struct rp_str path);
 
 /* What the kernel says of the process at one moment; 0: unknown. */
 struct rp_reading {

@@ -159,17 +159,17 @@ uint64_t rp_symbols_lost(void);
 typedef int rp_symbols_between_fn(void);
 int rp_symbols_define(rp_symbols_between_fn *between);
 
-/* ---- source_text.c: text of the source files that ran, where the user asks for it ---- */
+/* ---- source_text.c: sums of the source files that ran; their text, where the user asks for it ---- */
 #define RP_SOURCE_BYTES_MAX (512 << 10) /* a longer file is generated, and nobody reads it */
 #define RP_SOURCES_BYTES_MAX (UINT64_C(32) << 20) /* all files of a process together */
-/* At the start, hooks absent: forgets what was noted. wanted 0: nothing will be noted. RP_ENOMEM, or 0. */
+/* At the start, hooks absent: forgets what was noted. wanted 0: sums alone are defined. RP_ENOMEM (only when wanted), or 0. */
 int rp_sources_open(int wanted);
-/* Notes the file of a function that ran: absolute paths with an ending of Python, C or C++ alone. Lock-free, allocates nothing; callable in hooks
+/* Notes the file of a function that ran: paths with an ending of Python, C or C++ alone; relative ones are from the working directory of the start. Lock-free, allocates nothing; callable in hooks
  * and signal handlers. */
 void rp_sources_note(struct rp_str path);
-/* Reads the files noted since the last call and writes SOURCE definitions. As rp_symbols_define; while `between` says nonzero files are left out. */
+/* Reads the files noted since the last call and writes SOURCE_SUM and SOURCE definitions. As rp_symbols_define; while `between` says nonzero files are left out. */
 void rp_sources_define(rp_symbols_between_fn *between);
-/* Of the session: files written; noted but not to be read, too long, or beyond the room for all. After rp_namer_finish. */
+/* Of the session, where text was wanted: files written; noted but not to be read, too long, or beyond the room for all. After rp_namer_finish. */
 void rp_sources_counts(uint32_t *ret_files, uint32_t *ret_left_out);
 
 /* Begins to define symbols, and sources, as they are noted: with `burst_ns` of CPU time at once, since most of what a program calls is called early,

@@ -1,4 +1,4 @@
-/* Text of the source files that ran, for readers who do not have them.
+/* Text of the source files that ran, for readers who do not have them; and of every one a sum, for readers who have a file of that name.
  *
  * Paths are noted where a function is first seen, in hooks and signal handlers: a set of hashes, and the paths one behind the other in a
  * mapping that never moves. The namer's thread reads the files and defines them, in the order of their first functions. */
@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,6 +32,8 @@ struct noted {
 
 static struct noted *noted; /* mapped once, never unmapped: a hook may be looking */
 static _Atomic int is_on; /* relaxed: set before the hooks are */
+static int wants_text;    /* else sums alone; the namer's, as is cwd */
+static char cwd[PATH_BYTES_MAX + 1]; /* of the start, where relative paths are from; "" when it is not known */
 static _Atomic uint32_t left_out;
 static struct {
 	uint32_t at; /* in paths */
@@ -43,15 +46,16 @@ int rp_sources_open(int wanted)
 	atomic_store_explicit(&is_on, 0, memory_order_relaxed);
 	atomic_store_explicit(&left_out, 0, memory_order_relaxed);
 	memset(&done, 0, sizeof done);
-	if (!wanted)
-		return 0;
+	wants_text = wanted;
+	if (!getcwd(cwd, sizeof cwd) || cwd[0] != '/')
+		cwd[0] = 0;
 	if (noted) { /* of an earlier session: fresh pages, all zero */
 		if (madvise(noted, sizeof *noted, MADV_DONTNEED))
-			return RP_ENOMEM;
+			return wanted ? RP_ENOMEM : 0;
 	} else {
 		void *p = mmap(NULL, sizeof *noted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (p == MAP_FAILED)
-			return RP_ENOMEM;
+			return wanted ? RP_ENOMEM : 0;
 		noted = p;
 	}
 	atomic_store_explicit(&is_on, 1, memory_order_relaxed);
@@ -69,7 +73,7 @@ static int is_source(struct rp_str path)
 {
 	static const char *const endings[] = { ".py", ".pyx", ".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx" };
 
-	if (path.len > PATH_BYTES_MAX || path.len == 0 || path.s[0] != '/')
+	if (path.len > PATH_BYTES_MAX || path.len == 0 || path.s[0] == '<')
 		return 0;
 	for (size_t i = 0; i < RP_COUNT_OF(endings); i++)
 		if (ends_with(path, endings[i]))
@@ -159,14 +163,39 @@ static int define_file(struct rp_str path, const char *text, size_t len, uint64_
 	return 0;
 }
 
+static void define_sum(struct rp_str path, const char *text, size_t len, uint64_t mtime_ns)
+{
+	uint8_t *end, *p = rp_define_begin(DEFINITION_BYTES + path.len, &end);
+
+	if (p)
+		rp_define_end(rp_def_put_source_sum(p, end, mtime_ns, len, rp_crc32c(0, text, len), path));
+}
+
+/* The file's name in ret_whole (2 * PATH_BYTES_MAX + 2). Nonzero when nobody can tell where it is. */
+static int find(char *ret_whole, const char *path)
+{
+	if (path[0] != '/' && !cwd[0])
+		return -1;
+	snprintf(ret_whole, 2 * PATH_BYTES_MAX + 2, "%s%s%s", path[0] == '/' ? "" : cwd, path[0] == '/' ? "" : "/", path);
+	return 0;
+}
+
 static void define(const char *path, uint32_t path_len)
 {
+	char whole[2 * PATH_BYTES_MAX + 2];
+	struct rp_str name = { path, path_len };
 	size_t len;
 	uint64_t mtime_ns;
 	errno = 0;
-	char *text = done.bytes < RP_SOURCES_BYTES_MAX ? read_file(path, &len, &mtime_ns) : NULL;
+	char *text = find(whole, path) ? NULL : read_file(whole, &len, &mtime_ns);
 
-	if (text && len <= RP_SOURCES_BYTES_MAX - done.bytes && !define_file((struct rp_str){ path, path_len }, text, len, mtime_ns)) {
+	if (text)
+		define_sum(name, text, len, mtime_ns);
+	if (!wants_text) {
+		free(text);
+		return;
+	}
+	if (text && len <= RP_SOURCES_BYTES_MAX - done.bytes && !define_file(name, text, len, mtime_ns)) {
 		done.files++;
 		done.bytes += len;
 	} else if (errno != ENOENT && errno != ENOTDIR) { /* debug information names files of the machine it was made on */

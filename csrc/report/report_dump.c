@@ -113,6 +113,7 @@ static const struct {
 	[RP_DEF_REGION] = { "REGION", { "region", "parent", "thread" }, { "name" } },
 	[RP_DEF_LABELS] = { "LABELS", { "region" }, { 0 } },
 	[RP_DEF_COST] = { "COST", { "call16", "alloc16", "free16", "sample16", "inside16" }, { 0 } },
+	[RP_DEF_SOURCE_SUM] = { "SOURCE_SUM", { "mtime_ns", "bytes", "crc32c" }, { "path" } },
 	[RP_DEF_SOURCE] = { "SOURCE", { "mtime_ns", "bytes", "offset" }, { "path", "text" } },
 	[RP_DEF_READING] = { "READING", { "ticks", "resident_bytes", "high_water_bytes", "cpu_ns", "region", "moment" }, { 0 } },
 	[RP_DEF_LOST] = { "LOST", { "thread", "reason", "events", "bytes" }, { 0 } },

@@ -3,16 +3,43 @@
 
 #include "report/report.h"
 
-/* Is this the file meant: the whole name, or the end of it behind a '/'? */
-static int is_meant(const struct rp_result *r, uint32_t file, const char *meant)
+/* Is this the file meant: the end of it behind a '/', or, with `whole`, all of it? */
+static int is_meant(const struct rp_result *r, uint32_t file, const char *meant, int whole)
 {
 	const char *s = rp_strpool_get(&r->strings, file);
 	size_t len = rp_strpool_len(&r->strings, file), meant_len = strlen(meant);
 
-	if (len < meant_len || !len)
+	if (len < meant_len || !len || (whole && len != meant_len))
 		return 0;
 	const char *end = s + len - meant_len;
 	return !memcmp(end, meant, meant_len) && (end == s || end[-1] == '/' || end[-1] == '\\');
+}
+
+/* Keeps the rows of a file: of the one of this whole name, else of all that end so. "./x.py" is "x.py". Returns how many. */
+static uint32_t keep_meant(const struct rp_result *r, struct rp_row *rows, uint32_t n, const char *meant)
+{
+	uint32_t kept = 0;
+	int whole = 0;
+
+	while (meant[0] == '.' && meant[1] == '/')
+		meant += 2;
+	for (uint32_t i = 0; i < n && !whole; i++)
+		whole = is_meant(r, r->frames[rows[i].frame].file, meant, 1);
+	for (uint32_t i = 0; i < n; i++)
+		if (is_meant(r, r->frames[rows[i].frame].file, meant, whole))
+			rows[kept++] = rows[i];
+	return kept;
+}
+
+/* Keeps the rows of any file. Returns how many. */
+static uint32_t keep_with_file(const struct rp_result *r, struct rp_row *rows, uint32_t n)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (rp_strpool_len(&r->strings, r->frames[rows[i].frame].file) > 0)
+			rows[kept++] = rows[i];
+	return kept;
 }
 
 static _Thread_local const struct rp_result *sorting; /* the result whose rows are sorted: qsort takes no argument */
@@ -139,16 +166,13 @@ static void render(const struct rp_report_job *job, const struct rp_row *rows, u
 int rp_report_lines(const struct rp_report_job *job)
 {
 	struct rp_row *rows;
-	uint32_t n, kept = 0;
+	uint32_t n, kept;
 	int rc = rp_rows(job->result, RP_BY_LINE, job->metric, &rows, &n);
 
 	if (rc)
 		return rc;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t file = job->result->frames[rows[i].frame].file;
-		if (job->options->file ? is_meant(job->result, file, job->options->file) : rp_strpool_len(&job->result->strings, file) > 0)
-			rows[kept++] = rows[i];
-	}
+	const char *meant = job->options->file;
+	kept = meant ? keep_meant(job->result, rows, n, meant) : keep_with_file(job->result, rows, n);
 	if (job->options->file && kept == 0) {
 		free(rows);
 		return rp_say(job->detail, RP_ENOTFOUND, "nothing in the trace happened in a file '%.300s'.", job->options->file);

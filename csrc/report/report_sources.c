@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "report/report.h"
+#include "report/utf8.h"
 
 /* Of all files together: capture keeps half of it a process. */
 #define TEXT_BYTES_MAX (UINT64_C(64) << 20)
@@ -14,6 +15,8 @@ struct source {
 	uint32_t process; /* the file of the trace that told it */
 	int is_broken;    /* a part does not follow the one before */
 	int differs;      /* another process ran another text of this path */
+	int has_sum, sums_differ; /* of processes */
+	uint64_t sum_bytes, crc32c;
 };
 
 struct sources {
@@ -79,6 +82,25 @@ static int add_part(struct sources *all, uint32_t process, const struct rp_def *
 	return s->text.failed ? RP_ENOMEM : 0;
 }
 
+/* The first process's. */
+static int add_sum(struct sources *all, const struct rp_def *d)
+{
+	uint32_t place;
+
+	if (find(all, d->str[0], &place))
+		return RP_ENOMEM;
+	if (place == UINT32_MAX)
+		return 0;
+	struct source *s = &all->at[place];
+	s->sums_differ |= s->has_sum && (s->sum_bytes != d->num[1] || s->crc32c != d->num[2]);
+	if (!s->has_sum) {
+		s->has_sum = 1;
+		s->sum_bytes = d->num[1];
+		s->crc32c = d->num[2];
+	}
+	return 0;
+}
+
 static void note_left_out(struct sources *all, const struct rp_def *d)
 {
 	static const char key[] = "end.sources_left_out";
@@ -107,12 +129,62 @@ static int read_file(struct sources *all, struct rp_file *file, uint32_t process
 		while (!rc && rp_def_next(&c, &def) > 0) {
 			if (def.tag == RP_DEF_SOURCE)
 				rc = add_part(all, process, &def);
+			else if (def.tag == RP_DEF_SOURCE_SUM)
+				rc = add_sum(all, &def);
 			else if (def.tag == RP_DEF_META)
 				note_left_out(all, &def);
 		}
 	}
 	free(bytes);
 	return rc;
+}
+
+static int is_utf8(const struct rp_buf *text)
+{
+	const char *s = (const char *)text->bytes;
+
+	for (size_t at = 0; at < text->len;) {
+		uint32_t c;
+		at += rp_utf8_next(s + at, text->len - at, &c);
+		if (c == RP_UTF8_BAD)
+			return 0;
+	}
+	return 1;
+}
+
+/* Bytes as characters: what no JSON string holds otherwise. */
+static void put_latin1(struct rp_json *j, const struct rp_buf *text)
+{
+	struct rp_buf wide = RP_BUF_INIT;
+
+	for (size_t i = 0; i < text->len; i++) {
+		uint8_t b = text->bytes[i], two[2] = { (uint8_t)(0xc0 | b >> 6), (uint8_t)(0x80 | (b & 0x3f)) };
+		rp_buf_add(&wide, b < 0x80 ? &b : two, b < 0x80 ? 1 : 2);
+	}
+	if (!wide.failed) {
+		rp_json_key(j, "latin1");
+		rp_json_string(j, (const char *)wide.bytes, wide.len);
+	}
+	rp_buf_release(&wide);
+}
+
+static void put_sums(const struct sources *all, struct rp_json *j)
+{
+	rp_json_key(j, "sums");
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < all->n && !j->o->rc; i++) {
+		const struct source *s = &all->at[i];
+		if (!s->has_sum)
+			continue;
+		rp_json_open(j, '{');
+		rp_json_key(j, "file");
+		rp_json_string(j, rp_strpool_get(&all->strings, s->path), rp_strpool_len(&all->strings, s->path));
+		rp_json_kint(j, "bytes", (int64_t)(s->sum_bytes & INT64_MAX));
+		rp_json_kint(j, "crc32c", (int64_t)(s->crc32c & UINT32_MAX));
+		rp_json_kbool(j, "differs", s->sums_differ);
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, ']');
 }
 
 static void put_json(const struct sources *all, struct rp_out *o)
@@ -126,6 +198,8 @@ static void put_json(const struct sources *all, struct rp_out *o)
 	rp_json_open(&j, '[');
 	for (uint32_t i = 0; i < all->n && !o->rc; i++) {
 		const struct source *s = &all->at[i];
+		if (s->process == UINT32_MAX)
+			continue; /* its sum alone is known */
 		rp_json_open(&j, '{');
 		rp_json_key(&j, "file");
 		rp_json_string(&j, rp_strpool_get(&all->strings, s->path), rp_strpool_len(&all->strings, s->path));
@@ -135,9 +209,12 @@ static void put_json(const struct sources *all, struct rp_out *o)
 		rp_json_kbool(&j, "differs", s->differs);
 		rp_json_key(&j, "text");
 		rp_json_string(&j, s->text.bytes ? (const char *)s->text.bytes : "", s->text.len);
+		if (!is_utf8(&s->text))
+			put_latin1(&j, &s->text);
 		rp_json_close(&j, '}');
 	}
 	rp_json_close(&j, ']');
+	put_sums(all, &j);
 	rp_json_close(&j, '}');
 	rp_out_text(o, "\n");
 }
@@ -146,10 +223,15 @@ static void put_text(const struct sources *all, struct rp_out *o)
 {
 	char unit[RP_UNIT_BYTES];
 
-	if (!all->n)
+	uint32_t kept = 0;
+	for (uint32_t i = 0; i < all->n; i++)
+		kept += all->at[i].process != UINT32_MAX;
+	if (!kept)
 		rp_out_text(o, "No text of source files is in this trace: it was not asked for when the trace was made (--sources).\n");
 	for (uint32_t i = 0; i < all->n && !o->rc; i++) {
 		const struct source *s = &all->at[i];
+		if (s->process == UINT32_MAX)
+			continue;
 		const char *size = rp_unit_bytes(unit, (int64_t)(s->bytes & INT64_MAX));
 		rp_out_pad(o, strlen(size) < 10 ? 10 - strlen(size) : 0);
 		rp_out_text(o, size);
@@ -163,6 +245,11 @@ static void put_text(const struct sources *all, struct rp_out *o)
 		rp_out_uint(o, all->left_out);
 		rp_out_text(o, " more were left out: too large, not readable, or beyond the room for all.\n");
 	}
+}
+
+uint32_t rp_source_sum(const void *text, size_t bytes)
+{
+	return rp_crc32c(0, text, bytes);
 }
 
 int rp_report_sources(const struct rp_report_job *job)

@@ -185,7 +185,7 @@ class Trace:
         Parameters
         ----------
         file : `str`, optional
-            File name, or the end of it after a ``/``; every file when `None`.
+            File name, the end of it after a ``/``, or a path to it from here; every file when `None`.
         metric : `str`, optional
             What to rank by where lines of many files are mixed.
 
@@ -194,7 +194,15 @@ class Trace:
         rows : `list` [`dict`]
             One row a line that did something.
         """
-        return self._json("lines", file=file, metric=metric, n=-1)["rows"]
+        if file is None:
+            return self._json("lines", metric=metric, n=-1)["rows"]
+        return [row for name in self._files_meant(file) or [file] for row in self._json("lines", file=name, metric=metric, n=-1)["rows"]]
+
+    def _files_meant(self, word: str) -> list[str]:
+        """The files of the trace that a user means by a word."""
+        from rubinprof.reports.source_path import files_meant  # here: nothing else needs it
+
+        return files_meant(word, {row["file"] for row in self.table("file")}, self.stats()["meta"].get("cwd", ""))
 
     def regions(self) -> list[dict[str, Any]]:
         """Return one row a region, in the order in which they began. A quantum of a pipeline is one."""
@@ -211,7 +219,7 @@ class Trace:
         -------
         rows : `list` [`dict`]
             ``file``, ``bytes``, ``changed_s`` (seconds since 1970), ``whole`` (`False`: a part is missing), ``differs``
-            (processes ran different texts; this is the first), ``text``.
+            (processes ran different texts; this is the first), ``text``; of one that is no UTF-8 also ``latin1``: each byte as a character.
         """
         return self._json("sources")["sources"]
 

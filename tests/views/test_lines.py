@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+import rubinprof
+
 pytestmark = pytest.mark.linux
 
 
@@ -27,3 +29,23 @@ def test_without_the_source_the_function_stands_there(tmp_path, traces, rubinpro
     program.unlink()
     text = rubinprof_command("lines", trace, "gone.py").stdout
     assert re.search(r"2\.86 MiB +2\.86 MiB +keep$", text, re.MULTILINE) and "run --sources" in text
+
+
+def test_several_files_of_a_name_are_told(tmp_path, rubinprof_command):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+        (tmp_path / name / "same.py").write_text("def work():\n    return sum(range(1000))\n")
+    (tmp_path / "main.py").write_text("import one.same, two.same\none.same.work()\ntwo.same.work()\n")
+    assert rubinprof_command("run", "-o", tmp_path / "t.rprof", tmp_path / "main.py").returncode == 0
+    both = rubinprof_command("lines", tmp_path / "t.rprof", "same.py").stdout
+    assert "2 files of the trace end in same.py" in both and "one/same.py" in both and "two/same.py" in both
+    for word in ("./same.py", "../one/same.py"):
+        one = rubinprof_command("lines", tmp_path / "t.rprof", word, cwd=tmp_path / "one").stdout
+        assert "one/same.py" in one and "two/same.py" not in one and "files of the trace" not in one
+    with rubinprof.open(tmp_path / "t.rprof") as trace:
+        assert len(trace.lines("same.py")) == 2 * len(trace.lines("two/same.py")) > 0
+    for format in ("--json", "--csv"):
+        text = rubinprof_command("lines", tmp_path / "t.rprof", "same.py", format).stdout
+        assert "one/same.py" in text and "two/same.py" in text
+        assert format == "--json" or text.count("own_cpu_s") == 1

@@ -6,10 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 import rubinprof
+from rubinprof.reports.source_file import SourceTexts
 
 pytestmark = pytest.mark.linux
 
@@ -134,3 +136,83 @@ def test_a_forked_child_keeps_its_own(program, tmp_path):
     assert len(traces) == 2 and all(captured(path)["helper.py"]["text"] == HELPER for path in traces)
     with rubinprof.open(*traces) as both:
         assert [row["differs"] for row in both.sources() if row["file"].endswith("helper.py")] == [False]
+
+
+def test_lines_are_counted_as_python_counts_them(tmp_path, rubinprof_command):
+    """A form feed, a vertical tab or a line separator ends no line."""
+    program = tmp_path / "pages.py"
+    program.write_text('"""Pages."""\n\f\ndef quiet():\n    pass\n\n# \u2028 pasted \v \x85 \x1c\ndef busy():\n    return sum(range(10**6))\nbusy()\n', encoding="utf-8")
+    assert rubinprof_command("run", "-o", tmp_path / "t.rprof", program).returncode == 0
+    text = rubinprof_command("lines", tmp_path / "t.rprof", "pages.py").stdout
+    assert any(line.lstrip().startswith("8 ") and line.endswith("return sum(range(10**6))") for line in text.splitlines()), text
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_the_declared_encoding_is_honoured(tmp_path, rubinprof_command, is_kept):
+    program = tmp_path / "old.py"
+    program.write_bytes("# -*- coding: iso-8859-15 -*-\ndef work():\n    return 'Fl\xe4che \u20ac'\nwork()\n".encode("iso-8859-15"))
+    assert rubinprof_command("run", *["--sources"] * is_kept, "-o", tmp_path / "t.rprof", program).returncode == 0
+    if is_kept:
+        program.unlink()
+    assert "'Fl\xe4che \u20ac'" in rubinprof_command("lines", tmp_path / "t.rprof", "old.py").stdout
+
+
+def test_an_edit_is_seen_though_time_and_length_are_as_before(program, tmp_path, rubinprof_command):
+    """And a file that was only touched is not called changed."""
+    path, helper = tmp_path / "t.rprof", program.with_name("helper.py")
+    assert rubinprof_command("run", "-o", path, program).returncode == 0
+    before = helper.stat()
+    os.utime(helper, (4e9, 4e9))
+    assert "may not match" not in rubinprof_command("lines", path, "helper.py").stdout
+    helper.write_text(HELPER.replace("i * i", "i + i"), encoding="utf-8")
+    os.utime(helper, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert helper.stat().st_size == before.st_size
+    assert "lines may not match" in rubinprof_command("lines", path, "helper.py").stdout
+
+
+def test_a_member_of_an_archive_is_shown(tmp_path, rubinprof_command):
+    with zipfile.ZipFile(tmp_path / "app.zip", "w") as archive:
+        archive.writestr("__main__.py", "import inside.deep\ninside.deep.work()\n")
+        archive.writestr("inside/__init__.py", "")
+        archive.writestr("inside/deep.py", "def work():\n    return sum(range(1000))\n")
+    program = tmp_path / "main.py"
+    program.write_text(f"import sys\nsys.path.insert(0, {str(tmp_path / 'app.zip')!r})\nimport inside.deep\ninside.deep.work()\n")
+    assert rubinprof_command("run", "-o", tmp_path / "t.rprof", program).returncode == 0
+    assert "return sum(range(1000))" in rubinprof_command("lines", tmp_path / "t.rprof", "deep.py").stdout
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_relative_file_is_from_where_the_program_started(tmp_path, rubinprof_command, is_kept):
+    (tmp_path / "rel.py").write_text("def work():\n    return sum(range(1000))\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "main.py").write_text(
+        "import os\nscope = {}\nexec(compile(open('rel.py').read(), 'rel.py', 'exec'), scope)\nos.chdir('elsewhere')\nscope['work']()\n"
+    )
+    words = ["run", *["--sources"] * is_kept, "-o", tmp_path / "t.rprof", "main.py"]
+    assert rubinprof_command(*words, cwd=tmp_path).returncode == 0
+    if is_kept:
+        (tmp_path / "rel.py").unlink()
+    assert "return sum(range(1000))" in rubinprof_command("lines", tmp_path / "t.rprof", "rel.py").stdout
+
+
+def test_what_is_no_file_is_told(tmp_path, rubinprof_command):
+    assert rubinprof_command("run", "-o", tmp_path / "t.rprof", "-c", "def work(): return sum(range(1000))\nwork()").returncode == 0
+    text = rubinprof_command("lines", tmp_path / "t.rprof", "<string>").stdout
+    assert "not of a file" in text and "--sources" not in text
+
+
+def test_a_cell_is_shown_to_the_process_that_ran_it(tmp_path):
+    """As a notebook's kernel keeps its cells: in linecache, under a name that is no file."""
+    program = tmp_path / "kernel.py"
+    program.write_text(
+        "import linecache, rubinprof\n"
+        "from rubinprof.reports.source_file import SourceTexts\n"
+        "cell, name = 'def work():\\n    return sum(range(1000))\\nwork()\\n', '/tmp/ipykernel_1/2.py'\n"
+        "linecache.cache[name] = (len(cell), None, cell.splitlines(True), name)\n"
+        "with rubinprof.Tracker('t.rprof'):\n    exec(compile(cell, name, 'exec'))\n"
+        "with rubinprof.open('t.rprof') as trace:\n    assert SourceTexts(trace).read(name) == (cell, '')\n"
+    )
+    subprocess.run([sys.executable, str(program)], cwd=tmp_path, timeout=60, check=True)
+    with rubinprof.open(tmp_path / "t.rprof") as trace:
+        found = SourceTexts(trace).read("/tmp/ipykernel_1/2.py")
+    assert found.text == "" and "a cell of a notebook" in found.note

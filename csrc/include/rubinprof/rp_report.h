@@ -74,6 +74,9 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
  * negative code. */
 int rp_report_is_whole(struct rp_trace *trace);
 
+/* What tells one text of a source file from another: the "crc32c" of the report "sources". */
+uint32_t rp_source_sum(const void *text, size_t bytes);
+
 /* Report names in order; NULL past the end. Static storage. */
 const char *rp_report_name(size_t i);
 

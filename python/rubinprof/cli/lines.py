@@ -1,5 +1,6 @@
 """rubinprof lines: figures per source line."""
 
+import json
 import sys
 
 from rubinprof.cli import trace_command as command
@@ -14,7 +15,7 @@ def add_parser(subparsers):
         run,
     )
     command.add_traces(parser)
-    parser.add_argument("file", metavar="FILE", help="the source file, or the end of its path")
+    parser.add_argument("file", metavar="FILE", help="the source file: its path from here, or the end of its path")
     command.add_metric(parser)
     command.add_interval(parser)
     command.add_format(parser, csv=True)
@@ -22,18 +23,37 @@ def add_parser(subparsers):
 
 @command.plain_errors
 def run(args):
-    options = {"file": args.file, "metric": args.metric, "from_s": args.from_s, "to_s": args.to_s, "n": -1}
-    if args.format != "text":
-        return command.show(args, "lines", **options)
+    options = {"metric": args.metric, "from_s": args.from_s, "to_s": args.to_s, "n": -1}
     from rubinprof.reports import lines_text
     from rubinprof.reports.source_file import SourceTexts
-    from rubinprof.reports.style import Style
+    from rubinprof.reports.style import Style, safe
     from rubinprof.reports.terminal import Progress
     from rubinprof.trace import Trace
 
     with Trace(*args.traces) as trace, Progress("reading") as progress:
-        rows = trace._json("lines", progress=progress, **options)["rows"]
+        files = trace._files_meant(args.file) or [args.file]
+        if args.format != "text":
+            progress.__exit__()
+            for chunk in _in_one([trace.report("lines", args.format, file=file, **options) for file in files], args.format):
+                sys.stdout.write(chunk)
+            return 0
+        rows = [row for file in files for row in trace._json("lines", progress=progress, file=file, **options)["rows"]]
         texts = SourceTexts(trace)
         head = command.losses(trace)
-    sys.stdout.write(head + lines_text.render(rows, Style(sys.stdout), texts))
+    style = Style(sys.stdout)
+    if len(files) > 1:
+        head += style.paint(f"{len(files)} files of the trace end in {safe(args.file)}: more of the path chooses one", "yellow") + "\n\n"
+    sys.stdout.write(head + lines_text.render(rows, style, texts))
     return 0
+
+
+def _in_one(reports, format):
+    """The reports of several files as one."""
+    if len(reports) == 1:
+        return [reports[0].decode()]
+    if format == "csv":
+        return [part.decode() if i == 0 else part.decode().split("\n", 1)[1] for i, part in enumerate(reports)]
+    first, *more = map(json.loads, reports)
+    for other in more:
+        first["rows"] += other["rows"]
+    return [json.dumps(first, separators=(",", ":")), "\n"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rubinprof.metrics import text_of
-from rubinprof.reports.source_file import SourceTexts
+from rubinprof.reports.source_file import SourceTexts, lines_of
 from rubinprof.reports.style import Style, cut_end, safe
 
 __all__ = ["render"]
@@ -31,7 +31,7 @@ def render(rows: list[dict[str, Any]], style: Style, texts: SourceTexts) -> str:
 
 def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts: SourceTexts) -> str:
     found = texts.read(file)
-    source = found.text.expandtabs(4).splitlines()
+    source = [line.expandtabs(4) for line in lines_of(found.text)]
     hottest = max((row["own_cpu_s"] or 0 for found in lines.values() for row in found), default=0)
     head = f"{'line':>6} " + " ".join(f"{title:>{CELL}}" for title, _, _ in _columns(style)) + "  " + ("source" if source else "function")
     written = [style.paint(safe(file), "bold"), style.paint(head, "dim")]
@@ -42,10 +42,8 @@ def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts
         last = number
         code = source[number - 1] if 0 < number <= len(source) else ""
         written += _rows(number, lines.get(number, [{}]), code, hottest, style)
-    if not source:
-        written.append(style.paint("(its source is neither in the trace nor here; `rubinprof run --sources` keeps it)", "dim"))
     if found.note:
-        written.append(style.paint(f"({found.note})", "yellow"))
+        written.append(style.paint(f"({found.note})", "yellow" if source else "dim"))
     return "\n".join(written) + "\n"
 
 

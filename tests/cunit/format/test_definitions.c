@@ -39,6 +39,7 @@ static uint8_t *put_one(enum rp_def_tag tag, uint8_t *p, size_t room)
 	case RP_DEF_READING:
 		return rp_def_put_reading(p, end, &(struct rp_reading){ 1, UINT64_MAX, 128, 0, 7, RP_READING_END });
 	case RP_DEF_SOURCE: return rp_def_put_source(p, end, UINT64_MAX, 40, 16, RP_STR("/a/b.py"), RP_STR("pass\n"));
+	case RP_DEF_SOURCE_SUM: return rp_def_put_source_sum(p, end, UINT64_MAX, 40, UINT32_MAX, RP_STR("/a/b.py"));
 	default: return NULL;
 	}
 }
@@ -112,6 +113,10 @@ static void check_one(struct rp_def *d)
 		CHECK(same(d->str[0], RP_STR("/a/b.py")) && same(d->str[1], RP_STR("pass\n")));
 		break;
 	case RP_DEF_READING: NUMBERS(1, UINT64_MAX, 128, 0, 7, RP_READING_END); break;
+	case RP_DEF_SOURCE_SUM:
+		NUMBERS(UINT64_MAX, 40, UINT32_MAX);
+		CHECK(same(d->str[0], RP_STR("/a/b.py")));
+		break;
 	default: CHECK(!"a known tag");
 	}
 }
