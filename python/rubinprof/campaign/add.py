@@ -90,7 +90,7 @@ def add(
     if not paths:
         raise RubinprofError(f"there is no .rprof file in {', '.join(map(str, spools))}")
     target = Store.create(store)
-    wanted, known, growing, refused = _sort_out(paths, target.traces(), quiet_s)
+    wanted, known, growing, refused = _sort_out(paths, target.uuids(), quiet_s)
     total, done, new = sum(size for _, size in wanted), 0, 0
     with _executor(len(wanted), workers, scheduler) as execute:
         for batch, (tables, unreadable) in execute(_batches(wanted)):

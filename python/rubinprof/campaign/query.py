@@ -8,6 +8,7 @@ import duckdb
 from rubinprof.campaign import condition
 from rubinprof.campaign.schema import TABLES
 from rubinprof.campaign.store import Store
+from rubinprof.errors import RubinprofError
 
 __all__ = ["Campaign", "open"]
 
@@ -19,8 +20,24 @@ FUNCTIONS_BY = {
 }
 OVER_BYTES = 6 * 1024**3
 
-# Memory is the resident memory where the trace has it; else the heap since tracing began, which is less.
-QUANTA = "SELECT *, coalesce(rss_max_bytes, peak_bytes) AS memory_bytes FROM read_parquet(?)"
+# Memory is the resident memory where the trace has it, else the middleware's high-water mark of the process, which earlier quanta may have made; else
+# the heap since tracing began, which is less.
+MEMORY = "coalesce(rss_max_bytes, butler_max_rss_bytes, peak_bytes) AS memory_bytes"
+ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, true AS has_trace, {MEMORY}
+    FROM traced"""
+# The last attempt at a quantum is the one that the metadata is of.
+JOINED = f"""
+    WITH last AS (SELECT *, row_number() OVER (PARTITION BY run, task, data_id ORDER BY start DESC) = 1 AS is_last FROM traced),
+    joined AS (
+        SELECT last.* EXCLUDE is_last REPLACE (
+                coalesce(last.task, metadata.task) AS task, coalesce(last.run, metadata.run) AS run, coalesce(last.data_id, metadata.data_id) AS data_id,
+                coalesce(last.host, metadata.host) AS host, coalesce(last.start, metadata.start) AS start,
+                coalesce(last.wall_s, metadata.wall_s) AS wall_s, coalesce(last.process_cpu_s, metadata.cpu_s) AS process_cpu_s,
+                CASE WHEN last.trace IS NULL THEN metadata.status ELSE last.status END AS status),
+            metadata.wall_s AS butler_wall_s, metadata.cpu_s AS butler_cpu_s, metadata.max_rss_bytes AS butler_max_rss_bytes, last.trace IS NOT NULL AS has_trace
+        FROM last FULL OUTER JOIN metadata
+        ON last.run = metadata.run AND last.task = metadata.task AND last.data_id = metadata.data_id AND last.is_last)
+    SELECT *, {MEMORY} FROM joined"""
 
 OF_QUANTA = """
     count(*) AS quanta,
@@ -37,7 +54,9 @@ OF_QUANTA = """
     max(leaked_bytes) AS leaked_max_bytes,
     count(*) FILTER (memory_bytes > $over) AS over,
     coalesce(sum(wall_s) FILTER (memory_bytes > $over), 0) AS over_wall_s,
-    count(*) FILTER (rss_max_bytes IS NULL) AS without_rss
+    count(*) FILTER (rss_max_bytes IS NULL) AS without_rss,
+    count(*) FILTER (NOT has_trace) AS without_trace,
+    sum(process_cpu_s) FILTER (has_trace AND butler_cpu_s IS NOT NULL) / sum(butler_cpu_s) FILTER (has_trace) AS cpu_of_butler
 """
 ORDER = {"wall": "wall_s", "cpu": "cpu_s", "memory": "memory_max_bytes", "quanta": "quanta", "over": "over_wall_s"}
 FUNCTIONS_ORDER = {"cpu": "self_cpu_s", "allocated": "allocated_bytes", "allocations": "allocations", "calls": "calls", "leaked": "leaked_bytes"}
@@ -70,7 +89,7 @@ def open(store: str | os.PathLike[str]) -> "Campaign":
 
 
 class Campaign:
-    """A store with its tables as views of an in-memory DuckDB: ``quanta``, ``processes`` and ``functions``.
+    """A store with its tables as views of an in-memory DuckDB: ``quanta``, ``processes``, ``functions`` and ``metadata``.
 
     It sees the store as it was when it was opened. One thread at a time may use it.
 
@@ -84,20 +103,21 @@ class Campaign:
         self.store = store
         self._db = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
         self._db.execute("SET TimeZone = 'UTC'")
-        for name in TABLES:
-            rows = self._rows(name, "SELECT * FROM read_parquet(?)" if name != "quanta" else QUANTA)
-            rows.create_view(name)
-
-    def _rows(self, name: str, sql: str) -> duckdb.DuckDBPyRelation:
-        files = self.store.files(name)
-        if not files:
-            from rubinprof.errors import RubinprofError
-
-            raise RubinprofError(f"{self.store.path} holds no trace yet; 'rubinprof campaign add' adds some")
-        return self._db.sql(sql.replace("?", "[" + ", ".join(_quoted(path) for path in files) + "]"))
+        files = {name: store.files(name) for name in TABLES}
+        if not any(files.values()):
+            raise RubinprofError(f"{store.path} holds nothing yet; 'rubinprof campaign add' adds traces")
+        for name, paths in files.items():
+            view = "traced" if name == "quanta" else name
+            if paths:
+                self._db.sql(f"SELECT * FROM read_parquet([{', '.join(map(_quoted, paths))}])").create_view(view)
+            else:
+                self._db.from_arrow(TABLES[name].empty_table()).create_view(view)
+        self._db.sql(JOINED if files["metadata"] else ALONE).create_view("quanta")
 
     def quanta(self, where: str | None = None) -> duckdb.DuckDBPyRelation:
-        """Rows of quanta, the columns of docs/campaign-store.md and ``memory_bytes``.
+        """Rows of quanta: the columns of docs/campaign-store.md, ``memory_bytes``, and what the middleware says of the same quantum.
+
+        Quanta without a trace are there when the store has their metadata: ``has_trace`` is false, and wall and CPU time are the middleware's.
 
         Parameters
         ----------
@@ -113,7 +133,7 @@ class Campaign:
         return self._db.sql(f"SELECT * FROM quanta WHERE {made.sql}", params=made.values)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Ask in SQL, of the views ``quanta``, ``processes`` and ``functions``."""
+        """Ask in SQL, of the views ``quanta``, ``processes``, ``functions`` and ``metadata``."""
         return self._db.sql(query)
 
     def table(

@@ -3,9 +3,11 @@
 Bytes are bytes, times are seconds, as the names say. Null means that nobody measured it.
 """
 
+from typing import NamedTuple
+
 import pyarrow as pa
 
-__all__ = ["FORMAT", "SORTED_BY", "TABLES", "VERSION"]
+__all__ = ["FORMAT", "KINDS", "SORTED_BY", "TABLES", "VERSION", "Kind"]
 
 FORMAT = "rubinprof-campaign"
 VERSION = 1  # a reader refuses a greater one
@@ -76,11 +78,46 @@ TABLES = {
         ("peak_bytes", pa.int64()),
         ("leaked_bytes", pa.int64()),
     ]),
+    "metadata": pa.schema([
+        ("key", pa.string()),
+        ("task", pa.string()),
+        ("run", pa.string()),
+        ("data_id", _MAP),
+        ("status", pa.string()),
+        ("exception", pa.string()),
+        ("exit_code", pa.int32()),
+        ("host", pa.string()),
+        ("start", pa.timestamp("us", "UTC")),
+        ("wall_s", pa.float64()),
+        ("cpu_s", pa.float64()),
+        ("user_s", pa.float64()),
+        ("system_s", pa.float64()),
+        ("prep_init_wall_s", pa.float64()),
+        ("max_rss_bytes", pa.int64()),
+        ("put_s", pa.float64()),
+        ("get_s", pa.float64()),
+    ]),
 }  # fmt: skip
 
 SORTED_BY = {
     "quanta": [("trace", "ascending"), ("unit", "ascending")],
     "processes": [("trace", "ascending")],
+    "metadata": [("key", "ascending")],
     "functions": [(name, "ascending") for name in ("trace", "function", "file", "line", "module", "kind", "inlined")],
 }
 """The order of rows in a file. It names each row once, so that it is the only one."""
+
+
+class Kind(NamedTuple):
+    """What comes together in a commit: its tables, the largest sort of row first, and the table and column that name what was read, once each."""
+
+    tables: tuple[str, ...]
+    named_in: str
+    key: str
+
+
+KINDS = {
+    "traces": Kind(("quanta", "processes", "functions"), "processes", "trace"),
+    "metadata": Kind(("metadata",), "metadata", "key"),
+}
+"""What is read: traces, and the middleware's own figures."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rubinprof.campaign.schema import FORMAT, SORTED_BY, TABLES, VERSION
+from rubinprof.campaign.schema import FORMAT, KINDS, SORTED_BY, TABLES, VERSION, Kind
 from rubinprof.errors import RubinprofError
 
 __all__ = ["Commit", "Store", "commit_id"]
@@ -33,12 +33,15 @@ class Commit:
     Parameters
     ----------
     id : `str`
-        `commit_id` of its traces.
+        `commit_id` of what it holds.
+    kind : `str`
+        A word of `KINDS`.
     files : `list` [`dict`]
         ``path`` (relative to the store), ``rows``, ``bytes`` and ``sha256`` of each file.
     """
 
     id: str
+    kind: str
     files: list[dict[str, Any]]
 
     def file(self, table: str) -> dict[str, Any]:
@@ -46,9 +49,9 @@ class Commit:
         return next(file for file in self.files if file["path"].startswith(f"{table}/"))
 
 
-def commit_id(traces: Iterable[str]) -> str:
+def commit_id(uuids: Iterable[str]) -> str:
     """Name a commit by what it holds: the same traces have the same name, in whatever order they came."""
-    return hashlib.sha256("\n".join(sorted(traces)).encode()).hexdigest()[:32]
+    return hashlib.sha256("\n".join(sorted(uuids)).encode()).hexdigest()[:32]
 
 
 class Store:
@@ -132,11 +135,11 @@ class Store:
 
     def files(self, table: str) -> list[str]:
         """Paths of the files of one table, as the commits name them."""
-        return [str(self.path / commit.file(table)["path"]) for commit in self.commits()]
+        return [str(self.path / commit.file(table)["path"]) for commit in self.commits() if table in KINDS[commit.kind].tables]
 
-    def traces(self) -> set[str]:
-        """Uuids of the traces that the store holds."""
-        return {trace for path in self.files("processes") for trace in pq.read_table(path, columns=["trace"])["trace"].to_pylist()}
+    def uuids(self, kind: str = "traces") -> set[str]:
+        """Uuids of the traces that the store holds, or of another kind."""
+        return {uuid for path in self.files(KINDS[kind].named_in) for uuid in _column(path, KINDS[kind].key)}
 
     def refused(self) -> list[dict[str, str]]:
         """Return ``path`` and ``reason`` of each file that `refuse` has noted."""
@@ -152,18 +155,20 @@ class Store:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def commit(self, tables: dict[str, pa.Table]) -> int:
+    def commit(self, tables: dict[str, pa.Table], kind: str = "traces") -> int:
         """Add rows, as a whole or not at all.
 
         Parameters
         ----------
         tables : `dict` [`str`, `pyarrow.Table`]
-            Rows of each table of `TABLES`, in any order; "processes" has one for each trace. Rows of traces that the store has already are left out.
+            Rows of each table of the kind, in any order. Rows of traces that the store has already are left out.
+        kind : `str`, optional
+            A word of `KINDS`.
 
         Returns
         -------
-        traces : `int`
-            Traces that were new.
+        new : `int`
+            Traces, or quanta with metadata, that were new.
 
         Raises
         ------
@@ -171,9 +176,10 @@ class Store:
             Raised when the store cannot be written; it is as it was then.
         """
         with self.locked():
-            new = sorted(set(tables["processes"]["trace"].to_pylist()) - self.traces())
+            about = KINDS[kind]
+            new = sorted(set(tables[about.named_in][about.key].to_pylist()) - self.uuids(kind))
             if new:
-                self._commit({name: _of_traces(rows, new) for name, rows in tables.items()})
+                self._commit({name: _only(rows, about.key, new) for name, rows in tables.items()}, kind)
             return len(new)
 
     def refuse(self, looked_at: Iterable[str], refused: Iterable[dict[str, str]]) -> None:
@@ -191,14 +197,18 @@ class Store:
         """
         with self.locked():
             self._end_merge()
-            small = [commit for commit in self.commits() if commit.file("quanta")["rows"] < QUANTA_MERGED_MAX]
-            if len(small) > 1:
-                tables = {name: self._read(name, small) for name in TABLES}
-                into = commit_id(tables["processes"]["trace"].to_pylist())
-                self._write("merging.json", _json_bytes({"into": into, "from": [commit.id for commit in small]}))
-                self._commit(tables)
-                self._end_merge()
+            for kind, about in KINDS.items():
+                self._merge_kind(kind, about)
             self._remove_leftovers()
+
+    def _merge_kind(self, kind: str, about: Kind) -> None:
+        small = [commit for commit in self.commits() if commit.kind == kind and commit.file(about.tables[0])["rows"] < QUANTA_MERGED_MAX]
+        if len(small) > 1:
+            tables = {name: self._read(name, small) for name in about.tables}
+            into = commit_id(tables[about.named_in][about.key].to_pylist())
+            self._write("merging.json", _json_bytes({"into": into, "from": [commit.id for commit in small]}))
+            self._commit(tables, kind)
+            self._end_merge()
 
     def verify(self) -> list[str]:
         """Check every file against its commit, and that each trace is there once.
@@ -214,13 +224,14 @@ class Store:
             problems += broken
             if broken:
                 continue
-            traces = pq.read_table(self.path / commit.file("processes")["path"], columns=["trace"])["trace"].to_pylist()
-            if commit_id(traces) != commit.id:
-                problems.append(f"commit {commit.id} does not hold the traces that it is named after")
-            for trace in traces:
-                if trace in seen:
-                    problems.append(f"trace {trace} is there twice, in commits {seen[trace]} and {commit.id}")
-                seen[trace] = commit.id
+            about = KINDS[commit.kind]
+            uuids = _column(self.path / commit.file(about.named_in)["path"], about.key)
+            if commit_id(uuids) != commit.id:
+                problems.append(f"commit {commit.id} does not hold what it is named after")
+            for uuid in uuids:
+                if uuid in seen:
+                    problems.append(f"{uuid} is there twice, in commits {seen[uuid]} and {commit.id}")
+                seen[uuid] = commit.id
         return problems
 
     def _problem(self, file: dict[str, Any]) -> str | None:
@@ -246,16 +257,17 @@ class Store:
                 (self.path / "commits" / f"{name}.json").unlink(missing_ok=True)
         (self.path / "merging.json").unlink(missing_ok=True)
 
-    def _commit(self, tables: dict[str, pa.Table]) -> None:
+    def _commit(self, tables: dict[str, pa.Table], kind: str) -> None:
         """The lock is held."""
-        name = commit_id(tables["processes"]["trace"].to_pylist())
+        about = KINDS[kind]
+        name = commit_id(tables[about.named_in][about.key].to_pylist())
         files = []
-        for table, schema in TABLES.items():
-            data = parquet_bytes(tables[table].cast(schema).sort_by(SORTED_BY[table]))
+        for table in about.tables:
+            data = parquet_bytes(tables[table].cast(TABLES[table]).sort_by(SORTED_BY[table]))
             path = f"{table}/{name}.parquet"
             self._write(path, data)
             files.append({"path": path, "rows": tables[table].num_rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
-        self._write(f"commits/{name}.json", _json_bytes({"id": name, "files": files}))
+        self._write(f"commits/{name}.json", _json_bytes({"id": name, "kind": kind, "files": files}))
 
     def _read(self, table: str, commits: list[Commit]) -> pa.Table:
         paths = [self.path / commit.file(table)["path"] for commit in commits]
@@ -292,8 +304,12 @@ def parquet_bytes(rows: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _of_traces(rows: pa.Table, traces: list[str]) -> pa.Table:
-    return rows.filter(pc.is_in(rows["trace"], value_set=pa.array(traces, pa.string())))
+def _only(rows: pa.Table, key: str, uuids: list[str]) -> pa.Table:
+    return rows.filter(pc.is_in(rows[key], value_set=pa.array(uuids, pa.string())))
+
+
+def _column(path: str | os.PathLike[str], name: str) -> list[str]:
+    return pq.read_table(path, columns=[name])[name].to_pylist()
 
 
 def _json_bytes(value: Any) -> bytes:

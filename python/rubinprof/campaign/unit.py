@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from rubinprof.campaign.schema import TABLES
+from rubinprof.campaign.schema import KINDS, TABLES
 from rubinprof.errors import TraceError
 from rubinprof.trace import Trace
 
@@ -17,7 +17,7 @@ OWN_LABELS = ("task", "status", "quantum_id", "run", "data_id")
 
 FIGURES = (
     "wall_s", "cpu_s", "process_cpu_s", "gil_wait_s", "calls", "allocations", "allocated_bytes", "peak_bytes", "peak_above_start_bytes",
-    "leaked_bytes", "rss_max_bytes", "allocated_bytes_error", "peak_bytes_error",
+    "leaked_bytes", "allocated_bytes_error", "peak_bytes_error",
 )  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
     Returns
     -------
     tables : `dict` [`str`, `pyarrow.Table`]
-        Rows of each table of `TABLES`.
+        Rows of each table of the kind "traces".
 
     Raises
     ------
@@ -47,7 +47,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
             "processes": [process_row(uuid, stats, quanta)],
             "functions": [{"trace": uuid} | {name: row.get(name) for name in TABLES["functions"].names[1:]} for row in trace.table(by="function")],
         }
-    return {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in TABLES.items()}
+    return {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in TABLES.items() if name in rows}
 
 
 def read_many(paths: list[str]) -> tuple[dict[str, pa.Table], list[dict[str, str]]]:
@@ -66,27 +66,27 @@ def read_many(paths: list[str]) -> tuple[dict[str, pa.Table], list[dict[str, str
             read_ones.append(read(path))
         except TraceError as error:
             refused.append({"path": path, "reason": str(error)})
-    return {name: pa.concat_tables([schema.empty_table(), *(one[name] for one in read_ones)]) for name, schema in TABLES.items()}, refused
+    tables = {name: pa.concat_tables([TABLES[name].empty_table(), *(one[name] for one in read_ones)]) for name in KINDS["traces"].tables}
+    return tables, refused
 
 
 def quantum_rows(uuid: str, stats: dict[str, Any], regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One row for each region that lies in no other, in the order in which they began."""
-    rows, attempts = [], {}
+    rows = []
     for region in regions:
         if region["parent"] is not None:
             continue
         labels = region["labels"]
-        row = {"trace": uuid, "unit": region["index"], "pid": region["pid"], "host": stats["host"]}
+        row = {"trace": uuid, "unit": region["index"], "pid": region["pid"], "host": region["host"]}
         row |= {name: region.get(name) for name in FIGURES}
+        row["rss_max_bytes"] = region["rss_max"]
         row["task"] = labels.get("task", region["name"])
         row["status"] = "unfinished" if region["unfinished"] else labels.get("status", "done")
         row["quantum_id"], row["run"] = labels.get("quantum_id"), labels.get("run")
         row["data_id"] = dimensions(labels.get("data_id", ""))
         row["labels"] = {key: value for key, value in labels.items() if key not in OWN_LABELS}
-        row["start"] = moment(stats["start_s"] + region["start_s"])
-        name = (row["task"], row["quantum_id"])
-        attempts[name] = attempts.get(name, 0) + 1
-        row["attempt"] = attempts[name] if row["quantum_id"] is not None else None
+        row["start"] = moment(region["start_unix_s"])
+        row["attempt"] = region["attempt"]
         rows.append(row)
     return rows
 
@@ -103,7 +103,7 @@ def process_row(uuid: str, stats: dict[str, Any], quanta: list[dict[str, Any]]) 
 def dimensions(data_id: str) -> dict[str, str]:
     """The pairs of a data ID as a region's label has it: ``detector=0, visit=12``."""
     pairs = (part.partition("=") for part in data_id.split(", ") if part)
-    return {key: value for key, equals, value in pairs if equals}
+    return dict(sorted((key, value) for key, equals, value in pairs if equals))
 
 
 def moment(seconds: float) -> datetime.datetime:

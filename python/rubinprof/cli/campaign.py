@@ -14,15 +14,15 @@ EXAMPLE = """
   rubinprof campaign check STORE budgets.toml
 """
 
-COUNTS = ("quanta", "not_done", "over", "without_rss", "calls", "allocations", "processes", "line")
-SHARES = ("cpu_efficiency", "share")
+COUNTS = ("quanta", "not_done", "over", "without_rss", "without_trace", "calls", "allocations", "processes", "line")
+SHARES = ("cpu_efficiency", "share", "cpu_of_butler")
 HOURS = ("wall_s", "cpu_s", "over_wall_s", "self_cpu_s")
 TITLES = {
     "not_done": "not done", "wall_s": "wall", "cpu_s": "CPU", "cpu_efficiency": "CPU/wall", "wall_p50_s": "wall p50", "wall_p99_s": "wall p99",
     "memory_p50_bytes": "memory p50", "memory_p95_bytes": "p95", "memory_p99_bytes": "p99", "memory_max_bytes": "max", "over_wall_s": "its wall",
     "self_cpu_s": "self CPU", "self_cpu_s_error": "±", "allocated_bytes": "allocated", "leaked_bytes": "leaked",
 }  # fmt: skip
-HIDDEN = ("leaked_max_bytes", "without_rss", "kind")
+HIDDEN = ("leaked_max_bytes", "without_rss", "without_trace", "cpu_of_butler", "kind")
 WIDE_ONLY = ("cpu_efficiency", "wall_p50_s", "wall_p99_s", "memory_p50_bytes", "memory_p95_bytes", "allocations", "calls")
 WIDE = 130  # columns of a terminal that has room for all
 
@@ -46,6 +46,15 @@ def add_parser(subparsers):
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler whose workers read, such as tcp://node:8786")
     add.add_argument("--delete-added", action="store_true", help="delete each trace once its rows are in the store")
     command.add_format(add)
+
+    metadata = command.parser(
+        asks, "metadata", "Add the middleware's own figures, also of quanta without a trace.",
+        "rubinprof campaign metadata STORE --butler REPO --collections u/me/run", _metadata,
+    )  # fmt: skip
+    metadata.add_argument("store", metavar="STORE")
+    metadata.add_argument("--butler", metavar="REPO", help="the repository whose '<label>_metadata' is read")
+    metadata.add_argument("--collections", metavar="C,C,…", help="where to look in it")
+    metadata.add_argument("--summary", metavar="FILE", nargs="+", default=[], help="files of 'pipetask --summary': how quanta failed")
 
     table = command.parser(asks, "table", "Sum the campaign by something, the largest first.", "rubinprof campaign table STORE --by task", _table)
     table.add_argument("store", metavar="STORE")
@@ -114,6 +123,23 @@ def _add(args):
 
 
 @_needs_extra
+def _metadata(args):
+    from rubinprof.campaign import metadata
+    from rubinprof.reports.terminal import Progress
+
+    if (args.butler is None) != (args.collections is None) or not (args.butler or args.summary):
+        return command.fail("name a repository and its collections (--butler REPO --collections C), files of --summary, or both")
+    new = 0
+    if args.butler:
+        with Progress("reading") as progress:
+            new += metadata.add_butler(args.store, args.butler, args.collections.split(","), progress=progress)
+    if args.summary:
+        new += metadata.add_summaries(args.store, *args.summary)
+    print(f"{new:,} quanta added.")
+    return 0
+
+
+@_needs_extra
 def _table(args):
     from rubinprof import campaign
     from rubinprof.metrics import parse_quantity
@@ -147,7 +173,9 @@ def _text(names, rows, over):
     cells = [[_cell(names[shown[place]], row[shown[place]]) for place in order] for row in rows]
     text = table(style, [columns[place] for place in order], cells)
     if "without_rss" in names and any(row[names.index("without_rss")] for row in rows):
-        text += "Memory is the heap since tracing began where a trace has no resident memory, and less than the batch system sees.\n"
+        text += "Where a trace has no resident memory, memory is the high-water mark that the middleware gives, else the heap since tracing began.\n"
+    if "without_trace" in names and (missing := sum(row[names.index("without_trace")] for row in rows)):
+        text += f"{missing:,} of these quanta have no trace; their figures are the middleware's.\n"
     return text
 
 
@@ -229,5 +257,5 @@ def _verify(args):
     for problem in problems:
         print(problem)
     if not problems:
-        print(f"The store is whole: {len(store.traces()):,} traces in {len(store.commits()):,} commits.")
+        print(f"The store is whole: {len(store.uuids()):,} traces in {len(store.commits()):,} commits.")
     return command.EXIT_CHECK_FAILED if problems else 0
