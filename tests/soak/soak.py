@@ -51,7 +51,7 @@ class Suite:
 
     name: str
     args: list
-    directory: object = None  # a Source, or none: an empty one
+    directory: object = None  # a Source, a Here, or none: an empty one
 
 
 @dataclasses.dataclass
@@ -85,7 +85,7 @@ def pytest(name, *args, directory=None):
 
 
 def packages():
-    """Suites of NumPy, which are installed with it, and of packages in C++, which are in their source archives (`Source`)."""
+    """Suites that are installed with their packages, those in source archives (`Source`), and our own (`Here`)."""
     numpy = ["fft", "linalg", "ma", "polynomial", "lib", "random", "_core"]
     # Out are what wants its author's other tools (markers of plugins) and hours of statistics.
     left_out = ["cpp_conduit", "eigen_tensor", "eigen_matrix", "standalone_enum_module"]  # of pybind11: want modules and headers of their own
@@ -95,6 +95,14 @@ def packages():
         pytest("contourpy", "tests", "-m", "not slow", "--ignore=tests/test_config.py", "--tb=no", directory=Source("contourpy")),
         pytest("treecorr", *treecorr, "-k", "not varxi", "--tb=no", directory=Source("treecorr", "tests")),
         pytest("galsim", ".", "--tb=no", "--continue-on-collection-errors", directory=Source("galsim", "tests")),
+        # What traced programs stand on, and what stands on other programs' frames, forks and files.
+        pytest("pytest", "testing", "--tb=no", directory=Source("pytest")),
+        pytest("pyfakefs", "--pyargs", "pyfakefs.tests", "pyfakefs.pytest_tests", "--tb=no"),
+        pytest("pytest_asyncio", "tests", "--tb=no", directory=Source("pytest_asyncio")),
+        pytest("joblib", "--pyargs", "joblib", "--tb=no"),
+        pytest("anyio", "tests", "-m", "not network", "--tb=no", directory=Source("anyio")),
+        pytest("greenlet", "--pyargs", "greenlet.tests", "--tb=no"),
+        pytest("cancellation", "test_cancellation.py", directory=Here("programs")),
         pytest("pybind11", "../../tests", *(f"--ignore=../../tests/test_{name}.py" for name in left_out), "--tb=no", directory=Source("pybind11", "built/tests", build_pybind11)),
     ]
 
@@ -129,6 +137,16 @@ class Source:
                 sources.mkdir(parents=True, exist_ok=True)
                 with tarfile.open(archive) as tar:
                     tar.extractall(sources, filter="data")
+
+
+@dataclasses.dataclass
+class Here:
+    """A suite of our own, beside this file."""
+
+    below: str
+
+    def directory(self, python, sources):
+        return HERE / self.below
 
 
 def build_pybind11(python, home):
