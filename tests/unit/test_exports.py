@@ -1,5 +1,6 @@
 """What the exports make of traces whose figures are known, where a format tells fewer things apart than a trace does."""
 
+import gzip
 import io
 import itertools
 import json
@@ -33,7 +34,7 @@ class Known:
         figures = {metric.column: [0] * len(nodes) for metric in METRICS.values()}
         figures |= {"cpu": [n[2] for n in nodes], "calls": [n[3] for n in nodes]}
         figures |= {"parent": [n[0] for n in nodes], "frame": [n[1] for n in nodes]}
-        self._flame = {"strings": list(strings), "frames": columns, "nodes": figures, "meta": {"command": "x.py"}}
+        self._flame = {"strings": list(strings), "frames": columns, "nodes": figures, "meta": {"command": "x.py", "start_s": 0.0, "wall_s": 1.0}}
         self._rows = [
             {"function": f["name"], "file": f["file"], "line": f["line"], "kind": "python" if f["kind"] == PYTHON else "native"}
             for f in frames
@@ -111,6 +112,20 @@ def test_lambdas_of_one_file_have_their_own_lines_in_callgrind():
     functions = text.split("\nob=")[1:]
     found = [{int(at): int(cpu) for at, cpu in re.findall(r"^(\d+) (\d+)", function, re.MULTILINE)} for function in functions]
     assert {10: 2_000_000, 11: 8_000_000} in found and {50: 1_000_000, 51: 29_000_000} in found
+
+
+def test_functions_that_a_reader_would_take_for_one_have_names_of_their_own():
+    """pprof knows functions by name, callgrind_annotate by file and name."""
+    frames = [frame("[all]"), frame("<module>", "/x.py", 1), frame("<lambda>", "/x.py", 10), frame("<lambda>", "/x.py", 50)]
+    frames += [frame("main", "/a/y.py", 3), frame("main", "/b/y.py", 3), frame("main", "/z.py", 9)]
+    nodes = [(-1, 0, 0, 0), (0, 1, 1, 1), *((1, i, 1000, 1) for i in range(2, len(frames)))]
+    trace = Known(frames, nodes)
+    callgrind = exported(trace, "callgrind").decode()
+    names = set(re.findall(r"^c?fn=\(\d+\) (.+)$", callgrind, re.MULTILINE))
+    assert {"<module>", "<lambda> (x.py:10)", "<lambda> (x.py:50)", "main"} == names - {"[all]"}
+    pprof = gzip.decompress(exported(trace, "pprof"))
+    for name in ("<module>", "<lambda> (x.py:10)", "<lambda> (x.py:50)", "main (/a/y.py:3)", "main (/b/y.py:3)", "main (z.py:9)"):
+        assert bytes([len(name)]) + name.encode() in pprof, name
 
 
 def regions_of(trace):

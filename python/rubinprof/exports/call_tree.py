@@ -64,6 +64,29 @@ class CallTree:
         line = f":{self.lines[frame]}" if self.files[frame] and self.is_python(frame) else ""
         return f"{self.names[frame]} ({os.path.basename(self.place(frame))}{line})"
 
+    def distinct_names(self, by_file: bool) -> list[str]:
+        """By frame: the name, or the label where a reader that keys functions by name would make one of several.
+
+        Such a reader has the file in its key too if ``by_file``.
+        """
+        places = key_by_place(self)
+        keys = [(name, self.files[i] if by_file else "") for i, name in enumerate(self.names)]
+        functions: dict[tuple[str, str], set[int]] = {}
+        for key, place in zip(keys, places, strict=True):
+            functions.setdefault(key, set()).add(place)
+        labels: dict[str, set[int]] = {}
+        for i, place in enumerate(places):
+            labels.setdefault(self.label(i), set()).add(place)
+
+        def name_of(i: int) -> str:
+            # By name alone, a native function may be known with several files, or half without one: it stays whole.
+            if len(functions[keys[i]]) == 1 or not (by_file or self.is_python(i)):
+                return self.names[i]
+            # Files of one name in two directories: a/x.py:1 and b/x.py:1.
+            return self.label(i) if len(labels[self.label(i)]) == 1 else f"{self.names[i]} ({self.place(i)}:{self.lines[i]})"
+
+        return [name_of(i) for i in range(len(self.names))]
+
     def totals(self, column: str) -> list[int]:
         """By node: with everything below it."""
         total = list(self.figures[column])

@@ -49,6 +49,7 @@ def _head(tree):
 class _Writer:
     def __init__(self, tree, lines):
         self.tree = tree
+        self.names = tree.distinct_names(by_file=True)
         self.seen: dict[str, dict[str, int]] = {"fl": {}, "fn": {}, "ob": {}}
         self.functions = functions(tree, [m.column for m in tree.metrics()])
         self.line_rows: dict[tuple, list] = {}  # of a function, which its name and file alone are not: a file has many lambdas
@@ -63,7 +64,7 @@ class _Writer:
     def _function(self, function):
         tree, frame = self.tree, function.frame
         lines = [self._name("ob", tree.modules[frame] if not tree.is_python(frame) else "python")]
-        lines += [self._name("fl", tree.files[frame] or "???"), self._name("fn", tree.names[frame])]
+        lines += [self._name("fl", tree.files[frame] or "???"), self._name("fn", self.names[frame])]
         line = max(0, tree.lines[frame])
         lines += self._own_lines(frame, line, function.figures.own)
         for key, edge in function.callees.items():
@@ -71,7 +72,7 @@ class _Writer:
             lines += [
                 "c" + self._name("ob", tree.modules[callee] if not tree.is_python(callee) else "python"),
                 "c" + self._name("fi", tree.files[callee] or "???"),
-                "c" + self._name("fn", tree.names[callee]),
+                "c" + self._name("fn", self.names[callee]),
                 # Where only samples are known it was called at least once.
                 f"calls={max(1, edge.calls[0])} {max(0, tree.lines[callee])}",
                 f"{line} {' '.join(map(str, edge.total))}",

@@ -40,15 +40,17 @@ def _messages(tree):
     for module, place in modules.items():
         # Names and lines are here: nothing is left to be looked up in the binaries.
         yield _message(MAPPING, _varint(1, place) + _varint(5, strings.place(module)) + b"".join(_varint(i, 1) for i in (7, 8, 9, 10)))
-    for frame, name in enumerate(tree.names):
+    for frame, name in enumerate(tree.distinct_names(by_file=False)):
         place = frame + 1
         file = strings.place(tree.place(frame))
         line = _varint(1, place) + _varint(2, max(0, tree.lines[frame]))
         yield _message(LOCATION, _varint(1, place) + _varint(2, modules[tree.modules[frame]]) + _message(4, line))
         text = strings.place(name)
+        # pprof takes <lambda> for template arguments and cuts it, unless the system's name is another.
+        system = text if not tree.is_python(frame) and name == tree.names[frame] else 0
         yield _message(
             FUNCTION,
-            _varint(1, place) + _varint(2, text) + _varint(3, text) + _varint(4, file) + _varint(5, max(0, tree.lines[frame])),
+            _varint(1, place) + _varint(2, text) + _varint(3, system) + _varint(4, file) + _varint(5, max(0, tree.lines[frame])),
         )
     yield from _samples(tree)
     for sentence in [f"Made by {tool()}: {tree.title()}", *(f"Lacks: {sentence}" for sentence in LACKS)]:
