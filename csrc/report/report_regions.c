@@ -138,7 +138,7 @@ static void put_labels(struct rp_out *o, const struct rp_result *r, const struct
 	}
 }
 
-/* A narrow window has no room for the CPU time of the region's own thread. */
+/* A narrow window has no room for the CPU time of the region's own thread, nor for the peak above the heap at its start. */
 static int is_narrow(const struct rp_report_job *job)
 {
 	return job->options->width > 0 && job->options->width < 100;
@@ -166,9 +166,10 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 	if (!is_narrow(job))
 		rp_out_format(job->out, "%10s ", rp_unit_ns(c, rp_int64(g->cpu_s * 1e9)));
 	int is_off = r->totals.is_memory_off;
-	rp_out_format(job->out, "%10s %10s %10s %10s  ", is_off ? "?" : rp_unit_bytes(d, (int64_t)g->peak_bytes),
-		      is_off ? "?" : rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)),
-		      is_off ? "?" : rp_unit_bytes(f, (int64_t)g->leaked_bytes), resident_text(h, g));
+	rp_out_format(job->out, "%10s ", is_off ? "?" : rp_unit_bytes(d, (int64_t)g->peak_bytes));
+	if (!is_narrow(job))
+		rp_out_format(job->out, "%10s ", is_off ? "?" : rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)));
+	rp_out_format(job->out, "%10s %10s  ", is_off ? "?" : rp_unit_bytes(f, (int64_t)g->leaked_bytes), resident_text(h, g));
 	rp_out_paint(job->out, RP_COLOUR_BOLD);
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
 	rp_out_paint(job->out, RP_COLOUR_NONE);
@@ -370,7 +371,7 @@ int rp_report_regions(const struct rp_report_job *job)
 	rp_out_paint(job->out, RP_COLOUR_DIM);
 	rp_out_text(job->out, "      wall        cpu ");
 	rp_out_text(job->out, is_narrow(job) ? "" : "    thread ");
-	rp_out_text(job->out, "      peak  peak over     leaked   resident  region\n");
+	rp_out_text(job->out, is_narrow(job) ? "      peak     leaked   resident  region\n" : "      peak  peak over     leaked   resident  region\n");
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	for (uint32_t i = 0; i < r->n_regions; i++)
 		text_row(job, &r->regions[i]);
