@@ -18,7 +18,7 @@ import tomllib
 from typing import Any, NamedTuple
 
 from rubinprof.campaign.condition import FIGURES
-from rubinprof.campaign.query import Campaign
+from rubinprof.campaign.query import NOT_DONE, Campaign
 from rubinprof.metrics import parse_quantity, text_of
 
 __all__ = ["Verdict", "check", "read"]
@@ -107,7 +107,7 @@ def check(campaign: Campaign, budgets: dict[str, Any]) -> list[Verdict]:
     verdicts = []
     for task, limits in budgets["task"].items():
         quanta = campaign.quanta(f"task = '{task}'")
-        count, not_done = quanta.aggregate("count(*), count(*) FILTER (status NOT IN ('done', 'no_work'))").fetchall()[0]
+        count, not_done = quanta.aggregate(f"count(*), {NOT_DONE}").fetchall()[0]
         if not count:
             raise ValueError(f"the campaign has no quantum of {task!r}; 'rubinprof campaign table' lists the tasks")
         for name, amount in limits.items():

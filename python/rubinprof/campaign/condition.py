@@ -28,7 +28,7 @@ FIGURES = {
     "gil_wait": Figure("gil_wait_s", "s"),
     "attempt": Figure("attempt", "count"),
 }
-WORDS = {name: name for name in ("task", "status", "host", "run", "quantum_id")}
+WORDS = ("task", "status", "host", "run", "quantum_id")
 _TERM = re.compile(r"\s*(?P<name>\w+)\s*(?P<operator><=|>=|!=|<|>|=)\s*(?P<value>'[^']*'|[^<>=!']+?)\s*(?:\b(?P<joint>and|or)\b|$)", re.IGNORECASE)
 
 

@@ -39,9 +39,10 @@ JOINED = f"""
         ON last.run = metadata.run AND last.task = metadata.task AND last.data_id = metadata.data_id AND last.is_last)
     SELECT *, {MEMORY} FROM joined"""
 
-OF_QUANTA = """
+NOT_DONE = "count(*) FILTER (status NOT IN ('done', 'no_work'))"
+OF_QUANTA = f"""
     count(*) AS quanta,
-    count(*) FILTER (status NOT IN ('done', 'no_work')) AS not_done,
+    {NOT_DONE} AS not_done,
     sum(wall_s) AS wall_s,
     sum(process_cpu_s) AS cpu_s,
     sum(process_cpu_s) / nullif(sum(wall_s), 0) AS cpu_efficiency,

@@ -67,6 +67,7 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)
+        self._uuids_of: dict[str, list[str]] = {}  # by commit, which never changes: each batch of an add asks for all of them
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Store":
@@ -139,7 +140,11 @@ class Store:
 
     def uuids(self, kind: str = "traces") -> set[str]:
         """Uuids of the traces that the store holds, or of another kind."""
-        return {uuid for path in self.files(KINDS[kind].named_in) for uuid in _column(path, KINDS[kind].key)}
+        commits = [commit for commit in self.commits() if commit.kind == kind]
+        for commit in commits:
+            if commit.id not in self._uuids_of:
+                self._uuids_of[commit.id] = self._read_uuids(commit)
+        return {uuid for commit in commits for uuid in self._uuids_of[commit.id]}
 
     def refused(self) -> list[dict[str, str]]:
         """Return ``path`` and ``reason`` of each file that `refuse` has noted."""
@@ -224,8 +229,7 @@ class Store:
             problems += broken
             if broken:
                 continue
-            about = KINDS[commit.kind]
-            uuids = _column(self.path / commit.file(about.named_in)["path"], about.key)
+            uuids = self._read_uuids(commit)
             if commit_id(uuids) != commit.id:
                 problems.append(f"commit {commit.id} does not hold what it is named after")
             for uuid in uuids:
@@ -233,6 +237,10 @@ class Store:
                     problems.append(f"{uuid} is there twice, in commits {seen[uuid]} and {commit.id}")
                 seen[uuid] = commit.id
         return problems
+
+    def _read_uuids(self, commit: Commit) -> list[str]:
+        about = KINDS[commit.kind]
+        return pq.read_table(self.path / commit.file(about.named_in)["path"], columns=[about.key])[about.key].to_pylist()
 
     def _problem(self, file: dict[str, Any]) -> str | None:
         try:
@@ -306,10 +314,6 @@ def parquet_bytes(rows: pa.Table) -> bytes:
 
 def _only(rows: pa.Table, key: str, uuids: list[str]) -> pa.Table:
     return rows.filter(pc.is_in(rows[key], value_set=pa.array(uuids, pa.string())))
-
-
-def _column(path: str | os.PathLike[str], name: str) -> list[str]:
-    return pq.read_table(path, columns=[name])[name].to_pylist()
 
 
 def _json_bytes(value: Any) -> bytes:
