@@ -252,10 +252,8 @@ static PyObject *trace_is_whole(PyObject *op, PyObject *Py_UNUSED(ignored))
 	return PyBool_FromLong(answer);
 }
 
-PyDoc_STRVAR(trace_files_doc, "files($self, /)\n--\n\n"
-			      "(path, problem) of every file found; problem is None where it can be read.");
-
-static PyObject *trace_files(PyObject *op, PyObject *Py_UNUSED(ignored))
+/* A list of what `item` makes of each file found. */
+static PyObject *list_of_files(PyObject *op, PyObject *(*item)(const struct rp_trace *trace, size_t i))
 {
 	struct trace_object *self = (struct trace_object *)op;
 	struct rp_trace *trace = claim(self);
@@ -264,12 +262,9 @@ static PyObject *trace_files(PyObject *op, PyObject *Py_UNUSED(ignored))
 	size_t count = rp_trace_file_count(trace);
 	PyObject *list = PyList_New((Py_ssize_t)count);
 	for (size_t i = 0; list && i < count; i++) {
-		int status = rp_trace_file_status(trace, i);
-		PyObject *path = PyUnicode_DecodeFSDefault(rp_trace_file_path(trace, i));
-		/* "z" makes None of NULL; "N" takes over path, also when it is NULL and the call fails. */
-		PyObject *pair = Py_BuildValue("(Nz)", path, status == 0 ? NULL : rp_error_text(status));
-		if (pair)
-			PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
+		PyObject *made = item(trace, i);
+		if (made)
+			PyList_SET_ITEM(list, (Py_ssize_t)i, made);
 		else
 			Py_CLEAR(list);
 	}
@@ -277,33 +272,40 @@ static PyObject *trace_files(PyObject *op, PyObject *Py_UNUSED(ignored))
 	return list;
 }
 
+PyDoc_STRVAR(trace_files_doc, "files($self, /)\n--\n\n"
+			      "(path, problem) of every file found; problem is None where it can be read.");
+
+static PyObject *path_and_problem(const struct rp_trace *trace, size_t i)
+{
+	int status = rp_trace_file_status(trace, i);
+	PyObject *path = PyUnicode_DecodeFSDefault(rp_trace_file_path(trace, i));
+	/* "z" makes None of NULL; "N" takes over path, also when it is NULL and the call fails. */
+	return Py_BuildValue("(Nz)", path, status == 0 ? NULL : rp_error_text(status));
+}
+
+static PyObject *trace_files(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+	return list_of_files(op, path_and_problem);
+}
+
 PyDoc_STRVAR(trace_heads_doc, "heads($self, /)\n--\n\n"
 			      "(uuid, is_complete) of every file found, in the order of files(); the uuid is 32 hexadecimal digits.");
 
-static PyObject *trace_heads(PyObject *op, PyObject *Py_UNUSED(ignored))
+static PyObject *uuid_and_end(const struct rp_trace *trace, size_t i)
 {
 	static const char digits[] = "0123456789abcdef";
-	struct trace_object *self = (struct trace_object *)op;
-	struct rp_trace *trace = claim(self);
-	if (!trace)
-		return NULL;
-	size_t count = rp_trace_file_count(trace);
-	PyObject *list = PyList_New((Py_ssize_t)count);
-	for (size_t i = 0; list && i < count; i++) {
-		uint8_t uuid[16];
-		char text[32];
-		rp_trace_file_uuid(trace, i, uuid);
-		for (size_t k = 0; k < sizeof(text); k++)
-			text[k] = digits[k % 2 ? uuid[k / 2] & 15 : uuid[k / 2] >> 4];
-		PyObject *is_complete = rp_trace_file_is_complete(trace, i) ? Py_True : Py_False;
-		PyObject *pair = Py_BuildValue("(s#O)", text, (Py_ssize_t)sizeof(text), is_complete);
-		if (pair)
-			PyList_SET_ITEM(list, (Py_ssize_t)i, pair);
-		else
-			Py_CLEAR(list);
-	}
-	self->is_busy = 0;
-	return list;
+	uint8_t uuid[16];
+	char text[32];
+
+	rp_trace_file_uuid(trace, i, uuid);
+	for (size_t k = 0; k < sizeof(text); k++)
+		text[k] = digits[k % 2 ? uuid[k / 2] & 15 : uuid[k / 2] >> 4];
+	return Py_BuildValue("(s#O)", text, (Py_ssize_t)sizeof(text), rp_trace_file_is_complete(trace, i) ? Py_True : Py_False);
+}
+
+static PyObject *trace_heads(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+	return list_of_files(op, uuid_and_end);
 }
 
 PyDoc_STRVAR(trace_close_doc, "close($self, /)\n--\n\nFrees everything; allowed twice.");

@@ -246,9 +246,7 @@ RP_INLINE void record_mmap(struct rp_thread *t, void *p, size_t size, int prot, 
 {
 	if (p == MAP_FAILED)
 		return;
-	int saved = errno;
 	enum rp_allocator kind = rp_map_kind(prot, flags, fd);
-	errno = saved;
 	if (flags & MAP_FIXED) /* what lay there before is gone */
 		record_unmap(t, p, (size + page_mask) & ~page_mask);
 	record_alloc(t, kind, p, size, first, frame);

@@ -251,9 +251,7 @@ RP_INLINE void mapped(void *p, size_t size, int prot, int flags, int fd, void *f
 {
 	if (p == MAP_FAILED)
 		return;
-	int saved = errno;
 	enum rp_allocator kind = rp_map_kind(prot, flags, fd);
-	errno = saved;
 	if (flags & MAP_FIXED) /* what lay there before is gone */
 		unmapped(p, size);
 	if (kind == RP_A_MMAP)

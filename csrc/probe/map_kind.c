@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "probe/map_kind.h"
 
+#include <errno.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/vfs.h>
@@ -9,7 +10,9 @@
 static int lies_in_memory(int fd)
 {
 	struct statfs s;
-	return fstatfs(fd, &s) == 0 && (s.f_type == TMPFS_MAGIC || s.f_type == HUGETLBFS_MAGIC);
+	int saved = errno, lies = fstatfs(fd, &s) == 0 && (s.f_type == TMPFS_MAGIC || s.f_type == HUGETLBFS_MAGIC);
+	errno = saved;
+	return lies;
 }
 
 /* Addresses set aside, of which memory may be made later, or bit by bit (1 GiB at once in mimalloc, 64 MiB in others), and pages of zeros that cannot
