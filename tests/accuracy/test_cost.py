@@ -1,7 +1,6 @@
 """The tool is not in the picture: what it costs is measured, taken out of the times, and shown."""
 
 import json
-import statistics
 import subprocess
 import sys
 
@@ -30,25 +29,28 @@ def allocates(n):
 
 def took(f):
     start = time.thread_time()
-    f(200_000)
+    f(100_000)
     return time.thread_time() - start
 
-ratios = {"calls": [], "allocates": []}
-for k in range(7):
-    for f in calls, allocates:
+left = {"calls": [], "allocates": []}
+for k in range(60):
+    for f in (f for f in (calls, allocates) if len(left[f.__name__]) < 7):
         before = took(f)
         with rubinprof.Tracker(f"{f.__name__}{k}.rprof"):
             traced = took(f)
         after = took(f)
+        if abs(after - before) > 0.05 * before:
+            continue  # the machine's speed changed meanwhile
         trace = rubinprof.open(f"{f.__name__}{k}.rprof")
         (row,) = [row for row in trace.table(by="function") if row["function"] == f.__name__]
-        ratios[f.__name__].append(row["total_cpu_s"] / ((before + after) / 2))
-print(json.dumps(ratios))
+        left[f.__name__].append((row["total_cpu_s"] - (before + after) / 2) / trace.stats()["overhead_s"])
+print(json.dumps(left))
 """
 
 
 @pytest.fixture(scope="module")
-def ratios(tmp_path_factory):
+def left(tmp_path_factory):
+    """For each function, what share of the tool's cost is still in its CPU time, in every round: 0 is right, 1 nothing taken out."""
     directory = tmp_path_factory.mktemp("cost")
     (directory / "pairs.py").write_text(PAIRS)
     done = subprocess.run([sys.executable, "pairs.py"], cwd=directory, capture_output=True, text=True, check=True, timeout=120)
@@ -56,9 +58,13 @@ def ratios(tmp_path_factory):
 
 
 @pytest.mark.parametrize("function", ["calls", "allocates"])
-def test_what_is_called_often_looks_no_slower_than_it_is(ratios, function):
-    assert statistics.median(ratios[function]) < 1.10, ratios[function]
-    assert statistics.median(ratios[function]) > 0.85, ratios[function]
+def test_what_is_called_often_looks_no_slower_than_it_is(left, function):
+    rounds = sorted(left[function])
+    if len(rounds) < 7:
+        pytest.skip("the machine's speed changes too often: in 60 rounds fewer than 7 had the same speed before and after")
+    # The second and the sixth of seven are an 88 % interval of the median: neighbours on the machine move single rounds, a fault moves all.
+    assert rounds[1] < 0.5, rounds
+    assert rounds[5] > -0.5, rounds
 
 
 THREAD = """\
