@@ -1,4 +1,4 @@
-/* The call tree: for a terminal, as JSON, and as collapsed stacks. */
+/* The call tree: for a terminal and as JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -210,56 +210,4 @@ int rp_report_tree(const struct rp_report_job *job)
 	free(total);
 	rp_walk_close(&w);
 	return 0;
-}
-
-/* In a collapsed stack ';' parts frames and a blank ends them. */
-static void put_collapsed(const struct rp_report_job *job, uint32_t frame)
-{
-	const struct rp_frame *f = &job->result->frames[frame];
-	char name[RP_NAME_BYTES], clean[RP_NAME_BYTES];
-	const char *s = rp_report_frame_name(job, frame, name);
-	size_t n = 0;
-
-	for (; *s && n + 1 < sizeof(clean); s++)
-		clean[n++] = *s == ';' ? ':' : *s;
-	rp_out_safe(job->out, clean, n, 0);
-	if (f->kind == RP_KIND_PYTHON && f->file) {
-		rp_out_text(job->out, " (");
-		const char *file = rp_strpool_get(&job->result->strings, f->file);
-		const char *last = strrchr(file, '/');
-		last = last ? last + 1 : file;
-		for (n = 0; *last && n + 1 < sizeof(clean); last++)
-			clean[n++] = *last == ';' ? ':' : *last;
-		rp_out_safe(job->out, clean, n, 0);
-		rp_out_format(job->out, ":%u)", f->line);
-	}
-}
-
-int rp_report_collapsed(const struct rp_report_job *job)
-{
-	const struct rp_result *r = job->result;
-	struct rp_walk w;
-	int rc = rp_walk_open(&w, r, job->metric);
-
-	if (rc)
-		return rc;
-	uint32_t *path = malloc((size_t)w.n * sizeof(*path));
-	rc = path ? 0 : RP_ENOMEM;
-	for (uint32_t place = 0; place < w.n && !rc; place++) {
-		uint32_t node = w.order[place], depth = w.depth[place];
-		int64_t value = rp_node_figure(r, node, job->metric);
-		path[depth] = r->nodes[node].frame;
-		/* Times are in ns: the readers of this format take whole numbers, and coarser ones lose what many short calls add up to. */
-		if (value <= 0)
-			continue;
-		for (uint32_t i = depth ? 1 : 0; i <= depth; i++) {
-			if (i > 1)
-				rp_out_text(job->out, ";");
-			put_collapsed(job, path[i]);
-		}
-		rp_out_format(job->out, " %lld\n", (long long)value);
-	}
-	free(path);
-	rp_walk_close(&w);
-	return rc;
 }

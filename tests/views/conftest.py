@@ -1,5 +1,6 @@
 """Traces of tests/views/programs/work.py: recorded once, seen through every view."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -47,3 +48,14 @@ def traces(tmp_path_factory, rubinprof_command):
         assert done.returncode == 0, done.stderr
         runs.append(path)
     return found
+
+
+@pytest.fixture(scope="session")
+def consumers():
+    """Tests are imported by path, so a plain import would not find it."""
+    name = "rubinprof_tests_consumers"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("consumers.py"))
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]

@@ -1,14 +1,12 @@
 """Every export, opened by a program that is made to read it, and its figures held against the analyzer's."""
 
 import csv
-import importlib.util
 import io
 import json
 import pstats
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,17 +18,6 @@ from rubinprof.metrics import METRICS
 pytestmark = pytest.mark.linux
 
 FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
-
-
-@pytest.fixture(scope="session")
-def consumers():
-    """Tests are imported by path, so a plain import would not find it."""
-    name = "rubinprof_tests_consumers"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("consumers.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
 
 
 @pytest.fixture(scope="session")

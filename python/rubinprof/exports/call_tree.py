@@ -75,13 +75,17 @@ class CallTree:
         for key, place in zip(keys, places, strict=True):
             functions.setdefault(key, set()).add(place)
         labels: dict[str, set[int]] = {}
+        modules: dict[str, set[str]] = {}
         for i, place in enumerate(places):
             labels.setdefault(self.label(i), set()).add(place)
+            modules.setdefault(self.names[i], set()).add(self.modules[i])
 
         def name_of(i: int) -> str:
-            # By name alone, a native function may be known with several files, or half without one: it stays whole.
-            if len(functions[keys[i]]) == 1 or not (by_file or self.is_python(i)):
+            if len(functions[keys[i]]) == 1:
                 return self.names[i]
+            if not (by_file or self.is_python(i)):
+                # A native function may be known with several files, or half without one: it stays whole in its library.
+                return self.names[i] if len(modules[self.names[i]]) == 1 else f"{self.names[i]} ({self.modules[i]})"
             # Files of one name in two directories: a/x.py:1 and b/x.py:1.
             return self.label(i) if len(labels[self.label(i)]) == 1 else f"{self.names[i]} ({self.place(i)}:{self.lines[i]})"
 

@@ -107,6 +107,7 @@ def _region(region):
 def _slices(tree, column, pid, tid):
     """Begin and end events, in their order: a length would have to be rounded, and slices would no longer nest."""
     own, total = tree.figures[column], tree.totals(column)
+    names = tree.distinct_names(by_file=False)  # a selection in Perfetto is summed up by name
     stack, at = [], 0
     where = {"pid": pid, "tid": tid}
     for node in [*range(1, len(tree)), 0]:
@@ -116,17 +117,17 @@ def _slices(tree, column, pid, tid):
             done = stack.pop()
             at += own[done]
             # speedscope tells by name and arguments which slice ends.
-            yield {"ph": "E", **_slice(tree, done), **where, "ts": at / 1000}
+            yield {"ph": "E", **_slice(tree, names, done), **where, "ts": at / 1000}
         if not node:
             return
         stack.append(node)
-        yield {"ph": "B", **_slice(tree, node), **where, "ts": at / 1000}
+        yield {"ph": "B", **_slice(tree, names, node), **where, "ts": at / 1000}
 
 
-def _slice(tree, node):
+def _slice(tree, names, node):
     frame = tree.frame[node]
     return {
         "cat": "python" if tree.is_python(frame) else "native",
-        "name": tree.names[frame] or "[unknown]",
+        "name": names[frame] or "[unknown]",
         "args": {"where": f"{tree.place(frame)}:{tree.lines[frame]}" if tree.is_python(frame) else tree.place(frame)},
     }
