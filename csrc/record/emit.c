@@ -258,8 +258,10 @@ int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, co
 
 void rp_emit_cpu(struct rp_thread *t, int may_wait)
 {
+	uint64_t lost = t->lost_events;
 	rp_record_want_cpu(t);
-	(void)prepare_long(t, 0, may_wait);
+	if (prepare_long(t, 0, may_wait) < 0)
+		t->lost_events = lost; /* the next buffer begins with a reading: nothing is missing */
 }
 
 void rp_emit_context(struct rp_thread *t, enum rp_context reason)
