@@ -8,6 +8,7 @@ The same for cancellation (csrc/sink/cancel.h): from what runs on a thread of th
 reached only below one that holds it off.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -33,6 +34,7 @@ LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", 
 PYTHON = {
     *{"PyBytes_AsStringAndSize", "PyDict_GetItemString", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyList_Append"},
     *{"PyObject_CallMethod", "PyObject_GetAttrString", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra"},
+    *{"PyContextVar_Get", "PyDict_GetItem", "PyLong_AsUnsignedLongMask", "PyUnicode_CompareWithASCIIString"},
     *{"PyWeakref_NewRef", "_PyType_Lookup", "_Py_Dealloc"},
     *{"_PyInterpreterState_GetEvalFrameFunc", "_PyInterpreterState_SetEvalFrameFunc"},
 }
@@ -85,7 +87,8 @@ def compile_one(source, directory):
     include = sysconfig.get_paths()["include"]
     command = ["gcc", "-std=gnu11", "-O1", "-fno-inline", "-DNDEBUG", "-fcallgraph-info", f"-I{include}"]
     command += [f"-I{path}" for path in csources.INCLUDE_DIRS] + ["-fexceptions", "-c", source, "-o", str(out)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    # A compiler cache gives the object back, not the graph beside it.
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=os.environ | {"CCACHE_DISABLE": "1"})
     return out.with_suffix(".ci").read_text(encoding="utf-8")
 
 

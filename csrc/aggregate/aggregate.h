@@ -105,6 +105,9 @@ struct rp_region {
 	uint32_t name;
 	uint32_t first_label, n_labels;
 	int is_unfinished;
+	int turns_unknown;        /* others may have run in it: nobody saw when */
+	uint32_t times_left;      /* others took turns with it so often */
+	double away_s;            /* of its wall time, while it was left */
 	double start_s, wall_s;   /* start: since the begin of the run */
 	double cpu_s;             /* of its thread */
 	double process_cpu_s;     /* of all threads */
@@ -113,6 +116,7 @@ struct rp_region {
 	uint64_t allocations, allocated_bytes; /* all threads */
 	uint64_t peak_bytes;      /* highest heap of the process while it was open */
 	uint64_t start_bytes;     /* heap of the process when it began */
+	uint64_t own_peak_bytes;  /* by how much the heap had grown in it, at most */
 	uint64_t leaked_bytes, leaked_allocations; /* allocated inside, alive at its end */
 	struct rp_memory_variance variance;
 	struct rp_region_resident resident;

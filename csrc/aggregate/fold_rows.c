@@ -84,7 +84,9 @@ static int add_regions(struct rp_fold *f, const struct rp_resident *resident)
 		struct rp_region region = {
 			.process = r->n_processes, .thread = replay->threads[run->thread].id, .id = run->id,
 			.parent = def ? def->parent : 0, .name = def ? def->name : 0, .first_label = r->n_labels,
-			.is_unfinished = run->is_open, .start_s = seconds(f, (double)(run->begin - replay->first_ticks)),
+			.is_unfinished = run->is_open, .turns_unknown = run->turns_unknown, .times_left = run->n_left,
+			.away_s = seconds(f, (double)run->left), .own_peak_bytes = (uint64_t)run->own_peak,
+			.start_s = seconds(f, (double)(run->begin - replay->first_ticks)),
 			.wall_s = seconds(f, (double)(run->end - run->begin)), .cpu_s = seconds(f, (double)run->cpu),
 			.process_cpu_s = seconds(f, (double)run->process_cpu), .gil_wait_s = (double)run->gil / 1e9,
 			.calls = run->calls, .allocations = (uint64_t)rp_count_rounded(run->allocations), .allocated_bytes = run->bytes,

@@ -74,7 +74,7 @@ static void cut_off(struct rp_replay *r, const struct rp_range *was, const struc
 		note_late(r, was->site, was->window, &b);
 }
 
-static int come(struct rp_replay *r, const struct rp_live_block *block, uint64_t ticks)
+static int come(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_live_block *block, uint64_t ticks)
 {
 	if (RP_LIKELY(block->weight == 1)) {
 		rp_site_alloc(&r->sites, &r->sites.sites[block->site], block->size, ticks);
@@ -88,6 +88,8 @@ static int come(struct rp_replay *r, const struct rp_live_block *block, uint64_t
 	window_add(r, block->window, b.bytes, b.count, b.variance);
 	r->totals.variance.allocated += b.variance;
 	r->totals.variance.allocations += rp_weight_variance(block->weight, 1);
+	t->count.bytes_variance += b.variance;
+	t->count.allocations_variance += rp_weight_variance(block->weight, 1);
 	return 0;
 }
 
@@ -197,6 +199,8 @@ static int commit_piece(struct rp_replay *r, struct rp_replay_thread *t, const s
 	rp_site_alloc(&r->sites, &r->sites.sites[site], bytes, e->ticks);
 	window_add(r, window, bytes, RP_COUNT_ONE, 0);
 	t->cost16 += r->cost_alloc16;
+	t->count.allocations += RP_COUNT_ONE;
+	t->count.bytes += bytes;
 	r->totals.allocations += RP_COUNT_ONE;
 	r->totals.allocated_bytes += bytes;
 	r->totals.size_histogram[log2_of(bytes)] += RP_COUNT_ONE;
@@ -262,10 +266,12 @@ void rp_replay_free_outside(struct rp_replay *r, uint64_t address)
 		gone(r, &block);
 }
 
-static void count_alloc(struct rp_replay *r, const struct rp_event *e, uint64_t size, double weight)
+static void count_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t size, double weight)
 {
 	uint64_t count = rp_count_of(weight);
 
+	t->count.allocations += count;
+	t->count.bytes += rp_weighted(size, weight);
 	r->totals.allocations += count;
 	r->totals.allocated_bytes += rp_weighted(size, weight);
 	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
@@ -347,7 +353,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 		return RP_ENOMEM;
 	if (RP_UNLIKELY(t->period))
 		block.weight = rp_weight_of(size, t->period);
-	count_alloc(r, e, size, block.weight);
+	count_alloc(r, t, e, size, block.weight);
 	if (mapping) {
 		rc = rp_replay_unmap(r, address, size, &count);
 		if (!rc && size)
@@ -366,7 +372,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	}
 	if (rc)
 		return rc;
-	if (come(r, &block, e->ticks))
+	if (come(r, t, &block, e->ticks))
 		return RP_ENOMEM;
 	if (RP_UNLIKELY(t->period))
 		return 0; /* what was allocated in between is not known */

@@ -81,6 +81,7 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 		.cpu_begin = t->cpu_total, .process_cpu_begin = r->cpu_total, .gil_begin = t->gil_wait_ns, .calls_begin = r->calls,
 		.allocations_begin = r->totals.allocations, .bytes_begin = r->totals.allocated_bytes,
 		.heap_begin = r->sites.total, .heap_peak = r->sites.total, .window = r->n_windows - 1,
+		.turn_window = r->n_windows - 1, .turn_heap = r->sites.total,
 		.variance = { r->totals.variance.allocated, r->totals.variance.allocations, r->sites.variance, 0 },
 	};
 	r->runs[r->n_runs++] = run;
@@ -92,29 +93,127 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 	return 0;
 }
 
+/* ---- turns ---- */
+
+/* The peak of the turn that ends with this window. */
+static void settle_peak(struct rp_replay *r, struct rp_region_run *run)
+{
+	for (uint32_t w = run->turn_window; w < r->n_windows; w++) {
+		int64_t own = run->own_heap + (int64_t)(r->windows[w].peak - run->turn_heap);
+		run->own_peak = r->windows[w].peak && own > run->own_peak ? own : run->own_peak;
+		if (r->windows[w].peak > run->heap_peak) {
+			run->heap_peak = r->windows[w].peak;
+			run->variance.peak = r->windows[w].peak_variance;
+		}
+	}
+	run->own_heap += (int64_t)(r->sites.total - run->turn_heap);
+}
+
+static int note_turn(struct rp_replay *r, struct rp_region_run *run)
+{
+	if (grow((void **)&run->turns, run->n_turns, &run->turns_cap, sizeof(*run->turns)))
+		return RP_ENOMEM;
+	run->turns[run->n_turns++] = r->n_windows - 1;
+	return 0;
+}
+
+static int leave_run(struct rp_replay *r, struct rp_region_run *run, uint64_t ticks)
+{
+	struct rp_replay_thread *t = &r->threads[run->thread];
+
+	if (rp_replay_next_window(r, run->thread))
+		return RP_ENOMEM;
+	settle_peak(r, run);
+	run->is_left = 1;
+	run->n_left++;
+	run->left_ticks = ticks;
+	run->left_cpu = t->cpu_total;
+	run->left_gil = t->gil_wait_ns;
+	run->left_count = t->count;
+	t->n_matched -= (uint32_t)run->is_matched; /* it stays in n_regions: it is no helper */
+	settle_filter(r, ticks);
+	return note_turn(r, run);
+}
+
+/* Takes out what the thread did meanwhile; what others did stays, as of any region that is open. */
+static int enter_run(struct rp_replay *r, struct rp_region_run *run, uint32_t thread, uint64_t ticks)
+{
+	struct rp_replay_thread *t = &r->threads[run->thread], *now = &r->threads[thread];
+	const struct rp_thread_count *then = &run->left_count;
+
+	if (rp_replay_next_window(r, thread))
+		return RP_ENOMEM;
+	run->process_cpu_begin = rp_add(run->process_cpu_begin, rp_add(t->cpu_total, -run->left_cpu));
+	run->cpu_begin = rp_add(now->cpu_total, rp_add(run->cpu_begin, -run->left_cpu));
+	run->gil_begin += now->gil_wait_ns - run->left_gil;
+	run->calls_begin += t->count.calls - then->calls;
+	run->allocations_begin += t->count.allocations - then->allocations;
+	run->bytes_begin += t->count.bytes - then->bytes;
+	run->variance.allocated += t->count.bytes_variance - then->bytes_variance;
+	run->variance.allocations += t->count.allocations_variance - then->allocations_variance;
+	run->left += ticks > run->left_ticks ? ticks - run->left_ticks : 0;
+	run->is_left = 0;
+	t->n_regions--;
+	now->n_regions++;
+	now->n_matched += (uint32_t)run->is_matched;
+	run->thread = thread;
+	run->turn_window = r->n_windows - 1;
+	run->turn_heap = r->sites.total;
+	settle_filter(r, ticks);
+	return note_turn(r, run);
+}
+
+int rp_replay_region_turn(struct rp_replay *r, uint32_t thread, const struct rp_event *e)
+{
+	uint32_t *place = e->n_words == 2 && e->words[0] <= UINT32_MAX ? rp_idmap_find(&r->run_of, (uint32_t)e->words[0]) : NULL;
+	struct rp_region_run *run = place ? &r->runs[*place - 1] : NULL;
+
+	if (!run || !run->is_open)
+		return 0;
+	if (e->words[1] == RP_TURN_UNKNOWN)
+		run->turns_unknown = 1;
+	else if (e->words[1] == RP_TURN_LEFT && !run->is_left)
+		return leave_run(r, run, e->ticks);
+	else if (e->words[1] == RP_TURN_ENTERED && run->is_left)
+		return enter_run(r, run, thread, e->ticks);
+	return 0;
+}
+
+/* Bytes that were allocated in its turns and live. */
+static void add_leaks(const struct rp_replay *r, struct rp_region_run *run)
+{
+	for (uint32_t turn = 0; turn <= run->n_turns; turn += 2) {
+		uint32_t begin = turn ? run->turns[turn - 1] : run->window, end = turn < run->n_turns ? run->turns[turn] : r->n_windows;
+		for (uint32_t w = begin; w < end; w++) {
+			run->leaked_bytes += r->windows[w].bytes;
+			run->leaked_count += r->windows[w].count;
+			run->variance.leaked += r->windows[w].variance;
+		}
+	}
+	free(run->turns);
+	run->turns = NULL;
+	run->n_turns = run->turns_cap = 0;
+}
+
 static int close_run(struct rp_replay *r, uint32_t place, uint64_t ticks)
 {
 	struct rp_region_run *run = &r->runs[place];
 	struct rp_replay_thread *t = &r->threads[run->thread];
 
+	ticks = ticks > run->begin ? ticks : run->begin;
+	if (run->is_left && enter_run(r, run, run->thread, ticks))
+		return RP_ENOMEM;
 	if (rp_replay_next_window(r, run->thread))
 		return RP_ENOMEM;
-	run->end = ticks > run->begin ? ticks : run->begin;
+	run->end = ticks;
 	run->cpu = rp_add(t->cpu_total, -run->cpu_begin);
 	run->process_cpu = rp_add(r->cpu_total, -run->process_cpu_begin);
 	run->gil = t->gil_wait_ns - run->gil_begin;
 	run->calls = r->calls - run->calls_begin;
 	run->allocations = r->totals.allocations - run->allocations_begin;
 	run->bytes = r->totals.allocated_bytes - run->bytes_begin;
-	for (uint32_t w = run->window; w < r->n_windows; w++) {
-		run->leaked_bytes += r->windows[w].bytes;
-		run->leaked_count += r->windows[w].count;
-		run->variance.leaked += r->windows[w].variance;
-		if (r->windows[w].peak > run->heap_peak) {
-			run->heap_peak = r->windows[w].peak;
-			run->variance.peak = r->windows[w].peak_variance;
-		}
-	}
+	settle_peak(r, run);
+	add_leaks(r, run);
 	run->variance.allocated = r->totals.variance.allocated - run->variance.allocated;
 	run->variance.allocations = r->totals.variance.allocations - run->variance.allocations;
 	t->n_matched -= (uint32_t)run->is_matched;
@@ -132,6 +231,8 @@ int rp_replay_region_end(struct rp_replay *r, const struct rp_event *e)
 	if (!place || !r->runs[*place - 1].is_open)
 		return 0;
 	r->runs[*place - 1].is_open = 0;
+	if (r->runs[*place - 1].is_left) /* ended by somebody else: what it did there is not known */
+		r->runs[*place - 1].turns_unknown = 1;
 	return close_run(r, *place - 1, e->ticks);
 }
 

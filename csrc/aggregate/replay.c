@@ -258,6 +258,8 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		t->ended = 1;
 		end_thread(r, t);
 		break;
+	case RP_MORE_TURN:
+		return rp_replay_region_turn(r, (uint32_t)(t - r->threads), e);
 	case RP_MORE_CPU_BEFORE:
 		rp_replay_cpu_before(r, t, a);
 		break;
@@ -353,6 +355,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 			r->tree.nodes[t->node].calls += e->size;
 		}
 		r->calls += e->size;
+		t->count.calls += e->size;
 		return 0;
 	case RP_EV_EXIT:
 		rp_replay_flush(r, t);
@@ -563,6 +566,8 @@ void rp_replay_release(struct rp_replay *r)
 		rp_stack_nodes_release(&t->nodes);
 	}
 	free(r->threads);
+	for (uint32_t i = 0; i < r->n_runs; i++)
+		free(r->runs[i].turns);
 	free(r->runs);
 	free(r->windows);
 	rp_late_frees_release(&r->late);

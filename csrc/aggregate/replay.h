@@ -44,6 +44,12 @@ struct rp_segment {
 	uint64_t wall;
 };
 
+/* What one thread did, as the totals of the process count it. */
+struct rp_thread_count {
+	uint64_t calls, bytes, allocations; /* allocations: in parts */
+	double bytes_variance, allocations_variance;
+};
+
 struct rp_replay_thread {
 	uint32_t id, root, node;
 	uint32_t *stack; /* nodes below the innermost */
@@ -87,6 +93,7 @@ struct rp_replay_thread {
 	uint64_t seen_ticks;
 
 	uint32_t n_regions, n_matched; /* that are open */
+	struct rp_thread_count count;
 
 	uint64_t gil_wait_ns, stall_ns, lost_events, lost_bytes, lost_blocks;
 };
@@ -104,6 +111,19 @@ struct rp_region_run {
 	uint32_t window;
 	uint64_t leaked_bytes, leaked_count; /* count: in parts */
 	struct rp_memory_variance variance; /* allocated, allocations: at the begin, while it is open */
+
+	/* Its turns: while it is left, what its thread does is another's. */
+	int is_left, turns_unknown;
+	uint32_t n_left;
+	uint64_t left_ticks, left; /* since when; how long in all */
+	int64_t left_cpu;          /* of its thread, then */
+	uint64_t left_gil;
+	struct rp_thread_count left_count;
+	uint32_t turn_window;      /* first of the turn that runs */
+	uint64_t turn_heap;        /* at its begin */
+	int64_t own_heap;          /* by how much the turns before let the heap grow */
+	int64_t own_peak;          /* highest of that */
+	uint32_t *turns, n_turns, turns_cap; /* first windows of: away, here, away, ... */
 };
 
 /* Sites used lately, found without a look-up in tables that are larger than the caches. memory.c chooses the place. */
@@ -219,6 +239,8 @@ int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes, uint64_
 int rp_replay_next_window(struct rp_replay *r, uint32_t thread);
 int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp_event *e);
 int rp_replay_region_end(struct rp_replay *r, const struct rp_event *e);
+/* A MORE_TURN on this thread: words are region id, enum rp_turn. */
+int rp_replay_region_turn(struct rp_replay *r, uint32_t thread, const struct rp_event *e);
 /* Closes what is still open, as unfinished. */
 int rp_replay_regions_finish(struct rp_replay *r);
 

@@ -286,13 +286,26 @@ static PyObject *region_label(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+static PyObject *region_variable(PyObject *module, PyObject *variable)
+{
+	(void)module;
+	if (!PyContextVar_CheckExact(variable)) {
+		PyErr_SetString(PyExc_TypeError, "a context variable is expected");
+		return NULL;
+	}
+	if (PyInterpreterState_Get() == PyInterpreterState_Main()) /* that of another one may end with it */
+		rp_turns_set_variable(variable);
+	Py_RETURN_NONE;
+}
+
 static PyObject *region_end(PyObject *module, PyObject *args)
 {
 	(void)module;
 	unsigned int id;
-	if (!PyArg_ParseTuple(args, "I:region_end", &id))
+	int elsewhere = 0;
+	if (!PyArg_ParseTuple(args, "I|p:region_end", &id, &elsewhere))
 		return NULL;
-	rp_session_region_end(id);
+	rp_session_region_end(id, elsewhere);
 	Py_RETURN_NONE;
 }
 
@@ -431,7 +444,8 @@ static PyMethodDef methods[] = {
 	{ "status", capture_status, METH_NOARGS, "Figures of the session so far." },
 	{ "region_begin", region_begin, METH_VARARGS, "region_begin(name, labels=None, parent=0) -> id, 0 when not tracing." },
 	{ "region_label", region_label, METH_VARARGS, "region_label(id, labels): a name again replaces its value." },
-	{ "region_end", region_end, METH_VARARGS, "region_end(id)" },
+	{ "region_variable", region_variable, METH_O, "region_variable(variable): its value is the region begun last, with id and outer." },
+	{ "region_end", region_end, METH_VARARGS, "region_end(id, elsewhere=False). elsewhere: in another context than it began in." },
 	{ "name_threads", name_threads, METH_O, "name_threads(names): notes the (native id, name) pairs that names() returns; its calls are not traced" },
 	{ "forked", capture_forked, METH_NOARGS,
 	  "None, or in a child of a traced process that has not gone on yet: whether it should." },

@@ -182,6 +182,13 @@ enum rp_more {
 			       * first, and so on. Nodes of the thread's stack tree */
 	RP_MORE_FOLDED = 9,   /* words: calls that have no ENTER of their own, ticks of the stretches they lie in, both of this block */
 	RP_MORE_CPU_BEFORE = 10, /* words: ns of CPU time that the thread used in the session before its first event */
+	RP_MORE_TURN = 11,    /* words: region id, enum rp_turn. The context that began the region and others take turns on a thread */
+};
+
+enum rp_turn {
+	RP_TURN_LEFT = 0,    /* others run from here on */
+	RP_TURN_ENTERED = 1, /* the region's own context runs again, perhaps on this other thread */
+	RP_TURN_UNKNOWN = 2, /* others may run: it is not seen when */
 };
 
 #define RP_MORE_WORDS_MAX 16

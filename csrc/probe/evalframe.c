@@ -6,6 +6,7 @@
 
 #include "probe/class_init.h"
 #include "probe/probe.h"
+#include "probe/region_turn.h"
 
 static _PyFrameEvalFunction next_evaluator; /* what was installed before us: CPython's own, or a tool's we chain to */
 static int installed;
@@ -79,6 +80,25 @@ RP_INLINE PyObject *evaluate_next(PyThreadState *ts, rp_pyframe *f, int throwfla
 	return result;
 }
 
+static enum rp_exit exit_of(const PyObject *result, rp_pyframe *f, int is_generator)
+{
+	if (RP_UNLIKELY(!result))
+		return RP_EXIT_RAISE;
+	return is_generator && rp_pyframe_is_suspended(f) ? RP_EXIT_YIELD : RP_EXIT_RETURN;
+}
+
+/* A generator of ours, made by the decorator `region`: not shown, but it holds a region. */
+static RP_COLD PyObject *evaluate_hidden(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	uint32_t session = t->session;
+	if (rp_turns_n)
+		rp_turns_resumed(t, ts, f);
+	PyObject *result = evaluate_next(ts, f, throwflag);
+	if (rp_turns_n && t == rp_thread_current() && t->session == session && atomic_load_explicit(&rp_record_on, memory_order_relaxed))
+		rp_turns_stopped(t, ts, f, exit_of(result, f, 1));
+	return result;
+}
+
 static RP_COLD struct rp_thread *first_call(rp_pyframe *f)
 {
 	RP_HOLD_CANCEL();
@@ -117,7 +137,7 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 	if (RP_UNLIKELY(code == RP_CODE_UNKNOWN))
 		code = rp_code_define(t, f);
 	if (RP_UNLIKELY(code == RP_CODE_HIDDEN))
-		return evaluate_next(ts, f, throwflag);
+		return rp_pyframe_is_generator(f) ? evaluate_hidden(t, ts, f, throwflag) : evaluate_next(ts, f, throwflag);
 
 	rp_pyframe *caller = rp_pyframe_current(ts);
 	if (RP_UNLIKELY(t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)) {
@@ -128,6 +148,8 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 	int is_generator = rp_pyframe_is_generator(f);
 	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
 
+	if (RP_UNLIKELY(is_generator && rp_turns_n))
+		rp_turns_resumed(t, ts, f);
 	rp_record_begin(t);
 	rp_emit_enter(t, code, lasti);
 	rp_shadow_push(t, f, code, lasti, is_generator ? RP_SHADOW_ON_HEAP : 0);
@@ -144,11 +166,9 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 	t->native_base = native_base;
 	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
 		return result;
-	enum rp_exit how = RP_EXIT_RETURN;
-	if (RP_UNLIKELY(!result))
-		how = RP_EXIT_RAISE;
-	else if (is_generator && rp_pyframe_is_suspended(f))
-		how = RP_EXIT_YIELD;
+	enum rp_exit how = exit_of(result, f, is_generator);
+	if (RP_UNLIKELY(is_generator && rp_turns_n))
+		rp_turns_stopped(t, ts, f, how);
 	if (RP_UNLIKELY(t->depth_over)) {
 		rp_record_begin(t);
 		rp_emit_1(t, RP_EV_EXIT, how);

@@ -146,6 +146,18 @@ void rp_watch_close(void);
 /* Since rp_watch_begin, ns: CPU time of the process, and in it that of the tool's own threads that live. */
 void rp_watch_process(uint64_t *ret_process_ns, uint64_t *ret_tool_ns);
 
+/* ---- region_turn.c: regions of contexts that take turns. GIL held in all ---- */
+
+/* Forgets all. At the start. follows: an evaluator is there to tell of resumed frames; else a region that would be bound says that its turns are
+ * not known. */
+void rp_turns_open(int follows);
+/* The context variable (a PyObject) whose value is the region begun last, an object with the attributes id and outer. Kept. */
+struct _object;
+void rp_turns_set_variable(struct _object *variable);
+/* A region begins, or ends, on this thread; t busy. elsewhere: in another context (PEP 567) than it began in. */
+void rp_turns_bind(struct rp_thread *t, uint32_t region);
+void rp_turns_unbind(struct rp_thread *t, uint32_t region, int elsewhere);
+
 /* ---- symbols.c: names of the addresses in the trace; namer.c: the thread that looks them up ---- */
 
 /* Notes an address for symbolisation. Lock-free set; callable in hooks and signal handlers. */

@@ -9,6 +9,7 @@
  *   rp_pyframe_first_local(f)   the first argument or local as it stands, borrowed; may be NULL. Only where the code has one
  *   rp_pyframe_offset(f)     the current instruction in code units from the start of the code
  *   rp_pyframe_is_generator(f), rp_pyframe_is_suspended(f)   a generator's or coroutine's frame; and whether it is suspended now
+ *   rp_pyframe_is_fresh(f)   a generator's frame that runs for the first time, before its first instruction
  *   rp_pyframe_c_recursion(ts), RP_PYFRAME_C_UNITS   pointer to the counter of C recursion left, NULL where there is none; and what
  *                            a call of CPython's evaluator takes off it
  *   rp_pyframe_forget_below(ts)   from here on the thread runs no Python frame, and none counts for the recursion limits. For good: the C
@@ -59,6 +60,12 @@ RP_INLINE uint32_t rp_pyframe_lasti(rp_pyframe *f)
 {
 	int64_t offset = rp_pyframe_offset(f);
 	return offset >= 0 && offset < 0xffff ? (uint32_t)offset : 0xffffu;
+}
+
+/* RETURN_GENERATOR, where it was made, stands before the first RESUME; where it is suspended does not. */
+RP_INLINE int rp_pyframe_is_fresh(rp_pyframe *f)
+{
+	return rp_pyframe_offset(f) < rp_pyframe_code(f)->_co_firsttraceable;
 }
 
 /* A call of a generator function or coroutine function: its frame, not yet a generator's, ends at RETURN_GENERATOR. */

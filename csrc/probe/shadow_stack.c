@@ -3,6 +3,7 @@
 #include "probe/evalframe.h"
 
 #include "probe/probe.h"
+#include "probe/region_turn.h"
 
 /* Visible frames from f outwards that are not on the shadow stack, and how much of the shadow stack stays. */
 static uint32_t count_missing(const struct rp_thread *t, rp_pyframe *f, uint32_t session, uint32_t *ret_keep)
@@ -74,6 +75,8 @@ void rp_shadow_resync(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f)
 	t->tstate = ts;
 	replace(t, f, reason);
 	rp_record_end(t);
+	if (rp_turns_n)
+		rp_turns_resync(t, ts);
 }
 
 void rp_shadow_seed(struct rp_thread *t)

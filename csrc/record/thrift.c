@@ -85,21 +85,21 @@ void rp_thrift_flush(struct rp_thread *t)
 		rp_thrift_renew(t);
 }
 
-static int is_region(enum rp_event_kind kind)
+static int is_region(enum rp_event_kind kind, uint64_t arg)
 {
-	return kind == RP_EV_REGION_BEGIN || kind == RP_EV_REGION_END;
+	return kind == RP_EV_REGION_BEGIN || kind == RP_EV_REGION_END || (kind == RP_EV_MORE && (arg & RP_HOW_MAX) == RP_MORE_TURN);
 }
 
 /* Waits for the GIL are told by the million where they matter. */
 static int is_told(enum rp_event_kind kind, uint64_t arg)
 {
-	return kind == RP_EV_SAMPLE || is_region(kind) || (kind == RP_EV_MORE && (arg & RP_HOW_MAX) != RP_MORE_GIL_WAIT);
+	return kind == RP_EV_SAMPLE || is_region(kind, arg) || (kind == RP_EV_MORE && (arg & RP_HOW_MAX) != RP_MORE_GIL_WAIT);
 }
 
 /* The last quarter of a buffer is for regions, when there is no other. */
-static int has_room(struct rp_thread *t, enum rp_event_kind kind, size_t words)
+static int has_room(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, size_t words)
 {
-	size_t all = (size_t)(t->end - t->words), kept = is_region(kind) ? RP_RECORD_MARGIN_WORDS : all / 4;
+	size_t all = (size_t)(t->end - t->words), kept = is_region(kind, arg) ? RP_RECORD_MARGIN_WORDS : all / 4;
 	return (size_t)(t->end - t->pos) >= words + kept;
 }
 
@@ -114,7 +114,7 @@ int rp_thrift_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, c
 	if (with_stack)
 		n += 1 + (size_t)rp_record_context_frames(t);
 	n += 4; /* TIME and CPU */
-	if (!is_told(kind, arg) || (!has_room(t, kind, n) && (!rp_thrift_renew(t) || !has_room(t, kind, n))))
+	if (!is_told(kind, arg) || (!has_room(t, kind, arg, n) && (!rp_thrift_renew(t) || !has_room(t, kind, arg, n))))
 		return RP_ENOSPACE;
 	now = rp_clock_ticks();
 	rp_record_cpu(t, now);

@@ -91,6 +91,9 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 	origin_keys(r, j, g);
 	rp_json_kint(j, "thread", g->thread);
 	rp_json_kbool(j, "unfinished", g->is_unfinished);
+	rp_json_kbool(j, "turns_unknown", g->turns_unknown);
+	rp_json_kint(j, "times_left", g->times_left);
+	rp_json_kseconds(j, "away_s", g->away_s);
 	rp_json_kseconds(j, "start_s", g->start_s);
 	rp_json_kseconds(j, "wall_s", g->wall_s);
 	rp_json_kseconds(j, "cpu_s", g->cpu_s);
@@ -113,7 +116,7 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 	rp_report_memory(job, j, "allocations", g->allocations);
 	rp_report_memory(job, j, "allocated_bytes", g->allocated_bytes);
 	rp_report_memory(job, j, "peak_bytes", g->peak_bytes);
-	rp_report_memory(job, j, "peak_above_start_bytes", g->peak_bytes - g->start_bytes);
+	rp_report_memory(job, j, "peak_above_start_bytes", g->own_peak_bytes);
 	rp_report_memory(job, j, "start_bytes", g->start_bytes);
 	rp_report_memory(job, j, "leaked_bytes", g->leaked_bytes);
 	rp_report_memory(job, j, "leaked_allocations", g->leaked_allocations);
@@ -121,6 +124,7 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 	rp_report_memory_error(job, j, "allocations_error", g->allocations, g->variance.allocations);
 	rp_report_memory_error(job, j, "allocated_bytes_error", g->allocated_bytes, g->variance.allocated);
 	rp_report_memory_error(job, j, "peak_bytes_error", g->peak_bytes, g->variance.peak);
+	rp_report_memory_error(job, j, "peak_above_start_bytes_error", g->own_peak_bytes, g->variance.peak);
 	rp_report_memory_error(job, j, "leaked_bytes_error", g->leaked_bytes, g->variance.leaked);
 	rp_json_close(j, '}');
 }
@@ -168,7 +172,7 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 	int is_off = r->totals.is_memory_off;
 	rp_out_format(job->out, "%10s ", is_off ? "?" : rp_unit_bytes(d, (int64_t)g->peak_bytes));
 	if (!is_narrow(job))
-		rp_out_format(job->out, "%10s ", is_off ? "?" : rp_unit_bytes(e, (int64_t)(g->peak_bytes - g->start_bytes)));
+		rp_out_format(job->out, "%10s ", is_off ? "?" : rp_unit_bytes(e, (int64_t)g->own_peak_bytes));
 	rp_out_format(job->out, "%10s %10s  ", is_off ? "?" : rp_unit_bytes(f, (int64_t)g->leaked_bytes), resident_text(h, g));
 	rp_out_paint(job->out, RP_COLOUR_BOLD);
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
@@ -176,9 +180,10 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 	put_labels(job->out, r, g, job->options->width > 102 ? (size_t)job->options->width - 82 : 60);
 	if (g->attempts > 1)
 		rp_out_format(job->out, " (attempt %u of %u)", g->attempt, g->attempts);
-	if (g->is_unfinished) {
+	if (g->is_unfinished || g->turns_unknown) {
 		rp_out_paint(job->out, RP_COLOUR_YELLOW);
-		rp_out_text(job->out, " (unfinished)");
+		rp_out_text(job->out, g->is_unfinished ? " (unfinished)" : "");
+		rp_out_text(job->out, g->turns_unknown ? " (others may have run in it)" : "");
 		rp_out_paint(job->out, RP_COLOUR_NONE);
 	}
 	rp_out_text(job->out, "\n");
@@ -294,7 +299,7 @@ static void csv_row(const struct rp_report_job *job, uint32_t i, const struct la
 	rp_out_text(o, ",");
 	if (!rp_report_is_unknown(job, RP_M_CALLS))
 		rp_out_format(o, "%llu", (unsigned long long)g->calls);
-	const uint64_t memory[] = { g->allocations, g->allocated_bytes, g->peak_bytes, g->peak_bytes - g->start_bytes, g->leaked_bytes };
+	const uint64_t memory[] = { g->allocations, g->allocated_bytes, g->peak_bytes, g->own_peak_bytes, g->leaked_bytes };
 	for (size_t k = 0; k < RP_COUNT_OF(memory); k++) {
 		rp_out_text(o, ",");
 		if (!r->totals.is_memory_off)
@@ -302,6 +307,8 @@ static void csv_row(const struct rp_report_job *job, uint32_t i, const struct la
 	}
 	csv_resident(o, g);
 	csv_origin(job, g);
+	rp_out_format(o, ",%d,%u,", g->turns_unknown, g->times_left);
+	rp_out_seconds(o, g->away_s);
 	for (uint32_t k = 0; k < labels->n; k++)
 		csv_label(o, r, g, labels->key[k]);
 	rp_out_text(o, "\n");
@@ -317,7 +324,7 @@ static int csv(const struct rp_report_job *job)
 		rp_out_text(job->out, "index,name,pid,thread,unfinished,start_s,wall_s,cpu_s,process_cpu_s,calls,allocations,"
 				      "allocated_bytes,peak_bytes,peak_above_start_bytes,leaked_bytes,rss_begin,rss_max,rss_end,"
 				      "process_rss_max,process_rss_max_is_own,cpu_measured_s,host,job,nth_in_process,attempt,attempts,"
-				      "start_unix_s,end_unix_s");
+				      "start_unix_s,end_unix_s,turns_unknown,times_left,away_s");
 		for (uint32_t i = 0; i < labels.n; i++)
 			csv_label_name(job->out, r, labels.key[i]);
 		rp_out_text(job->out, "\n");

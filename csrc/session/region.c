@@ -1,5 +1,6 @@
 /* Regions: named stretches of a thread's time, with labels. */
 #define _GNU_SOURCE
+#include "probe/probe.h"
 #include "session/session_state.h"
 
 #define DEFINITION_BYTES 64
@@ -53,6 +54,7 @@ uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labe
 	rp_record_begin(t);
 	rp_emit_region(t, RP_EV_REGION_BEGIN, id);
 	t->region = id;
+	rp_turns_bind(t, id);
 	rp_record_end(t);
 	return id;
 }
@@ -65,12 +67,13 @@ void rp_session_region_label(uint32_t region, const struct rp_label *labels, uin
 		define_labels(region, labels, n);
 }
 
-void rp_session_region_end(uint32_t region)
+void rp_session_region_end(uint32_t region, int elsewhere)
 {
 	struct rp_thread *t = region && rp_session.phase == RP_SESSION_ACTIVE ? rp_thread_enter() : NULL;
 	if (!t)
 		return;
 	rp_record_begin(t);
+	rp_turns_unbind(t, region, elsewhere);
 	rp_emit_region(t, RP_EV_REGION_END, region);
 	if (t->region == region)
 		t->region = 0;

@@ -56,6 +56,7 @@ static int traces_calls(const struct rp_session_options *o)
 static int install_probes(const struct rp_session_options *o, char *ret_detail)
 {
 	int by_calls = traces_calls(o);
+	rp_turns_open(by_calls);
 	struct rp_alloc_options alloc = { .memory = o->memory != RP_MODE_OFF, .threads = o->cpu != RP_MODE_OFF,
 					  .native = o->native, .pymalloc = o->pymalloc,
 					  .sampled = o->memory == RP_MODE_SAMPLED };

@@ -15,11 +15,13 @@ __all__ = ["region"]
 class _Recorded:
     """A region in the trace. (No ``__init__``: that would be a call in the trace.)"""
 
-    __slots__ = ("closed", "id", "outer")
+    __slots__ = ("closed", "id", "outer", "token")
 
 
 # The region begun last. A context variable, so that each asyncio task has its own.
 _latest = ContextVar("rubinprof_region", default=None)
+if _capture is not None:
+    _capture.region_variable(_latest)
 
 
 class region:
@@ -71,17 +73,28 @@ class region:
             if region_id:
                 recorded = _Recorded()
                 recorded.id, recorded.outer, recorded.closed = region_id, outer, False
-                _latest.set(recorded)
+                recorded.token = _latest.set(recorded)
         self._open.append(recorded)
         return self
 
     def __exit__(self, exc_type=None, exc_value=None, traceback=None):
-        recorded = self._open.pop()
+        latest = _latest.get()
+        recorded = latest
+        while recorded is not None and recorded not in self._open:  # tasks may share one object: each ends its own
+            recorded = recorded.outer
+        if recorded is None:  # not recorded, or begun in another context
+            recorded = self._open.pop()
+        else:
+            self._open.remove(recorded)
         if recorded:
             recorded.closed = True
-            if _latest.get() is recorded:  # else begun in another context, or another began since
-                _latest.set(recorded.outer)
-            _capture.region_end(recorded.id)
+            elsewhere = False
+            try:
+                _latest.reset(recorded.token)
+            except ValueError:
+                elsewhere = True
+            _latest.set(recorded.outer if latest is recorded else latest)  # another may have begun since
+            _capture.region_end(recorded.id, elsewhere)
         return False
 
     async def __aenter__(self):

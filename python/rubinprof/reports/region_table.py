@@ -16,7 +16,7 @@ CSV_COLUMNS = [
     "index", "name", "pid", "thread", "unfinished", "start_s", "wall_s", "cpu_s", "process_cpu_s", "calls", "allocations",
     "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "leaked_bytes", "rss_begin", "rss_max", "rss_end",
     "process_rss_max", "process_rss_max_is_own", "cpu_measured_s", "host", "job", "nth_in_process", "attempt", "attempts",
-    "start_unix_s", "end_unix_s",
+    "start_unix_s", "end_unix_s", "turns_unknown", "times_left", "away_s",
 ]  # fmt: skip
 
 
@@ -71,6 +71,7 @@ def render(found: dict[str, Any], style: Style) -> str:
     for row in found["rows"]:
         labels = "".join(f" {key}={value}" for key, value in row["labels"].items())
         unfinished = " (unfinished)" if row["unfinished"] else ""
+        unfinished += " (others may have run in it)" if row["turns_unknown"] else ""
         rows.append([*(text_of(row[KEYS[name]], METRICS[name].unit) for name in metrics), row["name"] + labels + unfinished])
     more = found["rows_total"] - len(found["rows"])
     end = style.paint(f"{more:,} more; -n -1 shows them.", "dim") + "\n" if more else ""
