@@ -42,7 +42,7 @@ def same_names(rubinprof_command, tmp_path_factory):
     def export(format, *words):
         if (format, words) not in made:
             out = directory / f"{len(made)}{exports.exporter(format).SUFFIX}"
-            done = rubinprof_command("export", path, "--format", format, "-o", out, *words)
+            done = rubinprof_command("export", path, "-f", format, "-o", out, *words)
             assert (done.returncode, done.stderr) == (0, "")
             made[format, words] = out
         return made[format, words]
