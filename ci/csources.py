@@ -67,8 +67,8 @@ def warning_flags():
 
 
 def version() -> str:
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return re.search(r'^version = "([^"]+)"', text, re.M).group(1)
+    text = (ROOT / "python" / "rubinprof" / "version.py").read_text(encoding="utf-8")
+    return re.search(r'^VERSION = "([^"]+)"', text, re.M).group(1)
 
 
 class MissingLibrary(Exception):

@@ -24,7 +24,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    # On demand: a traced program need not load the analyzer, nor the machinery that knows the version.
+    # On demand: a traced program need not load the analyzer.
     if name in ("open", "Trace"):
         from rubinprof import trace
 
@@ -34,10 +34,14 @@ def __getattr__(name):
 
         return compare.diff
     if name == "__version__":
-        from importlib.metadata import version
+        from rubinprof.version import VERSION
 
-        return version("rubinprof")
+        return VERSION
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
 
 
 def load_ipython_extension(shell):

@@ -5,33 +5,32 @@ A subcommand is a module of this package with ``add_parser(subparsers)`` and ``r
 
 import argparse
 import importlib
-import importlib.util
 import sys
 
 __all__ = ["main"]
 
-# In the order of `rubinprof --help`.
-COMMANDS = [
-    "run",
-    "stats",
-    "table",
-    "tree",
-    "report",
-    "flamegraph",
-    "lines",
-    "regions",
-    "leaks",
-    "temporary",
-    "top",
-    "diff",
-    "export",
-    "verify",
-    "recover",
-    "sources",
-    "dump",
-    "campaign",
-    "doctor",
-]
+# What each does, in the order of `rubinprof --help`.
+COMMANDS = {
+    "run": "Run a program traced.",
+    "stats": "Show on one screen what ran, its time and memory, what the tool cost and what was lost.",
+    "table": "Rank functions, lines, files, modules, threads or regions.",
+    "tree": "Show the call tree, from Python lines down to C++ functions.",
+    "report": "Write the report of a trace as one HTML file that needs no network.",
+    "flamegraph": "Write a flame graph as one HTML file that needs no network.",
+    "lines": "Show a source file with the figures of each line beside it.",
+    "regions": "Show one row a region (a quantum of a pipeline is one): labels, wall and CPU time, peak.",
+    "leaks": "Show what was allocated and never freed: where, and when in the run.",
+    "temporary": "Show what was allocated and freed at once, before its thread allocated again.",
+    "top": "Show a running trace live. The program is not touched: its trace file alone is read.",
+    "diff": "Show what became slower, faster, bigger or smaller from A to B.",
+    "export": "Write a trace in the format of another viewer.",
+    "verify": "Check that a trace is whole: every block, every sequence number, a clean stop. Exits with 1 when it is not.",
+    "recover": "Write a clean copy of a trace that was cut short or damaged, with everything that can still be read.",
+    "sources": "List the source files whose text is inside a trace; with --json, print it.",
+    "dump": "Print every definition and event of a trace, one a line.",
+    "campaign": "Ask questions of a whole campaign: a store of quanta, made from many traces.",
+    "doctor": "Say what works on this machine and what falls back, with the reason.",
+}
 
 EXIT_BAD_USE = 2
 
@@ -48,7 +47,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_BAD_USE, f"{self.prog}: {message}; see '{self.prog} --help'\n")
 
 
-def make_parser(commands):
+def summary(command: str) -> str:
+    """What a command does, as a line of `rubinprof --help`."""
+    text = COMMANDS[command]
+    return text[0].lower() + text[1:].rstrip(".")
+
+
+def make_parser(command):
+    """The parser of the whole command line. Only ``command`` has its options; of the others their names are known."""
     parser = Parser(
         prog="rubinprof",
         description="CPU time and memory of Python over C++, from Python lines down to C++ functions.",
@@ -58,24 +64,24 @@ def make_parser(commands):
     )
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name in commands:
-        if importlib.util.find_spec(f"{__name__}.{name}"):
-            module = importlib.import_module(f"{__name__}.{name}")
-            module.add_parser(subparsers)
+    for name in COMMANDS:
+        if name == command:
+            importlib.import_module(f"{__name__}.{name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary(name))
     return parser
 
 
 def main(argv=None):
     """Run a command line; returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    # Only the one that is asked for is loaded: `run` shares its process with the traced program.
-    commands = argv[:1] if argv[:1] and argv[0] in COMMANDS else COMMANDS
-    parser = make_parser(commands)
+    # Only what is asked for is loaded: `run` shares its process with the traced program.
+    parser = make_parser(argv[0] if argv else None)
     args = parser.parse_args(argv)
     if args.version:
-        import rubinprof
+        from rubinprof.version import VERSION
 
-        print(f"rubinprof {rubinprof.__version__}")
+        print(f"rubinprof {VERSION}")
         return 0
     if args.command is None:
         parser.print_help()

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 
+from rubinprof.cli import summary
 from rubinprof.cli import trace_command as command
 
 EXAMPLE = """
@@ -30,7 +31,7 @@ WIDE = 130  # columns of a terminal that has room for all
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "campaign",
-        help="ask questions of a whole campaign: a store of quanta, made from many traces",
+        help=summary("campaign"),
         description="Ask questions of a whole campaign. A store is a directory that 'add' fills from traces; needs rubinprof[campaign].",
         epilog="examples:" + EXAMPLE,
         formatter_class=command.argparse.RawDescriptionHelpFormatter,

@@ -25,7 +25,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "diff",
-        "Show what became slower, faster, bigger or smaller from A to B.",
         "rubinprof diff before.rprof after.rprof --by line\n" + MORE.replace("%%", "%"),
         run,
     )

@@ -11,6 +11,7 @@ import sysconfig
 import tempfile
 
 from rubinprof import tracker
+from rubinprof.cli import COMMANDS, summary
 from rubinprof.errors import RubinprofError
 
 SUPPORTED = [(3, 11), (3, 12), (3, 13)]
@@ -20,8 +21,8 @@ GOOD, FALLBACK, BAD = "yes", "falls back", "no"
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "doctor",
-        help="what works on this machine and what falls back",
-        description="Say what works on this machine and what falls back, with the reason.",
+        help=summary("doctor"),
+        description=COMMANDS["doctor"],
         epilog="example: rubinprof doctor",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

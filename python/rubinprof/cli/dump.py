@@ -7,7 +7,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "dump",
-        "Print every definition and event of a trace, one a line.",
         "rubinprof dump isr.rprof | less",
         run,
     )

@@ -14,7 +14,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "export",
-        "Write a trace in the format of another viewer.",
         "rubinprof export isr.rprof --format speedscope -o isr.speedscope.json\n\n" + _formats(),
         run,
     )

@@ -8,7 +8,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "flamegraph",
-        "Write a flame graph as one HTML file that needs no network.",
         "rubinprof flamegraph isr.rprof -o isr.html --metric peak",
         run,
     )

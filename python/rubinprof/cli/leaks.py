@@ -9,7 +9,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "leaks",
-        "Show what was allocated and never freed: where, and when in the run.",
         "rubinprof leaks isr.rprof --by function",
         run,
     )

@@ -10,7 +10,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "lines",
-        "Show a source file with the figures of each line beside it.",
         "rubinprof lines isr.rprof tasks/measure.py",
         run,
     )

@@ -7,7 +7,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "recover",
-        "Write a clean copy of a trace that was cut short or damaged, with everything that can still be read.",
         "rubinprof recover killed.rprof -o rescued.rprof",
         run,
     )

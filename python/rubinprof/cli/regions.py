@@ -7,7 +7,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "regions",
-        "Show one row a region (a quantum of a pipeline is one): labels, wall and CPU time, peak.",
         "rubinprof regions traces/",
         run,
     )

@@ -10,7 +10,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "report",
-        "Write the report of a trace as one HTML file that needs no network.",
         "rubinprof report isr.rprof -o isr.html",
         run,
     )

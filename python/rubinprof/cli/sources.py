@@ -7,7 +7,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "sources",
-        "List the source files whose text is inside a trace; with --json, print it.",
         "rubinprof sources isr.rprof",
         run,
     )

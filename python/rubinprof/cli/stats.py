@@ -7,7 +7,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "stats",
-        "Show on one screen what ran, its time and memory, what the tool cost and what was lost.",
         "rubinprof stats isr.rprof",
         run,
     )

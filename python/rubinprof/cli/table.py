@@ -9,7 +9,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "table",
-        "Rank functions, lines, files, modules, threads or regions.",
         "rubinprof table isr.rprof --by line --metric peak -n 10",
         run,
     )

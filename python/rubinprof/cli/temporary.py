@@ -9,7 +9,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "temporary",
-        "Show what was allocated and freed at once, before its thread allocated again.",
         "rubinprof temporary isr.rprof --native",
         run,
     )

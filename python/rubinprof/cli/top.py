@@ -27,7 +27,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "top",
-        "Show a running trace live. The program is not touched: its trace file alone is read.",
         "rubinprof top 12345\n\nkeys: q quit; by c cpu, w wall, g GIL wait, n calls, a allocated, h held now, p peak, t temporary; f functions, l lines",
         run,
     )

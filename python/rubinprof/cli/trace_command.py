@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, TextIO
 
+from rubinprof.cli import COMMANDS, summary
 from rubinprof.errors import RubinprofError
 from rubinprof.reports import terminal
 
@@ -26,12 +27,12 @@ METRICS = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak
 Run = Callable[[argparse.Namespace], int]
 
 
-def parser(subparsers, name: str, summary: str, example: str, run: Run) -> argparse.ArgumentParser:
-    """A subcommand's parser, with its one-line summary and an example below its options."""
+def parser(subparsers, name: str, example: str, run: Run) -> argparse.ArgumentParser:
+    """A subcommand's parser, with what it does and an example below its options."""
     made = subparsers.add_parser(
         name,
-        help=summary[0].lower() + summary[1:].rstrip("."),
-        description=summary,
+        help=summary(name),
+        description=COMMANDS[name],
         epilog=f"example: {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

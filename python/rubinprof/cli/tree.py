@@ -9,7 +9,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "tree",
-        "Show the call tree, from Python lines down to C++ functions.",
         "rubinprof tree isr.rprof --metric allocated --depth 12",
         run,
     )

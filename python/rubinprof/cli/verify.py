@@ -7,7 +7,6 @@ def add_parser(subparsers):
     parser = command.parser(
         subparsers,
         "verify",
-        "Check that a trace is whole: every block, every sequence number, a clean stop. Exits with 1 when it is not.",
         "rubinprof verify traces/",
         run,
     )

@@ -5,11 +5,12 @@ import functools
 import gzip
 import hashlib
 import html
-import importlib.metadata
 import os
 import re
 from importlib import resources
 from typing import Any
+
+from rubinprof.version import VERSION
 
 TABLE_ROWS = 20
 TABLE_COLUMNS = [
@@ -53,7 +54,7 @@ def render(
         # Hashes, not 'unsafe-inline': whatever a name in the trace may look like, it is not what was hashed.
         "csp": f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
         "base-uri 'none'; form-action 'none'",
-        "version": html.escape(_version()),
+        "version": html.escape(VERSION),
         "title": html.escape(title),
         "what": what,
         "rows_are": rows_are,
@@ -116,10 +117,3 @@ def _cell(row: dict[str, Any], key: str) -> str:
     if isinstance(value, float):
         return f"{value:.3f}"
     return "" if value is None else str(value)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("rubinprof")
-    except importlib.metadata.PackageNotFoundError:  # used from a source tree
-        return ""
