@@ -42,6 +42,13 @@ def test_a_table_adds_up(store):
     assert set(found.dimensions()) == {"detector", "visit"}
 
 
+def test_dimensions_are_told_once_and_implied_ones_are_asked_for_too(store):
+    found = campaign.open(store)
+    assert (found.dimensions(), found.labels()) == (["detector", "visit"], ["band"])
+    assert found.table("band").df().set_index("band")["quanta"].to_dict() == {"r": 18, "i": 12}
+    assert len(found.quanta("band = i and detector = 1").fetchall()) == 6
+
+
 def test_a_table_of_functions_holds_the_cpu_time_of_the_processes(store):
     found = campaign.open(store)
     rows = found.table("function").df()

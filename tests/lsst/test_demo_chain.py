@@ -44,6 +44,8 @@ def test_quantum_is_measured(traces):
     [row] = quantum_regions(traces)
     assert row["labels"]["status"] == "done"
     assert row["labels"]["data_id"] == "instrument=DemoCamera, detector=0, exposure=1001"
+    dimensions = {"instrument": "DemoCamera", "detector": "0", "exposure": "1001", "band": "r", "physical_filter": "demo_r"}
+    assert dimensions.items() <= row["labels"].items()
     assert 0 < row["cpu_s"] <= row["wall_s"]
     assert row["peak_above_start_bytes"] > 1024 * 1024 * 4  # at least the image, of 4-byte pixels
 

@@ -1,9 +1,18 @@
 """``pipetask run --rubinprof DIR``: one trace a process, one region a quantum."""
 
+import csv
+import io
+import sys
+from types import SimpleNamespace
+
+import pyarrow.parquet
 import pytest
 
 import rubinprof
 from pipeline_run import FRONT_END, PROGRAMS, call, must_call, quantum_regions
+from rubinprof.campaign import condition
+from rubinprof.campaign.query import FUNCTIONS_BY, QUANTA_BY
+from rubinprof.reports.region_table import CSV_COLUMNS
 
 pytestmark = [pytest.mark.lsst, pytest.mark.linux]
 
@@ -55,11 +64,34 @@ def test_labels_identify_the_quantum(pipeline):
     }
 
 
+def test_dimensions_of_the_data_id_are_columns(pipeline, tmp_path):
+    run = pipeline.run("spawned", ALL_ENDS, "-j", "2")
+    found = {(row["labels"]["instrument"], row["labels"]["detector"]) for row in quantum_regions(run.traces)}
+    assert found == {("Tiny", str(detector)) for detector in range(4)}
+    command = [sys.executable, "-m", "rubinprof"]
+    rows = csv.DictReader(io.StringIO(must_call([*command, "regions", run.traces, "--csv"], tmp_path)))
+    assert {(row["label.instrument"], row["label.detector"]) for row in rows if row["label.data_id"]} == found
+    must_call([*command, "export", run.traces, "--by", "region", "--format", "parquet", "-o", tmp_path / "x.parquet"], tmp_path)
+    table = pyarrow.parquet.read_table(tmp_path / "x.parquet")
+    assert set(zip(table["label.instrument"].to_pylist(), table["label.detector"].to_pylist(), strict=True)) - {(None, None)} == found
+
+
+def test_a_dimension_that_is_called_as_something_else_has_a_prefix():
+    from rubinprof.lsst.quantum_region import OWN_NAMES, dimension_labels
+
+    mapping = {"instrument": "Tiny", "task": 7, "band": None}
+    assert dimension_labels(SimpleNamespace(mapping=mapping)) == {"instrument": "Tiny", "dim_task": "7"}
+    assert set(CSV_COLUMNS) <= OWN_NAMES
+    assert {*condition.FIGURES, *condition.WORDS, *QUANTA_BY, *FUNCTIONS_BY} <= OWN_NAMES
+
+
 def test_the_exception_that_ended_a_quantum_is_named(pipeline):
     run = pipeline.run("one-process", ALL_ENDS)
     names = [row["labels"].get("exception") for row in quantum_regions(run.traces)]
     assert names[0] is None
     assert [name.rpartition(".")[2] for name in names[1:]] == ["NoWorkFound", "AnnotatedPartialOutputsError", "ValueError"]
+    rows = [(row["exit_status"], row["exception"]) for row in quantum_regions(run.traces)]
+    assert rows == list(zip(["succeeded", "succeeded", "partial", "failed"], names, strict=True))
 
 
 def test_imports_of_the_task_are_seen_in_a_worker(pipeline):
@@ -90,6 +122,7 @@ def test_a_quantum_killed_by_the_timeout_is_unfinished(pipeline):
     [row] = quantum_regions(run.traces)
     assert row["unfinished"]
     assert row["labels"]["status"] == "unfinished"
+    assert (row["exit_status"], row["exception"]) == ("killed", None)
     assert not rubinprof.open(run.traces).stats()["complete"]
 
 

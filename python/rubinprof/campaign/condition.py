@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rubinprof.metrics import parse_quantity
 
-__all__ = ["FIGURES", "Condition", "parse"]
+__all__ = ["FIGURES", "Condition", "parse", "word_of"]
 
 
 class Figure(NamedTuple):
@@ -46,7 +46,7 @@ def parse(text: str) -> Condition:
     ----------
     text : `str`
         Comparisons joined by ``and`` and ``or`` (``and`` binds closer). A figure is compared with an amount (``6 GB``, ``30 s``), a word with a word; any
-        other name is a dimension of the data ID, such as ``band`` or ``visit``.
+        other name is a dimension of the data ID or a label, such as ``visit`` or ``band``.
 
     Raises
     ------
@@ -77,4 +77,9 @@ def _term(text: str, name: str, operator: str, value: str) -> tuple[str, object]
         raise ValueError(f"{text!r}: {name!r} is no figure, and only figures are larger or smaller; there are {', '.join(FIGURES)}")
     if name in WORDS:
         return f"{name} {operator} ?", value
-    return f"data_id['{name}'] {operator} ?", value  # \w+ only: nothing in it is SQL
+    return f"{word_of(name)} {operator} ?", value
+
+
+def word_of(name: str) -> str:
+    r"""SQL for a dimension of the data ID or a label; its name is ``\w+``, so that nothing in it is SQL."""
+    return f"coalesce(data_id['{name.removeprefix('dim_')}'], labels['{name}'])"

@@ -145,8 +145,8 @@ class Campaign:
         Parameters
         ----------
         by : `str`, optional
-            ``"task"``, ``"status"``, ``"host"``, ``"run"``, ``"day"`` or a dimension of the data ID, such as ``"band"``: quanta. ``"function"``,
-            ``"library"`` or ``"file"``: what the processes did, outside of quanta too.
+            ``"task"``, ``"status"``, ``"host"``, ``"run"``, ``"day"``, a dimension of the data ID, such as ``"visit"``, or another label, such as
+            ``"band"``: quanta. ``"function"``, ``"library"`` or ``"file"``: what the processes did, outside of quanta too.
         metric : `str`, optional
             What to order by. Quanta: ``"wall"`` (default), ``"cpu"``, ``"memory"``, ``"quanta"``, ``"over"``. Functions: ``"cpu"`` (default), ``"allocated"``,
             ``"allocations"``, ``"calls"``, ``"leaked"``.
@@ -192,15 +192,22 @@ class Campaign:
     def _key(self, by: str) -> str:
         if by in QUANTA_BY:
             return QUANTA_BY[by]
-        known = self.dimensions()
+        known = [*self.dimensions(), *self.labels()]
         if by not in known:
             words = ", ".join([*QUANTA_BY, *FUNCTIONS_BY, *known])
             raise ValueError(f"there is no table by {by!r}; choose {words}")
-        return f"data_id['{by}']"
+        return condition.word_of(by)
 
     def dimensions(self) -> list[str]:
         """Names of the dimensions that the data IDs have."""
-        rows = self._db.sql("SELECT DISTINCT unnest(map_keys(data_id)) AS name FROM quanta ORDER BY name").fetchall()
+        return self._keys("data_id")
+
+    def labels(self) -> list[str]:
+        """Names of the other labels: dimensions that the data IDs imply, such as ``band``, and what the program gave."""
+        return self._keys("labels")
+
+    def _keys(self, column: str) -> list[str]:
+        rows = self._db.sql(f"SELECT DISTINCT unnest(map_keys({column})) AS name FROM quanta ORDER BY name").fetchall()
         return [name for (name,) in rows if name.isidentifier()]
 
     def totals(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rubinprof.trace import Trace
 __all__ = ["read", "read_many"]
 
 OWN_LABELS = ("task", "status", "quantum_id", "run", "data_id")
-"""Labels of a quantum that are columns; the others stay together."""
+"""Labels of a quantum that are columns; the others stay together, but for the dimensions that ``data_id`` holds already."""
 
 FIGURES = (
     "wall_s", "cpu_s", "process_cpu_s", "gil_wait_s", "calls", "allocations", "allocated_bytes", "peak_bytes", "peak_above_start_bytes",
@@ -84,7 +84,7 @@ def quantum_rows(uuid: str, stats: dict[str, Any], regions: list[dict[str, Any]]
         row["status"] = "unfinished" if region["unfinished"] else labels.get("status", "done")
         row["quantum_id"], row["run"] = labels.get("quantum_id"), labels.get("run")
         row["data_id"] = dimensions(labels.get("data_id", ""))
-        row["labels"] = {key: value for key, value in labels.items() if key not in OWN_LABELS}
+        row["labels"] = {key: value for key, value in labels.items() if key not in OWN_LABELS and row["data_id"].get(key.removeprefix("dim_")) != value}
         row["start"] = moment(region["start_unix_s"])
         row["attempt"] = region["attempt"]
         rows.append(row)

@@ -59,7 +59,7 @@ def add_parser(subparsers):
 
     table = command.parser(asks, "table", "Sum the campaign by something, the largest first.", "rubinprof campaign table STORE --by task", _table)
     table.add_argument("store", metavar="STORE")
-    table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension such as band; or function, library, file")
+    table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension or label such as band; or function, library, file")
     table.add_argument("-m", "--metric", metavar="M", help="what to order by: wall, cpu, memory, quanta, over; of functions cpu, allocated, calls, leaked")
     table.add_argument("--where", metavar="CONDITION", help="only these quanta, such as 'memory > 6 GB and task = isr'")
     table.add_argument("--over", default="6 GB", metavar="SIZE", help="memory above which a quantum counts as large (default: 6 GB)")

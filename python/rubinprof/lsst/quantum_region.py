@@ -20,6 +20,16 @@ STATUS_BY_EXCEPTION = (
 )
 """What an exception says about the quantum that it leaves."""
 
+OWN_NAMES = frozenset(
+    # Labels of a quantum.
+    "status data_id task quantum_id run exception "
+    # Columns of a region, of reports and of a campaign's store, and what campaigns ask by.
+    "allocated allocated_bytes allocations attempt attempts calls cpu cpu_measured_s cpu_s day end_unix_s exit_status file function gil_wait host index "
+    "job leaked leaked_bytes library memory name nth_in_process parent peak peak_above_start_bytes peak_bytes pid process_cpu_s process_rss_max "
+    "process_rss_max_is_own rss rss_begin rss_end rss_max start start_s start_unix_s thread trace unfinished unit wall wall_s".split()
+)
+"""Names that mean something else already: a dimension of such a name has the prefix ``dim_``."""
+
 UNFINISHED = "unfinished"
 """Status of a quantum until it ends, and for ever when it is killed."""
 
@@ -83,8 +93,9 @@ def quantum_labels(label, butlerQC, outputRefs):
     -------
     labels : `dict` [`str`, `str`]
         ``status``, ``data_id``, ``task`` and, where known, ``quantum_id`` and
-        ``run``; what matters most to a reader comes first. A retried quantum
-        has the same labels again.
+        ``run``; what matters most to a reader comes first. Then each dimension
+        of the data ID whose value is known. A retried quantum has the same
+        labels again.
     """
     labels = {"status": UNFINISHED, "data_id": data_id_text(butlerQC.quantum.dataId), "task": label}
     provenance = getattr(butlerQC, "dataset_provenance", None)
@@ -94,7 +105,25 @@ def quantum_labels(label, butlerQC, outputRefs):
     run = output_run(outputRefs)
     if run is not None:
         labels["run"] = run
-    return labels
+    return labels | dimension_labels(butlerQC.quantum.dataId)
+
+
+def dimension_labels(data_id):
+    """Return the dimensions of a data ID, those that others imply (``band``) too where their values are known.
+
+    Parameters
+    ----------
+    data_id : `lsst.daf.butler.DataCoordinate` or `None`
+        The data ID.
+
+    Returns
+    -------
+    labels : `dict` [`str`, `str`]
+        Values by the dimension's name, which has the prefix ``dim_`` where it is one of `OWN_NAMES`.
+    """
+    known = data_id.mapping if data_id is not None else {}
+    # An implied dimension may have no value: a calibration exposure has no filter.
+    return {f"dim_{name}" if name in OWN_NAMES else name: str(value) for name, value in known.items() if value is not None}
 
 
 def data_id_text(data_id):

@@ -10,6 +10,7 @@ visit = sys.argv[1]
 for detector in range(5):
     task = "isr" if detector < 3 else "calibrateImage"
     labels = {"task": task, "quantum_id": f"{visit}-{detector}", "run": "u/someone/run", "data_id": f"detector={detector}, visit={visit}"}
+    labels |= {"detector": detector, "visit": visit, "band": "ri"[detector % 2]}  # as rubinprof.lsst has it
     with rubinprof.region(task, **labels) as quantum:
         with rubinprof.region("background"):
             block = bytes((detector + 1) << 20)

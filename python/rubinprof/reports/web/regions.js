@@ -16,6 +16,9 @@ function markOutliers(regions) {
   }
 }
 
+/** What stands behind the name of a region that never ended. */
+const ending = (region) => (region.unfinished ? ` (${region.exit_status ?? "unfinished"})` : "");
+
 class RegionsPart {
   constructor(report) {
     this.report = report;
@@ -27,11 +30,11 @@ class RegionsPart {
         cell.textContent = value === null ? "?" : value ? formatValue(value * scale, unit) : "";
         if (value === null) cell.title = unknownText({ unit });
       } });
-    this.labelKeys = [...new Set(regions.flatMap((r) => Object.keys(r.labels ?? {})))].slice(0, 6);
-    const labels = this.labelKeys.map((key) => ({ key: `label_${key}`, title: visible(key), isText: true, width: "minmax(90px, 0.9fr)", text: (i) => visible(String(regions[i].labels?.[key] ?? "")) }));
-    const name = { key: "name", title: "Region", isText: true, width: "minmax(130px, 1.2fr)", text: (i) => visible(regions[i].name) + (regions[i].unfinished ? " (unfinished)" : ""),
+    this.labelKeys = [...new Set(regions.flatMap((r) => Object.keys(r.labels ?? {})))].slice(0, 24);
+    const labels = this.labelKeys.filter((key) => key !== "quantum_id").slice(0, 6).map((key) => ({ key: `label_${key}`, title: visible(key), isText: true, width: "minmax(90px, 0.9fr)", text: (i) => visible(String(regions[i].labels?.[key] ?? "")) }));
+    const name = { key: "name", title: "Region", isText: true, width: "minmax(130px, 1.2fr)", text: (i) => visible(regions[i].name) + ending(regions[i]),
       fill: (cell, i) => {
-        cell.textContent = visible(regions[i].name) + (regions[i].unfinished ? " (unfinished)" : "");
+        cell.textContent = visible(regions[i].name) + ending(regions[i]);
         if (regions[i].isOutlier) add(cell, "b", ` ${regions[i].times.toFixed(1)}×`).title = "much longer than others of its name: so many times their median";
       } };
     const wall = { ...number("wall_s", "Wall", "ns", 1e9), share: (i) => regions[i].wall_s / report.longestRegion };
