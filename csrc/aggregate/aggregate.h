@@ -99,6 +99,17 @@ struct rp_region_resident {
 	uint64_t cpu_ns;           /* of all threads of the process while it was open, the tool's too */
 };
 
+/* How a region ended. */
+enum rp_outcome {
+	RP_OUTCOME_UNKNOWN,   /* it ended, and has no label "status" of the words below; or tracing stopped before it ended */
+	RP_OUTCOME_SUCCEEDED, /* "done", "no_work" */
+	RP_OUTCOME_PARTIAL,   /* "partial": outputs that their task annotated as partial; a run may take that for either */
+	RP_OUTCOME_FAILED,    /* "failed" and what begins with "failed_", "interrupted": an exception left it */
+	RP_OUTCOME_KILLED,    /* its process died in it */
+	RP_OUTCOME_RUNNING,   /* its process is being traced still */
+	RP_OUTCOME_COUNT,
+};
+
 struct rp_region {
 	uint32_t process, thread; /* places in processes; thread id as in the trace */
 	uint32_t id, parent;      /* as in the trace; parent 0: none */
@@ -122,6 +133,8 @@ struct rp_region {
 	struct rp_region_resident resident;
 	uint32_t nth_in_process;    /* of those that its process opened in the same parent, from 1 */
 	uint32_t attempt, attempts; /* of its quantum, from 1, and how many there are; 0: it is no quantum */
+	enum rp_outcome outcome;
+	uint32_t exception;         /* string id: label "exception", 0: none */
 };
 
 struct rp_thread_row {
@@ -347,8 +360,20 @@ int rp_result_grow(void **at, uint32_t n, uint32_t *cap, size_t bytes);
 /* Value of a META key of a process, "" when it has none. */
 const char *rp_result_meta(const struct rp_result *r, const struct rp_process *p, const char *key);
 
-/* ---- attempts.c: nth_in_process, attempt and attempts of all regions. RP_ENOMEM, or 0 ---- */
+/* ---- attempts.c: nth_in_process, attempt, attempts, outcome and exception of all regions. RP_ENOMEM, or 0 ---- */
 int rp_result_number_regions(struct rp_result *r);
+
+/* ---- quanta_sum.c: attempts at quanta, added up ---- */
+struct rp_quanta_sum {
+	uint32_t attempts, outcomes[RP_OUTCOME_COUNT];
+	double wall_s, cpu_s, process_cpu_s, cpu_measured_s;
+	uint32_t cpu_not_measured; /* attempts that cpu_measured_s lacks */
+	uint64_t allocations, allocated_bytes;
+};
+/* The last attempt at each quantum counts for it; the earlier ones are apart. Regions that are no quanta are in neither. */
+void rp_result_sum_quanta(const struct rp_result *r, struct rp_quanta_sum *ret_last, struct rp_quanta_sum *ret_earlier);
+/* "succeeded", "partial", "failed", "killed", "running", "unknown". */
+const char *rp_outcome_text(enum rp_outcome outcome);
 
 /* ---- walk.c: the tree as lists of children, and totals. Memory: 32 bytes a node; a total is kept of one metric only ---- */
 struct rp_walk {

@@ -1,4 +1,4 @@
-/* What a region is to others: the how manieth its process opened, and the how manieth attempt at its quantum. A quantum that is tried again,
+/* What a region is to others: the how manieth its process opened, and the how manieth attempt at its quantum; and how it ended. A quantum that is tried again,
  * in the same process or in another job, has the same labels again; what the tries have in common is known only when all files are read. */
 #include <stdlib.h>
 
@@ -87,9 +87,39 @@ static int number_in_process(struct rp_result *r)
 	return rc ? RP_ENOMEM : 0;
 }
 
+static enum rp_outcome outcome_of_word(const char *status)
+{
+	static const struct {
+		const char *word;
+		enum rp_outcome outcome;
+	} words[] = {
+		{ "done", RP_OUTCOME_SUCCEEDED }, { "no_work", RP_OUTCOME_SUCCEEDED }, { "partial", RP_OUTCOME_PARTIAL },
+		{ "failed", RP_OUTCOME_FAILED },  { "interrupted", RP_OUTCOME_FAILED },
+	};
+
+	for (size_t i = 0; i < RP_COUNT_OF(words); i++)
+		if (!strcmp(status, words[i].word))
+			return words[i].outcome;
+	return strncmp(status, "failed_", 7) ? RP_OUTCOME_UNKNOWN : RP_OUTCOME_FAILED;
+}
+
+static void find_outcomes(struct rp_result *r)
+{
+	for (uint32_t i = 0; i < r->n_regions; i++) {
+		struct rp_region *g = &r->regions[i];
+		enum rp_ended ended = r->processes[g->process].ended;
+		if (g->is_unfinished)
+			g->outcome = ended == RP_ENDED_KILLED ? RP_OUTCOME_KILLED : ended == RP_ENDED_NOT ? RP_OUTCOME_RUNNING : RP_OUTCOME_UNKNOWN;
+		else
+			g->outcome = outcome_of_word(rp_strpool_get(&r->strings, label_of(r, g, "status")));
+		g->exception = g->is_unfinished ? 0 : label_of(r, g, "exception");
+	}
+}
+
 int rp_result_number_regions(struct rp_result *r)
 {
 	int rc = number_in_process(r);
 
+	find_outcomes(r);
 	return rc ? rc : number_attempts(r);
 }

@@ -94,6 +94,9 @@ const char *rp_report_kind(const struct rp_frame *f); /* "python" or "native" */
 /* The name, file, module, kind... keys of a row */
 void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line);
 void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, int all);
+/* report_quanta.c: key "quanta"; lines below the rows, none where there are no quanta */
+void rp_report_quanta_keys(const struct rp_report_job *job, struct rp_json *j);
+void rp_report_quanta_text(const struct rp_report_job *job);
 /* report_unseen.c: key "not_seen"; lines that begin with `before` */
 void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, const struct rp_unseen_list *l);
 void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, const struct rp_unseen_list *l, const char *before);

@@ -42,13 +42,20 @@ static void text_key(struct rp_json *j, const char *key, const char *text)
 		rp_json_null(j);
 }
 
-/* Where and when. */
+static const char *exit_text(const struct rp_region *g)
+{
+	return g->outcome == RP_OUTCOME_UNKNOWN ? "" : rp_outcome_text(g->outcome);
+}
+
+/* Where and when, and how it ended. */
 static void origin_keys(const struct rp_result *r, struct rp_json *j, const struct rp_region *g)
 {
 	const struct rp_process *p = &r->processes[g->process];
 
 	text_key(j, "host", rp_result_meta(r, p, "host"));
 	text_key(j, "job", rp_result_meta(r, p, "job"));
+	text_key(j, "exit_status", exit_text(g));
+	text_key(j, "exception", rp_strpool_get(&r->strings, g->exception));
 	rp_json_kint(j, "nth_in_process", g->nth_in_process);
 	known_key(j, "attempt", g->attempt);
 	known_key(j, "attempts", g->attempts);
@@ -182,7 +189,8 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 		rp_out_format(job->out, " (attempt %u of %u)", g->attempt, g->attempts);
 	if (g->is_unfinished || g->turns_unknown) {
 		rp_out_paint(job->out, RP_COLOUR_YELLOW);
-		rp_out_text(job->out, g->is_unfinished ? " (unfinished)" : "");
+		if (g->is_unfinished)
+			rp_out_format(job->out, " (%s)", g->outcome == RP_OUTCOME_UNKNOWN ? "unfinished" : rp_outcome_text(g->outcome));
 		rp_out_text(job->out, g->turns_unknown ? " (others may have run in it)" : "");
 		rp_out_paint(job->out, RP_COLOUR_NONE);
 	}
@@ -239,7 +247,7 @@ static void csv_origin(const struct rp_report_job *job, const struct rp_region *
 {
 	const struct rp_result *r = job->result;
 	const struct rp_process *p = &r->processes[g->process];
-	const char *texts[] = { rp_result_meta(r, p, "host"), rp_result_meta(r, p, "job") };
+	const char *texts[] = { rp_result_meta(r, p, "host"), rp_result_meta(r, p, "job"), exit_text(g), rp_strpool_get(&r->strings, g->exception) };
 
 	for (size_t i = 0; i < RP_COUNT_OF(texts); i++) {
 		rp_out_text(job->out, ",");
@@ -323,7 +331,7 @@ static int csv(const struct rp_report_job *job)
 	if (!rc) {
 		rp_out_text(job->out, "index,name,pid,thread,unfinished,start_s,wall_s,cpu_s,process_cpu_s,calls,allocations,"
 				      "allocated_bytes,peak_bytes,peak_above_start_bytes,leaked_bytes,rss_begin,rss_max,rss_end,"
-				      "process_rss_max,process_rss_max_is_own,cpu_measured_s,host,job,nth_in_process,attempt,attempts,"
+				      "process_rss_max,process_rss_max_is_own,cpu_measured_s,host,job,exit_status,exception,nth_in_process,attempt,attempts,"
 				      "start_unix_s,end_unix_s,turns_unknown,times_left,away_s");
 		for (uint32_t i = 0; i < labels.n; i++)
 			csv_label_name(job->out, r, labels.key[i]);
@@ -365,6 +373,7 @@ int rp_report_regions(const struct rp_report_job *job)
 		rp_json_open(&j, '[');
 		int rc = json_rows(job, &j);
 		rp_json_close(&j, ']');
+		rp_report_quanta_keys(job, &j);
 		rp_json_close(&j, '}');
 		rp_out_text(job->out, "\n");
 		return rc;
@@ -382,7 +391,6 @@ int rp_report_regions(const struct rp_report_job *job)
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	for (uint32_t i = 0; i < r->n_regions; i++)
 		text_row(job, &r->regions[i]);
-	if (r->quanta_retried)
-		rp_out_format(job->out, "%u of %u quanta ran more than once: sums over rows count every attempt.\n", r->quanta_retried, r->quanta);
+	rp_report_quanta_text(job);
 	return 0;
 }

@@ -208,6 +208,16 @@ class Trace:
         """Return one row a region, in the order in which they began. A quantum of a pipeline is one."""
         return self._json("regions")["rows"]
 
+    def quanta(self) -> dict[str, Any]:
+        """Return what the quanta of a pipeline sum to.
+
+        Returns
+        -------
+        sums : `dict`
+            ``quanta``, ``retried`` (how many), ``last`` (sums over the last attempt at each) and ``earlier`` (over all other attempts).
+        """
+        return self._json("regions")["quanta"]
+
     def flame(self, *, region: str | int | None = None) -> dict[str, Any]:
         """Return the whole call tree in columns, as the flame graph draws it."""
         return self._json("flame", region=region)

@@ -15,7 +15,7 @@ SHOWN = ["wall", "cpu", "peak", "leaked"]
 CSV_COLUMNS = [
     "index", "name", "pid", "thread", "unfinished", "start_s", "wall_s", "cpu_s", "process_cpu_s", "calls", "allocations",
     "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "leaked_bytes", "rss_begin", "rss_max", "rss_end",
-    "process_rss_max", "process_rss_max_is_own", "cpu_measured_s", "host", "job", "nth_in_process", "attempt", "attempts",
+    "process_rss_max", "process_rss_max_is_own", "cpu_measured_s", "host", "job", "exit_status", "exception", "nth_in_process", "attempt", "attempts",
     "start_unix_s", "end_unix_s", "turns_unknown", "times_left", "away_s",
 ]  # fmt: skip
 
@@ -70,7 +70,7 @@ def render(found: dict[str, Any], style: Style) -> str:
     rows = []
     for row in found["rows"]:
         labels = "".join(f" {key}={value}" for key, value in row["labels"].items())
-        unfinished = " (unfinished)" if row["unfinished"] else ""
+        unfinished = f" ({row['exit_status'] or 'unfinished'})" if row["unfinished"] else ""
         unfinished += " (others may have run in it)" if row["turns_unknown"] else ""
         rows.append([*(text_of(row[KEYS[name]], METRICS[name].unit) for name in metrics), row["name"] + labels + unfinished])
     more = found["rows_total"] - len(found["rows"])

@@ -155,7 +155,7 @@ int main(void)
 		   *inner = strstr(json, "\"index\":1"), *open = strstr(json, "\"index\":2");
 	CHECK(outer && inner && open);
 	CHECK(strstr(outer, "\"status\":\"done\""));
-	CHECK(!strstr(json, "running"));
+	CHECK(!strstr(json, ":\"running\""));
 	CHECK_INT(rr_number(outer, "wall_s") * 1e9 + 0.5, 100);
 	CHECK_INT(rr_number(outer, "peak_bytes"), 6200);
 	CHECK_INT(rr_number(outer, "peak_above_start_bytes"), 5200);
