@@ -144,43 +144,6 @@ static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, c
 	return rc;
 }
 
-/* Shares the exact CPU time of each Python node among itself and the native nodes below it, by what samples gave each. The
- * tree's sum stays what it was. Wall time goes along: native code that was sampled was running. */
-static int share_native(struct rp_result *r)
-{
-	uint32_t *owner = malloc((size_t)r->n_nodes * sizeof(*owner));
-	double *weight = calloc(r->n_nodes, sizeof(*weight));
-	int64_t *cpu = malloc((size_t)r->n_nodes * sizeof(*cpu));
-	int rc = owner && weight && cpu ? 0 : RP_ENOMEM;
-
-	for (uint32_t i = 0; i < r->n_nodes && !rc; i++) {
-		const struct rp_node *n = &r->nodes[i];
-		int is_native = i && r->frames[n->frame].kind != RP_KIND_PYTHON;
-		owner[i] = is_native ? owner[n->parent] : i;
-		weight[owner[i]] += (double)rp_node_figure(r, i, RP_M_WEIGHT);
-		cpu[i] = rp_node_figure(r, i, RP_M_CPU);
-	}
-	for (uint32_t i = 0; i < r->n_nodes && !rc; i++) {
-		int64_t mine = rp_node_figure(r, i, RP_M_WEIGHT), owned, m[RP_M_COUNT] = { 0 };
-		if (owner[i] == i || mine <= 0 || weight[owner[i]] <= 0)
-			continue;
-		int64_t part = rp_int64((double)cpu[owner[i]] * ((double)mine / weight[owner[i]]));
-		owned = rp_node_figure(r, owner[i], RP_M_CPU);
-		m[RP_M_CPU] = part < owned ? part : owned;
-		owned = rp_node_figure(r, owner[i], RP_M_WALL);
-		m[RP_M_WALL] = m[RP_M_CPU] < owned ? m[RP_M_CPU] : owned;
-		rc = rp_node_add(r, i, m);
-		m[RP_M_CPU] = (int64_t)(0 - (uint64_t)m[RP_M_CPU]);
-		m[RP_M_WALL] = (int64_t)(0 - (uint64_t)m[RP_M_WALL]);
-		if (!rc)
-			rc = rp_node_add(r, owner[i], m);
-	}
-	free(owner);
-	free(weight);
-	free(cpu);
-	return rc;
-}
-
 /* What threads do outside of Python becomes a frame of its own: the root stays a sum. */
 static int name_outside(struct rp_result *r)
 {
@@ -297,9 +260,7 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		rc = file_rc;
 		rp_say(detail, rc, "cannot read %s: %s.", trace->files[bad].path, rp_error_text(rc));
 	} else if (!rc) {
-		rc = share_native(r);
-		if (!rc)
-			rc = name_outside(r);
+		rc = name_outside(r);
 		settle_axis(r);
 		if (!rc)
 			rc = rp_result_number_regions(r);

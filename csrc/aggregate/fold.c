@@ -248,6 +248,18 @@ static void settle_carries(struct rp_site_set *set)
 	}
 }
 
+/* What native code has of its caller's time leaves the caller: the sum of the tree stays what it was. */
+static int add_share(struct rp_fold *f, uint32_t owner, const struct rp_time_share *share, int64_t *m)
+{
+	int64_t less[RP_M_COUNT] = { 0 };
+
+	m[RP_M_CPU] = share->cpu;
+	m[RP_M_WALL] = share->wall;
+	less[RP_M_CPU] = (int64_t)(0 - (uint64_t)share->cpu);
+	less[RP_M_WALL] = (int64_t)(0 - (uint64_t)share->wall);
+	return rp_node_add(f->result, owner, less);
+}
+
 static int fold_sites(struct rp_fold *f)
 {
 	const struct rp_site_set *set = &f->replay->sites;
@@ -259,7 +271,7 @@ static int fold_sites(struct rp_fold *f)
 		if (s->native && rp_fold_native_node(f, node, s->native, &node))
 			return RP_ENOMEM;
 		rp_fold_site(f, s, m);
-		if (rp_node_add(f->result, node, m))
+		if ((node != f->merged[s->node] && add_share(f, f->merged[s->node], &f->shares[i], m)) || rp_node_add(f->result, node, m))
 			return RP_ENOMEM;
 	}
 	return 0;
@@ -269,6 +281,9 @@ static void release(struct rp_fold *f)
 {
 	free(f->nodes);
 	free(f->merged);
+	free(f->unit_of);
+	free(f->units);
+	free(f->shares);
 	free(f->symbol_first);
 	free(f->symbol_n);
 	free(f->chain_frames);
@@ -289,6 +304,8 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispa
 		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));
 		rc = fold_nodes(&f);
 	}
+	if (!rc)
+		rc = rp_fold_share(&f);
 	if (!rc)
 		rc = fold_sites(&f);
 	if (!rc && !r->has_interval)

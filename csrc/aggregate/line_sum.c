@@ -1,8 +1,9 @@
 /* Figures per source line.
  *
  * Of a Python line are known exactly: the calls made from it with all their time (each call site has its own node), and its
- * allocations. CPU time between calls is shared among the lines of a function by samples; where a function has none (it is too
- * short), that time stands on the line of its "def".
+ * allocations. What a function ran between calls is shared among its lines by samples (time_share.c): those of the same callers; where these
+ * have none, those of the function. What is not known by either stands at the place RP_LINE_UNKNOWN of the function, and so does what it
+ * waited; a function that has one line only has all of it there. So the lines of a function add up to the function.
  * A line that is several times on the stack (recursion) counts once in its total. */
 #include <stdlib.h>
 
@@ -10,15 +11,33 @@
 
 #define NO_LINE UINT32_MAX
 
+/* A line of a unit or function, and the weight of the samples there. */
+struct part {
+	uint32_t owner, line;
+	double weight;
+};
+
+/* What the time of a unit goes to. */
+struct spread {
+	uint32_t first, n; /* of parts; n 0: nothing is known */
+	double weight;
+	uint32_t wait_line; /* for what it waited; NO_LINE: not made yet */
+};
+
 struct sum {
 	struct rp_fold *f;
 	uint32_t *call_line;  /* by call node: the line of the caller that it was called from */
-	uint32_t *own_line;   /* by call node: the line of its "def" */
+	uint32_t *def_line;   /* by call node: the line of its "def" */
 	uint32_t *site_line;  /* by site */
 	uint32_t *first_site; /* by call node: list through next_site */
 	uint32_t *next_site;
 	uint32_t *first_child, *next_child;
+	struct part *parts;     /* of units, by owner; then of functions, by owner; then of functions of one line */
+	uint32_t n_parts, n_unit_parts, n_sampled_parts, parts_cap;
+	struct spread *spreads; /* by unit */
 	uint32_t *on_path; /* by line: how often it is on the stack */
+	double *time;      /* by line, CPU and wall: what its own code ran and waited while the line was not on the stack. Rounded once: parts of
+			    * many nodes must not lose a fraction each */
 };
 
 int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret_line)
@@ -30,7 +49,15 @@ int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret
 		*ret_line = NO_LINE;
 		return 0;
 	}
-	return rp_result_line(f->result, f->nodes[node].frame, code ? rp_line_of(code, lasti) : 0, ret_line);
+	return rp_result_line(f->result, f->nodes[node].frame, code ? rp_line_of(code, lasti) : RP_LINE_UNKNOWN, ret_line);
+}
+
+int rp_fold_def_line(struct rp_fold *f, uint32_t node, uint32_t *ret_line)
+{
+	uint32_t frame = f->nodes[node].frame;
+
+	*ret_line = NO_LINE;
+	return frame == UINT32_MAX ? 0 : rp_result_line(f->result, frame, f->result->frames[frame].line, ret_line);
 }
 
 static int find_lines(struct sum *s)
@@ -39,11 +66,11 @@ static int find_lines(struct sum *s)
 
 	for (uint32_t i = 0; i < r->tree.n; i++) {
 		const struct rp_call_node *n = &r->tree.nodes[i];
-		s->call_line[i] = s->own_line[i] = NO_LINE;
+		s->call_line[i] = s->def_line[i] = NO_LINE;
 		s->first_site[i] = s->first_child[i] = NO_LINE;
 		if (s->f->nodes[i].frame == UINT32_MAX)
 			continue;
-		if (rp_fold_line(s->f, i, RP_LASTI_NONE, &s->own_line[i]) || rp_fold_line(s->f, n->parent, rp_call_lasti(n), &s->call_line[i]))
+		if (rp_fold_def_line(s->f, i, &s->def_line[i]) || rp_fold_line(s->f, n->parent, rp_call_lasti(n), &s->call_line[i]))
 			return RP_ENOMEM;
 	}
 	for (uint32_t i = r->tree.n; i-- > 1;) {
@@ -61,26 +88,146 @@ static int find_lines(struct sum *s)
 	return 0;
 }
 
-/* The figures of one site, with its share of its node's time. */
-static void site_figures(struct sum *s, uint32_t node, uint32_t i, double weights, int64_t *m)
-{
-	const struct rp_site *site = &s->f->replay->sites.sites[i];
+/* ---- which lines a unit's time goes to ---- */
 
-	rp_fold_site(s->f, site, m);
-	if (weights > 0) {
-		double share = (double)site->sample_cpu / weights;
-		m[RP_M_CPU] = rp_int64((double)s->f->nodes[node].m[RP_M_CPU] * share);
-		m[RP_M_WALL] = rp_int64((double)s->f->nodes[node].m[RP_M_WALL] * share);
-	}
+static int by_owner(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+
+	if (x->owner != y->owner)
+		return x->owner < y->owner ? -1 : 1;
+	return x->line < y->line ? -1 : x->line > y->line;
 }
 
-static double weights_of(struct sum *s, uint32_t node)
+static int add_part(struct sum *s, uint32_t owner, uint32_t line, double weight)
 {
-	double sum = 0;
+	if (rp_result_grow((void **)&s->parts, s->n_parts, &s->parts_cap, sizeof(*s->parts)))
+		return RP_ENOMEM;
+	s->parts[s->n_parts++] = (struct part){ owner, line, weight };
+	return 0;
+}
 
-	for (uint32_t i = s->first_site[node]; i != NO_LINE; i = s->next_site[i])
-		sum += (double)s->f->replay->sites.sites[i].sample_cpu;
-	return sum;
+/* Sorts the parts from `first` on, and puts those of one line together. */
+static void settle_parts(struct sum *s, uint32_t first)
+{
+	uint32_t n = first;
+
+	if (s->n_parts > first)
+		qsort(s->parts + first, s->n_parts - first, sizeof(*s->parts), by_owner);
+	for (uint32_t i = first; i < s->n_parts; i++) {
+		if (n > first && s->parts[n - 1].owner == s->parts[i].owner && s->parts[n - 1].line == s->parts[i].line)
+			s->parts[n - 1].weight += s->parts[i].weight;
+		else
+			s->parts[n++] = s->parts[i];
+	}
+	s->n_parts = n;
+}
+
+static uint32_t frame_of(const struct sum *s, uint32_t unit)
+{
+	return s->f->nodes[s->f->units[unit].node].frame;
+}
+
+static int find_parts(struct sum *s)
+{
+	const struct rp_site_set *set = &s->f->replay->sites;
+
+	for (uint32_t i = 0; i < set->n; i++)
+		if (s->site_line[i] != NO_LINE && rp_site_weight(&set->sites[i]) > 0 &&
+		    add_part(s, s->f->unit_of[set->sites[i].node], s->site_line[i], rp_site_weight(&set->sites[i])))
+			return RP_ENOMEM;
+	settle_parts(s, 0);
+	s->n_unit_parts = s->n_parts;
+	for (uint32_t i = 0; i < s->n_unit_parts; i++)
+		if (add_part(s, frame_of(s, s->parts[i].owner), s->parts[i].line, s->parts[i].weight))
+			return RP_ENOMEM;
+	settle_parts(s, s->n_unit_parts);
+	s->n_sampled_parts = s->n_parts;
+	return 0;
+}
+
+/* The parts of an owner among those in [first, end). */
+static struct spread parts_of(const struct sum *s, uint32_t owner, uint32_t first, uint32_t end)
+{
+	struct spread found = { .first = end, .wait_line = NO_LINE };
+
+	for (uint32_t last = end; first < last;) {
+		uint32_t middle = first + (last - first) / 2;
+		if (s->parts[middle].owner < owner)
+			first = middle + 1;
+		else
+			last = middle;
+	}
+	found.first = first;
+	for (; first < end && s->parts[first].owner == owner; first++, found.n++)
+		found.weight += s->parts[first].weight;
+	return found;
+}
+
+/* A function all of whose code is on one line needs no sample. *known: by frame, place of its part + 1; 0: it has several lines. */
+static int only_line(struct sum *s, uint32_t unit, struct rp_idmap *known, struct spread *ret_spread)
+{
+	const struct rp_replay *r = s->f->replay;
+	uint32_t node = s->f->units[unit].node, frame = frame_of(s, unit), *place = rp_idmap_find(known, frame), at = 0, line;
+
+	if (place) {
+		at = *place;
+	} else {
+		const struct rp_code *code = rp_tables_code(r->tables, rp_call_code(&r->tree.nodes[node]));
+		uint32_t number = code ? rp_line_only(code) : RP_LINE_UNKNOWN;
+		if (number != RP_LINE_UNKNOWN) {
+			if (rp_result_line(s->f->result, frame, number, &line) || add_part(s, frame, line, 1))
+				return RP_ENOMEM;
+			at = s->n_parts;
+		}
+		if (rp_idmap_put(known, frame, at))
+			return RP_ENOMEM;
+	}
+	*ret_spread = (struct spread){ .first = at - 1, .n = at > 0, .weight = at > 0, .wait_line = at ? s->parts[at - 1].line : NO_LINE };
+	return 0;
+}
+
+static int find_spreads(struct sum *s)
+{
+	struct rp_idmap known = RP_IDMAP_INIT;
+	int rc = find_parts(s);
+
+	for (uint32_t u = 0; u < s->f->n_units && !rc; u++) {
+		struct spread only;
+		s->spreads[u] = (struct spread){ .wait_line = NO_LINE };
+		if (frame_of(s, u) == UINT32_MAX)
+			continue; /* of a thread */
+		s->spreads[u] = parts_of(s, u, 0, s->n_unit_parts);
+		if (!s->spreads[u].n)
+			s->spreads[u] = parts_of(s, frame_of(s, u), s->n_unit_parts, s->n_sampled_parts);
+		rc = only_line(s, u, &known, &only);
+		if (!rc && only.n && !s->spreads[u].n)
+			s->spreads[u] = only;
+		s->spreads[u].wait_line = only.wait_line;
+	}
+	rp_idmap_release(&known);
+	return rc;
+}
+
+/* The line for what has none. */
+static int wait_line_of(struct sum *s, uint32_t unit, uint32_t *ret_line)
+{
+	struct spread *to = &s->spreads[unit];
+
+	if (to->wait_line == NO_LINE && rp_result_line(s->f->result, frame_of(s, unit), RP_LINE_UNKNOWN, &to->wait_line))
+		return RP_ENOMEM;
+	*ret_line = to->wait_line;
+	return 0;
+}
+
+/* ---- own figures ---- */
+
+/* The figures of one site, with its share of its unit's time. */
+static void site_figures(struct sum *s, uint32_t i, int64_t *m)
+{
+	rp_fold_site(s->f, &s->f->replay->sites.sites[i], m);
+	m[RP_M_CPU] = s->f->shares[i].cpu;
+	m[RP_M_WALL] = s->f->shares[i].wall;
 }
 
 /* Native lines: the innermost frame has the figures as its own, those around it in their totals. */
@@ -110,59 +257,151 @@ static int add_native(struct sum *s, uint32_t native, const int64_t *m, int *ret
 	return 0;
 }
 
+static void add_to(struct sum *s, uint32_t line, enum rp_metric metric, int64_t value)
+{
+	struct rp_line *l = &s->f->result->lines[line];
+
+	l->self[metric] = rp_add(l->self[metric], value);
+	l->own[metric] = rp_add(l->own[metric], value);
+}
+
+/* What a unit without samples ran. */
+static int add_unsampled(struct sum *s, uint32_t unit)
+{
+	const struct rp_time_unit *u = &s->f->units[unit];
+	const struct spread *to = &s->spreads[unit];
+	struct rp_split cpu = { u->cpu, to->weight, 0, 0 }, wall = { rp_unit_run(u), to->weight, 0, 0 };
+	uint32_t line;
+
+	if (!to->n && (u->cpu || rp_unit_run(u))) {
+		if (wait_line_of(s, unit, &line))
+			return RP_ENOMEM;
+		add_to(s, line, RP_M_CPU, u->cpu);
+		add_to(s, line, RP_M_WALL, rp_unit_run(u));
+	}
+	for (uint32_t i = to->first; i < to->first + to->n; i++) {
+		add_to(s, s->parts[i].line, RP_M_CPU, rp_split_next(&cpu, s->parts[i].weight));
+		add_to(s, s->parts[i].line, RP_M_WALL, rp_split_next(&wall, s->parts[i].weight));
+	}
+	return 0;
+}
+
+static int add_units(struct sum *s)
+{
+	for (uint32_t unit = 0; unit < s->f->n_units; unit++) {
+		const struct rp_time_unit *u = &s->f->units[unit];
+		int64_t waited = rp_add(u->wall, -rp_unit_run(u));
+		uint32_t line;
+		if (frame_of(s, unit) == UINT32_MAX)
+			continue;
+		if (u->weight <= 0 && add_unsampled(s, unit))
+			return RP_ENOMEM;
+		if (!waited)
+			continue;
+		if (wait_line_of(s, unit, &line))
+			return RP_ENOMEM;
+		add_to(s, line, RP_M_WALL, waited);
+	}
+	return 0;
+}
+
+static int add_nodes(struct sum *s)
+{
+	uint32_t line;
+
+	for (uint32_t node = 0; node < s->f->replay->tree.n; node++) {
+		const int64_t *m = s->f->nodes[node].m;
+		if (s->def_line[node] == NO_LINE)
+			continue;
+		add_to(s, s->def_line[node], RP_M_CALLS, m[RP_M_CALLS]);
+		if (!m[RP_M_GIL_WAIT])
+			continue;
+		if (wait_line_of(s, s->f->unit_of[node], &line))
+			return RP_ENOMEM;
+		add_to(s, line, RP_M_GIL_WAIT, m[RP_M_GIL_WAIT]);
+	}
+	return 0;
+}
+
 /* Self and own figures, and the totals of native lines. */
 static int add_own(struct sum *s)
 {
 	const struct rp_replay *r = s->f->replay;
 
-	for (uint32_t node = 0; node < r->tree.n; node++) {
-		double weights = weights_of(s, node);
-		for (uint32_t i = s->first_site[node]; i != NO_LINE; i = s->next_site[i]) {
-			int64_t m[RP_M_COUNT];
-			int kept = 0;
-			site_figures(s, node, i, weights, m);
-			if (r->sites.sites[i].native && add_native(s, r->sites.sites[i].native, m, &kept))
-				return RP_ENOMEM;
-			if (s->site_line[i] == NO_LINE)
-				continue;
-			struct rp_line *line = &s->f->result->lines[s->site_line[i]];
-			rp_figures_add(line->own, m);
-			if (!kept)
-				rp_figures_add(line->self, m);
-		}
-		if (s->own_line[node] == NO_LINE)
+	for (uint32_t i = 0; i < r->sites.n; i++) {
+		int64_t m[RP_M_COUNT];
+		int kept = 0;
+		site_figures(s, i, m);
+		if (r->sites.sites[i].native && add_native(s, r->sites.sites[i].native, m, &kept))
+			return RP_ENOMEM;
+		if (s->site_line[i] == NO_LINE)
 			continue;
-		struct rp_line *def = &s->f->result->lines[s->own_line[node]];
-		const int64_t *m = s->f->nodes[node].m;
-		for (int k = 0; k <= RP_M_CALLS; k++) {
-			if (weights > 0 && (k == RP_M_CPU || k == RP_M_WALL))
-				continue;
-			def->self[k] = rp_add(def->self[k], m[k]);
-			def->own[k] = rp_add(def->own[k], m[k]);
-		}
+		struct rp_line *line = &s->f->result->lines[s->site_line[i]];
+		rp_figures_add(line->own, m);
+		if (!kept)
+			rp_figures_add(line->self, m);
 	}
-	return 0;
+	return add_units(s) || add_nodes(s) ? RP_ENOMEM : 0;
+}
+
+/* ---- totals ---- */
+
+static void add_time(struct sum *s, uint32_t line, double cpu, double wall)
+{
+	if (line == NO_LINE || s->on_path[line])
+		return;
+	s->time[(size_t)line * 2] += cpu;
+	s->time[(size_t)line * 2 + 1] += wall;
+}
+
+/* A node's own time, to those of its lines that are not on the stack already. */
+static void total_time(struct sum *s, uint32_t node)
+{
+	uint32_t unit = s->f->unit_of[node];
+	const struct rp_time_unit *u = &s->f->units[unit];
+	const struct spread *to = &s->spreads[unit];
+	double cpu = (double)s->f->nodes[node].m[RP_M_CPU], wall = (double)s->f->nodes[node].m[RP_M_WALL];
+	double run = u->wall > 0 ? wall * ((double)rp_unit_run(u) / (double)u->wall) : 0;
+
+	add_time(s, to->wait_line, to->n ? 0 : cpu, wall - (to->n ? run : 0));
+	for (uint32_t i = to->first; i < to->first + to->n; i++)
+		add_time(s, s->parts[i].line, cpu * (s->parts[i].weight / to->weight), run * (s->parts[i].weight / to->weight));
 }
 
 /* Adds a node's own figures to the totals of those of its lines that are not on the stack already. */
 static void total_own(struct sum *s, uint32_t node)
 {
-	double weights = weights_of(s, node);
 	struct rp_line *lines = s->f->result->lines;
+	uint32_t def = s->def_line[node], wait = s->spreads[s->f->unit_of[node]].wait_line;
 
+	if (s->f->nodes[node].frame == UINT32_MAX)
+		return;
 	for (uint32_t i = s->first_site[node]; i != NO_LINE; i = s->next_site[i]) {
 		int64_t m[RP_M_COUNT];
 		if (s->site_line[i] == NO_LINE || s->on_path[s->site_line[i]])
 			continue;
-		site_figures(s, node, i, weights, m);
+		rp_fold_site(s->f, &s->f->replay->sites.sites[i], m);
 		rp_figures_add(lines[s->site_line[i]].total, m);
 	}
-	uint32_t def = s->own_line[node];
-	if (def == NO_LINE || s->on_path[def])
-		return;
-	for (int k = 0; k <= RP_M_CALLS; k++)
-		if (!(weights > 0 && (k == RP_M_CPU || k == RP_M_WALL)))
-			lines[def].total[k] = rp_add(lines[def].total[k], s->f->nodes[node].m[k]);
+	total_time(s, node);
+	if (def != NO_LINE && !s->on_path[def])
+		lines[def].total[RP_M_CALLS] = rp_add(lines[def].total[RP_M_CALLS], s->f->nodes[node].m[RP_M_CALLS]);
+	if (wait != NO_LINE && !s->on_path[wait])
+		lines[wait].total[RP_M_GIL_WAIT] = rp_add(lines[wait].total[RP_M_GIL_WAIT], s->f->nodes[node].m[RP_M_GIL_WAIT]);
+}
+
+/* The times of totals, rounded; a total is not less than what the line itself had. */
+static void settle_totals(struct sum *s)
+{
+	for (uint32_t i = 0; i < s->f->result->n_lines; i++) {
+		struct rp_line *l = &s->f->result->lines[i];
+		for (int k = 0; k < 2; k++) {
+			enum rp_metric metric = k ? RP_M_WALL : RP_M_CPU;
+			l->total[metric] = rp_add(l->total[metric], rp_int64(s->time[(size_t)i * 2 + (size_t)k] + 0.5));
+			if (l->total[metric] < l->own[metric])
+				l->total[metric] = l->own[metric];
+		}
+	}
 }
 
 /* A total is a difference of the running sum: what it is when the subtree has been walked, less what it was before. */
@@ -234,9 +473,10 @@ int rp_fold_lines(struct rp_fold *f)
 	uint32_t *block = malloc((nodes * 5 + sites * 2 + 1) * sizeof(*block));
 	int rc = block ? 0 : RP_ENOMEM;
 
-	if (!rc) {
+	s.spreads = malloc(((size_t)f->n_units + 1) * sizeof(*s.spreads));
+	if (!rc && s.spreads) {
 		s.call_line = block;
-		s.own_line = block + nodes;
+		s.def_line = block + nodes;
 		s.first_site = block + nodes * 2;
 		s.first_child = block + nodes * 3;
 		s.next_child = block + nodes * 4;
@@ -245,13 +485,24 @@ int rp_fold_lines(struct rp_fold *f)
 		s.next_child[0] = NO_LINE;
 		rc = find_lines(&s);
 	}
-	if (!rc)
-		rc = add_own(&s);
-	if (!rc && !(s.on_path = calloc((size_t)f->result->n_lines + 1, sizeof(*s.on_path))))
+	if (!s.spreads)
 		rc = RP_ENOMEM;
 	if (!rc)
+		rc = find_spreads(&s);
+	if (!rc)
+		rc = add_own(&s);
+	s.on_path = rc ? NULL : calloc((size_t)f->result->n_lines + 1, sizeof(*s.on_path));
+	s.time = rc ? NULL : calloc(((size_t)f->result->n_lines + 1) * 2, sizeof(*s.time));
+	if (!rc && !(s.on_path && s.time))
+		rc = RP_ENOMEM;
+	if (!rc) {
 		walk(&s);
+		settle_totals(&s);
+	}
+	free(s.time);
 	free(s.on_path);
+	free(s.parts);
+	free(s.spreads);
 	free(block);
 	return rc;
 }

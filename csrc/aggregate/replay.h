@@ -278,6 +278,26 @@ struct rp_fold_node {
 	int64_t m[RP_FOLD_METRICS];
 };
 
+/* time_share.c: what is shared out together, and what a site got of it. */
+struct rp_time_unit {
+	uint32_t merged, node; /* node of the result; the first call node of the unit */
+	uint32_t first_site;   /* list through rp_time_share.next; UINT32_MAX: none */
+	double weight;         /* of its sites; 0: it has no sample */
+	int64_t cpu, wall;     /* of its call nodes together */
+};
+struct rp_time_share {
+	uint32_t next;
+	int64_t cpu, wall;
+};
+
+/* Cuts a whole into parts by weight, one after the other: they add up to it. */
+struct rp_split {
+	int64_t whole;
+	double weight, weight_given; /* the sum of the weights that come, added up in the order in which they come */
+	int64_t given;
+};
+int64_t rp_split_next(struct rp_split *s, double weight);
+
 struct rp_fold {
 	struct rp_result *result;
 	struct rp_replay *replay;
@@ -285,6 +305,10 @@ struct rp_fold {
 	double ns_per_tick;
 	struct rp_fold_node *nodes; /* by call node: its own figures, in ns */
 	uint32_t *merged;           /* by call node: node of the result */
+	uint32_t *unit_of;          /* by call node */
+	struct rp_time_unit *units;
+	uint32_t n_units;
+	struct rp_time_share *shares; /* by site */
 	uint32_t *symbol_first, *symbol_n; /* by symbol: its frames in chain_frames, outermost first */
 	uint32_t symbols_known;
 	struct rp_chain_frame *chain_frames;
@@ -297,6 +321,11 @@ struct rp_fold {
 };
 
 int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispatch);
+/* time_share.c: after the nodes have their figures. 0 or RP_ENOMEM. */
+int rp_fold_share(struct rp_fold *f);
+double rp_site_weight(const struct rp_site *s);
+/* How much of its wall time the unit ran. */
+int64_t rp_unit_run(const struct rp_time_unit *u);
 /* Frames of one native node's symbol, outermost first, dispatch folded: *ret_n of them, valid until the next call. 0 or RP_ENOMEM. */
 int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n);
 /* Frames of a native stack, outermost first, dispatch folded; *ret_n of them in ret_chain (RP_CHAIN_MAX). 0 or RP_ENOMEM. */
@@ -312,10 +341,12 @@ int64_t rp_fold_ns(const struct rp_fold *f, double ticks);
 /* timeline_fold.c: places and rows of bins. Before rp_fold_process and rp_fold_lines. */
 int rp_fold_timeline(struct rp_fold *f);
 
-/* line_sum.c: figures per source line. Uses up f->nodes. */
+/* line_sum.c: figures per source line. */
 int rp_fold_lines(struct rp_fold *f);
-/* The line of a call node that lasti means; UINT32_MAX for a thread, which has none. */
+/* The line of a call node that lasti means, RP_LINE_UNKNOWN of its function where that is not known; UINT32_MAX for a thread, which has none. */
 int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret_line);
+/* The line on which its function begins. */
+int rp_fold_def_line(struct rp_fold *f, uint32_t node, uint32_t *ret_line);
 /* rows of processes, threads and regions: fold_rows.c */
 int rp_fold_process(struct rp_fold *f, const char *path);
 

@@ -26,12 +26,6 @@ static int add_place(struct placing *p, struct rp_bin_place place, uint32_t *ret
 	return 0;
 }
 
-/* Line ids of a Python frame; a thread has none. */
-static int line_of(struct placing *p, uint32_t node, uint32_t lasti, uint32_t *ret_line)
-{
-	return rp_fold_line(p->f, node, lasti, ret_line);
-}
-
 static int place_node(struct placing *p, uint32_t node)
 {
 	const struct rp_call_tree *tree = &p->f->replay->tree;
@@ -46,7 +40,7 @@ static int place_node(struct placing *p, uint32_t node)
 		struct rp_bin_place place = { .kind = is_thread ? RP_PLACE_THREAD : RP_PLACE_CALL, .node = p->f->merged[at],
 					      .parent = is_thread ? NONE : p->of_node[n->parent], .line = NONE, .call_line = NONE,
 					      .native_line = NONE, .thread = is_thread && at ? p->first_thread + rp_call_code(n) : NONE };
-		if (!is_thread && (line_of(p, at, RP_LASTI_NONE, &place.line) || line_of(p, n->parent, rp_call_lasti(n), &place.call_line)))
+		if (!is_thread && (rp_fold_def_line(p->f, at, &place.line) || rp_fold_line(p->f, n->parent, rp_call_lasti(n), &place.call_line)))
 			return RP_ENOMEM;
 		if (add_place(p, place, &p->of_node[at]))
 			return RP_ENOMEM;
@@ -61,7 +55,7 @@ static int place_site(struct placing *p, uint32_t site)
 	struct rp_chain_frame chain[RP_CHAIN_MAX];
 	uint32_t n = 0;
 
-	if (place_node(p, s->node) || line_of(p, s->node, s->lasti, &place.line))
+	if (place_node(p, s->node) || rp_fold_line(p->f, s->node, s->lasti, &place.line))
 		return RP_ENOMEM;
 	place.parent = p->of_node[s->node];
 	place.node = p->f->merged[s->node];

@@ -37,31 +37,76 @@ static int32_t get_svarint6(struct rp_cursor *c)
 	return v & 1 ? -(int32_t)(v >> 1) : (int32_t)(v >> 1);
 }
 
-uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti)
-{
-	if (lasti != RP_LASTI_NONE && (code->flags & RP_CODE_LINES))
-		return code->first_line + lasti;
-	if (lasti == RP_LASTI_NONE || !code->linetable_len)
-		return code->first_line;
-	struct rp_cursor c = rp_cursor_over(code->linetable, code->linetable_len);
-	int64_t line = code->first_line;
-	uint32_t unit = 0;
+/* One entry of the table. */
+struct entry {
+	uint32_t unit; /* the first code unit behind it */
+	int64_t line;  /* of the entries so far, those without a line passed over */
+	int has_line;
+};
 
-	while (c.at < c.end && !c.bad) {
-		uint8_t head = rp_cursor_u8(&c);
+/* 1, or 0 at the end of the table and where it is broken. */
+static int next_entry(struct rp_cursor *c, struct entry *e)
+{
+	while (c->at < c->end && !c->bad) {
+		uint8_t head = rp_cursor_u8(c);
 		if (!(head & 0x80))
 			continue;
 		unsigned form = head >> 3 & 15;
-		unit += (head & 7u) + 1;
+		e->unit += (head & 7u) + 1;
 		if (form == FORM_NO_COLUMNS || form == FORM_LONG)
-			line += get_svarint6(&c);
+			e->line += get_svarint6(c);
 		else if (form >= FORM_LINE_0 && form < FORM_NO_COLUMNS)
-			line += form - FORM_LINE_0;
-		if (unit > lasti) {
-			if (c.bad || form == FORM_NONE || line <= 0 || line > INT32_MAX)
-				return code->first_line;
-			return (uint32_t)line;
-		}
+			e->line += form - FORM_LINE_0;
+		e->has_line = form != FORM_NONE;
+		return !c->bad;
 	}
-	return code->first_line;
+	return 0;
+}
+
+static uint32_t line_of(const struct entry *e)
+{
+	return e->has_line && e->line > 0 && e->line <= INT32_MAX ? (uint32_t)e->line : RP_LINE_UNKNOWN;
+}
+
+uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti)
+{
+	if (lasti == RP_LASTI_NONE)
+		return RP_LINE_UNKNOWN;
+	if (code->flags & RP_CODE_LINES)
+		return code->first_line + lasti;
+	struct rp_cursor c = rp_cursor_over(code->linetable, code->linetable_len);
+	struct entry e = { .line = code->first_line };
+
+	while (next_entry(&c, &e))
+		if (e.unit > lasti)
+			return line_of(&e);
+	return RP_LINE_UNKNOWN;
+}
+
+/* RESUME, and a generator's RETURN_GENERATOR and POP_TOP: what CPython puts at the begin of a function, on its first line. */
+#define BEGIN_UNITS_MAX 3
+
+uint32_t rp_line_only(const struct rp_code *code)
+{
+	struct rp_cursor c = rp_cursor_over(code->linetable, code->linetable_len);
+	struct entry e = { .line = code->first_line };
+	uint32_t first = code->first_line, only = RP_LINE_UNKNOWN, is_mixed = 0;
+
+	if (code->flags & RP_CODE_LINES || !code->linetable_len)
+		return RP_LINE_UNKNOWN;
+	while (next_entry(&c, &e)) {
+		uint32_t line = line_of(&e);
+		if (!e.has_line || line == only)
+			continue;
+		if (line == first) {
+			is_mixed |= only != RP_LINE_UNKNOWN || e.unit > BEGIN_UNITS_MAX;
+			continue;
+		}
+		if (only != RP_LINE_UNKNOWN || line == RP_LINE_UNKNOWN)
+			return RP_LINE_UNKNOWN;
+		only = line;
+	}
+	if (c.bad || (is_mixed && only != RP_LINE_UNKNOWN))
+		return RP_LINE_UNKNOWN;
+	return only == RP_LINE_UNKNOWN ? first : only;
 }

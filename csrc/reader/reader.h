@@ -227,9 +227,13 @@ int rp_tables_add(struct rp_tables *t, struct rp_def *def);
 /* Derives ns_per_tick from the clock pairs. rp_tables_load does it. */
 void rp_tables_settle_clock(struct rp_tables *t);
 
-/* Source line of a code unit (lasti), by the location table of PEP 626 as CPython 3.11 to 3.14 write it; first_line when the table has
- * no line for it or is broken. line_table.c */
+/* Source line of a code unit (lasti), by the location table of PEP 626 as CPython 3.11 to 3.14 write it; RP_LINE_UNKNOWN when lasti is not
+ * known, or the table has no line for it, ends before it or is broken. line_table.c */
+#define RP_LINE_UNKNOWN 0u
 uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti);
+/* The line that has all code of a function but its beginning (which is on first_line); RP_LINE_UNKNOWN when there are several, or the table is
+ * not whole. */
+uint32_t rp_line_only(const struct rp_code *code);
 
 /* ---- events: event_iter.c ----
  *

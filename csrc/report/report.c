@@ -252,7 +252,7 @@ void rp_report_place(struct rp_out *o, const struct rp_result *r, uint32_t file,
 	rp_out_text(o, number);
 }
 
-void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line)
+static void frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line, int line_is_known)
 {
 	const struct rp_frame *f = &job->result->frames[frame];
 	char text[RP_NAME_BYTES];
@@ -261,17 +261,46 @@ void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, ui
 	rp_json_key(j, "function");
 	rp_json_string(j, name, strlen(name));
 	rp_json_kstr(j, "file", job->result, f->file);
-	rp_json_kint(j, "line", line);
+	if (line_is_known) {
+		rp_json_kint(j, "line", line);
+	} else {
+		rp_json_key(j, "line");
+		rp_json_null(j);
+	}
 	rp_json_kstr(j, "module", job->result, f->module);
 	rp_json_ktext(j, "kind", rp_report_kind(f));
 	rp_json_kbool(j, "inlined", f->kind == RP_KIND_INLINED);
 }
 
+void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame)
+{
+	frame_keys(job, j, frame, job->result->frames[frame].line, 1);
+}
+
+void rp_report_line_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line)
+{
+	const struct rp_frame *f = &job->result->frames[frame];
+
+	frame_keys(job, j, frame, line, line != RP_LINE_UNKNOWN);
+	if (f->kind == RP_KIND_PYTHON)
+		rp_json_kint(j, "def_line", f->line);
+}
+
 void rp_report_csv_line(struct rp_out *o, uint32_t line)
 {
 	rp_out_text(o, ",");
-	if (line)
+	if (line != RP_LINE_UNKNOWN)
 		rp_out_uint(o, line);
+}
+
+#define WHOLE_UNKNOWN_MIN 24 /* columns for a part of the file's name and " [line unknown]" */
+
+void rp_report_line_place(struct rp_out *o, const struct rp_result *r, uint32_t file, uint32_t line, size_t columns)
+{
+	const char *unknown = line != RP_LINE_UNKNOWN ? "" : columns < WHOLE_UNKNOWN_MIN ? ":?" : " " RP_LINE_UNKNOWN_NAME;
+
+	rp_report_place(o, r, file, line, columns - strlen(unknown));
+	rp_out_text(o, unknown);
 }
 
 /* A spreadsheet runs cells that begin like a formula: those get a quote in front. */

@@ -91,8 +91,12 @@ const char *rp_report_frame_name(const struct rp_report_job *job, uint32_t frame
 /* "file:line" of a frame, "" when unknown; the last parts of the path. */
 void rp_report_place(struct rp_out *o, const struct rp_result *r, uint32_t file, uint32_t line, size_t columns);
 const char *rp_report_kind(const struct rp_frame *f); /* "python" or "native" */
-/* The name, file, module, kind... keys of a row */
-void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line);
+/* The same of a row by line, which says where the line is not known; columns: at least 12. */
+#define RP_LINE_UNKNOWN_NAME "[line unknown]"
+void rp_report_line_place(struct rp_out *o, const struct rp_result *r, uint32_t file, uint32_t line, size_t columns);
+/* The name, file, module, kind... keys of a row by function, and by line, where an unknown line is null */
+void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame);
+void rp_report_line_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line);
 void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, int all);
 /* report_quanta.c: key "quanta"; lines below the rows, none where there are no quanta */
 void rp_report_quanta_keys(const struct rp_report_job *job, struct rp_json *j);

@@ -1,4 +1,5 @@
 /* Figures per source line of a file: Python lines, and native ones where debug information named them. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "report/report.h"
@@ -61,7 +62,7 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, const s
 	const struct rp_frame *f = &job->result->frames[row->frame];
 
 	rp_json_open(j, '{');
-	rp_report_frame_keys(job, j, row->frame, row->line);
+	rp_report_line_keys(job, j, row->frame, row->line);
 	rp_report_figure(job, j, "calls", f, row->self, RP_M_CALLS);
 	rp_report_calls_out(job, j, row);
 	rp_report_figure(job, j, "self_cpu_s", f, row->self, RP_M_CPU);
@@ -84,16 +85,21 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, const s
 
 static void text_row(const struct rp_report_job *job, const struct rp_row *row)
 {
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], name[RP_NAME_BYTES];
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], name[RP_NAME_BYTES], line[16] = "?";
 
 	const struct rp_frame *f = &job->result->frames[row->frame];
-	rp_out_format(job->out, "%7u %10s %10s %12s %10s %10s  ", row->line, rp_report_cell(job, a, f, row->own, RP_M_CPU),
+	/* What a function waited has no column here. */
+	if (row->line == RP_LINE_UNKNOWN && !(row->own[RP_M_CPU] | row->total[RP_M_CPU] | row->calls_out | row->own[RP_M_ALLOCATED] | row->own[RP_M_PEAK]))
+		return;
+	if (row->line != RP_LINE_UNKNOWN)
+		snprintf(line, sizeof(line), "%u", row->line);
+	rp_out_format(job->out, "%7s %10s %10s %12s %10s %10s  ", line, rp_report_cell(job, a, f, row->own, RP_M_CPU),
 		      rp_report_cell(job, b, f, row->total, RP_M_CPU),
 		      rp_report_has_calls_out(job, row) ? rp_unit_count(c, row->calls_out) : "?",
 		      rp_report_cell(job, d, f, row->own, RP_M_ALLOCATED), rp_report_cell(job, e, f, row->own, RP_M_PEAK));
 	const char *s = rp_report_frame_name(job, row->frame, name);
 	rp_out_safe(job->out, s, strlen(s), 50);
-	rp_out_text(job->out, "\n");
+	rp_out_text(job->out, row->line == RP_LINE_UNKNOWN ? " " RP_LINE_UNKNOWN_NAME "\n" : "\n");
 }
 
 static void csv_row(const struct rp_report_job *job, const struct rp_row *row)

@@ -100,7 +100,7 @@ static int top_keys(const struct rp_report_job *job, struct rp_json *j, const ch
 			continue;
 		shown++;
 		rp_json_open(j, '{');
-		rp_report_frame_keys(job, j, rows[i].frame, rows[i].line);
+		rp_report_line_keys(job, j, rows[i].frame, rows[i].line);
 		rp_json_kint(j, "allocated_bytes", rows[i].own[RP_M_ALLOCATED]);
 		rp_json_kint(j, "allocations", rows[i].own[RP_M_ALLOCATIONS]);
 		rp_json_close(j, '}');
@@ -267,7 +267,7 @@ static int top_text(const struct rp_report_job *job, const char *title, enum rp_
 		rp_out_safe(job->out, s, strlen(s), 40);
 		rp_out_text(job->out, "  ");
 		rp_out_paint(job->out, RP_COLOUR_DIM);
-		rp_report_place(job->out, job->result, f->file, rows[i].line, 60);
+		rp_report_line_place(job->out, job->result, f->file, rows[i].line, 60);
 		rp_out_paint(job->out, RP_COLOUR_NONE);
 		rp_out_text(job->out, "\n");
 	}

@@ -6,6 +6,7 @@
 #define TEXT_ROWS 20
 #define BAR_CELLS 8
 #define PLACE_MIN 12
+#define UNKNOWN_PLACE_MIN 26 /* the same with " [line unknown]" */
 #define NAME_MIN 10
 #define BAR_FROM_COLUMNS 100
 
@@ -55,8 +56,10 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, const s
 	const struct rp_frame *f = &job->result->frames[row->frame];
 
 	rp_json_open(j, '{');
-	if (by == RP_BY_FUNCTION || by == RP_BY_LINE) {
-		rp_report_frame_keys(job, j, row->frame, by == RP_BY_LINE ? row->line : f->line);
+	if (by == RP_BY_LINE) {
+		rp_report_line_keys(job, j, row->frame, row->line);
+	} else if (by == RP_BY_FUNCTION) {
+		rp_report_frame_keys(job, j, row->frame);
 	} else {
 		rp_json_ktext(j, "function", "");
 		rp_json_kstr(j, "file", job->result, by == RP_BY_FILE ? f->file : 0);
@@ -168,15 +171,17 @@ static void text_row(const struct rp_report_job *job, const struct rp_row *row, 
 	text_figures(job, f, whole, rp_row_ranked(row, job->metric), row->self, row->total);
 	if (by == RP_BY_FUNCTION || by == RP_BY_LINE) {
 		const char *name = rp_report_frame_name(job, row->frame, text);
-		uint32_t line = by == RP_BY_LINE ? row->line : f->line;
 		const char *kind = f->kind == RP_KIND_PYTHON ? "  " : f->kind == RP_KIND_INLINED ? " [inlined]  " : " [native]  ";
-		size_t most = strlen(kind) + PLACE_MIN + NAME_MIN < width ? width - strlen(kind) - PLACE_MIN : NAME_MIN;
+		size_t place = by == RP_BY_LINE && row->line == RP_LINE_UNKNOWN ? UNKNOWN_PLACE_MIN : PLACE_MIN;
+		size_t most = strlen(kind) + place + NAME_MIN < width ? width - strlen(kind) - place : NAME_MIN;
 		size_t used = rp_out_safe(o, name, strlen(name), most < width / 2 ? most : width / 2) + strlen(kind);
 		rp_out_text(o, kind);
 		size_t room = used + PLACE_MIN < width ? width - used : PLACE_MIN;
 		rp_out_paint(o, RP_COLOUR_DIM);
-		if (f->file)
-			rp_report_place(o, r, f->file, line, room);
+		if (f->file && by == RP_BY_LINE)
+			rp_report_line_place(o, r, f->file, row->line, room);
+		else if (f->file)
+			rp_report_place(o, r, f->file, f->line, room);
 		else
 			rp_out_safe(o, rp_strpool_get(&r->strings, f->module), rp_strpool_len(&r->strings, f->module), room);
 		rp_out_paint(o, RP_COLOUR_NONE);

@@ -98,7 +98,7 @@ static void json_node(const struct rp_report_job *job, struct rp_json *j, const 
 	rp_json_open(j, '{');
 	rp_json_kint(j, "parent", parent);
 	rp_json_kint(j, "depth", w->depth[place]);
-	rp_report_frame_keys(job, j, r->nodes[node].frame, r->frames[r->nodes[node].frame].line);
+	rp_report_frame_keys(job, j, r->nodes[node].frame);
 	rp_json_key(j, "self");
 	rp_node_figures(r, node, self);
 	metrics_json(job, j, &r->frames[r->nodes[node].frame], self);

@@ -320,7 +320,8 @@ def _sentence(trace, metrics, name, found, bound):
     lines = [f"{limit.sentence.format(found=text_of(found, limit.unit))}; {name} allows {text_of(bound, limit.unit)}:"]
     rows = [row for row in trace.table("line", limit.metric) if row["kind"] == "python" and row[metric.own]]
     for row in rows[:PLACES_SHOWN]:
-        where = f"{row['file']}:{row['line']}" if row["file"] else row["module"]
+        line = " [line unknown]" if row["line"] is None else f":{row['line']}"
+        where = row["file"] + line if row["file"] else row["module"]
         lines.append(f"  {text_of(row[metric.own], limit.unit):>10}  {row['function']}  {where}")
     return "\n".join(lines)
 

@@ -72,7 +72,7 @@ def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None
         if key in keys:
             raise ValueError(f"{metric} of {name} is not known: its mode of tracing does not measure it; choose another metric")
     rows = _changed_rows(a, b, by, unknown)
-    rows.sort(key=lambda row: (-abs(row["change"][key] or 0), -abs(row["change"]["self_cpu_s"] or 0), row["function"], row["file"], row["line"]))
+    rows.sort(key=lambda row: (-abs(row["change"][key] or 0), -abs(row["change"]["self_cpu_s"] or 0), row["function"], row["file"], row["line"] or 0))
     shown = rows if n is None else rows[: max(0, n)]
     for row in shown:
         _add_intervals(row)

@@ -58,7 +58,7 @@ class Matcher:
                 order[key].append(place)
         rank = dict.fromkeys(range(len(rows)), 0)
         for places in order.values():
-            for i, place in enumerate(sorted(places, key=lambda place: (rows[place]["line"], place))):
+            for i, place in enumerate(sorted(places, key=lambda place: (rows[place]["line"] or 0, place))):
                 rank[place] = i
         return [(*key, rank[place]) for place, key in enumerate(bare)]
 
@@ -73,7 +73,7 @@ class Matcher:
         file = self.file(row["file"]) if side == 0 else row["file"]
         begin = row["def_line"] if by == "line" else row["line"]
         known = self._line.get((file, row["function"]), {}).get(begin, begin) if side == 0 else begin
-        return ("python", row["function"], file, known, row["line"] - begin if by == "line" else 0)
+        return ("python", row["function"], file, known, _distance(row["line"], begin) if by == "line" else 0)
 
     def _defs(self, rows: list[Row]) -> dict[str, dict[str, set[int]]]:
         """By file of B: the names that begin in it, and the lines of each."""
@@ -82,6 +82,10 @@ class Matcher:
             if row["kind"] == "python":
                 found[self.file(row["file"])][row["function"]].add(row["line"])
         return found
+
+
+def _distance(line: int | None, begin: int) -> int | None:
+    return None if line is None else line - begin
 
 
 def library_name(module: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from rubinprof import trace
 from rubinprof.compare import named
-from rubinprof.def_lines import add_def_lines
 from rubinprof.metrics import METRICS
 
 __all__ = ["Run", "read_runs"]
@@ -18,8 +17,7 @@ Progress = Callable[[int, int], object]
 class Run:
     """The figures of one run.
 
-    ``stats`` is the report "stats"; ``metrics`` the nine figures of the whole run; ``rows`` the table that was asked for,
-    in which rows of ``by="line"`` also have ``def_line``; ``functions`` the table by function; ``flame`` the report "flame", when it was asked for. ``of_functions`` has
+    ``stats`` is the report "stats"; ``metrics`` the nine figures of the whole run; ``rows`` the table that was asked for; ``functions`` the table by function; ``flame`` the report "flame", when it was asked for. ``of_functions`` has
     what `named.figure_of` found of the functions asked for, by metric and name. What nobody measured, as calls in sampled mode, is `None`.
     """
 
@@ -36,9 +34,6 @@ class Run:
         self.stats = opened._json("stats", progress=progress)
         self.functions = functions = opened.table("function")
         self.rows = {kind: functions if kind == "function" else opened.table(kind) for kind in by}
-        if "line" in self.rows:
-            # A line is known by its distance from the `def`: what stands above may have grown.
-            add_def_lines(self.rows["line"], functions)
         # Python rows sum to the whole; what has no key of its own in stats is such a sum.
         self.metrics = {name: self.stats[m.stats] if m.stats else _sum_of_python(functions, m.own) for name, m in METRICS.items()}
         self.flame = opened._json("flame", full_names=True) if want_flame else None

@@ -3,7 +3,6 @@
 https://valgrind.org/docs/manual/cl-format.html; names are compressed as it describes.
 """
 
-from rubinprof.def_lines import add_def_lines
 from rubinprof.exports.call_tree import FOLDED, CallTree, tool
 from rubinprof.exports.edges import functions
 from rubinprof.reports.style import safe
@@ -29,7 +28,6 @@ MEANINGS = {
 def write(trace, out, options):
     tree = CallTree(trace, options.region, options.progress)
     lines = trace.lines() if options.region is None else []
-    add_def_lines(lines, trace.table("function") if lines else [])
     out.write(_head(tree).encode())
     text = _Writer(tree, lines)
     for chunk in text.chunks():
@@ -80,19 +78,20 @@ class _Writer:
         return "\n".join([*lines, "", ""])
 
     def _own_lines(self, frame, line, own):
-        """A Python function's own figures on its lines, as far as they are known; the rest on its first."""
-        left = list(own)
+        """A Python function's own figures on its lines, as far as they are known; the rest on line 0, which readers know as none. Calls are on its first."""
+        if not self.tree.is_python(frame):
+            return [f"{line} {' '.join(map(str, own))}"]
+        calls = [value if metric.name == "calls" else 0 for value, metric in zip(own, self.tree.metrics(), strict=True)]
+        left = [value - on_first for value, on_first in zip(own, calls, strict=True)]
         written = []
-        if self.tree.is_python(frame):
-            for row in self.line_rows.get((self.tree.names[frame], self.tree.files[frame], line), []):
-                if row["line"] == line:
-                    continue
-                part = [_on_line(row, metric) for metric in self.tree.metrics()]
-                part = [min(p, rest) for p, rest in zip(part, left, strict=True)]
-                if any(part):
-                    left = [rest - p for p, rest in zip(part, left, strict=True)]
-                    written.append(f"{row['line']} {' '.join(map(str, part))}")
-        return [f"{line} {' '.join(map(str, left))}", *written]
+        for row in self.line_rows.get((self.tree.names[frame], self.tree.files[frame], line), []):
+            part = [_on_line(row, metric) for metric in self.tree.metrics()]
+            part = [min(p, rest) for p, rest in zip(part, left, strict=True)]
+            if row["line"] is not None and any(part):
+                left = [rest - p for p, rest in zip(part, left, strict=True)]
+                written.append(f"{row['line']} {' '.join(map(str, part))}")
+        written += [f"{line} {' '.join(map(str, calls))}"] if any(calls) else []
+        return [*written, f"0 {' '.join(map(str, left))}"] if any(left) or not written else written
 
     def _name(self, kind, name):
         """``fl=(1) name`` the first time, ``fl=(1)`` from then on."""

@@ -4,6 +4,7 @@ import time
 from typing import Any, TextIO
 
 from rubinprof.metrics import METRICS, text_of
+from rubinprof.places import place_of
 from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, cut_end, table
 
@@ -169,7 +170,7 @@ def _name(row: dict[str, Any], by: str) -> str:
 def _place(row: dict[str, Any], by: str) -> str:
     if by in ("file", "module"):
         return ""
-    place = f"{row['file']}:{row['line']}" if row["file"] else row["module"]
+    place = place_of(row)
     if by == "line" and "line_a" in row:
         place += f" (was {row['line_a']})"
     return place

@@ -3,6 +3,7 @@
 from typing import Any, TextIO
 
 from rubinprof.metrics import text_of
+from rubinprof.places import place_of
 from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, table
 
@@ -74,7 +75,7 @@ def _line_keys(page: dict[str, Any], by: str) -> list[tuple]:
         if by == "file":
             keys.append(("", file, 0, module))
         else:
-            keys.append((name, file, line if by == "line" else frames["line"][frame], module))
+            keys.append((name, file, line or None if by == "line" else frames["line"][frame], module))
     return keys
 
 
@@ -114,7 +115,7 @@ def render(found: dict[str, Any], style: Style) -> str:
                 f"{row['first_s']:.2f} s",
                 f"{row['last_s']:.2f} s",
                 row["function"] or row["file"],
-                (f"{row['file']}:{row['line']}" if row["function"] and row["file"] else "", "dim"),
+                (place_of(row) if row["function"] and row["file"] else "", "dim"),
             ]
         )
     if not rows:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rubinprof.metrics import text_of
+from rubinprof.places import LINE_UNKNOWN
 from rubinprof.reports.source_file import SourceTexts, lines_of
 from rubinprof.reports.style import Style, cut_end, safe
 
@@ -25,14 +26,15 @@ def render(rows: list[dict[str, Any]], style: Style, texts: SourceTexts) -> str:
     """The screen, of rows of the report "lines" in their order: by file, then by line."""
     files: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for row in rows:
-        files.setdefault(row["file"], {}).setdefault(row["line"], []).append(row)
+        files.setdefault(row["file"], {}).setdefault(row["line"] or 0, []).append(row)
     return "\n".join(_file(file, lines, style, texts) for file, lines in files.items())
 
 
 def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts: SourceTexts) -> str:
+    unknown = [row for row in lines.pop(0, []) if any(row.get(key) for _, key, _ in _columns(style))]
     found = texts.read(file)
     source = [line.expandtabs(4) for line in lines_of(found.text)]
-    hottest = max((row["own_cpu_s"] or 0 for found in lines.values() for row in found), default=0)
+    hottest = max((row["own_cpu_s"] or 0 for found in [*lines.values(), unknown] for row in found), default=0)
     head = f"{'line':>6} " + " ".join(f"{title:>{CELL}}" for title, _, _ in _columns(style)) + "  " + ("source" if source else "function")
     written = [style.paint(safe(file), "bold"), style.paint(head, "dim")]
     last = 0
@@ -41,7 +43,9 @@ def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts
             written.append(style.paint(f"{'...':>6}", "dim"))
         last = number
         code = source[number - 1] if 0 < number <= len(source) else ""
-        written += _rows(number, lines.get(number, [{}]), code, hottest, style)
+        written += _rows(str(number), lines.get(number, [{}]), code, hottest, style)
+    for row in unknown:
+        written += _rows("?", [row], f"{row['function']} {LINE_UNKNOWN}", hottest, style)
     if found.note:
         written.append(style.paint(f"({found.note})", "yellow" if source else "dim"))
     return "\n".join(written) + "\n"
@@ -59,7 +63,7 @@ def _shown(lines: dict[int, Any], length: int) -> list[int]:
     return sorted(shown)
 
 
-def _rows(number: int, found: list[dict[str, Any]], code: str, hottest: float, style: Style) -> list[str]:
+def _rows(number: str, found: list[dict[str, Any]], code: str, hottest: float, style: Style) -> list[str]:
     """One text line a row: two functions may share a line (a lambda)."""
     written, columns = [], _columns(style)
     for i, row in enumerate(found):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from rubinprof.errors import RubinprofError, TraceError
 from rubinprof.metrics import METRICS, text_of
+from rubinprof.places import place_of
 from rubinprof.reports.style import Column, Style, cut, safe, table
 
 __all__ = ["Look", "look", "pause_after", "render", "trace_of_process"]
@@ -79,7 +80,7 @@ def look(path: str, by: str = "function") -> Look:
     started = time.monotonic()
     with open_trace(path) as trace:
         stats = trace.stats()
-        rows = {(row["function"], row["file"], row["line"], row["module"]): row for row in trace.table(by)}
+        rows = {(row["function"], row["file"], row["line"], row.get("def_line"), row["module"]): row for row in trace.table(by)}
     return Look(started, time.monotonic() - started, path, stats, rows)
 
 
@@ -156,12 +157,8 @@ def _table(now: Look, before: Look | None, style: Style, metric: str, by: str, r
         if moving:
             share = max(0.0, added(key, row)) / whole if whole else 0
             line = [f"{share:.0%}".replace("%", " %"), (style.bar(share, 8), "cyan"), *line]
-        lines.append([*line, row["function"] or row["file"], (_place(row), "dim")])
+        lines.append([*line, row["function"] or row["file"], (place_of(row), "dim")])
     columns = [Column(f"{'self ' if m.unit == 's' else ''}{metric}"), Column("with calls"), Column(by, True, True), Column("", True, True)]
     if moving:
         columns = [Column("now"), Column("", True), *columns]
     return table(style, columns, lines)
-
-
-def _place(row: dict[str, Any]) -> str:
-    return f"{row['file']}:{row['line']}" if row["file"] else row["module"]

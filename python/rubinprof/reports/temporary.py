@@ -3,6 +3,7 @@
 from typing import Any, TextIO
 
 from rubinprof.metrics import text_of
+from rubinprof.places import place_of
 from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, table
 
@@ -75,7 +76,7 @@ def render(found: dict[str, Any], style: Style) -> str:
                 text_of(row["temporary_bytes"] / count, "bytes"),
                 f"{count / row['allocations']:.0%}".replace("%", " %") if row["allocations"] else "",
                 row["function"] or row["file"],
-                (f"{row['file']}:{row['line']}" if row["function"] and row["file"] else row["module"], "dim"),
+                (place_of(row) if row["function"] else row["module"], "dim"),
             ]
         )
     if not rows:

@@ -5,9 +5,10 @@
 
 static const char *line_row(const char *json, const char *name, int line)
 {
-	char text[128];
+	char text[128], number[16];
 
-	snprintf(text, sizeof(text), "{\"function\":\"%s\",\"file\":\"/x/m.py\",\"line\":%d,", name, line);
+	snprintf(number, sizeof(number), "%d", line);
+	snprintf(text, sizeof(text), "{\"function\":\"%s\",\"file\":\"/x/m.py\",\"line\":%s,", name, line ? number : "null");
 	const char *at = strstr(json, text);
 	if (!at) {
 		fprintf(stderr, "no %s in %s\n", text, json);
@@ -45,10 +46,11 @@ int main(void)
 	CHECK_INT(rr_number(call, "total_cpu_s") * 1e9 + 0.5, 100);
 	CHECK_INT(rr_number(call, "calls_out"), 2);
 	CHECK_INT(rr_number(call, "total_allocated_bytes"), 64);
-	CHECK_INT(rr_number(busy, "own_cpu_s") * 1e9 + 0.5, 400);
-	CHECK_INT(rr_number(line_row(json, "f", 10), "own_cpu_s") * 1e9 + 0.5, 10); /* the inner call had no sample */
+	CHECK_INT(rr_number(busy, "own_cpu_s") * 1e9 + 0.5, 410); /* the inner call had no sample: as the outer one */
+	CHECK_INT(rr_number(line_row(json, "f", 10), "own_cpu_s") * 1e9 + 0.5, 0);
 	CHECK_INT(rr_number(line_row(json, "g", 23), "allocated_bytes"), 64);
-	CHECK_INT(rr_number(line_row(json, "g", 20), "own_cpu_s") * 1e9 + 0.5, 90);
+	CHECK_INT(rr_number(line_row(json, "g", 20), "own_cpu_s") * 1e9 + 0.5, 0);
+	CHECK_INT(rr_number(line_row(json, "g", 0), "own_cpu_s") * 1e9 + 0.5, 90); /* no sample anywhere: the line is unknown, not the "def" */
 	CHECK_INT(rr_number(line_row(json, "g", 22), "total_cpu_s") * 1e9 + 0.5, 50);
 	rp_buf_release(&rr_json);
 	return 0;

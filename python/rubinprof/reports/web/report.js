@@ -254,7 +254,7 @@ class Report extends TabbedPage {
     const { frames, lines } = this;
     const frame = lines.frame[l];
     const file = frames.text(frames.file[frame]) || frames.text(frames.module[frame]);
-    const place = file ? `${baseName(file)}${lines.line[l] > 0 ? `:${lines.line[l]}` : ""}` : "";
+    const place = file ? `${baseName(file)}${lines.line[l] > 0 ? `:${lines.line[l]}` : " [line unknown]"}` : "";
     return isShort ? place : place ? `${place} (${frames.label(frame)})` : frames.label(frame);
   }
 

@@ -66,6 +66,9 @@ class SourcePart {
       }
       this.figures.set(at, row);
     }
+    const unknown = this.figures.get(0)?.cpu_own ?? 0;
+    if (unknown > 0) this.find("source-name").textContent += ` ([line unknown]: ${formatValue(unknown, "s")} of CPU time)`;
+    this.figures.delete(0);
     this.most = {};
     for (const row of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
     this.drawHead();

@@ -187,11 +187,12 @@ class Timeline {
       pooled[owner[n]] += weight[n];
     }
     const cpu = Float64Array.from(self.cpu);
+    const run = self.wall.map((wall, n) => Math.max(0, Math.min(wall, cpu[n]))); // how much of its wall time it ran
     for (let n = 0; n < tree.count; n++) {
       const o = owner[n];
       if (o === n || !(weight[n] > 0)) continue;
       const part = Math.min(self.cpu[o], Math.trunc(cpu[o] * (weight[n] / pooled[o])));
-      const wall = Math.min(self.wall[o], part);
+      const wall = Math.trunc(run[o] * (weight[n] / pooled[o]));
       self.cpu[n] += part;
       self.cpu[o] -= part;
       self.wall[n] += wall;
@@ -208,44 +209,110 @@ class Timeline {
       own[key] = new Float64Array(this.lines.count);
       total[key] = new Float64Array(this.lines.count);
     }
-    const weights = new Float64Array(this.count);
-    for (let i = 0; i < this.count; i++) if (this.kind[i] === PLACE_SITE) weights[this.parent[i]] += sums.weight[i];
-    // What a place did on its own line: time between calls goes to sampled lines, to the "def" where there are none.
+    // What a place did on its own lines: calls where its function begins; time by the samples of the same callers, as everywhere.
+    const units = this.unitsOf(sums);
     const mine = {};
     for (const key of keys) mine[key] = Float64Array.from(sums[key]);
     for (let i = 0; i < this.count; i++) {
-      if (this.kind[i] === PLACE_SITE) {
-        const call = this.parent[i];
-        if (!(weights[call] > 0)) continue;
-        for (const key of ["cpu", "wall"]) mine[key][i] = sums[key][call] * (sums.weight[i] / weights[call]);
-      }
+      if (this.kind[i] === PLACE_CALL) mine.cpu[i] = mine.wall[i] = mine.gil_wait[i] = 0;
+      const unit = this.kind[i] === PLACE_SITE && units.get(this.node[this.parent[i]]);
+      if (!unit || !(unit.weight > 0)) continue;
+      mine.cpu[i] = unit.cpu * (sums.weight[i] / unit.weight);
+      mine.wall[i] = unit.run * (sums.weight[i] / unit.weight);
     }
-    for (let i = 0; i < this.count; i++) if (this.kind[i] === PLACE_CALL && weights[i] > 0) mine.cpu[i] = mine.wall[i] = 0;
-    const below = {};
     for (const key of keys) {
       const column = mine[key];
-      const sum = (below[key] = Float64Array.from(column));
-      for (let i = this.count - 1; i >= 0; i--) if (this.parent[i] >= 0) sum[this.parent[i]] += sum[i];
+      const below = Float64Array.from(sums[key]);
+      for (let i = this.count - 1; i >= 0; i--) if (this.parent[i] >= 0) below[this.parent[i]] += below[i];
       for (let i = 0; i < this.count; i++) {
-        if (column[i] === 0) continue;
-        if (this.line[i] >= 0) own[key][this.line[i]] += column[i];
-        if (this.nativeLine[i] >= 0) own[key][this.nativeLine[i]] += column[i];
+        const isCall = this.kind[i] === PLACE_CALL;
+        const [inner, outer, native] = [this.line[i], this.callLine[i], this.nativeLine[i]];
+        if (inner >= 0) own[key][inner] += column[i];
+        if (native >= 0) {
+          own[key][native] += column[i];
+          total[key][native] += column[i];
+        }
+        // A line that is on the stack already counts once.
+        if (inner >= 0 && column[i] !== 0 && !this.isCalledFrom(isCall ? i : this.parent[i], inner)) total[key][inner] += column[i];
+        if (isCall && outer >= 0 && !this.isCalledFrom(this.parent[i], outer)) total[key][outer] += below[i];
       }
     }
-    for (let i = 0; i < this.count; i++) {
-      const isCall = this.kind[i] === PLACE_CALL;
-      const inner = this.line[i];
-      // A line that is on the stack already counts once.
-      if (inner >= 0 && !this.isCalledFrom(isCall ? i : this.parent[i], inner)) {
-        for (const key of keys) total[key][inner] += mine[key][i];
-      }
-      const outer = this.callLine[i];
-      if (isCall && outer >= 0 && !this.isCalledFrom(this.parent[i], outer)) {
-        for (const key of keys) total[key][outer] += below[key][i];
-      }
-      if (this.nativeLine[i] >= 0) for (const key of keys) total[key][this.nativeLine[i]] += mine[key][i];
-    }
+    this.addUnsampled(sums, units, own, total);
     return { own, total };
+  }
+
+  /* What samples are taken together for: the calls of one node of the tree. */
+  unitsOf(sums) {
+    const units = new Map();
+    for (let i = 0; i < this.count; i++) {
+      const call = this.kind[i] === PLACE_SITE ? this.parent[i] : i;
+      if (this.kind[call] !== PLACE_CALL) continue;
+      const unit = units.get(this.node[call]) ?? { cpu: 0, wall: 0, weight: 0, run: 0 };
+      units.set(this.node[call], unit);
+      if (call === i) {
+        unit.cpu += sums.cpu[i];
+        unit.wall += sums.wall[i];
+      } else {
+        unit.weight += sums.weight[i];
+      }
+    }
+    for (const unit of units.values()) unit.run = Math.min(unit.cpu, unit.wall);
+    return units;
+  }
+
+  /* Time of calls without samples in the stretch: by those of their function in it, else of no line. What was waited has none either. */
+  addUnsampled(sums, units, own, total) {
+    const unknown = (this.unknownLines ??= this.findUnknownLines());
+    const spreads = this.spreadsOfFrames(sums);
+    const add = (i, key, line, value) => {
+      if (!(value > 0) || line === undefined) return;
+      own[key][line] += value;
+      if (!this.isCalledFrom(i, line)) total[key][line] += value;
+    };
+    for (let i = 0; i < this.count; i++) {
+      if (this.kind[i] !== PLACE_CALL) continue;
+      const unit = units.get(this.node[i]);
+      const none = unknown.get(this.frameOf(i));
+      const run = unit.wall > 0 ? sums.wall[i] * (unit.run / unit.wall) : 0;
+      add(i, "wall", none, sums.wall[i] - run);
+      add(i, "gil_wait", none, sums.gil_wait[i]);
+      if (unit.weight > 0) continue;
+      const { parts, weight } = spreads.get(this.frameOf(i)) ?? { parts: new Map([[none, 1]]), weight: 1 };
+      for (const [l, part] of parts) {
+        add(i, "cpu", l, sums.cpu[i] * (part / weight));
+        add(i, "wall", l, run * (part / weight));
+      }
+    }
+  }
+
+  frameOf(i) {
+    return this.line[i] >= 0 ? this.lines.frame[this.line[i]] : this.tree.frame[this.node[i]];
+  }
+
+  /* By frame: what was sampled on its lines. */
+  spreadsOfFrames(sums) {
+    const found = new Map();
+    for (let i = 0; i < this.count; i++) {
+      const l = this.line[i];
+      if (this.kind[i] !== PLACE_SITE || l < 0 || !(sums.weight[i] > 0)) continue;
+      const of = found.get(this.lines.frame[l]) ?? { parts: new Map(), weight: 0 };
+      found.set(this.lines.frame[l], of);
+      of.parts.set(l, (of.parts.get(l) ?? 0) + sums.weight[i]);
+      of.weight += sums.weight[i];
+    }
+    return found;
+  }
+
+  /* By frame: the line for what has none. A function without one has the line where it waited most: it has but one. */
+  findUnknownLines() {
+    const { lines } = this;
+    const found = new Map();
+    for (let l = 0; l < lines.count; l++) {
+      const best = found.get(lines.frame[l]);
+      const isBetter = best === undefined || lines.line[l] === 0 || (lines.line[best] !== 0 && lines.own.wall[l] > lines.own.wall[best]);
+      if (isBetter && lines.own.wall[l] > 0) found.set(lines.frame[l], l);
+    }
+    return found;
   }
 
   /* Whether the place or one of its callers was called from that line. */
