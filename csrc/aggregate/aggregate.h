@@ -390,6 +390,10 @@ void rp_walk_total(const struct rp_result *r, enum rp_metric metric, int64_t *re
 
 /* ---- rows.c: flat tables ---- */
 enum rp_row_by { RP_BY_FUNCTION, RP_BY_LINE, RP_BY_FILE, RP_BY_MODULE };
+/* A figure of a row that nobody knows: wall time by line (rp_rows). */
+#define RP_FIGURE_UNKNOWN INT64_MIN
+/* A line's wall time is known to one part in so many. */
+#define RP_LINE_WALL_PARTS 10
 struct rp_row {
 	uint32_t frame; /* the first of the frames that share the key */
 	uint32_t line;  /* by line: the line */

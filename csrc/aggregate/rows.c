@@ -149,6 +149,28 @@ static int rows_of_lines(const struct rp_result *r, struct rp_row **ret_rows, ui
 	return 0;
 }
 
+/* By frame: what the function waited on no line known. NULL: out of memory. */
+static int64_t *waits_of_frames(const struct rp_result *r)
+{
+	int64_t *waited = calloc((size_t)r->n_frames + 1, sizeof(*waited));
+
+	for (uint32_t i = 0; waited && i < r->n_lines; i++)
+		if (r->lines[i].line == RP_LINE_UNKNOWN && r->frames[r->lines[i].frame].kind == RP_KIND_PYTHON)
+			waited[r->lines[i].frame] = r->lines[i].self[RP_M_WALL]; /* each line of a frame is there once */
+	return waited;
+}
+
+/* The wall time of a line has what it ran and what it called. All that its function waited could have been there: where that is more than a
+ * part of the figure, the figure is unknown. */
+static void settle_wall(struct rp_row *row, int64_t waited)
+{
+	int64_t *const all[] = { row->self, row->own, row->total };
+
+	for (size_t i = 0; i < RP_COUNT_OF(all); i++)
+		if (waited > all[i][RP_M_WALL] / RP_LINE_WALL_PARTS)
+			all[i][RP_M_WALL] = RP_FIGURE_UNKNOWN;
+}
+
 static int is_empty(const struct rp_row *row)
 {
 	for (int i = 0; i < RP_M_COUNT; i++)
@@ -165,16 +187,24 @@ int rp_rows(const struct rp_result *r, enum rp_row_by by, enum rp_metric metric,
 
 	if (rc)
 		return rc;
+	int64_t *waited = by == RP_BY_LINE ? waits_of_frames(r) : NULL;
+	if (by == RP_BY_LINE && !waited) {
+		free(rows);
+		return RP_ENOMEM;
+	}
 	/* Frame 0 is the root: a sum, not a row. By file or module it shares its row with other nameless frames. */
 	for (uint32_t i = 0; i < n; i++) {
 		if (rows[i].frame == 0)
 			memcpy(rows[i].total, rows[i].own, sizeof(rows[i].own));
 		if (is_empty(&rows[i]))
 			continue;
+		if (waited && rows[i].line != RP_LINE_UNKNOWN)
+			settle_wall(&rows[i], waited[rows[i].frame]);
 		rows[i].key = rp_row_value(&rows[i], metric);
 		rows[i].key2 = rows[i].total[metric];
 		rows[kept++] = rows[i];
 	}
+	free(waited);
 	qsort(rows, kept, sizeof(*rows), by_value);
 	*ret_rows = rows;
 	*ret_n = kept;

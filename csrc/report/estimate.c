@@ -28,7 +28,7 @@ int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric)
 
 int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
 {
-	if (rp_report_is_unknown(job, metric))
+	if (rp_report_is_unknown(job, metric) || m[metric] == RP_FIGURE_UNKNOWN)
 		return 1;
 	if (!f || f->kind == RP_KIND_PYTHON || m[metric])
 		return 0;

@@ -144,16 +144,17 @@ static void text_figures(const struct rp_report_job *job, const struct rp_frame 
 	struct rp_out *o = job->out;
 	enum rp_metric metric = job->metric;
 	char text[RP_UNIT_BYTES];
+	int64_t value = ranked[metric] == RP_FIGURE_UNKNOWN ? 0 : ranked[metric];
 
 	cell(o, rp_report_cell(job, text, f, ranked, metric));
 	if (rp_report_is_estimate(job, metric))
 		cell(o, rp_unit_metric(text, metric, rp_report_error(job, ranked, metric)));
-	rp_out_paint(o, rp_out_heat(ranked[metric], whole));
-	cell(o, rp_unit_share(text, ranked[metric], whole));
+	rp_out_paint(o, rp_out_heat(value, whole));
+	cell(o, ranked[metric] == RP_FIGURE_UNKNOWN ? "?" : rp_unit_share(text, value, whole));
 	rp_out_paint(o, RP_COLOUR_NONE);
 	if (bar_columns(job)) {
 		rp_out_pad(o, 1);
-		rp_out_bar(o, ranked[metric], whole, BAR_CELLS);
+		rp_out_bar(o, value, whole, BAR_CELLS);
 	}
 	cell(o, rp_report_cell(job, text, f, total, metric));
 	cell(o, rp_report_cell(job, text, f, self, metric == RP_M_CALLS ? RP_M_CPU : RP_M_CALLS));

@@ -104,7 +104,7 @@ def rows_of(tab, by):
     rows = tab.evaluate(
         "(() => { const r = p.rowsBy(arg); return Array.from({length: r.count}, (_, i) => ({"
         "name: p.frames.fullName(r.frame[i]), file: p.frames.text(p.frames.file[r.frame[i]]), module: p.frames.text(p.frames.module[r.frame[i]]),"
-        "line: r.line ? r.line[i] : p.frames.line[r.frame[i]], kind: p.frames.kind[r.frame[i]],"
+        "line: r.line ? r.line[i] : p.frames.line[r.frame[i]], kind: p.frames.kind[r.frame[i]], no_wall: r.isUnknown?.('total', 'wall', i) ?? false,"
         "self_cpu: r.self.cpu[i], total_cpu: r.total.cpu[i], total_wall: r.total.wall[i], calls: r.self.calls[i], allocated: r.own.allocated[i],"
         "allocations: r.own.allocations[i], peak: r.own.peak[i], leaked: r.own.leaked[i], temporary: r.own.temporary[i], gil: r.total.gil_wait[i]})); })()",
         by,
@@ -122,7 +122,7 @@ def analyzer_rows(trace_path, by, begin=0.0, end=0.0):
         rows = trace._json("table", by=by, n=-1, from_s=begin, to_s=end, full_names=True)["rows"]
     found = {}
     for row in rows:
-        key = (row["function"], row["file"], row["line"]) if row["kind"] == "python" else (row["function"], row["file"], row["module"], row["inlined"])
+        key = (row["function"], row["file"], row["line"] or 0) if row["kind"] == "python" else (row["function"], row["file"], row["module"], row["inlined"])
         found.setdefault(key, row)
     return found
 
@@ -155,6 +155,21 @@ def test_brush_gives_lines_the_analyzers_own_figures(tab, trace_path):
     from_s, to_s = brush(tab, 0.1, 0.6)
     # Totals of native lines are not known of a stretch; Python's are.
     assert_same_figures(rows_of(tab, "line"), analyzer_rows(trace_path, "line", from_s, to_s), by_line=True)
+
+
+def test_wall_time_of_lines_is_known_where_the_analyzer_knows_it(tab, trace_path):
+    shown = rows_of(tab, "line")
+    known = 0
+    for key, row in analyzer_rows(trace_path, "line").items():
+        if row["kind"] == "python" and key in shown:
+            assert shown[key]["no_wall"] == (row["total_wall_s"] is None), key
+            assert row["total_wall_s"] is None or shown[key]["total_wall"] == pytest.approx(row["total_wall_s"] * 1e9, rel=0.01, abs=20_000), key
+            known += row["total_wall_s"] is not None
+    assert known and any(row["no_wall"] for row in shown.values())
+    tab.page.keyboard.press("4")
+    tab.page.select_option("#rp-table-by", "line")
+    tab.page.fill("#rp-table-filter", r"<module>")
+    tab.wait_until("[...document.querySelectorAll('#rp-table-grid [data-key=total_wall]')].some((cell) => cell.textContent === '?')")
 
 
 def test_whole_run_is_the_table(tab, trace_path):

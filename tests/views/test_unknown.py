@@ -72,6 +72,26 @@ def test_calls_of_lines_where_cpu_was_sampled(recorded, figures):
     assert {row["calls_out"] for row in rows} == {None} and {row["calls_out"] for row in cells} == {""}
 
 
+def test_wall_time_of_lines_of_a_function_that_waited(figures, rubinprof_command, tmp_path):
+    """Nobody knows on which of them: the function has the time, and the rest of it is at no line."""
+    (tmp_path / "waits.py").write_text("import time\ndef waits():\n    time.sleep(0.2)\n    return sum(range(100))\nwaits()\n")
+    trace = tmp_path / "waits.rprof"
+    assert rubinprof_command("run", "-o", trace, tmp_path / "waits.py").returncode == 0
+    rows, cells = figures("table", trace, "--by", "line", "-n", "-1")
+    of_lines = {row["line"]: row for row in rows if row["function"] == "waits"}
+    assert of_lines.pop(None)["self_wall_s"] >= 0.19
+    assert of_lines and {row["self_wall_s"] for row in of_lines.values()} == {None}
+    of_cells = {row["line"]: row for row in cells if row["function"] == "waits"}
+    assert float(of_cells.pop("")["self_wall_s"]) >= 0.19 and {row["self_wall_s"] for row in of_cells.values()} == {""}
+    (caller,) = [row for row in rows if row["line"] == 5 and row["file"].endswith("waits.py")]
+    assert caller["total_wall_s"] is None or caller["total_wall_s"] >= 0.19
+    text = [line for line in rubinprof_command("table", trace, "--by", "line", "-m", "wall", "-n", "10000").stdout.splitlines() if " waits " in line]
+    assert "[line unknown]" in text[0] and all(line.split()[:2] == ["?", "?"] for line in text[1:]) and len(text) > 1
+    done = rubinprof_command("diff", trace, trace, "--by", "line", "-m", "wall")
+    assert done.returncode == 0, done.stderr
+    assert rubinprof_command("export", trace, "--format", "callgrind", "-o", tmp_path / "x.callgrind").returncode == 0
+
+
 @pytest.mark.parametrize("cpu", ["exact", "sampled"])
 def test_memory_that_was_off(recorded, figures, rubinprof_command, cpu):
     trace = recorded(cpu, "off")

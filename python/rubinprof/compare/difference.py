@@ -66,7 +66,7 @@ def diff(
 
 def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None) -> dict[str, Any]:
     """The document, of runs that were read with this ``by``."""
-    unknown = [_unknown_figures(runs, by) for runs in (a, b)]
+    unknown = [_unknown_figures(runs) for runs in (a, b)]
     key = METRICS[metric].own
     for name, keys in zip("AB", unknown, strict=True):
         if key in keys:
@@ -103,9 +103,9 @@ def matcher_of(a: list[Run], b: list[Run]) -> Matcher:
     return Matcher(*([row for run in runs for row in run.functions] for runs in (a, b)))
 
 
-def _unknown_figures(runs: list[Run], by: str) -> set[str]:
+def _unknown_figures(runs: list[Run]) -> set[str]:
     """What a run of this side did not measure; of native rows it is no news, for nobody counts their calls."""
-    return {key for run in runs for row in run.rows[by] if row["kind"] == "python" for key in FIGURES if row[key] is None}
+    return {key for run in runs for row in run.functions if row["kind"] == "python" for key in FIGURES if row[key] is None}
 
 
 def _changed_rows(a: list[Run], b: list[Run], by: str, unknown: list[set[str]]) -> list[dict[str, Any]]:

@@ -105,7 +105,7 @@ class _Writer:
 
 def _on_line(row, metric):
     if metric.unit == "s":
-        return round(row.get(metric.own, 0) * 1e9)
+        return round((row.get(metric.own) or 0) * 1e9)
     # Memory of native code that a line called stands with that code.
     return 0
 

@@ -142,7 +142,9 @@ def _table(now: Look, before: Look | None, style: Style, metric: str, by: str, r
 
     def added(key: tuple, row: dict[str, Any]) -> float:
         old = before.rows.get(key) if before else None
-        return (row[m.own] or 0) - ((old[m.own] or 0) if old else 0)
+        if row[m.own] is None or (old and old[m.own] is None):
+            return 0
+        return row[m.own] - (old[m.own] if old else 0)
 
     moving = before is not None and elapsed > 0
     # Memory of native code stands with the Python that called it, too: one of them is enough.

@@ -3,6 +3,7 @@
  * select() takes a stretch; the figures of it are summed once, and each part shows them when it is in sight. */
 
 const PARTS = ["overview", "tree", "timeline", "table", "source", "memory", "regions"];
+const LINE_WALL_PARTS = 10;
 
 class Report extends TabbedPage {
   constructor(data, carried) {
@@ -184,7 +185,7 @@ class Report extends TabbedPage {
     const keys = METRICS.map((m) => m.key);
     if (by === "line") {
       const { lines } = this;
-      return { count: lines.count, frame: lines.frame, line: lines.line, self: now.lines.own, own: now.lines.own, total: now.lines.total,
+      return { count: lines.count, frame: lines.frame, line: lines.line, isUnknown: this.unknownOfLines(), self: now.lines.own, own: now.lines.own, total: now.lines.total,
         label: (i) => frames.label(lines.frame[i]), title: (i) => `${frames.fullName(lines.frame[i])}\n${this.lineText(i)}`, place: (i) => this.lineText(i, true) };
     }
     if (by === "thread") return this.threadRows(keys);
@@ -194,6 +195,15 @@ class Report extends TabbedPage {
     if (by === "function" && now === this.whole && this.functions) this.putFunctions(rows, keys);
     const label = by === "function" ? (i) => frames.label(rows.frame[i]) : (i) => this.groupText(rows.frame[i], by);
     return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]) };
+  }
+
+  /* The wall time of a line has what it ran and what it called. All that its function waited could have been there: where that is more than a part of
+   * the figure, the figure is unknown (as in rows.c). */
+  unknownOfLines() {
+    const { frames, lines, now } = this;
+    const waited = new Float64Array(frames.count);
+    for (let l = 0; l < lines.count; l++) if (lines.line[l] === 0 && frames.kind[lines.frame[l]] === KIND_PYTHON) waited[lines.frame[l]] = now.lines.own.wall[l];
+    return (from, key, l) => key === "wall" && lines.line[l] > 0 && waited[lines.frame[l]] > now.lines[from].wall[l] / LINE_WALL_PARTS;
   }
 
   /* Where the tree of the page is folded it has not all figures of functions: these are the analyzer's own. What is left belongs to those that
