@@ -38,6 +38,7 @@ static struct {
 	void *(*mmap64)(void *, size_t, int, int, int, off64_t);
 	int (*munmap)(void *, size_t);
 	void *(*mremap)(void *, size_t, size_t, int, ...);
+	int (*mprotect)(void *, size_t, int);
 } real;
 
 #define HERE __builtin_return_address(0), __builtin_frame_address(0)
@@ -58,19 +59,22 @@ static void tell_period(struct rp_thread *t, uint64_t period)
 	rp_emit_words(t, RP_EV_MORE, RP_MORE_PERIOD | 1 << 8, &period, 1, NULL, 0, 1);
 }
 
+static uint32_t where(struct rp_thread *t, void *first, void *frame, uint32_t *ret_lasti)
+{
+	*ret_lasti = 0;
+	if (rp_snapshot_on)
+		return rp_snapshot_hook(t, frame);
+	*ret_lasti = rp_frames_lasti(t);
+	return with_native ? rp_unwind_stack(t, first, frame) : RP_STACK_NONE;
+}
+
 static void emit(struct rp_thread *t, enum rp_allocator a, const void *p, size_t size, void *first, void *frame)
 {
 	int is_mapping = a == RP_A_MMAP || a == RP_A_MREMAP;
-	uint32_t lasti = 0, stack = RP_STACK_NONE;
-	if (rp_snapshot_on) {
-		stack = rp_snapshot_hook(t, frame);
-	} else {
-		lasti = rp_frames_lasti(t);
-		stack = with_native ? rp_unwind_stack(t, first, frame) : RP_STACK_NONE;
-	}
+	uint32_t lasti, stack = where(t, first, frame, &lasti);
 	uint64_t name = (uintptr_t)p;
 	if (is_mapping)
-		rp_kept_map((uintptr_t)p, (size + page_mask) & ~page_mask);
+		rp_kept_map((uintptr_t)p, (size + page_mask) & ~page_mask, 0);
 	else
 		name = (uint64_t)rp_kept_add(p) << 4;
 	rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(a, stack), rp_alloc_word1((const void *)(uintptr_t)name, lasti), size);
@@ -232,21 +236,27 @@ ALIGNED(memalign, RP_A_MEMALIGN)
 IN_PAGES(valloc, RP_A_VALLOC)
 IN_PAGES(pvalloc, RP_A_PVALLOC)
 
-/* Pages of files and shared memory are no sample: each mapping is told, and its end. */
-static void map_apart(enum rp_allocator kind, void *p, size_t size)
+/* What is no memory (pages of files, shared memory, addresses) is no sample: each mapping is told, what mremap and mprotect make of it, and its
+ * end. old: what it was before a mremap, or NULL. */
+static void tell_apart(enum rp_allocator kind, const void *old, const void *p, size_t size, void *first, void *frame)
 {
 	int saved = errno;
 	struct rp_thread *t = rp_guard_enter();
 	if (t) {
+		uint32_t lasti, stack;
 		rp_record_begin(t);
-		rp_kept_map((uintptr_t)p, (size + page_mask) & ~page_mask);
-		rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(kind, RP_STACK_NONE), rp_alloc_word1(p, RP_LASTI_NONE), size);
+		if (kind != RP_A_MPROTECT)
+			rp_kept_map((uintptr_t)p, (size + page_mask) & ~page_mask, 1);
+		stack = where(t, first, frame, &lasti);
+		if (old)
+			rp_emit_4(t, RP_EV_REALLOC, rp_alloc_arg(kind, stack), rp_alloc_word1(p, lasti), size, (uintptr_t)old);
+		else
+			rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(kind, stack), rp_alloc_word1(p, lasti), size);
 		rp_record_end(t);
 	}
 	errno = saved;
 }
 
-/* Addresses without memory do not count, nor what a later mprotect makes of them. */
 RP_INLINE void mapped(void *p, size_t size, int prot, int flags, int fd, void *first, void *frame)
 {
 	if (p == MAP_FAILED)
@@ -256,8 +266,8 @@ RP_INLINE void mapped(void *p, size_t size, int prot, int flags, int fd, void *f
 		unmapped(p, size);
 	if (kind == RP_A_MMAP)
 		rp_sample_alloc(RP_A_MMAP, p, size, first, frame);
-	else if (kind != RP_A_RESERVE)
-		map_apart(kind, p, size);
+	else
+		tell_apart(kind, NULL, p, size, first, frame);
 }
 
 static void *sample_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
@@ -278,6 +288,14 @@ static void *sample_mmap64(void *at, size_t size, int prot, int flags, int fd, o
 	return p;
 }
 
+static int sample_mprotect(void *p, size_t size, int prot)
+{
+	int failed = RP_REAL(real.mprotect(p, size, prot));
+	if (!failed && size && prot & PROT_WRITE && !rp_guard_nested && rp_kept_is_apart((uintptr_t)p, size))
+		tell_apart(RP_A_MPROTECT, NULL, p, (size + page_mask) & ~page_mask, HERE);
+	return failed;
+}
+
 static int sample_munmap(void *p, size_t size)
 {
 	if (RP_LIKELY(!rp_guard_nested && size && !((uintptr_t)p & page_mask)))
@@ -291,15 +309,21 @@ static void *sample_mremap(void *old, size_t old_size, size_t size, int flags, .
 	va_start(args, flags);
 	void *at = flags & MREMAP_FIXED ? va_arg(args, void *) : NULL;
 	va_end(args);
-	int nested = rp_guard_nested != 0;
+	int nested = rp_guard_nested != 0, is_apart = !nested && rp_kept_is_apart((uintptr_t)old, old_size ? old_size : 1) > 0;
 	void *p = RP_REAL(real.mremap(old, old_size, size, flags, at));
 	if (nested || p == MAP_FAILED)
 		return p;
 	if (flags & MREMAP_FIXED)
 		unmapped(p, size);
-	if (old_size) /* 0: a second view of a shared mapping */
+	if (!old_size) { /* a second view of a shared mapping: the first one stays */
+		tell_apart(RP_A_SHARED, NULL, p, size, HERE);
+	} else if (is_apart) {
+		rp_kept_unmap((uintptr_t)old, old_size);
+		tell_apart(RP_A_MREMAP, old, p, size, HERE);
+	} else {
 		unmapped(old, old_size);
-	rp_sample_alloc(RP_A_MREMAP, p, size, HERE);
+		rp_sample_alloc(RP_A_MREMAP, p, size, HERE);
+	}
 	return p;
 }
 
@@ -308,7 +332,7 @@ static void *sample_mremap(void *old, size_t old_size, size_t size, int flags, .
 #define HOOK(name) { #name, (void *)sample_##name, (void **)&real.name, NULL }
 const struct rp_got_hook rp_sample_hooks[RP_SAMPLE_HOOKS] = {
 	HOOK(malloc), HOOK(free), HOOK(calloc), HOOK(realloc), HOOK(reallocarray), HOOK(posix_memalign), HOOK(aligned_alloc),
-	HOOK(memalign), HOOK(valloc), HOOK(pvalloc), HOOK(mmap), HOOK(mmap64), HOOK(munmap), HOOK(mremap),
+	HOOK(memalign), HOOK(valloc), HOOK(pvalloc), HOOK(mmap), HOOK(mmap64), HOOK(munmap), HOOK(mremap), HOOK(mprotect),
 };
 
 void rp_sample_open(int native)

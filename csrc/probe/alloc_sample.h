@@ -13,7 +13,7 @@
 /* Nonzero from install to the next install without it: what is allocated is sampled. */
 extern int rp_alloc_sampled;
 
-#define RP_SAMPLE_HOOKS 14
+#define RP_SAMPLE_HOOKS 15
 extern const struct rp_got_hook rp_sample_hooks[RP_SAMPLE_HOOKS];
 
 /* Before the first hook can run, and after the slots have been put back. */

@@ -19,6 +19,7 @@ static struct {
 	atomic_flag mapping_lock; /* held for the length of the loops below */
 	struct {
 		uintptr_t start, end; /* end 0: empty */
+		int is_apart;
 	} mappings[MAPPINGS];
 	uint32_t n_mappings; /* places used up to here */
 	int mappings_overflow;
@@ -96,7 +97,7 @@ static void unlock_mappings(void)
 	atomic_flag_clear_explicit(&live.mapping_lock, memory_order_release);
 }
 
-void rp_kept_map(uintptr_t start, size_t bytes)
+void rp_kept_map(uintptr_t start, size_t bytes, int is_apart)
 {
 	uint32_t i = 0;
 	lock_mappings();
@@ -105,11 +106,23 @@ void rp_kept_map(uintptr_t start, size_t bytes)
 	if (i < MAPPINGS) {
 		live.mappings[i].start = start;
 		live.mappings[i].end = start + bytes;
+		live.mappings[i].is_apart = is_apart;
 		live.n_mappings += i == live.n_mappings;
 	} else {
 		live.mappings_overflow = 1;
 	}
 	unlock_mappings();
+}
+
+int rp_kept_is_apart(uintptr_t start, size_t bytes)
+{
+	lock_mappings();
+	int is_apart = live.mappings_overflow ? -1 : 0;
+	for (uint32_t i = 0; i < live.n_mappings && is_apart <= 0; i++)
+		if (live.mappings[i].is_apart && live.mappings[i].start < start + bytes && live.mappings[i].end > start)
+			is_apart = 1;
+	unlock_mappings();
+	return is_apart;
 }
 
 int rp_kept_unmap(uintptr_t start, size_t bytes)

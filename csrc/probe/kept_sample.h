@@ -40,8 +40,10 @@ void rp_kept_put_back(const void *p, uint32_t number);
 uint32_t rp_kept_take(const void *p);
 uint32_t rp_kept_count(void);
 
-/* Sampled mappings, which may be unmapped in pieces. */
-void rp_kept_map(uintptr_t start, size_t bytes);
+/* Mappings that were sampled, or that are no memory and all told (is_apart); they may be unmapped in pieces. */
+void rp_kept_map(uintptr_t start, size_t bytes, int is_apart);
+/* Whether [start, start + bytes) touches one that is apart: 1, 0, or -1 when there were too many to know. */
+int rp_kept_is_apart(uintptr_t start, size_t bytes);
 /* Whether [start, start + bytes) may touch one. What lies in it is forgotten. */
 int rp_kept_unmap(uintptr_t start, size_t bytes);
 

@@ -1,8 +1,9 @@
 /* Sampled allocations through the hooks: frees of sampled blocks are seen and those of others are not, a block that moves is freed once, a
- * mapping is given back in pieces, and all that was sampled is told to be gone when it is. */
+ * mapping is given back in pieces, and all that was sampled is told to be gone when it is. What is no memory is told call by call. */
 /* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/map_kind.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/own_signal.c flags=-fexceptions,-fno-builtin */
 #define _GNU_SOURCE
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "probe_bed.h"
 #include "probe/kept_sample.h"
@@ -54,6 +55,49 @@ static void check_mappings(void)
 	CHECK_UINT(unmaps, 3);
 }
 
+/* No sample: what is mapped apart from memory, and what becomes of it. */
+static void check_apart(void)
+{
+	const size_t mib = 1 << 20;
+	int fd = memfd_create("block", 0);
+	CHECK_INT(ftruncate(fd, (off_t)(4 * mib)), 0);
+	const uint64_t *mark = bed_mark();
+	char *reserved = mmap(NULL, 4 * mib, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK_INT(mprotect(reserved + mib, mib, PROT_READ | PROT_WRITE), 0);
+	CHECK_INT(mprotect(reserved, mib, PROT_READ), 0); /* no memory */
+	char *file = mmap(NULL, 4 * mib, PROT_READ, MAP_PRIVATE, fd, 0);
+	char *shared = mmap(NULL, 2 * mib, PROT_READ, MAP_SHARED, fd, 0);
+	char *moved = mremap(shared, 2 * mib, 4 * mib, MREMAP_MAYMOVE);
+	char *twice = mremap(moved, 0, mib, MREMAP_MAYMOVE);
+	CHECK_INT(munmap(file + mib, mib), 0);
+	const struct {
+		int kind, allocator;
+		const char *address;
+		uint64_t size;
+	} expected[] = {
+		{ RP_EV_ALLOC, RP_A_RESERVE, reserved, 4 * mib },   { RP_EV_ALLOC, RP_A_MPROTECT, reserved + mib, mib },
+		{ RP_EV_ALLOC, RP_A_FILE_PRIVATE, file, 4 * mib },  { RP_EV_ALLOC, RP_A_SHARED, shared, 2 * mib },
+		{ RP_EV_REALLOC, RP_A_MREMAP, moved, 4 * mib },     { RP_EV_ALLOC, RP_A_SHARED, twice, mib },
+		{ RP_EV_UNMAP, RP_A_MUNMAP, file + mib, mib },
+	};
+	uint32_t n = bed_events(mark, events, EVENTS_MAX), at = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		if (events[i].kind == RP_EV_STACK)
+			continue;
+		CHECK(at < RP_COUNT_OF(expected));
+		CHECK_INT(events[i].kind, expected[at].kind);
+		CHECK_INT(events[i].allocator, expected[at].allocator);
+		CHECK_UINT(events[i].address, (uintptr_t)expected[at].address);
+		CHECK_UINT(events[i].size, expected[at++].size);
+	}
+	CHECK_UINT(at, RP_COUNT_OF(expected));
+	munmap(reserved, 4 * mib);
+	munmap(file, 4 * mib);
+	munmap(moved, 4 * mib);
+	munmap(twice, mib);
+	close(fd);
+}
+
 int main(void)
 {
 	uint32_t allocs;
@@ -74,6 +118,7 @@ int main(void)
 	CHECK_INT(check_events(n, &allocs), 0);
 	CHECK_UINT(rp_kept_count(), 0);
 	check_mappings();
+	check_apart();
 	bed_close();
 	return 0;
 }
