@@ -170,6 +170,9 @@ struct rp_totals {
 	uint64_t peak_bytes, leaked_bytes, leaked_allocations;
 	uint64_t peak_bytes_largest; /* of one process; peak_bytes is the sum over processes of their own */
 	uint64_t reserved_bytes;     /* most addresses set aside without memory at one time, summed over processes */
+	uint64_t resident_growth_bytes; /* by how much memory of their own rose in the trace at most, as the kernel tells; summed over processes */
+	uint32_t resident_growth_unknown; /* processes that do not tell */
+	uint64_t pool_bytes_max;     /* of that: more than the heap explains, and what is reserved may hold. 0: too little to tell of. resident.c */
 	uint64_t mapped_file_bytes, shared_bytes; /* most pages of files, and most shared memory, that one process had mapped at one time */
 	uint64_t lost_events, lost_bytes, lost_blocks, damaged_blocks, unreadable_files;
 	int gave_way; /* to max_file_bytes: 1 the order of calls, 2 memory, 3 calls, 4 samples */

@@ -201,6 +201,18 @@ static void add_counts(uint64_t *to, const uint64_t *counts, int n)
 		to[i] += (uint64_t)rp_count_whole(counts[i], &carry);
 }
 
+static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)
+{
+	int64_t growth = r->has_filter || r->has_interval ? -1 : rp_resident_growth(r->tables);
+
+	if (growth < 0) {
+		to->resident_growth_unknown++;
+		return;
+	}
+	to->resident_growth_bytes += (uint64_t)growth;
+	to->pool_bytes_max += rp_resident_pools(growth, (double)r->sites.peak + rp_error_of((double)r->sites.peak, r->sites.peak_variance), r->totals.reserved_bytes);
+}
+
 static void add_totals(struct rp_fold *f, const struct rp_process *p)
 {
 	struct rp_totals *to = &f->result->totals;
@@ -258,6 +270,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 		to->peak_at_s = p->peak_at_s;
 	}
 	to->reserved_bytes += from->reserved_bytes;
+	add_resident_growth(to, r);
 	/* Not their sum: several processes map the same pages. */
 	to->mapped_file_bytes = from->mapped_file_bytes > to->mapped_file_bytes ? from->mapped_file_bytes : to->mapped_file_bytes;
 	to->shared_bytes = from->shared_bytes > to->shared_bytes ? from->shared_bytes : to->shared_bytes;

@@ -212,6 +212,7 @@ uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *r
 	put_num(&w, r->cpu_ns);
 	put_num(&w, r->region);
 	put_num(&w, (uint64_t)r->moment);
+	put_num(&w, r->file_bytes);
 	return finish(&w, p);
 }
 
@@ -242,7 +243,7 @@ static struct rp_str get_str(struct rp_cursor *c)
 	return s;
 }
 
-/* The fields of each tag: n a number, s a string, l a list (its count; the entries stay in `rest`). */
+/* The fields of each tag: n a number, o one that older traces end before (then 0), s a string, l a list (its count; the entries stay in `rest`). */
 static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_META] = "ss",
 	[RP_DEF_CLOCK] = "nnnn",
@@ -256,7 +257,7 @@ static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_COST] = "nnnnn",
 	[RP_DEF_LOST] = "nnnn",
 	[RP_DEF_SOURCE] = "nnnss",
-	[RP_DEF_READING] = "nnnnnn",
+	[RP_DEF_READING] = "nnnnnno",
 	[RP_DEF_SOURCE_SUM] = "nnns",
 };
 
@@ -275,6 +276,8 @@ int rp_def_next(struct rp_cursor *c, struct rp_def *ret_def)
 		for (const char *kind = field_kinds[tag]; *kind; kind++) {
 			if (*kind == 'n')
 				d.num[num++] = rp_cursor_varint(&d.rest);
+			else if (*kind == 'o')
+				d.num[num++] = d.rest.at < d.rest.end ? rp_cursor_varint(&d.rest) : 0;
 			else if (*kind == 's')
 				d.str[str++] = get_str(&d.rest);
 			else

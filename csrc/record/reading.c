@@ -56,6 +56,7 @@ void rp_reading_take(struct rp_reading *ret_reading)
 	read_file("/proc/thread-self/status", text); /* of this thread: the process's first may have ended */
 	r.resident_bytes = kib_line(text, "\nVmRSS:");
 	r.high_water_bytes = kib_line(text, "\nVmHWM:");
+	r.file_bytes = kib_line(text, "\nRssFile:") + kib_line(text, "\nRssShmem:");
 	if (!r.resident_bytes) {
 		read_file("/proc/thread-self/statm", text);
 		r.resident_bytes = resident_of_statm(text);

@@ -101,6 +101,8 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 /* report_quanta.c: key "quanta"; lines below the rows, none where there are no quanta */
 void rp_report_quanta_keys(const struct rp_report_job *job, struct rp_json *j);
 void rp_report_quanta_text(const struct rp_report_job *job);
+/* A line that stands beside peaks, where reserved pools may hide a part; nothing where they do not, or nobody knows. */
+void rp_report_pools_text(struct rp_out *o, const struct rp_totals *t, const char *before);
 /* report_unseen.c: key "not_seen"; lines that begin with `before` */
 void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, const struct rp_unseen_list *l);
 void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, const struct rp_unseen_list *l, const char *before);

@@ -391,6 +391,7 @@ int rp_report_regions(const struct rp_report_job *job)
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	for (uint32_t i = 0; i < r->n_regions; i++)
 		text_row(job, &r->regions[i]);
+	rp_report_pools_text(job->out, &r->totals, "Beyond these peaks ");
 	rp_report_quanta_text(job);
 	return 0;
 }

@@ -135,6 +135,26 @@ static void loss_keys(const struct rp_totals *t, struct rp_json *j)
 	rp_json_kbool(j, "places_folded", t->places_folded);
 }
 
+/* Null where a process does not tell. */
+static void growth_keys(const struct rp_report_job *job, struct rp_json *j)
+{
+	const struct rp_totals *t = &job->result->totals;
+	const struct {
+		const char *key;
+		uint64_t bytes;
+		int is_unknown;
+	} figures[] = { { "resident_growth_bytes", t->resident_growth_bytes, t->resident_growth_unknown != 0 },
+			{ "pool_bytes_max", t->pool_bytes_max, t->resident_growth_unknown != 0 || t->is_memory_off } };
+
+	for (size_t i = 0; i < RP_COUNT_OF(figures); i++) {
+		rp_json_key(j, figures[i].key);
+		if (figures[i].is_unknown)
+			rp_json_null(j);
+		else
+			rp_json_int(j, (int64_t)figures[i].bytes);
+	}
+}
+
 /* The figures; without "all" only those a page needs beside its own. */
 void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, int all)
 {
@@ -195,6 +215,7 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	else
 		rp_json_seconds(j, t->peak_at_s);
 	rp_report_memory(job, j, "reserved_bytes", t->reserved_bytes);
+	growth_keys(job, j);
 	rp_report_memory(job, j, "mapped_file_bytes", t->mapped_file_bytes);
 	rp_report_memory(job, j, "shared_bytes", t->shared_bytes);
 	rp_report_memory(job, j, "leaked_bytes", t->leaked_bytes);
@@ -289,6 +310,15 @@ static void mode_text(const struct rp_report_job *job)
 	rp_out_text(job->out, !strcmp(meta(job, "mode.pymalloc"), "1") ? ", pymalloc\n" : "\n");
 }
 
+void rp_report_pools_text(struct rp_out *o, const struct rp_totals *t, const char *before)
+{
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
+
+	if (t->pool_bytes_max && !t->resident_growth_unknown)
+		rp_out_format(o, "%sup to %s more may lie in %s reserved by native pools\n", before, rp_unit_bytes(a, (int64_t)t->pool_bytes_max),
+			      rp_unit_bytes(b, (int64_t)t->reserved_bytes));
+}
+
 static void peak_text(struct rp_out *o, const struct rp_result *r)
 {
 	const struct rp_totals *t = &r->totals;
@@ -301,6 +331,7 @@ static void peak_text(struct rp_out *o, const struct rp_result *r)
 	} else {
 		rp_out_format(o, "Peak          %s at %s\n", rp_unit_bytes(a, (int64_t)t->peak_bytes), rp_unit_ns(b, ns_of(t->peak_at_s)));
 	}
+	rp_report_pools_text(o, t, "              ");
 	if (t->reserved_bytes)
 		rp_out_format(o, "Reserved      %s of addresses: not counted, and what becomes memory inside may not be seen\n",
 			      rp_unit_bytes(a, (int64_t)t->reserved_bytes));

@@ -17,6 +17,7 @@ from IPython.display import display
 
 from rubinprof.errors import RubinprofError
 from rubinprof.metrics import METRICS, text_of
+from rubinprof.reports.pool_hint import pool_hint
 from rubinprof.tracker import Tracker, is_active
 
 __all__ = ["CellResult", "RubinprofMagics", "load_ipython_extension"]
@@ -89,7 +90,7 @@ class CellResult:
         parts = [
             f"wall {text_of(stats['wall_s'], 's')}",
             f"CPU {text_of(stats['cpu_s'] or 0, 's')}",
-            f"peak {text_of(stats['peak_bytes'], 'bytes')}",
+            f"peak {text_of(stats['peak_bytes'], 'bytes')}{pool_hint(stats)}",
             f"allocated {text_of(stats['allocated_bytes'], 'bytes')}",
             f"kept {text_of(stats['leaked_bytes'], 'bytes')}",
         ]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from rubinprof.errors import RubinprofError, TraceError
 from rubinprof.metrics import METRICS, text_of
 from rubinprof.places import place_of
+from rubinprof.reports.pool_hint import pool_hint
 from rubinprof.reports.style import Column, Style, cut, safe, table
 
 __all__ = ["Look", "look", "pause_after", "render", "trace_of_process"]
@@ -127,7 +128,7 @@ def _head(now: Look, before: Look | None, style: Style, note: str) -> list[str]:
         figures.append(f"{stats['lost_events']:,} EVENTS LOST")
     figures += [
         f"held {text_of(stats['leaked_bytes'], 'bytes')}",
-        f"peak {text_of(stats['peak_bytes'], 'bytes')}",
+        f"peak {text_of(stats['peak_bytes'], 'bytes')}{pool_hint(stats)}",
         f"allocated {text_of(stats['allocated_bytes'], 'bytes')}",
         f"threads {stats['threads']}",
     ]

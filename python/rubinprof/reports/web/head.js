@@ -71,6 +71,11 @@ function fillTitle(find, st) {
   find("about").textContent = visible(about.filter(Boolean).join(" · "));
 }
 
+/* Beside a peak: what resident memory had beyond it, where reserved pools may hold that. */
+function poolHint(st) {
+  return st.pool_bytes_max > 0 ? `up to ${formatBytes(st.pool_bytes_max)} more may lie in ${formatBytes(st.reserved_bytes)} reserved by native pools` : "";
+}
+
 /* Title, notices and the figures above the small page. */
 function fillHeader(find, st) {
   fillTitle(find, st);
@@ -87,7 +92,7 @@ function fillHeader(find, st) {
   const seconds = (s) => (s === undefined || s === null ? null : formatDuration(s * 1e9));
   card("Wall time", seconds(st.wall_s));
   card("CPU time", seconds(st.cpu_s), st.wall_s > 0 && st.cpu_s >= 0 ? `${((100 * st.cpu_s) / st.wall_s).toFixed(0)} % of wall` : "");
-  card("Peak memory", st.peak_bytes > 0 ? formatBytes(st.peak_bytes) : null, st.peak_at_s >= 0 ? `at ${seconds(st.peak_at_s)}` : "");
+  card("Peak memory", st.peak_bytes > 0 ? formatBytes(st.peak_bytes) : null, [st.peak_at_s >= 0 ? `at ${seconds(st.peak_at_s)}` : "", poolHint(st)].filter(Boolean).join("; "));
   card("Never freed", st.allocations > 0 ? formatBytes(st.leaked_bytes ?? 0) : null);
   card("Allocations", st.allocations > 0 ? formatCount(st.allocations) : null, st.allocations > 0 ? formatBytes(st.allocated_bytes ?? 0) : "");
   if (st.calls === null) card("Python calls", "?", "not counted in sampled mode");

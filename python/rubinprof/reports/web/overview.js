@@ -25,7 +25,8 @@ class OverviewPart {
     card("CPU efficiency", formatShare(sum("cpu"), now.seconds * 1e9), "of one CPU");
     if (sum("gil_wait") > 0) card("GIL wait", formatDuration(sum("gil_wait")));
     if (st.allocations > 0) {
-      card("Peak memory", formatBytes(now.peakBytes), `at ${formatDuration(report.timeline.at(now.highest + 0.5) * 1e9)}`);
+      const at = `at ${formatDuration(report.timeline.at(now.highest + 0.5) * 1e9)}`, hint = report.isWhole() ? poolHint(st) : "";
+      card("Peak memory", formatBytes(now.peakBytes), hint ? `${at}; ${hint}` : at);
       card("Never freed", formatBytes(sum("leaked")));
       card("Allocated", formatBytes(sum("allocated")), `in ${formatCount(sum("allocations"))}`);
     }
