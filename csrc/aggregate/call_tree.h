@@ -9,7 +9,7 @@
 #ifndef RP_CALL_NODES_MAX
 #define RP_CALL_NODES_MAX (1u << 23)
 #endif
-#define RP_CALL_KEY_NONE UINT64_MAX   /* of node 0: positions have 16 bits */
+#define RP_CALL_KEY_NONE UINT64_MAX   /* of node 0: no lasti has so many bits */
 #define RP_CODE_NOT_SAMPLED UINT32_C(0xfffffffe) /* the time of threads that ended before their first sample */
 
 /* One cache line. */

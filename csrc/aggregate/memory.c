@@ -100,6 +100,8 @@ static uint32_t site_of(struct rp_replay *r, struct rp_replay_thread *t, uint32_
 		const struct rp_stack_node *n = rp_stack_node_of(t, stack);
 		return rp_site_find(&r->sites, n->call, n->lasti, n->native);
 	}
+	if (RP_UNLIKELY(lasti == RP_LASTI_NONE))
+		lasti = t->alloc_lasti;
 	uint64_t key = (uint64_t)t->node << 32 | stack;
 	uint32_t thread = (uint32_t)(t - r->threads);
 	struct rp_site_known *k = &r->sites_known[rp_hash_pair(key, lasti) % RP_SITES_KNOWN];

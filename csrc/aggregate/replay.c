@@ -34,7 +34,7 @@ static int push(struct rp_replay *r, struct rp_replay_thread *t, uint32_t code, 
 	}
 	if (RP_UNLIKELY(t->depth == 0))
 		rp_helper_enter_python(r, t);
-	uint32_t node = rp_call_child(&r->tree, t->node, code, lasti & RP_LASTI_NONE);
+	uint32_t node = rp_call_child(&r->tree, t->node, code, rp_lasti_checked(lasti));
 	if (RP_UNLIKELY(node == UINT32_MAX))
 		return RP_ENOMEM;
 	t->stack[t->depth++] = t->node;
@@ -62,7 +62,7 @@ static int same_stack(const struct rp_replay *r, const struct rp_replay_thread *
 	for (uint32_t i = e->n_words; i-- > 0; node = t->stack[t->depth - (e->n_words - i)]) {
 		const struct rp_call_node *n = &r->tree.nodes[node];
 		if ((uint32_t)e->words[i] != rp_call_code(n) ||
-		    (((e->words[i] >> 32) & RP_LASTI_NONE) != rp_call_lasti(n) && !(cut && i == 0)))
+		    (rp_lasti_checked((uint32_t)(e->words[i] >> 32)) != rp_call_lasti(n) && !(cut && i == 0)))
 			return 0;
 	}
 	return 1;
@@ -184,7 +184,7 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 	if (RP_UNLIKELY(t->is_helper && !r->is_tree) && follow(r, t))
 		return RP_ENOMEM;
 	int64_t cpu_now = rp_replay_cpu_now(r, t), weight = rp_add(cpu_now, -t->sample_cpu_at);
-	uint32_t native, lasti = t->is_helper ? t->helper_lasti : e->lasti & RP_LASTI_NONE;
+	uint32_t native, lasti = t->is_helper ? t->helper_lasti : rp_lasti_checked(e->lasti);
 
 	t->sample_cpu_at = cpu_now;
 	r->totals.samples++;
@@ -226,7 +226,11 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 	uint64_t a = e->n_words > 0 ? e->words[0] : 0, b = e->n_words > 1 ? e->words[1] : 0;
 
 	switch (e->how) {
+	case RP_MORE_LASTI:
+		t->alloc_lasti = e->n_words ? rp_lasti_checked((uint32_t)a) : RP_LASTI_NONE;
+		break;
 	case RP_MORE_LOST:
+		t->alloc_lasti = RP_LASTI_NONE; /* the allocation may be among what was lost */
 		t->lost_events += a;
 		t->lost_bytes += b;
 		break;
@@ -283,7 +287,7 @@ static int on_stack(struct rp_replay *r, struct rp_replay_thread *t, const struc
 
 /* ---- memory events, counted ---- */
 
-static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+static int take_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	int is_realloc = e->kind == RP_EV_REALLOC && e->old_address;
 
@@ -293,6 +297,14 @@ static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 		return rp_replay_addresses(r, t, e);
 	t->cost16 += r->cost_alloc16;
 	return rp_replay_alloc(r, t, e);
+}
+
+static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	int rc = take_alloc(r, t, e);
+
+	t->alloc_lasti = RP_LASTI_NONE;
+	return rc;
 }
 
 /* Under a filter, frees outside of any wanted region do not count: they only end what lives. */
@@ -393,6 +405,7 @@ static void on_gap(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		return; /* the beginning of the thread is missing: nothing to take time from */
 	rp_replay_time_gap(r, t, e->ticks);
 	t->last_alloc = 0;
+	t->alloc_lasti = RP_LASTI_NONE;
 }
 
 static void start_thread(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
@@ -416,7 +429,7 @@ static int init_threads(struct rp_replay *r, const struct rp_merge *m)
 		t->on = !r->has_filter;
 		t->sample_site = UINT32_MAX;
 		t->is_helper = 1;
-		t->helper_lasti = RP_LASTI_NONE;
+		t->helper_lasti = t->alloc_lasti = RP_LASTI_NONE;
 		t->root = rp_call_child(&r->tree, 0, i < RP_THREAD_ROOTS_MAX ? i : RP_THREAD_ROOTS_MAX, RP_LASTI_NONE);
 		if (t->root == UINT32_MAX)
 			return RP_ENOMEM;

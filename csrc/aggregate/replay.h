@@ -89,6 +89,7 @@ struct rp_replay_thread {
 	int is_helper;       /* it never ran Python. In a tree trace: no sample of it has shown any */
 	uint32_t copied_of, copied;  /* the node that its path was copied of last, and the copy */
 	uint32_t helper_lasti;       /* where the thread it works for was */
+	uint32_t alloc_lasti;        /* of the next allocation, where it has no room for its own; RP_LASTI_NONE: there is none */
 	uint32_t seen_node, seen_lasti; /* of its own last sample, and when */
 	uint64_t seen_ticks;
 

@@ -32,8 +32,8 @@ static int add_node(struct rp_replay *r, const struct rp_stack_node *below, uint
 {
 	*ret_node = *below;
 	if (key & RP_NODE_PYTHON) {
-		ret_node->call = rp_call_child(&r->tree, below->call, (uint32_t)(key >> 16), below->lasti);
-		ret_node->lasti = (uint32_t)key & RP_LASTI_NONE;
+		ret_node->call = rp_call_child(&r->tree, below->call, rp_node_code(key), below->lasti);
+		ret_node->lasti = rp_node_lasti(key);
 		ret_node->native = 0;
 		return ret_node->call == UINT32_MAX ? RP_ENOMEM : 0;
 	}

@@ -91,6 +91,56 @@ struct rp_raw_decoder {
 /* 1: *ret_event holds the next event; 0: no more; RP_EDAMAGED: bytes that are no event, or an event cut short. */
 int rp_raw_next(struct rp_raw_decoder *d, struct rp_event *ret_event);
 
+/* lasti of the code unit of this index (of any: negative or too great is not known), and back; one that was read, or RP_LASTI_NONE where it is no
+ * lasti. */
+RP_INLINE uint32_t rp_lasti_of(int64_t index)
+{
+	if (RP_LIKELY((uint64_t)index < RP_LASTI_NONE))
+		return (uint32_t)index;
+	return (uint64_t)index < RP_LASTI_MAX ? (uint32_t)index + 1 : RP_LASTI_NONE;
+}
+
+RP_INLINE uint32_t rp_lasti_index(uint32_t lasti)
+{
+	return lasti > RP_LASTI_NONE ? lasti - 1 : lasti;
+}
+
+RP_INLINE uint32_t rp_lasti_checked(uint32_t lasti)
+{
+	return RP_LIKELY(lasti <= RP_LASTI_MAX) ? lasti : RP_LASTI_NONE;
+}
+
+/* The same of RP_CODE_LINES: a distance from the first line, negative above it. */
+#define RP_LASTI_LINES_MAX (RP_LASTI_MAX / 2)
+RP_INLINE uint32_t rp_lasti_of_line(int64_t distance)
+{
+	if (distance < -(int64_t)RP_LASTI_LINES_MAX || distance > (int64_t)RP_LASTI_LINES_MAX)
+		return RP_LASTI_NONE;
+	return rp_lasti_of(distance < 0 ? distance + RP_LASTI_MAX : distance);
+}
+
+RP_INLINE int64_t rp_lasti_line(uint32_t lasti)
+{
+	int64_t index = rp_lasti_index(lasti);
+	return index > (int64_t)RP_LASTI_LINES_MAX ? index - RP_LASTI_MAX : index;
+}
+
+/* Keys of Python frames in the stack tree. */
+RP_INLINE uint64_t rp_node_key(uint32_t code, uint32_t lasti)
+{
+	return RP_NODE_PYTHON | (uint64_t)(lasti >> 16) << 48 | (uint64_t)code << 16 | (lasti & 0xffff);
+}
+
+RP_INLINE uint32_t rp_node_code(uint64_t key)
+{
+	return (uint32_t)(key >> 16);
+}
+
+RP_INLINE uint32_t rp_node_lasti(uint64_t key)
+{
+	return rp_lasti_checked((uint32_t)(key & 0xffff) | (uint32_t)(key >> 48 & 0x7fff) << 16);
+}
+
 /* The parts of a first word, as layout.h draws them; code and lasti are those of an ENTER. */
 RP_INLINE uint8_t rp_raw_kind(uint64_t w0)
 {
@@ -252,6 +302,7 @@ uint8_t *rp_def_put_clock(uint8_t *p, uint8_t *end, uint64_t ticks, uint64_t mon
 uint8_t *rp_def_put_thread(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t os_tid, struct rp_str name);
 uint8_t *rp_def_put_code(uint8_t *p, uint8_t *end, uint32_t code, uint32_t first_line, uint32_t flags,
 			 struct rp_str qualname, struct rp_str file, struct rp_str module, struct rp_str linetable);
+uint8_t *rp_def_put_code_lines(uint8_t *p, uint8_t *end, uint32_t code, uint64_t offset, struct rp_str part);
 uint8_t *rp_def_put_module(uint8_t *p, uint8_t *end, uint32_t module, uint64_t bias, uint64_t start, uint64_t stop,
 			   struct rp_str path, struct rp_str build_id, uint32_t flags);
 uint8_t *rp_def_put_unload(uint8_t *p, uint8_t *end, uint32_t module, uint64_t ticks);

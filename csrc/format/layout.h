@@ -122,7 +122,7 @@ enum rp_part_step {
 enum rp_event_kind {
 	RP_EV_NONE = 0,
 	RP_EV_ENTER = 1,     /* a Python frame begins or is resumed */
-	RP_EV_ENTER_FAR = 2, /* the same with words[1] = lasti << 32 | code, for code ids past 20 bits. Decoded as ENTER */
+	RP_EV_ENTER_FAR = 2, /* the same with words[1] = lasti << 32 | code, for what has no room in ENTER. Decoded as ENTER */
 	RP_EV_EXIT = 3,      /* arg: enum rp_exit */
 	RP_EV_ALLOC = 4,     /* arg: stack << 5 | allocator; words[1] = lasti << 48 | address; words[2] = size */
 	RP_EV_FREE = 5,      /* arg: allocator; words[1] = address */
@@ -143,6 +143,7 @@ enum rp_event_kind {
 /* lasti of ENTER and CONTEXT words belongs to the frame that is below: the caller's position when it made the call. In
  * CONTEXT the entry of frame i carries the position of frame i-1 when it called i; the outermost carries RP_LASTI_NONE. */
 #define RP_LASTI_NONE 0xffffu
+#define RP_LASTI_MAX 0xfffffffu  /* from RP_LASTI_NONE on an index is told as one more, where there is room for it; a greater one is not known */
 #define RP_CODE_FAR_MIN 0xfffffu /* code ids from here on take ENTER_FAR */
 #define RP_CODE_UNKNOWN 0u       /* code id 0: a frame whose code could not be named */
 #define RP_CODE_LOST 0xffffffffu /* in a CONTEXT: stands for calls that were not kept */
@@ -183,6 +184,7 @@ enum rp_more {
 	RP_MORE_FOLDED = 9,   /* words: calls that have no ENTER of their own, ticks of the stretches they lie in, both of this block */
 	RP_MORE_CPU_BEFORE = 10, /* words: ns of CPU time that the thread used in the session before its first event */
 	RP_MORE_TURN = 11,    /* words: region id, enum rp_turn. The context that began the region and others take turns on a thread */
+	RP_MORE_LASTI = 12,   /* words: lasti of the thread's next ALLOC or REALLOC, which has no room for it and says RP_LASTI_NONE */
 };
 
 enum rp_turn {
@@ -193,11 +195,12 @@ enum rp_turn {
 
 #define RP_MORE_WORDS_MAX 16
 
-/* Key of a node of the stack tree: a code address, or this bit | code id << 16 | lasti. lasti is where this frame is (in ENTER and
- * CONTEXT it is where the frame below is). */
+/* Key of a node of the stack tree: a code address, or this bit | lasti >> 16 << 48 | code id << 16 | lasti & 0xffff. lasti is where this frame
+ * is (in ENTER and CONTEXT it is where the frame below is). */
 #define RP_NODE_PYTHON (UINT64_C(1) << 63)
 
-/* In the flags of a CODE: lasti of this code counts source lines from its first line, and it has no location table. */
+/* In the flags of a CODE: lasti of this code counts source lines from its first line, and it has no location table. Indexes above half of
+ * RP_LASTI_MAX stand for lines above the first: index - RP_LASTI_MAX. */
 #define RP_CODE_LINES (UINT32_C(1) << 31)
 
 enum rp_allocator {
@@ -230,7 +233,7 @@ enum rp_def_tag {
 	RP_DEF_META = 1,    /* key string, value string */
 	RP_DEF_CLOCK = 2,   /* ticks, CLOCK_MONOTONIC ns, CLOCK_REALTIME ns: a pair taken together. First and last give the rate */
 	RP_DEF_THREAD = 3,  /* thread id, OS thread id, name string */
-	RP_DEF_CODE = 4,    /* code id, first line, flags, qualname, file, module, linetable (PEP 626 location table bytes) */
+	RP_DEF_CODE = 4,    /* code id, first line, flags, qualname, file, module, linetable (PEP 626 location table bytes, or the first of them) */
 	RP_DEF_MODULE = 5,  /* module id, load bias, start, end, path, build id bytes, flags */
 	RP_DEF_UNLOAD = 6,  /* module id, ticks */
 	RP_DEF_SYMBOL = 7,  /* address, module id, n, then n x (function, file, line): innermost first, the last is not inlined */
@@ -241,7 +244,8 @@ enum rp_def_tag {
 	RP_DEF_SOURCE = 12, /* mtime ns, bytes of the file, offset, path, text from there on. The parts of a file in order, one file after the other */
 	RP_DEF_READING = 13, /* ticks, resident bytes, their high-water mark, CPU ns, region id or 0, moment, resident bytes of files and shared memory: what the kernel says of the process */
 	RP_DEF_SOURCE_SUM = 14, /* mtime ns, bytes of the file, CRC-32C of them, path: which text ran */
-	RP_DEF_TAG_COUNT = 15,
+	RP_DEF_CODE_LINES = 15, /* code id, offset, bytes of its linetable from there on. The parts in order, behind their CODE */
+	RP_DEF_TAG_COUNT = 16,
 };
 
 enum rp_reading_moment {

@@ -49,26 +49,61 @@ static int is_below(struct rp_str module, struct rp_str name)
 	       (module.len == name.len || module.s[name.len] == '.');
 }
 
+/* What a definition has beside its strings. */
+#define DEFINITION_BYTES 64
+
+static struct rp_str part_of(struct rp_str s, uint32_t from, size_t most)
+{
+	uint32_t left = s.len - from;
+	return (struct rp_str){ s.s + from, left < most ? left : (uint32_t)most };
+}
+
+/* The rest of a line table, in parts. One that finds no buffer ends it: the lines behind are unknown then. */
+static void write_lines(uint32_t id, struct rp_str table, uint32_t from)
+{
+	size_t most = rp_define_bytes_max() - DEFINITION_BYTES;
+	uint8_t *end, *p;
+
+	if (most > RP_STRING_BYTES_MAX)
+		most = RP_STRING_BYTES_MAX;
+	while (from < table.len) {
+		struct rp_str part = part_of(table, from, most);
+		p = rp_define_begin(DEFINITION_BYTES + part.len, &end);
+		if (!p)
+			return;
+		p = rp_def_put_code_lines(p, end, id, from, part);
+		rp_define_end(p);
+		if (!p)
+			return;
+		from += part.len;
+	}
+}
+
+/* The line table begins in the definition itself, as far as there is room beside the names, which may have three quarters of it. */
 static uint32_t write_definition(PyCodeObject *code, struct rp_str qualname, struct rp_str file, struct rp_str module)
 {
 	struct rp_str table = { PyBytes_AS_STRING(code->co_linetable), (uint32_t)PyBytes_GET_SIZE(code->co_linetable) };
-	size_t fixed = 64 + (size_t)qualname.len + file.len + module.len;
+	size_t most = rp_define_bytes_max();
 	uint32_t id = rp_define_id(&codes);
 	uint8_t *end, *p;
 
-	/* A line table that is cut or left out costs the lines at its end, not the function. */
-	if (table.len > RP_STRING_BYTES_MAX)
-		table.len = RP_STRING_BYTES_MAX;
-	p = rp_define_begin(fixed + table.len, &end);
-	if (!p) {
-		table.len = 0;
-		p = rp_define_begin(fixed, &end);
-	}
+	if (most < 8 * DEFINITION_BYTES)
+		return RP_CODE_UNKNOWN; /* nothing is recorded any more */
+	most -= DEFINITION_BYTES;
+	qualname = part_of(qualname, 0, most / 4);
+	file = part_of(file, 0, most / 4);
+	module = part_of(module, 0, most / 4);
+	size_t names = (size_t)qualname.len + file.len + module.len;
+	struct rp_str first = part_of(table, 0, most - names < RP_STRING_BYTES_MAX ? most - names : RP_STRING_BYTES_MAX);
+	p = rp_define_begin(DEFINITION_BYTES + names + first.len, &end);
 	if (!p)
 		return RP_CODE_UNKNOWN;
-	p = rp_def_put_code(p, end, id, (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags, qualname, file, module, table);
+	p = rp_def_put_code(p, end, id, (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags, qualname, file, module, first);
 	rp_define_end(p);
-	return p ? id : RP_CODE_UNKNOWN;
+	if (!p)
+		return RP_CODE_UNKNOWN;
+	write_lines(id, table, first.len);
+	return id;
 }
 
 /* Functions, and the program's own top level. What else runs at the top of a module or in the body of a class defines more than it does. */

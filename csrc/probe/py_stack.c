@@ -16,7 +16,6 @@
 #define C_STACK_BYTES_MAX ((uintptr_t)1 << 32)
 #define DEFINITION_BYTES_FIXED 96
 #define LINES RP_COUNT_OF(((struct rp_py_stack *)0)->lines)
-#define LINE_MAX_ (RP_LASTI_NONE - 1)
 
 enum { UNDEFINED, DEFINING, DEFINED };
 
@@ -174,29 +173,22 @@ static uint32_t id_of(rp_pyframe *f, struct rp_py_stack *s)
 
 /* ---- lines ---- */
 
-/* Lines from the first of the code. A line looked up before is found again under (code id, instruction); PyCode_Addr2Line reads the location
- * table from its beginning, and nothing else.
- *
- *     63      48 47       16 15      0
- *    +----------+-----------+---------+
- *    | instr.   | code id   | line    |
- *    +----------+-----------+---------+ */
+/* lasti of the frame in lines from the first of its code (RP_CODE_LINES). One looked up before is found again under (code id, instruction);
+ * PyCode_Addr2Line reads the location table from its beginning, and nothing else. */
 static uint32_t line_at(rp_pyframe *f, uint32_t id, struct rp_py_stack *s)
 {
 	PyCodeObject *code = rp_pyframe_code(f);
 	int64_t offset = rp_pyframe_offset(f);
-	if (offset < 0)
-		return 0; /* about to begin */
-	if (offset >= Py_SIZE(code))
-		return RP_LASTI_NONE;
-	uint64_t key = (uint64_t)(offset & 0xffff) << 48 | (uint64_t)id << 16;
-	uint64_t *known = &s->lines[(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % LINES];
-	if (id && (*known & ~UINT64_C(0xffff)) == key && offset <= 0xffff)
-		return (uint32_t)*known & 0xffff;
-	int line = PyCode_Addr2Line(code, (int)(offset * (int64_t)sizeof(_Py_CODEUNIT))) - code->co_firstlineno;
-	line = line < 0 ? 0 : line < (int)LINE_MAX_ ? line : (int)LINE_MAX_;
-	*known = key | (uint32_t)line;
-	return (uint32_t)line;
+	if (offset < 0 || offset >= Py_SIZE(code))
+		return RP_LASTI_NONE; /* about to begin, or half made */
+	uint64_t key = (uint64_t)id << 32 | (uint32_t)offset;
+	struct rp_py_line *known = &s->lines[(key * UINT64_C(0x9e3779b97f4a7c15) >> 32) % LINES];
+	if (id && known->key == key)
+		return known->lasti;
+	int line = PyCode_Addr2Line(code, (int)(offset * (int64_t)sizeof(_Py_CODEUNIT)));
+	uint32_t lasti = line > 0 ? rp_lasti_of_line((int64_t)line - code->co_firstlineno) : RP_LASTI_NONE;
+	*known = (struct rp_py_line){ key, lasti };
+	return lasti;
 }
 
 /* ---- frames ---- */
@@ -250,6 +242,6 @@ void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 		if (id == ID_COMMAND)
 			return; /* the launcher's: the program begins above it */
 		if (id != ID_HIDDEN)
-			s->keys[s->n++] = RP_NODE_PYTHON | (uint64_t)id << 16 | line_at(f, id, s);
+			s->keys[s->n++] = rp_node_key(id, line_at(f, id, s));
 	}
 }

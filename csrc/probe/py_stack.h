@@ -16,13 +16,19 @@
 /* Before the first walk of a session; none of an earlier one is in flight. */
 void rp_py_stack_open(void);
 
+/* A line looked up before. */
+struct rp_py_line {
+	uint64_t key; /* code id << 32 | instruction */
+	uint32_t lasti;
+};
+
 /* A stack as it was read, and what one thread needs to read it. Zeroed before the first. */
 struct rp_py_stack {
 	uint64_t keys[RP_PY_STACK_MAX]; /* of the stack tree, innermost first */
 	uint32_t n;
 	uint32_t cut;      /* the outermost frames are missing */
 	uintptr_t c_frame; /* an address inside the C frame of the innermost evaluator call; 0: none, or unknown */
-	uint64_t lines[4096]; /* looked up before: see line_at */
+	struct rp_py_line lines[4096];
 	char text[3][1024];   /* scratch */
 };
 

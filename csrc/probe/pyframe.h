@@ -33,6 +33,7 @@
 #include <internal/pycore_frame.h>
 
 #include "base/base.h"
+#include "record/record.h"
 
 typedef struct _PyInterpreterFrame rp_pyframe;
 
@@ -58,8 +59,7 @@ RP_INLINE rp_pyframe *rp_pyframe_skip_shims(rp_pyframe *f)
 
 RP_INLINE uint32_t rp_pyframe_lasti(rp_pyframe *f)
 {
-	int64_t offset = rp_pyframe_offset(f);
-	return offset >= 0 && offset < 0xffff ? (uint32_t)offset : 0xffffu;
+	return rp_lasti_of(rp_pyframe_offset(f));
 }
 
 /* RETURN_GENERATOR, where it was made, stands before the first RESUME; where it is suspended does not. */

@@ -36,7 +36,7 @@ static void push_missing(struct rp_thread *t, rp_pyframe *innermost, uint32_t se
 			struct rp_shadow_frame *s = &t->frames[base + i - 1];
 			s->frame = f;
 			s->code = rp_code_known(rp_pyframe_code(f), session);
-			s->lasti = (uint16_t)(below ? rp_pyframe_lasti(below) : RP_LASTI_NONE);
+			s->lasti = (below ? rp_pyframe_lasti(below) : RP_LASTI_NONE) & RP_LASTI_MAX;
 			s->flags = rp_pyframe_is_generator(f) ? RP_SHADOW_ON_HEAP : 0;
 		}
 		f = below;
@@ -137,6 +137,23 @@ static RP_COLD void pop_ended(struct rp_thread *t, rp_pyframe *running)
 		t->seeded = i;
 }
 
+/* What has no room in an ALLOC is told before it. */
+static RP_COLD uint32_t tell_far(struct rp_thread *t, int64_t offset)
+{
+	const uint64_t lasti = rp_lasti_of(offset);
+
+	if (lasti != RP_LASTI_NONE)
+		rp_emit_words(t, RP_EV_MORE, RP_MORE_LASTI | 1 << 8, &lasti, 1, NULL, 0, 1);
+	return RP_LASTI_NONE;
+}
+
+RP_INLINE uint32_t lasti_for_alloc(struct rp_thread *t, rp_pyframe *f)
+{
+	int64_t offset = rp_pyframe_offset(f);
+
+	return RP_LIKELY((uint64_t)offset < RP_LASTI_NONE) ? (uint32_t)offset : tell_far(t, offset);
+}
+
 uint32_t rp_frames_lasti(struct rp_thread *t)
 {
 	if (RP_UNLIKELY(t->depth == 0)) {
@@ -151,14 +168,14 @@ uint32_t rp_frames_lasti(struct rp_thread *t)
 		return RP_LASTI_NONE;
 	rp_pyframe *f = rp_pyframe_current(ts);
 	if (RP_LIKELY(f == t->frames[t->depth - 1].frame))
-		return rp_pyframe_lasti(f);
+		return lasti_for_alloc(t, f);
 	f = rp_shadow_visible(f, t->session);
 	if (!f)
 		return RP_LASTI_NONE;
 	const struct rp_shadow_frame *top = &t->frames[t->depth - 1];
 	if (f != top->frame && (t->depth <= t->seeded || top->flags & RP_SHADOW_INLINED))
 		pop_ended(t, f);
-	return f == t->frames[t->depth - 1].frame ? rp_pyframe_lasti(f) : RP_LASTI_NONE;
+	return f == t->frames[t->depth - 1].frame ? lasti_for_alloc(t, f) : RP_LASTI_NONE;
 }
 
 /* CPython gives a chunk of the data stack back (munmap, from which a signal likes to return) while current_frame still points into it: a

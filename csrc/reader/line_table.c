@@ -68,17 +68,60 @@ static uint32_t line_of(const struct entry *e)
 	return e->has_line && e->line > 0 && e->line <= INT32_MAX ? (uint32_t)e->line : RP_LINE_UNKNOWN;
 }
 
+/* Bytes of a table from one mark to the next. */
+#define MARK_BYTES 1024u
+
+int rp_line_mark(struct rp_code *code, struct rp_arena *arena)
+{
+	struct rp_cursor c = rp_cursor_over(code->linetable, code->linetable_len);
+	struct entry e = { .line = code->first_line };
+	struct rp_line_mark *marks = rp_arena_alloc(arena, (code->linetable_len / MARK_BYTES + 1) * sizeof(*marks));
+	uint32_t n = 0;
+
+	if (!marks)
+		return RP_ENOMEM;
+	do {
+		uint32_t at = (uint32_t)(c.at - code->linetable);
+		if (at >= n * MARK_BYTES)
+			marks[n++] = (struct rp_line_mark){ at, e.unit, e.line };
+	} while (next_entry(&c, &e));
+	code->marks = marks;
+	code->n_marks = n;
+	return 0;
+}
+
+/* Behind the last mark whose code unit is not behind this one. */
+static struct rp_cursor cursor_near(const struct rp_code *code, uint32_t unit, struct entry *ret_entry)
+{
+	uint32_t from = 0, end = code->n_marks;
+
+	*ret_entry = (struct entry){ .line = code->first_line };
+	if (!code->marks)
+		return rp_cursor_over(code->linetable, code->linetable_len);
+	while (end - from > 1) {
+		uint32_t middle = from + (end - from) / 2;
+		if (code->marks[middle].unit <= unit)
+			from = middle;
+		else
+			end = middle;
+	}
+	const struct rp_line_mark *m = &code->marks[from];
+	*ret_entry = (struct entry){ .unit = m->unit, .line = m->line };
+	return rp_cursor_over(code->linetable + m->at, code->linetable_len - m->at);
+}
+
 uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti)
 {
 	if (lasti == RP_LASTI_NONE)
 		return RP_LINE_UNKNOWN;
 	if (code->flags & RP_CODE_LINES)
-		return code->first_line + lasti;
-	struct rp_cursor c = rp_cursor_over(code->linetable, code->linetable_len);
-	struct entry e = { .line = code->first_line };
+		return line_of(&(struct entry){ .line = code->first_line + rp_lasti_line(lasti), .has_line = 1 });
+	uint32_t unit = rp_lasti_index(lasti);
+	struct entry e;
+	struct rp_cursor c = cursor_near(code, unit, &e);
 
 	while (next_entry(&c, &e))
-		if (e.unit > lasti)
+		if (e.unit > unit)
 			return line_of(&e);
 	return RP_LINE_UNKNOWN;
 }

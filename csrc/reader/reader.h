@@ -125,6 +125,16 @@ struct rp_code {
 	uint32_t name, file, module; /* string ids */
 	const uint8_t *linetable;
 	uint32_t linetable_len;
+	uint8_t *linetable_room;      /* the same to write, where it came in parts */
+	uint32_t linetable_cap;
+	const struct rp_line_mark *marks; /* of a long table: every so many bytes, what reading it from its beginning would have come to. NULL: none */
+	uint32_t n_marks;
+};
+
+/* Before the entry at `at` of a location table. */
+struct rp_line_mark {
+	uint32_t at, unit; /* byte in the table; the first code unit of that entry */
+	int64_t line;
 };
 
 struct rp_module {
@@ -224,6 +234,8 @@ const char *rp_tables_meta(const struct rp_tables *t, const char *key);
 uint32_t rp_tables_symbol(struct rp_tables *t, uint64_t address);
 /* One definition into the tables; for tests and dump. */
 int rp_tables_add(struct rp_tables *t, struct rp_def *def);
+/* Makes the marks of all long line tables. rp_tables_load does it; without, rp_line_of reads each table from its beginning. RP_ENOMEM. */
+int rp_tables_mark_lines(struct rp_tables *t);
 /* Derives ns_per_tick from the clock pairs. rp_tables_load does it. */
 void rp_tables_settle_clock(struct rp_tables *t);
 
@@ -234,6 +246,10 @@ uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti);
 /* The line that has all code of a function but its beginning (which is on first_line); RP_LINE_UNKNOWN when there are several, or the table is
  * not whole. */
 uint32_t rp_line_only(const struct rp_code *code);
+/* Tables up to this long have no marks. */
+#define RP_LINE_MARKS_FROM_BYTES 4096u
+/* The marks of a table, into memory of the arena. 0 or RP_ENOMEM. */
+int rp_line_mark(struct rp_code *code, struct rp_arena *arena);
 
 /* ---- events: event_iter.c ----
  *

@@ -15,6 +15,7 @@
 #define METAS_MAX 4096
 #define LOSTS_MAX 4096
 #define MODULES_MAX 16384
+#define LINE_TABLE_BYTES_MAX (1u << 28)
 
 /* Room for one more entry in a table; 0 or RP_ENOMEM. */
 static int grow(void **at, uint32_t n, uint32_t *cap, size_t bytes)
@@ -68,6 +69,41 @@ static int add_code(struct rp_tables *t, const struct rp_def *d)
 		return RP_ENOMEM;
 	t->codes.at[place] = code;
 	return 0;
+}
+
+/* A part behind those that came before it; else one is missing, and the table ends there. */
+static int add_code_lines(struct rp_tables *t, const struct rp_def *d)
+{
+	uint32_t *place = rp_idmap_find(&t->code_of, d->num[0]);
+	struct rp_code *code = place ? &t->codes.at[*place] : NULL;
+	struct rp_str part = d->str[0];
+
+	if (!code || d->num[1] != code->linetable_len || part.len > LINE_TABLE_BYTES_MAX - code->linetable_len)
+		return 0;
+	uint32_t len = code->linetable_len + part.len;
+	if (len > code->linetable_cap) {
+		uint8_t *table = rp_arena_alloc(&t->arena, 2 * (size_t)len);
+		if (!table)
+			return RP_ENOMEM;
+		if (code->linetable_len)
+			memcpy(table, code->linetable, code->linetable_len);
+		code->linetable = code->linetable_room = table;
+		code->linetable_cap = 2 * len;
+	}
+	if (part.len)
+		memcpy(code->linetable_room + code->linetable_len, part.s, part.len);
+	code->linetable_len = len;
+	return 0;
+}
+
+int rp_tables_mark_lines(struct rp_tables *t)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < t->codes.n && !rc; i++)
+		if (t->codes.at[i].linetable_len > RP_LINE_MARKS_FROM_BYTES)
+			rc = rp_line_mark(&t->codes.at[i], &t->arena);
+	return rc;
 }
 
 static int add_hex(struct rp_tables *t, struct rp_str s, uint32_t *ret_id)
@@ -273,6 +309,8 @@ int rp_tables_add(struct rp_tables *t, struct rp_def *d)
 		return add_thread(t, d);
 	case RP_DEF_CODE:
 		return add_code(t, d);
+	case RP_DEF_CODE_LINES:
+		return add_code_lines(t, d);
 	case RP_DEF_MODULE:
 		return add_module(t, d);
 	case RP_DEF_SYMBOL:
@@ -359,6 +397,8 @@ int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool 
 			t->lost_def_blocks++;
 	}
 	free(bytes);
+	if (!rc)
+		rc = rp_tables_mark_lines(t);
 	if (!rc)
 		rp_tables_settle_clock(t);
 	else

@@ -30,9 +30,11 @@
 struct rp_shadow_frame {
 	const void *frame; /* _PyInterpreterFrame*, an identity; dereference only the innermost, and only on its own thread */
 	uint32_t code;     /* code id */
-	uint16_t lasti;    /* where the frame below was when it called this one */
-	uint16_t flags;    /* RP_SHADOW_* */
+	uint32_t lasti : 28; /* where the frame below was when it called this one */
+	uint32_t flags : 4;  /* RP_SHADOW_* */
 };
+
+RP_STATIC_ASSERT(sizeof(struct rp_shadow_frame) == 16 && RP_LASTI_MAX >> 28 == 0, "a shadow frame is small, and has room for any lasti");
 
 #define RP_SHADOW_ON_HEAP 1 /* it lies in a generator, not in the thread's data stack */
 #define RP_SHADOW_INLINED 2 /* nobody may tell of its end */
@@ -217,7 +219,7 @@ RP_INLINE void rp_emit_enter(struct rp_thread *t, uint32_t code, uint32_t lasti)
 		t->lost.calls++;
 		return;
 	}
-	if (RP_LIKELY(code < RP_CODE_FAR_MIN)) {
+	if (RP_LIKELY((code < RP_CODE_FAR_MIN) & (lasti <= RP_LASTI_NONE))) {
 		t->pos[0] = RP_WORD0(RP_EV_ENTER, dt, (uint64_t)lasti | (uint64_t)code << 16);
 		rp_record_commit(t, 1);
 	} else {
@@ -287,6 +289,7 @@ RP_INLINE uint64_t rp_alloc_arg(enum rp_allocator allocator, uint32_t stack)
 	return (uint64_t)stack << 5 | allocator;
 }
 
+/* lasti: RP_LASTI_NONE where it does not fit (rp_frames_lasti has told it then). */
 RP_INLINE uint64_t rp_alloc_word1(const void *address, uint32_t lasti)
 {
 	return ((uint64_t)(uintptr_t)address & ((UINT64_C(1) << RP_ADDRESS_BITS) - 1)) | (uint64_t)lasti << RP_ADDRESS_BITS;
@@ -312,7 +315,7 @@ void rp_emit_context(struct rp_thread *t, enum rp_context reason);
 
 /* ---- the shadow stack (frames.c): pure bookkeeping, emits nothing ---- */
 
-RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t code, uint32_t lasti, int flags)
+RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t code, uint32_t lasti, uint32_t flags)
 {
 	if (RP_UNLIKELY(t->depth == RP_SHADOW_FRAMES_MAX)) {
 		t->depth_over++;
@@ -321,8 +324,8 @@ RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t c
 	struct rp_shadow_frame *f = &t->frames[t->depth];
 	f->frame = frame;
 	f->code = code;
-	f->lasti = (uint16_t)lasti;
-	f->flags = (uint16_t)flags;
+	f->lasti = lasti & RP_LASTI_MAX;
+	f->flags = flags & 15;
 	atomic_signal_fence(memory_order_release); /* a sample in between must not see a half-written entry */
 	t->depth++;
 }

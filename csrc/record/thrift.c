@@ -90,10 +90,11 @@ static int is_region(enum rp_event_kind kind, uint64_t arg)
 	return kind == RP_EV_REGION_BEGIN || kind == RP_EV_REGION_END || (kind == RP_EV_MORE && (arg & RP_HOW_MAX) == RP_MORE_TURN);
 }
 
-/* Waits for the GIL are told by the million where they matter. */
+/* Waits for the GIL are told by the million where they matter, and a lasti is of an allocation, which is not told. */
 static int is_told(enum rp_event_kind kind, uint64_t arg)
 {
-	return kind == RP_EV_SAMPLE || is_region(kind, arg) || (kind == RP_EV_MORE && (arg & RP_HOW_MAX) != RP_MORE_GIL_WAIT);
+	uint64_t how = arg & RP_HOW_MAX;
+	return kind == RP_EV_SAMPLE || is_region(kind, arg) || (kind == RP_EV_MORE && how != RP_MORE_GIL_WAIT && how != RP_MORE_LASTI);
 }
 
 /* The last quarter of a buffer is for regions, when there is no other. */

@@ -116,6 +116,7 @@ static const struct {
 	[RP_DEF_SOURCE_SUM] = { "SOURCE_SUM", { "mtime_ns", "bytes", "crc32c" }, { "path" } },
 	[RP_DEF_SOURCE] = { "SOURCE", { "mtime_ns", "bytes", "offset" }, { "path", "text" } },
 	[RP_DEF_READING] = { "READING", { "ticks", "resident_bytes", "high_water_bytes", "cpu_ns", "region", "moment", "file_bytes" }, { 0 } },
+	[RP_DEF_CODE_LINES] = { "CODE_LINES", { "code", "offset" }, { 0 } },
 	[RP_DEF_LOST] = { "LOST", { "thread", "reason", "events", "bytes" }, { 0 } },
 };
 
@@ -206,13 +207,14 @@ static void put_code(struct dump *d, uint32_t id)
 static void put_lasti(struct dump *d, uint32_t lasti)
 {
 	if (lasti != RP_LASTI_NONE)
-		put_uint(d, "lasti", lasti);
+		put_uint(d, "lasti", rp_lasti_index(lasti));
 }
 
 static void put_event(struct dump *d, uint32_t thread, const struct rp_event *e)
 {
 	static const char *const exits[] = { "return", "raise", "yield" }, *const contexts[] = { "buffer", "seed", "resync" },
-				      *const mores[] = { "?", "lost", "gil_wait", "stall", "?", "thread_end", "unseen", "period", "nodes", "folded" };
+				      *const mores[] = { "?", "lost", "gil_wait", "stall", "?", "thread_end", "unseen", "period", "nodes", "folded",
+				      "cpu_before", "turn", "lasti" };
 
 	begin(d, event_names[e->kind & 15]);
 	key(d, "t");

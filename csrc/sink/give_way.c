@@ -39,9 +39,16 @@ static enum rp_gave_way step_for(struct rp_sink *s)
 	return step;
 }
 
+static int is_lasti(uint64_t w0)
+{
+	return (w0 & 15) == RP_EV_MORE && (rp_raw_arg(w0) & RP_HOW_MAX) == RP_MORE_LASTI;
+}
+
 static int is_kept(enum rp_gave_way step, uint64_t w0)
 {
 	switch (w0 & 15) {
+	case RP_EV_MORE:
+		return !is_lasti(w0); /* it belongs to an allocation */
 	case RP_EV_ALLOC:
 	case RP_EV_REALLOC:
 	case RP_EV_FREE:
@@ -73,7 +80,7 @@ static void put_first(struct filter *f, uint64_t w0)
 
 static void drop(struct filter *f, const uint64_t *event)
 {
-	f->lost_events += (event[0] & 15) != RP_EV_STACK;
+	f->lost_events += (event[0] & 15) != RP_EV_STACK && !is_lasti(event[0]);
 	if ((event[0] & 15) == RP_EV_ALLOC || (event[0] & 15) == RP_EV_REALLOC)
 		f->lost_bytes += event[2];
 }

@@ -40,6 +40,7 @@ static uint8_t *put_one(enum rp_def_tag tag, uint8_t *p, size_t room)
 		return rp_def_put_reading(p, end, &(struct rp_reading){ 1, UINT64_MAX, 128, 0, 7, RP_READING_END, 300 });
 	case RP_DEF_SOURCE: return rp_def_put_source(p, end, UINT64_MAX, 40, 16, RP_STR("/a/b.py"), RP_STR("pass\n"));
 	case RP_DEF_SOURCE_SUM: return rp_def_put_source_sum(p, end, UINT64_MAX, 40, UINT32_MAX, RP_STR("/a/b.py"));
+	case RP_DEF_CODE_LINES: return rp_def_put_code_lines(p, end, UINT32_MAX, UINT64_MAX, RP_STR("\x80\x00\xff"));
 	default: return NULL;
 	}
 }
@@ -116,6 +117,10 @@ static void check_one(struct rp_def *d)
 	case RP_DEF_SOURCE_SUM:
 		NUMBERS(UINT64_MAX, 40, UINT32_MAX);
 		CHECK(same(d->str[0], RP_STR("/a/b.py")));
+		break;
+	case RP_DEF_CODE_LINES:
+		NUMBERS(UINT32_MAX, UINT64_MAX);
+		CHECK(same(d->str[0], RP_STR("\x80\x00\xff")));
 		break;
 	default: CHECK(!"a known tag");
 	}
