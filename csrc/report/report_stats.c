@@ -155,6 +155,42 @@ static void growth_keys(const struct rp_report_job *job, struct rp_json *j)
 	}
 }
 
+/* What stands on no line of its Python function, because the line is not known. */
+struct unknown_lines {
+	uint64_t calls, allocations, samples;
+};
+
+static struct unknown_lines count_unknown_lines(const struct rp_result *r)
+{
+	struct unknown_lines u = { 0 };
+
+	for (uint32_t i = 0; i < r->n_lines; i++) {
+		const struct rp_line *l = &r->lines[i];
+		if (l->line != RP_LINE_UNKNOWN || r->frames[l->frame].kind != RP_KIND_PYTHON)
+			continue;
+		u.calls += (uint64_t)l->calls_out;
+		u.allocations += (uint64_t)l->own[RP_M_ALLOCATIONS];
+		u.samples += (uint64_t)l->own[RP_M_SAMPLES];
+	}
+	return u;
+}
+
+static void unknown_line_keys(const struct rp_report_job *job, struct rp_json *j)
+{
+	struct unknown_lines u = count_unknown_lines(job->result);
+
+	rp_json_key(j, "unknown_lines");
+	rp_json_open(j, '{');
+	rp_json_key(j, "calls");
+	if (job->result->totals.is_cpu_sampled)
+		rp_json_null(j);
+	else
+		rp_json_int(j, (int64_t)u.calls);
+	rp_report_memory(job, j, "allocations", u.allocations);
+	rp_json_kint(j, "samples", (int64_t)u.samples);
+	rp_json_close(j, '}');
+}
+
 /* The figures; without "all" only those a page needs beside its own. */
 void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, int all)
 {
@@ -230,6 +266,7 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_json_kint(j, "blocks", (int64_t)t->blocks);
 	rp_json_kint(j, "file_bytes", (int64_t)t->file_bytes);
 	rp_json_kint(j, "raw_bytes", (int64_t)t->raw_bytes);
+	unknown_line_keys(job, j);
 	if (all) {
 		allocator_keys(t, j);
 		meta_keys(job, j);
@@ -319,6 +356,26 @@ void rp_report_pools_text(struct rp_out *o, const struct rp_totals *t, const cha
 			      rp_unit_bytes(b, (int64_t)t->reserved_bytes));
 }
 
+static void unknown_lines_text(const struct rp_report_job *job)
+{
+	struct unknown_lines u = count_unknown_lines(job->result);
+	const struct {
+		uint64_t n;
+		const char *one, *many;
+	} counts[] = { { u.calls, "call", "calls" }, { u.allocations, "allocation", "allocations" }, { u.samples, "sample", "samples" } };
+	const char *before = "Lines         not known of ";
+	char text[RP_UNIT_BYTES];
+
+	for (size_t i = 0; i < RP_COUNT_OF(counts); i++)
+		if (counts[i].n) {
+			rp_out_format(job->out, "%s%s %s", before, rp_unit_count(text, (int64_t)counts[i].n),
+				      counts[i].n == 1 ? counts[i].one : counts[i].many);
+			before = ", ";
+		}
+	if (*before == ',')
+		rp_out_text(job->out, "\n");
+}
+
 static void peak_text(struct rp_out *o, const struct rp_result *r)
 {
 	const struct rp_totals *t = &r->totals;
@@ -374,6 +431,7 @@ static int stats_text(const struct rp_report_job *job)
 	if (!rp_report_has_losses(t))
 		line(o, "Losses", "none");
 	rp_report_unseen_text(o, &job->result->strings, &job->result->unseen, "Not seen      ");
+	unknown_lines_text(job);
 	rp_out_text(o, "\n");
 	line(o, "Wall", rp_unit_ns(a, ns_of(t->wall_s)));
 	line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
