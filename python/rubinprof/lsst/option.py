@@ -8,6 +8,8 @@ import tempfile
 
 import click
 
+from . import asked_elsewhere
+
 __all__ = ["add_options"]
 
 ENVIRONMENT_VARIABLE = "RUBINPROF_PIPETASK"
@@ -70,12 +72,10 @@ def make_option(name, module):
         called the class ``TaskFactory`` of its module.
     """
     if "task_factory" in inspect.signature(getattr(module, name)).parameters:
-        return click.Option([FLAG, "task_factory"], **common_settings())
+        return click.Option([FLAG, "task_factory"], **common_settings(lambda factory: factory))
     if hasattr(module, "TaskFactory"):
-        return click.Option(
-            [FLAG], **common_settings(), expose_value=False, callback=lambda _, __, factory: replace(module, factory)
-        )
-    return click.Option([FLAG], **common_settings(), expose_value=False, callback=refuse)
+        return click.Option([FLAG], **common_settings(lambda factory: replace(module, factory)), expose_value=False)
+    return click.Option([FLAG], **common_settings(refuse), expose_value=False)
 
 
 def make_mode_option():
@@ -97,22 +97,34 @@ def make_early(flag, variable, text, **settings):
     return click.Option([flag], envvar=variable, help=text, is_eager=True, expose_value=False, callback=keep, **settings)
 
 
-def common_settings():
-    """Return the settings that all forms of the option share."""
-    return {"type": TraceDirectory(), "envvar": ENVIRONMENT_VARIABLE, "metavar": "DIR", "help": HELP}
+def common_settings(use):
+    """Return the settings that all forms of the option share.
+
+    Parameters
+    ----------
+    use : `~collections.abc.Callable`
+        What is done with the task factory.
+    """
+
+    def callback(ctx, _param, factory):
+        if factory is not None:
+            return use(factory)
+        # What is given on the command line, as the graph is, was read before an option that is not.
+        asked_elsewhere.notice(ctx.params, ENVIRONMENT_VARIABLE, [MODE_VARIABLE, SOURCES_VARIABLE])
+        return None
+
+    return {"type": TraceDirectory(), "envvar": ENVIRONMENT_VARIABLE, "metavar": "DIR", "help": HELP, "callback": callback}
 
 
 def replace(module, factory):
     """Let the function of an older release make our factory as its own."""
-    if factory is not None:
-        module.TaskFactory = lambda: factory
+    module.TaskFactory = lambda: factory
 
 
-def refuse(_ctx, _param, factory):
+def refuse(_factory):
     """Say that this release has no place for a task factory."""
-    if factory is not None:
-        version = importlib.metadata.version("lsst-ctrl-mpexec")
-        raise UsageSentence(f"{FLAG} does not know how to trace lsst-ctrl-mpexec {version}; 28 to 30 are supported.")
+    version = importlib.metadata.version("lsst-ctrl-mpexec")
+    raise UsageSentence(f"{FLAG} does not know how to trace lsst-ctrl-mpexec {version}; 28 to 30 are supported.")
 
 
 class TraceDirectory(click.ParamType):
@@ -126,6 +138,7 @@ class TraceDirectory(click.ParamType):
             return value
         must_be_able_to_trace()
         make_writable(value)
+        asked_elsewhere.leave_marker(value)
         from .task_factory import TracingTaskFactory
 
         mode = ctx.meta.get(MODE_FLAG, MODES[0])

@@ -13,7 +13,7 @@ from lsst.pipe.base import TaskFactory
 from .process_trace import ProcessTrace
 from .quantum_region import QuantumRegion
 
-__all__ = ["TracingTaskFactory"]
+__all__ = ["RegionTaskFactory", "TracingTaskFactory"]
 
 
 class TracingTaskFactory(TaskFactory):
@@ -93,6 +93,31 @@ def run_traced(trace, label, run_quantum, butlerQC, inputRefs, outputRefs):
             return run_quantum(butlerQC, inputRefs, outputRefs)
     finally:
         trace.end_quantum()
+
+
+class RegionTaskFactory(TaskFactory):
+    """Makes tasks through another factory, whose quanta are regions of the trace that is running, if any.
+
+    Parameters
+    ----------
+    inner : `lsst.pipe.base.TaskFactory`, optional
+        Factory that makes the tasks; the middleware's own by default.
+    """
+
+    def __init__(self, inner=None):
+        self._inner = inner if inner is not None else default_task_factory()
+
+    def makeTask(self, task_node, /, butler, initInputRefs):
+        # Docstring inherited.
+        task = self._inner.makeTask(task_node, butler, initInputRefs)
+        task.runQuantum = functools.partial(run_marked, task_node.label, task.runQuantum)
+        return task
+
+
+def run_marked(label, run_quantum, butlerQC, inputRefs, outputRefs):
+    """Run one quantum as a region; the arguments are those of `run_traced`."""
+    with QuantumRegion(label, butlerQC, outputRefs):
+        return run_quantum(butlerQC, inputRefs, outputRefs)
 
 
 def default_task_factory():
