@@ -1,5 +1,6 @@
 """Tables, requests and budgets: known answers."""
 
+import datetime
 import random
 import subprocess
 import sys
@@ -73,6 +74,33 @@ def test_large_quanta_and_their_walltime(tmp_path):
     quanta = [{"task": "isr", "rss_max_bytes": 1 * GIB, "wall_s": 1.0}] * 97 + [{"task": "isr", "rss_max_bytes": 7 * GIB, "wall_s": 100.0}] * 3
     (row,) = made(tmp_path, quanta).table("task").df().to_dict("records")
     assert (row["over"], row["over_wall_s"], row["wall_s"], row["memory_max_bytes"]) == (3, 300.0, 397.0, 7 * GIB)
+
+
+def test_earlier_attempts_at_a_quantum_are_told_apart(tmp_path):
+    """Three jobs tried one quantum, the second of them ended last; another has no id, a third is no quantum at all."""
+    at = [datetime.datetime(2026, 11, 29, hour, tzinfo=datetime.UTC) for hour in range(4)]
+    one = {"task": "isr", "quantum_id": "a", "run": "r", "host": "n1"}
+    two = {"task": "isr", "run": "r", "data_id": {"visit": "1"}, "host": "n2"}
+    found = made(tmp_path / "store", [
+        one | {"start": at[0], "status": "unfinished", "wall_s": 10.0, "process_cpu_s": 9.0},
+        one | {"start": at[3], "status": "done", "wall_s": 1.0, "process_cpu_s": 0.5},
+        one | {"start": at[1], "status": "failed", "wall_s": 100.0, "process_cpu_s": 90.0, "host": "n3"},
+        two | {"start": at[1], "status": "done", "wall_s": 4.0, "process_cpu_s": 4.0},
+        two | {"start": at[0], "status": "failed", "wall_s": 2.0},
+        two | {"start": at[0], "run": "other", "status": "done", "wall_s": 8.0, "process_cpu_s": 8.0},
+        {"task": "isr", "start": at[0], "wall_s": 16.0, "process_cpu_s": 16.0, "host": "n1"},
+        {"task": "isr", "start": at[1], "wall_s": 32.0, "process_cpu_s": 32.0, "host": "n1"},
+    ])  # fmt: skip
+    (row,) = found.table("task").df().to_dict("records")
+    assert (row["quanta"], row["not_done"], row["wall_s"], row["cpu_s"]) == (5, 0, 61.0, 60.5)
+    assert (row["earlier_attempts"], row["earlier_wall_s"], row["earlier_cpu_s"]) == (3, 112.0, 99.0)
+    by_host = {row["host"]: (row["quanta"], row["earlier_attempts"]) for row in found.table("host").df().to_dict("records")}
+    assert by_host == {"n1": (3, 1), "n2": (2, 1), "n3": (0, 1)}
+    rows = found.sql("SELECT attempt, attempts, is_last FROM quanta WHERE quantum_id = 'a' ORDER BY start").fetchall()
+    assert rows == [(1, 3, False), (2, 3, False), (3, 3, True)]
+    assert len(found.quanta("attempt > 1").fetchall()) == 3
+    assert not budgets.check(found, {"at": 1, "task": {"isr": {"not_done": 0.0, "wall": 32.0}}})[0].is_broken
+    assert "3 earlier, not in this table, took 112 s" in ask("table", tmp_path / "store").stdout
 
 
 def test_a_request_is_the_cheapest_one(tmp_path):

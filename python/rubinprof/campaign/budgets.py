@@ -106,7 +106,7 @@ def check(campaign: Campaign, budgets: dict[str, Any]) -> list[Verdict]:
     """
     verdicts = []
     for task, limits in budgets["task"].items():
-        quanta = campaign.quanta(f"task = '{task}'")
+        quanta = campaign.quanta(f"task = '{task}'").filter("is_last")  # a quantum that was tried again is one
         count, not_done = quanta.aggregate(f"count(*), {NOT_DONE}").fetchall()[0]
         if not count:
             raise ValueError(f"the campaign has no quantum of {task!r}; 'rubinprof campaign table' lists the tasks")

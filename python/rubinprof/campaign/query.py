@@ -23,8 +23,23 @@ OVER_BYTES = 6 * 1024**3
 # Memory is the resident memory where the trace has it, else the middleware's high-water mark of the process, which earlier quanta may have made; else
 # the heap since tracing began, which is less.
 MEMORY = "coalesce(rss_max_bytes, butler_max_rss_bytes, peak_bytes) AS memory_bytes"
-ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, true AS has_trace, {MEMORY}
+IS_LAST = "attempt IS NOT DISTINCT FROM attempts AS is_last"
+ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, true AS has_trace, {MEMORY}, {IS_LAST}
     FROM traced"""
+
+# What the attempts at a quantum have in common, as in csrc/aggregate/attempts.c: the middleware's id, or what makes a quantum. Null: the unit is no quantum.
+QUANTUM = """CASE WHEN quantum_id IS NOT NULL THEN {'id': quantum_id, 'run': NULL, 'data_id': NULL}
+    WHEN cardinality(data_id) > 0 THEN {'id': task, 'run': run, 'data_id': data_id} END"""
+# Quanta that were tried again, perhaps in another process, are few: those alone are sorted. By the hash first, since a key takes ten times the memory.
+RETRIED = f"""
+    WITH keyed AS (SELECT trace, unit, start, {QUANTUM} AS quantum FROM stored),
+    often AS (SELECT hash(quantum) AS of FROM keyed WHERE quantum IS NOT NULL GROUP BY 1 HAVING count(*) > 1)
+    SELECT trace, unit, (row_number() OVER (PARTITION BY quantum ORDER BY start, trace, unit))::INT AS attempt, (count(*) OVER (PARTITION BY quantum))::INT AS attempts
+    FROM keyed SEMI JOIN often ON hash(quantum) = often.of"""
+TRACED = f"""
+    SELECT stored.* REPLACE (coalesce(retried.attempt, CASE WHEN {QUANTUM} IS NOT NULL THEN 1 END) AS attempt),
+        coalesce(retried.attempts, CASE WHEN {QUANTUM} IS NOT NULL THEN 1 END) AS attempts
+    FROM stored LEFT JOIN retried USING (trace, unit)"""
 # The last attempt at a quantum is the one that the metadata is of.
 JOINED = f"""
     WITH last AS (SELECT *, row_number() OVER (PARTITION BY run, task, data_id ORDER BY start DESC) = 1 AS is_last FROM traced),
@@ -37,7 +52,7 @@ JOINED = f"""
             metadata.wall_s AS butler_wall_s, metadata.cpu_s AS butler_cpu_s, metadata.max_rss_bytes AS butler_max_rss_bytes, last.trace IS NOT NULL AS has_trace
         FROM last FULL OUTER JOIN metadata
         ON last.run = metadata.run AND last.task = metadata.task AND last.data_id = metadata.data_id AND last.is_last)
-    SELECT *, {MEMORY} FROM joined"""
+    SELECT *, {MEMORY}, {IS_LAST} FROM joined"""
 
 NOT_DONE = "count(*) FILTER (status NOT IN ('done', 'no_work'))"
 OF_QUANTA = f"""
@@ -59,6 +74,7 @@ OF_QUANTA = f"""
     count(*) FILTER (NOT has_trace) AS without_trace,
     sum(process_cpu_s) FILTER (has_trace AND butler_cpu_s IS NOT NULL) / sum(butler_cpu_s) FILTER (has_trace) AS cpu_of_butler
 """
+OF_EARLIER = """count(*) AS earlier_attempts, coalesce(sum(wall_s), 0) AS earlier_wall_s, coalesce(sum(process_cpu_s), 0) AS earlier_cpu_s"""
 ORDER = {"wall": "wall_s", "cpu": "cpu_s", "memory": "memory_max_bytes", "quanta": "quanta", "over": "over_wall_s"}
 FUNCTIONS_ORDER = {"cpu": "self_cpu_s", "allocated": "allocated_bytes", "allocations": "allocations", "calls": "calls", "leaked": "leaked_bytes"}
 
@@ -108,15 +124,19 @@ class Campaign:
         if not any(files.values()):
             raise RubinprofError(f"{store.path} holds nothing yet; 'rubinprof campaign add' adds traces")
         for name, paths in files.items():
-            view = "traced" if name == "quanta" else name
+            view = "stored" if name == "quanta" else name
             if paths:
                 self._db.sql(f"SELECT * FROM read_parquet([{', '.join(map(_quoted, paths))}])").create_view(view)
             else:
                 self._db.from_arrow(TABLES[name].empty_table()).create_view(view)
+        self._db.execute(f"CREATE TABLE retried AS {RETRIED}")
+        self._db.sql(TRACED).create_view("traced")
         self._db.sql(JOINED if files["metadata"] else ALONE).create_view("quanta")
 
     def quanta(self, where: str | None = None) -> duckdb.DuckDBPyRelation:
-        """Rows of quanta: the columns of docs/campaign-store.md, ``memory_bytes``, and what the middleware says of the same quantum.
+        """Rows of quanta, one an attempt: the columns of docs/campaign-store.md, ``memory_bytes``, and what the middleware says of the same quantum.
+
+        ``attempt`` and ``attempts`` are of the whole campaign, and null where a region is no quantum; ``is_last`` chooses the last attempt at each.
 
         Quanta without a trace are there when the store has their metadata: ``has_trace`` is false, and wall and CPU time are the middleware's.
 
@@ -141,6 +161,9 @@ class Campaign:
         self, by: str = "task", metric: str | None = None, *, where: str | None = None, over_bytes: float = OVER_BYTES, n: int | None = None
     ) -> duckdb.DuckDBPyRelation:
         """Sum the campaign by something.
+
+        A quantum that was tried again counts once, with its last attempt. What the earlier ones took stands apart: ``earlier_attempts``, ``earlier_wall_s``,
+        ``earlier_cpu_s``.
 
         Parameters
         ----------
@@ -177,8 +200,14 @@ class Campaign:
                 raise ValueError(f"a table by {by} is of whole processes, and takes no condition on quanta")
             return self._functions(FUNCTIONS_BY[by], order)
         made = condition.parse(where) if where else condition.Condition("true", [])
-        sql = f"SELECT {self._key(by)} AS {_name(by)}, {OF_QUANTA.replace('$over', '?')} FROM quanta WHERE {made.sql} GROUP BY 1 {order}"
-        return self._db.sql(sql, params=[over_bytes, over_bytes, *made.values])
+        sql = f"""
+            WITH chosen AS (SELECT {self._key(by)} AS key, * FROM quanta WHERE {made.sql}),
+            counted AS (SELECT key, {OF_QUANTA.replace("$over", "?")} FROM chosen WHERE is_last GROUP BY key),
+            earlier AS (SELECT key, {OF_EARLIER} FROM chosen WHERE NOT is_last GROUP BY key)
+            SELECT coalesce(counted.key, earlier.key) AS {_name(by)}, counted.* EXCLUDE (key) REPLACE (coalesce(quanta, 0) AS quanta, coalesce(not_done, 0) AS not_done),
+                earlier.* EXCLUDE (key) REPLACE (coalesce(earlier_attempts, 0) AS earlier_attempts)
+            FROM counted FULL OUTER JOIN earlier ON counted.key IS NOT DISTINCT FROM earlier.key {order}"""
+        return self._db.sql(sql, params=[*made.values, over_bytes, over_bytes])
 
     def _functions(self, keys: list[str], order: str) -> duckdb.DuckDBPyRelation:
         columns = ", ".join(keys)

@@ -15,7 +15,7 @@ EXAMPLE = """
   rubinprof campaign check STORE budgets.toml
 """
 
-COUNTS = ("quanta", "not_done", "over", "without_rss", "without_trace", "calls", "allocations", "processes", "line")
+COUNTS = ("quanta", "not_done", "over", "without_rss", "without_trace", "calls", "allocations", "processes", "line", "earlier_attempts")
 SHARES = ("cpu_efficiency", "share", "cpu_of_butler")
 HOURS = ("wall_s", "cpu_s", "over_wall_s", "self_cpu_s")
 TITLES = {
@@ -23,7 +23,7 @@ TITLES = {
     "memory_p50_bytes": "memory p50", "memory_p95_bytes": "p95", "memory_p99_bytes": "p99", "memory_max_bytes": "max", "over_wall_s": "its wall",
     "self_cpu_s": "self CPU", "self_cpu_s_error": "±", "allocated_bytes": "allocated", "leaked_bytes": "leaked",
 }  # fmt: skip
-HIDDEN = ("leaked_max_bytes", "without_rss", "without_trace", "cpu_of_butler", "kind")
+HIDDEN = ("leaked_max_bytes", "without_rss", "without_trace", "cpu_of_butler", "kind", "earlier_attempts", "earlier_wall_s", "earlier_cpu_s")
 WIDE_ONLY = ("cpu_efficiency", "wall_p50_s", "wall_p99_s", "memory_p50_bytes", "memory_p95_bytes", "allocations", "calls")
 WIDE = 130  # columns of a terminal that has room for all
 
@@ -188,7 +188,10 @@ def _text(names, rows, over):
     text = table(style, [columns[place] for place in order], cells)
     if "without_rss" in names and any(row[names.index("without_rss")] for row in rows):
         text += "Where a trace has no resident memory, memory is the high-water mark that the middleware gives, else the heap since tracing began.\n"
-    if "without_trace" in names and (missing := sum(row[names.index("without_trace")] for row in rows)):
+    if "earlier_attempts" in names and (earlier := sum(row[names.index("earlier_attempts")] for row in rows)):
+        spent = sum(row[names.index("earlier_wall_s")] or 0 for row in rows)
+        text += f"Of each quantum the last attempt counts; {_cell('earlier_attempts', earlier)} earlier, not in this table, took {_cell('wall_s', spent)}.\n"
+    if "without_trace" in names and (missing := sum(row[names.index("without_trace")] or 0 for row in rows)):
         text += f"{missing:,} of these quanta have no trace; their figures are the middleware's.\n"
     return text
 
