@@ -286,7 +286,7 @@ struct rp_fold_node {
 
 /* time_share.c: what is shared out together, and what a site got of it. */
 struct rp_time_unit {
-	uint32_t merged, node; /* node of the result; the first call node of the unit */
+	uint32_t node;         /* the first call node of the unit */
 	uint32_t first_site;   /* list through rp_time_share.next; UINT32_MAX: none */
 	double weight;         /* of its sites; 0: it has no sample */
 	int64_t cpu, wall;     /* of its call nodes together */

@@ -8,6 +8,8 @@
 
 #include "aggregate/replay.h"
 
+#define NO_UNIT UINT32_MAX
+
 int64_t rp_split_next(struct rp_split *s, double weight)
 {
 	s->weight_given += weight;
@@ -32,29 +34,29 @@ int64_t rp_unit_run(const struct rp_time_unit *u)
 
 static int find_units(struct rp_fold *f)
 {
-	struct rp_idmap known = RP_IDMAP_INIT;
-	uint32_t cap = 0;
-	int rc = 0;
+	uint32_t n_nodes = f->result->n_nodes, cap = 0;
+	uint32_t *known = malloc(((size_t)n_nodes + 1) * sizeof(*known)); /* by node of the result: its unit */
 
-	for (uint32_t i = 0; i < f->replay->tree.n && !rc; i++) {
-		uint32_t *place = rp_idmap_find(&known, f->merged[i]);
-		if (place) {
-			f->unit_of[i] = *place;
-		} else {
-			f->unit_of[i] = f->n_units;
-			rc = rp_idmap_put(&known, f->merged[i], f->n_units);
-			if (!rc)
-				rc = rp_result_grow((void **)&f->units, f->n_units, &cap, sizeof(*f->units));
-			if (rc)
-				break;
-			f->units[f->n_units++] = (struct rp_time_unit){ .merged = f->merged[i], .node = i, .first_site = UINT32_MAX };
+	if (!known)
+		return RP_ENOMEM;
+	memset(known, 0xff, ((size_t)n_nodes + 1) * sizeof(*known));
+	for (uint32_t i = 0; i < f->replay->tree.n; i++) {
+		uint32_t *place = &known[f->merged[i]];
+		if (*place == NO_UNIT) {
+			if (rp_result_grow((void **)&f->units, f->n_units, &cap, sizeof(*f->units))) {
+				free(known);
+				return RP_ENOMEM;
+			}
+			*place = f->n_units;
+			f->units[f->n_units++] = (struct rp_time_unit){ .node = i, .first_site = UINT32_MAX };
 		}
-		struct rp_time_unit *u = &f->units[f->unit_of[i]];
+		struct rp_time_unit *u = &f->units[*place];
 		u->cpu = rp_add(u->cpu, f->nodes[i].m[RP_M_CPU]);
 		u->wall = rp_add(u->wall, f->nodes[i].m[RP_M_WALL]);
+		f->unit_of[i] = *place;
 	}
-	rp_idmap_release(&known);
-	return rc;
+	free(known);
+	return 0;
 }
 
 static void share(struct rp_fold *f, struct rp_time_unit *u)
