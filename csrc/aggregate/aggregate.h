@@ -41,6 +41,9 @@ enum rp_metric {
 	RP_M_ALLOCATIONS_VARIANCE,
 	RP_M_PEAK_VARIANCE,        /* KiB^2 */
 	RP_M_LEAKED_VARIANCE,      /* KiB^2 */
+	/* no memory of the process: bytes when it had most of it mapped */
+	RP_M_MAPPED_FILE,
+	RP_M_SHARED,
 	RP_M_COUNT,
 };
 
@@ -57,6 +60,7 @@ enum rp_group {
 	RP_G_TIME,     /* from RP_M_CPU: Python functions, and native ones that were sampled */
 	RP_G_SITE,     /* from RP_M_ALLOCATED: what allocated or was sampled */
 	RP_G_VARIANCE, /* from RP_M_CPU_VARIANCE */
+	RP_G_APART,    /* from RP_M_MAPPED_FILE */
 	RP_G_COUNT,
 };
 

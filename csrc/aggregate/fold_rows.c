@@ -201,6 +201,11 @@ static void add_counts(uint64_t *to, const uint64_t *counts, int n)
 		to[i] += (uint64_t)rp_count_whole(counts[i], &carry);
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)
 {
 	int64_t growth = r->has_filter || r->has_interval ? -1 : rp_resident_growth(r->tables);
@@ -210,7 +215,8 @@ static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)
 		return;
 	}
 	to->resident_growth_bytes += (uint64_t)growth;
-	to->pool_bytes_max += rp_resident_pools(growth, (double)r->sites.peak + rp_error_of((double)r->sites.peak, r->sites.peak_variance), r->totals.reserved_bytes);
+	double peak = (double)r->sites.peak;
+	to->pool_bytes_max += rp_resident_pools(growth, peak + rp_error_of(peak, r->sites.peak_variance), r->mapped[RP_APART_RESERVED].most);
 }
 
 static void add_totals(struct rp_fold *f, const struct rp_process *p)
@@ -269,11 +275,11 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 		to->peak_bytes_largest = r->sites.peak;
 		to->peak_at_s = p->peak_at_s;
 	}
-	to->reserved_bytes += from->reserved_bytes;
+	to->reserved_bytes += r->mapped[RP_APART_RESERVED].most;
 	add_resident_growth(to, r);
 	/* Not their sum: several processes map the same pages. */
-	to->mapped_file_bytes = from->mapped_file_bytes > to->mapped_file_bytes ? from->mapped_file_bytes : to->mapped_file_bytes;
-	to->shared_bytes = from->shared_bytes > to->shared_bytes ? from->shared_bytes : to->shared_bytes;
+	to->mapped_file_bytes = larger(to->mapped_file_bytes, r->mapped[RP_APART_FILE].most);
+	to->shared_bytes = larger(to->shared_bytes, r->mapped[RP_APART_SHARED].most);
 	to->peak_bytes += r->sites.peak;
 	to->cpu_measured_s += seconds(f, (double)r->cpu_total);
 	to->gil_wait_s += (double)r->gil_wait_ns / 1e9;

@@ -56,6 +56,8 @@ static void apply_counts(struct rp_replay *r)
 	to->deallocations = b->deallocations - a->deallocations;
 	to->allocated_bytes = b->allocated_bytes - a->allocated_bytes;
 	to->unknown_frees = b->unknown_frees - a->unknown_frees;
+	for (int i = 0; i < RP_APART_KINDS && t->bin == 0; i++) /* the trace ended before */
+		rp_apart_restart(&r->mapped[i]);
 	memcpy(to->size_histogram, t->wholes[1].size_histogram, sizeof(to->size_histogram));
 	memcpy(to->by_allocator, t->wholes[1].by_allocator, sizeof(to->by_allocator));
 	to->variance.allocated = b->variance.allocated - a->variance.allocated;

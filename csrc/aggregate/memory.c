@@ -125,26 +125,15 @@ RP_INLINE void note_temporary(struct rp_replay *r, struct rp_replay_thread *t, u
 	t->last_alloc = 0;
 }
 
-/* What is mapped now of the kind that this allocator maps, and the most of it. */
-static uint64_t *apart_now(struct rp_replay *r, uint32_t allocator, uint64_t **ret_most)
+/* What is mapped of the kind that this allocator maps. */
+static struct rp_apart *mapped_by(struct rp_replay *r, uint32_t allocator)
 {
-	if (allocator == RP_A_SHARED) {
-		*ret_most = &r->totals.shared_bytes;
-		return &r->shared_now;
-	}
-	if (allocator == RP_A_RESERVE) {
-		*ret_most = &r->totals.reserved_bytes;
-		return &r->reserved_now;
-	}
-	*ret_most = &r->totals.mapped_file_bytes;
-	return &r->mapped_file_now;
+	return &r->mapped[allocator == RP_A_SHARED ? RP_APART_SHARED : allocator == RP_A_RESERVE ? RP_APART_RESERVED : RP_APART_FILE];
 }
 
 static void apart_gone(struct rp_replay *r, const struct rp_range *piece)
 {
-	uint64_t *most;
-
-	*apart_now(r, piece->site, &most) -= piece->end - piece->start;
+	rp_apart_gone(mapped_by(r, piece->window), piece->site, piece->end - piece->start);
 }
 
 int rp_replay_unmap(struct rp_replay *r, uint64_t start, uint64_t bytes, uint64_t *ret_count)
@@ -172,18 +161,17 @@ static int free_mapping(struct rp_replay *r, uint64_t address, uint64_t *ret_cou
 }
 
 /* Mapped, but no memory of the program. */
-static int map_apart(struct rp_replay *r, uint32_t allocator, uint64_t address, uint64_t size)
+static int map_apart(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint32_t allocator)
 {
-	uint64_t count, *most, *now = apart_now(r, allocator, &most);
-	int rc = rp_replay_unmap(r, address, size, &count);
+	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48, count;
+	uint32_t site = site_of(r, t, e->lasti, e->id);
+	int rc = site == UINT32_MAX ? RP_ENOMEM : rp_replay_unmap(r, address, size, &count);
 
 	if (!rc && size)
-		rc = rp_range_add(&r->apart, address, size, allocator, 0, 1);
-	if (rc)
+		rc = rp_range_add(&r->apart, address, size, site, allocator, 1);
+	if (rc || !size)
 		return rc == RP_ELIMIT ? 0 : rc;
-	*now += size;
-	*most = *now > *most ? *now : *most;
-	return 0;
+	return rp_apart_come(mapped_by(r, allocator), site, size);
 }
 
 /* A piece of what lay apart becomes memory of this site. */
@@ -219,10 +207,10 @@ static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct 
 
 	/* From the end down, so that shared pieces that are put back are not met again. */
 	while (end > address && (rc = rp_range_cut(&r->apart, address, end - address, &was, &piece)) != 0) {
-		if (rc > 0 && (piece.site == RP_A_RESERVE || piece.site == RP_A_FILE_PRIVATE))
+		if (rc > 0 && (piece.window == RP_A_RESERVE || piece.window == RP_A_FILE_PRIVATE))
 			rc = commit_piece(r, t, e, &piece);
 		else if (rc > 0)
-			rc = rp_range_add(&r->apart, piece.start, piece.end - piece.start, piece.site, 0, 1);
+			rc = rp_range_add(&r->apart, piece.start, piece.end - piece.start, piece.site, piece.window, 1);
 		if (rc < 0)
 			return rc == RP_ELIMIT ? 0 : rc;
 		end = piece.start;
@@ -237,7 +225,7 @@ int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const s
 	if (e->allocator == RP_A_MPROTECT)
 		return commit(r, t, e, address, size);
 	r->totals.by_allocator[e->allocator] += RP_COUNT_ONE;
-	return map_apart(r, e->allocator, address, size);
+	return map_apart(r, t, e, e->allocator);
 }
 
 uint64_t rp_replay_free(struct rp_replay *r, struct rp_replay_thread *t, uint64_t address)
@@ -302,7 +290,7 @@ static int was_moved(struct rp_replay *r, uint64_t address)
 }
 
 /* mremap moves what lay apart, and it still does: 1, or 0 when it is memory that moves. Or RP_ENOMEM. */
-static int move_apart(struct rp_replay *r, const struct rp_event *e, uint64_t address, uint64_t size)
+static int move_apart(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	struct rp_range range;
 	uint64_t count;
@@ -310,7 +298,7 @@ static int move_apart(struct rp_replay *r, const struct rp_event *e, uint64_t ad
 	if (!e->old_address || !rp_range_at(&r->apart, e->old_address, &range))
 		return 0;
 	int rc = rp_replay_unmap(r, range.start, range.end - range.start, &count);
-	rc = rc ? rc : map_apart(r, range.site, address, size);
+	rc = rc ? rc : map_apart(r, t, e, range.window);
 	r->totals.by_allocator[RP_A_MREMAP] += RP_COUNT_ONE;
 	return rc ? rc : 1;
 }
@@ -339,7 +327,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	uint64_t count = RP_COUNT_ONE;
 	int rc = 0, mapping = is_mapping(e->allocator);
 
-	if (mapping && (rc = move_apart(r, e, address, size)))
+	if (mapping && (rc = move_apart(r, t, e)))
 		return rc > 0 ? 0 : rc;
 	if (e->kind == RP_EV_REALLOC && e->old_address) {
 		if (mapping)

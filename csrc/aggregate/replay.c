@@ -592,5 +592,7 @@ void rp_replay_release(struct rp_replay *r)
 	rp_live_release(&r->live);
 	rp_range_set_release(&r->ranges);
 	rp_range_set_release(&r->apart);
+	for (int i = 0; i < RP_APART_KINDS; i++)
+		rp_apart_release(&r->mapped[i]);
 	memset(r, 0, sizeof(*r));
 }

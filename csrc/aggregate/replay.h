@@ -14,6 +14,7 @@
 #define RP_AGGREGATE_REPLAY_H
 
 #include "aggregate/aggregate.h"
+#include "aggregate/apart.h"
 #include "aggregate/call_tree.h"
 #include "aggregate/helper_thread.h"
 #include "aggregate/late_free.h"
@@ -151,8 +152,8 @@ struct rp_replay {
 	struct rp_live_table live;
 	uint64_t moved[RP_MOVED_MAX]; /* addresses that were given out again before the REALLOC away from them; 0: free */
 	uint32_t moved_next;
-	struct rp_range_set ranges, apart; /* memory; what is mapped and not memory of the program: the site is its allocator */
-	uint64_t reserved_now, mapped_file_now, shared_now;
+	struct rp_range_set ranges, apart; /* memory; what is mapped and not memory of the program: the window of such a range is its allocator */
+	struct rp_apart mapped[RP_APART_KINDS];
 	struct rp_replay_thread *threads; /* one per source of the merge */
 	uint32_t n_threads;
 	struct rp_region_run *runs;

@@ -94,7 +94,7 @@ int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32
 /* ---- figures of nodes ---- */
 
 /* The metrics of group g: from first[g], before first[g + 1]. */
-static const int first[RP_G_COUNT + 1] = { RP_M_CPU, RP_M_ALLOCATED, RP_M_CPU_VARIANCE, RP_M_COUNT };
+static const int first[RP_G_COUNT + 1] = { RP_M_CPU, RP_M_ALLOCATED, RP_M_CPU_VARIANCE, RP_M_MAPPED_FILE, RP_M_COUNT };
 
 static int64_t *group_at(const struct rp_result *r, uint32_t node, int group)
 {
@@ -105,9 +105,11 @@ static int64_t *group_at(const struct rp_result *r, uint32_t node, int group)
 
 int64_t rp_node_figure(const struct rp_result *r, uint32_t node, enum rp_metric metric)
 {
-	int group = metric < RP_M_ALLOCATED ? RP_G_TIME : metric < RP_M_CPU_VARIANCE ? RP_G_SITE : RP_G_VARIANCE;
-	const int64_t *at = group_at(r, node, group);
+	int group = RP_G_COUNT - 1;
 
+	while ((int)metric < first[group])
+		group--;
+	const int64_t *at = group_at(r, node, group);
 	return at ? at[(int)metric - first[group]] : 0;
 }
 

@@ -44,6 +44,12 @@ static void begin_bin(struct rp_replay *r, uint32_t bin)
 	r->sites.bin_peak = r->sites.total;
 	r->sites.bin_peak_ticks = t->edges[bin];
 	r->sites.bin_epoch++;
+	for (int i = 0; i < RP_APART_KINDS && r->has_interval; i++) {
+		if (bin == 1)
+			rp_apart_restart(&r->mapped[i]);
+		else if (bin == 2)
+			rp_apart_stop(&r->mapped[i]);
+	}
 	t->bin = bin;
 	t->first_window[bin] = r->n_windows ? r->n_windows - 1 : 0;
 }

@@ -20,6 +20,8 @@ int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric)
 	case RP_M_ALLOCATIONS:
 	case RP_M_PEAK:
 	case RP_M_LEAKED:
+	case RP_M_MAPPED_FILE:
+	case RP_M_SHARED:
 		return t->is_memory_off;
 	default:
 		return 0;

@@ -79,6 +79,8 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, const s
 	rp_report_figure(job, j, "total_allocated_bytes", f, row->total, RP_M_ALLOCATED);
 	rp_report_figure(job, j, "total_peak_bytes", f, row->total, RP_M_PEAK);
 	rp_report_figure(job, j, "total_leaked_bytes", f, row->total, RP_M_LEAKED);
+	rp_report_figure(job, j, "mapped_file_bytes", f, row->own, RP_M_MAPPED_FILE);
+	rp_report_figure(job, j, "shared_bytes", f, row->own, RP_M_SHARED);
 	rp_report_figure(job, j, "samples", f, row->own, RP_M_SAMPLES);
 	rp_json_close(j, '}');
 }

@@ -75,9 +75,10 @@ static int choose_lines(struct page *p)
 }
 
 static const enum rp_metric figure_metrics[] = { RP_M_CPU,         RP_M_WALL, RP_M_GIL_WAIT, RP_M_CALLS,     RP_M_ALLOCATED,
-						 RP_M_ALLOCATIONS, RP_M_PEAK, RP_M_LEAKED,   RP_M_TEMPORARY, RP_M_SAMPLES };
+						 RP_M_ALLOCATIONS, RP_M_PEAK, RP_M_LEAKED,   RP_M_TEMPORARY, RP_M_SAMPLES,
+						 RP_M_MAPPED_FILE, RP_M_SHARED };
 
-/* A column for each metric, null for what nobody measured. row(i): the figures of one. */
+/* A column for each metric, null for what nobody measured; none for kinds of mappings that the trace has not. row(i): the figures of one. */
 static void put_figures(struct page *p, const char *name, uint32_t n, const int64_t *(*row)(const void *rows, uint32_t i), const void *rows)
 {
 	struct rp_json *j = &p->flame.j;
@@ -86,6 +87,8 @@ static void put_figures(struct page *p, const char *name, uint32_t n, const int6
 	rp_json_open(j, '{');
 	for (size_t k = 0; k < RP_COUNT_OF(figure_metrics); k++) {
 		enum rp_metric metric = figure_metrics[k];
+		if (metric >= RP_M_MAPPED_FILE && !p->flame.whole[metric])
+			continue;
 		rp_json_key(j, metric == RP_M_SAMPLES ? "samples" : rp_metric_word(metric));
 		if (rp_report_is_unknown(p->flame.job, metric)) {
 			rp_json_null(j);

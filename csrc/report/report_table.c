@@ -30,6 +30,10 @@ static void metric_keys(const struct rp_report_job *job, struct rp_json *j, cons
 	rp_report_figure(job, j, "total_allocated_bytes", f, total, RP_M_ALLOCATED);
 	rp_report_figure(job, j, "total_peak_bytes", f, total, RP_M_PEAK);
 	rp_report_figure(job, j, "total_leaked_bytes", f, total, RP_M_LEAKED);
+	rp_report_figure(job, j, "mapped_file_bytes", f, own, RP_M_MAPPED_FILE);
+	rp_report_figure(job, j, "shared_bytes", f, own, RP_M_SHARED);
+	rp_report_figure(job, j, "total_mapped_file_bytes", f, total, RP_M_MAPPED_FILE);
+	rp_report_figure(job, j, "total_shared_bytes", f, total, RP_M_SHARED);
 	rp_report_figure(job, j, "samples", f, self, RP_M_SAMPLES);
 }
 
@@ -103,6 +107,8 @@ static void csv_row(const struct rp_report_job *job, const struct rp_row *row, e
 	rp_report_csv_error(job, row->own, RP_M_ALLOCATED);
 	rp_report_csv_error(job, row->own, RP_M_PEAK);
 	rp_report_csv_error(job, row->own, RP_M_LEAKED);
+	rp_report_csv_figure(job, f, row->own, RP_M_MAPPED_FILE);
+	rp_report_csv_figure(job, f, row->own, RP_M_SHARED);
 	rp_out_text(o, "\n");
 }
 
@@ -222,7 +228,7 @@ static void csv_head(const struct rp_report_job *job)
 		rp_out_text(job->out, ",self_cpu_s_error,total_cpu_s_error");
 	if (rp_report_is_estimate(job, RP_M_ALLOCATED))
 		rp_out_text(job->out, ",allocations_error,allocated_bytes_error,peak_bytes_error,leaked_bytes_error");
-	rp_out_text(job->out, "\n");
+	rp_out_text(job->out, ",mapped_file_bytes,shared_bytes\n");
 }
 
 static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by, const char *word)

@@ -88,6 +88,8 @@ static const struct {
 	{ "peak", RP_M_PEAK },
 	{ "leaked", RP_M_LEAKED },
 	{ "temporary", RP_M_TEMPORARY },
+	{ "mapped_file", RP_M_MAPPED_FILE },
+	{ "shared", RP_M_SHARED },
 };
 
 enum rp_metric rp_metric_of(const char *word)

@@ -139,7 +139,8 @@ class Trace:
             ``"function"``, ``"line"``, ``"file"``, ``"module"``, ``"thread"`` or ``"region"``.
         metric : `str`, optional
             What to rank by: ``"cpu"``, ``"wall"``, ``"gil_wait"``, ``"calls"``, ``"allocated"``, ``"allocations"``,
-            ``"peak"``, ``"leaked"`` or ``"temporary"`` (regions: all but this; CPU is that of the process).
+            ``"peak"``, ``"leaked"``, ``"temporary"``, ``"mapped_file"`` or ``"shared"`` (regions: all but these three; CPU is that of
+            the process).
         n : `int`, optional
             Rows at most; all of them when `None`.
         region : `str` or `int`, optional

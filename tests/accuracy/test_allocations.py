@@ -223,3 +223,39 @@ def test_pages_of_files_and_shared_memory_are_apart_from_the_peak(run_traced, me
     # Copied on write, and private: 32 MiB.
     assert 2 * 16 * MB <= stats["peak_bytes"] <= 2 * 16 * MB + 2 * MB
     assert 2 * 16 * MB <= stats["leaked_bytes"] <= 2 * 16 * MB + 2 * MB
+
+
+WHO_MAPS = """
+size = 16 << 20
+def map_file():
+    return mmap.mmap(f.fileno(), size, access=mmap.ACCESS_READ)
+def share():
+    return mmap.mmap(-1, size)
+def grow(m):
+    m.resize(2 * size)
+kept = [map_file(), share()]
+read = map_file()
+block = mmap.mmap(f.fileno(), size)
+grow(block)
+"""
+
+
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_each_line_has_what_it_mapped(run_traced, mode):
+    # Not the directory of tests: on a tmpfs shared pages of a file are shared memory.
+    program = run_traced(
+        WHO_MAPS,
+        setup="import mmap, os, tempfile\nf = tempfile.TemporaryFile(dir=os.path.dirname(rubinprof.__file__))\nf.truncate(32 << 20)",
+        cpu=mode,
+        memory=mode,
+    )
+    wanted = {"map_file": (32 * MB, 0), "grow": (32 * MB, 0), "share": (0, 16 * MB)}
+    assert program.stats["mapped_file_bytes"] == 64 * MB
+    assert program.stats["shared_bytes"] == 16 * MB
+    for by in ("function", "line"):
+        rows = [row for row in program.trace.table(by=by, metric="mapped_file") if row["kind"] == "python"]
+        found = {row["function"]: (row["mapped_file_bytes"], row["shared_bytes"]) for row in rows if row["mapped_file_bytes"] or row["shared_bytes"]}
+        assert found == wanted
+    [row] = [row for row in program.trace.table(by="file") if row["file"].endswith("program.py")]
+    assert row["mapped_file_bytes"] == 64 * MB
+    assert row["shared_bytes"] == 16 * MB

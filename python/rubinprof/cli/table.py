@@ -14,7 +14,7 @@ def add_parser(subparsers):
     )
     command.add_traces(parser)
     parser.add_argument("--by", choices=BY, default="function", help="what a row is (default: function)")
-    command.add_metric(parser)
+    command.add_metric(parser, metrics=command.METRICS + command.MAPPED)
     command.add_rows(parser)
     command.add_region(parser)
     command.add_interval(parser)

@@ -23,6 +23,7 @@ EXIT_BAD_INPUT = 2
 TEXT_ROWS = 20
 
 METRICS = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked", "temporary"]
+MAPPED = ["mapped_file", "shared"]
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -46,9 +47,9 @@ def add_traces(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_metric(command: argparse.ArgumentParser, meaning: str = "what to order by") -> None:
+def add_metric(command: argparse.ArgumentParser, meaning: str = "what to order by", metrics: list[str] = METRICS) -> None:
     command.add_argument(
-        "-m", "--metric", choices=METRICS, default="cpu", metavar="M", help=f"{meaning}: {', '.join(METRICS)} (default: cpu)"
+        "-m", "--metric", choices=metrics, default="cpu", metavar="M", help=f"{meaning}: {', '.join(metrics)} (default: cpu)"
     )
 
 

@@ -16,6 +16,8 @@ class MemoryPart {
     const allocations = figure("allocations", "Allocations", "how often");
     const temporary = figure("temporary", "Temporary", "freed again at once");
     const growth = { ...figure("growth", "Growth", GROWTH.what), text: (i) => signedBytes(report.now.lines.own.growth[i]) };
+    const mapped = (key, title, what) => ({ key, title, what, width: "minmax(86px, 0.6fr)", value: (i) => this.mapped(key)[i],
+      text: (i) => (this.mapped(key)[i] ? formatBytes(this.mapped(key)[i]) : "") });
     const age = { key: "age", title: "Born when", what: "when what leaked was allocated, over the run: bars at the right are young", width: "minmax(150px, 1fr)",
       text: () => "", value: (i) => this.meanBirth(i), fill: (cell, i) => this.fillAge(cell, i) };
     this.views = {
@@ -23,10 +25,13 @@ class MemoryPart {
       leaked: { columns: [name, leaked, age, peak, allocated], key: "leaked" },
       temporary: { columns: [name, temporary, allocated, allocations], key: "temporary" },
       growth: { columns: [name, growth, allocated, leaked, peak], key: "growth" },
+      mapped: { columns: [name, mapped("mapped_file", "Mapped files", "pages of files, when the process had most of them mapped"),
+        mapped("shared", "Shared", "memory that other processes may have too, when most was mapped")], key: lines.own.mapped_file ? "mapped_file" : "shared" },
     };
     this.grid = new Grid(this.find("memory-grid"), { label: "Memory by location", columns: this.views.peak.columns, sortBy: "peak",
       choose: (i) => report.choose(lines.frame[i], lines.line[i]) });
     for (const button of this.find("memory-views").querySelectorAll("button")) button.addEventListener("click", () => this.setView(button.dataset.view));
+    this.find("memory-views").querySelector("[data-view=mapped]").hidden = !lines.own.mapped_file && !lines.own.shared;
     this.births = new Map();
     this.frames = frames;
   }
@@ -36,6 +41,11 @@ class MemoryPart {
     this.grid.setColumns(this.views[view].columns);
     this.grid.sort(this.views[view].key, false);
     this.show();
+  }
+
+  /* By line, over the whole run: nobody keeps it by stretch of time. */
+  mapped(key) {
+    return this.report.lines.own[key] ?? new Float64Array(this.report.lines.count);
   }
 
   /* Bytes leaked by a line in 32 stretches of the run. */
@@ -87,7 +97,7 @@ class MemoryPart {
     const { report, view } = this;
     for (const button of this.find("memory-views").querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
     const key = this.views[view].key;
-    const own = report.now.lines.own[key];
+    const own = view === "mapped" ? this.mapped("mapped_file").map((v, l) => v + this.mapped("shared")[l]) : report.now.lines.own[key];
     const ids = [];
     // Native lines repeat what the Python lines above them have: the Python ones sum to the whole.
     for (let l = 0; l < report.lines.count; l++) if (own[l] && this.frames.kind[report.lines.frame[l]] === KIND_PYTHON) ids.push(l);
@@ -100,6 +110,7 @@ class MemoryPart {
       leaked: `Allocated ${report.isWhole() ? "" : "in this stretch "}and not freed when the trace ended: ${formatBytes(now.tree.total("leaked")[0])}.`,
       temporary: `Freed again by the same thread before it allocated anything else: ${formatBytes(now.tree.total("temporary")[0])}.`,
       growth: `From ${formatBytes(heapFrom)} to ${formatBytes(heapTo)}: what each line holds more (+) or less (−) at the end of the stretch than at its begin. Choose the two instants above.`,
+      mapped: `In no other figure, at most over the whole run: ${formatBytes(report.stats.mapped_file_bytes ?? 0)} of files and ${formatBytes(report.stats.shared_bytes ?? 0)} shared.`,
     }[view];
     this.fillBars(this.find("size-bars"), report.timeline.counts(report.timeline.sizes, now.from, now.to).map(({ name, count }) => ({ name: `from ${formatBytes(2 ** Number(name)).replace(/\.0+ /, " ")}`, count })));
     this.fillBars(this.find("allocator-bars"), report.timeline.counts(report.timeline.allocators, now.from, now.to).sort((a, b) => b.count - a.count));
