@@ -20,7 +20,7 @@ MAY_INCLUDE = {
     "session": ["probe", "record", "sink", "base"],
     "reader": ["os", "format", "base", "public"],
     "merge": ["reader", "base"],
-    "aggregate": ["merge", "reader", "base"],
+    "aggregate": ["merge", "reader", "os", "base"],
     "report": ["aggregate", "merge", "reader", "base", "public"],
     "ext/capture_module.c": ["session", "probe", "base"],  # of probe only rp_program_run and rp_turns_set_variable: the session is in between for the rest
     "ext/stand_ins.c": ["session", "base"],
@@ -45,7 +45,7 @@ SYSTEM_HEADERS = {
     "dwarf.h": ["probe", "session"],
     "liburing": ["sink"],
     "lz4": ["format"],
-    "pthread.h": ["sink", "record", "probe", "session"],
+    "pthread.h": ["os", "sink", "record", "probe", "session"],
     "windows.h": ["os"],
 }
 

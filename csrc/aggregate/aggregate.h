@@ -319,6 +319,7 @@ struct rp_result {
 	uint32_t n_places, places_cap;
 	struct rp_bin_row *bin_rows; /* in no order */
 	uint32_t n_bin_rows, bin_rows_cap;
+	int64_t cpu_ns;        /* sum over the nodes, also when they are not kept */
 	uint32_t outside_node; /* "[outside Python]": takes what places have at node 0. UINT32_MAX: there is none */
 };
 
@@ -337,7 +338,16 @@ struct rp_thin_bins {
 int rp_thin_bins_open(struct rp_thin_bins *b, const struct rp_result *r, uint32_t rows_most);
 void rp_thin_bins_close(struct rp_thin_bins *b);
 
+/* What a report looks at beside totals, processes, threads and regions, which are always there. */
+enum rp_need {
+	RP_NEED_PLACES = 1, /* lines of Python: of each its own memory alone */
+	RP_NEED_TREE = 2,   /* nodes, and the native ones below them */
+	RP_NEED_LINES = 4,  /* lines, whole */
+};
+
 struct rp_analyze_options {
+	unsigned needs; /* of enum rp_need. A timeline needs tree and lines too */
+	unsigned jobs;  /* processes read at the same time, each on a core of its own and in memory; 0: as there are cores */
 	int keep_dispatch;
 	const char *region; /* only what happened in it: a name, or a place in the list of regions; NULL: all */
 	int has_interval;   /* only what happened in [from_s, to_s): seconds since the begin of the run */

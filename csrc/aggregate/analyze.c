@@ -1,8 +1,13 @@
-/* All files of a trace, one after the other, into one result. Each process has its own clock and its own addresses, so each is
- * replayed alone; only one is in memory at a time. */
+/* All files of a trace into one result. Each process has its own clock and its own addresses, so each is replayed alone, several at the same
+ * time on as many cores; this thread alone has the result and its strings, and folds them in their order: the result is that of one core. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "aggregate/replay.h"
+#include "os/os.h"
+
+#define JOBS_MAX 64u
+#define LOOK_MS 50u /* how often progress is told */
 
 static int64_t place_of(const char *s)
 {
@@ -103,44 +108,184 @@ static int open_timeline(struct rp_timeline *t, const struct rp_result *r, const
 	return 0;
 }
 
-static int analyze_file(struct rp_result *result, struct rp_trace_file *entry, const struct rp_analyze_options *o, struct rp_progress *p)
-{
+/* ---- files on their way ---- */
+
+/* What all workers share. */
+struct share {
+	struct rp_progress *progress; /* of this thread */
+	int has_threads;
+	_Atomic uint64_t bytes; /* read since progress was told */
+	atomic_int is_over;     /* give up */
+};
+
+/* One file, from here to a worker and back. */
+struct work {
+	struct rp_os_task task;
+	struct share *share;
 	struct rp_file *file;
 	struct rp_tables tables;
-	struct rp_replay replay = { .filter_place = -1 };
+	struct rp_replay replay;
+	struct span span;
+	int rc;
+};
 
-	int rc = rp_file_open(&file, entry->path);
-	if (rc)
-		return rc;
-	rc = rp_tables_load(&tables, file, &result->strings);
+static int on_block(void *user, uint64_t bytes)
+{
+	struct share *s = user;
+
+	if (!s->has_threads)
+		return rp_progress_step(s->progress, bytes);
+	atomic_fetch_add_explicit(&s->bytes, bytes, memory_order_relaxed);
+	return atomic_load_explicit(&s->is_over, memory_order_relaxed);
+}
+
+static void replay_work(void *user)
+{
+	struct work *w = user;
+
+	w->rc = rp_replay_run(&w->replay, on_block, w->share);
+}
+
+static int set_filter(struct rp_replay *replay, struct rp_result *result, const struct rp_analyze_options *o)
+{
+	if (!o->region)
+		return 0;
+	replay->has_filter = 1;
+	replay->filter_place = place_of(o->region);
+	replay->runs_before = result->n_regions;
+	return rp_strpool_add(&result->strings, o->region, strlen(o->region), &replay->filter_name);
+}
+
+static void release_work(struct work *w)
+{
+	if (!w->file)
+		return;
+	rp_replay_release(&w->replay);
+	rp_tables_release(&w->tables);
+	rp_file_close(w->file);
+	w->file = NULL;
+}
+
+static int open_work(struct work *w, struct rp_result *result, struct rp_trace_file *entry, const struct rp_analyze_options *o)
+{
+	int rc = entry->status ? entry->status : rp_file_open(&w->file, entry->path);
+
 	if (rc) {
-		rp_file_close(file);
+		w->file = NULL;
 		return rc;
 	}
-	if (o->region) {
-		replay.has_filter = 1;
-		replay.filter_place = place_of(o->region);
-		replay.filter_name = o->region;
-		replay.runs_before = result->n_regions;
+	if ((rc = rp_tables_load(&w->tables, w->file, &result->strings))) {
+		rp_file_close(w->file);
+		w->file = NULL;
+		return rc;
 	}
-	struct span span = span_of(file, &tables, &result->axis_zero_ns);
-	replay.has_interval = o->has_interval;
-	if (o->has_interval || o->timeline)
-		rc = open_timeline(&replay.timeline, result, &span, o);
+	w->replay.filter_place = -1;
+	w->replay.has_no_native = !(o->needs & (RP_NEED_TREE | RP_NEED_LINES));
+	w->replay.has_interval = o->has_interval;
+	w->span = span_of(w->file, &w->tables, &result->axis_zero_ns);
+	rc = set_filter(&w->replay, result, o);
+	if (!rc && (o->has_interval || o->timeline))
+		rc = open_timeline(&w->replay.timeline, result, &w->span, o);
 	if (!rc)
-		rc = rp_replay_file(&replay, file, &tables, rp_progress_step, p);
+		rp_replay_prepare(&w->replay, w->file, &w->tables);
+	else
+		release_work(w);
+	return rc;
+}
+
+static void give_work(struct rp_os_crew *crew, struct work *w, struct rp_result *result, struct rp_trace_file *entry,
+		      const struct rp_analyze_options *o)
+{
+	w->rc = open_work(w, result, entry, o);
+	w->task.is_done = w->rc != 0;
+	if (!w->rc)
+		rp_os_crew_give(crew, &w->task);
+}
+
+static int finish_work(struct work *w, struct rp_result *result, const struct rp_analyze_options *o)
+{
+	int rc = w->rc;
+
 	if (!rc)
-		rc = rp_fold_replay(result, &replay, o->keep_dispatch);
+		rc = rp_fold_replay(result, &w->replay, o);
 	if (!rc) /* settle_axis takes the begin of the run off */
 		result->processes[result->n_processes - 1].axis_s =
-			span.begin_ns / 1e9 + ((double)replay.first_ticks - (double)span.first_ticks) * span.ns_per_tick / 1e9;
-	if (!rc && (!result->has_begin || span.begin_ns < result->axis_begin_ns)) {
+			w->span.begin_ns / 1e9 +
+			((double)w->replay.first_ticks - (double)w->span.first_ticks) * w->span.ns_per_tick / 1e9;
+	if (!rc && (!result->has_begin || w->span.begin_ns < result->axis_begin_ns)) {
 		result->has_begin = 1;
-		result->axis_begin_ns = span.begin_ns;
+		result->axis_begin_ns = w->span.begin_ns;
 	}
-	rp_replay_release(&replay);
-	rp_tables_release(&tables);
-	rp_file_close(file);
+	release_work(w);
+	return rc;
+}
+
+/* Nonzero: whoever looks at the progress wants no more. */
+static int wait_for(struct rp_os_crew *crew, struct work *w)
+{
+	int stop = 0;
+
+	while (!rp_os_crew_wait(crew, &w->task, LOOK_MS))
+		stop |= rp_progress_step(w->share->progress, atomic_exchange_explicit(&w->share->bytes, 0, memory_order_relaxed));
+	return stop;
+}
+
+/* Errors that concern one file, not the whole. */
+static int is_of_file(int rc)
+{
+	return rc != RP_ENOMEM && rc != RP_EINTERRUPTED;
+}
+
+/* How many files are read at the same time. Which run of a region is asked for is known only when the files before are folded. */
+static unsigned jobs_of(const struct rp_trace *trace, const struct rp_analyze_options *o)
+{
+	unsigned jobs = o->jobs ? o->jobs : rp_os_cores();
+
+	if (o->region && place_of(o->region) >= 0)
+		return 1;
+	jobs = jobs < JOBS_MAX ? jobs : JOBS_MAX;
+	return jobs < trace->count ? jobs : trace->count ? (unsigned)trace->count : 1;
+}
+
+/* *ret_bad, *ret_bad_rc: a file that could not be read, and why. *ret_read: how many could. */
+static int analyze_files(struct rp_result *r, struct rp_trace *trace, const struct rp_analyze_options *o, size_t *ret_read, size_t *ret_bad,
+			 int *ret_bad_rc)
+{
+	struct rp_progress progress = { trace, 0, 0 };
+	unsigned jobs = jobs_of(trace, o), room = jobs > 1 ? jobs + 1 : 1;
+	struct share share = { .progress = &progress, .has_threads = jobs > 1 };
+	struct work *works = calloc(room, sizeof(*works));
+	struct rp_os_crew *crew = NULL;
+	int rc = works ? rp_os_crew_open(&crew, jobs) : RP_ENOMEM;
+	size_t given = 0, done = 0;
+
+	for (; !rc && done < trace->count; done++) {
+		for (; given < trace->count && given - done < room; given++) {
+			struct work *w = &works[given % room];
+			memset(w, 0, sizeof(*w));
+			w->share = &share;
+			w->task = (struct rp_os_task){ .run = replay_work, .user = w };
+			give_work(crew, w, r, &trace->files[given], o);
+		}
+		struct work *w = &works[done % room];
+		if (wait_for(crew, w))
+			atomic_store_explicit(&share.is_over, 1, memory_order_relaxed);
+		rc = atomic_load_explicit(&share.is_over, memory_order_relaxed) ? RP_EINTERRUPTED : finish_work(w, r, o);
+		if (rc && is_of_file(rc)) {
+			*ret_bad_rc = rc;
+			*ret_bad = done;
+			rc = 0;
+			r->totals.unreadable_files++;
+			r->totals.is_complete = 0;
+		} else if (!rc) {
+			++*ret_read;
+		}
+	}
+	atomic_store_explicit(&share.is_over, 1, memory_order_relaxed); /* after an error there may be more on their way */
+	rp_os_crew_close(crew);
+	for (unsigned i = 0; works && i < room; i++)
+		release_work(&works[i]);
+	free(works);
 	return rc;
 }
 
@@ -180,12 +325,9 @@ static void settle_totals(struct rp_result *r, const struct rp_analyze_options *
 {
 	struct rp_totals *t = &r->totals;
 	double first = 0, last = 0;
-	int64_t cpu = 0;
 	int any = 0;
 
-	for (uint32_t i = 0; i < r->n_nodes; i++)
-		cpu = (int64_t)((uint64_t)cpu + (uint64_t)rp_node_figure(r, i, RP_M_CPU));
-	t->cpu_s = (double)cpu / 1e9;
+	t->cpu_s = (double)r->cpu_ns / 1e9;
 	for (uint32_t i = 0; i < r->n_processes; i++) {
 		double start = begin_of(&r->processes[i], o), end = start + r->processes[i].wall_s;
 		if (o->has_interval && r->processes[i].wall_s <= 0)
@@ -210,12 +352,6 @@ static int make_root(struct rp_result *r)
 	return 0;
 }
 
-/* Errors that concern one file, not the whole. */
-static int is_of_file(int rc)
-{
-	return rc != RP_ENOMEM && rc != RP_EINTERRUPTED;
-}
-
 /* Processes and regions on the clock of the run, which is that of an interval and of the timeline. */
 static void settle_axis(struct rp_result *r)
 {
@@ -228,7 +364,6 @@ static void settle_axis(struct rp_result *r)
 int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail)
 {
 	struct rp_result *r = calloc(1, sizeof(*r));
-	struct rp_progress progress = { trace, 0, 0 };
 	int rc = r ? make_root(r) : RP_ENOMEM, file_rc = 0;
 	size_t read = 0, bad = 0;
 
@@ -243,19 +378,8 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		r->bins = calloc(r->n_bins, sizeof(*r->bins));
 		rc = r->bins ? 0 : RP_ENOMEM;
 	}
-	for (size_t i = 0; i < trace->count && !rc; i++) {
-		struct rp_trace_file *f = &trace->files[i];
-		rc = f->status ? f->status : analyze_file(r, f, options, &progress);
-		if (rc && is_of_file(rc)) {
-			file_rc = rc;
-			bad = i;
-			rc = 0;
-			r->totals.unreadable_files++;
-			r->totals.is_complete = 0;
-			continue;
-		}
-		read++;
-	}
+	if (!rc)
+		rc = analyze_files(r, trace, options, &read, &bad, &file_rc);
 	if (!rc && read == 0) {
 		rc = file_rc;
 		rp_say(detail, rc, "cannot read %s: %s.", trace->files[bad].path, rp_error_text(rc));

@@ -163,11 +163,49 @@ int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *cha
 
 /* ---- nodes ---- */
 
+/* What a node had itself, the tool's cost taken out. outside: of the calls that it made. */
+static void figures_of_node(const struct rp_fold *f, uint32_t i, double outside, double inside, int64_t *m)
+{
+	const struct rp_call_node *n = &f->replay->tree.nodes[i];
+	double cost = outside + (double)n->calls * inside + (double)n->cost16 / 16;
+
+	m[RP_M_WALL] = rp_fold_ns(f, (double)n->wall - cost);
+	m[RP_M_CPU] = rp_fold_ns(f, (double)n->cpu - cost);
+	m[RP_M_GIL_WAIT] = (int64_t)(n->gil_wait_ns & INT64_MAX);
+	m[RP_M_CALLS] = (int64_t)n->calls;
+	if (i == 0 || n->parent == 0) /* What a thread does outside of Python. Its wall time there is mostly waiting for work: left out. */
+		m[RP_M_WALL] = m[RP_M_WALL] < m[RP_M_CPU] ? m[RP_M_WALL] : m[RP_M_CPU];
+}
+
+/* frame_of: code id to frame. */
+static int frame_of_node(struct rp_fold *f, uint32_t i, struct rp_idmap *frame_of)
+{
+	uint32_t code = rp_call_code(&f->replay->tree.nodes[i]), *known = rp_idmap_find(frame_of, code);
+
+	if (known) {
+		f->nodes[i].frame = *known;
+		return 0;
+	}
+	return rp_fold_code_frame(f, code, &f->nodes[i].frame) || rp_idmap_put(frame_of, code, f->nodes[i].frame) ? RP_ENOMEM : 0;
+}
+
+static int merge_node(struct rp_fold *f, uint32_t i)
+{
+	int64_t m[RP_M_COUNT] = { 0 };
+	uint32_t parent = f->replay->tree.nodes[i].parent;
+
+	f->merged[i] = 0;
+	if (f->nodes[i].frame != UINT32_MAX && rp_result_child(f->result, f->merged[parent], f->nodes[i].frame, &f->merged[i]))
+		return RP_ENOMEM;
+	memcpy(m, f->nodes[i].m, sizeof(f->nodes[i].m));
+	return rp_node_add(f->result, f->merged[i], m);
+}
+
 static int fold_nodes(struct rp_fold *f)
 {
 	const struct rp_call_tree *tree = &f->replay->tree;
 	const struct rp_tables *tables = f->replay->tables;
-	struct rp_idmap frame_of = RP_IDMAP_INIT; /* code id to frame */
+	struct rp_idmap frame_of = RP_IDMAP_INIT;
 	double inside = (double)tables->cost_inside16 / 16, around = (double)(tables->cost_call16 - tables->cost_inside16) / 16;
 	double *outside = calloc(tree->n, sizeof(*outside));
 	int rc = outside ? 0 : RP_ENOMEM;
@@ -175,36 +213,13 @@ static int fold_nodes(struct rp_fold *f)
 	for (uint32_t i = 1; i < tree->n && !rc; i++)
 		outside[tree->nodes[i].parent] += (double)tree->nodes[i].calls * around;
 	for (uint32_t i = 0; i < tree->n && !rc; i++) {
-		const struct rp_call_node *n = &tree->nodes[i];
-		struct rp_fold_node *to = &f->nodes[i];
-		double cost = outside[i] + (double)n->calls * inside + (double)n->cost16 / 16;
-		int is_thread = i == 0 || n->parent == 0;
-		memset(to, 0, sizeof(*to));
-		to->m[RP_M_WALL] = rp_fold_ns(f, (double)n->wall - cost);
-		to->m[RP_M_CPU] = rp_fold_ns(f, (double)n->cpu - cost);
-		to->m[RP_M_GIL_WAIT] = (int64_t)(n->gil_wait_ns & INT64_MAX);
-		to->m[RP_M_CALLS] = (int64_t)n->calls;
-		to->frame = UINT32_MAX;
-		if (is_thread) {
-			/* What a thread does outside of Python. Its wall time there is mostly waiting for work: left out. */
-			f->merged[i] = 0;
-			to->m[RP_M_WALL] = to->m[RP_M_WALL] < to->m[RP_M_CPU] ? to->m[RP_M_WALL] : to->m[RP_M_CPU];
-		} else {
-			uint32_t *known = rp_idmap_find(&frame_of, rp_call_code(n));
-			if (known)
-				to->frame = *known;
-			else
-				rc = rp_fold_code_frame(f, rp_call_code(n), &to->frame);
-			if (!rc && !known)
-				rc = rp_idmap_put(&frame_of, rp_call_code(n), to->frame);
-			if (!rc)
-				rc = rp_result_child(f->result, f->merged[n->parent], to->frame, &f->merged[i]);
-		}
-		if (!rc) {
-			int64_t m[RP_M_COUNT] = { 0 };
-			memcpy(m, to->m, sizeof(to->m));
-			rc = rp_node_add(f->result, f->merged[i], m);
-		}
+		f->nodes[i] = (struct rp_fold_node){ .frame = UINT32_MAX };
+		figures_of_node(f, i, outside[i], inside, f->nodes[i].m);
+		f->result->cpu_ns = rp_add(f->result->cpu_ns, f->nodes[i].m[RP_M_CPU]);
+		if (f->needs && i && tree->nodes[i].parent)
+			rc = frame_of_node(f, i, &frame_of);
+		if (!rc && (f->needs & RP_NEED_TREE))
+			rc = merge_node(f, i);
 	}
 	rp_idmap_release(&frame_of);
 	free(outside);
@@ -291,9 +306,39 @@ static void release(struct rp_fold *f)
 	free(f->chain_frames);
 }
 
-int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispatch)
+/* Of each line of Python what it allocated itself. */
+static int fold_places(struct rp_fold *f)
 {
-	struct rp_fold f = { .result = result, .replay = r, .keep_dispatch = keep_dispatch, .ns_per_tick = r->tables->ns_per_tick };
+	const struct rp_site_set *set = &f->replay->sites;
+
+	for (uint32_t i = 0; i < set->n; i++) {
+		int64_t m[RP_M_COUNT];
+		uint32_t line;
+		if (f->nodes[set->sites[i].node].frame == UINT32_MAX)
+			continue;
+		if (rp_fold_line(f, set->sites[i].node, set->sites[i].lasti, &line))
+			return RP_ENOMEM;
+		rp_fold_site(f, &set->sites[i], m);
+		rp_figures_add(f->result->lines[line].own, m);
+	}
+	return 0;
+}
+
+static int fold_tree(struct rp_fold *f)
+{
+	int rc = rp_fold_share(f);
+
+	if (!rc)
+		rc = fold_sites(f);
+	if (!rc && !f->replay->has_interval)
+		rc = rp_fold_timeline(f);
+	return rc;
+}
+
+int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o)
+{
+	struct rp_fold f = { .result = result, .replay = r, .keep_dispatch = o->keep_dispatch, .needs = o->needs,
+			     .ns_per_tick = r->tables->ns_per_tick };
 	uint32_t n_symbols = r->tables->symbols.n;
 
 	f.nodes = malloc((size_t)r->tree.n * sizeof(*f.nodes));
@@ -306,16 +351,14 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispa
 		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));
 		rc = fold_nodes(&f);
 	}
-	if (!rc)
-		rc = rp_fold_share(&f);
-	if (!rc)
-		rc = fold_sites(&f);
-	if (!rc && !r->has_interval)
-		rc = rp_fold_timeline(&f);
+	if (!rc && (f.needs & RP_NEED_TREE))
+		rc = fold_tree(&f);
 	if (!rc)
 		rc = rp_fold_process(&f, r->file->path);
-	if (!rc)
+	if (!rc && (f.needs & RP_NEED_LINES))
 		rc = rp_fold_lines(&f);
+	else if (!rc && (f.needs & RP_NEED_PLACES))
+		rc = fold_places(&f);
 	release(&f);
 	return rc;
 }

@@ -102,6 +102,8 @@ static uint32_t site_of(struct rp_replay *r, struct rp_replay_thread *t, uint32_
 	}
 	if (RP_UNLIKELY(lasti == RP_LASTI_NONE))
 		lasti = t->alloc_lasti;
+	if (r->has_no_native)
+		stack = 0;
 	uint64_t key = (uint64_t)t->node << 32 | stack;
 	uint32_t thread = (uint32_t)(t - r->threads);
 	struct rp_site_known *k = &r->sites_known[rp_hash_pair(key, lasti) % RP_SITES_KNOWN];

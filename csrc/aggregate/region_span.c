@@ -48,7 +48,7 @@ static int is_matched(const struct rp_replay *r, uint32_t id)
 	if (r->filter_place >= 0)
 		return (int64_t)r->runs_before + r->n_runs == r->filter_place;
 	const struct rp_region_def *def = rp_tables_region(r->tables, id);
-	return def && !strcmp(rp_strpool_get(r->tables->strings, def->name), r->filter_name);
+	return def && def->name == r->filter_name;
 }
 
 /* Which threads count: those inside a wanted region, and while one is open those inside none (its helpers). A thread may be in a wait that began long

@@ -184,7 +184,7 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 	if (RP_UNLIKELY(t->is_helper && !r->is_tree) && follow(r, t))
 		return RP_ENOMEM;
 	int64_t cpu_now = rp_replay_cpu_now(r, t), weight = rp_add(cpu_now, -t->sample_cpu_at);
-	uint32_t native, lasti = t->is_helper ? t->helper_lasti : rp_lasti_checked(e->lasti);
+	uint32_t native = 0, lasti = t->is_helper ? t->helper_lasti : rp_lasti_checked(e->lasti);
 
 	t->sample_cpu_at = cpu_now;
 	r->totals.samples++;
@@ -196,7 +196,7 @@ static int on_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 	}
 	if (!t->on)
 		return 0;
-	if (rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &native))
+	if (!r->has_no_native && rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &native))
 		return RP_ENOMEM;
 	remember_place(t, t->node, lasti);
 	uint32_t id = rp_site_find(&r->sites, t->node, lasti, native);
@@ -277,6 +277,8 @@ static int on_stack(struct rp_replay *r, struct rp_replay_thread *t, const struc
 {
 	uint32_t node, *known = rp_idmap_find(&t->stacks, e->id);
 
+	if (r->has_no_native)
+		return 0;
 	if (rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &node))
 		return RP_ENOMEM;
 	/* A site that was found before the definition came, or by another one, is not that of the next event. */
@@ -520,9 +522,8 @@ static int is_told(const struct rp_tables *tables, const char *key, const char *
 	return told && !strcmp(told, value);
 }
 
-int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user)
+void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables)
 {
-	struct rp_merge m;
 	const char *samples_end = rp_tables_meta(tables, "sample.end_ticks");
 
 	r->file = file;
@@ -530,6 +531,8 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 	r->periodic = is_told(tables, "switch", "periodic");
 	r->is_tree = is_told(tables, "stacks", "tree");
 	r->totals.is_cpu_sampled = r->is_tree;
+	/* Estimates are rounded by site: with other sites they would be rounded otherwise. */
+	r->has_no_native &= !r->is_tree && !is_told(tables, "mode.memory", "sampled");
 	r->totals.is_cpu_off = is_told(tables, "mode.cpu", "off");
 	r->totals.is_memory_off = is_told(tables, "mode.memory", "off");
 	r->totals.is_gil_wait_off = r->totals.is_cpu_off || is_told(tables, "gil_wait", "not measured");
@@ -538,6 +541,12 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 	r->cost_alloc16 = tables->cost_alloc16;
 	r->cost_free16 = tables->cost_free16;
 	r->cost_sample16 = tables->cost_sample16;
+}
+
+int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *user)
+{
+	struct rp_merge m;
+
 	if (!r->timeline.n_bins)
 		r->sites.bin_peak = UINT64_MAX;
 	int rc = rp_call_tree_init(&r->tree);
@@ -545,7 +554,7 @@ int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *
 		rc = rp_timeline_begin(r);
 	if (rc)
 		return rc;
-	rc = rp_merge_open(&m, file);
+	rc = rp_merge_open(&m, r->file);
 	if (rc)
 		return rc;
 	m.on_block = on_block;

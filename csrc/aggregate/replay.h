@@ -177,18 +177,21 @@ struct rp_replay {
 	uint64_t calls, gil_wait_ns, stall_ns, folded_ticks;
 	struct rp_totals totals; /* counts of allocations and frees are in parts: weight.h */
 	struct rp_timeline timeline; /* n_bins 0: none is gathered */
+	int has_no_native; /* nobody asks for native frames */
 	/* region filter */
 	int has_filter;
 	uint32_t matched_open;
-	const char *filter_name; /* or: */
+	uint32_t filter_name;    /* string id; or: */
 	int64_t filter_place;    /* -1: by name */
 	uint32_t runs_before;    /* runs of the files before this one */
 	uint32_t settled_window; /* blocks born before it have outlived their region: they are leaks, freed later or not */
 	struct rp_late_frees late;
 };
 
-/* Reads all events of the file. The tables must be loaded; addresses without a symbol are added to them. */
-int rp_replay_file(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables, int (*on_block)(void *, uint64_t), void *user);
+/* Takes what the tables, which are loaded, say of the whole file. On the thread that has the strings. */
+void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables);
+/* Reads all events of the file; addresses without a symbol are added to the tables. On any one thread: strings are not looked at. */
+int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *user);
 void rp_replay_release(struct rp_replay *r);
 
 /* CPU time between two readings is shared among what ran in between. (In a tree trace the sample that follows takes it all.) */
@@ -309,6 +312,7 @@ struct rp_fold {
 	struct rp_result *result;
 	struct rp_replay *replay;
 	int keep_dispatch;
+	unsigned needs; /* enum rp_need */
 	double ns_per_tick;
 	struct rp_fold_node *nodes; /* by call node: its own figures, in ns */
 	uint32_t *merged;           /* by call node: node of the result */
@@ -327,7 +331,7 @@ struct rp_fold {
 	uint32_t last_n, last_merged;
 };
 
-int rp_fold_replay(struct rp_result *result, struct rp_replay *r, int keep_dispatch);
+int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o);
 /* time_share.c: after the nodes have their figures. 0 or RP_ENOMEM. */
 int rp_fold_share(struct rp_fold *f);
 double rp_site_weight(const struct rp_site *s);

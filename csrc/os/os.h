@@ -43,6 +43,26 @@ int rp_os_replace(const char *from, const char *to);
 typedef int rp_os_list_fn(void *user, const char *path);
 int rp_os_list(const char *directory, rp_os_list_fn *fn, void *user);
 
+/* ---- crew.c ---- */
+/* Cores that this process may use. Where there are no threads (Windows here): 1. */
+unsigned rp_os_cores(void);
+/* Threads that run what they are given, first given first taken. With one thread or none, or where none can be had, a task runs inside
+ * rp_os_crew_give(). A task belongs to the caller and stays where it is until it is done. */
+struct rp_os_crew;
+struct rp_os_task {
+	void (*run)(void *user);
+	void *user;
+	struct rp_os_task *next; /* of the crew, as: */
+	int is_done;
+};
+/* RP_ENOMEM, or 0. */
+int rp_os_crew_open(struct rp_os_crew **ret_crew, unsigned threads);
+void rp_os_crew_give(struct rp_os_crew *crew, struct rp_os_task *task);
+/* Waits for a task that was given: 1 when it is done, 0 when it is not after so many ms. What it wrote is seen then. */
+int rp_os_crew_wait(struct rp_os_crew *crew, struct rp_os_task *task, unsigned ms);
+/* Runs what was given to its end first. NULL is allowed. */
+void rp_os_crew_close(struct rp_os_crew *crew);
+
 /* ns of a clock that never goes back. */
 uint64_t rp_os_monotonic_ns(void);
 /* Text of the last system error on this thread; static or thread-local storage. */

@@ -4,28 +4,31 @@
 
 #include "report/report.h"
 
-enum need { NEED_NOTHING, NEED_RESULT, NEED_TIMELINE };
+/* Bits of enum rp_need, and: */
+#define NOTHING 0x100u  /* no replay */
+#define TIMELINE 0x200u
+#define ALL (RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_LINES)
 enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV };
 
 static const struct {
 	const char *name;
 	rp_report_fn *fn;
-	enum need need;
+	unsigned needs;
 	int forms;
 	int takes_region;
 } reports[] = {
-	{ "stats", rp_report_stats, NEED_RESULT, TEXT | JSON, 0 },
-	{ "table", rp_report_table, NEED_RESULT, TEXT | JSON | CSV, 1 },
-	{ "tree", rp_report_tree, NEED_RESULT, TEXT | JSON, 1 },
-	{ "lines", rp_report_lines, NEED_RESULT, TEXT | JSON | CSV, 1 },
-	{ "regions", rp_report_regions, NEED_RESULT, TEXT | JSON | CSV, 0 },
-	{ "flame", rp_report_flame, NEED_RESULT, JSON, 1 },
-	{ "page", rp_report_page, NEED_TIMELINE, JSON, 1 },
-	{ "collapsed", rp_report_collapsed, NEED_RESULT, TEXT, 1 },
-	{ "losses", rp_report_losses, NEED_RESULT, TEXT, 0 },
-	{ "sources", rp_report_sources, NEED_NOTHING, TEXT | JSON, 0 },
-	{ "dump", rp_report_dump, NEED_NOTHING, TEXT | JSON, 0 },
-	{ "verify", rp_report_verify, NEED_NOTHING, TEXT | JSON, 0 },
+	{ "stats", rp_report_stats, RP_NEED_PLACES, TEXT | JSON, 0 },
+	{ "table", rp_report_table, 0, TEXT | JSON | CSV, 1 },
+	{ "tree", rp_report_tree, RP_NEED_TREE, TEXT | JSON, 1 },
+	{ "lines", rp_report_lines, ALL, TEXT | JSON | CSV, 1 },
+	{ "regions", rp_report_regions, 0, TEXT | JSON | CSV, 0 },
+	{ "flame", rp_report_flame, RP_NEED_TREE, JSON, 1 },
+	{ "page", rp_report_page, ALL | TIMELINE, JSON, 1 },
+	{ "collapsed", rp_report_collapsed, RP_NEED_TREE, TEXT, 1 },
+	{ "losses", rp_report_losses, 0, TEXT, 0 },
+	{ "sources", rp_report_sources, NOTHING, TEXT | JSON, 0 },
+	{ "dump", rp_report_dump, NOTHING, TEXT | JSON, 0 },
+	{ "verify", rp_report_verify, NOTHING, TEXT | JSON, 0 },
 };
 
 const char *rp_report_name(size_t i)
@@ -60,20 +63,21 @@ static int refuse_unreadable(const struct rp_result *r, char *detail)
 		      rp_strpool_get(&r->strings, r->processes[0].path));
 }
 
-/* Whether what is kept answers. A timeline more does no harm. */
+/* Whether what is kept answers. More than is wanted does no harm. */
 static int is_same(const struct rp_analyze_options *kept, const struct rp_analyze_options *wanted)
 {
-	return kept->keep_dispatch == wanted->keep_dispatch && kept->timeline >= wanted->timeline &&
+	return kept->keep_dispatch == wanted->keep_dispatch && kept->timeline >= wanted->timeline && !(wanted->needs & ~kept->needs) &&
 	       kept->has_interval == wanted->has_interval && !(kept->from_s < wanted->from_s) && !(kept->from_s > wanted->from_s) &&
 	       !(kept->to_s < wanted->to_s) && !(kept->to_s > wanted->to_s) && !kept->region == !wanted->region &&
 	       (!wanted->region || !strcmp(kept->region, wanted->region));
 }
 
-static int get_result(struct rp_trace *trace, const struct rp_report_options *o, int timeline, const struct rp_result **ret_result,
+static int get_result(struct rp_trace *trace, const struct rp_report_options *o, unsigned needs, const struct rp_result **ret_result,
 		      char *detail)
 {
 	struct kept *k = trace->results;
-	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .timeline = timeline,
+	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .jobs = o->jobs > 0 ? (unsigned)o->jobs : 0, .needs = needs & ALL,
+					  .timeline = (needs & TIMELINE) != 0,
 					  .has_interval = o->from_s > 0 || o->to_s > 0, .from_s = o->from_s, .to_s = o->to_s };
 	struct rp_result *result;
 
@@ -132,6 +136,15 @@ static int find_report(const char *name)
 	return -1;
 }
 
+static unsigned needs_of(int which, const struct rp_report_options *o)
+{
+	if (reports[which].fn != rp_report_table)
+		return reports[which].needs;
+	if (o->by && !strcmp(o->by, "line"))
+		return ALL;
+	return o->by && (!strcmp(o->by, "thread") || !strcmp(o->by, "region")) ? 0 : RP_NEED_TREE;
+}
+
 static int check_options(int which, const struct rp_report_options *o, enum rp_metric *ret_metric, char *detail)
 {
 	static const char *const forms[] = { "text", "JSON", "CSV" };
@@ -144,7 +157,7 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a region.", reports[which].name);
 	if (!(o->from_s >= 0) || !(o->to_s >= 0) || (o->to_s > 0 && !(o->to_s > o->from_s)))
 		return rp_say(detail, RP_EINVAL, "an interval ends after it begins, and begins at 0 or later.");
-	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].need != NEED_RESULT || which == find_report("regions")))
+	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].needs & (NOTHING | TIMELINE) || which == find_report("regions")))
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a stretch of time.", reports[which].name);
 	/* Its rows are the report "regions", in their order of time: to take an option and not to honour it would be a lie. */
 	if (reports[which].fn == rp_report_table && o->by && !strcmp(o->by, "region")) {
@@ -190,8 +203,9 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 	if (which < 0)
 		return rp_say(detail, RP_EINVAL, "there is no report '%.100s'.", name);
 	int rc = check_options(which, o, &job.metric, detail);
-	if (!rc && reports[which].need != NEED_NOTHING)
-		rc = get_result(trace, o, reports[which].need == NEED_TIMELINE, &job.result, detail);
+	unsigned needs = needs_of(which, o);
+	if (!rc && !(needs & NOTHING))
+		rc = get_result(trace, o, needs, &job.result, detail);
 	if (!rc && o->region && !region_exists(job.result, o->region))
 		rc = rp_say(detail, RP_ENOTFOUND, "there is no region '%.200s' in the trace.", o->region);
 	if (!rc && job.result && rp_report_is_unknown(&job, job.metric))

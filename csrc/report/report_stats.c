@@ -84,30 +84,48 @@ static void allocator_keys(const struct rp_totals *t, struct rp_json *j)
 	rp_json_close(j, ']');
 }
 
-/* The Python lines that allocated most, native code they called included. */
-static int top_keys(const struct rp_report_job *job, struct rp_json *j, const char *key, enum rp_metric metric)
+static int is_before(const struct rp_line *a, const struct rp_line *b, enum rp_metric metric)
 {
-	struct rp_row *rows;
-	uint32_t n, shown = 0;
-	int rc = rp_rows(job->result, RP_BY_LINE, metric, &rows, &n);
+	if (a->own[metric] != b->own[metric])
+		return a->own[metric] > b->own[metric];
+	return a->frame != b->frame ? a->frame < b->frame : a->line < b->line;
+}
 
-	if (rc)
-		return rc;
+/* The Python lines that allocated most, native code they called included: how many of them. */
+static uint32_t find_top(const struct rp_result *r, enum rp_metric metric, const struct rp_line *ret_top[TOP_ROWS])
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->n_lines; i++) {
+		const struct rp_line *l = &r->lines[i];
+		uint32_t at = n;
+		if (r->frames[l->frame].kind != RP_KIND_PYTHON || l->own[metric] <= 0)
+			continue;
+		for (; at > 0 && is_before(l, ret_top[at - 1], metric); at--)
+			if (at < TOP_ROWS)
+				ret_top[at] = ret_top[at - 1];
+		if (at < TOP_ROWS)
+			ret_top[at] = l;
+		n += n < TOP_ROWS;
+	}
+	return n;
+}
+
+static void top_keys(const struct rp_report_job *job, struct rp_json *j, const char *key, enum rp_metric metric)
+{
+	const struct rp_line *top[TOP_ROWS];
+	uint32_t n = find_top(job->result, metric, top);
+
 	rp_json_key(j, key);
 	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < n && shown < TOP_ROWS && rows[i].own[metric] > 0; i++) {
-		if (job->result->frames[rows[i].frame].kind != RP_KIND_PYTHON)
-			continue;
-		shown++;
+	for (uint32_t i = 0; i < n; i++) {
 		rp_json_open(j, '{');
-		rp_report_line_keys(job, j, rows[i].frame, rows[i].line);
-		rp_json_kint(j, "allocated_bytes", rows[i].own[RP_M_ALLOCATED]);
-		rp_json_kint(j, "allocations", rows[i].own[RP_M_ALLOCATIONS]);
+		rp_report_line_keys(job, j, top[i]->frame, top[i]->line);
+		rp_json_kint(j, "allocated_bytes", top[i]->own[RP_M_ALLOCATED]);
+		rp_json_kint(j, "allocations", top[i]->own[RP_M_ALLOCATIONS]);
 		rp_json_close(j, '}');
 	}
 	rp_json_close(j, ']');
-	free(rows);
-	return 0;
 }
 
 static void loss_keys(const struct rp_totals *t, struct rp_json *j)
@@ -305,32 +323,24 @@ static void put_title(struct rp_out *o, const char *title)
 	rp_out_text(o, "\n");
 }
 
-static int top_text(const struct rp_report_job *job, const char *title, enum rp_metric metric)
+static void top_text(const struct rp_report_job *job, const char *title, enum rp_metric metric)
 {
-	struct rp_row *rows;
-	uint32_t n, shown = 0;
-	int rc = rp_rows(job->result, RP_BY_LINE, metric, &rows, &n);
+	const struct rp_line *top[TOP_ROWS];
+	uint32_t n = find_top(job->result, metric, top);
 
-	if (rc)
-		return rc;
-	for (uint32_t i = 0; i < n && shown < TOP_ROWS && rows[i].own[metric] > 0; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		char text[RP_UNIT_BYTES], name[RP_NAME_BYTES];
-		const struct rp_frame *f = &job->result->frames[rows[i].frame];
-		if (f->kind != RP_KIND_PYTHON)
-			continue;
-		if (!shown++)
+		if (!i)
 			put_title(job->out, title);
-		rp_out_format(job->out, "%12s  ", rp_unit_metric(text, metric, rows[i].own[metric]));
-		const char *s = rp_report_frame_name(job, rows[i].frame, name);
+		rp_out_format(job->out, "%12s  ", rp_unit_metric(text, metric, top[i]->own[metric]));
+		const char *s = rp_report_frame_name(job, top[i]->frame, name);
 		rp_out_safe(job->out, s, strlen(s), 40);
 		rp_out_text(job->out, "  ");
 		rp_out_paint(job->out, RP_COLOUR_DIM);
-		rp_report_line_place(job->out, job->result, f->file, rows[i].line, 60);
+		rp_report_line_place(job->out, job->result, job->result->frames[top[i]->frame].file, top[i]->line, 60);
 		rp_out_paint(job->out, RP_COLOUR_NONE);
 		rp_out_text(job->out, "\n");
 	}
-	free(rows);
-	return 0;
 }
 
 static void mode_text(const struct rp_report_job *job)
@@ -459,8 +469,9 @@ static int stats_text(const struct rp_report_job *job)
 		memory_text(job);
 	rp_out_format(o, "\nTrace         %s events in %s (%s unpacked)\n", rp_unit_count(a, (int64_t)t->events),
 		      rp_unit_bytes(b, (int64_t)t->file_bytes), rp_unit_bytes(c, (int64_t)t->raw_bytes));
-	int rc = top_text(job, "Lines that allocated most", RP_M_ALLOCATED);
-	return rc ? rc : top_text(job, "Lines that allocated most often", RP_M_ALLOCATIONS);
+	top_text(job, "Lines that allocated most", RP_M_ALLOCATED);
+	top_text(job, "Lines that allocated most often", RP_M_ALLOCATIONS);
+	return 0;
 }
 
 int rp_report_stats(const struct rp_report_job *job)
@@ -471,10 +482,9 @@ int rp_report_stats(const struct rp_report_job *job)
 		return stats_text(job);
 	rp_json_open(&j, '{');
 	rp_report_stats_keys(job, &j, 1);
-	int rc = top_keys(job, &j, "top_by_bytes", RP_M_ALLOCATED);
-	if (!rc)
-		rc = top_keys(job, &j, "top_by_count", RP_M_ALLOCATIONS);
+	top_keys(job, &j, "top_by_bytes", RP_M_ALLOCATED);
+	top_keys(job, &j, "top_by_count", RP_M_ALLOCATIONS);
 	rp_json_close(&j, '}');
 	rp_out_text(job->out, "\n");
-	return rc;
+	return 0;
 }

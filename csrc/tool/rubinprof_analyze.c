@@ -47,6 +47,7 @@ static const char help[] =
 	"  --full-names     C++ names whole\n"
 	"  --keep-dispatch  show the interpreter's own frames and pybind11's dispatcher\n"
 	"  --width N        columns of text\n"
+	"  -j N             processes read at the same time, each on a core and in memory (as there are cores)\n"
 	"  --json, --csv    instead of text\n"
 	"  -o FILE          write there instead of to standard output\n"
 	"  --version, --help\n"
@@ -82,7 +83,7 @@ static int parse_int(const char *s, int64_t *ret_v)
 /* An option that takes a value: 1 taken, 0 not such an option, -1 a bad value. */
 static int parse_value(struct command_line *c, const char *name, const char *value)
 {
-	static const char *const names[] = { "--by", "--metric", "-n", "--depth", "--min-share", "--file", "--region", "--width", "--from", "--to", "-o" };
+	static const char *const names[] = { "--by", "--metric", "-n", "--depth", "--min-share", "--file", "--region", "--width", "--from", "--to", "-j", "-o" };
 	struct rp_report_options *o = &c->options;
 	int64_t n = 0;
 	char *end;
@@ -129,6 +130,11 @@ static int parse_value(struct command_line *c, const char *name, const char *val
 		*seconds = strtod(value, &end);
 		return *value && !*end && *seconds >= 0 ? 1 : -1;
 	}
+	case 10:
+		if (parse_int(value, &n) || n < 1 || n >= 1 << 16)
+			return -1;
+		o->jobs = (int)n;
+		return 1;
 	default:
 		c->out = value;
 		return 1;

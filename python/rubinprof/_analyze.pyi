@@ -27,6 +27,7 @@ class Trace:
         colour: bool = False,
         write: None = None,
         progress: Callable[[int, int], object] | None = None,
+        jobs: int = 0,
     ) -> bytes: ...
     @overload
     def report(
@@ -49,6 +50,7 @@ class Trace:
         colour: bool = False,
         write: Callable[[bytes], object],
         progress: Callable[[int, int], object] | None = None,
+        jobs: int = 0,
     ) -> None: ...
     def is_whole(self) -> bool: ...
     def files(self) -> list[tuple[str, str | None]]: ...

@@ -17,7 +17,7 @@ Path = str | os.PathLike[str]
 _decoded = json.JSONDecoder().decode  # as it was when this was loaded: a traced test may have faked it
 
 
-def open(*paths: Path) -> "Trace":
+def open(*paths: Path, jobs: int = 0) -> "Trace":
     """Open a trace.
 
     Parameters
@@ -25,6 +25,9 @@ def open(*paths: Path) -> "Trace":
     *paths : `str` or `os.PathLike`
         A trace file, a directory (every ``*.rprof`` below it), or several of either. Many files become one merged
         trace.
+    jobs : `int`, optional
+        Processes of a trace that are read at the same time, each on a core and in memory; 0: as many as there are cores. No figure
+        depends on it.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def open(*paths: Path) -> "Trace":
     >>> trace.table(by="function", n=3)[0]["function"]
     'galsim::SBProfile::draw'
     """
-    return Trace(*paths)
+    return Trace(*paths, jobs=jobs)
 
 
 def recover(path: Path, out: Path) -> str:
@@ -75,10 +78,11 @@ class Trace:
     another. It can be used in a ``with`` statement, which closes it.
     """
 
-    def __init__(self, *paths: Path):
+    def __init__(self, *paths: Path, jobs: int = 0):
         if not paths:
             raise TypeError("rubinprof.open() needs at least one path")
         self.paths = tuple(os.fspath(path) for path in paths)
+        self._jobs = jobs
         self._handle = _analyze.open(self.paths)
         self._lock = threading.RLock()
 
@@ -284,7 +288,7 @@ class Trace:
         if options.get("region") is not None:
             options["region"] = str(options["region"])
         with self._lock:
-            return self._handle.report(name, format=format, write=write, progress=progress, **options)
+            return self._handle.report(name, format=format, write=write, progress=progress, jobs=self._jobs, **options)
 
     def _json(self, name: str, **options: Any) -> dict[str, Any]:
         report = self.report(name, **options)

@@ -57,10 +57,11 @@ struct rp_report_options {
 	int colour;         /* text: with colours and bars, for a terminal */
 	double from_s, to_s; /* all but regions, page, sources, dump, verify: only what happened from ... to, seconds since the run began;
 			      * to_s 0: to the end. Both 0: all */
-	int reserved[8];    /* 0 */
+	int jobs;           /* processes read at the same time, each on a core and in memory; 0: as there are cores. Reports do not depend on it */
+	int reserved[7];    /* 0 */
 };
 
-#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, { 0 } }
+#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, { 0 } }
 
 /* Receives len bytes; called many times. Return nonzero to stop (rp_report then returns RP_EIO). */
 typedef int rp_write_fn(void *user, const void *bytes, size_t len);

@@ -45,6 +45,17 @@ def add_traces(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "traces", metavar="TRACE", nargs="+", help="a trace file, a directory of them, or several of either"
     )
+    command.add_argument(
+        "-j", dest="jobs", type=jobs, default=0, metavar="N",
+        help="processes read at the same time, each on a core and in memory (default: as there are cores)",
+    )  # fmt: skip
+
+
+def jobs(text: str) -> int:
+    """The type of ``-j``."""
+    if not text.isdecimal() or not 1 <= int(text) < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes to read at the same time: 1 or more")
+    return int(text)
 
 
 def add_metric(command: argparse.ArgumentParser, meaning: str = "what to order by", metrics: list[str] = METRICS) -> None:
@@ -187,7 +198,7 @@ def show(args: argparse.Namespace, name: str, status_of: Callable[["Trace"], int
         from rubinprof.reports.style import wants_colour
 
         options |= {"width": terminal.width(sys.stdout), "ascii": terminal.needs_ascii(sys.stdout), "colour": wants_colour(sys.stdout)}
-    with Trace(*args.traces) as trace, terminal.Progress("reading") as progress, output(sys.stdout) as write:
+    with Trace(*args.traces, jobs=args.jobs) as trace, terminal.Progress("reading") as progress, output(sys.stdout) as write:
         wipe = functools.partial(_write_after_wiping, progress, write)
         trace.report(name, args.format, write=wipe, progress=progress, **options)
         return status_of(trace) if status_of else 0
@@ -212,7 +223,7 @@ def show_made(args: argparse.Namespace, make: Callable, form: ModuleType, **opti
     from rubinprof.reports.style import Style
     from rubinprof.trace import Trace
 
-    with Trace(*args.traces) as trace, terminal.Progress("reading") as progress:
+    with Trace(*args.traces, jobs=args.jobs) as trace, terminal.Progress("reading") as progress:
         found = make(trace, n=rows_wanted(args), progress=progress, **options)
         head = losses(trace) if args.format == "text" else ""
     if args.format == "json":

@@ -42,6 +42,8 @@ static void check_totals(const char *path, uint32_t n_functions, uint32_t n_line
 	CHECK_INT(rr_number(json, "allocations"), 2 * n);
 	CHECK_INT(rr_number(json, "allocated_bytes"), 110 * n);
 	CHECK_INT(rr_number(json, "peak_bytes"), 110 * n);
+	/* The flame graph keeps all places; stats has no native ones, and folds none of them. */
+	json = rr_report(path, "flame", NULL);
 	CHECK(strstr(json, is_folded ? "\"places_folded\":true" : "\"places_folded\":false"));
 }
 
