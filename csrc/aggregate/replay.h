@@ -224,7 +224,7 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 /* Does a mapping by this allocator lie apart from memory, or change what does? */
 RP_INLINE int rp_allocator_is_apart(uint8_t allocator)
 {
-	return allocator >= RP_A_RESERVE && allocator <= RP_A_SHARED;
+	return allocator >= RP_A_RESERVE && allocator <= RP_A_FILE_COPY;
 }
 /* An event of such an allocator; counts what it allocates, if anything. */
 int rp_replay_addresses(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);

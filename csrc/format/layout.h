@@ -225,6 +225,7 @@ enum rp_allocator {
 	RP_A_FILE_PRIVATE = 19, /* a private mapping of a file that cannot be written: pages of the file; memory, where mprotect makes it writable */
 	RP_A_FILE_SHARED = 20,  /* a shared mapping of a file: its pages, written or not */
 	RP_A_SHARED = 21,       /* memory that other processes can have too: shared anonymous, or of a file that lies in memory */
+	RP_A_FILE_COPY = 22,    /* a private mapping of a file that can be written: pages of the file, and memory where it is written, which no event tells */
 	RP_A_COUNT = 32, /* five bits */
 };
 

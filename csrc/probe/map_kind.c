@@ -16,7 +16,8 @@ static int lies_in_memory(int fd)
 }
 
 /* Addresses set aside, of which memory may be made later, or bit by bit (1 GiB at once in mimalloc, 64 MiB in others), and pages of zeros that cannot
- * be written: neither is memory. A private mapping of a file takes memory where it is written. */
+ * be written: neither is memory. A private mapping of a file takes memory where it is written, page by page: astropy and np.memmap map so
+ * what is mostly read. */
 enum rp_allocator rp_map_kind(int prot, int flags, int fd)
 {
 	int is_private = (flags & MAP_TYPE) == MAP_PRIVATE;
@@ -28,6 +29,6 @@ enum rp_allocator rp_map_kind(int prot, int flags, int fd)
 	if (prot == PROT_NONE)
 		return RP_A_RESERVE;
 	if (is_private)
-		return prot & PROT_WRITE ? RP_A_MMAP : RP_A_FILE_PRIVATE;
+		return prot & PROT_WRITE ? RP_A_FILE_COPY : RP_A_FILE_PRIVATE;
 	return lies_in_memory(fd) ? RP_A_SHARED : RP_A_FILE_SHARED;
 }

@@ -131,7 +131,7 @@ const char *rp_allocator_name(unsigned allocator)
 		[RP_A_MREMAP] = "mremap", [RP_A_PYMALLOC_MALLOC] = "pymalloc_malloc", [RP_A_PYMALLOC_CALLOC] = "pymalloc_calloc",
 		[RP_A_PYMALLOC_REALLOC] = "pymalloc_realloc", [RP_A_PYMALLOC_FREE] = "pymalloc_free",
 		[RP_A_RESERVE] = "reserve", [RP_A_MPROTECT] = "mprotect", [RP_A_FILE_PRIVATE] = "map_file_private",
-		[RP_A_FILE_SHARED] = "map_file_shared", [RP_A_SHARED] = "map_shared",
+		[RP_A_FILE_SHARED] = "map_file_shared", [RP_A_SHARED] = "map_shared", [RP_A_FILE_COPY] = "map_file_copy",
 	};
 	return allocator < RP_A_COUNT && names[allocator] ? names[allocator] : "other";
 }

@@ -66,6 +66,9 @@ int main(void)
 	tw_unmap(t, 10, SHARED + 512 * MIB, MIB);                         /* a fork's child unmaps what its parent had mapped: nothing of ours */
 	tw_free(t, 10, 0);
 	tw_exit(t, 10);
+	tw_unmap(t, 10, FILES + 32 * MIB, 10 * MIB);                      /* files 3 */
+	tw_range(t, 10, RP_A_FILE_COPY, FILES, 2 * MIB);                  /* files 5 */
+	tw_mprotect(t, 10, FILES, MIB);                                   /* it could be written before */
 	tw_exit(t, 10);
 	tw_close(&w, RP_STATE_COMPLETE);
 

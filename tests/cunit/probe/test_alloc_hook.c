@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "probe_bed.h"
 
@@ -117,6 +118,19 @@ static void test_mappings(void)
 	p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	expect_one(m, RP_EV_ALLOC, RP_A_RESERVE, p, 65536);
 	munmap(p, 65536);
+	int fd = memfd_create("file", 0);
+	CHECK_INT(ftruncate(fd, 65536), 0);
+	const struct {
+		int prot, flags, kind;
+	} maps[] = { { PROT_READ, MAP_PRIVATE, RP_A_FILE_PRIVATE }, { PROT_READ | PROT_WRITE, MAP_PRIVATE, RP_A_FILE_COPY },
+		     { PROT_READ, MAP_SHARED, RP_A_SHARED }, { PROT_NONE, MAP_PRIVATE, RP_A_RESERVE } };
+	for (size_t i = 0; i < RP_COUNT_OF(maps); i++) {
+		m = bed_mark();
+		p = mmap(NULL, 65536, maps[i].prot, maps[i].flags, fd, 0);
+		expect_one(m, RP_EV_ALLOC, maps[i].kind, p, 65536);
+		munmap(p, 65536);
+	}
+	close(fd);
 }
 
 static void test_failures_and_errno(void)
