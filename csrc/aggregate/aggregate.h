@@ -212,6 +212,7 @@ enum rp_unseen_kind {
 	RP_UNSEEN_CPU,     /* count: ns */
 	RP_UNSEEN_SAMPLES, /* count: processes */
 	RP_UNSEEN_CHILDREN, /* by command, less those whose trace is among the files */
+	RP_UNSEEN_FREES,    /* of sampled blocks */
 	RP_UNSEEN_FOLLOWED, /* not told: whose trace that is, so that a child with two counts once */
 };
 struct rp_unseen {

@@ -54,9 +54,13 @@ static int add_text(struct rp_fold *f, const char *s, uint32_t *ret_id)
 	return rp_strpool_add(&f->result->strings, s, strlen(s), ret_id);
 }
 
+/* Between what is known of a stack and what called it. */
+#define FRAMES_CUT "[outer frames not kept]"
+
 int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
 {
-	const struct rp_code *code = id >= RP_CODE_NOT_SAMPLED ? NULL : rp_tables_code(f->replay->tables, id);
+	const struct rp_code *code = id >= RP_CODE_CUT ? NULL : rp_tables_code(f->replay->tables, id);
+	const char *name = id == RP_CODE_LOST ? "[events lost]" : id == RP_CODE_NOT_SAMPLED ? "[not sampled]" : id == RP_CODE_CUT ? FRAMES_CUT : "[unknown function]";
 	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
 
 	if (code) {
@@ -64,8 +68,7 @@ int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
 		frame.file = code->file;
 		frame.module = code->module;
 		frame.line = code->first_line;
-	} else if (add_text(f, id == RP_CODE_LOST ? "[events lost]" : id == RP_CODE_NOT_SAMPLED ? "[not sampled]" : "[unknown function]",
-			    &frame.name)) {
+	} else if (add_text(f, name, &frame.name)) {
 		return RP_ENOMEM;
 	}
 	return rp_result_frame(f->result, &frame, ret_frame);
@@ -88,6 +91,8 @@ static int add_nameless(struct rp_fold *f, const struct rp_symbol *s, const stru
 	struct rp_frame frame = { .kind = RP_KIND_NATIVE, .module = module_name };
 	char name[64];
 
+	if (s->address == RP_ADDRESS_CUT)
+		return add_text(f, FRAMES_CUT, &frame.name) ? RP_ENOMEM : add_chain_frame(f, &frame);
 	/* By module only: a row per address would hide what they have in common. */
 	if (module)
 		snprintf(name, sizeof(name), "[%.50s]", rp_strpool_get(&f->result->strings, module_name));

@@ -331,5 +331,7 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 		return RP_ENOMEM;
 	if (replay->runs_refused && rp_unseen_count(&r->unseen, RP_UNSEEN_REGIONS, 0, replay->runs_refused))
 		return RP_ENOMEM;
+	if (replay->not_followed && rp_unseen_count(&r->unseen, RP_UNSEEN_FREES, 0, replay->not_followed))
+		return RP_ENOMEM;
 	return rp_unseen_add(&r->unseen, t, replay->totals.stack_margins);
 }

@@ -361,6 +361,8 @@ int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 		}
 		if (rc == RP_ELIMIT)
 			rc = 0;
+	} else if (t->period) {
+		r->not_followed++; /* sampled, and its free will not be told */
 	}
 	if (rc)
 		return rc;

@@ -53,16 +53,21 @@ static void pop(struct rp_replay *r, struct rp_replay_thread *t)
 	}
 }
 
-/* Is the context what we have anyway? Usual at the start of a block. A context that was cut holds the innermost frames only. */
+/* Is the context what we have anyway? Usual at the start of a block. A context that was cut holds the innermost frames only, behind one that says so
+ * (in older traces: nothing says so but its length). */
 static int same_stack(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e)
 {
-	if (t->depth + t->depth_over < e->n_words || (t->depth != e->n_words && e->n_words < RP_CONTEXT_FRAMES_MAX) || t->depth_over)
+	uint32_t said = e->n_words && (uint32_t)e->words[0] == RP_CODE_CUT, cut = said || e->n_words == RP_CONTEXT_FRAMES_MAX;
+	uint32_t node = t->node, n = e->n_words - said;
+
+	if (t->depth < n || (t->depth != n && !cut) || t->depth_over)
 		return 0;
-	uint32_t node = t->node, cut = t->depth > e->n_words;
-	for (uint32_t i = e->n_words; i-- > 0; node = t->stack[t->depth - (e->n_words - i)]) {
-		const struct rp_call_node *n = &r->tree.nodes[node];
-		if ((uint32_t)e->words[i] != rp_call_code(n) ||
-		    (rp_lasti_checked((uint32_t)(e->words[i] >> 32)) != rp_call_lasti(n) && !(cut && i == 0)))
+	cut = t->depth > n;
+	for (uint32_t i = n; i-- > 0; node = t->stack[t->depth - (n - i)]) {
+		const struct rp_call_node *known = &r->tree.nodes[node];
+		uint64_t word = e->words[said + i];
+		if ((uint32_t)word != rp_call_code(known) ||
+		    (rp_lasti_checked((uint32_t)(word >> 32)) != rp_call_lasti(known) && !(cut && i == 0)))
 			return 0;
 	}
 	return 1;

@@ -163,6 +163,7 @@ struct rp_replay {
 	struct rp_window *windows;
 	uint32_t n_windows, windows_cap;
 	uint32_t in_python;     /* threads; in a tree trace: those that ever were, and live */
+	uint64_t not_followed; /* sampled blocks whose free is not told */
 	uint64_t in_python_sum; /* of their places in threads: of one, its place */
 	int periodic;
 	int is_tree; /* stacks are named by nodes of a tree; no event tells of calls */

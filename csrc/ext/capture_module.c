@@ -55,8 +55,7 @@ static int to_str(PyObject *text, struct rp_str *ret_str, PyObject **ret_owner)
 		s = PyBytes_AS_STRING(*ret_owner);
 		len = PyBytes_GET_SIZE(*ret_owner);
 	}
-	ret_str->s = s;
-	ret_str->len = len < RP_STRING_BYTES_MAX ? (uint32_t)len : RP_STRING_BYTES_MAX;
+	*ret_str = rp_str_cut((struct rp_str){ s, len < UINT32_MAX ? (uint32_t)len : UINT32_MAX }, RP_STRING_BYTES_MAX);
 	return 0;
 }
 

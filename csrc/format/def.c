@@ -22,15 +22,17 @@ static void put_num(struct def_writer *w, uint64_t v)
 
 static void put_str(struct def_writer *w, struct rp_str s)
 {
-	uint32_t len = s.len < RP_STRING_BYTES_MAX ? s.len : RP_STRING_BYTES_MAX;
+	s = rp_str_cut(s, RP_STRING_BYTES_MAX);
+	uint32_t len = s.len + (s.is_cut ? RP_ELLIPSIS_BYTES : 0);
 
 	put_num(w, len);
 	if (!w->at || (size_t)(w->end - w->at) < len) {
 		w->at = NULL;
 		return;
 	}
-	if (len)
-		memcpy(w->at, s.s, len);
+	if (s.len)
+		memcpy(w->at, s.s, s.len);
+	memcpy(w->at + s.len, RP_ELLIPSIS, len - s.len);
 	w->at += len;
 }
 

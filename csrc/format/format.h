@@ -282,7 +282,23 @@ int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *ret_event);
 struct rp_str {
 	const char *s; /* not terminated, any bytes */
 	uint32_t len;
+	uint32_t is_cut; /* what is written is longer by an ellipsis of RP_ELLIPSIS_BYTES */
 };
+
+#define RP_ELLIPSIS "\xe2\x80\xa6"
+#define RP_ELLIPSIS_BYTES 3u
+
+/* At most `most` bytes of text, the ellipsis behind what was cut included: nobody shall take a part of a name for the name. */
+RP_INLINE struct rp_str rp_str_cut(struct rp_str s, size_t most)
+{
+	if (s.len <= most)
+		return s;
+	s.is_cut = most >= RP_ELLIPSIS_BYTES;
+	s.len = (uint32_t)most - (s.is_cut ? RP_ELLIPSIS_BYTES : 0);
+	while (s.len && ((uint8_t)s.s[s.len] & 0xc0) == 0x80) /* inside a character */
+		s.len--;
+	return s;
+}
 
 /* An ellipsis-free view: RP_STR("text"). */
 #define RP_STR(literal) ((struct rp_str){ (literal), sizeof(literal) - 1 })
@@ -295,7 +311,7 @@ struct rp_cost {
 
 
 /* Each writer returns the position after what it wrote, or NULL when fewer than the needed bytes remain before `end`.
- * Callable inside a hook. Strings longer than RP_STRING_BYTES_MAX are cut. */
+ * Callable inside a hook. Strings longer than RP_STRING_BYTES_MAX are cut, and end in an ellipsis then. */
 uint8_t *rp_def_put_meta(uint8_t *p, uint8_t *end, struct rp_str key, struct rp_str value);
 uint8_t *rp_def_put_clock(uint8_t *p, uint8_t *end, uint64_t ticks, uint64_t monotonic_ns, uint64_t realtime_ns,
 			  uint64_t resident_bytes);

@@ -146,9 +146,11 @@ enum rp_event_kind {
 #define RP_LASTI_MAX 0xfffffffu  /* from RP_LASTI_NONE on an index is told as one more, where there is room for it; a greater one is not known */
 #define RP_CODE_FAR_MIN 0xfffffu /* code ids from here on take ENTER_FAR */
 #define RP_CODE_UNKNOWN 0u       /* code id 0: a frame whose code could not be named */
+#define RP_CODE_CUT 0xfffffffdu  /* in a CONTEXT and in keys: the outermost, stands for outer frames that were not kept */
 #define RP_CODE_LOST 0xffffffffu /* in a CONTEXT: stands for calls that were not kept */
 #define RP_STACK_NONE 0u         /* stack id 0: no native stack taken */
 #define RP_NATIVE_FRAMES_MAX 128 /* deeper native stacks are cut at the outer end */
+#define RP_ADDRESS_CUT 0u        /* the outermost of a native stack: stands for outer frames that were not kept, or not found */
 #define RP_ADDRESS_BITS 48
 
 /* `how` of an event, flags of a sample: four bits, what an op byte of a packed block has room for. Higher bits are reserved. */

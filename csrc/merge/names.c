@@ -9,11 +9,15 @@
 struct out {
 	char *at;
 	size_t len, cap;
+	int is_cut;
 };
 
 static void put(struct out *o, const char *s, size_t n)
 {
-	for (size_t i = 0; i < n && o->len + 1 < o->cap; i++)
+	size_t room = o->cap - 1 - o->len;
+
+	o->is_cut |= n > room;
+	for (size_t i = 0; i < n && i < room; i++)
 		o->at[o->len++] = s[i];
 }
 
@@ -188,15 +192,34 @@ static size_t return_type(const char *s, size_t n)
 	return end;
 }
 
+/* At the end, in place of the last characters where there is no room for it. */
+static void put_cut_mark(struct out *o)
+{
+	static const char mark[] = "...";
+	size_t len = sizeof mark - 1;
+
+	if (o->cap <= len)
+		return;
+	if (o->len > o->cap - 1 - len)
+		o->len = o->cap - 1 - len;
+	while (o->len && ((unsigned char)o->at[o->len - 1] & 0xc0) == 0x80) /* the rest of a character */
+		o->len--;
+	while (o->len && (unsigned char)o->at[o->len - 1] >= 0xc0)
+		o->len--;
+	put(o, mark, len);
+}
+
 size_t rp_name_shorten(const char *name, char *ret_text, size_t cap)
 {
-	struct out o = { ret_text, 0, cap };
+	struct out o = { ret_text, 0, cap, 0 };
 	size_t n = strlen(name);
 
 	if (cap == 0)
 		return 0;
-	if (n > NAME_BYTES_MAX)
+	if (n > NAME_BYTES_MAX) {
 		n = NAME_BYTES_MAX;
+		o.is_cut = 1;
+	}
 	if (!memchr(name, '<', n) && !memchr(name, '(', n)) {
 		put(&o, name, n);
 	} else {
@@ -209,6 +232,8 @@ size_t rp_name_shorten(const char *name, char *ret_text, size_t cap)
 		}
 		shorten(&o, name + skip, n - skip, 0);
 	}
+	if (o.is_cut)
+		put_cut_mark(&o);
 	o.at[o.len] = 0;
 	return o.len;
 }

@@ -14,7 +14,7 @@ int rp_code_table_init(void)
 
 static struct rp_str cut(const char *s, Py_ssize_t len)
 {
-	return (struct rp_str){ s, (uint32_t)(len < RP_STRING_BYTES_MAX ? len : RP_STRING_BYTES_MAX) };
+	return rp_str_cut((struct rp_str){ s, (uint32_t)(len < UINT32_MAX ? len : UINT32_MAX) }, RP_STRING_BYTES_MAX);
 }
 
 /* The text of s, cut to what a definition holds; for one that UTF-8 cannot hold (lone surrogates) its escaped form, which *ret_owned then keeps alive. */
@@ -79,7 +79,7 @@ static void write_lines(uint32_t id, struct rp_str table, uint32_t from)
 	}
 }
 
-/* The line table begins in the definition itself, as far as there is room beside the names, which may have three quarters of it. */
+/* The line table begins in the definition itself, as far as there is room beside the names, which may have three quarters of all. */
 static uint32_t write_definition(PyCodeObject *code, struct rp_str qualname, struct rp_str file, struct rp_str module)
 {
 	struct rp_str table = { PyBytes_AS_STRING(code->co_linetable), (uint32_t)PyBytes_GET_SIZE(code->co_linetable) };
@@ -90,9 +90,11 @@ static uint32_t write_definition(PyCodeObject *code, struct rp_str qualname, str
 	if (most < 8 * DEFINITION_BYTES)
 		return RP_CODE_UNKNOWN; /* nothing is recorded any more */
 	most -= DEFINITION_BYTES;
-	qualname = part_of(qualname, 0, most / 4);
-	file = part_of(file, 0, most / 4);
-	module = part_of(module, 0, most / 4);
+	if ((size_t)qualname.len + file.len + module.len > most / 4 * 3) {
+		qualname = rp_str_cut(qualname, most / 4);
+		file = rp_str_cut(file, most / 4);
+		module = rp_str_cut(module, most / 4);
+	}
 	size_t names = (size_t)qualname.len + file.len + module.len;
 	struct rp_str first = part_of(table, 0, most - names < RP_STRING_BYTES_MAX ? most - names : RP_STRING_BYTES_MAX);
 	p = rp_define_begin(DEFINITION_BYTES + names + first.len, &end);
@@ -162,9 +164,14 @@ static uint32_t thread_name(rp_pyframe *f, struct rp_str method, char *ret_name,
 	    is_below(text_of(module_of(f), &owned[1]), RP_STR("threading")) && rp_pyframe_first_local(f))
 		name = PyObject_GetAttrString(rp_pyframe_first_local(f), "_name");
 	struct rp_str text = text_of(name, &owned[2]);
-	uint32_t len = text.len < room ? text.len : room;
+	text = rp_str_cut(text, room);
+	uint32_t len = text.len;
 	if (len)
 		memcpy(ret_name, text.s, len);
+	if (text.is_cut) {
+		memcpy(ret_name + len, RP_ELLIPSIS, RP_ELLIPSIS_BYTES);
+		len += RP_ELLIPSIS_BYTES;
+	}
 	Py_XDECREF(name);
 	for (int i = 0; i < 3; i++)
 		Py_XDECREF(owned[i]);

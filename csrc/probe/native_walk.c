@@ -194,6 +194,10 @@ uint32_t rp_walk_collect(struct rp_walk *w, uint64_t *ret_addresses, uint32_t ma
 	if (how == RP_WALK_AT_BASE && !w->base_is_loop)
 		n -= n > 0;
 	*ret_cut = how == RP_WALK_CUT || how == RP_WALK_ON;
+	if (RP_UNLIKELY(*ret_cut) && n) {
+		n -= n == max;
+		ret_addresses[n++] = RP_ADDRESS_CUT;
+	}
 	return n;
 }
 

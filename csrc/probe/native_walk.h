@@ -57,7 +57,7 @@ void rp_walk_set_bounds(struct rp_walk *w, uintptr_t sp, uintptr_t base, uintptr
 /* To the caller of w->f. After RP_WALK_AT_BASE w->f is the evaluator call itself (or what lies above it). */
 enum rp_walk_state rp_walk_step(struct rp_walk *w);
 /* Records frames until the end; returns their number. The frame below the evaluator call is the interpreter's own
- * loop, which the Python frame stands for already: it is left out. *ret_cut: the walk stopped early. */
+ * loop, which the Python frame stands for already: it is left out. *ret_cut: the walk stopped early, and the last address says so (RP_ADDRESS_CUT). */
 uint32_t rp_walk_collect(struct rp_walk *w, uint64_t *ret_addresses, uint32_t max, int *ret_cut);
 
 RP_INLINE uint32_t rp_walk_hash(uint64_t v)

@@ -75,13 +75,15 @@ static struct rp_str text_of(PyObject *s, char *room, size_t bytes)
 	Py_ssize_t n = PyUnicode_GET_LENGTH(s);
 	int kind = (int)PyUnicode_KIND(s);
 	const void *data = PyUnicode_DATA(s);
+	Py_ssize_t all = n;
 	if (n > (Py_ssize_t)bytes / 4 && kind != PyUnicode_1BYTE_KIND)
 		n = (Py_ssize_t)bytes / 4;
 	if (n <= 0 || !rp_readable(data, (size_t)(n < (Py_ssize_t)bytes ? n : (Py_ssize_t)bytes) * (size_t)kind))
 		return RP_STR("");
-	for (Py_ssize_t i = 0; i < n && len + 4 <= bytes; i++)
+	Py_ssize_t i = 0;
+	for (; i < n && len + 4 <= bytes; i++)
 		len += put_utf8(room + len, PyUnicode_READ(kind, data, i));
-	return (struct rp_str){ room, len };
+	return (struct rp_str){ room, len, .is_cut = i < all };
 }
 
 static struct rp_str module_of(rp_pyframe *f, char *room, size_t bytes)
@@ -135,9 +137,9 @@ static void define(uint32_t at, rp_pyframe *f, struct rp_py_stack *s)
 	uint8_t expected = UNDEFINED;
 	if (!atomic_compare_exchange_strong_explicit(&codes.state[at], &expected, DEFINING, memory_order_acquire, memory_order_relaxed))
 		return;
-	struct rp_str module = module_of(f, s->text[0], sizeof s->text[0]);
-	struct rp_str name = text_of(code->co_qualname, s->text[1], sizeof s->text[1]);
-	struct rp_str file = text_of(code->co_filename, s->text[2], sizeof s->text[2]);
+	struct rp_str module = module_of(f, s->module, sizeof s->module);
+	struct rp_str name = text_of(code->co_qualname, s->name, sizeof s->name);
+	struct rp_str file = text_of(code->co_filename, s->file, sizeof s->file);
 	uint32_t id = atomic_load_explicit(&codes.id[at], memory_order_relaxed);
 	uint8_t *end, *p;
 
@@ -214,6 +216,13 @@ static int is_code(PyCodeObject *code)
 	return code && !((uintptr_t)code % sizeof(void *)) && rp_readable(code, sizeof *code) && Py_TYPE(code) == &PyCode_Type;
 }
 
+static void cut(struct rp_py_stack *s)
+{
+	s->cut = 1;
+	s->n -= s->n == RP_PY_STACK_MAX;
+	s->keys[s->n++] = rp_node_key(RP_CODE_CUT, RP_LASTI_NONE);
+}
+
 void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 {
 	s->n = s->cut = 0;
@@ -226,14 +235,14 @@ void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 	for (rp_pyframe *f = rp_pyframe_current(ts); f; f = rp_pyframe_previous(f)) {
 		enum place place = place_of(ts, f, sp);
 		if (place == NOWHERE || s->n == RP_PY_STACK_MAX || looked_at++ == 4 * RP_PY_STACK_MAX) {
-			s->cut = 1;
+			cut(s);
 			return;
 		}
 		if (!is_code(rp_pyframe_code(f)) || rp_pyframe_is_shim(f)) {
 			if (place == C_STACK && !s->c_frame)
 				s->c_frame = (uintptr_t)f;
 			else if (place != C_STACK && !is_code(rp_pyframe_code(f))) {
-				s->cut = 1; /* half made */
+				cut(s); /* half made */
 				return;
 			}
 			continue;

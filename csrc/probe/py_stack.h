@@ -26,10 +26,10 @@ struct rp_py_line {
 struct rp_py_stack {
 	uint64_t keys[RP_PY_STACK_MAX]; /* of the stack tree, innermost first */
 	uint32_t n;
-	uint32_t cut;      /* the outermost frames are missing */
+	uint32_t cut;      /* the outermost frames are missing, and the last key says so (RP_CODE_CUT) */
 	uintptr_t c_frame; /* an address inside the C frame of the innermost evaluator call; 0: none, or unknown */
 	struct rp_py_line lines[4096];
-	char text[3][1024];   /* scratch */
+	char module[1024], name[1024], file[4096]; /* scratch: longer ones are cut, and end in an ellipsis */
 };
 
 /* The calling thread is busy. sp: its stack pointer, or one a little below. */

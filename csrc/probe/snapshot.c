@@ -161,7 +161,7 @@ static uint32_t merge(struct rp_snapshot_table *s, uint32_t n_native)
 	for (uint32_t i = s->python.n; i-- > 0;)
 		s->keys[n++] = s->python.keys[i];
 	for (uint32_t i = n_native; i-- > 0;) {
-		s->keys[n] = function_start(s, s->native[i]);
+		s->keys[n] = s->native[i] == RP_ADDRESS_CUT ? RP_ADDRESS_CUT : function_start(s, s->native[i]);
 		rp_symbols_note(s->keys[n++]);
 	}
 	return n;

@@ -147,11 +147,6 @@ static uint64_t *take_addresses(uint64_t *ret_n)
 
 /* ---- definitions ---- */
 
-static uint32_t cut(uint32_t len)
-{
-	return len < NAME_BYTES_MAX ? len : NAME_BYTES_MAX;
-}
-
 static void define_symbol(const struct rp_symbol *s, void *arg)
 {
 	uint32_t module = *(const uint32_t *)arg;
@@ -159,8 +154,8 @@ static void define_symbol(const struct rp_symbol *s, void *arg)
 	size_t bytes = SYMBOL_BYTES_FIXED;
 	for (uint32_t i = 0; i < s->n; i++) {
 		frames[i] = s->frames[i];
-		frames[i].function.len = cut(frames[i].function.len);
-		frames[i].file.len = cut(frames[i].file.len);
+		frames[i].function = rp_str_cut(frames[i].function, NAME_BYTES_MAX);
+		frames[i].file = rp_str_cut(frames[i].file, NAME_BYTES_MAX);
 		bytes += FRAME_BYTES_FIXED + frames[i].function.len + frames[i].file.len;
 	}
 	for (uint32_t i = 0; i < s->n; i++)

@@ -58,6 +58,8 @@ void rp_record_put_context(struct rp_thread *t, uint64_t dt, enum rp_context rea
 	t->pos[0] = RP_WORD0(RP_EV_CONTEXT, dt, (uint64_t)reason << 32 | n);
 	for (uint32_t i = 0; i < n; i++)
 		t->pos[1 + i] = (uint64_t)f[i].lasti << 32 | f[i].code;
+	if (RP_UNLIKELY(n < t->depth))
+		t->pos[1] = (uint64_t)RP_LASTI_NONE << 32 | RP_CODE_CUT;
 	rp_record_commit(t, 1 + n);
 }
 

@@ -266,7 +266,16 @@ void rp_report_place(struct rp_out *o, const struct rp_result *r, uint32_t file,
 	rp_out_text(o, number);
 }
 
-static void frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line, int line_is_known)
+static void line_key(struct rp_json *j, const char *key, uint32_t line)
+{
+	rp_json_key(j, key);
+	if (line == RP_LINE_UNKNOWN)
+		rp_json_null(j);
+	else
+		rp_json_int(j, line);
+}
+
+static void frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line)
 {
 	const struct rp_frame *f = &job->result->frames[frame];
 	char text[RP_NAME_BYTES];
@@ -275,12 +284,7 @@ static void frame_keys(const struct rp_report_job *job, struct rp_json *j, uint3
 	rp_json_key(j, "function");
 	rp_json_string(j, name, strlen(name));
 	rp_json_kstr(j, "file", job->result, f->file);
-	if (line_is_known) {
-		rp_json_kint(j, "line", line);
-	} else {
-		rp_json_key(j, "line");
-		rp_json_null(j);
-	}
+	line_key(j, "line", line);
 	rp_json_kstr(j, "module", job->result, f->module);
 	rp_json_ktext(j, "kind", rp_report_kind(f));
 	rp_json_kbool(j, "inlined", f->kind == RP_KIND_INLINED);
@@ -288,16 +292,16 @@ static void frame_keys(const struct rp_report_job *job, struct rp_json *j, uint3
 
 void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame)
 {
-	frame_keys(job, j, frame, job->result->frames[frame].line, 1);
+	frame_keys(job, j, frame, job->result->frames[frame].line);
 }
 
 void rp_report_line_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line)
 {
 	const struct rp_frame *f = &job->result->frames[frame];
 
-	frame_keys(job, j, frame, line, line != RP_LINE_UNKNOWN);
+	frame_keys(job, j, frame, line);
 	if (f->kind == RP_KIND_PYTHON)
-		rp_json_kint(j, "def_line", f->line);
+		line_key(j, "def_line", f->line);
 }
 
 void rp_report_csv_line(struct rp_out *o, uint32_t line)

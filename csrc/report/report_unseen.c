@@ -13,6 +13,7 @@ static const struct {
 	[RP_UNSEEN_CPU] = { "cpu", "CPU time that is in no thread's figures", "" },
 	[RP_UNSEEN_SAMPLES] = { "samples", "CPU samples from where the program, or a library, took their signal for itself", "" },
 	[RP_UNSEEN_CHILDREN] = { "children", "child processes: ", ", which are not traced (--follow-children traces Pythons)" },
+	[RP_UNSEEN_FREES] = { "frees", "frees of sampled blocks that there was no room to follow: they count as leaked", "" },
 	[RP_UNSEEN_ALLOCATOR] = { "allocator", "allocations inside ", ", which brings an allocator of its own" },
 };
 

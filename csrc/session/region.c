@@ -16,11 +16,6 @@ static size_t label_bytes(const struct rp_label *labels, uint32_t n)
 	return bytes;
 }
 
-static struct rp_str cut(struct rp_str s, size_t most)
-{
-	return (struct rp_str){ s.s, s.len < most ? s.len : (uint32_t)most };
-}
-
 static void define_labels(uint32_t region, const struct rp_label *labels, uint32_t n)
 {
 	uint8_t *end, *p = rp_define_begin(label_bytes(labels, n), &end);
@@ -33,7 +28,7 @@ static void define_labels_apart(uint32_t region, const struct rp_label *labels, 
 {
 	size_t most = rp_define_bytes_max() - DEFINITION_BYTES;
 	for (uint32_t i = 0; i < n; i++)
-		define_labels(region, &(struct rp_label){ cut(labels[i].key, most / 4), cut(labels[i].value, most / 2) }, 1);
+		define_labels(region, &(struct rp_label){ rp_str_cut(labels[i].key, most / 4), rp_str_cut(labels[i].value, most / 2) }, 1);
 }
 
 uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labels, uint32_t n, uint32_t parent)
@@ -44,7 +39,7 @@ uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labe
 	uint32_t id = rp_define_id(&region_ids);
 	int is_long = label_bytes(labels, n) + name.len > rp_define_bytes_max();
 	if (is_long)
-		name = cut(name, rp_define_bytes_max() / 4);
+		name = rp_str_cut(name, rp_define_bytes_max() / 4);
 	uint8_t *end, *p = rp_define_begin(label_bytes(labels, is_long ? 0 : n) + name.len, &end);
 	if (p)
 		rp_define_end(rp_def_put_region(p, end, id, parent, t->id, name, labels, is_long ? 0 : n));

@@ -79,13 +79,13 @@ class Matcher:
         """By file of B: the names that begin in it, and the lines of each."""
         found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         for row in rows:
-            if row["kind"] == "python":
+            if row["kind"] == "python" and row["line"] is not None:
                 found[self.file(row["file"])][row["function"]].add(row["line"])
         return found
 
 
-def _distance(line: int | None, begin: int) -> int | None:
-    return None if line is None else line - begin
+def _distance(line: int | None, begin: int | None) -> int | None:
+    return None if line is None or begin is None else line - begin
 
 
 def library_name(module: str) -> str:

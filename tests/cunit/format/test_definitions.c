@@ -232,6 +232,24 @@ static void check_long_strings(void)
 	CHECK_INT(read_to_the_end(lie, sizeof lie), RP_EDAMAGED);
 }
 
+/* A name that is cut says so, and is no half character. */
+static void check_cut(void)
+{
+	struct rp_str text = { "ab\xc3\xa4\xc3\xa4", 6, 0 };
+	struct rp_def d;
+	static const struct {
+		size_t most;
+		const char *written;
+	} cuts[] = { { 6, "ab\xc3\xa4\xc3\xa4" }, { 5, "ab" RP_ELLIPSIS }, { 4, "a" RP_ELLIPSIS }, { 3, RP_ELLIPSIS } };
+
+	for (size_t i = 0; i < RP_COUNT_OF(cuts); i++) {
+		uint8_t *end = rp_def_put_meta(space, space + ROOM, RP_STR("key"), rp_str_cut(text, cuts[i].most));
+		struct rp_cursor c = rp_cursor_over(space, (size_t)(end - space));
+		CHECK_INT(rp_def_next(&c, &d), 1);
+		CHECK(same(d.str[1], (struct rp_str){ cuts[i].written, (uint32_t)strlen(cuts[i].written), 0 }));
+	}
+}
+
 int main(void)
 {
 	for (int tag = 1; tag < RP_DEF_TAG_COUNT; tag++)
@@ -239,5 +257,6 @@ int main(void)
 	check_unknown_tags();
 	check_long_strings();
 	CHECK(rp_def_put_meta(NULL, NULL, RP_STR("a"), RP_STR("b")) == NULL);
+	check_cut();
 	return 0;
 }

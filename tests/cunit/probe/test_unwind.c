@@ -44,6 +44,8 @@ __attribute__((noinline)) static void leaf(void)
 	CHECK(n_seen > 1);
 	uint32_t most = (uint32_t)depth < RP_NATIVE_FRAMES_MAX ? (uint32_t)depth : RP_NATIVE_FRAMES_MAX;
 	CHECK_UINT(n_seen, most);
+	if (depth > RP_NATIVE_FRAMES_MAX)
+		CHECK_UINT(seen[--most], RP_ADDRESS_CUT);
 	for (uint32_t i = 1; i < most; i++) /* frame 0 is this function, at another of its calls */
 		CHECK_UINT(seen[i], (uintptr_t)expected[i]);
 	checked++;
