@@ -91,6 +91,9 @@ struct rp_label_pair {
 /* Of the memory figures of a region or a whole, in bytes^2; 0 where every allocation was seen. */
 struct rp_memory_variance {
 	double allocated, allocations, peak, leaked;
+	double leaked_allocations;
+	double largest_peak, cpu; /* of totals; cpu in ns^2 */
+	double start, own_peak;   /* of regions */
 };
 
 /* What the kernel said of the process of a region; bytes, 0: unknown. resident.c */
@@ -387,6 +390,7 @@ struct rp_quanta_sum {
 	double wall_s, cpu_s, process_cpu_s, cpu_measured_s;
 	uint32_t cpu_not_measured; /* attempts that cpu_measured_s lacks */
 	uint64_t allocations, allocated_bytes;
+	struct rp_memory_variance variance;
 };
 /* The last attempt at each quantum counts for it; the earlier ones are apart. Regions that are no quanta are in neither. */
 void rp_result_sum_quanta(const struct rp_result *r, struct rp_quanta_sum *ret_last, struct rp_quanta_sum *ret_earlier);

@@ -216,7 +216,7 @@ static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)
 	}
 	to->resident_growth_bytes += (uint64_t)growth;
 	double peak = (double)r->sites.peak;
-	to->pool_bytes_max += rp_resident_pools(growth, peak + rp_error_of(peak, r->sites.peak_variance), r->mapped[RP_APART_RESERVED].most);
+	to->pool_bytes_max += rp_resident_pools(growth, peak + rp_error_of(peak, r->sites.peak_variance, 0), r->mapped[RP_APART_RESERVED].most);
 }
 
 static void add_totals(struct rp_fold *f, const struct rp_process *p)
@@ -232,6 +232,8 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 		calls += r->tree.nodes[i].calls;
 	for (uint32_t i = 0; i < r->sites.n; i++)
 		leaked += r->sites.sites[i].current_count;
+	for (uint32_t i = 0; r->sites.variances && i < r->sites.n; i++)
+		to->variance.cpu += r->sites.variances[i].cpu / (r->ticks_per_ns * r->ticks_per_ns);
 	to->events += from->events;
 	to->calls += calls;
 	to->samples += from->samples;
@@ -246,6 +248,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->variance.allocations += from->variance.allocations;
 	to->variance.peak += r->sites.peak_variance;
 	to->variance.leaked += r->sites.variance;
+	to->variance.leaked_allocations += r->sites.count_variance;
 	to->is_cpu_sampled |= from->is_cpu_sampled;
 	to->is_memory_sampled |= from->is_memory_sampled;
 	to->is_cpu_off |= from->is_cpu_off;
@@ -273,6 +276,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	/* Each process has its own peak at its own time; their sum is what was needed at most. */
 	if (r->sites.peak >= to->peak_bytes_largest) {
 		to->peak_bytes_largest = r->sites.peak;
+		to->variance.largest_peak = r->sites.peak_variance;
 		to->peak_at_s = p->peak_at_s;
 	}
 	to->reserved_bytes += r->mapped[RP_APART_RESERVED].most;

@@ -26,6 +26,8 @@ static double peak_variance(const struct rp_site_set *set, const struct rp_site 
 /* A bin has no variances of its own: it has its share of those of the run. */
 static void scale_variances(struct rp_site_set *set, const struct rp_site *was)
 {
+	uint64_t blocks = 0, blocks_were = 0;
+
 	set->variance = 0;
 	for (uint32_t i = 0; i < set->n; i++) {
 		const struct rp_site *s = &set->sites[i];
@@ -38,7 +40,10 @@ static void scale_variances(struct rp_site_set *set, const struct rp_site *was)
 		v->current *= part(s->current_bytes, was[i].current_bytes);
 		v->cpu *= part((uint64_t)s->sample_cpu, (uint64_t)was[i].sample_cpu);
 		set->variance += v->current;
+		blocks += s->current_count;
+		blocks_were += was[i].current_count;
 	}
+	set->count_variance *= part(blocks, blocks_were);
 }
 
 static void apply_counts(struct rp_replay *r)

@@ -25,6 +25,7 @@ void rp_late_free_add(struct rp_late_frees *l, uint32_t bin, uint32_t site, cons
 	late->sum.bytes += block->bytes;
 	late->sum.count += block->count;
 	late->sum.variance += block->variance;
+	late->sum.count_variance += block->count_variance;
 }
 
 void rp_late_frees_settle(const struct rp_late_frees *l, struct rp_site_set *s)
@@ -37,6 +38,7 @@ void rp_late_frees_settle(const struct rp_late_frees *l, struct rp_site_set *s)
 		site->current_count += sum->count;
 		s->total += sum->bytes;
 		s->variance += sum->variance;
+		s->count_variance += sum->count_variance;
 		if (s->variances)
 			s->variances[l->at[i].site].current += sum->variance;
 	}

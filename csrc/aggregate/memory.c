@@ -13,12 +13,20 @@ static unsigned log2_of(uint64_t v)
 	return bits;
 }
 
-static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uint64_t count, double variance)
+static void window_add(struct rp_replay *r, uint32_t window, uint64_t bytes, uint64_t count)
 {
 	if (window < r->n_windows) {
 		r->windows[window].bytes += bytes;
 		r->windows[window].count += count;
-		r->windows[window].variance += variance;
+	}
+}
+
+/* sign: 1, or -1 for what is gone. */
+static void window_add_variance(struct rp_replay *r, uint32_t window, const struct rp_weighed *b, int sign)
+{
+	if (window < r->n_windows) {
+		r->windows[window].variance += sign * b->variance;
+		r->windows[window].count_variance += sign * b->count_variance;
 	}
 }
 
@@ -33,14 +41,21 @@ static void note_late(struct rp_replay *r, uint32_t site, uint32_t window, const
 static void gone_sampled(struct rp_replay *r, uint32_t site, uint32_t window, const struct rp_weighed *b)
 {
 	rp_site_free_sampled(&r->sites, &r->sites.sites[site], b);
-	window_add(r, window, 0 - b->bytes, 0 - b->count, -b->variance);
+	window_add(r, window, 0 - b->bytes, 0 - b->count);
+	window_add_variance(r, window, b, -1);
+	if (!r->runs_open)
+		return;
+	if (rp_result_grow((void **)&r->gone, r->sites.gone, &r->gone_cap, sizeof(*r->gone)))
+		r->sites.failed = 1;
+	else
+		r->gone[r->sites.gone++] = (struct rp_gone_block){ window, b->variance };
 }
 
 static void gone(struct rp_replay *r, const struct rp_live_block *block)
 {
 	if (RP_LIKELY(block->weight == 1)) {
 		rp_site_free(&r->sites, &r->sites.sites[block->site], block->size, RP_COUNT_ONE);
-		window_add(r, block->window, 0 - block->size, 0 - RP_COUNT_ONE, 0);
+		window_add(r, block->window, 0 - block->size, 0 - RP_COUNT_ONE);
 	} else {
 		struct rp_weighed b = rp_weigh(block->size, block->weight);
 		gone_sampled(r, block->site, block->window, &b);
@@ -63,10 +78,11 @@ static void cut_off(struct rp_replay *r, const struct rp_range *was, const struc
 		b.bytes -= stays.bytes;
 		b.variance -= stays.variance;
 		b.count -= left[i] ? stays.count : 0;
+		b.count_variance -= left[i] ? stays.count_variance : 0;
 	}
 	if (was->weight == 1) {
 		rp_site_free(&r->sites, &r->sites.sites[was->site], b.bytes, b.count);
-		window_add(r, was->window, 0 - b.bytes, 0 - b.count, 0);
+		window_add(r, was->window, 0 - b.bytes, 0 - b.count);
 	} else {
 		gone_sampled(r, was->site, was->window, &b);
 	}
@@ -76,20 +92,21 @@ static void cut_off(struct rp_replay *r, const struct rp_range *was, const struc
 
 static int come(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_live_block *block, uint64_t ticks)
 {
-	if (RP_LIKELY(block->weight == 1)) {
+	if (RP_LIKELY(block->weight == 1 && !r->sites.variances)) {
 		rp_site_alloc(&r->sites, &r->sites.sites[block->site], block->size, ticks);
-		window_add(r, block->window, block->size, RP_COUNT_ONE, 0);
+		window_add(r, block->window, block->size, RP_COUNT_ONE);
 		return 0;
 	}
 	if (rp_site_set_estimates(&r->sites))
 		return RP_ENOMEM;
 	struct rp_weighed b = rp_weigh(block->size, block->weight);
-	rp_site_alloc_sampled(&r->sites, &r->sites.sites[block->site], &b, block->weight, ticks);
-	window_add(r, block->window, b.bytes, b.count, b.variance);
+	rp_site_alloc_sampled(&r->sites, &r->sites.sites[block->site], &b, ticks);
+	window_add(r, block->window, b.bytes, b.count);
+	window_add_variance(r, block->window, &b, 1);
 	r->totals.variance.allocated += b.variance;
-	r->totals.variance.allocations += rp_weight_variance(block->weight, 1);
+	r->totals.variance.allocations += b.count_variance;
 	t->count.bytes_variance += b.variance;
-	t->count.allocations_variance += rp_weight_variance(block->weight, 1);
+	t->count.allocations_variance += b.count_variance;
 	return 0;
 }
 
@@ -188,8 +205,8 @@ static int commit_piece(struct rp_replay *r, struct rp_replay_thread *t, const s
 	int rc = rp_range_add(&r->ranges, piece->start, bytes, site, window, 1);
 	if (rc == RP_ENOMEM)
 		return rc;
-	rp_site_alloc(&r->sites, &r->sites.sites[site], bytes, e->ticks);
-	window_add(r, window, bytes, RP_COUNT_ONE, 0);
+	if (come(r, t, &(struct rp_live_block){ bytes, site, window, 1 }, e->ticks))
+		return RP_ENOMEM;
 	t->cost16 += r->cost_alloc16;
 	t->count.allocations += RP_COUNT_ONE;
 	t->count.bytes += bytes;

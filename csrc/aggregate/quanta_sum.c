@@ -14,6 +14,8 @@ static void add(struct rp_quanta_sum *to, const struct rp_region *g)
 		to->cpu_not_measured++;
 	to->allocations += g->allocations;
 	to->allocated_bytes += g->allocated_bytes;
+	to->variance.allocations += g->variance.allocations;
+	to->variance.allocated += g->variance.allocated;
 }
 
 void rp_result_sum_quanta(const struct rp_result *r, struct rp_quanta_sum *ret_last, struct rp_quanta_sum *ret_earlier)

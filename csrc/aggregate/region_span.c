@@ -35,9 +35,11 @@ int rp_replay_next_window(struct rp_replay *r, uint32_t thread)
 	if (r->sites.window_peak > w->peak) {
 		w->peak = r->sites.window_peak;
 		w->peak_variance = r->sites.window_peak_variance;
+		w->peak_gone = r->sites.window_peak_gone;
 	}
 	r->sites.window_peak = r->sites.total;
 	r->sites.window_peak_variance = r->sites.variance;
+	r->sites.window_peak_gone = r->sites.gone;
 	return r->n_windows < WINDOWS_MAX ? add_window(r) : 0;
 }
 
@@ -81,8 +83,9 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 		.cpu_begin = t->cpu_total, .process_cpu_begin = r->cpu_total, .gil_begin = t->gil_wait_ns, .calls_begin = r->calls,
 		.allocations_begin = r->totals.allocations, .bytes_begin = r->totals.allocated_bytes,
 		.heap_begin = r->sites.total, .heap_peak = r->sites.total, .window = r->n_windows - 1,
-		.turn_window = r->n_windows - 1, .turn_heap = r->sites.total,
-		.variance = { r->totals.variance.allocated, r->totals.variance.allocations, r->sites.variance, 0 },
+		.turn_window = r->n_windows - 1, .turn_heap = r->sites.total, .turn_gone = r->sites.gone, .turn_variance = r->sites.variance,
+		.variance = { .allocated = r->totals.variance.allocated, .allocations = r->totals.variance.allocations,
+			      .peak = r->sites.variance, .start = r->sites.variance },
 	};
 	r->runs[r->n_runs++] = run;
 	r->runs_open++;
@@ -95,18 +98,54 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 
 /* ---- turns ---- */
 
-/* The peak of the turn that ends with this window. */
+static int is_own_window(const struct rp_region_run *run, uint32_t window)
+{
+	uint32_t low = 0, high = run->n_turns;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		if (run->turns[middle] <= window)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return window >= run->window && low % 2 == 0;
+}
+
+/* Variance of the blocks from outside the region that were freed in this turn, up to this place. */
+static double gone_in_turn(const struct rp_replay *r, const struct rp_region_run *run, uint32_t end)
+{
+	double sum = 0;
+
+	for (uint32_t i = run->turn_gone; i < end; i++)
+		sum += is_own_window(run, r->gone[i].window) ? 0 : r->gone[i].variance;
+	return sum;
+}
+
+/* The peak of the turn that ends with this window. By how much the heap has grown is what was born inside and lives, less what came from outside
+ * and is gone: its variance is that of both. That of the heap has grown by the one less the other. */
 static void settle_peak(struct rp_replay *r, struct rp_region_run *run)
 {
+	const struct rp_window *highest = NULL;
+
 	for (uint32_t w = run->turn_window; w < r->n_windows; w++) {
 		int64_t own = run->own_heap + (int64_t)(r->windows[w].peak - run->turn_heap);
-		run->own_peak = r->windows[w].peak && own > run->own_peak ? own : run->own_peak;
+		if (r->windows[w].peak && own > run->own_peak) {
+			run->own_peak = own;
+			highest = &r->windows[w];
+		}
 		if (r->windows[w].peak > run->heap_peak) {
 			run->heap_peak = r->windows[w].peak;
 			run->variance.peak = r->windows[w].peak_variance;
 		}
 	}
+	if (highest) {
+		double grown = run->own_variance + highest->peak_variance - run->turn_variance;
+		run->variance.own_peak = grown + 2 * (run->own_gone + gone_in_turn(r, run, highest->peak_gone));
+	}
 	run->own_heap += (int64_t)(r->sites.total - run->turn_heap);
+	run->own_variance += r->sites.variance - run->turn_variance;
+	run->own_gone += gone_in_turn(r, run, r->sites.gone);
 }
 
 static int note_turn(struct rp_replay *r, struct rp_region_run *run)
@@ -159,6 +198,8 @@ static int enter_run(struct rp_replay *r, struct rp_region_run *run, uint32_t th
 	run->thread = thread;
 	run->turn_window = r->n_windows - 1;
 	run->turn_heap = r->sites.total;
+	run->turn_gone = r->sites.gone;
+	run->turn_variance = r->sites.variance;
 	settle_filter(r, ticks);
 	return note_turn(r, run);
 }
@@ -188,6 +229,7 @@ static void add_leaks(const struct rp_replay *r, struct rp_region_run *run)
 			run->leaked_bytes += r->windows[w].bytes;
 			run->leaked_count += r->windows[w].count;
 			run->variance.leaked += r->windows[w].variance;
+			run->variance.leaked_allocations += r->windows[w].count_variance;
 		}
 	}
 	free(run->turns);
@@ -201,7 +243,7 @@ static int close_run(struct rp_replay *r, uint32_t place, uint64_t ticks)
 	struct rp_replay_thread *t = &r->threads[run->thread];
 
 	ticks = ticks > run->begin ? ticks : run->begin;
-	if (run->is_left && enter_run(r, run, run->thread, ticks))
+	if (r->sites.failed || (run->is_left && enter_run(r, run, run->thread, ticks)))
 		return RP_ENOMEM;
 	if (rp_replay_next_window(r, run->thread))
 		return RP_ENOMEM;

@@ -597,6 +597,7 @@ void rp_replay_release(struct rp_replay *r)
 		free(r->runs[i].turns);
 	free(r->runs);
 	free(r->windows);
+	free(r->gone);
 	rp_late_frees_release(&r->late);
 	rp_timeline_release(&r->timeline);
 	rp_idmap_release(&r->run_of);

@@ -125,6 +125,9 @@ struct rp_region_run {
 	uint64_t turn_heap;        /* at its begin */
 	int64_t own_heap;          /* by how much the turns before let the heap grow */
 	int64_t own_peak;          /* highest of that */
+	uint32_t turn_gone;        /* place in rp_replay.gone at the begin of the turn */
+	double turn_variance;      /* of the heap, then */
+	double own_variance, own_gone; /* of the turns before: by how much that grew; of the blocks from outside that were freed in them */
 	uint32_t *turns, n_turns, turns_cap; /* first windows of: away, here, away, ... */
 };
 
@@ -137,9 +140,16 @@ struct rp_site_known {
 
 struct rp_window {
 	uint64_t bytes, count; /* born in it and alive; count: weight.h */
-	double variance;
+	double variance, count_variance;
 	uint64_t peak; /* of the heap */
 	double peak_variance;
+	uint32_t peak_gone; /* place in rp_replay.gone, then */
+};
+
+/* A sampled block that was freed while a region was open. */
+struct rp_gone_block {
+	uint32_t window; /* in which it was born */
+	double variance;
 };
 
 struct rp_replay {
@@ -162,6 +172,8 @@ struct rp_replay {
 	struct rp_idmap run_of; /* region id to place + 1 of its latest run */
 	struct rp_window *windows;
 	uint32_t n_windows, windows_cap;
+	struct rp_gone_block *gone; /* sites.gone of them */
+	uint32_t gone_cap;
 	uint32_t in_python;     /* threads; in a tree trace: those that ever were, and live */
 	uint64_t not_followed; /* sampled blocks whose free is not told */
 	uint64_t in_python_sum; /* of their places in threads: of one, its place */

@@ -36,23 +36,26 @@ int rp_site_set_estimates(struct rp_site_set *s)
 	return 0;
 }
 
-void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b, double weight, uint64_t ticks)
+void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b, uint64_t ticks)
 {
 	struct rp_site_variance *v = &s->variances[site - s->sites];
 	uint64_t peak = s->peak, window_peak = s->window_peak;
 
 	rp_site_note(s, site);
 	v->allocated += b->variance;
-	v->allocations += rp_weight_variance(weight, 1);
+	v->allocations += b->count_variance;
 	v->current += b->variance;
 	s->variance += b->variance;
+	s->count_variance += b->count_variance;
 	rp_site_alloc(s, site, b->bytes, ticks);
 	site->current_count += b->count - RP_COUNT_ONE;
 	site->allocations += b->count - RP_COUNT_ONE;
 	if (s->peak > peak)
 		s->peak_variance = s->variance;
-	if (s->window_peak > window_peak)
+	if (s->window_peak > window_peak) {
 		s->window_peak_variance = s->variance;
+		s->window_peak_gone = s->gone;
+	}
 }
 
 void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b)
@@ -60,6 +63,7 @@ void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, const str
 	rp_site_note(s, site);
 	s->variances[site - s->sites].current -= b->variance;
 	s->variance -= b->variance;
+	s->count_variance -= b->count_variance;
 	rp_site_free(s, site, b->bytes, b->count);
 }
 

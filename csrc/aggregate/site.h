@@ -43,6 +43,8 @@ struct rp_site_set {
 	struct rp_site *sites;
 	struct rp_site_variance *variances; /* by site; NULL while nothing is an estimate */
 	double variance, peak_variance, window_peak_variance; /* of total, peak and window_peak */
+	double count_variance; /* of the number of blocks that live */
+	uint32_t gone, window_peak_gone; /* sampled blocks that were freed, so far and at window_peak */
 	uint32_t n, cap;
 	struct rp_slots slots;
 	uint64_t total, peak, epoch;
@@ -98,7 +100,7 @@ int rp_site_set_estimates(struct rp_site_set *s);
 /* What a block counts for: sums over blocks that live have it from its allocation to its free. */
 struct rp_weighed {
 	uint64_t bytes, count;
-	double variance; /* of bytes */
+	double variance, count_variance; /* variance: of bytes */
 };
 
 RP_INLINE uint64_t rp_weighted(uint64_t n, double weight)
@@ -108,12 +110,13 @@ RP_INLINE uint64_t rp_weighted(uint64_t n, double weight)
 
 RP_INLINE struct rp_weighed rp_weigh(uint64_t bytes, double weight)
 {
-	return (struct rp_weighed){ rp_weighted(bytes, weight), rp_count_of(weight), rp_weight_variance(weight, (double)bytes) };
+	return (struct rp_weighed){ rp_weighted(bytes, weight), rp_count_of(weight), rp_weight_variance(weight, (double)bytes),
+				    rp_weight_variance(weight, 1) };
 }
 
-/* As rp_site_alloc and rp_site_free, of a sampled block; a free may be of a part of what the block counted for. The set must keep
+/* As rp_site_alloc and rp_site_free, of a sampled block (or any, where others are sampled: a peak has the variance of its moment); a free may be of a part of what the block counted for. The set must keep
  * variances. */
-void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b, double weight, uint64_t ticks);
+void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b, uint64_t ticks);
 void rp_site_free_sampled(struct rp_site_set *s, struct rp_site *site, const struct rp_weighed *b);
 
 RP_INLINE void rp_site_alloc(struct rp_site_set *s, struct rp_site *site, uint64_t bytes, uint64_t ticks)

@@ -18,25 +18,25 @@ double rp_weight_of(uint64_t size, uint64_t period)
 
 /* The upper end of the score interval: the value from which the estimate would be just 1.96 of its standard deviations away. With
  * many samples it is the familiar 1.96 deviations; with few it is wider, since few samples also say little about their own spread. */
-static double half_width(double estimate, double variance)
+static double half_width(double estimate, double variance, double unit)
 {
-	if (estimate <= 0 || variance <= 0)
-		return 0;
-	double unit = variance / estimate; /* what one sample adds */
-
+	if (estimate > 0 && variance > 0)
+		unit = variance / estimate; /* what one sample adds */
+	else
+		variance = 0;
 	return Z * Z * unit / 2 + Z * sqrt(variance + Z * Z * unit * unit / 4);
 }
 
-double rp_error_of(double estimate, double variance)
+double rp_error_of(double estimate, double variance, double unit)
 {
-	return half_width(estimate, variance);
+	return half_width(estimate, variance, unit);
 }
 
-double rp_error_of_part(double estimate, double variance, double whole)
+double rp_error_of_part(double estimate, double variance, double unit, double whole)
 {
 	double rest = whole > 0 ? 1 - estimate / whole : 1;
 
-	return rest > 0 ? half_width(estimate, variance * rest) : 0;
+	return rest > 0 ? half_width(estimate, variance * rest, unit * rest) : 0;
 }
 
 void rp_count_carries(const uint64_t *counts, int n, uint32_t *ret_carries)

@@ -13,10 +13,17 @@
 
 /* Of an allocation of `size` bytes when samples come on average every `period` bytes; 1 when period is 0. Never below 1. */
 double rp_weight_of(uint64_t size, uint64_t period);
-/* Half the width of the 95 % interval around an estimate, in its unit; 0 when nothing was sampled. */
-double rp_error_of(double estimate, double variance);
+/* Half the width of the 95 % interval around an estimate, in its unit. unit: what one sample adds on average to figures of its kind (variance / estimate of
+ * the whole trace). It speaks where the estimate has no sample to tell, or only blocks that were certain to be hit: small ones may have been
+ * missed beside. */
+double rp_error_of(double estimate, double variance, double unit);
 /* The same for a part of a whole that is known exactly (CPU time of a process): what all have cannot be wrong. */
-double rp_error_of_part(double estimate, double variance, double whole);
+double rp_error_of_part(double estimate, double variance, double unit, double whole);
+/* The error is as large as the figure: too vague to use. */
+RP_INLINE int rp_is_vague(double estimate, double error)
+{
+	return error > 0 && error >= estimate;
+}
 
 /* Variance that one sample of weight w adds to a sum in which it counts w * value. */
 RP_INLINE double rp_weight_variance(double weight, double value)

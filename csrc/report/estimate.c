@@ -38,7 +38,7 @@ int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_fra
 	return metric == RP_M_CALLS || (job->result->totals.is_cpu_off && rp_metric_is_time(metric));
 }
 
-static enum rp_metric variance_of(enum rp_metric metric)
+enum rp_metric rp_report_variance_of(enum rp_metric metric)
 {
 	switch (metric) {
 	case RP_M_CPU:
@@ -60,18 +60,116 @@ int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric
 {
 	const struct rp_totals *t = &job->result->totals;
 
-	return variance_of(metric) != RP_M_COUNT && !rp_report_is_unknown(job, metric) && (metric == RP_M_CPU ? t->is_cpu_sampled : t->is_memory_sampled);
+	return rp_report_variance_of(metric) != RP_M_COUNT && !rp_report_is_unknown(job, metric) && (metric == RP_M_CPU ? t->is_cpu_sampled : t->is_memory_sampled);
+}
+
+/* What one sample adds to figures of this kind, on average over the trace; 0 without any sample. */
+static double unit_of(const struct rp_totals *t, enum rp_metric metric)
+{
+	if (metric == RP_M_CPU)
+		return t->cpu_s > 0 ? t->variance.cpu / (t->cpu_s * 1e9) : 0;
+	if (metric == RP_M_ALLOCATIONS)
+		return t->allocations ? t->variance.allocations / (double)t->allocations : 0;
+	return t->allocated_bytes ? t->variance.allocated / (double)t->allocated_bytes : 0;
+}
+
+void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j)
+{
+	const struct rp_totals *t = &job->result->totals;
+
+	if (!t->is_cpu_sampled && !rp_report_is_memory_estimate(job))
+		return;
+	rp_json_key(j, "sample_adds");
+	rp_json_open(j, '{');
+	if (t->is_cpu_sampled)
+		rp_json_kseconds(j, "cpu_s", unit_of(t, RP_M_CPU) / 1e9);
+	if (rp_report_is_memory_estimate(job)) {
+		rp_json_kseconds(j, "bytes", unit_of(t, RP_M_ALLOCATED));
+		rp_json_kseconds(j, "allocations", unit_of(t, RP_M_ALLOCATIONS));
+	}
+	rp_json_close(j, '}');
+}
+
+/* of: bytes, or RP_M_ALLOCATIONS. */
+static int64_t error_of(const struct rp_report_job *job, enum rp_metric of, double estimate, double variance)
+{
+	double unit = unit_of(&job->result->totals, of);
+
+	if (unit <= 0 && variance <= 0)
+		return RP_ERROR_UNKNOWN;
+	return rp_int64(rp_error_of(estimate, variance, unit));
 }
 
 int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric)
 {
 	if (!rp_report_is_estimate(job, metric))
 		return 0;
-	double estimate = (double)m[metric], variance = (double)m[variance_of(metric)];
+	double estimate = (double)m[metric], variance = (double)m[rp_report_variance_of(metric)];
 
-	if (metric == RP_M_CPU)
-		return (int64_t)rp_error_of_part(estimate, variance * RP_VARIANCE_NS2, job->result->totals.cpu_s * 1e9);
-	return (int64_t)rp_error_of(estimate, metric == RP_M_ALLOCATIONS ? variance : variance * RP_VARIANCE_BYTES2);
+	if (metric != RP_M_CPU)
+		return error_of(job, metric, estimate, metric == RP_M_ALLOCATIONS ? variance : variance * RP_VARIANCE_BYTES2);
+	double unit = unit_of(&job->result->totals, RP_M_CPU), whole = job->result->totals.cpu_s * 1e9;
+	if (unit <= 0 && variance <= 0)
+		return RP_ERROR_UNKNOWN;
+	return rp_int64(rp_error_of_part(estimate, variance * RP_VARIANCE_NS2, unit, whole));
+}
+
+int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
+{
+	return !f && metric == RP_M_CPU ? 0 : rp_report_error(job, m, metric);
+}
+
+int64_t rp_report_bytes_error(const struct rp_report_job *job, uint64_t estimate, double variance)
+{
+	return error_of(job, RP_M_ALLOCATED, (double)estimate, variance);
+}
+
+int64_t rp_report_blocks_error(const struct rp_report_job *job, uint64_t estimate, double variance)
+{
+	return error_of(job, RP_M_ALLOCATIONS, (double)estimate, variance);
+}
+
+int rp_report_is_memory_estimate(const struct rp_report_job *job)
+{
+	return job->result->totals.is_memory_sampled && !job->result->totals.is_memory_off;
+}
+
+void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error)
+{
+	const char *sign = o->is_ascii ? "+-" : "\xc2\xb1";
+	char text[RP_UNIT_BYTES] = "";
+	int columns = 0;
+
+	if (error == RP_ERROR_UNKNOWN)
+		columns = snprintf(text, sizeof(text), "%s?", sign);
+	else if (error > 0 && rp_is_vague((double)figure, (double)error))
+		columns = snprintf(text, sizeof(text), "vague");
+	else if (error > 0)
+		columns = snprintf(text, sizeof(text), "%s%d%%", sign, (int)((double)error / (double)figure * 100 + 1));
+	columns -= *text == sign[0] && !o->is_ascii;
+	rp_out_pad(o, RP_DOUBT_COLUMNS - (size_t)columns);
+	rp_out_text(o, text);
+}
+
+void rp_report_legend(const struct rp_report_job *job)
+{
+	const struct rp_totals *t = &job->result->totals;
+
+	if (!t->is_cpu_sampled && !rp_report_is_memory_estimate(job))
+		return;
+	rp_out_paint(job->out, RP_COLOUR_DIM);
+	rp_out_text(job->out, job->out->is_ascii ? "+-" : "\xc2\xb1");
+	rp_out_text(job->out, ": half of the 95 % interval; vague: too vague to use, it is as large as the figure\n");
+	rp_out_paint(job->out, RP_COLOUR_NONE);
+}
+
+static void error_json(struct rp_json *j, const char *key, int64_t error)
+{
+	rp_json_key(j, key);
+	if (error == RP_ERROR_UNKNOWN)
+		rp_json_null(j);
+	else
+		rp_json_int(j, error);
 }
 
 void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,
@@ -91,10 +189,11 @@ void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const 
 	if (!rp_report_is_estimate(job, metric))
 		return;
 	snprintf(error_key, sizeof(error_key), "%s_error", key);
-	if (rp_metric_is_time(metric))
-		rp_json_kns(j, error_key, rp_report_error(job, m, metric));
+	int64_t error = rp_report_error_of(job, f, m, metric);
+	if (rp_metric_is_time(metric) && error != RP_ERROR_UNKNOWN)
+		rp_json_kns(j, error_key, error);
 	else
-		rp_json_kint(j, error_key, rp_report_error(job, m, metric));
+		error_json(j, error_key, error);
 }
 
 int rp_report_has_calls_out(const struct rp_report_job *job, const struct rp_row *row)
@@ -122,10 +221,16 @@ void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const 
 		rp_json_int(j, (int64_t)value);
 }
 
-void rp_report_memory_error(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance)
+void rp_report_bytes_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance)
 {
-	if (job->result->totals.is_memory_sampled && !job->result->totals.is_memory_off)
-		rp_json_kint(j, key, (int64_t)rp_error_of((double)estimate, variance));
+	if (rp_report_is_memory_estimate(job))
+		error_json(j, key, rp_report_bytes_error(job, estimate, variance));
+}
+
+void rp_report_blocks_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance)
+{
+	if (rp_report_is_memory_estimate(job))
+		error_json(j, key, rp_report_blocks_error(job, estimate, variance));
 }
 
 const char *rp_report_cell(const struct rp_report_job *job, char *text, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
@@ -135,13 +240,16 @@ const char *rp_report_cell(const struct rp_report_job *job, char *text, const st
 	return rp_unit_metric(text, metric, m[metric]);
 }
 
-const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, double estimate, double variance)
+const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, int64_t figure, int64_t error, enum rp_metric metric)
 {
 	char number[RP_UNIT_BYTES];
 
-	if (!job->result->totals.is_memory_sampled)
+	if (!rp_report_is_estimate(job, metric))
 		return "";
-	snprintf(text, RP_UNIT_BYTES, " \xc2\xb1%.24s", rp_unit_bytes(number, (int64_t)rp_error_of(estimate, variance)));
+	if (error == RP_ERROR_UNKNOWN)
+		return " \xc2\xb1?";
+	snprintf(text, RP_DOUBT_BYTES, " \xc2\xb1%.24s%s", rp_unit_metric(number, metric, error),
+		 rp_is_vague((double)figure, (double)error) ? " (too vague to use)" : "");
 	return text;
 }
 
@@ -164,6 +272,8 @@ void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum
 {
 	if (!rp_report_is_estimate(job, metric))
 		return;
+	int64_t error = rp_report_error(job, m, metric);
 	rp_out_text(job->out, ",");
-	csv_number(job, metric, rp_report_error(job, m, metric));
+	if (error != RP_ERROR_UNKNOWN)
+		csv_number(job, metric, error);
 }

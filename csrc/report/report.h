@@ -149,10 +149,16 @@ void rp_flame_close(struct rp_flame *f);
 int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric);
 /* The same of a row of figures m; f: its frame, NULL for what is no function's. Calls of native code nobody counts. */
 int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
+/* Where a row has the variance of this figure; RP_M_COUNT: none has. */
+enum rp_metric rp_report_variance_of(enum rp_metric metric);
 /* It is made from samples: it has an error. */
 int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric);
-/* Half the width of the 95 % interval around m[metric], in its unit; 0 when it is exact. m: all figures of a row. */
+#define RP_ERROR_UNKNOWN (-1) /* nothing was sampled at all */
+/* Half the width of the 95 % interval around m[metric], in its unit; 0 when it is exact. m: all figures of a row. An error as large as its figure, or
+ * larger, says that the figure is too vague to use. */
 int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
+/* The same of a row of frame f; NULL: a thread, whose CPU time its clock tells. */
+int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
 /* KEY, and for an estimate KEY_error; null when it is unknown. f: as above, in what follows, too. */
 void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,
 		      enum rp_metric metric);
@@ -160,12 +166,24 @@ int rp_report_has_calls_out(const struct rp_report_job *job, const struct rp_row
 void rp_report_calls_out(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row);
 /* A memory figure that is no row's; null where memory was off. */
 void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t value);
-/* The KEY_error of a memory figure that is no row's, where memory was sampled. */
-void rp_report_memory_error(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance);
+/* Of memory figures that are no row's; meaningful where memory is an estimate. The _key functions write KEY there, and nothing elsewhere. */
+int rp_report_is_memory_estimate(const struct rp_report_job *job);
+int64_t rp_report_bytes_error(const struct rp_report_job *job, uint64_t estimate, double variance);
+int64_t rp_report_blocks_error(const struct rp_report_job *job, uint64_t estimate, double variance);
+void rp_report_bytes_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance);
+void rp_report_blocks_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance);
+/* The key "sample_adds": what one sample adds to a figure on average, by unit. Nothing where nothing is an estimate. */
+void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j);
+#define RP_DOUBT_COLUMNS 6
+/* For people, right-aligned in so many columns: "+-34%", "vague" where the error is as large as the figure, nothing for what is exact. */
+void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error);
+/* What these words mean, as a line; nothing where nothing is an estimate. */
+void rp_report_legend(const struct rp_report_job *job);
 /* For people: the figure or "?". Into text (RP_UNIT_BYTES). */
 const char *rp_report_cell(const struct rp_report_job *job, char *text, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
-/* " +-1.2 MB", "" for what is exact. Into text (RP_UNIT_BYTES). */
-const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, double estimate, double variance);
+#define RP_DOUBT_BYTES 64
+/* " +-1.2 MB", with words where that is too vague to use; "" for what is exact. Into text (RP_DOUBT_BYTES). */
+const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, int64_t figure, int64_t error, enum rp_metric metric);
 /* A cell behind a comma, empty for what is unknown; and one for the error, none at all for what is exact. */
 void rp_report_csv_figure(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
 void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);

@@ -85,20 +85,49 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, const s
 	rp_json_close(j, '}');
 }
 
+static void text_figure(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
+{
+	char text[RP_UNIT_BYTES];
+
+	rp_out_format(job->out, " %10s", rp_report_cell(job, text, f, m, metric));
+	if (rp_report_is_estimate(job, metric))
+		rp_report_doubt(job->out, m[metric], rp_report_error(job, m, metric));
+}
+
+static void text_head(const struct rp_report_job *job)
+{
+	size_t cpu = rp_report_is_estimate(job, RP_M_CPU) ? RP_DOUBT_COLUMNS : 0, memory = rp_report_is_estimate(job, RP_M_PEAK) ? RP_DOUBT_COLUMNS : 0;
+
+	rp_out_paint(job->out, RP_COLOUR_DIM);
+	rp_out_text(job->out, "\n   line   line CPU");
+	rp_out_pad(job->out, cpu);
+	rp_out_text(job->out, "  total CPU");
+	rp_out_pad(job->out, cpu);
+	rp_out_text(job->out, "    calls out  allocated");
+	rp_out_pad(job->out, memory);
+	rp_out_text(job->out, "    at peak");
+	rp_out_pad(job->out, memory);
+	rp_out_text(job->out, "  function\n");
+	rp_out_paint(job->out, RP_COLOUR_NONE);
+}
+
 static void text_row(const struct rp_report_job *job, const struct rp_row *row)
 {
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], name[RP_NAME_BYTES], line[16] = "?";
-
+	char text[RP_UNIT_BYTES], name[RP_NAME_BYTES], line[16] = "?";
 	const struct rp_frame *f = &job->result->frames[row->frame];
+
 	/* What a function waited has no column here. */
 	if (row->line == RP_LINE_UNKNOWN && !(row->own[RP_M_CPU] | row->total[RP_M_CPU] | row->calls_out | row->own[RP_M_ALLOCATED] | row->own[RP_M_PEAK]))
 		return;
 	if (row->line != RP_LINE_UNKNOWN)
 		snprintf(line, sizeof(line), "%u", row->line);
-	rp_out_format(job->out, "%7s %10s %10s %12s %10s %10s  ", line, rp_report_cell(job, a, f, row->own, RP_M_CPU),
-		      rp_report_cell(job, b, f, row->total, RP_M_CPU),
-		      rp_report_has_calls_out(job, row) ? rp_unit_count(c, row->calls_out) : "?",
-		      rp_report_cell(job, d, f, row->own, RP_M_ALLOCATED), rp_report_cell(job, e, f, row->own, RP_M_PEAK));
+	rp_out_format(job->out, "%7s", line);
+	text_figure(job, f, row->own, RP_M_CPU);
+	text_figure(job, f, row->total, RP_M_CPU);
+	rp_out_format(job->out, " %12s", rp_report_has_calls_out(job, row) ? rp_unit_count(text, row->calls_out) : "?");
+	text_figure(job, f, row->own, RP_M_ALLOCATED);
+	text_figure(job, f, row->own, RP_M_PEAK);
+	rp_out_text(job->out, "  ");
 	const char *s = rp_report_frame_name(job, row->frame, name);
 	rp_out_safe(job->out, s, strlen(s), 50);
 	rp_out_text(job->out, row->line == RP_LINE_UNKNOWN ? " " RP_LINE_UNKNOWN_NAME "\n" : "\n");
@@ -125,6 +154,12 @@ static void csv_row(const struct rp_report_job *job, const struct rp_row *row)
 	rp_report_csv_figure(job, f, row->own, RP_M_ALLOCATED);
 	rp_report_csv_figure(job, f, row->own, RP_M_PEAK);
 	rp_report_csv_figure(job, f, row->own, RP_M_LEAKED);
+	rp_report_csv_error(job, row->own, RP_M_CPU);
+	rp_report_csv_error(job, row->total, RP_M_CPU);
+	rp_report_csv_error(job, row->own, RP_M_ALLOCATIONS);
+	rp_report_csv_error(job, row->own, RP_M_ALLOCATED);
+	rp_report_csv_error(job, row->own, RP_M_PEAK);
+	rp_report_csv_error(job, row->own, RP_M_LEAKED);
 	rp_out_text(o, "\n");
 }
 
@@ -140,7 +175,10 @@ static void render(const struct rp_report_job *job, const struct rp_row *rows, u
 		rp_json_open(&j, '[');
 	} else if (job->options->format == RP_FORMAT_CSV) {
 		rp_out_text(job->out, "file,line,function,kind,own_cpu_s,total_cpu_s,calls_out,allocations,allocated_bytes,peak_bytes,"
-				      "leaked_bytes\n");
+				      "leaked_bytes");
+		rp_out_text(job->out, rp_report_is_estimate(job, RP_M_CPU) ? ",own_cpu_s_error,total_cpu_s_error" : "");
+		rp_out_text(job->out, rp_report_is_estimate(job, RP_M_PEAK)
+				      ? ",allocations_error,allocated_bytes_error,peak_bytes_error,leaked_bytes_error\n" : "\n");
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t of = job->result->frames[rows[i].frame].file;
@@ -157,13 +195,13 @@ static void render(const struct rp_report_job *job, const struct rp_row *rows, u
 			rp_out_paint(job->out, RP_COLOUR_BOLD);
 			rp_out_safe(job->out, rp_strpool_get(&job->result->strings, of), rp_strpool_len(&job->result->strings, of), 0);
 			rp_out_paint(job->out, RP_COLOUR_NONE);
-			rp_out_paint(job->out, RP_COLOUR_DIM);
-			rp_out_text(job->out, "\n   line   line CPU  total CPU    calls out  allocated    at peak  function\n");
-			rp_out_paint(job->out, RP_COLOUR_NONE);
+			text_head(job);
 			file = of;
 		}
 		text_row(job, &rows[i]);
 	}
+	if (job->options->format == RP_FORMAT_TEXT)
+		rp_report_legend(job);
 	if (job->options->format == RP_FORMAT_JSON) {
 		rp_json_close(&j, ']');
 		rp_json_close(&j, '}');

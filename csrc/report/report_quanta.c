@@ -18,6 +18,10 @@ static void sum_keys(const struct rp_report_job *job, struct rp_json *j, const c
 		rp_json_seconds(j, s->cpu_measured_s);
 	rp_report_memory(job, j, "allocations", s->allocations);
 	rp_report_memory(job, j, "allocated_bytes", s->allocated_bytes);
+	if (s->attempts) {
+		rp_report_blocks_error_key(job, j, "allocations_error", s->allocations, s->variance.allocations);
+		rp_report_bytes_error_key(job, j, "allocated_bytes_error", s->allocated_bytes, s->variance.allocated);
+	}
 	rp_json_close(j, '}');
 }
 

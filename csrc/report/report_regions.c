@@ -1,4 +1,5 @@
 /* One row a region, in the order in which they began; a quantum of a pipeline is one. */
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "report/report.h"
@@ -78,6 +79,52 @@ static void resident_keys(struct rp_json *j, const struct rp_region *g)
 		rp_json_bool(j, m->is_own_mark);
 }
 
+/* The figures that are estimates where memory was sampled. */
+static const struct estimate {
+	const char *error_key;
+	size_t figure, variance; /* offsets: of an uint64_t in the region, of a double in its variance */
+	int is_count;
+} estimates[] = {
+#define ESTIMATE(key, figure, of, is_count) { key "_error", offsetof(struct rp_region, figure), offsetof(struct rp_memory_variance, of), is_count }
+	ESTIMATE("allocations", allocations, allocations, 1),
+	ESTIMATE("allocated_bytes", allocated_bytes, allocated, 0),
+	ESTIMATE("peak_bytes", peak_bytes, peak, 0),
+	ESTIMATE("peak_above_start_bytes", own_peak_bytes, own_peak, 0),
+	ESTIMATE("start_bytes", start_bytes, start, 0),
+	ESTIMATE("leaked_bytes", leaked_bytes, leaked, 0),
+	ESTIMATE("leaked_allocations", leaked_allocations, leaked_allocations, 1),
+};
+
+static void figure_of(const struct estimate *e, const struct rp_region *g, uint64_t *ret_figure, double *ret_variance)
+{
+	memcpy(ret_figure, (const char *)g + e->figure, sizeof(*ret_figure));
+	memcpy(ret_variance, (const char *)&g->variance + e->variance, sizeof(*ret_variance));
+}
+
+static void error_key(const struct rp_report_job *job, struct rp_json *j, const struct estimate *e, const struct rp_region *g)
+{
+	uint64_t figure;
+	double variance;
+
+	figure_of(e, g, &figure, &variance);
+	if (e->is_count)
+		rp_report_blocks_error_key(job, j, e->error_key, figure, variance);
+	else
+		rp_report_bytes_error_key(job, j, e->error_key, figure, variance);
+}
+
+static void csv_error(const struct rp_report_job *job, const struct estimate *e, const struct rp_region *g)
+{
+	uint64_t figure;
+	double variance;
+
+	figure_of(e, g, &figure, &variance);
+	int64_t error = e->is_count ? rp_report_blocks_error(job, figure, variance) : rp_report_bytes_error(job, figure, variance);
+	rp_out_text(job->out, ",");
+	if (error != RP_ERROR_UNKNOWN)
+		rp_out_int(job->out, error);
+}
+
 /* parent: place of the region that this one lies in, NULL for none. */
 static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_t i, const uint32_t *parent)
 {
@@ -128,11 +175,8 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 	rp_report_memory(job, j, "leaked_bytes", g->leaked_bytes);
 	rp_report_memory(job, j, "leaked_allocations", g->leaked_allocations);
 	resident_keys(j, g);
-	rp_report_memory_error(job, j, "allocations_error", g->allocations, g->variance.allocations);
-	rp_report_memory_error(job, j, "allocated_bytes_error", g->allocated_bytes, g->variance.allocated);
-	rp_report_memory_error(job, j, "peak_bytes_error", g->peak_bytes, g->variance.peak);
-	rp_report_memory_error(job, j, "peak_above_start_bytes_error", g->own_peak_bytes, g->variance.peak);
-	rp_report_memory_error(job, j, "leaked_bytes_error", g->leaked_bytes, g->variance.leaked);
+	for (size_t k = 0; k < RP_COUNT_OF(estimates); k++)
+		error_key(job, j, &estimates[k], g);
 	rp_json_close(j, '}');
 }
 
@@ -149,7 +193,8 @@ static void put_labels(struct rp_out *o, const struct rp_result *r, const struct
 	}
 }
 
-/* A narrow window has no room for the CPU time of the region's own thread, nor for the peak above the heap at its start. */
+/* A narrow window has no room for the CPU time of the region's own thread, nor for the peak above the heap at its start; nor, beside errors, for
+ * what is resident. */
 static int is_narrow(const struct rp_report_job *job)
 {
 	return job->options->width > 0 && job->options->width < 100;
@@ -167,20 +212,46 @@ static const char *resident_text(char *text, const struct rp_region *g)
 	return text;
 }
 
+static void text_memory(const struct rp_report_job *job, uint64_t bytes, double variance)
+{
+	char text[RP_UNIT_BYTES];
+
+	rp_out_format(job->out, "%10s", job->result->totals.is_memory_off ? "?" : rp_unit_bytes(text, (int64_t)bytes));
+	if (rp_report_is_memory_estimate(job))
+		rp_report_doubt(job->out, (int64_t)bytes, rp_report_bytes_error(job, bytes, variance));
+	rp_out_text(job->out, " ");
+}
+
+static void text_head(const struct rp_report_job *job)
+{
+	int narrow = is_narrow(job), doubts = rp_report_is_memory_estimate(job);
+	const char *doubt = doubts ? "      " : "";
+
+	rp_out_paint(job->out, RP_COLOUR_DIM);
+	rp_out_format(job->out, "      wall        cpu %s", narrow ? "" : "    thread ");
+	rp_out_format(job->out, "      peak%s ", doubt);
+	if (!narrow)
+		rp_out_format(job->out, " peak over%s ", doubt);
+	rp_out_format(job->out, "    leaked%s %s region\n", doubt, narrow && doubts ? "" : "  resident ");
+	rp_out_paint(job->out, RP_COLOUR_NONE);
+}
+
 /* cpu: of the whole process, which is what others (the middleware) give; thread: of the region's own thread alone. */
 static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 {
 	const struct rp_result *r = job->result;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], d[RP_UNIT_BYTES], e[RP_UNIT_BYTES], f[RP_UNIT_BYTES], h[RP_UNIT_BYTES];
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], h[RP_UNIT_BYTES];
 
 	rp_out_format(job->out, "%10s %10s ", rp_unit_ns(a, rp_int64(g->wall_s * 1e9)), rp_unit_ns(b, rp_int64(g->process_cpu_s * 1e9)));
 	if (!is_narrow(job))
 		rp_out_format(job->out, "%10s ", rp_unit_ns(c, rp_int64(g->cpu_s * 1e9)));
-	int is_off = r->totals.is_memory_off;
-	rp_out_format(job->out, "%10s ", is_off ? "?" : rp_unit_bytes(d, (int64_t)g->peak_bytes));
+	text_memory(job, g->peak_bytes, g->variance.peak);
 	if (!is_narrow(job))
-		rp_out_format(job->out, "%10s ", is_off ? "?" : rp_unit_bytes(e, (int64_t)g->own_peak_bytes));
-	rp_out_format(job->out, "%10s %10s  ", is_off ? "?" : rp_unit_bytes(f, (int64_t)g->leaked_bytes), resident_text(h, g));
+		text_memory(job, g->own_peak_bytes, g->variance.own_peak);
+	text_memory(job, g->leaked_bytes, g->variance.leaked);
+	if (!is_narrow(job) || !rp_report_is_memory_estimate(job))
+		rp_out_format(job->out, "%10s ", resident_text(h, g));
+	rp_out_text(job->out, " ");
 	rp_out_paint(job->out, RP_COLOUR_BOLD);
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
 	rp_out_paint(job->out, RP_COLOUR_NONE);
@@ -317,6 +388,8 @@ static void csv_row(const struct rp_report_job *job, uint32_t i, const struct la
 	csv_origin(job, g);
 	rp_out_format(o, ",%d,%u,", g->turns_unknown, g->times_left);
 	rp_out_seconds(o, g->away_s);
+	for (size_t k = 0; k < RP_COUNT_OF(estimates) && rp_report_is_memory_estimate(job); k++)
+		csv_error(job, &estimates[k], g);
 	for (uint32_t k = 0; k < labels->n; k++)
 		csv_label(o, r, g, labels->key[k]);
 	rp_out_text(o, "\n");
@@ -333,6 +406,8 @@ static int csv(const struct rp_report_job *job)
 				      "allocated_bytes,peak_bytes,peak_above_start_bytes,leaked_bytes,rss_begin,rss_max,rss_end,"
 				      "process_rss_max,process_rss_max_is_own,cpu_measured_s,host,job,exit_status,exception,nth_in_process,attempt,attempts,"
 				      "start_unix_s,end_unix_s,turns_unknown,times_left,away_s");
+		for (size_t k = 0; k < RP_COUNT_OF(estimates) && rp_report_is_memory_estimate(job); k++)
+			rp_out_format(job->out, ",%s", estimates[k].error_key);
 		for (uint32_t i = 0; i < labels.n; i++)
 			csv_label_name(job->out, r, labels.key[i]);
 		rp_out_text(job->out, "\n");
@@ -384,13 +459,10 @@ int rp_report_regions(const struct rp_report_job *job)
 		rp_out_text(job->out, "The trace has no regions.\n");
 		return 0;
 	}
-	rp_out_paint(job->out, RP_COLOUR_DIM);
-	rp_out_text(job->out, "      wall        cpu ");
-	rp_out_text(job->out, is_narrow(job) ? "" : "    thread ");
-	rp_out_text(job->out, is_narrow(job) ? "      peak     leaked   resident  region\n" : "      peak  peak over     leaked   resident  region\n");
-	rp_out_paint(job->out, RP_COLOUR_NONE);
+	text_head(job);
 	for (uint32_t i = 0; i < r->n_regions; i++)
 		text_row(job, &r->regions[i]);
+	rp_report_legend(job);
 	rp_report_pools_text(job->out, &r->totals, "Beyond these peaks ");
 	rp_report_quanta_text(job);
 	return 0;

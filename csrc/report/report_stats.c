@@ -121,8 +121,8 @@ static void top_keys(const struct rp_report_job *job, struct rp_json *j, const c
 	for (uint32_t i = 0; i < n; i++) {
 		rp_json_open(j, '{');
 		rp_report_line_keys(job, j, top[i]->frame, top[i]->line);
-		rp_json_kint(j, "allocated_bytes", top[i]->own[RP_M_ALLOCATED]);
-		rp_json_kint(j, "allocations", top[i]->own[RP_M_ALLOCATIONS]);
+		rp_report_figure(job, j, "allocated_bytes", &job->result->frames[top[i]->frame], top[i]->own, RP_M_ALLOCATED);
+		rp_report_figure(job, j, "allocations", &job->result->frames[top[i]->frame], top[i]->own, RP_M_ALLOCATIONS);
 		rp_json_close(j, '}');
 	}
 	rp_json_close(j, ']');
@@ -176,6 +176,7 @@ static void growth_keys(const struct rp_report_job *job, struct rp_json *j)
 /* What stands on no line of its Python function, because the line is not known. */
 struct unknown_lines {
 	uint64_t calls, allocations, samples;
+	double variance; /* of allocations */
 };
 
 static struct unknown_lines count_unknown_lines(const struct rp_result *r)
@@ -189,6 +190,7 @@ static struct unknown_lines count_unknown_lines(const struct rp_result *r)
 		u.calls += (uint64_t)l->calls_out;
 		u.allocations += (uint64_t)l->own[RP_M_ALLOCATIONS];
 		u.samples += (uint64_t)l->own[RP_M_SAMPLES];
+		u.variance += (double)l->own[RP_M_ALLOCATIONS_VARIANCE];
 	}
 	return u;
 }
@@ -205,6 +207,7 @@ static void unknown_line_keys(const struct rp_report_job *job, struct rp_json *j
 	else
 		rp_json_int(j, (int64_t)u.calls);
 	rp_report_memory(job, j, "allocations", u.allocations);
+	rp_report_blocks_error_key(job, j, "allocations_error", u.allocations, u.variance);
 	rp_json_kint(j, "samples", (int64_t)u.samples);
 	rp_json_close(j, '}');
 }
@@ -274,10 +277,14 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_report_memory(job, j, "shared_bytes", t->shared_bytes);
 	rp_report_memory(job, j, "leaked_bytes", t->leaked_bytes);
 	rp_report_memory(job, j, "leaked_allocations", t->leaked_allocations);
-	rp_report_memory_error(job, j, "allocations_error", t->allocations, t->variance.allocations);
-	rp_report_memory_error(job, j, "allocated_bytes_error", t->allocated_bytes, t->variance.allocated);
-	rp_report_memory_error(job, j, "peak_bytes_error", t->peak_bytes, t->variance.peak);
-	rp_report_memory_error(job, j, "leaked_bytes_error", t->leaked_bytes, t->variance.leaked);
+	rp_report_blocks_error_key(job, j, "allocations_error", t->allocations, t->variance.allocations);
+	rp_report_blocks_error_key(job, j, "deallocations_error", t->deallocations, t->variance.allocations - t->variance.leaked_allocations);
+	rp_report_bytes_error_key(job, j, "allocated_bytes_error", t->allocated_bytes, t->variance.allocated);
+	rp_report_bytes_error_key(job, j, "peak_bytes_error", t->peak_bytes, t->variance.peak);
+	rp_report_bytes_error_key(job, j, "largest_peak_bytes_error", t->peak_bytes_largest, t->variance.largest_peak);
+	rp_report_bytes_error_key(job, j, "leaked_bytes_error", t->leaked_bytes, t->variance.leaked);
+	rp_report_blocks_error_key(job, j, "leaked_allocations_error", t->leaked_allocations, t->variance.leaked_allocations);
+	rp_report_sample_adds(job, j);
 	rp_json_kint(j, "samples", (int64_t)t->samples);
 	rp_json_kint(j, "samples_in_tool", (int64_t)t->samples_in_tool);
 	rp_json_kint(j, "events", (int64_t)t->events);
@@ -332,7 +339,10 @@ static void top_text(const struct rp_report_job *job, const char *title, enum rp
 		char text[RP_UNIT_BYTES], name[RP_NAME_BYTES];
 		if (!i)
 			put_title(job->out, title);
-		rp_out_format(job->out, "%12s  ", rp_unit_metric(text, metric, top[i]->own[metric]));
+		rp_out_format(job->out, "%12s", rp_unit_metric(text, metric, top[i]->own[metric]));
+		if (rp_report_is_estimate(job, metric))
+			rp_report_doubt(job->out, top[i]->own[metric], rp_report_error(job, top[i]->own, metric));
+		rp_out_text(job->out, "  ");
 		const char *s = rp_report_frame_name(job, top[i]->frame, name);
 		rp_out_safe(job->out, s, strlen(s), 40);
 		rp_out_text(job->out, "  ");
@@ -386,17 +396,40 @@ static void unknown_lines_text(const struct rp_report_job *job)
 		rp_out_text(job->out, "\n");
 }
 
-static void peak_text(struct rp_out *o, const struct rp_result *r)
+/* "12.3 MB +-4.5 MB" */
+static void bytes_text(const struct rp_report_job *job, uint64_t bytes, double variance)
 {
+	char text[RP_UNIT_BYTES], doubt[RP_DOUBT_BYTES];
+
+	rp_out_text(job->out, rp_unit_bytes(text, (int64_t)bytes));
+	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)bytes, rp_report_bytes_error(job, bytes, variance), RP_M_PEAK));
+}
+
+static void blocks_text(const struct rp_report_job *job, uint64_t blocks, double variance)
+{
+	char text[RP_UNIT_BYTES], doubt[RP_DOUBT_BYTES];
+
+	rp_out_text(job->out, rp_unit_count(text, (int64_t)blocks));
+	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)blocks, rp_report_blocks_error(job, blocks, variance), RP_M_ALLOCATIONS));
+}
+
+static void peak_text(const struct rp_report_job *job)
+{
+	const struct rp_result *r = job->result;
 	const struct rp_totals *t = &r->totals;
+	struct rp_out *o = job->out;
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
 
 	if (r->n_processes > 1) {
-		rp_out_format(o, "Peaks, summed %s: each process has its own, at its own time\n", rp_unit_bytes(a, (int64_t)t->peak_bytes));
-		rp_out_format(o, "Largest peak  %s in one process, %s after its start\n", rp_unit_bytes(a, (int64_t)t->peak_bytes_largest),
-			      rp_unit_ns(b, ns_of(t->peak_at_s)));
+		rp_out_text(o, "Peaks, summed ");
+		bytes_text(job, t->peak_bytes, t->variance.peak);
+		rp_out_text(o, ": each process has its own, at its own time\nLargest peak  ");
+		bytes_text(job, t->peak_bytes_largest, t->variance.largest_peak);
+		rp_out_format(o, " in one process, %s after its start\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
 	} else {
-		rp_out_format(o, "Peak          %s at %s\n", rp_unit_bytes(a, (int64_t)t->peak_bytes), rp_unit_ns(b, ns_of(t->peak_at_s)));
+		rp_out_text(o, "Peak          ");
+		bytes_text(job, t->peak_bytes, t->variance.peak);
+		rp_out_format(o, " at %s\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
 	}
 	rp_report_pools_text(o, t, "              ");
 	if (t->reserved_bytes)
@@ -414,14 +447,19 @@ static void memory_text(const struct rp_report_job *job)
 {
 	const struct rp_totals *t = &job->result->totals;
 	struct rp_out *o = job->out;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES];
+	char a[RP_UNIT_BYTES];
 
-	rp_out_format(o, "Allocations   %s, %s%s\n", rp_unit_count(a, (int64_t)t->allocations), rp_unit_bytes(b, (int64_t)t->allocated_bytes),
-		      rp_report_plus_minus(job, c, (double)t->allocated_bytes, t->variance.allocated));
-	peak_text(o, job->result);
-	rp_out_format(o, "Leaked        %s%s in %s blocks\n", rp_unit_bytes(a, (int64_t)t->leaked_bytes),
-		      rp_report_plus_minus(job, c, (double)t->leaked_bytes, t->variance.leaked),
-		      rp_unit_count(b, (int64_t)t->leaked_allocations));
+	rp_out_text(o, "Allocations   ");
+	blocks_text(job, t->allocations, t->variance.allocations);
+	rp_out_text(o, ", ");
+	bytes_text(job, t->allocated_bytes, t->variance.allocated);
+	rp_out_text(o, "\n");
+	peak_text(job);
+	rp_out_text(o, "Leaked        ");
+	bytes_text(job, t->leaked_bytes, t->variance.leaked);
+	rp_out_text(o, " in ");
+	blocks_text(job, t->leaked_allocations, t->variance.leaked_allocations);
+	rp_out_text(o, " blocks\n");
 	for (unsigned i = 0; i < RP_A_COUNT; i++)
 		if (t->by_allocator[i])
 			rp_out_format(o, "%12s  %s\n", rp_unit_count(a, (int64_t)t->by_allocator[i]), rp_allocator_name(i));

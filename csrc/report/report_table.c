@@ -127,18 +127,37 @@ static unsigned bar_columns(const struct rp_report_job *job)
 	return job->out->has_colour && job->options->width >= BAR_FROM_COLUMNS ? BAR_CELLS + 1 : 0;
 }
 
+static void put_doubt(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m)
+{
+	if (rp_report_is_estimate(job, job->metric))
+		rp_report_doubt(job->out, m[job->metric], rp_report_error_of(job, f, m, job->metric));
+}
+
+static void put_doubt_head(const struct rp_report_job *job)
+{
+	if (rp_report_is_estimate(job, job->metric))
+		rp_out_pad(job->out, RP_DOUBT_COLUMNS);
+}
+
+/* Errors take the place of calls that nobody counted. */
+static int leaves_calls_out(const struct rp_report_job *job)
+{
+	return rp_report_is_estimate(job, job->metric) && rp_report_is_unknown(job, RP_M_CALLS);
+}
+
 static void text_head(const struct rp_report_job *job)
 {
 	struct rp_out *o = job->out;
 
 	rp_out_paint(o, RP_COLOUR_DIM);
 	cell(o, "self");
-	if (rp_report_is_estimate(job, job->metric))
-		cell(o, "+-");
+	put_doubt_head(job);
 	cell(o, "share");
 	rp_out_pad(o, bar_columns(job));
 	cell(o, "total");
-	cell(o, job->metric == RP_M_CALLS ? "cpu" : "calls");
+	put_doubt_head(job);
+	if (!leaves_calls_out(job))
+		cell(o, job->metric == RP_M_CALLS ? "cpu" : "calls");
 	rp_out_text(o, "  what\n");
 	rp_out_paint(o, RP_COLOUR_NONE);
 }
@@ -153,8 +172,7 @@ static void text_figures(const struct rp_report_job *job, const struct rp_frame 
 	int64_t value = ranked[metric] == RP_FIGURE_UNKNOWN ? 0 : ranked[metric];
 
 	cell(o, rp_report_cell(job, text, f, ranked, metric));
-	if (rp_report_is_estimate(job, metric))
-		cell(o, rp_unit_metric(text, metric, rp_report_error(job, ranked, metric)));
+	put_doubt(job, f, ranked);
 	rp_out_paint(o, rp_out_heat(value, whole));
 	cell(o, ranked[metric] == RP_FIGURE_UNKNOWN ? "?" : rp_unit_share(text, value, whole));
 	rp_out_paint(o, RP_COLOUR_NONE);
@@ -163,7 +181,9 @@ static void text_figures(const struct rp_report_job *job, const struct rp_frame 
 		rp_out_bar(o, value, whole, BAR_CELLS);
 	}
 	cell(o, rp_report_cell(job, text, f, total, metric));
-	cell(o, rp_report_cell(job, text, f, self, metric == RP_M_CALLS ? RP_M_CPU : RP_M_CALLS));
+	put_doubt(job, f, total);
+	if (!leaves_calls_out(job))
+		cell(o, rp_report_cell(job, text, f, self, metric == RP_M_CALLS ? RP_M_CPU : RP_M_CALLS));
 	rp_out_text(o, "  ");
 }
 
@@ -173,7 +193,8 @@ static void text_row(const struct rp_report_job *job, const struct rp_row *row, 
 	const struct rp_frame *f = &r->frames[row->frame];
 	struct rp_out *o = job->out;
 	char text[RP_NAME_BYTES];
-	size_t width = (job->options->width > 60 ? (size_t)job->options->width - 42 : 58) - bar_columns(job);
+	size_t figures = 42 + (rp_report_is_estimate(job, job->metric) ? 2 * RP_DOUBT_COLUMNS : 0) - (leaves_calls_out(job) ? 10 : 0);
+	size_t width = (job->options->width > 60 ? (size_t)job->options->width - figures : 58) - bar_columns(job);
 
 	text_figures(job, f, whole, rp_row_ranked(row, job->metric), row->self, row->total);
 	if (by == RP_BY_FUNCTION || by == RP_BY_LINE) {
@@ -260,6 +281,8 @@ static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by, con
 		end_json(&j);
 	else if (job->options->format == RP_FORMAT_TEXT && shown < n)
 		rp_out_format(job->out, "%u more; -n %u shows them.\n", n - shown, n);
+	if (job->options->format == RP_FORMAT_TEXT && rp_report_is_estimate(job, job->metric))
+		rp_report_legend(job);
 	if (job->options->format == RP_FORMAT_TEXT)
 		rp_report_unseen_text(job->out, &job->result->strings, &job->result->unseen, "Not seen: ");
 	free(rows);

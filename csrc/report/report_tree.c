@@ -65,19 +65,35 @@ static void text_frame(const struct rp_report_job *job, uint32_t number, size_t 
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 }
 
-static void text_node(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place)
+static void text_doubt(const struct rp_report_job *job, int64_t figure, int64_t variance)
+{
+	int64_t m[RP_M_COUNT] = { 0 };
+
+	m[job->metric] = figure;
+	m[rp_report_variance_of(job->metric)] = variance;
+	rp_report_doubt(job->out, figure, rp_report_error(job, m, job->metric));
+}
+
+/* variance: of the totals, by node; NULL where they are no estimates. */
+static void text_node(const struct rp_report_job *job, const struct rp_walk *w, uint32_t place, const int64_t *variance)
 {
 	const struct rp_result *r = job->result;
 	uint32_t node = w->order[place], depth = w->depth[place];
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], number[16] = "";
 	size_t width = job->options->width > 0 ? (size_t)job->options->width : 100;
+	width -= variance && width > 2 * RP_DOUBT_COLUMNS ? 2 * RP_DOUBT_COLUMNS : 0;
 	uint32_t indent = depth < indent_max(width) ? depth : indent_max(width);
 
 	rp_out_paint(job->out, rp_out_heat(w->total[node], w->total[0]));
 	rp_out_format(job->out, "%8s", rp_unit_share(a, w->total[node], w->total[0]));
 	rp_out_paint(job->out, RP_COLOUR_NONE);
-	rp_out_format(job->out, " %10s %10s  ", rp_unit_metric(b, job->metric, w->total[node]),
-		      rp_unit_metric(c, job->metric, rp_node_figure(r, node, job->metric)));
+	rp_out_format(job->out, " %10s", rp_unit_metric(b, job->metric, w->total[node]));
+	if (variance)
+		text_doubt(job, w->total[node], variance[node]);
+	rp_out_format(job->out, " %10s", rp_unit_metric(c, job->metric, rp_node_figure(r, node, job->metric)));
+	if (variance)
+		text_doubt(job, rp_node_figure(r, node, job->metric), rp_node_figure(r, node, rp_report_variance_of(job->metric)));
+	rp_out_text(job->out, "  ");
 	rp_out_pad(job->out, indent);
 	if (depth > indent)
 		snprintf(number, sizeof(number), "(%u) ", depth);
@@ -158,6 +174,17 @@ static struct figures *totals_of_shown(const struct rp_report_job *job, const st
 	return total;
 }
 
+static void text_head(const struct rp_report_job *job, int has_doubts)
+{
+	rp_out_paint(job->out, RP_COLOUR_DIM);
+	rp_out_text(job->out, "   share      total ");
+	rp_out_pad(job->out, has_doubts ? RP_DOUBT_COLUMNS : 0);
+	rp_out_text(job->out, "      self  ");
+	rp_out_pad(job->out, has_doubts ? RP_DOUBT_COLUMNS : 0);
+	rp_out_format(job->out, "(%s)\n", rp_metric_word(job->metric));
+	rp_out_paint(job->out, RP_COLOUR_NONE);
+}
+
 int rp_report_tree(const struct rp_report_job *job)
 {
 	int text = job->options->format == RP_FORMAT_TEXT;
@@ -170,17 +197,19 @@ int rp_report_tree(const struct rp_report_job *job)
 		return rc;
 	int64_t *written = malloc((size_t)w.n * sizeof(*written)), n = 0; /* by depth: number of the last node written */
 	struct figures *total = text ? NULL : totals_of_shown(job, &w, share);
-	if (!written || (!text && !total)) {
+	int has_doubts = text && rp_report_is_estimate(job, job->metric);
+	int64_t *variance = has_doubts ? malloc((size_t)job->result->n_nodes * sizeof(*variance)) : NULL;
+	if (!written || (!text && !total) || (has_doubts && !variance)) {
+		free(variance);
 		free(written);
 		free(total);
 		rp_walk_close(&w);
 		return RP_ENOMEM;
 	}
+	if (has_doubts)
+		rp_walk_total(job->result, rp_report_variance_of(job->metric), variance);
 	if (text) {
-		rp_out_paint(job->out, RP_COLOUR_DIM);
-		rp_out_text(job->out, "   share      total       self  ");
-		rp_out_format(job->out, "(%s)\n", rp_metric_word(job->metric));
-		rp_out_paint(job->out, RP_COLOUR_NONE);
+		text_head(job, has_doubts);
 	} else {
 		rp_json_open(&j, '{');
 		rp_json_kint(&j, "schema", 1);
@@ -194,18 +223,21 @@ int rp_report_tree(const struct rp_report_job *job)
 			continue;
 		}
 		if (text)
-			text_node(job, &w, place);
+			text_node(job, &w, place, variance);
 		else
 			json_node(job, &j, &w, place, place ? written[w.depth[place] - 1] : -1, total[n].m,
 				  folded_children(job, &w, place, share));
 		written[w.depth[place]] = n++;
 		place++;
 	}
+	if (has_doubts)
+		rp_report_legend(job);
 	if (!text) {
 		rp_json_close(&j, ']');
 		rp_json_close(&j, '}');
 		rp_out_text(job->out, "\n");
 	}
+	free(variance);
 	free(written);
 	free(total);
 	rp_walk_close(&w);

@@ -1,9 +1,9 @@
 """The nine metrics by name: the keys under which the reports give them, and their units."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["METRICS", "Metric", "parse_quantity", "text_of"]
+__all__ = ["METRICS", "Metric", "doubt_legend", "doubt_of", "parse_quantity", "text_of"]
 
 
 class Metric(NamedTuple):
@@ -67,6 +67,34 @@ def parse_quantity(text: str, unit: str) -> float:
         known = ", ".join(word for word in words if word)
         raise ValueError(f"{text.strip()!r} is no amount of {'time' if unit == 's' else unit}; units: {known}")
     return float(found[1].replace("_", "").replace(",", "")) * words[found[2].lower()]
+
+
+def doubt_legend(*, is_ascii: bool = False) -> str:
+    """What the words of `doubt_of` mean, as a line."""
+    return f"{'+-' if is_ascii else '±'}: half of the 95 % interval; vague: too vague to use, it is as large as the figure\n"
+
+
+def doubt_of(row: dict[str, Any], key: str, *, is_ascii: bool = False) -> str:
+    """What stands beside a figure that is an estimate: ``±34%``; ``vague`` where the error is as large as the figure; nothing where it is exact.
+
+    Parameters
+    ----------
+    row : `dict`
+        A row of a report.
+    key : `str`
+        The figure's; its error is under ``KEY_error``, which exact figures do not have.
+    is_ascii : `bool`, optional
+        Without the sign ±.
+    """
+    sign = "+-" if is_ascii else "±"
+    if row.get(key) is None or key + "_error" not in row:
+        return ""
+    figure, error = row[key], row[key + "_error"]
+    if error is None:
+        return sign + "?"
+    if error <= 0:
+        return ""
+    return "vague" if error >= abs(figure) else f"{sign}{int(100 * error / abs(figure) + 1)}%"
 
 
 def text_of(value: float | None, unit: str, *, signed: bool = False) -> str:

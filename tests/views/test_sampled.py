@@ -109,3 +109,83 @@ def test_csv_of_several_runs_leaves_unknown_cells_empty(path, traces, rubinprof_
     (fit,) = [row for row in csv.DictReader(done.stdout.splitlines()) if row["function"] == "fit"]
     assert fit["calls_a"] == "31.0" or fit["calls_a"] == "31"
     assert fit["calls_b"] == fit["calls_change"] == fit["calls_low"] == "" and fit["self_cpu_s_low"] != ""
+
+
+@pytest.fixture(scope="module")
+def estimates(rubinprof_command, tmp_path_factory):
+    """A trace of 40 MB in blocks that are sampled for certain; its program is beside it."""
+    directory = tmp_path_factory.mktemp("estimates")
+    (directory / "work.py").write_text("""
+import rubinprof, time
+def made(): return [bytearray(20000) for _ in range(1000)]
+with rubinprof.region("quantum"): kept = [made(), made()]
+end = time.thread_time() + 0.2
+while time.thread_time() < end: pass
+""")
+    done = rubinprof_command("run", "-o", directory / "t.rprof", "--cpu", "sampled", "--memory", "sampled", directory / "work.py")
+    assert done.returncode == 0, done.stderr
+    return directory / "t.rprof"
+
+
+ESTIMATES = {
+    "self_cpu_s", "total_cpu_s", "own_cpu_s", "allocations", "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "start_bytes", "leaked_bytes",
+    "leaked_allocations", "largest_peak_bytes", "deallocations", "total_allocations", "total_allocated_bytes", "total_peak_bytes", "total_leaked_bytes",
+}  # fmt: skip
+
+
+def without_error(value, where=""):
+    """Estimates in a document that have no error beside them."""
+    if isinstance(value, list):
+        return [found for i, item in enumerate(value) for found in without_error(item, f"{where}[{i}]")]
+    if not isinstance(value, dict):
+        return []
+    if value.get("attempts") == 0:  # a sum of nothing
+        return []
+    alone = [f"{where}.{key}" for key in ESTIMATES & value.keys() if value[key] is not None and f"{key}_error" not in value]
+    return alone + [found for key, item in value.items() for found in without_error(item, f"{where}.{key}")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["stats"], *(["table", "--by", by] for by in ("function", "line", "file", "module", "thread", "region")), ["tree"], ["regions"], ["leaks"], ["lines"]],
+    ids=" ".join,
+)
+def test_every_estimate_has_its_error(estimates, rubinprof_command, words):
+    command, *options = words
+    done = rubinprof_command(command, estimates, *([estimates.parent / "work.py"] if command == "lines" else []), *options, "--json")
+    document = json.loads(done.stdout)
+    document.pop("by_process", None)
+    document.pop("sample_adds", None)
+    assert without_error(document) == []
+    found = [key for key in done.stdout.split('"') if key.endswith("_error")]
+    assert found
+
+
+@pytest.mark.parametrize("words", [["regions"], ["table", "--by", "region"], ["table"], ["lines"], ["leaks"]], ids=" ".join)
+def test_so_it_has_in_csv(estimates, rubinprof_command, words):
+    command, *options = words
+    done = rubinprof_command(command, estimates, *([estimates.parent / "work.py"] if command == "lines" else []), *options, "--csv")
+    (first, *_) = csv.DictReader(done.stdout.splitlines())
+    assert {key for key in ESTIMATES & first.keys() if f"{key}_error" not in first} == set()
+    assert float(first["leaked_bytes_error"]) >= 0
+
+
+@pytest.mark.parametrize("words", [["regions"], ["table", "--by", "region"], ["table"], ["table", "-m", "allocated"], ["tree"], ["leaks"], ["stats"]], ids=" ".join)
+def test_text_tells_how_far_off_and_what_is_too_vague(estimates, rubinprof_command, words):
+    command, *options = words
+    text = rubinprof_command(command, estimates, *options).stdout
+    assert re.search(r"(±|\+-)\d", text) or "vague" in text, text
+    assert "too vague to use" in text or command == "stats"
+
+
+def test_exact_figures_have_no_error(traces, rubinprof_command):
+    for words in (["stats"], ["table"], ["regions"], ["tree"], ["leaks"]):
+        assert "_error" not in rubinprof_command(words[0], traces.a[0], *words[1:], "--json").stdout
+        assert not re.search("±|vague", rubinprof_command(words[0], traces.a[0], *words[1:]).stdout)
+
+
+def test_a_difference_of_estimates_has_an_interval(estimates, rubinprof_command):
+    found = json.loads(rubinprof_command("diff", estimates, estimates, "--json").stdout)
+    for name in ("allocated", "allocations", "peak", "leaked"):
+        low, high = found["totals"][name]["interval"]
+        assert low < 0 < high and found["totals"][name]["certain"] is False

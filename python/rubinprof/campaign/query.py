@@ -126,7 +126,7 @@ class Campaign:
         for name, paths in files.items():
             view = "stored" if name == "quanta" else name
             if paths:
-                self._db.sql(f"SELECT * FROM read_parquet([{', '.join(map(_quoted, paths))}])").create_view(view)
+                self._db.sql(f"SELECT * FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)").create_view(view)
             else:
                 self._db.from_arrow(TABLES[name].empty_table()).create_view(view)
         self._db.execute(f"CREATE TABLE retried AS {RETRIED}")
@@ -212,9 +212,10 @@ class Campaign:
     def _functions(self, keys: list[str], order: str) -> duckdb.DuckDBPyRelation:
         columns = ", ".join(keys)
         return self._db.sql(f"""
-            SELECT {columns}, sum(self_cpu_s) AS self_cpu_s, sqrt(sum(self_cpu_s_error * self_cpu_s_error)) AS self_cpu_s_error,
+            SELECT {columns}, sum(self_cpu_s) AS self_cpu_s, {_error_of_sum("self_cpu_s")},
                 sum(self_cpu_s) / nullif((SELECT sum(cpu_s) FROM processes), 0) AS share, sum(calls)::BIGINT AS calls,
-                sum(allocations)::BIGINT AS allocations, sum(allocated_bytes)::BIGINT AS allocated_bytes, sum(leaked_bytes)::BIGINT AS leaked_bytes,
+                sum(allocations)::BIGINT AS allocations, sum(allocated_bytes)::BIGINT AS allocated_bytes,
+                {_error_of_sum("allocated_bytes")}, sum(leaked_bytes)::BIGINT AS leaked_bytes, {_error_of_sum("leaked_bytes")},
                 count(DISTINCT trace) AS processes
             FROM functions GROUP BY {columns} {order}""")
 
@@ -246,6 +247,11 @@ class Campaign:
                  sum(file_bytes)::BIGINT AS file_bytes FROM processes"""
         found = self._db.sql(sql)
         return dict(zip(found.columns, found.fetchall()[0], strict=True))
+
+
+def _error_of_sum(figure: str) -> str:
+    error = f"{figure}_error"
+    return f"sqrt(sum({error} * {error})) AS {error}"
 
 
 def _quoted(text: str) -> str:

@@ -39,8 +39,11 @@ TABLES = {
         ("peak_above_start_bytes", pa.int64()),
         ("leaked_bytes", pa.int64()),
         ("rss_max_bytes", pa.int64()),
+        ("allocations_error", pa.float64()),
         ("allocated_bytes_error", pa.float64()),
         ("peak_bytes_error", pa.float64()),
+        ("peak_above_start_bytes_error", pa.float64()),
+        ("leaked_bytes_error", pa.float64()),
     ]),
     "processes": pa.schema([
         ("trace", pa.string()),
@@ -77,6 +80,11 @@ TABLES = {
         ("allocated_bytes", pa.int64()),
         ("peak_bytes", pa.int64()),
         ("leaked_bytes", pa.int64()),
+        ("total_cpu_s_error", pa.float64()),
+        ("allocations_error", pa.float64()),
+        ("allocated_bytes_error", pa.float64()),
+        ("peak_bytes_error", pa.float64()),
+        ("leaked_bytes_error", pa.float64()),
     ]),
     "metadata": pa.schema([
         ("key", pa.string()),

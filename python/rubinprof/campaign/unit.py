@@ -17,7 +17,7 @@ OWN_LABELS = ("task", "status", "quantum_id", "run", "data_id")
 
 FIGURES = (
     "wall_s", "cpu_s", "process_cpu_s", "gil_wait_s", "calls", "allocations", "allocated_bytes", "peak_bytes", "peak_above_start_bytes",
-    "leaked_bytes", "allocated_bytes_error", "peak_bytes_error",
+    "leaked_bytes", "allocations_error", "allocated_bytes_error", "peak_bytes_error", "peak_above_start_bytes_error", "leaked_bytes_error",
 )  # fmt: skip
 
 

@@ -21,10 +21,13 @@ HOURS = ("wall_s", "cpu_s", "over_wall_s", "self_cpu_s")
 TITLES = {
     "not_done": "not done", "wall_s": "wall", "cpu_s": "CPU", "cpu_efficiency": "CPU/wall", "wall_p50_s": "wall p50", "wall_p99_s": "wall p99",
     "memory_p50_bytes": "memory p50", "memory_p95_bytes": "p95", "memory_p99_bytes": "p99", "memory_max_bytes": "max", "over_wall_s": "its wall",
-    "self_cpu_s": "self CPU", "self_cpu_s_error": "±", "allocated_bytes": "allocated", "leaked_bytes": "leaked",
+    "self_cpu_s": "self CPU", "self_cpu_s_error": "±", "allocated_bytes": "allocated", "allocated_bytes_error": "±",
+    "leaked_bytes": "leaked", "leaked_bytes_error": "±",
 }  # fmt: skip
 HIDDEN = ("leaked_max_bytes", "without_rss", "without_trace", "cpu_of_butler", "kind", "earlier_attempts", "earlier_wall_s", "earlier_cpu_s")
-WIDE_ONLY = ("cpu_efficiency", "wall_p50_s", "wall_p99_s", "memory_p50_bytes", "memory_p95_bytes", "allocations", "calls")
+WIDE_ONLY = (
+    "cpu_efficiency", "wall_p50_s", "wall_p99_s", "memory_p50_bytes", "memory_p95_bytes", "allocations", "calls", "allocated_bytes_error", "leaked_bytes_error",
+)  # fmt: skip
 WIDE = 130  # columns of a terminal that has room for all
 
 

@@ -72,21 +72,22 @@ def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None
         if key in keys:
             raise ValueError(f"{metric} of {name} is not known: its mode of tracing does not measure it; choose another metric")
     rows = _changed_rows(a, b, by, unknown)
+    of_zero = [_errors_of_zero(runs[0].rows[by]) if len(runs) == 1 else {} for runs in (a, b)]
     rows.sort(key=lambda row: (-abs(row["change"][key] or 0), -abs(row["change"]["self_cpu_s"] or 0), row["function"], row["file"], row["line"] or 0))
     shown = rows if n is None else rows[: max(0, n)]
     for row in shown:
-        _add_intervals(row)
+        _add_intervals(row, of_zero)
     return {
         "schema": SCHEMA,
         "a": _side(a),
         "b": _side(b),
         "noise": _noise(len(a), len(b)),
-        "totals": {name: figure([r.metrics[name] for r in a], [r.metrics[name] for r in b]) for name in METRICS},
+        "totals": {name: _total(name, a, b) for name in METRICS},
         "by": by,
         "metric": metric,
         "rows_total": len(rows),
         "rows_changed": sum(bool(row["change"][key]) for row in rows),
-        "rows": [{k: v for k, v in row.items() if k != "_runs"} for row in shown],
+        "rows": [{k: v for k, v in row.items() if not k.startswith("_")} for row in shown],
     }
 
 
@@ -96,6 +97,22 @@ def figure(a: list[float | None], b: list[float | None]) -> dict[str, Any]:
     if None not in (*a, *b) and (interval := bootstrap.interval(a, b)):
         made |= {"interval": list(interval), "certain": _excludes_zero(interval)}
     return made
+
+
+def _total(name: str, a: list[Run], b: list[Run]) -> dict[str, Any]:
+    made = figure([run.metrics[name] for run in a], [run.metrics[name] for run in b])
+    errors = [runs[0].errors[name] if len(runs) == 1 else None for runs in (a, b)]
+    if "interval" not in made and made["change"] is not None and any(errors):
+        interval = _estimated_interval(made["change"], *errors)
+        made |= {"a_error": errors[0], "b_error": errors[1], "interval": list(interval), "certain": _excludes_zero(interval)}
+    return made
+
+
+def _estimated_interval(change: float, a: float | None, b: float | None) -> tuple[float, float]:
+    """Of one run a side, whose figures are estimates with these errors (none: exact)."""
+    error = math.hypot(a or 0, b or 0)
+    error = math.ceil(error) if isinstance(change, int) else error
+    return change - error, change + error
 
 
 def matcher_of(a: list[Run], b: list[Run]) -> Matcher:
@@ -128,6 +145,7 @@ def _row(a: list[dict | None], b: list[dict | None], unknown: list[set[str]]) ->
     row["in"] = "both" if in_a and in_b else "b" if in_b else "a"
     if in_a and in_b:
         row |= {f"{name}_a": in_a[name] for name in ("file", "line") if in_a[name] != in_b[name]}
+    row["_rows"] = (a, b)
     row["_runs"] = runs = {
         key: tuple([None if key in missing else _value(r, key) for r in side] for side, missing in zip((a, b), unknown, strict=True))
         for key in FIGURES
@@ -138,14 +156,35 @@ def _row(a: list[dict | None], b: list[dict | None], unknown: list[set[str]]) ->
     return row
 
 
-def _add_intervals(row: dict[str, Any]) -> None:
+def _errors_of_zero(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """By figure, how far off a row may be that no sample hit: so far is one that the run does not have."""
+    found: dict[str, float] = {}
+    for row in rows:
+        for key in FIGURES:
+            error = row.get(f"{key}_error")
+            if row[key] == 0 and error:
+                found[key] = max(error, found.get(key, 0))
+    return found
+
+
+def _add_intervals(row: dict[str, Any], of_zero: list[dict[str, float]]) -> None:
     known = {key: values for key, values in row["_runs"].items() if None not in (*values[0], *values[1])}
     found = {key: bootstrap.interval(*values) for key, values in known.items()}
-    if row["kind"] == "native" and not any(found.values()):
-        found = {key: _sampling_interval(row, key) for key in ("self_cpu_s", "self_wall_s") if key in known}
+    if not any(found.values()):
+        if row["kind"] == "native":
+            found = {key: _sampling_interval(row, key) for key in ("self_cpu_s", "self_wall_s") if key in known}
+        for key in known:
+            errors = [_error_of(rows[0] if len(rows) == 1 else None, key, zero) for rows, zero in zip(row["_rows"], of_zero, strict=True)]
+            if any(errors):
+                found[key] = _estimated_interval(row["change"][key], *errors)
+                row.setdefault("errors", {})[key] = errors
     if any(found.values()):
         row["interval"] = {key: list(interval) for key, interval in found.items() if interval}
         row["certain"] = {key: _excludes_zero(interval) for key, interval in found.items() if interval}
+
+
+def _error_of(row: dict[str, Any] | None, key: str, of_zero: dict[str, float]) -> float | None:
+    return row.get(f"{key}_error") if row else of_zero.get(key)
 
 
 def _sampling_interval(row: dict[str, Any], key: str) -> tuple[float, float]:
@@ -194,7 +233,7 @@ def _noise(a: int, b: int) -> dict[str, Any]:
     """What the intervals are."""
     noise: dict[str, Any] = {"runs": [a, b], "confidence": bootstrap.CONFIDENCE}
     if max(a, b) < 2:
-        return noise | {"method": None, "rows": "sampling error of native functions: 1 / sqrt(samples)"}
+        return noise | {"method": None, "rows": "errors of estimates; sampling error of native functions: 1 / sqrt(samples)"}
     noise |= {"method": bootstrap.METHOD, "resamples": bootstrap.RESAMPLES}
     if min(a, b) < 2:
         noise["assumed"] = f"{'A' if a < 2 else 'B'} ran once and is taken to scatter as much as the other"

@@ -36,6 +36,7 @@ class Run:
         self.rows = {kind: functions if kind == "function" else opened.table(kind) for kind in by}
         # Python rows sum to the whole; what has no key of its own in stats is such a sum.
         self.metrics = {name: self.stats[m.stats] if m.stats else _sum_of_python(functions, m.own) for name, m in METRICS.items()}
+        self.errors = {name: self.stats.get(f"{m.stats}_error") for name, m in METRICS.items()}  # of estimates
         self.flame = opened._json("flame", full_names=True) if want_flame else None
         self.of_functions: dict[tuple[str, str], float | None] = {}
         for metric, name in want_functions:

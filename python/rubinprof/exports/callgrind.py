@@ -16,6 +16,7 @@ LACKS = (
     "Calls that nobody counted, those of native code and of sampled traces, stand as 1.",
     "The sum of peaks of several processes is one figure.",
     FOLDED,
+    "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )
 
 MEANINGS = {

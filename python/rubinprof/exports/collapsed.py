@@ -9,6 +9,7 @@ LACKS = (
     "One metric a file: times in whole nanoseconds, sizes in bytes.",
     "No threads, regions and lines: a frame is its name and, of Python, the def's file and line; ';' in a name becomes ':'.",
     "No place for metadata: what was lost is in 'rubinprof stats'.",
+    "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )
 
 

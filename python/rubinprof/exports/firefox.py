@@ -15,6 +15,7 @@ LACKS = (
     "No order of time within a metric's track: its axis is the sum of the metric, not the clock. Regions alone are on the clock.",
     "No threads, and no lines below the function; calls and allocations are shown as samples.",
     FOLDED,
+    "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )
 
 VERSION = 61

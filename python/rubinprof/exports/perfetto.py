@@ -17,6 +17,7 @@ LACKS = (
     "Regions of a thread that overlap (asyncio) stand in rows of their own, which speedscope leaves out.",
     "Memory and counts of calls stand with the regions, not with the calls; no lines below the function.",
     FOLDED,
+    "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )
 
 TREES = {"cpu": 1, "wall": 2}

@@ -15,6 +15,7 @@ LACKS = (
     "A Python frame is on the line of its def: lines below the function are not kept.",
     "Stacks deeper than 1,000 frames keep the innermost 1,000.",
     FOLDED,
+    "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )
 
 STACK_MAX = 1000

@@ -15,6 +15,7 @@ LACKS = (
     "Counts of calls cannot be unknown: in a sampled trace, where nobody counted, they are 0.",
     "No place for metadata: what was lost is in 'rubinprof stats'.",
     FOLDED,
+    "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )
 
 

@@ -14,6 +14,7 @@ LACKS = (
     "No order of time: stacks are merged, so the views 'Time Order' and 'Left Heavy' differ by sorting alone.",
     "No threads, regions and lines below the function; Python and C++ are told apart by the file alone.",
     FOLDED,
+    "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )
 
 UNITS = {"s": "nanoseconds", "bytes": "bytes", "count": "none"}

@@ -61,7 +61,7 @@ def _warnings(difference: dict[str, Any], style: Style) -> str:
 
 
 def _totals(difference: dict[str, Any], style: Style) -> str:
-    noisy = difference["noise"]["method"] is not None
+    noisy = any("interval" in found for found in difference["totals"].values())
     rows = []
     for name in TOTALS:
         found, unit = difference["totals"][name], METRICS[name].unit
@@ -78,7 +78,7 @@ def _totals(difference: dict[str, Any], style: Style) -> str:
 def _noise(difference: dict[str, Any], style: Style) -> str:
     noise = difference["noise"]
     if noise["method"] is None:
-        text = "One run a side: noise unknown (--a RUN… --b RUN… tell). ~ too few samples"
+        text = "One run a side: noise unknown (--a RUN… --b RUN… tell). ~ too few samples: the interval holds 0"
     else:
         text = "~ may be noise: the interval holds 0 (bootstrap over {} and {} runs".format(*noise["runs"])
         text += f"; {noise['assumed']})" if "assumed" in noise else ")"
@@ -96,7 +96,7 @@ def _rows(difference: dict[str, Any], style: Style) -> str:
             break
         found = {"a": row["a"][metric.own], "b": row["b"][metric.own], "change": change}
         if "certain" in row:
-            found["certain"] = row["certain"][metric.own]
+            found["certain"] = row["certain"].get(metric.own)
         colour = _colour(found)
         rows.append(
             [
@@ -157,7 +157,7 @@ def _share(found: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _interval(found: dict[str, Any], unit: str) -> str:
-    if found["change"] is None:
+    if "interval" not in found:
         return ""
     low, high = found["interval"]
     return f"{text_of(low, unit, signed=True)} to {text_of(high, unit, signed=True)}"
@@ -181,13 +181,13 @@ def write_csv(difference: dict[str, Any], stream: TextIO) -> None:
     names = ["function", "file", "line", "module", "kind", "inlined", "in"]
     rows = difference["rows"]
     figures = list(rows[0]["a"]) if rows else []
-    noisy = difference["noise"]["method"] is not None
+    noisy = any("interval" in row for row in rows)
     endings = ["a", "b", "change", *(["low", "high"] if noisy else [])]
     lines = [names + [f"{key}_{ending}" for key in figures for ending in endings]]
     for row in rows:
         cells = [row[name] for name in names]
         for key in figures:
             cells += [row[side][key] for side in ("a", "b", "change")]
-            cells += row["interval"].get(key, ["", ""]) if noisy else []
+            cells += row.get("interval", {}).get(key, ["", ""]) if noisy else []
         lines.append(cells)
     csv_cells.write_rows(stream, lines)

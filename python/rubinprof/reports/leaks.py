@@ -2,7 +2,7 @@
 
 from typing import Any, TextIO
 
-from rubinprof.metrics import text_of
+from rubinprof.metrics import doubt_legend, doubt_of, text_of
 from rubinprof.places import place_of
 from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, table
@@ -55,15 +55,23 @@ def leaks(trace: Any, by: str = "line", n: int | None = None, progress: Any = No
         row["born"][min(BORN_BINS - 1, step * BORN_BINS // max(1, timeline["bins"]))] += leaked
         row["last_s"] = (step + 1) * bin_s
     found = sorted((row for row in rows.values() if row["leaked_bytes"] > 0), key=lambda row: -row["leaked_bytes"])
+    if "leaked_bytes_error" in stats:
+        _add_errors(found, trace.table(by))
     return {
         "schema": SCHEMA,
         "by": by,
         "length_s": length,
-        "leaked_bytes": stats["leaked_bytes"],
-        "leaked_allocations": stats["leaked_allocations"],
+        **{key: stats[key] for key in ("leaked_bytes", "leaked_bytes_error", "leaked_allocations", "leaked_allocations_error") if key in stats},
         "rows_total": len(found),
         "rows": found if n is None else found[:n],
     }
+
+
+def _add_errors(rows: list[dict[str, Any]], table: list[dict[str, Any]]) -> None:
+    """Those of the same places in a table, where a Python line has what it called natively too."""
+    errors = {tuple(row[name] for name in NAMES): row["leaked_bytes_error"] for row in table}
+    for row in rows:
+        row["leaked_bytes_error"] = errors.get(tuple(row[name] for name in NAMES))
 
 
 def _line_keys(page: dict[str, Any], by: str) -> list[tuple]:
@@ -102,13 +110,17 @@ def render(found: dict[str, Any], style: Style) -> str:
     """The screen."""
     whole = found["leaked_bytes"]
     blocks = found["leaked_allocations"]
-    head = f"{style.paint(text_of(whole, 'bytes'), 'bold')} in {blocks:,} blocks never freed\n\n"
+    doubts = [doubt_of(found, key, is_ascii=style.is_ascii) for key in ("leaked_bytes", "leaked_allocations")]
+    whole_text, blocks_text = (" ".join(filter(None, pair)) for pair in zip((style.paint(text_of(whole, "bytes"), "bold"), f"{blocks:,}"), doubts, strict=True))
+    head = f"{whole_text} in {blocks_text} blocks never freed\n\n"
+    is_estimate = "leaked_bytes_error" in found
     rows = []
     for row in found["rows"]:
         share = row["leaked_bytes"] / whole if whole else 0
         rows.append(
             [
                 text_of(row["leaked_bytes"], "bytes"),
+                *([doubt_of(row, "leaked_bytes", is_ascii=style.is_ascii)] if is_estimate else []),
                 f"{share:.1%}".replace("%", " %"),
                 (style.bar(share, BAR_CELLS) if style.width >= BAR_FROM_COLUMNS else "", "red"),
                 (style.steps(row["born"]), "cyan"),
@@ -121,10 +133,11 @@ def render(found: dict[str, Any], style: Style) -> str:
     if not rows:
         return head
     columns = [
-        Column("leaked"), Column("share"), Column("", True), Column("allocated when", True), Column("from"), Column("to"),
+        Column("leaked"), *([Column("")] if is_estimate else []), Column("share"), Column("", True), Column("allocated when", True), Column("from"), Column("to"),
         Column(found["by"], True, True), Column("", True, True),
     ]  # fmt: skip
     note = f"when: from begin to end of the run ({text_of(found['length_s'], 's')}). Spread out: grows with the work.\n"
+    note += doubt_legend(is_ascii=style.is_ascii) if is_estimate else ""
     more = found["rows_total"] - len(found["rows"])
     end = f"{more:,} more; -n -1 shows them.\n" if more else ""
     return head + table(style, columns, rows) + "\n" + style.paint(end + note, "dim")
@@ -132,5 +145,5 @@ def render(found: dict[str, Any], style: Style) -> str:
 
 def write_csv(found: dict[str, Any], stream: TextIO) -> None:
     """One line a row; without the drawing."""
-    names = [*NAMES, "leaked_bytes", "first_s", "last_s"]
+    names = [*NAMES, "leaked_bytes", *(["leaked_bytes_error"] if "leaked_bytes_error" in found else []), "first_s", "last_s"]
     csv_cells.write_rows(stream, [names, *([row[name] for name in names] for row in found["rows"])])

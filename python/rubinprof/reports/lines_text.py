@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rubinprof.metrics import text_of
+from rubinprof.metrics import doubt_legend, doubt_of, text_of
 from rubinprof.places import LINE_UNKNOWN
 from rubinprof.reports.source_file import SourceTexts, lines_of
 from rubinprof.reports.style import Style, cut_end, safe
@@ -20,6 +20,7 @@ COLUMNS = [
 NARROW = ["own_cpu_s", "total_cpu_s", "allocated_bytes"]  # in a window of fewer columns than:
 NARROW_BELOW = 100
 CELL = 10
+DOUBT = 6  # columns of what stands beside an estimate
 
 
 def render(rows: list[dict[str, Any]], style: Style, texts: SourceTexts) -> str:
@@ -27,15 +28,18 @@ def render(rows: list[dict[str, Any]], style: Style, texts: SourceTexts) -> str:
     files: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for row in rows:
         files.setdefault(row["file"], {}).setdefault(row["line"] or 0, []).append(row)
-    return "\n".join(_file(file, lines, style, texts) for file, lines in files.items())
+    estimated = frozenset(key for key in (rows or [{}])[0] if key + "_error" in rows[0])
+    legend = "\n" + style.paint(doubt_legend(is_ascii=style.is_ascii), "dim") if estimated else ""
+    return "\n".join(_file(file, lines, style, texts, estimated) for file, lines in files.items()) + legend
 
 
-def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts: SourceTexts) -> str:
+def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts: SourceTexts, estimated: frozenset[str]) -> str:
     unknown = [row for row in lines.pop(0, []) if any(row.get(key) for _, key, _ in _columns(style))]
     found = texts.read(file)
     source = [line.expandtabs(4) for line in lines_of(found.text)]
     hottest = max((row["own_cpu_s"] or 0 for found in [*lines.values(), unknown] for row in found), default=0)
-    head = f"{'line':>6} " + " ".join(f"{title:>{CELL}}" for title, _, _ in _columns(style)) + "  " + ("source" if source else "function")
+    titles = " ".join(f"{title:>{CELL}}" + " " * (DOUBT if key in estimated else 0) for title, key, _ in _columns(style))
+    head = f"{'line':>6} {titles}  " + ("source" if source else "function")
     written = [style.paint(safe(file), "bold"), style.paint(head, "dim")]
     last = 0
     for number in _shown(lines, len(source)):
@@ -43,9 +47,9 @@ def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts
             written.append(style.paint(f"{'...':>6}", "dim"))
         last = number
         code = source[number - 1] if 0 < number <= len(source) else ""
-        written += _rows(str(number), lines.get(number, [{}]), code, hottest, style)
+        written += _rows(str(number), lines.get(number, [{}]), code, hottest, style, estimated)
     for row in unknown:
-        written += _rows("?", [row], f"{row['function']} {LINE_UNKNOWN}", hottest, style)
+        written += _rows("?", [row], f"{row['function']} {LINE_UNKNOWN}", hottest, style, estimated)
     if found.note:
         written.append(style.paint(f"({found.note})", "yellow" if source else "dim"))
     return "\n".join(written) + "\n"
@@ -63,15 +67,21 @@ def _shown(lines: dict[int, Any], length: int) -> list[int]:
     return sorted(shown)
 
 
-def _rows(number: str, found: list[dict[str, Any]], code: str, hottest: float, style: Style) -> list[str]:
+def _rows(number: str, found: list[dict[str, Any]], code: str, hottest: float, style: Style, estimated: frozenset[str]) -> list[str]:
     """One text line a row: two functions may share a line (a lambda)."""
     written, columns = [], _columns(style)
     for i, row in enumerate(found):
-        cells = " ".join(f"{text_of(row[key], unit) if row.get(key, 0) != 0 else '':>{CELL}}" for _, key, unit in columns)
+        cells = " ".join(_cell(row, key, unit, style, key in estimated) for _, key, unit in columns)
         share = (row.get("own_cpu_s") or 0) / hottest if hottest else 0
         colour = ["red"] if share >= 0.5 else ["yellow"] if share >= 0.1 else []
         text = code if code and not i else row.get("function", "")
-        room = max(20, style.width - 6 - 1 - len(columns) * (CELL + 1) - 1)
+        room = max(20, style.width - 6 - 1 - len(columns) * (CELL + 1) - sum(DOUBT for _, key, _ in columns if key in estimated) - 1)
         line = f"{number:>6} {style.paint(cells, *colour)}  {cut_end(safe(text), room, style.is_ascii)}"
         written.append(line.rstrip())
     return written
+
+
+def _cell(row: dict[str, Any], key: str, unit: str, style: Style, is_estimate: bool) -> str:
+    is_empty = row.get(key, 0) == 0
+    doubt = f"{'' if is_empty else doubt_of(row, key, is_ascii=style.is_ascii):>{DOUBT}}" if is_estimate else ""
+    return f"{'' if is_empty else text_of(row[key], unit):>{CELL}}" + doubt

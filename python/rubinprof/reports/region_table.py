@@ -2,7 +2,7 @@
 
 from typing import Any, TextIO
 
-from rubinprof.metrics import METRICS, text_of
+from rubinprof.metrics import METRICS, doubt_legend, doubt_of, text_of
 from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, table
 
@@ -67,22 +67,36 @@ def render(found: dict[str, Any], style: Style) -> str:
     if not found["rows"]:
         return "The trace has no regions.\n"
     metrics = [*([] if found["metric"] in SHOWN else [found["metric"]]), *SHOWN]
+    sampled = any(key.endswith("_error") for key in found["rows"][0])
     rows = []
     for row in found["rows"]:
         labels = "".join(f" {key}={value}" for key, value in row["labels"].items())
         unfinished = f" ({row['exit_status'] or 'unfinished'})" if row["unfinished"] else ""
         unfinished += " (others may have run in it)" if row["turns_unknown"] else ""
-        rows.append([*(text_of(row[KEYS[name]], METRICS[name].unit) for name in metrics), row["name"] + labels + unfinished])
+        rows.append([*(text for name in metrics for text in _figure(row, name, style, sampled)), row["name"] + labels + unfinished])
     more = found["rows_total"] - len(found["rows"])
     end = style.paint(f"{more:,} more; -n -1 shows them.", "dim") + "\n" if more else ""
-    return table(style, [*(Column(name) for name in metrics), Column("region", True, True)], rows) + end
+    end += style.paint(doubt_legend(is_ascii=style.is_ascii), "dim") if sampled else ""
+    heads = [Column(title) for name in metrics for title in (name, *([""] if sampled and _is_estimate(name) else []))]
+    return table(style, [*heads, Column("region", True, True)], rows) + end
+
+
+def _is_estimate(metric: str) -> bool:
+    """Whether it is one where memory was sampled."""
+    return METRICS[metric].name in ("allocated", "allocations", "peak", "leaked")
+
+
+def _figure(row: dict[str, Any], metric: str, style: Style, sampled: bool) -> list[str]:
+    key = KEYS[metric]
+    return [text_of(row[key], METRICS[metric].unit), *([doubt_of(row, key, is_ascii=style.is_ascii)] if sampled and _is_estimate(metric) else [])]
 
 
 def write_csv(found: dict[str, Any], stream: TextIO) -> None:
     """One line a row, in the columns of ``rubinprof regions --csv``."""
     labels = list(dict.fromkeys(name for row in found["rows"] for name in row["labels"]))
-    rows = ([_cell(row[name]) for name in CSV_COLUMNS] + [row["labels"].get(name, "") for name in labels] for row in found["rows"])
-    csv_cells.write_rows(stream, [[*CSV_COLUMNS, *(f"label.{name}" for name in labels)], *rows])
+    names = CSV_COLUMNS + [name for name in (found["rows"] or [{}])[0] if name.endswith("_error")]
+    rows = ([_cell(row[name]) for name in names] + [row["labels"].get(name, "") for name in labels] for row in found["rows"])
+    csv_cells.write_rows(stream, [[*names, *(f"label.{name}" for name in labels)], *rows])
 
 
 def _cell(value: Any) -> Any:

@@ -170,6 +170,62 @@ static void check_pieces(void)
 	CHECK(fabs(rr_number(json, "leaked_bytes_error") - (z * z * unit / 2 + z * sqrt(variance + z * z * unit * unit / 4))) < 2);
 }
 
+static double interval(double estimate, double variance, double unit)
+{
+	const double z = 1.959964;
+
+	unit = variance > 0 && estimate > 0 ? variance / estimate : unit;
+	return z * z * unit / 2 + z * sqrt(variance + z * z * unit * unit / 4);
+}
+
+/* By how much the heap grew in a region: what was there before and stays adds nothing to the error, what was there and goes does. A region without a
+ * sample has the error of the sample that it may have missed. */
+static void check_growth(void)
+{
+	const char *const names[] = { "", "grows", "shrinks first", "nothing" };
+	struct tw w;
+
+	tw_open(&w, "growth.rprof");
+	tw_clock(&w);
+	tw_code(&w, 1, "a", "/x/a.py", 1, RP_STR(""));
+	for (uint32_t i = 1; i <= 3; i++)
+		tw_region_def(&w, i, 0, names[i], "", "");
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_enter(t, 10, 1, TW_NONE);
+	tw_more(t, 0, RP_MORE_PERIOD, PERIOD, 0, 1);
+	for (uint64_t i = 1; i <= 50; i++)
+		tw_alloc(t, 1, i << 12, 501, 0, 0);
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 1);
+	for (uint64_t i = 51; i <= 53; i++)
+		tw_alloc(t, 1, i << 12, 501, 0, 0);
+	tw_free(t, 1, 1 << 12);
+	tw_region(t, 10, RP_EV_REGION_END, 1);
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 2);
+	tw_free(t, 1, 2 << 12);
+	tw_free(t, 1, 3 << 12);
+	for (uint64_t i = 61; i <= 64; i++)
+		tw_alloc(t, 1, i << 12, 501, 0, 0);
+	tw_region(t, 10, RP_EV_REGION_END, 2);
+	tw_region(t, 10, RP_EV_REGION_BEGIN, 3);
+	tw_region(t, 10, RP_EV_REGION_END, 3);
+	tw_exit(t, 10);
+	tw_close(&w, RP_STATE_COMPLETE);
+
+	double weight = 1 / (1 - exp(-501.0 / PERIOD)), bytes = 501 * weight, variance = 501 * 501 * weight * (weight - 1), unit = variance / bytes;
+	const char *json = rr_report("growth.rprof", "regions", NULL);
+	CHECK(fabs(rr_number(json, "peak_above_start_bytes") - 3 * bytes) < 4);
+	CHECK(fabs(rr_number(json, "peak_above_start_bytes_error") - interval(3 * bytes, 3 * variance, unit)) < 4);
+	CHECK(fabs(rr_number(json, "start_bytes_error") - interval(50 * bytes, 50 * variance, unit)) < 4);
+	CHECK(fabs(rr_number(json, "leaked_allocations_error") - interval(3 * weight, 3 * weight * (weight - 1), 0)) < 2);
+	json = strstr(json, "shrinks first");
+	CHECK(fabs(rr_number(json, "peak_above_start_bytes") - 2 * bytes) < 4);
+	CHECK(fabs(rr_number(json, "peak_above_start_bytes_error") - interval(2 * bytes, 6 * variance, unit)) < 4);
+	json = strstr(json, "nothing");
+	CHECK_INT(rr_number(json, "peak_above_start_bytes"), 0);
+	CHECK(fabs(rr_number(json, "peak_above_start_bytes_error") - interval(0, 0, unit)) < 4);
+	CHECK(fabs(rr_number(json, "leaked_bytes_error") - interval(0, 0, unit)) < 4);
+}
+
 int main(void)
 {
 	double weight = 1 / (1 - exp(-501.0 / PERIOD)), bytes = 501 * weight;
@@ -178,6 +234,7 @@ int main(void)
 	check_counts();
 	check_late();
 	check_pieces();
+	check_growth();
 	write_trace();
 	const char *json = rr_report("sampled.rprof", "stats", NULL);
 	CHECK_INT(rr_number(json, "allocated_bytes"), 2 * lround(bytes));
