@@ -1,7 +1,10 @@
 """`rubinprof run`: the program is what plain Python runs, to the last byte and exit status."""
 
+import contextlib
 import os
+import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -292,3 +295,20 @@ def test_the_image_of_an_exec_is_left_alone_when_asked(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "['-c']\n", "")
     assert len(os.listdir(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(("words", "says"), [([], True), (["-q"], False)])
+def test_at_a_terminal_the_end_says_where_the_trace_is(tmp_path, words, says):
+    ours, theirs = pty.openpty()
+    program = "import os; os.makedirs('a b'); os.chdir('a b'); print(1)"
+    command = [sys.executable, "-m", "rubinprof", "run", *words, "-o", "its trace.rprof", "-c", program]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=60, cwd=tmp_path)
+    os.close(theirs)
+    told = b""
+    with contextlib.suppress(OSError):  # EIO: the end
+        while piece := os.read(ours, 4096):
+            told += piece
+    os.close(ours)
+    assert (done.returncode, done.stdout) == (0, "1\n")
+    lines = told.decode().splitlines()
+    assert [shlex.split(line)[-1] for line in lines] == ["its trace.rprof"] * 3 * says, lines

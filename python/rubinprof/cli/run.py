@@ -8,8 +8,10 @@ below it, and the process ends there.
 import argparse
 import atexit
 import builtins
+import contextlib
 import importlib.machinery
 import os
+import shlex
 import sys
 import types
 import zipimport
@@ -49,6 +51,7 @@ def add_parser(subparsers):
     add("--no-follow-fork", action="store_true", help="do not trace forked children, nor those of multiprocessing")
     add("--follow-children", action="store_true", help="trace the Pythons among the programs that it starts (subprocess, shells, joblib), too")
     add("--sources", action="store_true", help="store the text of the source files that run, for reports made elsewhere")
+    add("-q", "--quiet", action="store_true", help="do not say at the end, on a terminal, where the trace is")
     add("--no-command", action="store_true", help="do not store the command line in the trace")
     add("--sample-hz", type=_rate, metavar="N", help="samples per CPU second and thread (default: 250; 40 when sampled)")
     add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -84,6 +87,8 @@ def run(args):
         print(f"rubinprof: {reason}", file=sys.stderr)
         return EXIT_BAD_USE
     program.become_main()
+    if not args.quiet and os.isatty(2):
+        atexit.register(_say_where, tracker, os.getpid(), os.getcwd())
     if program.kind == "module":  # before the tracer registers its end, so after it
         atexit.register(_remove_trace_of_nothing, tracker, os.getpid())
     try:
@@ -122,6 +127,16 @@ def _remove_trace_of_nothing(tracker, pid):
     """There was no module of that name: __main__ is as it was made."""
     if os.getpid() == pid and not sys.modules["__main__"].__dict__.keys() - _new_main().__dict__.keys():
         os.unlink(tracker.path)
+
+
+def _say_where(tracker, pid, directory):
+    """On the terminal, for a shell in this directory. The program may have put something else in the terminal's place."""
+    with contextlib.suppress(Exception):  # it may have replaced any of these functions, too
+        if os.getpid() != pid or not os.isatty(2) or not os.path.exists(tracker.path or ""):
+            return
+        short = os.path.relpath(tracker.path, directory)
+        path = shlex.quote(tracker.path if short.startswith("..") else short)
+        os.write(2, f"rubinprof: the trace is {path}\n  on one screen: rubinprof stats {path}\n  as a page:     rubinprof report {path}\n".encode())
 
 
 def _new_main():
