@@ -2,7 +2,7 @@
  *
  * Prints ns a pair, CPU time of the thread, the least of several rounds; `added` is the difference to the first line. Run it with
  *     python benchmarks/micro/bench.py alloc_pair */
-/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/map_kind.c,csrc/probe/own_signal.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/stack_ids.c,csrc/probe/walk_trail.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/map_kind.c,csrc/probe/own_signal.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
 #define _GNU_SOURCE
 #include <alloca.h>
 #include <pthread.h>

@@ -2,7 +2,7 @@
  * default rate by the CPU timer, and at two by perf.
  *
  * Prints the middle of several interleaved rounds: python3 benchmarks/micro/bench.py sample */
-/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/map_kind.c,csrc/probe/own_signal.c,csrc/probe/cpu_sample.c,csrc/probe/cpu_timer.c,csrc/probe/thread_watch.c,csrc/probe/switch_count.c,csrc/probe/gil_wait.c flags=-fexceptions */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/stack_ids.c,csrc/probe/walk_trail.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/map_kind.c,csrc/probe/own_signal.c,csrc/probe/cpu_sample.c,csrc/probe/cpu_timer.c,csrc/probe/thread_watch.c,csrc/probe/switch_count.c,csrc/probe/gil_wait.c flags=-fexceptions */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdlib.h>

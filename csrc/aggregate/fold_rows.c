@@ -295,7 +295,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 				      (double)deallocations * (double)t->cost_free16 +
 				      (double)from->samples * (double)t->cost_sample16) /
 					     16) +
-			  seconds(f, (double)meta_count(t, "end.sampling_ticks"));
+			  seconds(f, (double)r->tool_ticks + (double)meta_count(t, "end.sampling_ticks"));
 	to->is_complete &= p->is_complete;
 	to->ended[p->ended]++;
 	to->damaged += p->is_damaged != 0;

@@ -55,6 +55,7 @@ static void apply_counts(struct rp_replay *r)
 	r->calls = t->after.calls - t->before.calls;
 	r->gil_wait_ns = t->after.gil_wait_ns - t->before.gil_wait_ns;
 	r->stall_ns = t->after.stall_ns - t->before.stall_ns;
+	r->tool_ticks = t->after.tool_ticks - t->before.tool_ticks;
 	to->samples = b->samples - a->samples;
 	to->samples_in_tool = b->samples_in_tool - a->samples_in_tool;
 	to->allocations = b->allocations - a->allocations;

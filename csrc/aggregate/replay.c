@@ -4,6 +4,8 @@
 
 /* In a tree trace: a thread that has used that many times what its longest sample stood for was not sampled any more. */
 #define REST_PERIODS 4
+/* More than that at once is damage. Sums stay inside 64 bits. */
+#define TOOL_TICKS_MAX (UINT64_C(1) << 40)
 
 /* Time passes up to this event: returns by how much. */
 RP_INLINE uint64_t pass_time(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
@@ -254,6 +256,13 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 	case RP_MORE_STALL:
 		t->stall_ns += a;
 		r->stall_ns += a;
+		break;
+	case RP_MORE_TOOL: /* gathered over some 50 us: where it is told is where it was, but for the last of it */
+		if (t->on) {
+			a = a < TOOL_TICKS_MAX ? a : TOOL_TICKS_MAX;
+			t->cost16 += r->is_tree ? 0 : a * 16; /* estimates are left as they are */
+			r->tool_ticks += a;
+		}
 		break;
 	case RP_MORE_PERIOD:
 		t->period = a;

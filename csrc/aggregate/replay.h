@@ -65,7 +65,7 @@ struct rp_replay_thread {
 	/* since the node became innermost */
 	uint64_t since;   /* last_ticks at that time: what passed is the node's wall time, and CPU time but for: */
 	int64_t cpu_more; /* what CPU events told */
-	uint64_t cost16;  /* of allocations, frees and samples */
+	uint64_t cost16;  /* of allocations, frees and samples, and what RP_MORE_TOOL told */
 
 	int64_t cpu_read; /* what the last CPU event said, in ticks: CPU events are compared with it */
 	uint64_t cpu_read_at; /* last_ticks at that time */
@@ -187,7 +187,7 @@ struct rp_replay {
 	uint64_t samples_end; /* ticks: from here on there are no samples; 0: they go on to the end */
 	/* an interval: the timeline has three bins, and the second is what counts */
 	int has_interval;
-	uint64_t calls, gil_wait_ns, stall_ns, folded_ticks;
+	uint64_t calls, gil_wait_ns, stall_ns, tool_ticks, folded_ticks;
 	struct rp_totals totals; /* counts of allocations and frees are in parts: weight.h */
 	struct rp_timeline timeline; /* n_bins 0: none is gathered */
 	int has_no_native; /* nobody asks for native frames */

@@ -284,7 +284,7 @@ static void note_whole(struct rp_replay *r)
 	memcpy(w->size_histogram, r->totals.size_histogram, sizeof(w->size_histogram));
 	memcpy(w->by_allocator, r->totals.by_allocator, sizeof(w->by_allocator));
 	if (t->bin <= 1)
-		*(t->bin == 0 ? &t->before : &t->after) = (struct rp_bin_counts){ r->calls, r->gil_wait_ns, r->stall_ns, r->totals };
+		*(t->bin == 0 ? &t->before : &t->after) = (struct rp_bin_counts){ r->calls, r->gil_wait_ns, r->stall_ns, r->tool_ticks, r->totals };
 }
 
 static int end_bin(struct rp_replay *r)

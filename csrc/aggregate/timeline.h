@@ -84,7 +84,7 @@ struct rp_timeline {
 	struct rp_bin_whole *wholes; /* by bin */
 	uint32_t *first_window;      /* by bin: its first window (region_span.c) */
 	struct rp_bin_counts {
-		uint64_t calls, gil_wait_ns, stall_ns;
+		uint64_t calls, gil_wait_ns, stall_ns, tool_ticks;
 		struct rp_totals totals;
 	} before, after; /* what the replay had counted at the begin and the end of bin 1 */
 	int failed; /* out of memory */

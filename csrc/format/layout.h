@@ -187,6 +187,7 @@ enum rp_more {
 	RP_MORE_CPU_BEFORE = 10, /* words: ns of CPU time that the thread used in the session before its first event */
 	RP_MORE_TURN = 11,    /* words: region id, enum rp_turn. The context that began the region and others take turns on a thread */
 	RP_MORE_LASTI = 12,   /* words: lasti of the thread's next ALLOC or REALLOC, which has no room for it and says RP_LASTI_NONE */
+	RP_MORE_TOOL = 13,    /* words: ticks that the tool took on this thread since the last one, beyond what RP_DEF_COST says of its events */
 };
 
 enum rp_turn {

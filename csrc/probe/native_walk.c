@@ -39,27 +39,21 @@ static void compact(struct rp_walk_row *ret_step, uintptr_t key, const struct rp
 
 static void note_equal(struct rp_walk *w, uintptr_t at, uintptr_t word)
 {
-	uintptr_t offset = at - w->hook_frame;
-	if (at < w->hook_frame || offset > UINT32_MAX || w->n_equal == RP_COUNT_OF(w->notes->equal)) {
+	if (at < w->hook_frame || w->n_equal == RP_COUNT_OF(w->notes->equal)) {
 		w->repeatable = 0;
 		return;
 	}
-	w->notes->equal[w->n_equal].offset = (uint32_t)offset;
-	w->notes->equal[w->n_equal++].word = word;
+	w->notes->equal[w->n_equal++] = (struct rp_walk_note){ at, word };
 }
 
 /* A word whose value is an address on this stack: it must lie at the same distance next time. */
 static void note_near(struct rp_walk *w, uintptr_t at, uintptr_t word)
 {
-	uintptr_t offset = at - w->hook_frame;
-	if (!at || at < w->hook_frame || offset > UINT32_MAX || w->n_near == RP_COUNT_OF(w->notes->near)) {
+	if (!at || at < w->hook_frame || w->n_near == RP_COUNT_OF(w->notes->near)) {
 		w->repeatable = 0;
 		return;
 	}
-	if (w->n_near && w->notes->near[w->n_near - 1].offset == (uint32_t)offset)
-		return;
-	w->notes->near[w->n_near].offset = (uint32_t)offset;
-	w->notes->near[w->n_near++].word = word - w->hook_frame;
+	w->notes->near[w->n_near++] = (struct rp_walk_note){ at, word };
 }
 
 /* Code without frame information (a JIT's): if it keeps a frame pointer, the frame pointer leads on. It is believed only when it
@@ -170,26 +164,27 @@ enum rp_walk_state rp_walk_step(struct rp_walk *w)
 	return fresh.kind == RP_CFI_CFA_EXPR ? step_by_row(w, &row) : step_compact(w, &fresh);
 }
 
+enum rp_walk_state rp_walk_frame(struct rp_walk *w, uint64_t *ret_address)
+{
+	int is_ours = w->f.pc >= self_start && w->f.pc < self_end;
+	uintptr_t inside = w->f.pc - !w->exact; /* a return address may be the first byte behind its function */
+	*ret_address = 0;
+	if (RP_UNLIKELY(inside >= loop_start && inside < loop_end))
+		return RP_WALK_AT_LOOP;
+	if (!is_ours)
+		*ret_address = w->f.pc + (w->exact != 0);
+	return rp_walk_step(w);
+}
+
 uint32_t rp_walk_collect(struct rp_walk *w, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
 {
 	uint32_t n = 0;
+	uint64_t address;
 	enum rp_walk_state how = RP_WALK_ON;
-	*ret_cut = 0;
-	while (n < max) {
-		int is_ours = w->f.pc >= self_start && w->f.pc < self_end;
-		uintptr_t inside = w->f.pc - !w->exact; /* a return address may be the first byte behind its function */
-		if (RP_UNLIKELY(inside >= loop_start && inside < loop_end)) {
-			how = RP_WALK_NO_CALLER;
-			break;
-		}
-		uint64_t address = w->f.pc + (w->exact != 0);
-		how = rp_walk_step(w);
-		if (how == RP_WALK_AT_BASE)
-			break;
-		if (!is_ours)
+	while (n < max && how == RP_WALK_ON) {
+		how = rp_walk_frame(w, &address);
+		if (address && how != RP_WALK_AT_BASE)
 			ret_addresses[n++] = address;
-		if (how != RP_WALK_ON)
-			break;
 	}
 	if (how == RP_WALK_AT_BASE && !w->base_is_loop)
 		n -= n > 0;

@@ -1,5 +1,5 @@
 /* The walk over native frames: from registers out to the innermost evaluator call, by rows that are looked up once for each code address
- * (layers 2 and 3 of unwind.c). Private to probe/. Callable inside hooks and in signal handlers: no lock, no allocation, every word that is read
+ * (layers 3 and 4 of unwind.c). Private to probe/. Callable inside hooks and in signal handlers: no lock, no allocation, every word that is read
  * lies inside the bounds. The rows are the caller's, and only one walk at a time may use them. */
 #ifndef RP_PROBE_NATIVE_WALK_H
 #define RP_PROBE_NATIVE_WALK_H
@@ -21,13 +21,18 @@ struct rp_walk_row {
 	uint8_t kind;      /* enum rp_cfi_cfa, RP_CFI_CFA_EXPR here standing for "ask cfi.c", or RP_WALK_ROW_END */
 };
 
-/* The words that decided a walk. In the table, not on the stack: a thread may have 16 KiB of it. Only the walk out of a hook uses them, and a
- * thread is in one hook at a time; a signal's walk notes nothing. */
+/* A word that decided a walk. */
+struct rp_walk_note {
+	uintptr_t at;
+	uint64_t word;
+};
+#define RP_WALK_EQUAL_MAX (RP_NATIVE_FRAMES_MAX + 2)
+#define RP_WALK_NEAR_MAX (2 * RP_WALK_EQUAL_MAX)
+/* In the table, not on the stack: a thread may have 16 KiB of it. Only the walk out of a hook uses them, and a thread is in one hook at a time; a
+ * signal's walk notes nothing. */
 struct rp_walk_notes {
-	struct note {
-		uint32_t offset; /* from the hook's frame */
-		uint64_t word;
-	} equal[RP_NATIVE_FRAMES_MAX + 2], near[2 * (RP_NATIVE_FRAMES_MAX + 2)];
+	struct rp_walk_note equal[RP_WALK_EQUAL_MAX]; /* return addresses: they must be the same */
+	struct rp_walk_note near[RP_WALK_NEAR_MAX];   /* addresses on this stack: they must lie at the same distance from the hook's frame */
 };
 
 struct rp_walk {
@@ -48,7 +53,7 @@ struct rp_walk {
 	uint32_t n_equal, n_near;
 };
 
-enum rp_walk_state { RP_WALK_ON, RP_WALK_AT_BASE, RP_WALK_NO_CALLER, RP_WALK_CUT };
+enum rp_walk_state { RP_WALK_ON, RP_WALK_AT_BASE, RP_WALK_AT_LOOP, RP_WALK_NO_CALLER, RP_WALK_CUT };
 
 /* Finds out what belongs to this library and to CPython's interpreter loop. Before all walks. Not for hooks. */
 void rp_walk_init(void);
@@ -56,6 +61,9 @@ void rp_walk_init(void);
 void rp_walk_set_bounds(struct rp_walk *w, uintptr_t sp, uintptr_t base, uintptr_t stack_high);
 /* To the caller of w->f. After RP_WALK_AT_BASE w->f is the evaluator call itself (or what lies above it). */
 enum rp_walk_state rp_walk_step(struct rp_walk *w);
+/* Records the frame of w->f and goes to its caller. *ret_address: what stands for it; 0 for this library's own frames. With RP_WALK_AT_BASE the frame does
+ * not count. RP_WALK_AT_LOOP: it is the interpreter's loop, where a walk ends in any case. */
+enum rp_walk_state rp_walk_frame(struct rp_walk *w, uint64_t *ret_address);
 /* Records frames until the end; returns their number. The frame below the evaluator call is the interpreter's own
  * loop, which the Python frame stands for already: it is left out. *ret_cut: the walk stopped early, and the last address says so (RP_ADDRESS_CUT). */
 uint32_t rp_walk_collect(struct rp_walk *w, uint64_t *ret_addresses, uint32_t max, int *ret_cut);

@@ -1,11 +1,13 @@
 /* Native stacks: from a hook's caller out to the innermost evaluator call.
  *
- * Three layers, each only asked when the one before does not know (docs/native-stacks.md has the argument and the figures):
+ * Four layers, each only asked when the one before does not know (docs/native-stacks.md has the argument and the figures):
  *   1. Stacks by their words. For a stack seen before, the places and values of all words that decided the walk are kept: the
  *      return addresses, and what is needed of saved frame pointers. When all are the same again, at the same distance below
  *      the evaluator, so is the stack. About one load a frame.
- *   2. Rows by their address. Where the caller's frame is, given a code address: 16 bytes, exact.
- *   3. cfi.c: the frame information of the object.
+ *   2. walk_trail.c: the walk before, where this one meets it.
+ *   3. Rows by their address. Where the caller's frame is, given a code address: 16 bytes, exact.
+ *   4. cfi.c: the frame information of the object.
+ * stack_ids.c knows the ids of the stacks that have been defined.
  *
  * All tables are the thread's own: no lock, no atomic, nothing shared. Signal handlers have their own rows, because they may
  * interrupt a change of the others. */
@@ -24,13 +26,15 @@
 #include "probe/cfi.h"
 #include "probe/native_walk.h"
 #include "probe/probe.h"
+#include "probe/stack_ids.h"
+#include "probe/walk_trail.h"
 
 #define ROWS (1u << 13)        /* open addressing; code addresses on stacks at allocations: a few hundred to a few thousand */
 #define SIGNAL_ROWS (1u << 12)
 #define SETS (1u << 11)
 #define WAYS 4u
-#define INDEX (1u << 16)       /* open addressing over the interned stacks, at most half full */
-#define ARENA_WORDS (1u << 20) /* 8 MiB of address space a thread; touched as stacks appear */
+#define ARENA_WORDS (1u << 20) /* 8 MiB of address space a thread; touched as stacks appear. Enough for all ways with 85 frames each */
+#define ROOM_WORDS 16u         /* a way's part of it is a multiple of this, and stays its own: stacks that take turns need no new parts */
 /* Below the stack pointer nothing overwrites so much before a signal handler's frame (System V ABI; aarch64 has none, and pops last). */
 #define RED_ZONE_BYTES 128
 #define PAGE_BYTES 4096
@@ -42,13 +46,7 @@ struct way {
 	uint32_t at;       /* in the arena: n_equal words, n_near words, then their offsets, two to a word */
 	uint16_t n_equal;  /* words that must be the same */
 	uint16_t n_near;   /* words that must point to the same place relative to the hook's frame */
-};
-
-struct interned {
-	uint32_t hash;
-	uint32_t id; /* 0: empty */
-	uint32_t at; /* in the arena: n addresses */
-	uint32_t n;
+	uint32_t room;     /* words of the arena that are this way's, from `at` on */
 };
 
 struct rp_stack_table {
@@ -57,17 +55,17 @@ struct rp_stack_table {
 	uint32_t generation, signal_generation;
 	uint32_t rows_used, signal_rows_used;
 	uint32_t last_id;
-	uint32_t n_interned;
 	uint32_t arena_used;
 	uint32_t victim;
 	uintptr_t stack_high; /* end of the thread's stack, UINTPTR_MAX where unknown */
 	struct rp_unwind_counts counts;
 	struct rp_walk_row rows[ROWS];
 	struct rp_walk_row signal_rows[SIGNAL_ROWS];
-	struct rp_walk_notes notes;
+	struct rp_walk_notes notes; /* of a walk under way */
+	struct rp_trail trail;
+	struct rp_stack_ids ids;
 	/* Whole pages, so that giving them back to the kernel empties them. */
 	_Alignas(PAGE_BYTES) struct way ways[SETS][WAYS];
-	_Alignas(PAGE_BYTES) struct interned index[INDEX];
 	_Alignas(PAGE_BYTES) uint64_t arena[ARENA_WORDS];
 };
 
@@ -105,22 +103,28 @@ static struct rp_stack_table *map_table(void)
 		return NULL;
 	madvise(s, sizeof *s, MADV_NOHUGEPAGE); /* sparse: a huge page would make 2 MB of every touch */
 	atomic_init(&s->in_use, 1);
+	rp_stack_ids_init(&s->ids);
 	s->next = atomic_load_explicit(&tables, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&tables, &s->next, s, memory_order_release, memory_order_relaxed))
 		;
 	return s;
 }
 
-/* Stacks only: rows stay true. */
-static void forget_stacks(struct rp_stack_table *s)
+/* Words only: ids stay. */
+static void forget_words(struct rp_stack_table *s)
 {
 	/* Where pages are larger than we think the advice is refused. */
 	if (madvise(s->ways, sizeof s->ways, MADV_DONTNEED))
 		memset(s->ways, 0, sizeof s->ways);
-	if (madvise(s->index, sizeof s->index, MADV_DONTNEED))
-		memset(s->index, 0, sizeof s->index);
-	s->n_interned = 0;
 	s->arena_used = 0;
+}
+
+/* Stacks only: rows stay true. */
+static void forget_stacks(struct rp_stack_table *s)
+{
+	forget_words(s);
+	rp_trail_forget(&s->trail);
+	rp_stack_ids_release(&s->ids);
 	s->counts.forgets++;
 }
 
@@ -166,54 +170,40 @@ static void on_thread_end(struct rp_thread *t)
 	struct rp_stack_table *s = t->stacks;
 	t->stacks = NULL;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (s)
-		atomic_store_explicit(&s->in_use, 0, memory_order_release);
+	if (!s)
+		return;
+	rp_stack_ids_release(&s->ids);
+	atomic_store_explicit(&s->in_use, 0, memory_order_release);
 }
 
 /* ---- stacks by their content ---- */
 
-static uint32_t hash_addresses(const uint64_t *a, uint32_t n)
-{
-	uint64_t h = n;
-	for (uint32_t i = 0; i < n; i++)
-		h = (h ^ a[i]) * UINT64_C(0x9e3779b97f4a7c15), h ^= h >> 29;
-	return (uint32_t)(h >> 16) | 1;
-}
-
-static struct interned *find_interned(struct rp_stack_table *s, uint32_t hash, const uint64_t *a, uint32_t n)
-{
-	for (uint32_t i = hash;; i++) {
-		struct interned *e = &s->index[i & (INDEX - 1)];
-		if (!e->id || (e->hash == hash && e->n == n && !memcmp(&s->arena[e->at], a, n * sizeof *a)))
-			return e;
-	}
-}
-
-/* The id of these addresses, defined in the stream at first sight; RP_STACK_NONE when that was lost. */
-static uint32_t intern(struct rp_thread *t, struct rp_stack_table *s, const uint64_t *a, uint32_t n)
+/* The id of the stack of n frames that the trail has just walked, defined in the stream at first sight; RP_STACK_NONE when that was lost. */
+static uint32_t intern(struct rp_thread *t, struct rp_stack_table *s, uint32_t n)
 {
 	if (!n)
 		return RP_STACK_NONE;
-	uint32_t hash = hash_addresses(a, n);
-	struct interned *e = find_interned(s, hash, a, n);
-	if (e->id)
-		return e->id;
-	if (s->n_interned >= INDEX / 2 || ARENA_WORDS - s->arena_used < n)
+	const uint64_t *a = s->trail.addresses + s->trail.address;
+	struct rp_stack_key key = s->trail.keys[s->trail.address];
+	uint32_t id = rp_stack_ids_find(&s->ids, key);
+	if (id)
+		return id;
+	if (s->last_id == RP_STACK_ID_MAX) { /* they begin again, and are defined again */
 		forget_stacks(s);
-	uint64_t id = s->last_id + 1u;
-	if (rp_emit_words(t, RP_EV_STACK, n, &id, 1, a, n, 1))
+		s->last_id = 0;
+	}
+	uint64_t next = s->last_id + 1u;
+	if (rp_emit_words(t, RP_EV_STACK, n, &next, 1, a, n, 1)) {
+		rp_trail_forget(&s->trail); /* the next walk notes the addresses that this one does not */
 		return RP_STACK_NONE;
+	}
 	s->last_id++;
 	s->counts.stacks++;
-	for (uint32_t i = 0; i < n; i++)
-		rp_symbols_note(a[i]);
-	/* Handing over a buffer may have made us forget: look again where it belongs. */
-	e = find_interned(s, hash, a, n);
-	memcpy(&s->arena[s->arena_used], a, n * sizeof *a);
-	*e = (struct interned){ hash, (uint32_t)id, s->arena_used, n };
-	s->arena_used += n;
-	s->n_interned++;
-	return (uint32_t)id;
+	/* The others were noted when the stack was walked that this one shares them with. */
+	for (uint32_t i = s->trail.address; i < s->trail.met; i++)
+		rp_symbols_note(s->trail.addresses[i]);
+	rp_stack_ids_put(&s->ids, key, (uint32_t)next); /* handing over a buffer may have made us forget: it was not known and is not */
+	return (uint32_t)next;
 }
 
 /* ---- stacks by their words ---- */
@@ -232,36 +222,55 @@ RP_INLINE int words_match(const struct rp_stack_table *s, const struct way *v, u
 	return 1;
 }
 
-static void remember_words(struct rp_stack_table *s, struct way *set, const struct rp_walk *w, uintptr_t first, uint64_t distance,
-			   uint32_t id)
+/* The way of the set that may be overwritten, with that much room in the arena. */
+static struct way *make_way(struct rp_stack_table *s, struct way *set, uint32_t words)
 {
-	uint32_t n = w->n_equal + w->n_near, words = n + (n + 1) / 2;
-	if (ARENA_WORDS - s->arena_used < words)
-		return; /* the next new stack clears the table */
-	uint64_t *word = &s->arena[s->arena_used];
-	uint32_t *offset = (uint32_t *)(word + n);
-	for (uint32_t i = 0; i < w->n_equal; i++) {
-		word[i] = w->notes->equal[i].word;
-		offset[i] = w->notes->equal[i].offset;
-	}
-	for (uint32_t i = 0; i < w->n_near; i++) {
-		word[w->n_equal + i] = w->notes->near[i].word;
-		offset[w->n_equal + i] = w->notes->near[i].offset;
-	}
 	struct way *v = &set[s->victim++ % WAYS];
 	for (uint32_t i = 0; i < WAYS; i++)
 		if (!set[i].first)
 			v = &set[i];
-	*v = (struct way){ first, distance, id, s->arena_used, (uint16_t)w->n_equal, (uint16_t)w->n_near };
-	s->arena_used += words;
+	if (v->room >= words)
+		return v;
+	uint32_t room = (words + ROOM_WORDS - 1) / ROOM_WORDS * ROOM_WORDS;
+	if (ARENA_WORDS - s->arena_used < room)
+		forget_words(s);
+	v->at = s->arena_used;
+	v->room = room;
+	s->arena_used += room;
+	return v;
+}
+
+/* The words that decided the walk that the trail has just made. */
+static void remember_words(struct rp_stack_table *s, uintptr_t frame, uintptr_t first, uint64_t distance, uint32_t id)
+{
+	const struct rp_trail *w = &s->trail;
+	uint32_t n_equal = RP_WALK_EQUAL_MAX - w->equal, n_near = RP_WALK_NEAR_MAX - w->near, n = n_equal + n_near;
+	const struct rp_walk_note *equal = w->notes.equal + w->equal, *near = w->notes.near + w->near;
+	if ((n_equal && equal[n_equal - 1].at - frame > UINT32_MAX) || (n_near && near[n_near - 1].at - frame > UINT32_MAX))
+		return;
+	struct way *v = make_way(s, s->ways[rp_walk_hash(first ^ distance << 20) & (SETS - 1)], n + (n + 1) / 2);
+	uint64_t *word = &s->arena[v->at];
+	uint32_t *offset = (uint32_t *)(word + n);
+	for (uint32_t i = 0; i < n_equal; i++) {
+		word[i] = equal[i].word;
+		offset[i] = (uint32_t)(equal[i].at - frame);
+	}
+	for (uint32_t i = 0; i < n_near; i++) {
+		word[n_equal + i] = near[i].word - frame;
+		offset[n_equal + i] = (uint32_t)(near[i].at - frame);
+	}
+	v->first = first;
+	v->distance = distance;
+	v->id = id;
+	v->n_equal = (uint16_t)n_equal;
+	v->n_near = (uint16_t)n_near;
 }
 
 RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame,
 					  uint64_t distance, const struct rp_cfi_frame *from)
 {
 	struct rp_walk w;
-	uint64_t addresses[RP_NATIVE_FRAMES_MAX];
-	int cut;
+	int is_noted;
 	w.f = *from;
 	w.exact = 0;
 	w.base_is_loop = 0;
@@ -282,10 +291,9 @@ RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_t
 	/* The hook's own frame is the fixed point everything else is measured from: nothing inside it decides. */
 	w.repeatable = w.f.pc == first;
 	w.n_equal = w.n_near = 0;
-	uint32_t n = rp_walk_collect(&w, addresses, RP_NATIVE_FRAMES_MAX, &cut);
-	uint32_t id = intern(t, s, addresses, n);
-	if (w.repeatable && (id || !n))
-		remember_words(s, s->ways[rp_walk_hash(first ^ distance << 20) & (SETS - 1)], &w, first, distance, id);
+	uint32_t n = rp_trail_walk(&s->trail, &w, &s->ids, &is_noted), id = intern(t, s, n);
+	if (is_noted && (id || !n))
+		remember_words(s, frame, first, distance, id);
 	return id;
 }
 
@@ -309,7 +317,11 @@ __attribute__((noinline)) uint32_t rp_unwind_stack(struct rp_thread *t, void *fi
 		}
 	uintptr_t own = (uintptr_t)__builtin_frame_address(0);
 	struct rp_cfi_frame from = { (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(), *(uintptr_t *)own, own };
-	return walk_and_remember(t, s, first, frame, distance, &from);
+	struct rp_charge charge = rp_charge_begin(t);
+	uint32_t id = walk_and_remember(t, s, first, frame, distance, &from);
+	rp_charge_end(t, &charge);
+	rp_charge_tell(t);
+	return id;
 }
 
 void rp_unwind_forget(struct rp_thread *t)

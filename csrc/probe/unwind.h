@@ -14,9 +14,10 @@ uint32_t rp_unwind_generation(void);
 struct rp_unwind_counts {
 	uint64_t hits;    /* stacks known by their words */
 	uint64_t walks;   /* walked frame by frame */
+	uint64_t meets;   /* of these, as far as the walk before had to be followed anyway */
 	uint64_t rows;    /* frame information read and interpreted */
 	uint64_t stacks;  /* distinct stacks defined */
-	uint64_t forgets; /* times the table was full or had to be dropped */
+	uint64_t forgets; /* times all was dropped: code was unmapped, buffers were lost */
 };
 /* Of this thread's table; zeros when it has none. For tests and the benchmark. */
 void rp_unwind_counts(const struct rp_thread *t, struct rp_unwind_counts *ret_counts);

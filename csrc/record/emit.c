@@ -98,6 +98,16 @@ static void put_stall(struct rp_thread *t)
 	t->stall_ns = 0;
 }
 
+static void put_charge(struct rp_thread *t)
+{
+	if (t->charged_ticks == t->charged_ticks_told)
+		return;
+	put_word0(t, RP_EV_MORE, RP_MORE_TOOL | 1 << 8);
+	t->pos[1] = t->charged_ticks - t->charged_ticks_told;
+	rp_record_commit(t, 2);
+	t->charged_ticks_told = t->charged_ticks;
+}
+
 static void put_before(struct rp_thread *t)
 {
 	uint64_t from = t->from_cpu_ns, now = from == UINT64_MAX ? 0 : rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -151,6 +161,7 @@ void rp_record_begin_buffer(struct rp_thread *t, struct rp_buffer *b)
 	put_losses(t);
 	rp_record_cpu(t, t->ticks);
 	put_stall(t);
+	put_charge(t);
 	put_before(t);
 	if (t->alloc_period) {
 		put_word0(t, RP_EV_MORE, RP_MORE_PERIOD | 1 << 8);
@@ -215,7 +226,10 @@ void rp_record_start_over(struct rp_thread *t)
 
 int rp_record_hand_over(struct rp_thread *t)
 {
-	return hand_over(t, 1);
+	struct rp_charge charge = rp_charge_begin(t);
+	int rc = hand_over(t, 1);
+	rp_charge_end(t, &charge);
+	return rc;
 }
 
 /* ---- events of any length ---- */

@@ -82,6 +82,7 @@ struct rp_thread {
 	uint64_t thrift_first, thrift_ticks; /* of the session: when it first began, 0: never; how long those were that have ended */
 	uint64_t from_cpu_ns; /* of the thread's CPU clock: from here on its time is the session's; told with its first buffer. UINT64_MAX: told */
 	uint64_t stall_ns, stall_ns_all; /* waited for the writer and not yet told; told */
+	uint64_t charged_ticks, charged_ticks_told; /* RP_MORE_TOOL: of the whole session, and how much of it is told */
 	uint64_t lost_events_all, lost_bytes_all; /* of the whole session */
 	struct rp_lost lost; /* of the whole session, by kind */
 	char name[16];    /* as the kernel has it */
@@ -294,6 +295,26 @@ RP_INLINE uint64_t rp_alloc_word1(const void *address, uint32_t lasti)
 {
 	return ((uint64_t)(uintptr_t)address & ((UINT64_C(1) << RP_ADDRESS_BITS) - 1)) | (uint64_t)lasti << RP_ADDRESS_BITS;
 }
+
+/* ---- work of the tool that no RP_DEF_COST tells: walks, full buffers (charge.c) ----
+ * begin ... end around it, busy. What it took is gathered, and told by RP_MORE_TOOL when it has come to RP_CHARGE_TELL_NS, or with the next buffer;
+ * what is left at the end of the session is not told. A stretch inside another is counted once. */
+#define RP_CHARGE_TELL_NS 50000u
+/* Of a stretch in which the thread was off the CPU (or may have been, where no switches are counted) not more than this is counted. */
+#define RP_CHARGE_OFF_NS_MAX 20000u
+
+struct rp_charge {
+	uint64_t ticks, charged_ticks;
+	uint32_t switches;
+};
+
+RP_INLINE struct rp_charge rp_charge_begin(const struct rp_thread *t)
+{
+	return (struct rp_charge){ rp_clock_ticks(), t->charged_ticks, *t->switch_count };
+}
+void rp_charge_end(struct rp_thread *t, const struct rp_charge *c);
+/* Tells what is gathered, if there is enough. Not in a signal handler. */
+void rp_charge_tell(struct rp_thread *t);
 
 /* An event with words of varying number: SAMPLE, STACK, CONTEXT, MORE. `head` (n_head words) follow the first word, then
  * `words`. In a signal handler pass may_wait = 0: a full buffer is handed over, but when there is no free one the event is

@@ -214,7 +214,7 @@ static void put_event(struct dump *d, uint32_t thread, const struct rp_event *e)
 {
 	static const char *const exits[] = { "return", "raise", "yield" }, *const contexts[] = { "buffer", "seed", "resync" },
 				      *const mores[] = { "?", "lost", "gil_wait", "stall", "?", "thread_end", "unseen", "period", "nodes", "folded",
-				      "cpu_before", "turn", "lasti" };
+				      "cpu_before", "turn", "lasti", "tool" };
 
 	begin(d, event_names[e->kind & 15]);
 	key(d, "t");

@@ -63,6 +63,8 @@ static struct rp_cost measure_on_scratch(struct rp_thread *t, uint64_t *scratch)
 	t->buffer = before.buffer;
 	t->ticks = before.ticks;
 	t->cpu_check_ticks = before.cpu_check_ticks;
+	t->charged_ticks = before.charged_ticks;
+	t->charged_ticks_told = before.charged_ticks_told;
 	rp_unwind_forget(t); /* the stacks it has defined went nowhere */
 	rp_record_start_over(t); /* nothing but the start has happened: its time is not the program's */
 	return cost;

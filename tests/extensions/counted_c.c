@@ -102,6 +102,42 @@ KEEP static void counted_recursion(long depth, long size)
 		free(holder);
 }
 
+/* Each number goes a way of its own through calls of these two, by its bits, to one allocation. The work there is the same on all. */
+static volatile long turned;
+static void turn(long number, long depth);
+
+KEEP static void turn_left(long number, long depth)
+{
+	turn(number / 2, depth - 1);
+	turned++;
+}
+
+KEEP static void turn_right(long number, long depth)
+{
+	turn(number / 2, depth - 1);
+	turned--;
+}
+
+KEEP static void turn(long number, long depth)
+{
+	if (depth == 0) {
+		for (int i = 0; i < 200; i++)
+			turned++;
+		holder = malloc(16);
+		free(holder);
+	} else if (number % 2) {
+		turn_right(number, depth);
+	} else {
+		turn_left(number, depth);
+	}
+}
+
+KEEP static void counted_ways(long n, long depth)
+{
+	for (long number = 0; number < n; number++)
+		turn(number, depth);
+}
+
 #define TWO(name)                                                               \
 	static PyObject *py_##name(PyObject *self, PyObject *args)              \
 	{                                                                       \
@@ -119,6 +155,7 @@ TWO(aligned)
 TWO(mmap)
 TWO(leak)
 TWO(recursion)
+TWO(ways)
 
 static PyObject *py_peak(PyObject *self, PyObject *arg)
 {
@@ -143,6 +180,7 @@ static PyMethodDef methods[] = {
 	{ "mmap", py_mmap, METH_VARARGS, NULL },
 	{ "leak", py_leak, METH_VARARGS, NULL },
 	{ "recursion", py_recursion, METH_VARARGS, NULL },
+	{ "ways", py_ways, METH_VARARGS, NULL },
 	{ "peak", py_peak, METH_O, NULL },
 	{ "call_back", counted_call_back, METH_O, NULL },
 	{ NULL, NULL, 0, NULL },

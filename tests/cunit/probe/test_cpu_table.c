@@ -1,6 +1,6 @@
 /* More threads at once than the table of samplers has room for: those beyond are not sampled, and counted; what they do is told like that of
  * the others. When threads have ended there is room again. */
-/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/map_kind.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/own_signal.c,csrc/probe/cpu_sample.c,csrc/probe/cpu_timer.c,csrc/probe/thread_watch.c,csrc/probe/switch_count.c,csrc/probe/gil_wait.c flags=-fexceptions,-DCPU_THREADS_MAX=4 */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/stack_ids.c,csrc/probe/walk_trail.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/map_kind.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/own_signal.c,csrc/probe/cpu_sample.c,csrc/probe/cpu_timer.c,csrc/probe/thread_watch.c,csrc/probe/switch_count.c,csrc/probe/gil_wait.c flags=-fexceptions,-DCPU_THREADS_MAX=4 */
 #define _GNU_SOURCE
 #include <pthread.h>
 

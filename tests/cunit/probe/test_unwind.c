@@ -1,6 +1,6 @@
-/* The stack taken in an allocation hook equals the one libgcc's unwinder finds, at first sight and from the cache: in frames with and
+/* The stack taken in an allocation hook equals the one libgcc's unwinder finds, at first sight, from the cache and from where a walk meets the one before: in frames with and
  * without frame pointer, with alloca, with a realigned stack, in recursion, through qsort's callbacks, and on a thread. */
-/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/map_kind.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/own_signal.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
+/* rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c,csrc/probe/alloc_hook.c,csrc/probe/unwind.c,csrc/probe/stack_ids.c,csrc/probe/walk_trail.c,csrc/probe/native_walk.c,csrc/probe/cfi.c,csrc/probe/module_map.c,csrc/probe/operator_new.c,csrc/probe/alloc_sample.c,csrc/probe/byte_sampler.c,csrc/probe/budget.c,csrc/probe/kept_sample.c,csrc/probe/map_kind.c,csrc/probe/thread_start.c,csrc/probe/child_start.c,csrc/probe/child_name.c,csrc/probe/own_signal.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
 #define _GNU_SOURCE
 #include <alloca.h>
 #include <execinfo.h>
@@ -13,6 +13,7 @@
 static __thread uint64_t seen[RP_NATIVE_FRAMES_MAX];
 static __thread uint32_t n_seen;
 static __thread uint32_t checked;
+static __thread int base_depth; /* frames from the base outwards, which a stack does not have; 0: there is no base */
 static volatile int sink_int;
 
 /* The addresses of a stack id, from the STACK events of this thread since the beginning. */
@@ -41,10 +42,12 @@ __attribute__((noinline)) static void leaf(void)
 	CHECK(n >= 1);
 	int depth = backtrace(expected, FRAMES);
 	find_stack(e[n - 1].id);
-	CHECK(n_seen > 1);
-	uint32_t most = (uint32_t)depth < RP_NATIVE_FRAMES_MAX ? (uint32_t)depth : RP_NATIVE_FRAMES_MAX;
+	CHECK(n_seen > (base_depth == 0));
+	/* Deeper ones are cut, before they come to the base. */
+	uint32_t walked = (uint32_t)(depth - base_depth) + (base_depth != 0);
+	uint32_t most = walked < RP_NATIVE_FRAMES_MAX ? (uint32_t)(depth - base_depth) : RP_NATIVE_FRAMES_MAX;
 	CHECK_UINT(n_seen, most);
-	if (depth > RP_NATIVE_FRAMES_MAX)
+	if (walked + (base_depth != 0) > RP_NATIVE_FRAMES_MAX)
 		CHECK_UINT(seen[--most], RP_ADDRESS_CUT);
 	for (uint32_t i = 1; i < most; i++) /* frame 0 is this function, at another of its calls */
 		CHECK_UINT(seen[i], (uintptr_t)expected[i]);
@@ -154,6 +157,57 @@ static void test_twins(void)
 		way[(i * 7 / 3) & 1]();
 }
 
+/* A tree of calls in which each allocation has another way to it, and shares all but the last frames with the one before. */
+__attribute__((noinline)) static void branch(int depth, int bytes);
+
+__attribute__((noinline)) static void branch_left(int depth, int bytes)
+{
+	char *p = alloca((size_t)bytes);
+	p[0] = 1;
+	branch(depth - 1, bytes + 16);
+	sink_int += p[0];
+}
+
+__attribute__((noinline)) static void branch_right(int depth, int bytes)
+{
+	branch(depth - 1, bytes);
+	sink_int++;
+}
+
+__attribute__((noinline)) static void branch(int depth, int bytes)
+{
+	if (!depth) {
+		leaf();
+		sink_int++;
+		return;
+	}
+	branch_left(depth, bytes);
+	leaf();
+	branch_right(depth, bytes);
+	sink_int++;
+}
+
+/* As below an evaluator call: stacks end at the base, and a walk goes as far as the one before had to be followed. */
+__attribute__((noinline)) static void below_base(void)
+{
+	void *frames[FRAMES];
+	struct rp_unwind_counts before, after;
+	struct rp_thread *t = rp_thread_self;
+	/* The frame right below the base is left out too: where there is Python, it is the interpreter's loop. */
+	base_depth = backtrace(frames, FRAMES) + 1;
+	t->native_base = (uintptr_t)__builtin_frame_address(0);
+	all();
+	rp_unwind_counts(t, &before);
+	for (int round = 0; round < 3; round++)
+		branch(6, 16);
+	rp_unwind_counts(t, &after);
+	t->native_base = 0;
+	base_depth = 0;
+	printf("below the base: %lu walks, %lu of them met the one before\n", after.walks - before.walks, after.meets - before.meets);
+	CHECK(after.walks - before.walks > 100);
+	CHECK(after.meets - before.meets > (after.walks - before.walks) * 9 / 10);
+}
+
 int main(void)
 {
 	BED_SKIP_UNDER_SANITIZER();
@@ -172,6 +226,7 @@ int main(void)
 	CHECK(counts.hits > counts.walks);
 	CHECK(counts.rows < 400);
 	CHECK(atomic_load(&bed_noted) > 0);
+	below_base();
 	pthread_t thread;
 	CHECK_INT(pthread_create(&thread, NULL, on_thread, NULL), 0);
 	CHECK_INT(pthread_join(thread, NULL), 0);
