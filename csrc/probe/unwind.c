@@ -266,8 +266,8 @@ static void remember_words(struct rp_stack_table *s, uintptr_t frame, uintptr_t 
 	v->n_near = (uint16_t)n_near;
 }
 
-RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame,
-					  uint64_t distance, const struct rp_cfi_frame *from)
+static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t distance,
+				  const struct rp_cfi_frame *from)
 {
 	struct rp_walk w;
 	int is_noted;
@@ -297,6 +297,16 @@ RP_COLD static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_t
 	return id;
 }
 
+RP_COLD static uint32_t walk_charged(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t distance,
+				     const struct rp_cfi_frame *from)
+{
+	struct rp_charge charge = rp_charge_begin(t);
+	uint32_t id = walk_and_remember(t, s, first, frame, distance, from);
+	rp_charge_end(t, &charge);
+	rp_charge_tell(t);
+	return id;
+}
+
 /* The walk begins in this function's caller with the registers C lets us know: the stack pointer at our return, the frame
  * pointer that our prologue saved. So the function must keep a frame pointer, which __builtin_frame_address sees to. */
 __attribute__((noinline)) uint32_t rp_unwind_stack(struct rp_thread *t, void *first_address, void *frame_address)
@@ -317,11 +327,7 @@ __attribute__((noinline)) uint32_t rp_unwind_stack(struct rp_thread *t, void *fi
 		}
 	uintptr_t own = (uintptr_t)__builtin_frame_address(0);
 	struct rp_cfi_frame from = { (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(), *(uintptr_t *)own, own };
-	struct rp_charge charge = rp_charge_begin(t);
-	uint32_t id = walk_and_remember(t, s, first, frame, distance, &from);
-	rp_charge_end(t, &charge);
-	rp_charge_tell(t);
-	return id;
+	return walk_charged(t, s, first, frame, distance, &from);
 }
 
 void rp_unwind_forget(struct rp_thread *t)
