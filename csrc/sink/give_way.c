@@ -39,16 +39,18 @@ static enum rp_gave_way step_for(struct rp_sink *s)
 	return step;
 }
 
-static int is_lasti(uint64_t w0)
+static int is_more(uint64_t w0, enum rp_more how)
 {
-	return (w0 & 15) == RP_EV_MORE && (rp_raw_arg(w0) & RP_HOW_MAX) == RP_MORE_LASTI;
+	return (w0 & 15) == RP_EV_MORE && (rp_raw_arg(w0) & RP_HOW_MAX) == how;
 }
 
 static int is_kept(enum rp_gave_way step, uint64_t w0)
 {
 	switch (w0 & 15) {
 	case RP_EV_MORE:
-		return !is_lasti(w0); /* it belongs to an allocation */
+		if (is_more(w0, RP_MORE_TOOL)) /* there may be many, of time that is [events lost] then */
+			return step < RP_GAVE_SAMPLES;
+		return !is_more(w0, RP_MORE_LASTI); /* it belongs to an allocation */
 	case RP_EV_ALLOC:
 	case RP_EV_REALLOC:
 	case RP_EV_FREE:
@@ -80,7 +82,7 @@ static void put_first(struct filter *f, uint64_t w0)
 
 static void drop(struct filter *f, const uint64_t *event)
 {
-	f->lost_events += (event[0] & 15) != RP_EV_STACK && !is_lasti(event[0]);
+	f->lost_events += (event[0] & 15) != RP_EV_STACK && !is_more(event[0], RP_MORE_LASTI) && !is_more(event[0], RP_MORE_TOOL);
 	if ((event[0] & 15) == RP_EV_ALLOC || (event[0] & 15) == RP_EV_REALLOC)
 		f->lost_bytes += event[2];
 }
