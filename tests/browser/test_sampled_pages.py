@@ -1,5 +1,6 @@
 """The pages of a sampled trace say what nobody has measured, and why."""
 
+import re
 import subprocess
 import sys
 
@@ -64,3 +65,11 @@ def test_figures_of_regions_say_so_too(tab):
     cells = dict(tab.evaluate("[...document.querySelector('#rp-region-grid .grid-row').children].map((c) => [c.dataset.key, [c.textContent, c.title]])"))
     assert cells["calls"] == ["?", "not counted in sampled mode"] and cells["gil_wait_s"] == ["?", "not measured in sampled mode"]
     assert "MiB" in cells["peak_bytes"][0] and cells["peak_bytes"][1] == ""
+    assert re.search(r"MiB( ±\d+%| vague)$", cells["peak_bytes"][0])
+
+
+@pytest.mark.parametrize("tab", ["flamegraph", "report"], indirect=True)
+def test_estimates_say_how_far_off_they_are(tab):
+    tab.evaluate(f"{PANEL}.showDetails(0)")
+    rows = dict(tab.evaluate("[...document.querySelectorAll('#rp-details tr[data-metric]')].map((r) => [r.dataset.metric, r.textContent])"))
+    assert re.search(r"MiB( ±\d+%| vague)", rows["allocated"])

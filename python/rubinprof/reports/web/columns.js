@@ -15,12 +15,12 @@ const FIGURE_COLUMNS = [
 
 function figureColumns(report, rows, keys = null) {
   return FIGURE_COLUMNS.filter((c) => (keys ? keys.includes(c.key) : true) && report.panel.metrics.some((m) => m.key === c.key)).map((c) => {
-    const unit = METRICS.find((m) => m.key === c.key).unit;
+    const metric = METRICS.find((m) => m.key === c.key);
     const isUnknown = (i) => rows().isUnknown?.(c.from, c.key, i) ?? false;
     const column = (i) => rows()[c.from][c.key][i];
     return {
-      key: `${c.from}_${c.key}`, title: c.title, what: c.what, width: "minmax(84px, 0.6fr)",
-      value: (i) => (isUnknown(i) ? -1 : column(i)), text: (i) => (isUnknown(i) ? "?" : column(i) ? formatValue(column(i), unit) : ""),
+      key: `${c.from}_${c.key}`, title: c.title, what: c.what, width: figureWidth(c.key),
+      value: (i) => (isUnknown(i) ? -1 : column(i)), text: (i) => (isUnknown(i) ? "?" : column(i) ? formatFigure(column(i), metric) : ""),
       share: (i) => (isUnknown(i) ? 0 : column(i) / (report.now.tree.total(c.key)[0] || 1)),
     };
   });

@@ -107,6 +107,43 @@ function formatValue(value, unit) {
   return unit === "B" ? formatBytes(value) : formatCount(value);
 }
 
+/* Of a sampled trace: what one sample adds to a figure on average, in the metric's unit, and the CPU time of the whole. Null where all is exact. */
+let samples = null;
+
+function setSamples(stats) {
+  const adds = stats.sample_adds;
+  if (!adds) return;
+  samples = { cpu: (adds.cpu_s ?? 0) * 1e9, allocations: adds.allocations ?? 0, wholeCpu: stats.cpu_s * 1e9 };
+  for (const key of ["allocated", "peak", "leaked"]) samples[key] = adds.bytes ?? 0;
+}
+
+function isEstimate(key) {
+  return Boolean(samples?.[key]);
+}
+
+/* Half of the 95 % interval around an estimate: docs/sampling.md. The samples of a stretch of time or of a place are taken to be as those of the whole trace. */
+function errorOf(value, key) {
+  if (!isEstimate(key)) return 0;
+  const rest = key === "cpu" ? Math.max(0, 1 - value / samples.wholeCpu) : 1;
+  const unit = samples[key] * rest;
+  const z = 1.96;
+  return (z * z * unit) / 2 + z * Math.sqrt(value * unit + (z * z * unit * unit) / 4);
+}
+
+function formatDoubt(value, error) {
+  if (!(error > 0)) return "";
+  return error >= Math.abs(value) ? " vague" : ` ±${Math.ceil((100 * error) / Math.abs(value))}%`;
+}
+
+/* A figure of a metric, with its error where it is an estimate; "vague" is too vague to use: the error is as large as the figure. */
+function formatFigure(value, metric) {
+  return formatValue(value, metric.unit) + formatDoubt(value, errorOf(value, metric.key));
+}
+
+function figureWidth(key) {
+  return `minmax(${isEstimate(key) ? 132 : 84}px, 0.6fr)`;
+}
+
 function formatShare(part, whole) {
   if (!(whole > 0)) return "–";
   const percent = (100 * part) / whole;

@@ -275,8 +275,8 @@ class FlamePanel {
       const m = this.metric();
       const all = shown.everywhere(frame, m.key, frames.count);
       const whole = shown.total(m.key)[0];
-      add(box, "p", `In all its places: ${formatValue(all.self, m.unit)} self (${formatShare(all.self, whole)}), ` +
-        `${formatValue(all.total, m.unit)} total (${formatShare(all.total, whole)}).`);
+      add(box, "p", `In all its places: ${formatFigure(all.self, m)} self (${formatShare(all.self, whole)}), ` +
+        `${formatFigure(all.total, m)} total (${formatShare(all.total, whole)}).`);
       if (view.zoom > 0 && i !== view.zoom) add(box, "p", `${formatShare(layout.w[i], layout.w[view.zoom])} of what is zoomed into.`);
     }
     this.say(i);
@@ -295,7 +295,7 @@ class FlamePanel {
       if (m.key === this.state.metric) row.className = "chosen";
       add(row, "td", m.name).title = m.what;
       for (const value of [self, total]) {
-        const cell = add(row, "td", value > 0 ? formatValue(value, m.unit) : "–");
+        const cell = add(row, "td", value > 0 ? formatFigure(value, m) : "–");
         if (value > 0) add(cell, "small", formatShare(value, whole));
       }
     }
@@ -338,8 +338,8 @@ class FlamePanel {
     add(tip, "b", frames.fullName(layout.frame[i]));
     const place = frames.place(layout.frame[i], true);
     if (place) add(tip, "span", place);
-    const self = layout.self[i] > 0 && !this.state.inverted ? `, ${formatValue(layout.self[i], m.unit)} self` : "";
-    add(tip, "span", `${m.name}: ${formatValue(layout.w[i], m.unit)} (${formatShare(layout.w[i], layout.w[0])})${self}`);
+    const self = layout.self[i] > 0 && !this.state.inverted ? `, ${formatFigure(layout.self[i], m)} self` : "";
+    add(tip, "span", `${m.name}: ${formatFigure(layout.w[i], m)} (${formatShare(layout.w[i], layout.w[0])})${self}`);
     tip.hidden = false;
     const { offsetWidth, offsetHeight } = tip;
     const left = event.clientX + 14 + offsetWidth > innerWidth ? Math.max(4, event.clientX - offsetWidth - 10) : event.clientX + 14;

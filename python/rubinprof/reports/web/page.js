@@ -2,6 +2,7 @@
 
 class FlamePage extends FlamePanel {
   constructor(data, carried) {
+    setSamples(carried.stats);
     const frames = new Frames(data.strings, data.frames);
     const tree = CallTree.fromColumns(data.nodes, frames);
     super(frames, tree, carried.defaults, new URLSearchParams(location.hash.slice(1)), { changed: () => {}, chosen: () => {} });

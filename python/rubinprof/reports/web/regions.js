@@ -16,18 +16,18 @@ function markOutliers(regions) {
   }
 }
 
-/** What stands behind the name of a region that never ended. */
-const ending = (region) => (region.unfinished ? ` (${region.exit_status ?? "unfinished"})` : "");
+/** What stands behind the name of a region that never ended, or that others may have run in. */
+const ending = (region) => (region.unfinished ? ` (${region.exit_status ?? "unfinished"})` : "") + (region.turns_unknown ? " (others may have run in it)" : "");
 
 class RegionsPart {
   constructor(report) {
     this.report = report;
     this.find = report.find;
     const { regions } = report;
-    const number = (key, title, unit, scale = 1) => ({ key, title, width: "minmax(84px, 0.6fr)", value: (i) => (regions[i][key] ?? 0) * scale,
+    const number = (key, title, unit, scale = 1) => ({ key, title, width: figureWidth(`${key}_error` in (regions[0] ?? {}) ? "allocated" : ""), value: (i) => (regions[i][key] ?? 0) * scale,
       fill: (cell, i) => {
         const value = regions[i][key];
-        cell.textContent = value === null ? "?" : value ? formatValue(value * scale, unit) : "";
+        cell.textContent = value === null ? "?" : value || `${key}_error` in regions[i] ? formatValue(value * scale, unit) + formatDoubt(value, regions[i][`${key}_error`]) : "";
         if (value === null) cell.title = unknownText({ unit });
       } });
     this.labelKeys = [...new Set(regions.flatMap((r) => Object.keys(r.labels ?? {})))].slice(0, 24);

@@ -9,6 +9,7 @@ class Report extends TabbedPage {
   constructor(data, carried) {
     super(PARTS);
     this.stats = carried.stats;
+    setSamples(this.stats);
     this.sources = carried.sources;
     this.frames = new Frames(data.strings, data.frames);
     const tree = CallTree.fromColumns(data.nodes, this.frames);

@@ -106,7 +106,7 @@ class SourcePart {
       const figures = this.figures.get(i + 1) ?? {};
       for (const [key, from_] of this.columns()) {
         const value = figures[`${key}_${from_}`] ?? 0;
-        const cell = add(row, "span", value > 0 ? formatValue(value, METRICS.find((m) => m.key === key).unit) : "");
+        const cell = add(row, "span", value > 0 ? formatFigure(value, METRICS.find((m) => m.key === key)) : "");
         cell.className = "figure";
         if (value > 0) cell.style.setProperty("--share", `${((100 * value) / (this.most[`${key}_${from_}`] || 1)).toFixed(1)}%`);
       }
