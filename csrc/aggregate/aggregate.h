@@ -134,6 +134,7 @@ struct rp_region {
 	uint64_t allocations, allocated_bytes; /* all threads */
 	uint64_t peak_bytes;      /* highest heap of the process while it was open */
 	uint64_t start_bytes;     /* heap of the process when it began */
+	uint64_t mapped_file_bytes, shared_bytes; /* most that the process had mapped while it was open; no memory of its own */
 	uint64_t own_peak_bytes;  /* by how much the heap had grown in it, at most */
 	uint64_t leaked_bytes, leaked_allocations; /* allocated inside, alive at its end */
 	struct rp_memory_variance variance;

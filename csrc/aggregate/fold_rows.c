@@ -90,6 +90,7 @@ static int add_regions(struct rp_fold *f, const struct rp_resident *resident)
 			.wall_s = seconds(f, (double)(run->end - run->begin)), .cpu_s = seconds(f, (double)run->cpu),
 			.process_cpu_s = seconds(f, (double)run->process_cpu), .gil_wait_s = (double)run->gil / 1e9,
 			.calls = run->calls, .allocations = (uint64_t)rp_count_rounded(run->allocations), .allocated_bytes = run->bytes,
+			.mapped_file_bytes = run->mapped[RP_APART_FILE], .shared_bytes = run->mapped[RP_APART_SHARED],
 			.peak_bytes = run->heap_peak, .start_bytes = run->heap_begin, .leaked_bytes = run->leaked_bytes,
 			.leaked_allocations = (uint64_t)rp_count_rounded(run->leaked_count), .variance = run->variance,
 		};

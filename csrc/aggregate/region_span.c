@@ -37,6 +37,11 @@ int rp_replay_next_window(struct rp_replay *r, uint32_t thread)
 		w->peak_variance = r->sites.window_peak_variance;
 		w->peak_gone = r->sites.window_peak_gone;
 	}
+	for (int i = 0; i < RP_APART_KINDS; i++) {
+		struct rp_apart *a = &r->mapped[i];
+		w->mapped[i] = a->window_most > w->mapped[i] ? a->window_most : w->mapped[i];
+		a->window_most = a->now;
+	}
 	r->sites.window_peak = r->sites.total;
 	r->sites.window_peak_variance = r->sites.variance;
 	r->sites.window_peak_gone = r->sites.gone;
@@ -129,6 +134,8 @@ static void settle_peak(struct rp_replay *r, struct rp_region_run *run)
 	const struct rp_window *highest = NULL;
 
 	for (uint32_t w = run->turn_window; w < r->n_windows; w++) {
+		for (int i = 0; i < RP_APART_KINDS; i++)
+			run->mapped[i] = r->windows[w].mapped[i] > run->mapped[i] ? r->windows[w].mapped[i] : run->mapped[i];
 		int64_t own = run->own_heap + (int64_t)(r->windows[w].peak - run->turn_heap);
 		if (r->windows[w].peak && own > run->own_peak) {
 			run->own_peak = own;

@@ -110,6 +110,7 @@ struct rp_region_run {
 	uint64_t calls_begin, calls, bytes_begin, bytes;
 	uint64_t allocations_begin, allocations; /* in parts: weight.h */
 	uint64_t heap_begin, heap_peak;
+	uint64_t mapped[RP_APART_KINDS]; /* most of each kind */
 	uint32_t window;
 	uint64_t leaked_bytes, leaked_count; /* count: in parts */
 	struct rp_memory_variance variance; /* allocated, allocations: at the begin, while it is open */
@@ -142,6 +143,7 @@ struct rp_window {
 	uint64_t bytes, count; /* born in it and alive; count: weight.h */
 	double variance, count_variance;
 	uint64_t peak; /* of the heap */
+	uint64_t mapped[RP_APART_KINDS]; /* most of each kind */
 	double peak_variance;
 	uint32_t peak_gone; /* place in rp_replay.gone, then */
 };

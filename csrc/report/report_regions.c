@@ -174,6 +174,8 @@ static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_
 	rp_report_memory(job, j, "start_bytes", g->start_bytes);
 	rp_report_memory(job, j, "leaked_bytes", g->leaked_bytes);
 	rp_report_memory(job, j, "leaked_allocations", g->leaked_allocations);
+	rp_report_memory(job, j, "mapped_file_bytes", g->mapped_file_bytes);
+	rp_report_memory(job, j, "shared_bytes", g->shared_bytes);
 	resident_keys(j, g);
 	for (size_t k = 0; k < RP_COUNT_OF(estimates); k++)
 		error_key(job, j, &estimates[k], g);
@@ -236,6 +238,17 @@ static void text_head(const struct rp_report_job *job)
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 }
 
+/* Only where there is any. */
+static void put_mapped(struct rp_out *o, const struct rp_region *g)
+{
+	char text[RP_UNIT_BYTES];
+
+	if (g->mapped_file_bytes)
+		rp_out_format(o, " (mapped files %s)", rp_unit_bytes(text, (int64_t)g->mapped_file_bytes));
+	if (g->shared_bytes)
+		rp_out_format(o, " (shared %s)", rp_unit_bytes(text, (int64_t)g->shared_bytes));
+}
+
 /* cpu: of the whole process, which is what others (the middleware) give; thread: of the region's own thread alone. */
 static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 {
@@ -256,6 +269,7 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	put_labels(job->out, r, g, job->options->width > 102 ? (size_t)job->options->width - 82 : 60);
+	put_mapped(job->out, g);
 	if (g->attempts > 1)
 		rp_out_format(job->out, " (attempt %u of %u)", g->attempt, g->attempts);
 	if (g->is_unfinished || g->turns_unknown) {
@@ -388,6 +402,11 @@ static void csv_row(const struct rp_report_job *job, uint32_t i, const struct la
 	csv_origin(job, g);
 	rp_out_format(o, ",%d,%u,", g->turns_unknown, g->times_left);
 	rp_out_seconds(o, g->away_s);
+	for (int k = 0; k < 2; k++) {
+		rp_out_text(o, ",");
+		if (!r->totals.is_memory_off)
+			rp_out_uint(o, k ? g->shared_bytes : g->mapped_file_bytes);
+	}
 	for (size_t k = 0; k < RP_COUNT_OF(estimates) && rp_report_is_memory_estimate(job); k++)
 		csv_error(job, &estimates[k], g);
 	for (uint32_t k = 0; k < labels->n; k++)
@@ -405,7 +424,7 @@ static int csv(const struct rp_report_job *job)
 		rp_out_text(job->out, "index,name,pid,thread,unfinished,start_s,wall_s,cpu_s,process_cpu_s,calls,allocations,"
 				      "allocated_bytes,peak_bytes,peak_above_start_bytes,leaked_bytes,rss_begin,rss_max,rss_end,"
 				      "process_rss_max,process_rss_max_is_own,cpu_measured_s,host,job,exit_status,exception,nth_in_process,attempt,attempts,"
-				      "start_unix_s,end_unix_s,turns_unknown,times_left,away_s");
+				      "start_unix_s,end_unix_s,turns_unknown,times_left,away_s,mapped_file_bytes,shared_bytes");
 		for (size_t k = 0; k < RP_COUNT_OF(estimates) && rp_report_is_memory_estimate(job); k++)
 			rp_out_format(job->out, ",%s", estimates[k].error_key);
 		for (uint32_t i = 0; i < labels.n; i++)

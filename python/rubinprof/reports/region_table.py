@@ -16,7 +16,7 @@ CSV_COLUMNS = [
     "index", "name", "pid", "thread", "unfinished", "start_s", "wall_s", "cpu_s", "process_cpu_s", "calls", "allocations",
     "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "leaked_bytes", "rss_begin", "rss_max", "rss_end",
     "process_rss_max", "process_rss_max_is_own", "cpu_measured_s", "host", "job", "exit_status", "exception", "nth_in_process", "attempt", "attempts",
-    "start_unix_s", "end_unix_s", "turns_unknown", "times_left", "away_s",
+    "start_unix_s", "end_unix_s", "turns_unknown", "times_left", "away_s", "mapped_file_bytes", "shared_bytes",
 ]  # fmt: skip
 
 

@@ -41,6 +41,8 @@ int main(void)
 
 	tw_open(&w, "apart.rprof");
 	tw_clock(&w);
+	tw_region_def(&w, 1, 0, "first", "", "");
+	tw_region_def(&w, 2, 0, "second", "", "");
 	tw_code(&w, 1, "maps", "/x/a.py", 1, RP_STR(""));
 	tw_code(&w, 2, "moves", "/x/a.py", 20, RP_STR(""));
 	tw_code(&w, 3, "shares", "/x/a.py", 40, RP_STR(""));
@@ -54,10 +56,15 @@ int main(void)
 	tw_mprotect(t, 10, PRIVATE + MIB, MIB);                           /* it is memory already */
 	tw_mmap(t, 10, PRIVATE, MIB);                                     /* at 80, MAP_FIXED over the first: files 9, heap 2 */
 	tw_range(t, 10, RP_A_FILE_PRIVATE, PRIVATE, MIB);                 /* at 90, and over that: files 10, heap 1 */
+	tw_region(t, 0, RP_EV_REGION_BEGIN, 1);                           /* with files 10 */
+	tw_unmap(t, 0, SHARED, MIB);
+	tw_region(t, 0, RP_EV_REGION_END, 1);
+	tw_region(t, 0, RP_EV_REGION_BEGIN, 2);
 	tw_enter(t, 10, 2, TW_NONE);
 	move(t, 10, FILES + 3 * MIB, FILES + 32 * MIB, 10 * MIB);         /* at 110: 5 of maps become 10 of moves: files 15, the most */
 	tw_exit(t, 10);
 	tw_unmap(t, 10, FILES, 2 * MIB);                                  /* at 130: 13 */
+	tw_region(t, 0, RP_EV_REGION_END, 2);
 	tw_enter(t, 10, 3, TW_NONE);
 	tw_range(t, 10, RP_A_SHARED, SHARED, 6 * MIB);                    /* at 150 */
 	tw_unmap(t, 10, SHARED, 2 * MIB);                                 /* 4 */
@@ -87,6 +94,12 @@ int main(void)
 	expect_of("moves", 10, 0);
 	expect_of("shares", 0, 7);
 	CHECK_INT(rr_number(rr_row(report("table", 0, 0), "maps"), "total_mapped_file_bytes"), (int64_t)(15 * MIB));
+
+	json = report("regions", 0, 0);
+	const char *second = strstr(json, "\"second\"");
+	CHECK_INT(rr_number(json, "mapped_file_bytes"), (int64_t)(10 * MIB));
+	CHECK_INT(rr_number(second, "mapped_file_bytes"), (int64_t)(15 * MIB));
+	CHECK_INT(rr_number(second, "shared_bytes"), 0);
 
 	/* A stretch of time has the most of then: what was mapped before it counts. */
 	json = report("stats", 45e-9, 105e-9);

@@ -1,0 +1,57 @@
+"""Mappings apart from memory in every form of the tables: JSON, CSV, Parquet, text."""
+
+import csv
+import io
+import subprocess
+import sys
+
+import pytest
+
+import rubinprof
+
+pytestmark = pytest.mark.linux
+
+MB = 1 << 20
+PROGRAM = """
+import mmap, os, tempfile
+import rubinprof
+
+f = tempfile.TemporaryFile(dir=os.path.dirname(rubinprof.__file__))
+f.truncate(16 << 20)
+with rubinprof.region("reads"):
+    read = mmap.mmap(f.fileno(), 16 << 20, access=mmap.ACCESS_READ)
+    copy = mmap.mmap(f.fileno(), 16 << 20, access=mmap.ACCESS_COPY)
+with rubinprof.region("shares"):
+    copy.close()
+    block = mmap.mmap(-1, 8 << 20)
+with rubinprof.region("neither"):
+    read.close()
+    block.close()
+with rubinprof.region("after"):
+    pass
+"""
+WANTED = {"reads": (32, 0), "shares": (32, 8), "neither": (16, 8), "after": (0, 0)}
+
+
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_regions_have_what_was_mapped(tmp_path, rubinprof_command, mode):
+    path = tmp_path / "t.rprof"
+    command = [sys.executable, "-m", "rubinprof", "run", "--cpu", mode, "--memory", mode, "-o", path, "-c", PROGRAM]
+    subprocess.run(command, check=True, timeout=120)
+
+    def found(rows):
+        return {row["name"]: (int(row["mapped_file_bytes"]) // MB, int(row["shared_bytes"]) // MB) for row in rows}
+
+    assert found(rubinprof.open(path).regions()) == WANTED
+    assert found(csv.DictReader(io.StringIO(rubinprof_command("regions", path, "--csv").stdout))) == WANTED
+    lines = rubinprof_command("regions", path).stdout.splitlines()
+    [shares] = [line for line in lines if "shares" in line]
+    assert "(mapped files 32.0 MiB) (shared 8.00 MiB)" in shares
+    assert not any("mapped" in line for line in lines if "after" in line)
+    rows = csv.DictReader(io.StringIO(rubinprof_command("table", path, "--by", "file", "--csv").stdout))
+    assert sum(int(row["mapped_file_bytes"]) for row in rows if row["kind"] == "python") == 32 * MB
+
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "t.parquet"
+    assert rubinprof_command("export", path, "--by", "region", "-f", "parquet", "-o", out).returncode == 0
+    assert found(pyarrow.read_table(out).to_pylist()) == WANTED
