@@ -30,16 +30,19 @@ ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_
 # What the attempts at a quantum have in common, as in csrc/aggregate/attempts.c: the middleware's id, or what makes a quantum. Null: the unit is no quantum.
 QUANTUM = """CASE WHEN quantum_id IS NOT NULL THEN {'id': quantum_id, 'run': NULL, 'data_id': NULL}
     WHEN cardinality(data_id) > 0 THEN {'id': task, 'run': run, 'data_id': data_id} END"""
-# Quanta that were tried again, perhaps in another process, are few: those alone are sorted. By the hash first, since a key takes ten times the memory.
+# Of that a number, which others may have too by chance.
+NUMBER = "CASE WHEN quantum_id IS NOT NULL THEN hash(quantum_id) WHEN cardinality(data_id) > 0 THEN hash(task, run, data_id) END"
+# Quanta that were tried again, perhaps in another process, are few: those alone are sorted. By the number first, since a key takes ten times the memory.
 RETRIED = f"""
-    WITH keyed AS (SELECT trace, unit, start, {QUANTUM} AS quantum FROM stored),
-    often AS (SELECT hash(quantum) AS of FROM keyed WHERE quantum IS NOT NULL GROUP BY 1 HAVING count(*) > 1)
-    SELECT trace, unit, (row_number() OVER (PARTITION BY quantum ORDER BY start, trace, unit))::INT AS attempt, (count(*) OVER (PARTITION BY quantum))::INT AS attempts
-    FROM keyed SEMI JOIN often ON hash(quantum) = often.of"""
-TRACED = f"""
-    SELECT stored.* REPLACE (coalesce(retried.attempt, CASE WHEN {QUANTUM} IS NOT NULL THEN 1 END) AS attempt),
-        coalesce(retried.attempts, CASE WHEN {QUANTUM} IS NOT NULL THEN 1 END) AS attempts
-    FROM stored LEFT JOIN retried USING (trace, unit)"""
+    WITH often AS (SELECT {NUMBER} AS of FROM stored GROUP BY 1 HAVING count(*) > 1 AND of IS NOT NULL),
+    keyed AS (SELECT filename, file_row_number, trace, unit, start, {QUANTUM} AS quantum FROM stored SEMI JOIN often ON {NUMBER} = often.of)
+    SELECT filename, file_row_number, (row_number() OVER (PARTITION BY quantum ORDER BY start, trace, unit))::INT AS attempt, (count(*) OVER (PARTITION BY quantum))::INT AS attempts
+    FROM keyed"""
+# A region that is a quantum has an attempt in its own process, which is the first unless it was tried again.
+NONE_TRACED = "SELECT *, attempt AS attempts FROM stored"
+TRACED = """
+    SELECT stored.* EXCLUDE (filename, file_row_number) REPLACE (coalesce(retried.attempt, stored.attempt) AS attempt), coalesce(retried.attempts, stored.attempt) AS attempts
+    FROM stored LEFT JOIN retried ON stored.file_row_number = retried.file_row_number AND stored.filename = retried.filename"""
 # The last attempt at a quantum is the one that the metadata is of.
 JOINED = f"""
     WITH last AS (SELECT *, row_number() OVER (PARTITION BY run, task, data_id ORDER BY start DESC) = 1 AS is_last FROM traced),
@@ -74,7 +77,6 @@ OF_QUANTA = f"""
     count(*) FILTER (NOT has_trace) AS without_trace,
     sum(process_cpu_s) FILTER (has_trace AND butler_cpu_s IS NOT NULL) / sum(butler_cpu_s) FILTER (has_trace) AS cpu_of_butler
 """
-OF_EARLIER = """count(*) AS earlier_attempts, coalesce(sum(wall_s), 0) AS earlier_wall_s, coalesce(sum(process_cpu_s), 0) AS earlier_cpu_s"""
 ORDER = {"wall": "wall_s", "cpu": "cpu_s", "memory": "memory_max_bytes", "quanta": "quanta", "over": "over_wall_s"}
 FUNCTIONS_ORDER = {"cpu": "self_cpu_s", "allocated": "allocated_bytes", "allocations": "allocations", "calls": "calls", "leaked": "leaked_bytes"}
 
@@ -126,11 +128,13 @@ class Campaign:
         for name, paths in files.items():
             view = "stored" if name == "quanta" else name
             if paths:
-                self._db.sql(f"SELECT * FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)").create_view(view)
+                places = ", filename = true, file_row_number = true" if name == "quanta" else ""
+                self._db.sql(f"SELECT * FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true{places})").create_view(view)
             else:
                 self._db.from_arrow(TABLES[name].empty_table()).create_view(view)
-        self._db.execute(f"CREATE TABLE retried AS {RETRIED}")
-        self._db.sql(TRACED).create_view("traced")
+        if files["quanta"]:
+            self._db.execute(f"CREATE TABLE retried AS {RETRIED}")
+        self._db.sql(TRACED if files["quanta"] else NONE_TRACED).create_view("traced")
         self._db.sql(JOINED if files["metadata"] else ALONE).create_view("quanta")
 
     def quanta(self, where: str | None = None) -> duckdb.DuckDBPyRelation:
@@ -201,13 +205,17 @@ class Campaign:
             return self._functions(FUNCTIONS_BY[by], order)
         made = condition.parse(where) if where else condition.Condition("true", [])
         sql = f"""
-            WITH chosen AS (SELECT {self._key(by)} AS key, * FROM quanta WHERE {made.sql}),
-            counted AS (SELECT key, {OF_QUANTA.replace("$over", "?")} FROM chosen WHERE is_last GROUP BY key),
-            earlier AS (SELECT key, {OF_EARLIER} FROM chosen WHERE NOT is_last GROUP BY key)
-            SELECT coalesce(counted.key, earlier.key) AS {_name(by)}, counted.* EXCLUDE (key) REPLACE (coalesce(quanta, 0) AS quanta, coalesce(not_done, 0) AS not_done),
-                earlier.* EXCLUDE (key) REPLACE (coalesce(earlier_attempts, 0) AS earlier_attempts)
+            WITH sums AS MATERIALIZED (
+                SELECT key, is_last, {OF_QUANTA.replace("$over", "?")} FROM (SELECT {self._key(by)} AS key, * FROM quanta WHERE {made.sql}) GROUP BY key, is_last),
+            counted AS (SELECT * EXCLUDE (is_last) FROM sums WHERE is_last),
+            earlier AS (SELECT key, quanta, wall_s, cpu_s FROM sums WHERE NOT is_last)
+            SELECT coalesce(counted.key, earlier.key) AS {_name(by)},
+                counted.* EXCLUDE (key) REPLACE (coalesce(counted.quanta, 0) AS quanta, coalesce(counted.not_done, 0) AS not_done),
+                coalesce(earlier.quanta, 0) AS earlier_attempts,
+                CASE WHEN earlier.quanta IS NULL THEN 0 ELSE earlier.wall_s END AS earlier_wall_s,
+                CASE WHEN earlier.quanta IS NULL THEN 0 ELSE earlier.cpu_s END AS earlier_cpu_s
             FROM counted FULL OUTER JOIN earlier ON counted.key IS NOT DISTINCT FROM earlier.key {order}"""
-        return self._db.sql(sql, params=[*made.values, over_bytes, over_bytes])
+        return self._db.sql(sql, params=[over_bytes, over_bytes, *made.values])
 
     def _functions(self, keys: list[str], order: str) -> duckdb.DuckDBPyRelation:
         columns = ", ".join(keys)
