@@ -17,6 +17,7 @@ struct turn {
 	const void *guest; /* frame for which it was entered; NULL: none */
 	const void *context; /* that it was begun in */
 	uint8_t is_running, is_base;
+	uint32_t greenlets_seen; /* where turns are not followed: how many there were at its begin */
 };
 
 uint32_t rp_turns_n;
@@ -26,7 +27,8 @@ static struct {
 	uint32_t of_id[BUCKETS], of_frame[BUCKETS]; /* first place */
 	uint32_t used, first_free, n_left, n_guests; /* places from used on are free, and none below first_free is */
 	int follows;
-	PyObject *variable, *name_key, *greenlet_key;
+	uint32_t greenlets_seen; /* regions that began in another greenlet than their thread's first */
+	PyObject *variable, *name_key;
 } turns;
 
 /* ---- the table ---- */
@@ -101,11 +103,10 @@ void rp_turns_open(int follows)
 	memset(turns.of_id, 0xff, sizeof turns.of_id);
 	memset(turns.of_frame, 0xff, sizeof turns.of_frame);
 	turns.used = turns.first_free = turns.n_left = turns.n_guests = rp_turns_n = 0;
+	turns.greenlets_seen = 0;
 	turns.follows = follows;
 	if (!turns.name_key)
 		turns.name_key = PyUnicode_InternFromString("__name__");
-	if (!turns.greenlet_key)
-		turns.greenlet_key = PyUnicode_InternFromString("greenlet");
 	PyErr_Clear();
 }
 
@@ -188,10 +189,45 @@ static rp_pyframe *find_holder(rp_pyframe *f, rp_pyframe **ret_base)
 	return NULL;
 }
 
-static int uses_greenlets(void)
+static PyObject *attribute(PyObject *object, const char *name)
+{
+	PyObject *value = PyObject_GetAttrString(object, name);
+	if (!value)
+		PyErr_Clear();
+	return value;
+}
+
+/* Borrowed. */
+static PyObject *module_of(const char *name)
 {
 	PyObject *modules = PyImport_GetModuleDict();
-	return modules && PyDict_CheckExact(modules) && PyDict_GetItem(modules, turns.greenlet_key) != NULL;
+	return modules && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, name) : NULL;
+}
+
+/* Whether this is the thread's first greenlet: it has no parent. */
+static int is_first_greenlet(PyObject *greenlet)
+{
+	RP_HOLD_CANCEL(); /* asking for an attribute may end anywhere */
+	PyObject *getcurrent = attribute(greenlet, "getcurrent");
+	PyObject *current = getcurrent ? PyObject_CallNoArgs(getcurrent) : NULL, *parent = current ? attribute(current, "parent") : NULL;
+	int is_first = parent == Py_None;
+	if (!current)
+		PyErr_Clear();
+	Py_XDECREF(parent);
+	Py_XDECREF(current);
+	Py_XDECREF(getcurrent);
+	return is_first;
+}
+
+/* Whether greenlets take turns here: that SQLAlchemy, say, has imported them tells nothing yet. */
+static int takes_turns(PyObject *greenlet)
+{
+	if (module_of("gevent") || module_of("eventlet"))
+		return 1;
+	if (is_first_greenlet(greenlet))
+		return 0;
+	turns.greenlets_seen++;
+	return 1;
 }
 
 /* A thread has no context before a variable is set in it. */
@@ -209,9 +245,11 @@ void rp_turns_bind(struct rp_thread *t, uint32_t region)
 {
 	PyThreadState *ts = PyThreadState_Get();
 	rp_pyframe *base, *holder = find_holder(rp_pyframe_current(ts), &base);
-	if (!holder && !(base && uses_greenlets()))
+	PyObject *greenlet = holder || !base ? NULL : module_of("greenlet");
+	if (!holder && !greenlet)
 		return;
-	struct turn *e = turns.follows ? add(region, holder ? holder : base) : NULL;
+	int is_known = turns.follows || (greenlet && !takes_turns(greenlet));
+	struct turn *e = is_known ? add(region, holder ? holder : base) : NULL;
 	if (!e) {
 		tell(t, region, RP_TURN_UNKNOWN);
 		return;
@@ -219,6 +257,7 @@ void rp_turns_bind(struct rp_thread *t, uint32_t region)
 	make_context(ts);
 	e->thread = t->id;
 	e->is_base = !holder;
+	e->greenlets_seen = turns.greenlets_seen;
 	e->context = ts->context;
 }
 
@@ -243,18 +282,12 @@ void rp_turns_unbind(struct rp_thread *t, uint32_t region, int elsewhere)
 	const struct turn *e = &turns.at[place];
 	if (!e->is_running && is_on_stack(rp_pyframe_current(PyThreadState_Get()), e)) /* back unseen */
 		tell(t, region, RP_TURN_ENTERED);
+	if (!turns.follows && e->greenlets_seen != turns.greenlets_seen)
+		tell(t, region, RP_TURN_UNKNOWN);
 	drop(place);
 }
 
 /* ---- the context ---- */
-
-static PyObject *attribute(PyObject *object, const char *name)
-{
-	PyObject *value = PyObject_GetAttrString(object, name);
-	if (!value)
-		PyErr_Clear();
-	return value;
-}
 
 /* Enters the bound regions that the context now set has got by being copied. */
 static void enter_context(struct rp_thread *t, PyThreadState *ts, const void *guest)

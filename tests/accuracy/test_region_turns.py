@@ -238,6 +238,17 @@ def test_where_turns_are_not_seen_the_row_says_so(tmp_path):
     assert all("peak_above_start_bytes_error" in row for row in rows.values())
 
 
+def test_greenlets_that_are_imported_alone_make_no_turn_unknown(tmp_path):
+    """SQLAlchemy imports them, and with it every task of the middleware."""
+    pytest.importorskip("greenlet")
+    body = textwrap.dedent(KINDS["greenlets"][0])
+    source = f"import greenlet\nwith rubinprof.region('before'): step(1)\nwith rubinprof.region('around'):\n{textwrap.indent(body, '    ')}\n"
+    source += "with rubinprof.region('after'):\n    with rubinprof.region('in it'): step(1)"
+    rows = regions_of(tmp_path, source, "--cpu", "sampled", "--memory", "sampled")
+    known = {"before": False, "around": True, "one": True, "other": True, "after": False, "in it": False}
+    assert {name: row["turns_unknown"] for name, row in rows.items()} == known
+
+
 ENDED_ELSEWHERE = {
     "task": """
     region = rubinprof.region("crosses")
