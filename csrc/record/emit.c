@@ -226,9 +226,12 @@ void rp_record_start_over(struct rp_thread *t)
 
 int rp_record_hand_over(struct rp_thread *t)
 {
+	if (t->thrifty)
+		return hand_over(t, 1);
 	struct rp_charge charge = rp_charge_begin(t);
 	int rc = hand_over(t, 1);
-	rp_charge_end(t, &charge);
+	if (!rc) /* else it was one of many, and what they take is told with the time of what is lost */
+		rp_charge_end(t, &charge);
 	return rc;
 }
 
