@@ -1,6 +1,7 @@
 """`rubinprof run`: the program is what plain Python runs, to the last byte and exit status."""
 
 import contextlib
+import fcntl
 import os
 import pty
 import re
@@ -8,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -297,12 +299,20 @@ def test_the_image_of_an_exec_is_left_alone_when_asked(tmp_path):
     assert len(os.listdir(tmp_path)) == 1
 
 
-@pytest.mark.parametrize(("words", "says"), [([], True), (["-q"], False)])
-def test_at_a_terminal_the_end_says_where_the_trace_is(tmp_path, words, says):
+def run_at_a_terminal(tmp_path, words, hold=False):
+    """Lines that the command says on its terminal, which may be held (Ctrl-S)."""
     ours, theirs = pty.openpty()
+
+    def take():
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+        if hold:
+            termios.tcflow(theirs, termios.TCOOFF)
+
     program = "import os; os.makedirs('a b'); os.chdir('a b'); print(1)"
     command = [sys.executable, "-m", "rubinprof", "run", *words, "-o", "its trace.rprof", "-c", program]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=60, cwd=tmp_path, start_new_session=True, preexec_fn=take
+    )
     os.close(theirs)
     told = b""
     with contextlib.suppress(OSError):  # EIO: the end
@@ -310,5 +320,14 @@ def test_at_a_terminal_the_end_says_where_the_trace_is(tmp_path, words, says):
             told += piece
     os.close(ours)
     assert (done.returncode, done.stdout) == (0, "1\n")
-    lines = told.decode().splitlines()
+    return told.decode().splitlines()
+
+
+@pytest.mark.parametrize(("words", "says"), [([], True), (["-q"], False)])
+def test_at_a_terminal_the_end_says_where_the_trace_is(tmp_path, words, says):
+    lines = run_at_a_terminal(tmp_path, words)
     assert [shlex.split(line)[-1] for line in lines] == ["its trace.rprof"] * 3 * says, lines
+
+
+def test_a_held_terminal_holds_nobody(tmp_path):
+    assert run_at_a_terminal(tmp_path, [], hold=True) == []

@@ -11,6 +11,7 @@ import builtins
 import contextlib
 import importlib.machinery
 import os
+import select
 import shlex
 import sys
 import types
@@ -87,8 +88,8 @@ def run(args):
         print(f"rubinprof: {reason}", file=sys.stderr)
         return EXIT_BAD_USE
     program.become_main()
-    if not args.quiet and os.isatty(2):
-        atexit.register(_say_where, tracker, os.getpid(), os.getcwd())
+    if not args.quiet and (terminal := _terminal()) is not None:
+        atexit.register(_say_where, tracker, os.getpid(), os.getcwd(), terminal)
     if program.kind == "module":  # before the tracer registers its end, so after it
         atexit.register(_remove_trace_of_nothing, tracker, os.getpid())
     try:
@@ -129,14 +130,22 @@ def _remove_trace_of_nothing(tracker, pid):
         os.unlink(tracker.path)
 
 
-def _say_where(tracker, pid, directory):
-    """On the terminal, for a shell in this directory. The program may have put something else in the terminal's place."""
-    with contextlib.suppress(Exception):  # it may have replaced any of these functions, too
-        if os.getpid() != pid or not os.isatty(2) or not os.path.exists(tracker.path or ""):
+def _say_where(tracker, pid, directory, terminal):
+    """On the terminal of the start, for a shell in this directory, where that waits for us and takes it at once."""
+    with contextlib.suppress(Exception):  # the program may have replaced any of these functions
+        if os.getpid() != pid or _terminal() != terminal or not os.path.exists(tracker.path or ""):
             return
+        if os.tcgetpgrp(2) != os.getpgrp() or not select.select([], [2], [], 0)[1]:
+            return  # in the background a write may stop us, and one to a held terminal hang
         short = os.path.relpath(tracker.path, directory)
         path = shlex.quote(tracker.path if short.startswith("..") else short)
-        os.write(2, f"rubinprof: the trace is {path}\n  on one screen: rubinprof stats {path}\n  as a page:     rubinprof report {path}\n".encode())
+        if path.isprintable():
+            os.write(2, f"rubinprof: the trace is {path}\n  on one screen: rubinprof stats {path}\n  as a page:     rubinprof report {path}\n".encode())
+
+
+def _terminal():
+    """Which terminal standard error is, None when it is none."""
+    return os.fstat(2).st_rdev if os.isatty(2) else None
 
 
 def _new_main():
