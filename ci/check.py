@@ -17,6 +17,7 @@ from environment import ROOT, VENVS
 # what tests/lsst/test_flag.py says on every version, at several seconds of imports a run.
 ONCE = ["tests/cunit", "tests/browser", "tests/views/test_export.py", "tests/unit/test_recording_page.py"]
 ONCE += ["tests/campaign", "tests/lsst/test_campaign.py"]
+ONCE += ["tests/lsst/test_asked_elsewhere.py", "tests/lsst/test_bps_page.py", "tests/lsst/test_executors.py", "tests/views/test_export_names.py"]
 ONCE += ["tests/lsst/test_demo_chain.py", "tests/lsst/test_exit_codes.py", "tests/lsst/test_hook.py"]
 REQUIREMENTS = ["tests/requirements.txt", "benchmarks/demo/requirements.txt"]
 RESULTS = ROOT / "build" / "check"

@@ -37,6 +37,7 @@ class Run:
         self.rows = {by: list(rows)}
         self.functions = [row | {"line": row.get("def_line", row["line"])} for row in rows]
         self.metrics = {name: metrics.get(name, 0) for name in METRICS}
+        self.errors = dict.fromkeys(METRICS)
         self.flame = flame
 
 

@@ -96,6 +96,7 @@ def test_a_signal_reaches_python_not_the_workers(directory, tmp_path):
     script = tmp_path / "reads.py"
     script.write_text(
         "import sys, rubinprof\n"
+        f"with rubinprof.open({str(directory)!r}) as trace: trace.report('stats')\n"  # imports swallow it at times: callbacks of their locks
         "try:\n"
         "    print('begun', flush=True)\n"
         "    while True:\n"
