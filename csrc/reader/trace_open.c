@@ -146,22 +146,48 @@ static int add_path(struct rp_trace *t, const char *path, char *detail)
 	return rc ? rp_say(detail, rc, "cannot read %s: %s.", path, rp_error_text(rc)) : 0;
 }
 
-/* The same file named twice (as a file and by its directory) counts once. */
+static int has_uuid(const struct rp_trace_file *f)
+{
+	static const uint8_t none[16];
+
+	return !f->status && memcmp(f->uuid, none, sizeof(none)) != 0;
+}
+
+/* Files of one trace come together, the fullest first. */
+static int by_trace(const void *a, const void *b)
+{
+	const struct rp_trace_file *x = a, *y = b;
+	int order = memcmp(x->uuid, y->uuid, sizeof(x->uuid));
+
+	if (order || !has_uuid(x) || !has_uuid(y))
+		return order ? order : by_path(a, b);
+	if (x->is_complete != y->is_complete)
+		return x->is_complete ? -1 : 1;
+	if (x->bytes != y->bytes)
+		return x->bytes > y->bytes ? -1 : 1;
+	return by_path(a, b);
+}
+
+/* A trace that is there twice counts once: a file named by two paths, a link, a copy. Of copies the fullest is taken. */
 static void drop_doubles(struct rp_trace *t)
 {
 	size_t kept = 0;
 
-	qsort(t->files, t->count, sizeof(*t->files), by_path);
+	qsort(t->files, t->count, sizeof(*t->files), by_trace);
 	for (size_t i = 0; i < t->count; i++) {
-		if (kept && !strcmp(t->files[kept - 1].path, t->files[i].path)) {
-			if (!t->files[i].status)
-				t->bytes -= t->files[i].bytes;
+		const struct rp_trace_file *last = kept ? &t->files[kept - 1] : NULL, *f = &t->files[i];
+		int is_again = last && (!strcmp(last->path, f->path) ||
+					(has_uuid(last) && has_uuid(f) && !memcmp(last->uuid, f->uuid, sizeof(f->uuid))));
+		if (is_again) {
+			if (!f->status)
+				t->bytes -= f->bytes;
 			free(t->files[i].path);
 			continue;
 		}
-		t->files[kept++] = t->files[i];
+		t->files[kept++] = *f;
 	}
 	t->count = kept;
+	qsort(t->files, t->count, sizeof(*t->files), by_path);
 }
 
 int rp_trace_open(struct rp_trace **ret_trace, const char *const *paths, size_t n_paths, char *detail)

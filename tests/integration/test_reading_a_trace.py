@@ -111,6 +111,17 @@ def test_a_directory_is_one_trace(directory):
     assert json_of("stats", directory)["calls"] == json_of("stats", directory / "t.rprof")["calls"]
 
 
+def test_a_trace_that_is_there_twice_counts_once(trace, tmp_path):
+    """By two paths, by a link, as a copy; of a cut copy and the whole, the whole."""
+    alone = json_of("stats", trace)
+    (tmp_path / "link.rprof").symlink_to(trace)
+    (tmp_path / "copy.rprof").write_bytes(trace.read_bytes())
+    (tmp_path / "a-cut.rprof").write_bytes(trace.read_bytes()[:-100])
+    for more in ([trace.parent / "." / trace.name], [f"{trace.parent}/./{trace.name}"], [tmp_path / "link.rprof"], [tmp_path / "copy.rprof"], [tmp_path]):
+        stats = json_of("stats", trace, *more)
+        assert (stats["processes"], stats["calls"], stats["complete"]) == (1, alone["calls"], True), more
+
+
 @pytest.mark.parametrize(
     "words", [["lines", "nowhere.py"], ["table", "--region", "nowhere"], ["tree", "--region", "77"], ["flamegraph", "--region", "nowhere", "-o", "x.html"]]
 )
