@@ -285,6 +285,15 @@ static PyObject *region_label(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
+static PyObject *region_is_left(PyObject *module, PyObject *args)
+{
+	(void)module;
+	unsigned int id;
+	if (!PyArg_ParseTuple(args, "I:region_is_left", &id))
+		return NULL;
+	return PyBool_FromLong(rp_session_region_is_left(id));
+}
+
 static PyObject *region_variable(PyObject *module, PyObject *variable)
 {
 	(void)module;
@@ -443,6 +452,7 @@ static PyMethodDef methods[] = {
 	{ "status", capture_status, METH_NOARGS, "Figures of the session so far." },
 	{ "region_begin", region_begin, METH_VARARGS, "region_begin(name, labels=None, parent=0) -> id, 0 when not tracing." },
 	{ "region_label", region_label, METH_VARARGS, "region_label(id, labels): a name again replaces its value." },
+	{ "region_is_left", region_is_left, METH_VARARGS, "region_is_left(id): whether what holds it is suspended, and the context set is the one it began in." },
 	{ "region_variable", region_variable, METH_O, "region_variable(variable): its value is the region begun last, with id and outer." },
 	{ "region_end", region_end, METH_VARARGS, "region_end(id, elsewhere=False). elsewhere: in another context than it began in." },
 	{ "name_threads", name_threads, METH_O, "name_threads(names): notes the (native id, name) pairs that names() returns; its calls are not traced" },

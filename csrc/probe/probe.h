@@ -158,6 +158,9 @@ void rp_turns_set_variable(struct _object *variable);
 /* A region begins, or ends, on this thread; t busy. elsewhere: in another context (PEP 567) than it began in. */
 void rp_turns_bind(struct rp_thread *t, uint32_t region);
 void rp_turns_unbind(struct rp_thread *t, uint32_t region, int elsewhere);
+/* Whether the region is left here: it was begun in the context that is set, and the generator or coroutine that holds it is suspended, or runs on
+ * another thread. 0 of regions that are not bound or have ended. */
+int rp_turns_is_left(uint32_t region);
 
 /* ---- symbols.c: names of the addresses in the trace; namer.c: the thread that looks them up ---- */
 

@@ -16,7 +16,7 @@ struct turn {
 	const void *frame; /* holder, or with is_base the outermost of its stack */
 	const void *guest; /* frame for which it was entered; NULL: none */
 	const void *context; /* that it was begun in */
-	uint8_t is_running, is_base;
+	uint8_t is_running, is_base, is_unknown; /* is_unknown: nobody tells of its turns; it stays running */
 	uint32_t greenlets_seen; /* where turns are not followed: how many there were at its begin */
 };
 
@@ -138,7 +138,7 @@ static void enter(struct rp_thread *t, struct turn *e, const void *guest)
 
 static void leave(struct rp_thread *t, struct turn *e)
 {
-	if (!e->is_running)
+	if (!e->is_running || e->is_unknown)
 		return;
 	turns.n_guests -= e->guest != NULL;
 	e->guest = NULL;
@@ -249,13 +249,14 @@ void rp_turns_bind(struct rp_thread *t, uint32_t region)
 	if (!holder && !greenlet)
 		return;
 	int is_known = turns.follows || (greenlet && !takes_turns(greenlet));
-	struct turn *e = is_known ? add(region, holder ? holder : base) : NULL;
-	if (!e) {
+	struct turn *e = is_known || holder ? add(region, holder ? holder : base) : NULL;
+	if (!e || !is_known)
 		tell(t, region, RP_TURN_UNKNOWN);
+	if (!e)
 		return;
-	}
 	make_context(ts);
 	e->thread = t->id;
+	e->is_unknown = !is_known;
 	e->is_base = !holder;
 	e->greenlets_seen = turns.greenlets_seen;
 	e->context = ts->context;
@@ -282,9 +283,19 @@ void rp_turns_unbind(struct rp_thread *t, uint32_t region, int elsewhere)
 	const struct turn *e = &turns.at[place];
 	if (!e->is_running && is_on_stack(rp_pyframe_current(PyThreadState_Get()), e)) /* back unseen */
 		tell(t, region, RP_TURN_ENTERED);
-	if (!turns.follows && e->greenlets_seen != turns.greenlets_seen)
+	if (!turns.follows && !e->is_unknown && e->greenlets_seen != turns.greenlets_seen)
 		tell(t, region, RP_TURN_UNKNOWN);
 	drop(place);
+}
+
+int rp_turns_is_left(uint32_t region)
+{
+	uint32_t place = rp_turns_n ? find(region) : NOBODY;
+	const struct turn *e = &turns.at[place == NOBODY ? 0 : place];
+	PyThreadState *ts = PyThreadState_Get();
+	if (place == NOBODY || e->context != ts->context || (e->is_base && e->is_running))
+		return 0;
+	return !is_on_stack(rp_pyframe_current(ts), e);
 }
 
 /* ---- the context ---- */

@@ -62,6 +62,11 @@ void rp_session_region_label(uint32_t region, const struct rp_label *labels, uin
 		define_labels(region, labels, n);
 }
 
+int rp_session_region_is_left(uint32_t region)
+{
+	return rp_session.phase == RP_SESSION_ACTIVE && rp_turns_is_left(region);
+}
+
 void rp_session_region_end(uint32_t region, int elsewhere)
 {
 	struct rp_thread *t = region && rp_session.phase == RP_SESSION_ACTIVE ? rp_thread_enter() : NULL;

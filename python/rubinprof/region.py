@@ -69,7 +69,10 @@ class region:
             outer = _latest.get()
             while outer is not None and outer.closed:  # generators that take turns end theirs in any order
                 outer = outer.outer
-            region_id = _capture.region_begin(self._name, self._labels, outer.id if outer else 0)
+            around = outer
+            while around is not None and (around.closed or _capture.region_is_left(around.id)):  # suspended
+                around = around.outer
+            region_id = _capture.region_begin(self._name, self._labels, around.id if around else 0)
             if region_id:
                 recorded = _Recorded()
                 recorded.id, recorded.outer, recorded.closed = region_id, outer, False

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rubinprof import campaign
-from rubinprof.campaign import schema
+from rubinprof.campaign import schema, unit
 from rubinprof.campaign import store as store_module
 from rubinprof.errors import RubinprofError
 
@@ -48,6 +48,23 @@ def test_every_quantum_once(store):
     assert found.sql("SELECT status, count(*) FROM quanta GROUP BY status ORDER BY status").fetchall() == [("done", 28), ("failed", 1), ("unfinished", 1)]
     assert found.sql("SELECT count(*), sum(quanta) FROM processes").fetchall() == [(6, 30)]
     assert campaign.Store.open(store).verify() == []
+
+
+def test_quanta_beside_a_reader_that_is_open_all_count(tmp_path):
+    program = '''
+import rubinprof
+def rows():
+    with rubinprof.region("reader", task="reader", quantum_id="0"): yield
+reader = rows(); next(reader)
+for i in range(1, 4):
+    with rubinprof.region("isr", task="isr", quantum_id=str(i)): pass
+'''
+    (tmp_path / "x.py").write_text(program)
+    for mode in ("exact", "sampled"):
+        command = [sys.executable, "-m", "rubinprof", "run", "-o", f"{mode}.rprof", "--cpu", mode, "--memory", mode, "x.py"]
+        subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+        rows = unit.read(tmp_path / f"{mode}.rprof")["quanta"].to_pylist()
+        assert [row["task"] for row in rows] == ["reader", "isr", "isr", "isr"]
 
 
 def test_adding_again_and_in_another_order_changes_no_byte(tmp_path, spool, store):

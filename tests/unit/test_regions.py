@@ -47,8 +47,8 @@ def test_generators_that_take_turns(traced_regions):
             with rubinprof.region("after"): pass
         """
     )
-    # The second was begun inside the first, which ended before it.
-    assert regions == [("first", None, False), ("second", "first", False), ("after", None, False)]
+    # The first was suspended when the second began.
+    assert regions == [("first", None, False), ("second", None, False), ("after", None, False)]
 
 
 def test_an_asynchronous_generator_gets_what_is_sent_and_thrown(traced_regions):
