@@ -226,7 +226,11 @@ static int wait_for(struct rp_os_crew *crew, struct work *w)
 	int stop = 0;
 
 	while (!rp_os_crew_wait(crew, &w->task, LOOK_MS))
-		stop |= rp_progress_step(w->share->progress, atomic_exchange_explicit(&w->share->bytes, 0, memory_order_relaxed));
+		if (!stop) { /* not asked again: it may have said why */
+			stop = rp_progress_step(w->share->progress, atomic_exchange_explicit(&w->share->bytes, 0, memory_order_relaxed));
+			if (stop)
+				atomic_store_explicit(&w->share->is_over, 1, memory_order_relaxed);
+		}
 	return stop;
 }
 

@@ -95,7 +95,8 @@ def test_progress_reaches_the_end_and_can_stop(directory):
 def test_a_signal_reaches_python_not_the_workers(directory, tmp_path):
     script = tmp_path / "reads.py"
     script.write_text(
-        "import sys, rubinprof\n"
+        "import signal, sys, rubinprof\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background ignores it
         f"with rubinprof.open({str(directory)!r}) as trace: trace.report('stats')\n"  # imports swallow it at times: callbacks of their locks
         "try:\n"
         "    print('begun', flush=True)\n"
