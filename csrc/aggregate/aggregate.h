@@ -345,7 +345,7 @@ void rp_thin_bins_close(struct rp_thin_bins *b);
 
 /* What a report looks at beside totals, processes, threads and regions, which are always there. */
 enum rp_need {
-	RP_NEED_PLACES = 1, /* lines of Python: of each its own memory alone */
+	RP_NEED_PLACES = 1, /* lines of Python: of each its own memory alone, and the calls made from no known one */
 	RP_NEED_TREE = 2,   /* nodes, and the native ones below them */
 	RP_NEED_LINES = 4,  /* lines, whole */
 };

@@ -311,11 +311,42 @@ static void release(struct rp_fold *f)
 	free(f->chain_frames);
 }
 
+/* The calls that were made from no known line. */
+static int fold_unknown_calls(struct rp_fold *f)
+{
+	const struct rp_call_tree *tree = &f->replay->tree;
+	struct rp_idmap known = RP_IDMAP_INIT; /* of a position in a code: whether its line is not known */
+	int rc = 0;
+
+	for (uint32_t i = 1; i < tree->n && !rc; i++) {
+		const struct rp_call_node *n = &tree->nodes[i];
+		uint32_t code = rp_call_code(&tree->nodes[n->parent]), line;
+		if (f->nodes[i].frame == UINT32_MAX || f->nodes[n->parent].frame == UINT32_MAX)
+			continue;
+		uint64_t key = (uint64_t)code << 32 | rp_call_lasti(n);
+		uint32_t *is_unknown = rp_idmap_find(&known, key);
+		if (!is_unknown) {
+			const struct rp_code *c = rp_tables_code(f->replay->tables, code);
+			rc = rp_idmap_put(&known, key, !c || rp_line_of(c, rp_call_lasti(n)) == RP_LINE_UNKNOWN);
+			is_unknown = rp_idmap_find(&known, key);
+		}
+		if (rc || !*is_unknown)
+			continue;
+		rc = rp_result_line(f->result, f->nodes[n->parent].frame, RP_LINE_UNKNOWN, &line);
+		if (!rc)
+			f->result->lines[line].calls_out = rp_add(f->result->lines[line].calls_out, f->nodes[i].m[RP_M_CALLS]);
+	}
+	rp_idmap_release(&known);
+	return rc;
+}
+
 /* Of each line of Python what it allocated itself. */
 static int fold_places(struct rp_fold *f)
 {
 	const struct rp_site_set *set = &f->replay->sites;
 
+	if (fold_unknown_calls(f))
+		return RP_ENOMEM;
 	for (uint32_t i = 0; i < set->n; i++) {
 		int64_t m[RP_M_COUNT];
 		uint32_t line;

@@ -291,8 +291,8 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_json_kint(j, "blocks", (int64_t)t->blocks);
 	rp_json_kint(j, "file_bytes", (int64_t)t->file_bytes);
 	rp_json_kint(j, "raw_bytes", (int64_t)t->raw_bytes);
-	unknown_line_keys(job, j);
 	if (all) {
+		unknown_line_keys(job, j);
 		allocator_keys(t, j);
 		meta_keys(job, j);
 		process_keys(job, j);
