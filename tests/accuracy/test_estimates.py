@@ -20,6 +20,8 @@ SESSIONS, REGIONS = 25, 16
 PROGRAM = textwrap.dedent("""
     import json, random, sys, rubinprof
     SIZES = [600, 2000, 9000, 40000, 300000]
+    # An arena of small objects that is made inside a region and stays is its leak, of 1 MiB: here they are made before, and kept.
+    anchors = [bytearray() for _ in range(60000)][::60]
 
     def session(path, random):
         truth, heap = [], 0
