@@ -47,10 +47,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_BAD_USE, f"{self.prog}: {message}; see '{self.prog} --help'\n")
 
 
-def summary(command: str) -> str:
-    """What a command does, as a line of `rubinprof --help`."""
-    text = COMMANDS[command]
-    return text[0].lower() + text[1:].rstrip(".")
+def as_help(sentence: str) -> str:
+    """What a command does, as a line of ``--help``."""
+    return sentence[0].lower() + sentence[1:].rstrip(".")
 
 
 def make_parser(command):
@@ -68,7 +67,7 @@ def make_parser(command):
         if name == command:
             importlib.import_module(f"{__name__}.{name}").add_parser(subparsers)
         else:
-            subparsers.add_parser(name, help=summary(name))
+            subparsers.add_parser(name, help=as_help(COMMANDS[name]))
     return parser
 
 

@@ -1,10 +1,11 @@
 """rubinprof campaign: questions to millions of quanta."""
 
+import argparse
 import csv
 import json
 import sys
 
-from rubinprof.cli import summary
+from rubinprof.cli import COMMANDS, as_help
 from rubinprof.cli import trace_command as command
 
 EXAMPLE = """
@@ -34,15 +35,15 @@ WIDE = 130  # columns of a terminal that has room for all
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "campaign",
-        help=summary("campaign"),
+        help=as_help(COMMANDS["campaign"]),
         description="Ask questions of a whole campaign. A store is a directory that 'add' fills from traces; needs rubinprof[campaign].",
         epilog="examples:" + EXAMPLE,
-        formatter_class=command.argparse.RawDescriptionHelpFormatter,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run, ask=None)
     asks = parser.add_subparsers(dest="ask", metavar="COMMAND", title="commands", required=True)
 
-    add = _parser(asks, "add", "Add the traces of spools to a store, made where it is missing.", "rubinprof campaign add STORE SPOOL", _add)
+    add = command.parser(asks, "add", "rubinprof campaign add STORE SPOOL", _add, "Add the traces of spools to a store, made where it is missing.")
     add.add_argument("store", metavar="STORE")
     add.add_argument("spools", metavar="SPOOL", nargs="+", help="a directory of traces, or a trace")
     where = add.add_mutually_exclusive_group()
@@ -51,16 +52,16 @@ def add_parser(subparsers):
     add.add_argument("--delete-added", action="store_true", help="delete each trace once its rows are in the store")
     command.add_format(add)
 
-    metadata = _parser(
-        asks, "metadata", "Add the middleware's own figures, also of quanta without a trace.",
-        "rubinprof campaign metadata STORE --butler REPO --collections u/me/run", _metadata,
+    metadata = command.parser(
+        asks, "metadata", "rubinprof campaign metadata STORE --butler REPO --collections u/me/run", _metadata,
+        "Add the middleware's own figures, also of quanta without a trace.",
     )  # fmt: skip
     metadata.add_argument("store", metavar="STORE")
     metadata.add_argument("--butler", metavar="REPO", help="the repository whose '<label>_metadata' is read")
     metadata.add_argument("--collections", metavar="C,C,…", help="where to look in it")
     metadata.add_argument("--summary", metavar="FILE", nargs="+", default=[], help="files of 'pipetask --summary': how quanta failed")
 
-    table = _parser(asks, "table", "Sum the campaign by something, the largest first.", "rubinprof campaign table STORE --by task", _table)
+    table = command.parser(asks, "table", "rubinprof campaign table STORE --by task", _table, "Sum the campaign by something, the largest first.")
     table.add_argument("store", metavar="STORE")
     table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension or label such as band; or function, library, file")
     table.add_argument("-m", "--metric", metavar="M", help="what to order by: wall, cpu, memory, quanta, over; of functions cpu, allocated, calls, leaked")
@@ -69,7 +70,7 @@ def add_parser(subparsers):
     command.add_rows(table)
     command.add_format(table, csv=True)
 
-    requests = _parser(asks, "requests", "Advise memory requests for BPS.", "rubinprof campaign requests STORE -o requestMemory.yaml", _requests)
+    requests = command.parser(asks, "requests", "rubinprof campaign requests STORE -o requestMemory.yaml", _requests, "Advise memory requests for BPS.")
     requests.add_argument("store", metavar="STORE")
     requests.add_argument("-o", "--output", metavar="X.yaml", help="write BPS yaml")
     requests.add_argument("--max-retry-rate", default="1%", metavar="SHARE", help="of a task's quanta (default: 1%%)")
@@ -78,25 +79,12 @@ def add_parser(subparsers):
     requests.add_argument("--where", metavar="CONDITION", help="only these quanta")
     command.add_format(requests)
 
-    check = _parser(asks, "check", "Hold a campaign against budgets; exit 1 when one is broken.", "rubinprof campaign check STORE budgets.toml", _check)
+    check = command.parser(asks, "check", "rubinprof campaign check STORE budgets.toml", _check, "Hold a campaign against budgets; exit 1 when one is broken.")
     check.add_argument("store", metavar="STORE")
     check.add_argument("budgets", metavar="budgets.toml")
 
-    verify = _parser(asks, "verify", "Check that a store is whole; exit 1 when it is not.", "rubinprof campaign verify STORE", _verify)
+    verify = command.parser(asks, "verify", "rubinprof campaign verify STORE", _verify, "Check that a store is whole; exit 1 when it is not.")
     verify.add_argument("store", metavar="STORE")
-
-
-def _parser(asks, name, text, example, run):
-    """The parser of a question: its name may be that of a command too, which says something else."""
-    made = asks.add_parser(
-        name,
-        help=text[0].lower() + text[1:].rstrip("."),
-        description=text,
-        epilog=f"example: {example}",
-        formatter_class=command.argparse.RawDescriptionHelpFormatter,
-    )
-    made.set_defaults(run=run)
-    return made
 
 
 def run(args):

@@ -11,7 +11,7 @@ import sysconfig
 import tempfile
 
 from rubinprof import tracker
-from rubinprof.cli import COMMANDS, summary
+from rubinprof.cli import COMMANDS, as_help
 from rubinprof.errors import RubinprofError
 
 SUPPORTED = [(3, 11), (3, 12), (3, 13)]
@@ -21,7 +21,7 @@ GOOD, FALLBACK, BAD = "yes", "falls back", "no"
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "doctor",
-        help=summary("doctor"),
+        help=as_help(COMMANDS["doctor"]),
         description=COMMANDS["doctor"],
         epilog="example: rubinprof doctor",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -17,7 +17,7 @@ import sys
 import types
 import zipimport
 
-from rubinprof.cli import summary
+from rubinprof.cli import COMMANDS, as_help
 from rubinprof.errors import RubinprofError
 from rubinprof.tracker import SAMPLE_HZ_MAX, Tracker
 
@@ -33,7 +33,7 @@ EXAMPLE = """example:
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "run",
-        help=summary("run"),
+        help=as_help(COMMANDS["run"]),
         description="Run a program traced. Its arguments, exit status, streams and signals are its own; the trace is "
         "rubinprof-<program>-<host>-<pid>-<start>.rprof in the working directory unless -o names another.",
         epilog=EXAMPLE,

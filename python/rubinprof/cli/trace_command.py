@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, TextIO
 
-from rubinprof.cli import COMMANDS, summary
+from rubinprof.cli import COMMANDS, as_help
 from rubinprof.errors import RubinprofError
 from rubinprof.reports import terminal
 
@@ -28,12 +28,13 @@ MAPPED = ["mapped_file", "shared"]
 Run = Callable[[argparse.Namespace], int]
 
 
-def parser(subparsers, name: str, example: str, run: Run) -> argparse.ArgumentParser:
-    """A subcommand's parser, with what it does and an example below its options."""
+def parser(subparsers, name: str, example: str, run: Run, sentence: str | None = None) -> argparse.ArgumentParser:
+    """A subcommand's parser, with what it does (as in `COMMANDS`, unless ``sentence`` says it) and an example below its options."""
+    sentence = sentence or COMMANDS[name]
     made = subparsers.add_parser(
         name,
-        help=summary(name),
-        description=COMMANDS[name],
+        help=as_help(sentence),
+        description=sentence,
         epilog=f"example: {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
