@@ -220,18 +220,16 @@ static int finish_work(struct work *w, struct rp_result *result, const struct rp
 	return rc;
 }
 
-/* Nonzero: whoever looks at the progress wants no more. */
+/* Nonzero: whoever looks at the progress wants no more, now or before. It is not asked again: it may have said why. */
 static int wait_for(struct rp_os_crew *crew, struct work *w)
 {
-	int stop = 0;
+	struct share *s = w->share;
 
 	while (!rp_os_crew_wait(crew, &w->task, LOOK_MS))
-		if (!stop) { /* not asked again: it may have said why */
-			stop = rp_progress_step(w->share->progress, atomic_exchange_explicit(&w->share->bytes, 0, memory_order_relaxed));
-			if (stop)
-				atomic_store_explicit(&w->share->is_over, 1, memory_order_relaxed);
-		}
-	return stop;
+		if (!atomic_load_explicit(&s->is_over, memory_order_relaxed) &&
+		    rp_progress_step(s->progress, atomic_exchange_explicit(&s->bytes, 0, memory_order_relaxed)))
+			atomic_store_explicit(&s->is_over, 1, memory_order_relaxed);
+	return atomic_load_explicit(&s->is_over, memory_order_relaxed);
 }
 
 /* Errors that concern one file, not the whole. */
@@ -272,9 +270,7 @@ static int analyze_files(struct rp_result *r, struct rp_trace *trace, const stru
 			give_work(crew, w, r, &trace->files[given], o);
 		}
 		struct work *w = &works[done % room];
-		if (wait_for(crew, w))
-			atomic_store_explicit(&share.is_over, 1, memory_order_relaxed);
-		rc = atomic_load_explicit(&share.is_over, memory_order_relaxed) ? RP_EINTERRUPTED : finish_work(w, r, o);
+		rc = wait_for(crew, w) ? RP_EINTERRUPTED : finish_work(w, r, o);
 		if (rc && is_of_file(rc)) {
 			*ret_bad_rc = rc;
 			*ret_bad = done;
