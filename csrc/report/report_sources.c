@@ -32,21 +32,21 @@ static int is_whole(const struct source *s)
 	return !s->is_broken && s->text.len == s->bytes;
 }
 
-/* The place of a path; UINT32_MAX: there are too many. */
-static int find(struct sources *all, struct rp_str path, uint32_t *ret_place)
+/* The file of a path, valid until the next call; NULL: there are too many. */
+static int find(struct sources *all, struct rp_str path, struct source **ret_source)
 {
 	uint32_t string;
 
 	if (rp_strpool_add(&all->strings, path.s, path.len, &string))
 		return RP_ENOMEM;
 	uint32_t *known = rp_idmap_find(&all->place_of, string);
-	*ret_place = known ? *known : UINT32_MAX;
+	*ret_source = known ? &all->at[*known] : NULL;
 	if (known || all->n >= FILES_MAX)
 		return 0;
 	if (rp_result_grow((void **)&all->at, all->n, &all->cap, sizeof(*all->at)) || rp_idmap_put(&all->place_of, string, all->n))
 		return RP_ENOMEM;
 	all->at[all->n] = (struct source){ .path = string, .text = RP_BUF_INIT, .process = UINT32_MAX };
-	*ret_place = all->n++;
+	*ret_source = &all->at[all->n++];
 	return 0;
 }
 
@@ -54,13 +54,12 @@ static int find(struct sources *all, struct rp_str path, uint32_t *ret_place)
 static int add_part(struct sources *all, uint32_t process, const struct rp_def *d)
 {
 	uint64_t mtime_ns = d->num[0], bytes = d->num[1], offset = d->num[2];
-	uint32_t place;
+	struct source *s;
 
-	if (find(all, d->str[0], &place))
+	if (find(all, d->str[0], &s))
 		return RP_ENOMEM;
-	if (place == UINT32_MAX)
+	if (!s)
 		return 0;
-	struct source *s = &all->at[place];
 	if (s->process != process && s->process != UINT32_MAX && is_whole(s)) {
 		s->differs |= offset == 0 && (s->mtime_ns != mtime_ns || s->bytes != bytes);
 		return 0;
@@ -85,13 +84,12 @@ static int add_part(struct sources *all, uint32_t process, const struct rp_def *
 /* The first process's. */
 static int add_sum(struct sources *all, const struct rp_def *d)
 {
-	uint32_t place;
+	struct source *s;
 
-	if (find(all, d->str[0], &place))
+	if (find(all, d->str[0], &s))
 		return RP_ENOMEM;
-	if (place == UINT32_MAX)
+	if (!s)
 		return 0;
-	struct source *s = &all->at[place];
 	s->sums_differ |= s->has_sum && (s->sum_bytes != d->num[1] || s->crc32c != d->num[2]);
 	if (!s->has_sum) {
 		s->has_sum = 1;
