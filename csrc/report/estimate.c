@@ -277,3 +277,17 @@ void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum
 	if (error != RP_ERROR_UNKNOWN)
 		csv_number(job, metric, error);
 }
+
+static const enum rp_metric csv_memory[] = { RP_M_ALLOCATIONS, RP_M_ALLOCATED, RP_M_PEAK, RP_M_LEAKED };
+
+void rp_report_csv_memory(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m)
+{
+	for (size_t i = 0; i < RP_COUNT_OF(csv_memory); i++)
+		rp_report_csv_figure(job, f, m, csv_memory[i]);
+}
+
+void rp_report_csv_memory_errors(const struct rp_report_job *job, const int64_t *m)
+{
+	for (size_t i = 0; i < RP_COUNT_OF(csv_memory); i++)
+		rp_report_csv_error(job, m, csv_memory[i]);
+}

@@ -187,6 +187,9 @@ const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, in
 /* A cell behind a comma, empty for what is unknown; and one for the error, none at all for what is exact. */
 void rp_report_csv_figure(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
 void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
+/* The cells of allocations, allocated, peak and leaked, and those of their errors. */
+void rp_report_csv_memory(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m);
+void rp_report_csv_memory_errors(const struct rp_report_job *job, const int64_t *m);
 
 typedef int rp_report_fn(const struct rp_report_job *job);
 rp_report_fn rp_report_stats, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame, rp_report_page,

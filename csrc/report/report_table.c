@@ -97,16 +97,10 @@ static void csv_row(const struct rp_report_job *job, const struct rp_row *row, e
 	rp_report_csv_figure(job, f, row->total, RP_M_CPU);
 	rp_report_csv_figure(job, f, row->self, RP_M_WALL);
 	rp_report_csv_figure(job, f, row->total, RP_M_WALL);
-	rp_report_csv_figure(job, f, row->own, RP_M_ALLOCATIONS);
-	rp_report_csv_figure(job, f, row->own, RP_M_ALLOCATED);
-	rp_report_csv_figure(job, f, row->own, RP_M_PEAK);
-	rp_report_csv_figure(job, f, row->own, RP_M_LEAKED);
+	rp_report_csv_memory(job, f, row->own);
 	rp_report_csv_error(job, row->self, RP_M_CPU);
 	rp_report_csv_error(job, row->total, RP_M_CPU);
-	rp_report_csv_error(job, row->own, RP_M_ALLOCATIONS);
-	rp_report_csv_error(job, row->own, RP_M_ALLOCATED);
-	rp_report_csv_error(job, row->own, RP_M_PEAK);
-	rp_report_csv_error(job, row->own, RP_M_LEAKED);
+	rp_report_csv_memory_errors(job, row->own);
 	rp_report_csv_figure(job, f, row->own, RP_M_MAPPED_FILE);
 	rp_report_csv_figure(job, f, row->own, RP_M_SHARED);
 	rp_out_text(o, "\n");
