@@ -234,6 +234,13 @@ void rp_replay_time_finish(struct rp_replay *r, struct rp_replay_thread *t);
 /* After that, in a killed trace: the thread stayed where it was until ticks, and used no CPU time there, of which a sample would have told. */
 void rp_replay_time_hung(struct rp_replay *r, struct rp_replay_thread *t, uint64_t ticks);
 
+/* sample.c. RP_ENOMEM, or 0 */
+int rp_replay_sample(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
+/* In a tree trace, flushed: the time since the last sample was in no sample's place. */
+int rp_replay_settle_unsampled(struct rp_replay *r, struct rp_replay_thread *t);
+/* The same at the thread's end, where the last sample may stand for what came after it. */
+int rp_replay_settle_rest(struct rp_replay *r, struct rp_replay_thread *t);
+
 /* memory.c */
 int rp_replay_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
 /* Does a mapping by this allocator lie apart from memory, or change what does? */
