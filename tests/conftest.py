@@ -68,3 +68,18 @@ def playwright():
 
     with sync_playwright() as driver:
         yield driver
+
+
+@pytest.fixture(scope="session")
+def load_module():
+    """Given the path of a module beside the tests, that module: tests are imported by path, so a plain import would not find it."""
+
+    def load(path):
+        name = f"rubinprof_tests_{path.stem}"
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, path)
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[name])
+        return sys.modules[name]
+
+    return load

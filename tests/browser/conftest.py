@@ -1,9 +1,7 @@
 """A headless Chromium, and pages made of synthetic reports."""
 
-import importlib.util
 import itertools
 import shutil
-import sys
 import time
 from pathlib import Path
 
@@ -46,14 +44,9 @@ ROWS = [{"function": "heavy", "file": "a.py", "line": 3, "self_cpu_s": 1.25, "to
 
 
 @pytest.fixture(scope="session")
-def synthetic():
-    """The module that makes up reports; tests are imported by path, so a plain import would not find it."""
-    name = "rubinprof_tests_synthetic"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("synthetic.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+def synthetic(load_module):
+    """The module that makes up reports."""
+    return load_module(Path(__file__).with_name("synthetic.py"))
 
 
 @pytest.fixture(scope="session")

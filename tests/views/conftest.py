@@ -1,6 +1,5 @@
 """Traces of tests/views/programs/work.py: recorded once, seen through every view."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import rubinprof
+from rubinprof import exports
 
 WORK = Path(__file__).parent / "programs" / "work.py"
 
@@ -51,11 +51,26 @@ def traces(tmp_path_factory, rubinprof_command):
 
 
 @pytest.fixture(scope="session")
-def consumers():
-    """Tests are imported by path, so a plain import would not find it."""
-    name = "rubinprof_tests_consumers"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("consumers.py"))
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+def consumers(load_module):
+    """The module of the programs that read exports."""
+    return load_module(Path(__file__).with_name("consumers.py"))
+
+
+@pytest.fixture(scope="session")
+def exporting(rubinprof_command):
+    """Given a trace and a directory, a function that exports a format of it with the command, once, and returns the file."""
+
+    def of(trace, directory):
+        made = {}
+
+        def export(format, *words):
+            if (format, words) not in made:
+                path = directory / f"{len(made)}{exports.exporter(format).SUFFIX}"
+                done = rubinprof_command("export", trace, "-f", format, "-o", path, *words)
+                assert (done.returncode, done.stderr) == (0, "")
+                made[format, words] = path
+            return made[format, words]
+
+        return export
+
+    return of

@@ -6,6 +6,7 @@ Those from npm are fetched once into build/consumers/, which `make clean` remove
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ BUILD = Path(__file__).resolve().parents[2] / "build" / "consumers"
 BROWSERS = ["chromium", "chromium-browser", "google-chrome"]
 SPEEDSCOPE = ("speedscope", "1.25.0")
 FIREFOX_PROFILER = ("@firefox-devtools/profiler-cli", "0.10.0")
+FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
 PATIENCE_MS = 60_000
 
 
@@ -52,6 +54,28 @@ def speedscope(playwright, path):
     browser.close()
     about_the_file = [text for text in complaints if "GL" not in text]
     return document, about_the_file
+
+
+def pprof(path, home, *words):
+    """What `go tool pprof` prints of a file."""
+    environment = {"PATH": "/usr/local/go/bin:/usr/bin:/bin", "HOME": str(home), "PPROF_TMPDIR": str(home)}
+    environment["GOFLAGS"], environment["GOCACHE"] = "-mod=mod", str(Path.home() / ".cache" / "go-build")
+    command = ["go", "tool", "pprof", *words, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=environment).stdout
+
+
+def pprof_top(path, home, metric):
+    """Own figures of all functions, by the name that pprof shows."""
+    text = pprof(path, home, "-top", "-nodecount=10000", "-nodefraction=0", "-unit=count", f"-sample_index={metric}")
+    return {line.split(None, 5)[5]: line.split()[0] for line in text.splitlines() if re.match(r"\s+[\d.]+", line)}
+
+
+def flamegraph(path):
+    """What flamegraph.pl makes of collapsed stacks."""
+    program = shutil.which("flamegraph.pl") or FLAMEGRAPH
+    done = subprocess.run(["perl", program, path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout
 
 
 class FirefoxProfiler:

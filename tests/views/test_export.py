@@ -5,7 +5,6 @@ import io
 import json
 import pstats
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from rubinprof.metrics import METRICS
 
 pytestmark = pytest.mark.linux
 
-FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
-
 
 @pytest.fixture(scope="session")
 def trace(traces):
@@ -27,20 +24,9 @@ def trace(traces):
 
 
 @pytest.fixture(scope="session")
-def exported(traces, rubinprof_command, tmp_path_factory):
-    """Exports a format with the command, once; returns the file."""
-    directory = tmp_path_factory.mktemp("exports")
-    made = {}
-
-    def export(format, *words):
-        if (format, words) not in made:
-            path = directory / f"{len(made)}{exports.exporter(format).SUFFIX}"
-            done = rubinprof_command("export", traces.a[0], "--format", format, "-o", path, *words)
-            assert (done.returncode, done.stderr) == (0, "")
-            made[format, words] = path
-        return made[format, words]
-
-    return export
+def exported(traces, exporting, tmp_path_factory):
+    """Exports a format of the trace with the command, once; returns the file."""
+    return exporting(traces.a[0], tmp_path_factory.mktemp("exports"))
 
 
 def self_by_name(trace, column):
@@ -117,14 +103,12 @@ def test_speedscope_reads_collapsed(exported, trace, consumers, playwright):
 
 @pytest.mark.flamegraph
 @pytest.mark.parametrize("metric", ["cpu", "calls"])
-def test_flamegraph_reads_collapsed(exported, trace, metric):
-    program = shutil.which("flamegraph.pl") or FLAMEGRAPH
-    done = subprocess.run(["perl", program, exported("collapsed", "-m", metric)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and done.stderr == "", done.stderr
-    whole = re.search(r"<title>all \(([\d,]+) samples, 100%\)</title>", done.stdout)
+def test_flamegraph_reads_collapsed(exported, trace, consumers, metric):
+    picture = consumers.flamegraph(exported("collapsed", "-m", metric))
+    whole = re.search(r"<title>all \(([\d,]+) samples, 100%\)</title>", picture)
     assert int(whole[1].replace(",", "")) == total_of(trace, metric)  # to the nanosecond
     if metric == "calls":
-        calls = [int(n.replace(",", "")) for n in re.findall(r"<title>fit \(work\.py:\d+\) \(([\d,]+) samples", done.stdout)]
+        calls = [int(n.replace(",", "")) for n in re.findall(r"<title>fit \(work\.py:\d+\) \(([\d,]+) samples", picture)]
         assert sum(calls) == 31
 
 
@@ -160,22 +144,15 @@ def test_callgrind_shows_callers_and_lines(exported, tmp_path):
 
 
 @pytest.mark.go
-def test_pprof(exported, trace, tmp_path):
+def test_pprof(exported, trace, consumers, tmp_path):
     def pprof(*words):
-        command = ["go", "tool", "pprof", *words, str(exported("pprof"))]
-        environment = {"PATH": "/usr/local/go/bin:/usr/bin:/bin", "HOME": str(tmp_path), "PPROF_TMPDIR": str(tmp_path)}
-        environment["GOFLAGS"], environment["GOCACHE"] = "-mod=mod", str(Path.home() / ".cache" / "go-build")
-        return subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=environment).stdout
-
-    def figures(metric):
-        top = pprof("-top", "-nodecount=10000", "-nodefraction=0", "-unit=B" if "B" in metric else "-unit=count", f"-sample_index={metric}")
-        return {line.split(None, 5)[5]: line.split()[0] for line in top.splitlines() if re.match(r"\s+[\d.]+", line)}
+        return consumers.pprof(exported("pprof"), tmp_path, *words)
 
     raw = pprof("-raw")
     assert "cpu/nanoseconds" in raw and "allocated/bytes" in raw
     rows = [list(map(int, row.split())) for row in re.findall(r"^ *((?:\d+ +){8}\d+): [\d ]+$", raw, re.MULTILINE)]
     assert [sum(column) for column in zip(*rows, strict=True)] == [total_of(trace, m.column) for m in METRICS.values()]
-    assert figures("calls")["fit"] == "31"
+    assert consumers.pprof_top(exported("pprof"), tmp_path, "calls")["fit"] == "31"
     assert "Lacks:" in pprof("-comments")
     assert "work.py" in pprof("-list=^fit$", "-sample_index=calls")
 

@@ -5,7 +5,6 @@ import json
 import os
 import pstats
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,11 +17,10 @@ pytestmark = pytest.mark.linux
 
 PROGRAM = Path(__file__).parent / "programs" / "same_names.py"
 NAMES = ("main", "step", "First.run", "step.<locals>.<lambda>", "<lambda>", "<module>")
-FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
 
 
 @pytest.fixture(scope="session")
-def same_names(rubinprof_command, tmp_path_factory):
+def same_names(rubinprof_command, exporting, tmp_path_factory):
     """The trace, what the table says of each Python function of the program, and how to export."""
     directory = tmp_path_factory.mktemp("same_names")
     path = directory / "trace.rprof"
@@ -37,16 +35,7 @@ def same_names(rubinprof_command, tmp_path_factory):
         whole = trace.stats()["cpu_s"]
     names = collections.Counter(function for function, _, _ in rows)
     assert all(names[name] > 1 for name in NAMES), names
-    made = {}
-
-    def export(format, *words):
-        if (format, words) not in made:
-            out = directory / f"{len(made)}{exports.exporter(format).SUFFIX}"
-            done = rubinprof_command("export", path, "-f", format, "-o", out, *words)
-            assert (done.returncode, done.stderr) == (0, "")
-            made[format, words] = out
-        return made[format, words]
-
+    export = exporting(path, directory)
     return rows, whole, export
 
 
@@ -82,13 +71,9 @@ def test_callgrind(same_names, tmp_path):
 
 
 @pytest.mark.go
-def test_pprof(same_names, tmp_path):
+def test_pprof(same_names, consumers, tmp_path):
     rows, whole, export = same_names
-    environment = {"PATH": "/usr/local/go/bin:/usr/bin:/bin", "HOME": str(tmp_path), "PPROF_TMPDIR": str(tmp_path)}
-    environment["GOFLAGS"], environment["GOCACHE"] = "-mod=mod", str(Path.home() / ".cache" / "go-build")
-    command = ["go", "tool", "pprof", "-top", "-nodecount=10000", "-nodefraction=0", "-unit=count", "-sample_index=calls", str(export("pprof"))]
-    text = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=environment).stdout
-    found = {line.split(None, 5)[5]: int(line.split()[0]) for line in text.splitlines() if re.match(r"\s+[\d.]+", line)}
+    found = {name: int(calls) for name, calls in consumers.pprof_top(export("pprof"), tmp_path, "calls").items()}
     for name in NAMES:
         expected = sorted(row["calls"] for key, row in rows.items() if key[0] == name)
         ours = [f" ({os.path.basename(key[1])}:{key[2]})" for key in rows if key[0] == name]
@@ -97,12 +82,10 @@ def test_pprof(same_names, tmp_path):
 
 
 @pytest.mark.flamegraph
-def test_collapsed(same_names):
+def test_collapsed(same_names, consumers):
     """flamegraph.pl sums up no function; its titles hold what is at or below one place of the tree."""
     rows, whole, export = same_names
-    program = shutil.which("flamegraph.pl") or FLAMEGRAPH
-    text = subprocess.run(["perl", program, export("collapsed", "-m", "calls")], capture_output=True, text=True, timeout=60, check=True).stdout
-    assert "same_names.py" in text
+    assert "same_names.py" in consumers.flamegraph(export("collapsed", "-m", "calls"))
     own = collections.Counter()
     for line in export("collapsed", "-m", "calls").read_text().splitlines():
         stack, value = line.rsplit(" ", 1)
