@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed soak bench bench-quick analyze cross wheels clean
+.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed soak bench bench-quick analyze cross wheels docs clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -20,6 +20,7 @@ help:
 	@echo "make valgrind  the analyzer under memcheck, every report over the fuzz corpus and a real trace"
 	@echo "make axe      the pages under axe-core, in light and dark: accessibility (npm; after make dev)"
 	@echo "make bench    what tracing costs, beside other tools: tables and a page     make bench-quick: the main ratios against their bars"
+	@echo "make docs     the documentation site in build/docs"
 	@echo "make fuzz, make clean"
 
 dev:
@@ -36,6 +37,9 @@ analyze:
 
 cross:
 	@$(newest) ci/cross.py $(ARGS)
+
+docs:
+	@$(newest) ci/docs.py
 
 wheels:
 	@$(newest) ci/wheels.py $(ARGS)

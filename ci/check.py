@@ -18,7 +18,7 @@ from environment import ROOT, VENVS
 ONCE = ["tests/cunit", "tests/browser", "tests/views/test_export.py", "tests/unit/test_recording_page.py"]
 ONCE += ["tests/campaign", "tests/lsst/test_campaign.py"]
 ONCE += ["tests/lsst/test_asked_elsewhere.py", "tests/lsst/test_bps_page.py", "tests/lsst/test_executors.py", "tests/views/test_export_names.py"]
-ONCE += ["tests/lsst/test_demo_chain.py", "tests/lsst/test_exit_codes.py", "tests/lsst/test_hook.py"]
+ONCE += ["tests/integration/test_tutorial.py", "tests/lsst/test_demo_chain.py", "tests/lsst/test_exit_codes.py", "tests/lsst/test_hook.py"]
 REQUIREMENTS = ["tests/requirements.txt", "benchmarks/demo/requirements.txt"]
 RESULTS = ROOT / "build" / "check"
 AGAIN_MAX = 5  # more failures than that are no accident
@@ -67,6 +67,7 @@ def static_checks(environments):
     newest = environments[0].python
     commands = [[newest, script] for script in sorted((ROOT / "ci").glob("check_*.py")) if script.stem != "check_exports"]
     commands += [[env.python, ROOT / "ci" / "check_exports.py"] for env in environments]
+    commands += [[newest, ROOT / "ci" / "docs.py"]]
     started = time.monotonic()
     for command in commands:
         good = subprocess.run(command, cwd=ROOT).returncode == 0

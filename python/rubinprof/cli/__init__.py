@@ -52,8 +52,8 @@ def as_help(sentence: str) -> str:
     return sentence[0].lower() + sentence[1:].rstrip(".")
 
 
-def make_parser(command):
-    """The parser of the whole command line. Only ``command`` has its options; of the others their names are known."""
+def make_parser(loaded=tuple(COMMANDS)):
+    """The parser of the command line. The commands ``loaded`` have their options; of the others their names are known."""
     parser = Parser(
         prog="rubinprof",
         description="CPU time and memory of Python over C++, from Python lines down to C++ functions.",
@@ -64,7 +64,7 @@ def make_parser(command):
     parser.add_argument("--version", action="store_true", help="show the version and exit")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name in COMMANDS:
-        if name == command:
+        if name in loaded:
             importlib.import_module(f"{__name__}.{name}").add_parser(subparsers)
         else:
             subparsers.add_parser(name, help=as_help(COMMANDS[name]))
@@ -75,7 +75,7 @@ def main(argv=None):
     """Run a command line; returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     # Only what is asked for is loaded: `run` shares its process with the traced program.
-    parser = make_parser(argv[0] if argv else None)
+    parser = make_parser(argv[:1])
     args = parser.parse_args(argv)
     if args.version:
         from rubinprof.version import VERSION
