@@ -34,9 +34,13 @@ double rp_error_of(double estimate, double variance, double unit)
 
 double rp_error_of_part(double estimate, double variance, double unit, double whole)
 {
-	double rest = whole > 0 ? 1 - estimate / whole : 1;
+	if (whole <= 0)
+		return half_width(estimate, variance, unit);
+	double share = estimate < whole ? estimate / whole : 1, own = estimate > 0 && variance > 0 ? variance / estimate : unit;
+	/* A small part is told by what its own samples add, a large one by what the few of the rest would. */
+	double adds = (1 - share) * own + share * (unit > 0 ? unit : own), less = share < 0.5 ? share : 1 - share, k = Z * Z * adds / whole;
 
-	return rest > 0 ? half_width(estimate, variance * rest, unit * rest) : 0;
+	return whole * ((less + k / 2 + sqrt(k * less * (1 - less) + k * k / 4)) / (1 + k) - less);
 }
 
 void rp_count_carries(const uint64_t *counts, int n, uint32_t *ret_carries)

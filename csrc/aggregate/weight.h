@@ -17,7 +17,9 @@ double rp_weight_of(uint64_t size, uint64_t period);
  * the whole trace). It speaks where the estimate has no sample to tell, or only blocks that were certain to be hit: small ones may have been
  * missed beside. */
 double rp_error_of(double estimate, double variance, double unit);
-/* The same for a part of a whole that is known exactly (CPU time of a process): what all have cannot be wrong. */
+/* The same for a part of a whole that is known exactly (CPU time of a process). The farther end of the score interval of a share (Wilson, 1927, with
+ * whole / unit as the number of samples n: Kish, 1965): never 0. A part that every sample hit, and one that none hit, may be off by
+ * z^2 / (n + z^2) of the whole. */
 double rp_error_of_part(double estimate, double variance, double unit, double whole);
 /* The error is as large as the figure: too vague to use. */
 RP_INLINE int rp_is_vague(double estimate, double error)

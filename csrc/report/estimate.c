@@ -114,9 +114,14 @@ int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum 
 	return rp_int64(rp_error_of_part(estimate, variance * RP_VARIANCE_NS2, unit, whole));
 }
 
+static int is_root(const struct rp_result *r, const struct rp_frame *f)
+{
+	return r->n_nodes && f == &r->frames[r->nodes[0].frame];
+}
+
 int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
 {
-	return !f && metric == RP_M_CPU ? 0 : rp_report_error(job, m, metric);
+	return metric == RP_M_CPU && (!f || is_root(job->result, f)) ? 0 : rp_report_error(job, m, metric);
 }
 
 int64_t rp_report_bytes_error(const struct rp_report_job *job, uint64_t estimate, double variance)

@@ -157,7 +157,7 @@ int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric
 /* Half the width of the 95 % interval around m[metric], in its unit; 0 when it is exact. m: all figures of a row. An error as large as its figure, or
  * larger, says that the figure is too vague to use. */
 int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
-/* The same of a row of frame f; NULL: a thread, whose CPU time its clock tells. */
+/* The same of a row of frame f; NULL: a thread, whose CPU time its clock tells, as that of the root [all]. */
 int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
 /* KEY, and for an estimate KEY_error; null when it is unknown. f: as above, in what follows, too. */
 void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,

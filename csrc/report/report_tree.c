@@ -65,13 +65,13 @@ static void text_frame(const struct rp_report_job *job, uint32_t number, size_t 
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 }
 
-static void text_doubt(const struct rp_report_job *job, int64_t figure, int64_t variance)
+static void text_doubt(const struct rp_report_job *job, const struct rp_frame *f, int64_t figure, int64_t variance)
 {
 	int64_t m[RP_M_COUNT] = { 0 };
 
 	m[job->metric] = figure;
 	m[rp_report_variance_of(job->metric)] = variance;
-	rp_report_doubt(job->out, figure, rp_report_error(job, m, job->metric));
+	rp_report_doubt(job->out, figure, rp_report_error_of(job, f, m, job->metric));
 }
 
 /* variance: of the totals, by node; NULL where they are no estimates. */
@@ -79,6 +79,7 @@ static void text_node(const struct rp_report_job *job, const struct rp_walk *w, 
 {
 	const struct rp_result *r = job->result;
 	uint32_t node = w->order[place], depth = w->depth[place];
+	const struct rp_frame *f = &r->frames[r->nodes[node].frame];
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], number[16] = "";
 	size_t width = job->options->width > 0 ? (size_t)job->options->width : 100;
 	width -= variance && width > 2 * RP_DOUBT_COLUMNS ? 2 * RP_DOUBT_COLUMNS : 0;
@@ -89,10 +90,10 @@ static void text_node(const struct rp_report_job *job, const struct rp_walk *w, 
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	rp_out_format(job->out, " %10s", rp_unit_metric(b, job->metric, w->total[node]));
 	if (variance)
-		text_doubt(job, w->total[node], variance[node]);
+		text_doubt(job, f, w->total[node], variance[node]);
 	rp_out_format(job->out, " %10s", rp_unit_metric(c, job->metric, rp_node_figure(r, node, job->metric)));
 	if (variance)
-		text_doubt(job, rp_node_figure(r, node, job->metric), rp_node_figure(r, node, rp_report_variance_of(job->metric)));
+		text_doubt(job, f, rp_node_figure(r, node, job->metric), rp_node_figure(r, node, rp_report_variance_of(job->metric)));
 	rp_out_text(job->out, "  ");
 	rp_out_pad(job->out, indent);
 	if (depth > indent)

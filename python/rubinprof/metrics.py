@@ -1,9 +1,10 @@
 """The nine metrics by name: the keys under which the reports give them, and their units."""
 
+import math
 import re
 from typing import Any, NamedTuple
 
-__all__ = ["METRICS", "Metric", "doubt_legend", "doubt_of", "parse_quantity", "text_of"]
+__all__ = ["METRICS", "Metric", "doubt_legend", "doubt_of", "error_of", "parse_quantity", "text_of"]
 
 
 class Metric(NamedTuple):
@@ -67,6 +68,20 @@ def parse_quantity(text: str, unit: str) -> float:
         known = ", ".join(word for word in words if word)
         raise ValueError(f"{text.strip()!r} is no amount of {'time' if unit == 's' else unit}; units: {known}")
     return float(found[1].replace("_", "").replace(",", "")) * words[found[2].lower()]
+
+
+def error_of(row: dict[str, Any], key: str) -> float | None:
+    """Half of the 95 % interval around a figure of a report: `None` where it is exact, infinite where nobody knows (`null` there).
+
+    Parameters
+    ----------
+    row : `dict`
+        A row of a report, or the report "stats".
+    key : `str`
+        The figure's; its error is under ``KEY_error``, which exact figures do not have.
+    """
+    error = row.get(f"{key}_error", 0)
+    return math.inf if error is None else error or None
 
 
 def doubt_legend(*, is_ascii: bool = False) -> str:

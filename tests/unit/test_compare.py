@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from rubinprof.compare import bootstrap, limits
+from rubinprof.compare import bootstrap, limits, named
 from rubinprof.compare.def_pairs import pair_defs
-from rubinprof.compare.difference import compare_runs, figure
+from rubinprof.compare.difference import compare_runs, figure, figure_of_function, figure_of_run
 from rubinprof.compare.file_pairs import pair_files
 from rubinprof.compare.match import library_name
 from rubinprof.compare.tree import diff_flame
@@ -37,8 +37,12 @@ class Run:
         self.rows = {by: list(rows)}
         self.functions = [row | {"line": row.get("def_line", row["line"])} for row in rows]
         self.metrics = {name: metrics.get(name, 0) for name in METRICS}
-        self.errors = dict.fromkeys(METRICS)
+        self.errors = {name: metrics.get(f"{name}_error") for name in METRICS}
         self.flame = flame
+        self.of_functions = {}
+
+    def error_of_none(self, metric):
+        return self.errors[metric]
 
 
 def changes(a, b, by="function", metric="cpu"):
@@ -182,6 +186,70 @@ def test_runs_that_agree_leave_no_doubt():
 )
 def test_limits(limit, a, b, broken):
     assert limits.parse(limit).judge(figure(a, b)).is_broken is broken
+
+
+def sampled(share, n, random):
+    """A run of 1 s in n samples, of which one function has this share: as a report tells it, with the error by docs/sampling.md."""
+    k = 1.959964**2 / n
+    hits = sum(random.random() < share for _ in range(n))
+    less = min(hits, n - hits) / n
+    error = (less + k / 2 + (k * less * (1 - less) + k * k / 4) ** 0.5) / (1 + k) - less
+    made = Run(cpu=1.0, cpu_error=k / (1 + k))
+    rows = [row("a", total_cpu_s=hits / n, total_cpu_s_error=error)] if hits else []
+    for name in ("a",) if hits else ():
+        made.of_functions["cpu", name] = named.figure_of(None, rows, "cpu", name)
+    return made
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 20, 100])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_limit_of_an_estimate_is_not_broken_by_noise(share, n):
+    """The same program twice: the sampling error was ignored, and `cpu of a > +5 %` was broken in a third to a half of the pairs."""
+    rng = random.Random(n)
+    limit, broken, pairs = limits.parse("cpu of a > +5 %"), 0, 0
+    while pairs < 500:
+        a, b = [sampled(share, n, rng)], [sampled(share, n, rng)]
+        if a[0].of_functions or b[0].of_functions:
+            broken += limit.judge(figure_of_function("cpu", "a", a, b)).is_broken
+            pairs += 1
+    assert broken / pairs < 0.05
+
+
+def test_a_limit_of_an_estimate_is_broken_by_what_is_no_noise():
+    rng = random.Random(1)
+    limit = limits.parse("cpu of a > +5 %")
+    pairs = [([sampled(0.2, 200, rng)], [sampled(0.6, 200, rng)]) for _ in range(200)]
+    assert all(limit.judge(figure_of_function("cpu", "a", *pair)).is_broken for pair in pairs)
+
+
+def test_a_limit_of_the_whole_run_knows_its_error_too():
+    limit = limits.parse("peak > +5 %")
+    for error, broken in ((40, False), (5, True), (None, True)):
+        a, b = ([Run(peak=peak, peak_error=error)] for peak in (100, 120))
+        assert limit.judge(figure_of_run("peak", a, b)).is_broken is broken
+
+
+def test_the_figure_of_functions_of_a_name_has_its_error():
+    rows = [row("a", total_cpu_s=2.0, total_cpu_s_error=0.5), row("b", total_cpu_s=1.0, total_cpu_s_error=None), row("c", total_cpu_s=1.0)]
+    assert named.figure_of(None, rows, "cpu", "a") == (2.0, 0.5)
+    assert named.figure_of(None, rows, "cpu", "b") == (1.0, float("inf"))
+    assert named.figure_of(None, rows, "cpu", "c") == (1.0, None)
+
+
+def test_a_row_that_one_run_did_not_hit_may_be_noise():
+    a, b = Run(row("a", self_cpu_s=0.04, self_cpu_s_error=0.032), cpu_error=0.032), Run(row("b"), cpu_error=0.032)
+    (found,) = changes([a], [b])
+    assert found["certain"]["self_cpu_s"] is False
+
+
+def test_an_error_that_nobody_knows_leaves_a_change_uncertain():
+    """No sample at all: `null` of the report was taken for exact, and an interval without ends is no JSON."""
+    a, b = Run(row("a", self_cpu_s=0.04, self_cpu_s_error=None)), Run(row("a", self_cpu_s=0.4, self_cpu_s_error=0.1))
+    (found,) = changes([a], [b])
+    assert found["certain"]["self_cpu_s"] is False and "self_cpu_s" not in found["interval"]
+    assert found["errors"]["self_cpu_s"] == [None, 0.1]
+    total = figure_of_run("peak", [Run(peak=1, peak_error=float("inf"))], [Run(peak=9, peak_error=1)])
+    assert total == {"a": 1, "b": 9, "change": 8, "a_error": None, "b_error": 1, "certain": False}
 
 
 def test_a_limit_of_a_function():

@@ -92,12 +92,12 @@ def _read(read_runs, paths, by, name):
 
 
 def _figure(a, b, limit):
-    from rubinprof.compare.difference import figure
+    from rubinprof.compare import difference
 
     if limit.function is None:
-        return figure([run.metrics[limit.metric] for run in a], [run.metrics[limit.metric] for run in b])
-    key = limit.metric, limit.function
-    if not any(key in run.of_functions for run in (*a, *b)):
+        return difference.figure_of_run(limit.metric, a, b)
+    try:
+        return difference.figure_of_function(limit.metric, limit.function, a, b)
+    except LookupError:
         # Nothing would break it, whatever the program does: a misspelt name, or a function that is no more.
-        raise ValueError(f"{limit.text!r}: no function in A or B is called {limit.function!r}; 'rubinprof table' lists their names")
-    return figure(*([run.of_functions.get(key, 0) for run in side] for side in (a, b)))
+        raise ValueError(f"{limit.text!r}: no function in A or B is called {limit.function!r}; 'rubinprof table' lists their names") from None

@@ -6,13 +6,12 @@ from typing import Any
 
 from rubinprof.compare import bootstrap
 from rubinprof.compare.match import Matcher
-from rubinprof.compare.side import Progress, Run, read_runs
-from rubinprof.metrics import METRICS
+from rubinprof.compare.side import SAMPLING_Z, Progress, Run, read_runs
+from rubinprof.metrics import METRICS, error_of
 
-__all__ = ["matcher_of", "compare_runs", "diff", "figure"]
+__all__ = ["matcher_of", "compare_runs", "diff", "figure", "figure_of_function", "figure_of_run"]
 
 SCHEMA = 1
-SAMPLING_Z = 1.959964  # 95 %
 BY = ["function", "line", "file", "module"]
 # Figures of a row, by the keys of the report "table".
 FIGURES = [
@@ -72,7 +71,7 @@ def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None
         if key in keys:
             raise ValueError(f"{metric} of {name} is not known: its mode of tracing does not measure it; choose another metric")
     rows = _changed_rows(a, b, by, unknown)
-    of_zero = [_errors_of_zero(runs[0].rows[by]) if len(runs) == 1 else {} for runs in (a, b)]
+    of_zero = [_errors_of_zero(runs[0]) if len(runs) == 1 else {} for runs in (a, b)]
     rows.sort(key=lambda row: (-abs(row["change"][key] or 0), -abs(row["change"]["self_cpu_s"] or 0), row["function"], row["file"], row["line"] or 0))
     shown = rows if n is None else rows[: max(0, n)]
     for row in shown:
@@ -82,7 +81,7 @@ def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None
         "a": _side(a),
         "b": _side(b),
         "noise": _noise(len(a), len(b)),
-        "totals": {name: _total(name, a, b) for name in METRICS},
+        "totals": {name: figure_of_run(name, a, b) for name in METRICS},
         "by": by,
         "metric": metric,
         "rows_total": len(rows),
@@ -99,20 +98,52 @@ def figure(a: list[float | None], b: list[float | None]) -> dict[str, Any]:
     return made
 
 
-def _total(name: str, a: list[Run], b: list[Run]) -> dict[str, Any]:
+def figure_of_run(name: str, a: list[Run], b: list[Run]) -> dict[str, Any]:
+    """That of the whole run: as `figure`, and with one run a side the interval that the errors of estimates leave."""
     made = figure([run.metrics[name] for run in a], [run.metrics[name] for run in b])
-    errors = [runs[0].errors[name] if len(runs) == 1 else None for runs in (a, b)]
+    return _with_errors(made, [runs[0].errors[name] if len(runs) == 1 else None for runs in (a, b)])
+
+
+def figure_of_function(metric: str, name: str, a: list[Run], b: list[Run]) -> dict[str, Any]:
+    """The same of all functions of a name, which `read_runs` was asked for; a run that does not have it has 0.
+
+    Raises
+    ------
+    LookupError
+        Raised when no run has it.
+    """
+    key = metric, name
+    if not any(key in run.of_functions for run in (*a, *b)):
+        raise LookupError(name)
+    sides = [[run.of_functions.get(key) or (0, run.error_of_none(metric)) for run in runs] for runs in (a, b)]
+    made = figure(*([value for value, _ in side] for side in sides))
+    return _with_errors(made, [side[0][1] if len(side) == 1 else None for side in sides])
+
+
+def _with_errors(made: dict[str, Any], errors: list[float | None]) -> dict[str, Any]:
     if "interval" not in made and made["change"] is not None and any(errors):
-        interval = _estimated_interval(made["change"], *errors)
-        made |= {"a_error": errors[0], "b_error": errors[1], "interval": list(interval), "certain": _excludes_zero(interval)}
+        made |= {"a_error": _known(errors[0]), "b_error": _known(errors[1])} | _sureness(_estimated_interval(made, *errors))
     return made
 
 
-def _estimated_interval(change: float, a: float | None, b: float | None) -> tuple[float, float]:
-    """Of one run a side, whose figures are estimates with these errors (none: exact)."""
-    error = math.hypot(a or 0, b or 0)
-    error = math.ceil(error) if isinstance(change, int) else error
+def _estimated_interval(made: dict[str, Any], a: float | None, b: float | None) -> tuple[float, float]:
+    """Of one run a side, whose figures are estimates with these errors (none: exact; infinite: nobody knows).
+
+    Errors of few samples are far from normal: where one is more than half of the larger figure they add up.
+    """
+    errors, change = (a or 0, b or 0), made["change"]
+    error = sum(errors) if max(errors) > max(made["a"], made["b"]) / 2 else math.hypot(*errors)
+    error = math.ceil(error) if isinstance(change, int) and math.isfinite(error) else error
     return change - error, change + error
+
+
+def _sureness(interval: tuple[float, float]) -> dict[str, Any]:
+    """One without ends says nothing, and is left out."""
+    return ({"interval": list(interval)} if math.isfinite(interval[0]) else {}) | {"certain": _excludes_zero(interval)}
+
+
+def _known(error: float | None) -> float | None:
+    return None if error is not None and math.isinf(error) else error
 
 
 def matcher_of(a: list[Run], b: list[Run]) -> Matcher:
@@ -156,14 +187,13 @@ def _row(a: list[dict | None], b: list[dict | None], unknown: list[set[str]]) ->
     return row
 
 
-def _errors_of_zero(rows: list[dict[str, Any]]) -> dict[str, float]:
+def _errors_of_zero(run: Run) -> dict[str, float]:
     """By figure, how far off a row may be that no sample hit: so far is one that the run does not have."""
-    found: dict[str, float] = {}
-    for row in rows:
-        for key in FIGURES:
-            error = row.get(f"{key}_error")
-            if row[key] == 0 and error:
-                found[key] = max(error, found.get(key, 0))
+    found = {}
+    for name, metric in METRICS.items():
+        error = run.error_of_none(name)
+        if error is not None:
+            found |= dict.fromkeys({metric.own, metric.total} & set(FIGURES), error)
     return found
 
 
@@ -174,17 +204,13 @@ def _add_intervals(row: dict[str, Any], of_zero: list[dict[str, float]]) -> None
         if row["kind"] == "native":
             found = {key: _sampling_interval(row, key) for key in ("self_cpu_s", "self_wall_s") if key in known}
         for key in known:
-            errors = [_error_of(rows[0] if len(rows) == 1 else None, key, zero) for rows, zero in zip(row["_rows"], of_zero, strict=True)]
+            errors = [error_of(rows[0], key) if rows[0] else zero.get(key) for rows, zero in zip(row["_rows"], of_zero, strict=True)]
             if any(errors):
-                found[key] = _estimated_interval(row["change"][key], *errors)
-                row.setdefault("errors", {})[key] = errors
+                found[key] = _estimated_interval({side: row[side][key] for side in ("a", "b", "change")}, *errors)
+                row.setdefault("errors", {})[key] = [_known(error) for error in errors]
     if any(found.values()):
-        row["interval"] = {key: list(interval) for key, interval in found.items() if interval}
-        row["certain"] = {key: _excludes_zero(interval) for key, interval in found.items() if interval}
-
-
-def _error_of(row: dict[str, Any] | None, key: str, of_zero: dict[str, float]) -> float | None:
-    return row.get(f"{key}_error") if row else of_zero.get(key)
+        sure = {key: _sureness(interval) for key, interval in found.items() if interval}
+        row |= {word: {key: how[word] for key, how in sure.items() if word in how} for word in ("interval", "certain")}
 
 
 def _sampling_interval(row: dict[str, Any], key: str) -> tuple[float, float]:

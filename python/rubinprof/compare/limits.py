@@ -44,7 +44,7 @@ class Limit(NamedTuple):
         Parameters
         ----------
         figure : `dict`
-            ``a``, ``b``, ``change`` and, where there were several runs, ``interval`` and ``certain``.
+            ``a``, ``b``, ``change`` and, of several runs and of estimates, ``interval`` and ``certain``.
 
         Returns
         -------

@@ -1,16 +1,17 @@
 """The figure of all functions of a name: what a limit of ``rubinprof diff --fail-on`` on a function is held against."""
 
+import math
 import re
 from typing import Any
 
-from rubinprof.metrics import METRICS
+from rubinprof.metrics import METRICS, error_of
 
 __all__ = ["figure_of"]
 
 _PYTHON_FRAME = re.compile(r"(.*?) \(.*:\d+\)")  # of the report "collapsed": name and place
 
 
-def figure_of(opened: Any, rows: list[dict[str, Any]], metric: str, name: str) -> float | None:
+def figure_of(opened: Any, rows: list[dict[str, Any]], metric: str, name: str) -> tuple[float | None, float | None]:
     """The figure of all functions of that name, with what they called where the metric has that.
 
     What such a function does inside another one of the name counts once.
@@ -30,6 +31,8 @@ def figure_of(opened: Any, rows: list[dict[str, Any]], metric: str, name: str) -
     -------
     figure : `float` or `None`
         `None` when nobody measured the metric.
+    error : `float` or `None`
+        As `error_of`. Those of several functions are taken as independent, which is too large where they lie in one another.
 
     Raises
     ------
@@ -37,13 +40,17 @@ def figure_of(opened: Any, rows: list[dict[str, Any]], metric: str, name: str) -
         Raised when there is no such function.
     """
     total = METRICS[metric].total
-    found = [row[total or METRICS[metric].own] for row in rows if _is_named(row["function"], name)]
+    key = total or METRICS[metric].own
+    named = [row for row in rows if _is_named(row["function"], name)]
+    found = [row[key] for row in named]
     if not found:
         raise LookupError(name)
     if None in found:
-        return None
+        return None, None
+    errors = [error for row in named if (error := error_of(row, key))]
     # Own figures add up; totals of several functions may lie in one another, which only their stacks tell.
-    return sum(found) if not total or len(found) == 1 else _inside(opened, metric, name)
+    figure = sum(found) if not total or len(found) == 1 else _inside(opened, metric, name)
+    return figure, math.hypot(*errors) if errors else None
 
 
 def _is_named(function: str, name: str) -> bool:

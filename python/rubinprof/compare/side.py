@@ -1,16 +1,18 @@
 """One side of a comparison: one run or several, each a trace."""
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rubinprof import trace
 from rubinprof.compare import named
-from rubinprof.metrics import METRICS
+from rubinprof.metrics import METRICS, error_of
 
 __all__ = ["Run", "read_runs"]
 
+SAMPLING_Z = 1.959964  # 95 %
 Progress = Callable[[int, int], object]
 
 
@@ -18,7 +20,7 @@ class Run:
     """The figures of one run.
 
     ``stats`` is the report "stats"; ``metrics`` the nine figures of the whole run; ``rows`` the table that was asked for; ``functions`` the table by function; ``flame`` the report "flame", when it was asked for. ``of_functions`` has
-    what `named.figure_of` found of the functions asked for, by metric and name. What nobody measured, as calls in sampled mode, is `None`.
+    what `named.figure_of` found of the functions asked for, a figure and its error by metric and name. What nobody measured, as calls in sampled mode, is `None`.
     """
 
     def __init__(
@@ -36,12 +38,24 @@ class Run:
         self.rows = {kind: functions if kind == "function" else opened.table(kind) for kind in by}
         # Python rows sum to the whole; what has no key of its own in stats is such a sum.
         self.metrics = {name: self.stats[m.stats] if m.stats else _sum_of_python(functions, m.own) for name, m in METRICS.items()}
-        self.errors = {name: self.stats.get(f"{m.stats}_error") for name, m in METRICS.items()}  # of estimates
+        self.errors = {name: error_of(self.stats, m.stats) if m.stats else None for name, m in METRICS.items()}
         self.flame = opened._json("flame", full_names=True) if want_flame else None
-        self.of_functions: dict[tuple[str, str], float | None] = {}
+        self.of_functions: dict[tuple[str, str], tuple[float | None, float | None]] = {}
         for metric, name in want_functions:
             with contextlib.suppress(LookupError):
                 self.of_functions[metric, name] = named.figure_of(opened, functions, metric, name)
+
+    def error_of_none(self, metric: str) -> float | None:
+        """As `error_of`, of a function that no sample hit (docs/sampling.md)."""
+        unit = METRICS[metric].unit
+        key = "cpu_s" if metric == "cpu" else "bytes" if unit == "bytes" else metric
+        adds = self.stats.get("sample_adds", {}).get(key)
+        if adds is None:
+            return None
+        if not adds:
+            return math.inf  # no sample at all
+        most = SAMPLING_Z**2 * adds
+        return most / (1 + most / self.stats["cpu_s"]) if metric == "cpu" else round(most)
 
 
 def _sum_of_python(rows: list[dict[str, Any]], key: str) -> float | None:

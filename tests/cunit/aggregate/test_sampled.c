@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "../harness.h"
+#include "aggregate/weight.h"
 #include "../report_reader.h"
 #include "../trace_writer.h"
 
@@ -226,8 +227,92 @@ static void check_growth(void)
 	CHECK(fabs(rr_number(json, "leaked_bytes_error") - interval(0, 0, unit)) < 4);
 }
 
+static double drawn(uint64_t *state)
+{
+	*state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (double)(*state >> 11) / 9007199254740992.0;
+}
+
+/* How often the interval around a part holds its truth: n samples, each in it by this chance. */
+static double coverage(double chance, int n)
+{
+	enum { RUNS = 4000 };
+	uint64_t state = (uint64_t)(1 + n);
+	int held = 0;
+
+	for (int run = 0; run < RUNS; run++) {
+		double part = 0, variance = 0, whole = 0, all = 0;
+		for (int i = 0; i < n; i++) {
+			double w = 25e6 * (0.9 + 0.2 * drawn(&state));
+			int is_in = drawn(&state) < chance;
+			whole += w;
+			all += w * w;
+			part += is_in * w;
+			variance += is_in * w * w;
+		}
+		held += fabs(part - chance * whole) <= rp_error_of_part(part, variance, all / whole, whole);
+	}
+	return (double)held / RUNS;
+}
+
+/* The same by calculation, of equal samples. */
+static double coverage_of(double chance, int n)
+{
+	double held = 0, of_hits = pow(1 - chance, n); /* the chance of just that many hits */
+
+	for (int hits = 0; hits <= n; hits++) {
+		if (fabs(hits - chance * n) <= rp_error_of_part(hits, hits, 1, n))
+			held += of_hits;
+		of_hits *= chance / (1 - chance) * (n - hits) / (hits + 1);
+	}
+	return held;
+}
+
+/* What docs/sampling.md says of shares for which it is poor. */
+static void check_poor_coverage(void)
+{
+	const struct {
+		int n;
+		double least;
+	} told[] = { { 1, 0.79 }, { 2, 0.81 }, { 3, 0.88 }, { 5, 0.91 }, { 10, 0.91 }, { 100, 0.94 } };
+
+	for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++) {
+		double least = 1, sum = 0;
+		for (int k = 1; k <= 1000; k++) { /* those above one half are the same, turned */
+			double held = coverage_of(k / 2000.0, told[i].n);
+			least = held < least ? held : least;
+			sum += held / 1000;
+		}
+		CHECK(least >= told[i].least && least < told[i].least + 0.015);
+		CHECK(sum > 0.955 && sum < 0.975);
+	}
+}
+
+/* A part that every sample hit is as uncertain as one that none hit: the rest may have been missed. It was exact. */
+static void check_part(void)
+{
+	const double z2 = 1.959964 * 1.959964, chances[] = { 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.995 };
+	const int counts[] = { 1, 2, 3, 5, 10, 30, 100, 300 };
+	double sum = 0;
+
+	CHECK(fabs(rp_error_of_part(40e6, 1600e12, 40e6, 40e6) - 40e6 * z2 / (1 + z2)) < 1);
+	CHECK(fabs(rp_error_of_part(0, 0, 40e6, 40e6) - 40e6 * z2 / (1 + z2)) < 1);
+	CHECK(fabs(rp_error_of_part(100, 100, 1, 100) - 100 * z2 / (100 + z2)) < 1e-9);
+	for (size_t i = 0; i < sizeof(chances) / sizeof(*chances); i++)
+		for (size_t k = 0; k < sizeof(counts) / sizeof(*counts); k++) {
+			double held = coverage(chances[i], counts[k]);
+			sum += held;
+			if (held < 0.88)
+				fprintf(stderr, "of a share of %g in %d samples: %g\n", chances[i], counts[k], held);
+			CHECK(held >= 0.88); /* a score interval holds 95 % on average; of one sample, which is all or nothing, less or more */
+		}
+	CHECK(sum / 64 >= 0.95);
+}
+
 int main(void)
 {
+	check_part();
+	check_poor_coverage();
 	double weight = 1 / (1 - exp(-501.0 / PERIOD)), bytes = 501 * weight;
 	double deviation = 501 * sqrt(weight * (weight - 1));
 
@@ -252,6 +337,7 @@ int main(void)
 	CHECK_INT(rr_number(rr_row(json, "c"), "self_cpu_s") * 1e9 + 0.5, 200);
 	CHECK_INT(rr_number(rr_row(json, "a"), "total_cpu_s") * 1e9 + 0.5, 1000);
 	CHECK_INT(rr_number(rr_row(json, "[not sampled]"), "self_cpu_s") * 1e9 + 0.5, 50);
+	CHECK(rr_number(rr_row(json, "a"), "total_cpu_s_error") * 1e9 > 500); /* every sample hit it: of three, one may have been missed */
 	CHECK(!strncmp(rr_find(rr_row(json, "a"), "calls"), "null", 4));
 	CHECK(!strncmp(rr_find(rr_row(json, "a"), "self_wall_s"), "null", 4));
 	CHECK_INT(rr_number(rr_row(json, "grow"), "allocated_bytes"), lround(bytes));

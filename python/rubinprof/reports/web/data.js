@@ -124,10 +124,17 @@ function isEstimate(key) {
 /* Half of the 95 % interval around an estimate: docs/sampling.md. The samples of a stretch of time or of a place are taken to be as those of the whole trace. */
 function errorOf(value, key) {
   if (!isEstimate(key)) return 0;
-  const rest = key === "cpu" ? Math.max(0, 1 - value / samples.wholeCpu) : 1;
-  const unit = samples[key] * rest;
+  const unit = samples[key];
   const z = 1.96;
+  if (key === "cpu" && samples.wholeCpu > 0) return errorOfPart(value, (z * z * unit) / samples.wholeCpu, samples.wholeCpu);
   return (z * z * unit) / 2 + z * Math.sqrt(value * unit + (z * z * unit * unit) / 4);
+}
+
+/* Of a part of a whole that is known exactly. k: z squared by the number of samples. */
+function errorOfPart(value, k, whole) {
+  const share = Math.min(1, Math.max(0, value / whole));
+  const less = Math.min(share, 1 - share);
+  return whole * ((less + k / 2 + Math.sqrt(k * less * (1 - less) + (k * k) / 4)) / (1 + k) - less);
 }
 
 function formatDoubt(value, error) {
@@ -135,9 +142,11 @@ function formatDoubt(value, error) {
   return error >= Math.abs(value) ? " vague" : ` ±${Math.ceil((100 * error) / Math.abs(value))}%`;
 }
 
-/* A figure of a metric, with its error where it is an estimate; "vague" is too vague to use: the error is as large as the figure. */
-function formatFigure(value, metric) {
-  return formatValue(value, metric.unit) + formatDoubt(value, errorOf(value, metric.key));
+/* A figure of a metric, with its error where it is an estimate; "vague" is too vague to use: the error is as large as the figure.
+   isRoot: it is of all that ran, whose CPU time the clock tells. */
+function formatFigure(value, metric, isRoot = false) {
+  const isKnown = isRoot && metric.key === "cpu" && value > samples?.wholeCpu - 1;
+  return formatValue(value, metric.unit) + (isKnown ? "" : formatDoubt(value, errorOf(value, metric.key)));
 }
 
 function figureWidth(key) {

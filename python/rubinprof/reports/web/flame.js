@@ -295,7 +295,7 @@ class FlamePanel {
       if (m.key === this.state.metric) row.className = "chosen";
       add(row, "td", m.name).title = m.what;
       for (const value of [self, total]) {
-        const cell = add(row, "td", value > 0 ? formatFigure(value, m) : "–");
+        const cell = add(row, "td", value > 0 ? formatFigure(value, m, i === 0) : "–");
         if (value > 0) add(cell, "small", formatShare(value, whole));
       }
     }
@@ -339,7 +339,7 @@ class FlamePanel {
     const place = frames.place(layout.frame[i], true);
     if (place) add(tip, "span", place);
     const self = layout.self[i] > 0 && !this.state.inverted ? `, ${formatFigure(layout.self[i], m)} self` : "";
-    add(tip, "span", `${m.name}: ${formatFigure(layout.w[i], m)} (${formatShare(layout.w[i], layout.w[0])})${self}`);
+    add(tip, "span", `${m.name}: ${formatFigure(layout.w[i], m, i === 0)} (${formatShare(layout.w[i], layout.w[0])})${self}`);
     tip.hidden = false;
     const { offsetWidth, offsetHeight } = tip;
     const left = event.clientX + 14 + offsetWidth > innerWidth ? Math.max(4, event.clientX - offsetWidth - 10) : event.clientX + 14;
