@@ -25,6 +25,7 @@ sys.path.insert(0, str(ROOT / "benchmarks" / "micro" / "empty_evaluator"))
 from make_evaluator import make_evaluator  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
+TELL_SECONDS = 60  # of a suite that runs still
 SECONDS_MAX = 1800  # for one suite; untraced they take less than a fifth of it
 
 # The modules of CPython's own suite, those that have to do with what rubinprof touches first.
@@ -178,6 +179,29 @@ def junit(path):
     return tests
 
 
+def tell(words):
+    """Progress goes to stderr; stdout is the table."""
+    print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
+
+
+def last_of(path, size=6000):
+    with open(path, "rb") as log:  # not the descriptor that the suite writes to: they would share their place
+        log.seek(max(0, os.path.getsize(path) - size))
+        return log.read().decode(errors="replace")
+
+
+def wait(process, suite, path):
+    """The exit status, or "timeout" after SECONDS_MAX, with what has been written last told each minute meanwhile."""
+    for seconds in range(TELL_SECONDS, SECONDS_MAX + 1, TELL_SECONDS):
+        try:
+            return process.wait(TELL_SECONDS)
+        except subprocess.TimeoutExpired:
+            tell(f"{suite.name}: {seconds} s: {(last_of(path, 200).splitlines() or [''])[-1][-80:]}")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return "timeout"
+
+
 def run(python, suite, before=(), directory=None):
     """Runs a suite in a directory, else in an empty one. `before` is what stands between the interpreter and the words of the suite."""
     with tempfile.TemporaryDirectory(prefix="rubinprof-soak-") as scratch:
@@ -187,26 +211,23 @@ def run(python, suite, before=(), directory=None):
         words = [*(traces if word == "{traces}" else word for word in before), *words]
         # A session of its own, so that what a hanging suite leaves behind ends with it.
         started = time.monotonic()
-        with open(Path(scratch, "log"), "w+b") as log:
+        path = Path(scratch, "log")
+        with open(path, "wb") as log:
             process = subprocess.Popen(
                 [str(word) for word in [python, *words]], cwd=directory or scratch,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )  # fmt: skip
-            try:
-                status = process.wait(SECONDS_MAX)
-            except subprocess.TimeoutExpired:
-                status = "timeout"
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            status = wait(process, suite, path)
             seconds = time.monotonic() - started
-            log.seek(0)
-            tail = log.read()[-6000:].decode(errors="replace")
+            tail = last_of(path)
         try:
             tests = junit(xml)
         except (OSError, ElementTree.ParseError):
             tests = {}
-        return Result(tests, status, seconds, len(list(traces.iterdir())), tail)
+        result = Result(tests, status, seconds, len(list(traces.iterdir())), tail)
+        tell(f"{suite.name} {' '.join(map(str, before)) or 'untraced'}: {result} in {seconds:.0f} s")
+        return result
 
 
 def differences(plain, traced):
