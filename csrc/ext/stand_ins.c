@@ -99,7 +99,7 @@ static int count_program_threads(void)
 	DIR *tasks = opendir("/proc/self/task");
 	int n = 0;
 	for (struct dirent *entry; tasks && (entry = readdir(tasks));)
-		n += entry->d_name[0] != '.' && !rp_sink_is_tool_thread(entry->d_name);
+		n += entry->d_name[0] != '.' && !rp_is_own_thread(entry->d_name);
 	if (tasks)
 		closedir(tasks);
 	return n;

@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -25,7 +24,7 @@
 #define PAUSE_NS_MAX UINT64_C(2000000000)
 
 static struct {
-	pthread_t thread;
+	struct rp_own_thread thread;
 	int running; /* touched by the session only */
 	uint64_t burst_ns;
 	uint32_t percent;
@@ -97,22 +96,6 @@ static void *run(void *arg)
 	return arg;
 }
 
-static int start_thread(void)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited */
-	int error = pthread_create(&namer.thread, &attr, run, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (!error) /* before anybody can look: a fork may come at once */
-		pthread_setname_np(namer.thread, RP_TOOL_THREAD_NAME);
-	return error ? RP_ENOMEM : 0;
-}
-
 void rp_namer_on_look(int (*fn)(void))
 {
 	namer.on_look = fn;
@@ -125,7 +108,7 @@ int rp_namer_start(uint64_t burst_ns, uint32_t percent)
 	namer.percent = percent;
 	namer.hurry_cpu_ns = 0;
 	atomic_store_explicit(&namer.hurry, 0, memory_order_release);
-	int code = start_thread();
+	int code = rp_own_thread_start(&namer.thread, STACK_BYTES, run, NULL);
 	namer.running = code == 0;
 	return code;
 }
@@ -139,18 +122,18 @@ void rp_namer_finish(uint64_t patience_ns)
 {
 	namer.patience_ns = patience_ns;
 	atomic_store_explicit(&namer.hurry, 1, memory_order_release);
-	int is_own = namer.running && pthread_equal(namer.thread, pthread_self());
+	int is_own = namer.running && pthread_equal(namer.thread.thread, pthread_self());
 	if (!namer.running || is_own) {
 		namer.hurry_cpu_ns = 0;
 		rp_symbols_define(between_objects);
 		rp_sources_define(between_objects);
 		if (is_own)
-			pthread_detach(namer.thread);
+			pthread_detach(namer.thread.thread);
 		namer.running = 0;
 		return;
 	}
 	syscall(SYS_futex, &namer.hurry, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-	pthread_join(namer.thread, NULL);
+	rp_own_thread_join(&namer.thread);
 	namer.running = 0;
 }
 

@@ -138,7 +138,7 @@ static void begin_watch(int tid, const char *tid_text)
 	uint64_t now;
 	while (w < watched + WATCHED_MAX && atomic_load_explicit(&w->tid, memory_order_acquire))
 		w++;
-	if (w == watched + WATCHED_MAX || read_clock(tid, &now) || rp_sink_is_tool_thread(tid_text))
+	if (w == watched + WATCHED_MAX || read_clock(tid, &now) || rp_is_own_thread(tid_text))
 		return;
 	w->before_ns = watch.is_first_look ? now : 0;
 	w->cpu_ns = now;
@@ -235,7 +235,7 @@ static uint64_t tool_ns;
 static void add_tool(const char *tid)
 {
 	uint64_t ns;
-	if (rp_sink_is_tool_thread(tid) && !read_clock(atoi(tid), &ns))
+	if (rp_is_own_thread(tid) && !read_clock(atoi(tid), &ns))
 		tool_ns += ns;
 }
 

@@ -36,7 +36,7 @@ static int all_others_have_ended(const char *own)
 		char task[PATH_BYTES];
 		snprintf(task, sizeof task, "task/%.20s", entry->d_name);
 		ended = entry->d_name[0] == '.' || strcmp(task, strchr(own, '/') + 1) == 0 || has_ended(task) ||
-			rp_sink_is_tool_thread(entry->d_name);
+			rp_is_own_thread(entry->d_name);
 	}
 	if (tasks)
 		closedir(tasks);

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -93,23 +92,6 @@ static int make_memory(struct rp_sink *s)
 	return rp_packer_init(&s->packer, s->buffer_bytes - RP_LIVE_HEADER_BYTES);
 }
 
-static int start_writer(struct rp_sink *s)
-{
-	sigset_t all, before;
-	pthread_attr_t attr;
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, WRITER_STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* inherited: no signal of the program is ever handled on our thread */
-	int error = pthread_create(&s->writer, &attr, rp_flusher_run, s);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	if (error)
-		return RP_ENOMEM;
-	pthread_setname_np(s->writer, RP_TOOL_THREAD_NAME); /* by us: whoever looks for threads after this finds it named */
-	return 0;
-}
-
 static void release(struct rp_sink *s)
 {
 	rp_head_close(s);
@@ -150,7 +132,7 @@ static int open_all(struct rp_sink *s)
 		uint32_t wanted = s->options.buffers_first ? s->options.buffers_first : RP_POOL_BUFFERS_MIN;
 		uint32_t first = s->total_soft < wanted ? s->total_soft : wanted;
 		if ((code = rp_live_grow(s, first)) == 0)
-			code = start_writer(s);
+			code = rp_own_thread_start(&s->writer, WRITER_STACK_BYTES, rp_flusher_run, s);
 	}
 	if (code) {
 		int error = errno;
@@ -160,20 +142,6 @@ static int open_all(struct rp_sink *s)
 		errno = error;
 	}
 	return code;
-}
-
-int rp_sink_is_tool_thread(const char *tid)
-{
-	RP_HOLD_CANCEL();
-	char path[64], name[32] = "";
-	snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	if (read(fd, name, sizeof name - 1) < 0)
-		name[0] = 0;
-	close(fd);
-	return strcmp(name, RP_TOOL_THREAD_NAME "\n") == 0 || strncmp(name, "iou-wrk-", 8) == 0;
 }
 
 int rp_sink_open(struct rp_sink **ret_sink, const struct rp_sink_options *options)
@@ -381,7 +349,7 @@ int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
 	int code = RP_EIO;
 	atomic_store_explicit(&s->stopping, 1, memory_order_release);
 	wake_writer(s);
-	pthread_join(s->writer, NULL);
+	rp_own_thread_join(&s->writer);
 
 	if (ret_status) {
 		rp_sink_status(s, ret_status);

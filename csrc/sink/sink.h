@@ -16,12 +16,7 @@
 #include "base/base.h"
 #include "format/format.h"
 #include "sink/cancel.h"
-
-/* What the tool's threads are called in /proc, the writer and all others: by it they are told from the program's. Not the name of the command, which
- * is that of the program's main thread under `rubinprof run`. */
-#define RP_TOOL_THREAD_NAME "rubinprof-tool"
-/* Whether a thread of this process, a name in /proc/self/task, is one of the tool's, or one of the kernel's that io_uring gave it. No allocation. */
-int rp_sink_is_tool_thread(const char *tid);
+#include "sink/own_thread.h"
 
 struct rp_sink;
 

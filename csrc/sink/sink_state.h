@@ -104,7 +104,7 @@ struct rp_sink {
 	struct rp_buffer *buffers; /* total_max of them */
 	uint32_t total_soft, total_max; /* memory_bytes_max, and what there can be with one buffer a thread */
 	uint32_t buffer_bytes;
-	pthread_t writer;
+	struct rp_own_thread writer;
 	dev_t dev;
 	ino_t ino;
 	int is_locked; /* as the file's header says */

@@ -82,3 +82,50 @@ def test_a_native_thread_does_not_have_the_name_of_the_process(tmp_path, mode):
     subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
     with rubinprof.open(tmp_path / "t.rprof") as trace:
         assert {row["thread"] for row in trace.table("thread")} == {"MainThread", "unnamed thread", "its own name"}
+
+
+OF_BEFORE = """
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <time.h>
+static pthread_t thread;
+static pthread_barrier_t barrier;
+static void *work(void *name)
+{
+	pthread_setname_np(pthread_self(), name);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	struct timespec t = { 0 };
+	while (!clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) && t.tv_nsec < 80000000)
+		;
+	return 0;
+}
+void begin(void)
+{
+	pthread_barrier_init(&barrier, 0, 2);
+	pthread_create(&thread, 0, work, "rubinprof-tool");
+	pthread_barrier_wait(&barrier);
+}
+void end(void)
+{
+	pthread_barrier_wait(&barrier);
+	pthread_join(thread, 0);
+}
+"""
+
+
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_a_thread_of_the_program_is_not_the_tools_by_its_name(tmp_path, mode):
+    (tmp_path / "before.c").write_text(OF_BEFORE)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "libbefore.so", "before.c", "-pthread"], cwd=tmp_path, check=True, timeout=60)
+    program = f"""
+import ctypes, rubinprof
+library = ctypes.CDLL("./libbefore.so")
+library.begin()
+with rubinprof.Tracker("t.rprof", cpu={mode!r}, memory={mode!r}):
+    library.end()
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=60)
+    with rubinprof.open(tmp_path / "t.rprof") as trace:
+        cpu = {row["thread"]: row["total_cpu_s"] for row in trace.table("thread")}
+    assert cpu["rubinprof-tool"] == pytest.approx(0.08, abs=0.005)
