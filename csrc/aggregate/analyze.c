@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/fold.h"
 #include "os/os.h"
 
 #define JOBS_MAX 64u

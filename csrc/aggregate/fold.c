@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/fold.h"
 
 int64_t rp_fold_ns(const struct rp_fold *f, double ticks)
 {

@@ -1,7 +1,8 @@
 /* What a file adds to the lists of a result: its process, threads and regions, and the totals. */
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/fold.h"
+#include "aggregate/resident.h"
 
 #define GROW(r, name) rp_result_grow((void **)&(r)->name, (r)->n_##name, &(r)->name##_cap, sizeof(*(r)->name))
 

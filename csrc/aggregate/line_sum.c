@@ -7,7 +7,7 @@
  * A line that is several times on the stack (recursion) counts once in its total. */
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/fold.h"
 
 #define NO_LINE UINT32_MAX
 

@@ -4,7 +4,7 @@
  * reached there. */
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/resident.h"
 
 /* What resident memory grows beyond a heap that was seen whole: stacks of threads, what malloc holds back between blocks, our own tables. Programs
  * without pools have up to 22 MiB of it (0 to 18 MiB with peaks of 90 to 130 MiB, 22 with one of 225); from here on it is told. */

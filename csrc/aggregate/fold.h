@@ -1,0 +1,95 @@
+/* What a replay came to, into the result of all files: names instead of ids, native frames below their Python frame. Private to aggregate/.
+ *
+ * The replay is over and only read. One thread at a time has the result and its strings. Functions return 0 or RP_ENOMEM. */
+#ifndef RP_AGGREGATE_FOLD_H
+#define RP_AGGREGATE_FOLD_H
+
+#include "aggregate/replay.h"
+
+/* A native frame of the result, and the line in it. */
+struct rp_chain_frame {
+	uint32_t frame, line;
+};
+#define RP_CHAIN_MAX 1024 /* native frames with all that was inlined into them */
+
+#define RP_FOLD_METRICS (RP_M_CALLS + 1) /* those that call nodes have; memory and samples are with the sites */
+
+struct rp_fold_node {
+	uint32_t frame; /* of the result; UINT32_MAX: a thread */
+	int64_t m[RP_FOLD_METRICS];
+};
+
+/* time_share.c: what is shared out together, and what a site got of it. */
+struct rp_time_unit {
+	uint32_t node;         /* the first call node of the unit */
+	uint32_t first_site;   /* list through rp_time_share.next; UINT32_MAX: none */
+	double weight;         /* of its sites; 0: it has no sample */
+	int64_t cpu, wall;     /* of its call nodes together */
+};
+struct rp_time_share {
+	uint32_t next;
+	int64_t cpu, wall;
+};
+
+/* Cuts a whole into parts by weight, one after the other: they add up to it. */
+struct rp_split {
+	int64_t whole;
+	double weight, weight_given; /* the sum of the weights that come, added up in the order in which they come */
+	int64_t given;
+};
+int64_t rp_split_next(struct rp_split *s, double weight);
+
+struct rp_fold {
+	struct rp_result *result;
+	struct rp_replay *replay;
+	int keep_dispatch;
+	unsigned needs; /* enum rp_need */
+	double ns_per_tick;
+	struct rp_fold_node *nodes; /* by call node: its own figures, in ns */
+	uint32_t *merged;           /* by call node: node of the result */
+	uint32_t *unit_of;          /* by call node */
+	struct rp_time_unit *units;
+	uint32_t n_units;
+	struct rp_time_share *shares; /* by site */
+	uint32_t *symbol_first, *symbol_n; /* by symbol: its frames in chain_frames, outermost first */
+	uint32_t symbols_known;
+	struct rp_chain_frame *chain_frames;
+	uint32_t n_chain_frames, chain_frames_cap;
+	/* The native stack folded last, outermost first: the next often begins like it. */
+	struct {
+		uint32_t native, node, frames; /* its node of the result; frames of the result from `last_merged` down to it */
+	} last[RP_NATIVE_FRAMES_MAX];
+	uint32_t last_n, last_merged;
+};
+
+int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o);
+/* time_share.c: after the nodes have their figures. 0 or RP_ENOMEM. */
+int rp_fold_share(struct rp_fold *f);
+double rp_site_weight(const struct rp_site *s);
+/* How much of its wall time the unit ran. */
+int64_t rp_unit_run(const struct rp_time_unit *u);
+/* Frames of one native node's symbol, outermost first, dispatch folded: *ret_n of them, valid until the next call. 0 or RP_ENOMEM. */
+int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n);
+/* Frames of a native stack, outermost first, dispatch folded; *ret_n of them in ret_chain (RP_CHAIN_MAX). 0 or RP_ENOMEM. */
+int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_chain, uint32_t *ret_n);
+/* The node of a native stack below a merged node. */
+int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node);
+/* The frame of a code id. */
+int rp_fold_code_frame(struct rp_fold *f, uint32_t code, uint32_t *ret_frame);
+/* Figures of a site, samples and memory; without time. */
+void rp_fold_site(const struct rp_fold *f, const struct rp_site *site, int64_t *ret_m);
+int64_t rp_fold_ns(const struct rp_fold *f, double ticks);
+
+/* timeline_fold.c: places and rows of bins. Before rp_fold_process and rp_fold_lines. */
+int rp_fold_timeline(struct rp_fold *f);
+
+/* line_sum.c: figures per source line. */
+int rp_fold_lines(struct rp_fold *f);
+/* The line of a call node that lasti means, RP_LINE_UNKNOWN of its function where that is not known; UINT32_MAX for a thread, which has none. */
+int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret_line);
+/* The line on which its function begins. */
+int rp_fold_def_line(struct rp_fold *f, uint32_t node, uint32_t *ret_line);
+/* fold_rows.c: rows of processes, threads and regions */
+int rp_fold_process(struct rp_fold *f, const char *path);
+
+#endif
