@@ -41,6 +41,7 @@ int rp_call_tree_init(struct rp_call_tree *t)
 void rp_call_tree_release(struct rp_call_tree *t)
 {
 	free(t->memory);
+	free(t->touched);
 	rp_slots_release(&t->slots);
 	memset(t, 0, sizeof(*t));
 }
@@ -78,4 +79,29 @@ uint32_t rp_call_child_find(struct rp_call_tree *t, uint32_t parent, uint64_t ke
 	rp_slots_add(&t->slots, hash, child);
 	remember(t, parent, child);
 	return child;
+}
+
+void rp_call_tree_restart(struct rp_call_tree *t)
+{
+	t->floor += t->n_touched;
+	t->n_touched = 0;
+}
+
+void rp_call_note_touched(struct rp_call_tree *t, uint32_t node)
+{
+	struct rp_call_node *n = &t->nodes[node];
+
+	if (t->n_touched == t->touched_cap) {
+		uint32_t cap = t->touched_cap ? t->touched_cap * 2 : 1024;
+		struct rp_touched_node *touched = realloc(t->touched, cap * sizeof(*touched));
+		if (!touched) {
+			t->failed = 1;
+			return;
+		}
+		t->touched = touched;
+		t->touched_cap = cap;
+	}
+	n->touch = t->floor + t->n_touched;
+	t->touched[t->n_touched++] = (struct rp_touched_node){ .node = node, .calls = n->calls, .wall = n->wall, .gil_wait_ns = n->gil_wait_ns,
+							      .cost16 = n->cost16, .cpu = n->cpu };
 }

@@ -18,7 +18,7 @@ struct rp_call_node {
 	uint32_t parent;
 	uint32_t last_child; /* the child taken last, 0: none */
 	uint32_t next;       /* the sibling that was taken after this one the last time, 0: not known */
-	uint32_t touch;      /* timeline.h: at or above floor when it has changed in the current bin, floor + its place there */
+	uint32_t touch;      /* at or above floor when it has changed in the current stretch: floor + its place in touched */
 	uint64_t calls;
 	uint64_t wall;
 	int64_t cpu;         /* corrections may make it negative for a while */
@@ -28,19 +28,42 @@ struct rp_call_node {
 
 RP_STATIC_ASSERT(sizeof(struct rp_call_node) == 64, "a call node is one cache line");
 
+/* A node before its first change in the stretch. */
+struct rp_touched_node {
+	uint32_t node;
+	uint64_t calls, wall, gil_wait_ns, cost16;
+	int64_t cpu;
+};
+
 struct rp_call_tree {
 	struct rp_call_node *nodes; /* node 0 is the root; its children are the threads */
 	void *memory;               /* what nodes lie in */
 	uint32_t n, cap;
-	uint32_t floor; /* 0: no timeline is gathered */
 	struct rp_slots slots;
 	int is_full;
+	/* What has changed in the current stretch of the run. Off: floor 0. */
+	struct rp_touched_node *touched;
+	uint32_t n_touched, touched_cap;
+	uint32_t floor;
+	int failed; /* out of memory */
 };
 
 int rp_call_tree_init(struct rp_call_tree *t);
 void rp_call_tree_release(struct rp_call_tree *t);
 /* Slow path of rp_call_child. UINT32_MAX when out of memory. */
 uint32_t rp_call_child_find(struct rp_call_tree *t, uint32_t parent, uint64_t key);
+
+/* Begins a stretch, in which nothing has changed yet. */
+void rp_call_tree_restart(struct rp_call_tree *t);
+/* Slow path of rp_call_touch. */
+void rp_call_note_touched(struct rp_call_tree *t, uint32_t node);
+
+/* Says that the node is about to change. */
+RP_INLINE void rp_call_touch(struct rp_call_tree *t, uint32_t node)
+{
+	if (RP_UNLIKELY(t->nodes[node].touch < t->floor))
+		rp_call_note_touched(t, node);
+}
 
 RP_INLINE uint64_t rp_call_key(uint32_t code, uint32_t lasti)
 {

@@ -130,7 +130,7 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		t->gil_wait_ns += a;
 		r->gil_wait_ns += a;
 		if (t->on) {
-			rp_timeline_touch(r, &r->tree, t->node);
+			rp_call_touch(&r->tree, t->node);
 			rp_timeline_gil_wait(r, t, a);
 			r->tree.nodes[t->node].gil_wait_ns += a;
 		}
@@ -264,7 +264,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 		if (push(r, t, e->id, e->lasti))
 			return RP_ENOMEM;
 		if (RP_LIKELY(t->on)) {
-			rp_timeline_touch(r, &r->tree, t->node);
+			rp_call_touch(&r->tree, t->node);
 			r->tree.nodes[t->node].calls += e->size;
 		}
 		r->calls += e->size;
@@ -318,7 +318,7 @@ static void start_thread(struct rp_replay *r, struct rp_replay_thread *t, const 
 	r->has_ticks = 1;
 }
 
-static int init_threads(struct rp_replay *r, const struct rp_merge *m)
+static int init_threads(struct rp_replay *r, const struct rp_interleave *m)
 {
 	r->threads = calloc(m->n_sources ? m->n_sources : 1, sizeof(*r->threads));
 	if (!r->threads)
@@ -352,13 +352,13 @@ RP_INLINE void prefetch_batch(const struct rp_replay *r, const struct rp_source 
 			rp_live_prefetch(&r->live, e->address & RP_LIVE_LOW48);
 }
 
-static int replay_events(struct rp_replay *r, struct rp_merge *m)
+static int replay_events(struct rp_replay *r, struct rp_interleave *m)
 {
 	struct rp_source *s;
 	uint64_t until;
 	int rc = 0;
 
-	while (!rc && (s = rp_merge_next(m, &until))) {
+	while (!rc && (s = rp_interleave_next(m, &until))) {
 		uint32_t thread = (uint32_t)(s - m->sources);
 		struct rp_replay_thread *t = &r->threads[thread];
 		int more;
@@ -378,7 +378,7 @@ static int replay_events(struct rp_replay *r, struct rp_merge *m)
 		} while (!rc && more && s->event->ticks <= until);
 		if (t->last_ticks > r->last_ticks)
 			r->last_ticks = t->last_ticks;
-		rp_merge_settle(m, s, more);
+		rp_interleave_settle(m, s, more);
 	}
 	return rc ? rc : m->rc;
 }
@@ -393,7 +393,7 @@ static uint64_t killed_ticks(const struct rp_replay *r)
 	return t->clock_last.ticks;
 }
 
-static int take_totals(struct rp_replay *r, const struct rp_merge *m)
+static int take_totals(struct rp_replay *r, const struct rp_interleave *m)
 {
 	for (uint32_t i = 0; i < m->n_sources; i++) {
 		const struct rp_source *s = &m->sources[i];
@@ -444,7 +444,7 @@ void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tabl
 
 int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *user)
 {
-	struct rp_merge m;
+	struct rp_interleave m;
 
 	if (!r->timeline.n_bins)
 		r->sites.bin_peak = UINT64_MAX;
@@ -453,7 +453,7 @@ int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *
 		rc = rp_timeline_begin(r);
 	if (rc)
 		return rc;
-	rc = rp_merge_open(&m, r->file);
+	rc = rp_interleave_open(&m, r->file);
 	if (rc)
 		return rc;
 	m.on_block = on_block;
@@ -473,7 +473,7 @@ int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *
 		rc = rp_timeline_apply(r);
 	/* Not needed for the result, and as large as it. */
 	rp_live_release(&r->live);
-	rp_merge_close(&m);
+	rp_interleave_close(&m);
 	return rc;
 }
 

@@ -18,7 +18,7 @@ static int settle_pending(struct rp_replay *r, struct rp_replay_thread *t, uint3
 		return RP_ENOMEM;
 	struct rp_site *site = &r->sites.sites[site_id];
 	int64_t weight = t->pending > 0 ? t->pending : 0;
-	rp_timeline_touch(r, &r->tree, site->node);
+	rp_call_touch(&r->tree, site->node);
 	rp_site_touch(&r->sites, site);
 	r->tree.nodes[site->node].cpu = rp_add(r->tree.nodes[site->node].cpu, weight);
 	site->sample_cpu = rp_add(site->sample_cpu, weight);

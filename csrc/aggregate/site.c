@@ -98,6 +98,15 @@ uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint
 	return s->n++;
 }
 
+void rp_site_set_restart(struct rp_site_set *s, uint64_t ticks)
+{
+	s->floor += s->n_touched;
+	s->n_touched = 0;
+	s->bin_peak = s->total;
+	s->bin_peak_ticks = ticks;
+	s->bin_epoch++;
+}
+
 void rp_site_note_touched(struct rp_site_set *s, struct rp_site *site)
 {
 	if (s->n_touched == s->touched_cap) {

@@ -51,7 +51,7 @@ struct rp_site_set {
 	uint64_t window_peak; /* highest total since the last region boundary */
 	uint64_t peak_ticks;
 	int is_full;
-	/* timeline.h: sites changed in the current bin, and its highest total. Off: floor 0, bin_peak UINT64_MAX. */
+	/* Sites changed in the current stretch (a bin of timeline.h), and its highest total. Off: floor 0, bin_peak UINT64_MAX. */
 	struct rp_touched_site *touched;
 	uint32_t n_touched, touched_cap;
 	uint32_t floor;
@@ -70,6 +70,8 @@ struct rp_touched_site {
 /* The site, made when it is new; UINT32_MAX when out of memory. When full, the last one made takes all. */
 uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint32_t native);
 void rp_site_set_release(struct rp_site_set *s);
+/* Begins a stretch, in which nothing has changed yet. */
+void rp_site_set_restart(struct rp_site_set *s, uint64_t ticks);
 /* Slow path of rp_site_touch. */
 void rp_site_note_touched(struct rp_site_set *s, struct rp_site *site);
 

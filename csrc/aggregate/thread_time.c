@@ -9,7 +9,7 @@ static void spread_segments(struct rp_replay *r, struct rp_replay_thread *t, int
 		const struct rp_segment *s = &t->segments[i];
 		int64_t part = i + 1 == t->n_segments ? left :
 			       t->segments_wall ? rp_int64((double)cpu * ((double)s->wall / (double)t->segments_wall)) : 0;
-		rp_timeline_touch(r, &r->tree, s->node);
+		rp_call_touch(&r->tree, s->node);
 		r->tree.nodes[s->node].cpu = rp_add(r->tree.nodes[s->node].cpu, part);
 		left = rp_add(left, -part);
 	}
@@ -51,7 +51,7 @@ void rp_replay_switch(struct rp_replay *r, struct rp_replay_thread *t, int on, u
 {
 	rp_replay_flush(r, t);
 	if (t->on && !r->is_tree) {
-		rp_timeline_touch(r, &r->tree, t->node);
+		rp_call_touch(&r->tree, t->node);
 		r->tree.nodes[t->node].wall += wall_that_counts(t, now);
 	}
 	t->on = on;
@@ -65,7 +65,7 @@ void rp_replay_flush(struct rp_replay *r, struct rp_replay_thread *t)
 	int64_t cpu = gathered_cpu(r, t);
 
 	if (RP_LIKELY(t->on)) {
-		rp_timeline_touch(r, &r->tree, t->node);
+		rp_call_touch(&r->tree, t->node);
 		n->wall += RP_UNLIKELY(r->is_tree || (t->is_helper && t->node != t->root)) ? 0 : wall_that_counts(t, t->last_ticks);
 		n->cost16 += t->cost16;
 	}
@@ -100,7 +100,7 @@ static void cpu_of_gap(struct rp_replay *r, struct rp_replay_thread *t, int64_t 
 		return;
 	if (t->on) {
 		uint32_t lost = lost_node(r, t);
-		rp_timeline_touch(r, &r->tree, lost);
+		rp_call_touch(&r->tree, lost);
 		r->tree.nodes[lost].cpu = rp_add(r->tree.nodes[lost].cpu, cpu);
 	}
 	t->cpu_total = rp_add(t->cpu_total, cpu);
@@ -160,7 +160,7 @@ void rp_replay_cpu_before(struct rp_replay *r, struct rp_replay_thread *t, uint6
 	if (t->on && r->is_tree) {
 		t->pending = rp_add(t->pending, cpu);
 	} else if (t->on) {
-		rp_timeline_touch(r, &r->tree, t->node);
+		rp_call_touch(&r->tree, t->node);
 		r->tree.nodes[t->node].cpu = rp_add(r->tree.nodes[t->node].cpu, cpu);
 	}
 	t->cpu_total = rp_add(t->cpu_total, cpu);
@@ -182,7 +182,7 @@ void rp_replay_time_hung(struct rp_replay *r, struct rp_replay_thread *t, uint64
 		rp_timeline_cross(r, t, &unknown, ticks);
 	t->last_ticks = ticks;
 	if (t->on && !r->is_tree) {
-		rp_timeline_touch(r, &r->tree, t->node);
+		rp_call_touch(&r->tree, t->node);
 		r->tree.nodes[t->node].wall += wall_that_counts(t, ticks);
 	}
 	t->since = ticks;
@@ -203,7 +203,7 @@ void rp_replay_time_gap(struct rp_replay *r, struct rp_replay_thread *t, uint64_
 		rp_timeline_cross(r, t, &unknown, ticks);
 	t->node = node;
 	if (t->on) {
-		rp_timeline_touch(r, &r->tree, lost);
+		rp_call_touch(&r->tree, lost);
 		r->tree.nodes[lost].wall += missing;
 	}
 	t->last_ticks = t->since = ticks;

@@ -6,7 +6,7 @@
  * the Python function, and has no line. */
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/fold.h"
 
 #define NO_UNIT UINT32_MAX
 

@@ -37,13 +37,8 @@ static void begin_bin(struct rp_replay *r, uint32_t bin)
 {
 	struct rp_timeline *t = &r->timeline;
 
-	r->tree.floor += t->n_touched;
-	t->n_touched = 0;
-	r->sites.floor += r->sites.n_touched;
-	r->sites.n_touched = 0;
-	r->sites.bin_peak = r->sites.total;
-	r->sites.bin_peak_ticks = t->edges[bin];
-	r->sites.bin_epoch++;
+	rp_call_tree_restart(&r->tree);
+	rp_site_set_restart(&r->sites, t->edges[bin]);
 	for (int i = 0; i < RP_APART_KINDS && r->has_interval; i++) {
 		if (bin == 1)
 			rp_apart_restart(&r->mapped[i]);
@@ -54,30 +49,16 @@ static void begin_bin(struct rp_replay *r, uint32_t bin)
 	t->first_window[bin] = r->n_windows ? r->n_windows - 1 : 0;
 }
 
-void rp_timeline_note_node(struct rp_replay *r, uint32_t node)
-{
-	struct rp_timeline *t = &r->timeline;
-	struct rp_call_node *n = &r->tree.nodes[node];
-
-	if (rp_result_grow((void **)&t->touched, t->n_touched, &t->touched_cap, sizeof(*t->touched))) {
-		t->failed = 1;
-		return;
-	}
-	n->touch = r->tree.floor + t->n_touched;
-	t->touched[t->n_touched++] = (struct rp_touched_node){ .node = node, .calls = n->calls, .wall = n->wall, .gil_wait_ns = n->gil_wait_ns,
-							      .cost16 = n->cost16, .cpu = n->cpu };
-}
-
 /* Place of a node among the touched. */
 static uint32_t slot_of(struct rp_replay *r, uint32_t node)
 {
-	rp_timeline_touch(r, &r->tree, node);
+	rp_call_touch(&r->tree, node);
 	return r->tree.nodes[node].touch - r->tree.floor;
 }
 
 static void node_figures(const struct rp_replay *r, uint32_t slot, uint64_t calls_out, int64_t *e)
 {
-	const struct rp_touched_node *b = &r->timeline.touched[slot];
+	const struct rp_touched_node *b = &r->tree.touched[slot];
 	const struct rp_call_node *n = &r->tree.nodes[b->node];
 
 	memset(e, 0, RP_E_COUNT * sizeof(*e));
@@ -136,27 +117,24 @@ struct closing {
 /* All nodes of the bin with all their callers: then each subtree hangs together. */
 static void touch_callers(struct rp_replay *r)
 {
-	struct rp_timeline *t = &r->timeline;
-
 	for (uint32_t i = 0; i < r->sites.n_touched; i++)
 		slot_of(r, r->sites.sites[r->sites.touched[i].site].node);
 	slot_of(r, 0);
-	for (uint32_t i = 0; i < t->n_touched && !t->failed; i++)
-		slot_of(r, r->tree.nodes[t->touched[i].node].parent);
+	for (uint32_t i = 0; i < r->tree.n_touched && !r->tree.failed; i++)
+		slot_of(r, r->tree.nodes[r->tree.touched[i].node].parent);
 }
 
 /* Calls f(slot) for touched nodes, callees before callers or the other way round. */
 static void size_up(struct rp_replay *r, struct closing *c)
 {
 	const struct rp_call_node *nodes = r->tree.nodes;
-	const struct rp_timeline *t = &r->timeline;
 	int64_t e[RP_E_COUNT];
 
 	for (uint32_t i = 0; i < c->n; i++) {
-		uint32_t node = t->touched[i].node;
+		uint32_t node = r->tree.touched[i].node;
 		c->bits[node / 64] |= UINT64_C(1) << node % 64;
 		if (node)
-			c->calls_out[nodes[nodes[node].parent].touch - r->tree.floor] += nodes[node].calls - t->touched[i].calls;
+			c->calls_out[nodes[nodes[node].parent].touch - r->tree.floor] += nodes[node].calls - r->tree.touched[i].calls;
 	}
 	for (uint32_t i = 0; i < c->n; i++) {
 		node_figures(r, i, 0, e);
@@ -258,7 +236,7 @@ static void put_all(struct rp_replay *r, struct closing *c)
 	for (uint32_t i = 0; i < c->n; i++) {
 		uint32_t kept = c->kept[i];
 		node_figures(r, i, c->calls_out[i], e);
-		put(r, c, kept, kept == i ? RP_BIN_NODE : RP_BIN_FOLDED, t->touched[kept].node, e);
+		put(r, c, kept, kept == i ? RP_BIN_NODE : RP_BIN_FOLDED, r->tree.touched[kept].node, e);
 	}
 	for (uint32_t i = 0; i < r->sites.n_touched; i++) {
 		uint32_t site = r->sites.touched[i].site, slot = r->tree.nodes[r->sites.sites[site].node].touch - r->tree.floor;
@@ -268,7 +246,7 @@ static void put_all(struct rp_replay *r, struct closing *c)
 		if (t->keeps_all || (c->kept[slot] == slot && is_large(size, whole, c->parts)))
 			put(r, c, slot, RP_BIN_SITE, site, e);
 		else
-			put(r, c, c->kept[slot], RP_BIN_FOLDED, t->touched[c->kept[slot]].node, e);
+			put(r, c, c->kept[slot], RP_BIN_FOLDED, r->tree.touched[c->kept[slot]].node, e);
 	}
 }
 
@@ -296,13 +274,13 @@ static int end_bin(struct rp_replay *r)
 		rp_replay_flush(r, &r->threads[i]);
 	note_whole(r);
 	touch_callers(r);
-	c.n = t->n_touched;
+	c.n = r->tree.n_touched;
 	c.bits = calloc(r->tree.n / 64 + 1, sizeof(*c.bits));
 	c.calls_out = calloc(c.n, sizeof(*c.calls_out));
 	c.size = calloc(c.n, sizeof(*c.size));
 	c.kept = malloc(c.n * sizeof(*c.kept));
 	c.folded = malloc(c.n * sizeof(*c.folded));
-	if (!c.bits || !c.calls_out || !c.size || !c.kept || !c.folded || r->sites.failed)
+	if (!c.bits || !c.calls_out || !c.size || !c.kept || !c.folded || r->sites.failed || r->tree.failed)
 		t->failed = 1;
 	if (!t->failed) {
 		memset(c.folded, 0xff, c.n * sizeof(*c.folded));
@@ -352,9 +330,10 @@ static void add_late(struct rp_replay *r, uint32_t node, uint64_t from, uint64_t
 		}
 	}
 	/* As if it had been there before the bin began. */
-	struct rp_touched_node *b = &t->touched[slot_of(r, node)];
-	if (t->failed)
+	uint32_t slot = slot_of(r, node);
+	if (r->tree.failed)
 		return;
+	struct rp_touched_node *b = &r->tree.touched[slot];
 	b->wall += (uint64_t)sum[RP_E_WALL];
 	b->cpu = rp_add(b->cpu, sum[RP_E_CPU]);
 	b->gil_wait_ns += (uint64_t)sum[RP_E_GIL_WAIT];
@@ -534,7 +513,6 @@ int rp_timeline_finish(struct rp_replay *r)
 void rp_timeline_release(struct rp_timeline *t)
 {
 	free(t->edges);
-	free(t->touched);
 	free(t->entries);
 	free(t->wholes);
 	free(t->first_window);

@@ -59,12 +59,6 @@ struct rp_bin_entry {
 	int64_t e[RP_E_COUNT];
 };
 
-struct rp_touched_node {
-	uint32_t node;
-	uint64_t calls, wall, gil_wait_ns, cost16;
-	int64_t cpu;
-};
-
 /* What the process as a whole did in a bin. */
 struct rp_bin_whole {
 	uint64_t heap_max, heap_end; /* bytes */
@@ -76,8 +70,6 @@ struct rp_timeline {
 	uint64_t *edges; /* n_bins + 1; owned */
 	uint32_t n_bins, bin;
 	int keeps_all; /* nothing is folded */
-	struct rp_touched_node *touched;
-	uint32_t n_touched, touched_cap;
 	struct rp_bin_entry *entries;
 	uint32_t n_entries, entries_cap;
 	uint32_t spare; /* entries that may be used beyond RP_BIN_ENTRIES_MAX */
@@ -107,17 +99,9 @@ void rp_timeline_release(struct rp_timeline *t);
 int rp_timeline_apply(struct rp_replay *r);
 
 /* Slow paths. */
-void rp_timeline_note_node(struct rp_replay *r, uint32_t node);
 /* The thread's next event lies beyond its edge. now: its time, not before t->last_ticks. */
 void rp_timeline_cross(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t now);
 /* A wait for the GIL of waited_ns ends now. */
 void rp_timeline_gil_wait(struct rp_replay *r, struct rp_replay_thread *t, uint64_t waited_ns);
-
-/* Says that the node is about to change. */
-RP_INLINE void rp_timeline_touch(struct rp_replay *r, struct rp_call_tree *tree, uint32_t node)
-{
-	if (RP_UNLIKELY(tree->nodes[node].touch < tree->floor))
-		rp_timeline_note_node(r, node);
-}
 
 #endif

@@ -2,7 +2,7 @@
  * result; ticks become ns, and the tool's cost is taken out. */
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/fold.h"
 
 #define NONE UINT32_MAX
 #define GROW(r, name) rp_result_grow((void **)&(r)->name, (r)->n_##name, &(r)->name##_cap, sizeof(*(r)->name))

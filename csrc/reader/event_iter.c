@@ -4,14 +4,14 @@
 
 #include "reader/reader.h"
 
-static int before(const struct rp_merge *m, uint32_t a, uint32_t b)
+static int before(const struct rp_interleave *m, uint32_t a, uint32_t b)
 {
 	const struct rp_source *x = &m->sources[a], *y = &m->sources[b];
 
 	return x->ticks_key != y->ticks_key ? x->ticks_key < y->ticks_key : a < b;
 }
 
-static void sift_down(struct rp_merge *m, uint32_t i)
+static void sift_down(struct rp_interleave *m, uint32_t i)
 {
 	for (;;) {
 		uint32_t least = i, left = 2 * i + 1, right = left + 1;
@@ -34,7 +34,7 @@ static void close_block(struct rp_source *s)
 		return;
 	s->is_open = 0;
 	s->last_ticks = s->is_raw ? s->raw.ticks : s->pack->ticks;
-	s->merge->file->decoded_bytes -= s->cap;
+	s->interleave->file->decoded_bytes -= s->cap;
 }
 
 static void free_source(struct rp_source *s)
@@ -55,11 +55,11 @@ static void damaged(struct rp_source *s)
 {
 	s->damaged_blocks++;
 	s->gap = 1;
-	if (!s->merge->on_gap)
+	if (!s->interleave->on_gap)
 		return;
 	/* The block's header may be good and say how far it went. */
-	uint64_t known = s->is_raw ? s->raw.ticks : s->pack->ticks, to = s->merge->file->blocks[s->at - 1].ticks_last;
-	s->merge->on_gap(s->merge->user, s, s->seq_next - 1, 1, s->last_ticks, to > known ? to : known);
+	uint64_t known = s->is_raw ? s->raw.ticks : s->pack->ticks, to = s->interleave->file->blocks[s->at - 1].ticks_last;
+	s->interleave->on_gap(s->interleave->user, s, s->seq_next - 1, 1, s->last_ticks, to > known ? to : known);
 }
 
 RP_INLINE int has_address(const struct rp_event *e)
@@ -93,7 +93,7 @@ static int fill_batch(struct rp_source *s)
 /* Opens one block; 1 when it has an event, now the head. */
 static int open_block(struct rp_source *s, const struct rp_block_ref *ref)
 {
-	struct rp_merge *m = s->merge;
+	struct rp_interleave *m = s->interleave;
 	uint32_t len;
 
 	/* One compressed block may stand for 64 MB: all threads together stay below a bound. */
@@ -149,7 +149,7 @@ static int open_block(struct rp_source *s, const struct rp_block_ref *ref)
 
 int rp_source_open_next(struct rp_source *s)
 {
-	struct rp_merge *m = s->merge;
+	struct rp_interleave *m = s->interleave;
 
 	close_block(s);
 	while (s->at < s->end && !m->rc) {
@@ -191,7 +191,7 @@ int rp_source_refill(struct rp_source *s)
 	return rp_source_open_next(s);
 }
 
-int rp_merge_open(struct rp_merge *m, struct rp_file *file)
+int rp_interleave_open(struct rp_interleave *m, struct rp_file *file)
 {
 	uint32_t n = 0;
 
@@ -202,12 +202,12 @@ int rp_merge_open(struct rp_merge *m, struct rp_file *file)
 	m->sources = calloc(n ? n : 1, sizeof(*m->sources));
 	m->heap = calloc(n ? n : 1, sizeof(*m->heap));
 	if (!m->sources || !m->heap) {
-		rp_merge_close(m);
+		rp_interleave_close(m);
 		return RP_ENOMEM;
 	}
 	for (uint32_t i = file->n_defs; i < file->n_blocks; i++) {
 		if (i == file->n_defs || file->blocks[i].thread != file->blocks[i - 1].thread)
-			m->sources[m->n_sources++] = (struct rp_source){ .merge = m, .thread = file->blocks[i].thread, .first = i,
+			m->sources[m->n_sources++] = (struct rp_source){ .interleave = m, .thread = file->blocks[i].thread, .first = i,
 									 .at = i, .ticks_key = file->blocks[i].ticks_first };
 		m->sources[m->n_sources - 1].end = i + 1;
 	}
@@ -219,7 +219,7 @@ int rp_merge_open(struct rp_merge *m, struct rp_file *file)
 	return 0;
 }
 
-void rp_merge_close(struct rp_merge *m)
+void rp_interleave_close(struct rp_interleave *m)
 {
 	for (uint32_t i = 0; m->sources && i < m->n_sources; i++)
 		free_source(&m->sources[i]);
@@ -230,7 +230,7 @@ void rp_merge_close(struct rp_merge *m)
 	m->n_sources = m->heap_n = 0;
 }
 
-void rp_merge_settle(struct rp_merge *m, struct rp_source *s, int has_head)
+void rp_interleave_settle(struct rp_interleave *m, struct rp_source *s, int has_head)
 {
 	if (has_head)
 		s->ticks_key = s->event->ticks;
@@ -240,13 +240,13 @@ void rp_merge_settle(struct rp_merge *m, struct rp_source *s, int has_head)
 		sift_down(m, 0);
 }
 
-struct rp_source *rp_merge_next(struct rp_merge *m, uint64_t *ret_until)
+struct rp_source *rp_interleave_next(struct rp_interleave *m, uint64_t *ret_until)
 {
 	while (m->heap_n && !m->rc) {
 		struct rp_source *s = &m->sources[m->heap[0]];
 		if (!s->is_open) {
 			/* Known by its block's start only; its first event may be later than another thread's. */
-			rp_merge_settle(m, s, rp_source_open_next(s));
+			rp_interleave_settle(m, s, rp_source_open_next(s));
 			continue;
 		}
 		uint64_t until = UINT64_MAX;

@@ -6,7 +6,7 @@
  *   block ref  where a block is and what its header says. Live buffers of a running or killed trace become block refs too.
  *   tables     what the definitions of one file say; names are ids in a string pool that outlives the file.
  *   source     one thread's events in order.
- *   merge      all sources of a file in the order of time.
+ *   interleave all sources of a file in the order of time.
  *   gap        a missing block between two blocks of a thread (or the rest of a damaged one).
  *
  * Functions return 0 or a negative code of rp_error.h unless they say otherwise. */
@@ -50,7 +50,7 @@ struct rp_progress {
 	uint64_t done, told_ns;
 };
 
-/* Tells whoever asked for progress, 20 times a second at most: an on_block of rp_merge, with a struct rp_progress. Nonzero: give up. */
+/* Tells whoever asked for progress, 20 times a second at most: an on_block of rp_interleave, with a struct rp_progress. Nonzero: give up. */
 int rp_progress_step(void *progress, uint64_t bytes);
 
 /* Writes a sentence into detail (RP_DETAIL_BYTES; NULL: nowhere) and returns rc. Control characters are escaped. */
@@ -267,7 +267,7 @@ struct rp_source {
 	int after_batch;        /* what the decoder said behind the batch: 1, 0 (end) or negative (damage) */
 	struct rp_raw_decoder raw;
 	int is_raw, is_open;
-	struct rp_merge *merge;
+	struct rp_interleave *interleave;
 	uint32_t first, end, at; /* blocks of this thread: [first, end), at is the next to open */
 	uint8_t *bytes;
 	uint32_t cap;
@@ -279,7 +279,7 @@ struct rp_source {
 	uint64_t first_ticks, last_ticks;
 };
 
-struct rp_merge {
+struct rp_interleave {
 	struct rp_file *file;
 	struct rp_source *sources; /* one per thread */
 	uint32_t n_sources;
@@ -294,15 +294,15 @@ struct rp_merge {
 	void (*on_gap)(void *user, const struct rp_source *s, uint64_t seq, uint64_t missing, uint64_t ticks_from, uint64_t ticks_to);
 };
 
-int rp_merge_open(struct rp_merge *m, struct rp_file *file);
-void rp_merge_close(struct rp_merge *m);
+int rp_interleave_open(struct rp_interleave *m, struct rp_file *file);
+void rp_interleave_close(struct rp_interleave *m);
 /* The source whose head is earliest, and the time up to which it may be drained before another is earlier; NULL at the end or when
  * m->rc is set. The head is source->event, valid until the next step. */
-struct rp_source *rp_merge_next(struct rp_merge *m, uint64_t *ret_until);
+struct rp_source *rp_interleave_next(struct rp_interleave *m, uint64_t *ret_until);
 /* Opens the next readable block of the source and decodes its first event. 1, or 0 at its end. */
 int rp_source_open_next(struct rp_source *s);
 /* Puts a drained source back in order: has_head is the last result of rp_source_step. */
-void rp_merge_settle(struct rp_merge *m, struct rp_source *s, int has_head);
+void rp_interleave_settle(struct rp_interleave *m, struct rp_source *s, int has_head);
 /* The next batch: 1 and its first event is the head, or 0 when the thread has no more. */
 int rp_source_refill(struct rp_source *s);
 

@@ -295,24 +295,24 @@ static void on_gap(void *user, const struct rp_source *s, uint64_t seq, uint64_t
 
 static int put_events(struct dump *d)
 {
-	struct rp_merge m;
+	struct rp_interleave m;
 	struct rp_source *s;
 	uint64_t until;
-	int rc = rp_merge_open(&m, d->file), more;
+	int rc = rp_interleave_open(&m, d->file), more;
 
 	if (rc)
 		return rc;
 	m.on_gap = on_gap;
 	m.user = d;
-	while (!d->o->rc && (s = rp_merge_next(&m, &until))) {
+	while (!d->o->rc && (s = rp_interleave_next(&m, &until))) {
 		do {
 			put_event(d, s->thread, s->event);
 			more = rp_source_step(s);
 		} while (more && s->event->ticks <= until && !d->o->rc);
-		rp_merge_settle(&m, s, more);
+		rp_interleave_settle(&m, s, more);
 	}
 	rc = m.rc;
-	rp_merge_close(&m);
+	rp_interleave_close(&m);
 	return rc;
 }
 

@@ -19,7 +19,7 @@ struct check {
 	struct rp_file *file;
 	struct rp_tables tables;
 	struct rp_strpool strings;
-	struct rp_merge merge;
+	struct rp_interleave interleave;
 	struct gap *gaps;
 	uint32_t n_gaps, gaps_cap, gaps_seen;
 	uint64_t events, missing_blocks, damaged_blocks, lost_events, lost_bytes;
@@ -50,7 +50,7 @@ static void on_gap(void *user, const struct rp_source *s, uint64_t seq, uint64_t
 
 static void release(struct check *c)
 {
-	rp_merge_close(&c->merge);
+	rp_interleave_close(&c->interleave);
 	rp_tables_release(&c->tables);
 	rp_strpool_release(&c->strings);
 	rp_file_close(c->file);
@@ -65,10 +65,10 @@ static int read_all(struct check *c)
 	uint64_t until;
 	int more;
 
-	c->merge.on_gap = on_gap;
-	c->merge.on_block = on_block;
-	c->merge.user = c;
-	while ((s = rp_merge_next(&c->merge, &until))) {
+	c->interleave.on_gap = on_gap;
+	c->interleave.on_block = on_block;
+	c->interleave.user = c;
+	while ((s = rp_interleave_next(&c->interleave, &until))) {
 		do {
 			if (s->event->kind == RP_EV_MORE && s->event->how == RP_MORE_LOST) {
 				c->lost_events += s->event->n_words > 0 ? s->event->words[0] : 0;
@@ -77,12 +77,12 @@ static int read_all(struct check *c)
 			c->margins += s->event->kind == RP_EV_MORE && s->event->how == RP_MORE_UNSEEN;
 			more = rp_source_step(s);
 		} while (more && s->event->ticks <= until);
-		rp_merge_settle(&c->merge, s, more);
+		rp_interleave_settle(&c->interleave, s, more);
 	}
-	for (uint32_t i = 0; i < c->merge.n_sources; i++) {
-		c->events += c->merge.sources[i].events;
-		c->missing_blocks += c->merge.sources[i].lost_blocks;
-		c->damaged_blocks += c->merge.sources[i].damaged_blocks;
+	for (uint32_t i = 0; i < c->interleave.n_sources; i++) {
+		c->events += c->interleave.sources[i].events;
+		c->missing_blocks += c->interleave.sources[i].lost_blocks;
+		c->damaged_blocks += c->interleave.sources[i].damaged_blocks;
 	}
 	for (uint32_t i = 0; i < c->tables.losts.n; i++) {
 		if (!rp_lost_is_events(c->tables.losts.at[i].reason))
@@ -91,7 +91,7 @@ static int read_all(struct check *c)
 		if (c->tables.losts.at[i].reason == RP_LOST_NO_BUFFER)
 			c->lost_bytes += c->tables.losts.at[i].bytes;
 	}
-	return c->out_of_memory || rp_unseen_add(&c->unseen, &c->tables, c->margins) ? RP_ENOMEM : c->merge.rc;
+	return c->out_of_memory || rp_unseen_add(&c->unseen, &c->tables, c->margins) ? RP_ENOMEM : c->interleave.rc;
 }
 
 static int check_file(struct check *c, const char *path, struct rp_progress *progress)
@@ -102,7 +102,7 @@ static int check_file(struct check *c, const char *path, struct rp_progress *pro
 	if (!c->rc)
 		c->rc = rp_tables_load(&c->tables, c->file, &c->strings);
 	if (!c->rc)
-		c->rc = rp_merge_open(&c->merge, c->file);
+		c->rc = rp_interleave_open(&c->interleave, c->file);
 	if (c->rc)
 		return c->rc == RP_ENOMEM ? RP_ENOMEM : 0;
 	c->first_ticks = c->tables.n_clocks ? c->tables.clock_first.ticks : 0;
@@ -169,7 +169,7 @@ static void file_json(const struct check *c, struct rp_json *j)
 	rp_json_kint(j, "blocks", c->file->n_blocks - c->file->n_live);
 	rp_json_kint(j, "live_buffers", c->file->n_live);
 	rp_json_kint(j, "events", (int64_t)c->events);
-	rp_json_kint(j, "threads", c->merge.n_sources);
+	rp_json_kint(j, "threads", c->interleave.n_sources);
 	rp_json_kint(j, "missing_blocks", (int64_t)c->missing_blocks);
 	rp_json_kint(j, "damaged_blocks", (int64_t)c->damaged_blocks);
 	rp_json_kint(j, "lost_definition_blocks", (int64_t)c->tables.lost_def_blocks);
@@ -194,8 +194,8 @@ static void file_json(const struct check *c, struct rp_json *j)
 	rp_json_close(j, ']');
 	rp_json_key(j, "known_until");
 	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < c->merge.n_sources; i++)
-		known_json(c, j, &c->merge.sources[i]);
+	for (uint32_t i = 0; i < c->interleave.n_sources; i++)
+		known_json(c, j, &c->interleave.sources[i]);
 	rp_json_close(j, ']');
 	rp_json_close(j, '}');
 }
@@ -210,7 +210,7 @@ static void file_text(const struct check *c, struct rp_out *o)
 	rp_out_format(o, ": %s\n", is_whole(c) ? "whole" : "not whole");
 	rp_out_format(o, "  %s; %u blocks, %u live buffers, %llu events, %u threads\n",
 		      ended_text(c),
-		      c->file->n_blocks - c->file->n_live, c->file->n_live, (unsigned long long)c->events, c->merge.n_sources);
+		      c->file->n_blocks - c->file->n_live, c->file->n_live, (unsigned long long)c->events, c->interleave.n_sources);
 	if (c->file->cut)
 		rp_out_text(o, "  the file is shorter than it was\n");
 	if (c->missing_blocks || c->damaged_blocks)
@@ -238,10 +238,10 @@ static void file_text(const struct check *c, struct rp_out *o)
 		rp_out_seconds(o, seconds(c, g->to));
 		rp_out_text(o, " s\n");
 	}
-	for (uint32_t i = 0; i < c->merge.n_sources && !rp_file_is_complete(c->file); i++) {
-		rp_out_format(o, "  thread %u: known up to ", c->merge.sources[i].thread);
-		rp_out_seconds(o, seconds(c, c->merge.sources[i].last_ticks));
-		rp_out_format(o, " s, %llu events\n", (unsigned long long)c->merge.sources[i].events);
+	for (uint32_t i = 0; i < c->interleave.n_sources && !rp_file_is_complete(c->file); i++) {
+		rp_out_format(o, "  thread %u: known up to ", c->interleave.sources[i].thread);
+		rp_out_seconds(o, seconds(c, c->interleave.sources[i].last_ticks));
+		rp_out_format(o, " s, %llu events\n", (unsigned long long)c->interleave.sources[i].events);
 	}
 }
 

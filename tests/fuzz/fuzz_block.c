@@ -42,20 +42,20 @@ static int write_file(const uint8_t *data, size_t len)
 
 static void read_events(struct rp_file *file)
 {
-	struct rp_merge merge;
+	struct rp_interleave merge;
 	struct rp_source *s;
 	uint64_t until;
 	int more;
 
-	if (rp_merge_open(&merge, file))
+	if (rp_interleave_open(&merge, file))
 		return;
-	while ((s = rp_merge_next(&merge, &until))) {
+	while ((s = rp_interleave_next(&merge, &until))) {
 		do
 			more = rp_source_step(s);
 		while (more && s->event->ticks <= until);
-		rp_merge_settle(&merge, s, more);
+		rp_interleave_settle(&merge, s, more);
 	}
-	rp_merge_close(&merge);
+	rp_interleave_close(&merge);
 }
 
 static void ask_lines(const struct rp_tables *t)
