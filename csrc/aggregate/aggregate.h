@@ -111,7 +111,7 @@ enum rp_outcome {
 	RP_OUTCOME_UNKNOWN,   /* it ended, and has no label "status" of the words below; or tracing stopped before it ended */
 	RP_OUTCOME_SUCCEEDED, /* "done", "no_work" */
 	RP_OUTCOME_PARTIAL,   /* "partial": outputs that their task annotated as partial; a run may take that for either */
-	RP_OUTCOME_FAILED,    /* "failed" and what begins with "failed_", "interrupted": an exception left it */
+	RP_OUTCOME_FAILED,    /* "failed" and what begins with "failed_", "interrupted", other words beside a label "exception": an exception left it */
 	RP_OUTCOME_KILLED,    /* its process died in it */
 	RP_OUTCOME_RUNNING,   /* its process is being traced still */
 	RP_OUTCOME_COUNT,

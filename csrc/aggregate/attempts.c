@@ -103,16 +103,25 @@ static enum rp_outcome outcome_of_word(const char *status)
 	return strncmp(status, "failed_", 7) ? RP_OUTCOME_UNKNOWN : RP_OUTCOME_FAILED;
 }
 
+/* A status in the program's own words says nothing here; but what an exception left is not done. Without any status the label "exception" is the
+ * program's own, too: region.py writes both. */
+static enum rp_outcome outcome_at_end(const char *status, uint32_t exception)
+{
+	enum rp_outcome said = outcome_of_word(status);
+
+	return said == RP_OUTCOME_UNKNOWN && *status && exception ? RP_OUTCOME_FAILED : said;
+}
+
 static void find_outcomes(struct rp_result *r)
 {
 	for (uint32_t i = 0; i < r->n_regions; i++) {
 		struct rp_region *g = &r->regions[i];
 		enum rp_ended ended = r->processes[g->process].ended;
+		g->exception = g->is_unfinished ? 0 : label_of(r, g, "exception");
 		if (g->is_unfinished)
 			g->outcome = ended == RP_ENDED_KILLED ? RP_OUTCOME_KILLED : ended == RP_ENDED_NOT ? RP_OUTCOME_RUNNING : RP_OUTCOME_UNKNOWN;
 		else
-			g->outcome = outcome_of_word(rp_strpool_get(&r->strings, label_of(r, g, "status")));
-		g->exception = g->is_unfinished ? 0 : label_of(r, g, "exception");
+			g->outcome = outcome_at_end(rp_strpool_get(&r->strings, label_of(r, g, "status")), g->exception);
 	}
 }
 

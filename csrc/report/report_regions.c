@@ -188,6 +188,8 @@ static void put_labels(struct rp_out *o, const struct rp_result *r, const struct
 
 	for (uint32_t i = 0; i < g->n_labels && used < columns; i++) {
 		const struct rp_label_pair *l = &r->labels[g->first_label + i];
+		if (g->outcome == RP_OUTCOME_FAILED && !strcmp(rp_strpool_get(&r->strings, l->key), "exception"))
+			continue; /* among the remarks */
 		rp_out_text(o, " ");
 		used += rp_out_safe(o, rp_strpool_get(&r->strings, l->key), rp_strpool_len(&r->strings, l->key), 24);
 		rp_out_text(o, "=");
@@ -249,6 +251,25 @@ static void put_mapped(struct rp_out *o, const struct rp_region *g)
 		rp_out_format(o, " (shared %s)", rp_unit_bytes(text, (int64_t)g->shared_bytes));
 }
 
+/* What a reader must not miss, also where the labels are cut. */
+static void put_remarks(struct rp_out *o, const struct rp_result *r, const struct rp_region *g)
+{
+	const char *exception = rp_strpool_get(&r->strings, g->exception);
+
+	if (!g->is_unfinished && !g->turns_unknown && g->outcome != RP_OUTCOME_FAILED)
+		return;
+	rp_out_paint(o, RP_COLOUR_YELLOW);
+	if (g->is_unfinished)
+		rp_out_format(o, " (%s)", g->outcome == RP_OUTCOME_UNKNOWN ? "unfinished" : rp_outcome_text(g->outcome));
+	else if (g->outcome == RP_OUTCOME_FAILED) {
+		rp_out_text(o, *exception ? " (failed: " : " (failed");
+		rp_out_safe(o, exception, strlen(exception), 60);
+		rp_out_text(o, ")");
+	}
+	rp_out_text(o, g->turns_unknown ? " (others may have run in it)" : "");
+	rp_out_paint(o, RP_COLOUR_NONE);
+}
+
 /* cpu: of the whole process, which is what others (the middleware) give; thread: of the region's own thread alone. */
 static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 {
@@ -272,13 +293,7 @@ static void text_row(const struct rp_report_job *job, const struct rp_region *g)
 	put_mapped(job->out, g);
 	if (g->attempts > 1)
 		rp_out_format(job->out, " (attempt %u of %u)", g->attempt, g->attempts);
-	if (g->is_unfinished || g->turns_unknown) {
-		rp_out_paint(job->out, RP_COLOUR_YELLOW);
-		if (g->is_unfinished)
-			rp_out_format(job->out, " (%s)", g->outcome == RP_OUTCOME_UNKNOWN ? "unfinished" : rp_outcome_text(g->outcome));
-		rp_out_text(job->out, g->turns_unknown ? " (others may have run in it)" : "");
-		rp_out_paint(job->out, RP_COLOUR_NONE);
-	}
+	put_remarks(job->out, r, g);
 	rp_out_text(job->out, "\n");
 }
 

@@ -15,11 +15,14 @@ __all__ = ["region"]
 class _Recorded:
     """A region in the trace. (No ``__init__``: that would be a call in the trace.)"""
 
-    __slots__ = ("closed", "id", "outer", "token")
+    __slots__ = ("closed", "id", "outer", "own", "token")
 
 
 # The region begun last. A context variable, so that each asyncio task has its own.
 _latest = ContextVar("rubinprof_region", default=None)
+# Of the class itself: what its metaclass has of these names is the program's own code.
+_module_of, _qualname_of = (type.__dict__[name].__get__ for name in ("__module__", "__qualname__"))
+_NO_FAILURE = (GeneratorExit, StopIteration, StopAsyncIteration)  # how what is iterated ends
 if _capture is not None:
     _capture.region_variable(_latest)
 
@@ -30,6 +33,9 @@ class region:
     A context manager (``with`` and ``async with``), and a decorator of functions,
     coroutines and generators, each call of which is then one region. Regions nest.
     Without an active `rubinprof.Tracker` nothing happens.
+
+    An exception that leaves it is noted in its labels ``exception`` and
+    ``status``, unless it has labels of these names already.
 
     Parameters
     ----------
@@ -60,8 +66,10 @@ class region:
 
     def label(self, **labels):
         """Add labels to the open region; a name given before gets the new value."""
-        if self.id:
-            _capture.region_label(self.id, labels)
+        recorded = self._open[-1] if self._open else None
+        if recorded:
+            _capture.region_label(recorded.id, labels)
+            recorded.own = {*recorded.own, *labels}  # their names: values are the program's to keep or drop
 
     def __enter__(self):
         recorded = None
@@ -76,6 +84,7 @@ class region:
             if region_id:
                 recorded = _Recorded()
                 recorded.id, recorded.outer, recorded.closed = region_id, outer, False
+                recorded.own = self._labels.keys()
                 recorded.token = _latest.set(recorded)
         self._open.append(recorded)
         return self
@@ -91,6 +100,8 @@ class region:
             self._open.remove(recorded)
         if recorded:
             recorded.closed = True
+            if exc_type is not None:
+                _label_exception(recorded, exc_type, exc_value)
             elsewhere = False
             try:
                 _latest.reset(recorded.token)
@@ -155,3 +166,17 @@ class region:
                     return function(*args, **kwargs)
 
         return wrapper
+
+
+def _label_exception(recorded, exc_type, exc_value):
+    """Note that an exception leaves the region: reports then do not take it for done. Raises nothing."""
+    try:
+        if issubclass(exc_type, _NO_FAILURE) or (issubclass(exc_type, SystemExit) and not getattr(exc_value, "code", None)):
+            return
+        status = "failed" if issubclass(exc_type, Exception | SystemExit) else "interrupted"
+        labels = {"status": status, "exception": f"{_module_of(exc_type)}.{_qualname_of(exc_type)}"}
+        labels = {name: value for name, value in labels.items() if name not in recorded.own}
+        if labels:
+            _capture.region_label(recorded.id, labels)
+    except Exception:  # of a class that says odd things of itself
+        pass

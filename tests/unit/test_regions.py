@@ -169,3 +169,96 @@ def test_two_threads_that_start_at_once(traced_regions):
         trace="none",
     )
     assert out == "True\n"
+
+
+OUTCOMES = """
+import asyncio, contextlib, sys, rubinprof
+
+class Odd(type):
+    @property
+    def __module__(cls): raise RuntimeError("odd")
+class OddError(Exception, metaclass=Odd): pass
+
+def raise_(error): raise error
+
+@rubinprof.region("decorated")
+def decorated(): raise KeyError
+
+@rubinprof.region("coroutine")
+async def coroutine(): await asyncio.sleep(60)
+
+@rubinprof.region("generator")
+def generator(): yield 1; raise OSError
+
+@rubinprof.region("closed")
+def closed(): yield 1
+
+async def cancel():
+    task = asyncio.ensure_future(coroutine())
+    await asyncio.sleep(0)
+    task.cancel()
+    await task
+
+def inside(name, error, **labels):
+    with contextlib.suppress(BaseException):
+        with rubinprof.region(name, **labels) as region:
+            region.label(**{key: value for key, value in labels.items() if key == "late"})
+            raise_(error)
+
+with rubinprof.Tracker("x.rprof"%s):
+    with rubinprof.region("done"): pass
+    inside("failed", ValueError())
+    inside("interrupted", KeyboardInterrupt())
+    inside("exit 0", SystemExit(0))
+    inside("exit", SystemExit())
+    inside("exit 3", SystemExit(3))
+    inside("stop", StopIteration())
+    inside("own status", ValueError(), status="reading")
+    inside("own done", ValueError(), status="done")
+    inside("own exception", ValueError(), exception="mine")
+    with rubinprof.region("only a word", exception="mine"): pass
+    inside("odd", OddError())
+    with contextlib.suppress(KeyError): decorated()
+    with contextlib.suppress(OSError): list(generator())
+    one = closed(); next(one); one.close()
+    with contextlib.suppress(asyncio.CancelledError): asyncio.run(cancel())
+    with contextlib.suppress(ValueError), rubinprof.region("outer"), rubinprof.region("inner"): raise_(ValueError())
+"""
+
+
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_a_region_that_an_exception_leaves_has_failed(tmp_path, mode):
+    program = OUTCOMES % (', cpu="sampled", memory="sampled"' if mode == "sampled" else "")
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    import rubinprof
+    from rubinprof.campaign import unit
+
+    with rubinprof.open(tmp_path / "x.rprof") as opened:
+        rows = opened.regions()
+    value_error = ("failed", "builtins.ValueError")
+    assert {row["name"]: (row["exit_status"], row["exception"]) for row in rows} == {
+        "done": (None, None),
+        "failed": value_error,
+        "interrupted": ("failed", "builtins.KeyboardInterrupt"),
+        "exit 0": (None, None),
+        "exit": (None, None),
+        "exit 3": ("failed", "builtins.SystemExit"),
+        "stop": (None, None),
+        "own status": value_error,
+        "own done": ("succeeded", "builtins.ValueError"),
+        "own exception": ("failed", "mine"),
+        "only a word": (None, "mine"),
+        "odd": ("failed", "__main__.OddError"),
+        "decorated": ("failed", "builtins.KeyError"),
+        "generator": ("failed", "builtins.OSError"),
+        "closed": (None, None),
+        "coroutine": ("failed", "asyncio.exceptions.CancelledError"),
+        "outer": value_error,
+        "inner": value_error,
+    }
+    of_campaign = {row["task"]: row["status"] for row in unit.quantum_rows("0", {}, rows)}
+    assert [of_campaign[name] for name in ("done", "failed", "interrupted", "own status", "exit 0")] == ["done", "failed", "interrupted", "reading", "done"]
+    text = subprocess.run([sys.executable, "-m", "rubinprof", "regions", "x.rprof"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    (line,) = (line for line in text.splitlines() if " failed " in line)
+    assert line.endswith("failed status=failed (failed: builtins.ValueError)")

@@ -71,9 +71,9 @@ def render(found: dict[str, Any], style: Style) -> str:
     rows = []
     for row in found["rows"]:
         labels = "".join(f" {key}={value}" for key, value in row["labels"].items())
-        unfinished = f" ({row['exit_status'] or 'unfinished'})" if row["unfinished"] else ""
-        unfinished += " (others may have run in it)" if row["turns_unknown"] else ""
-        rows.append([*(text for name in metrics for text in _figure(row, name, style, sampled)), row["name"] + labels + unfinished])
+        ending = f" ({row['exit_status'] or 'unfinished'})" if row["unfinished"] or row["exit_status"] == "failed" else ""
+        ending += " (others may have run in it)" if row["turns_unknown"] else ""
+        rows.append([*(text for name in metrics for text in _figure(row, name, style, sampled)), row["name"] + labels + ending])
     more = found["rows_total"] - len(found["rows"])
     end = style.paint(f"{more:,} more; -n -1 shows them.", "dim") + "\n" if more else ""
     end += style.paint(doubt_legend(is_ascii=style.is_ascii), "dim") if sampled else ""

@@ -33,6 +33,13 @@ static void write(const char *path, enum rp_file_state state)
 	tw_region_def(&w, 6, 0, "no quantum", "status", "gone fishing");
 	tw_region(t, 1, RP_EV_REGION_BEGIN, 6);
 	tw_region(t, 70000, RP_EV_REGION_END, 6);
+	/* The program's own words: of a region that an exception left, and of one that has such a label only. */
+	struct rp_label words[] = { { tw_str("status"), tw_str("reading") }, { tw_str("exception"), tw_str("builtins.OSError") } };
+	for (uint32_t id = 8; id < 10; id++) {
+		TW_DEF(&w, rp_def_put_region(w.defs_at, w.defs_end, id, 0, 1, tw_str("w"), words + (id - 8), 2 - (id - 8)));
+		tw_region(t, 1, RP_EV_REGION_BEGIN, id);
+		tw_region(t, 1, RP_EV_REGION_END, id);
+	}
 	quantum(&w, t, 7, "four", "unfinished", NULL, 0);
 	tw_close(&w, state);
 }
@@ -44,7 +51,8 @@ static int is(const char *from, const char *key, const char *value)
 
 static void check_outcomes(void)
 {
-	static const char *const outcomes[] = { "\"failed\"", "\"succeeded\"", "\"failed\"", "\"succeeded\"", "\"partial\"", "null", "\"killed\"" };
+	static const char *const outcomes[] = { "\"failed\"", "\"succeeded\"", "\"failed\"", "\"succeeded\"", "\"partial\"", "null", "\"failed\"",
+						"null", "\"killed\"" };
 	const char *json = rr_report("killed.rprof", "regions", NULL), *at = json;
 
 	for (size_t i = 0; i < RP_COUNT_OF(outcomes); i++) {
@@ -82,7 +90,7 @@ int main(void)
 
 	/* Tracing stopped inside: nobody knows how it went on. */
 	write("stopped.rprof", RP_STATE_COMPLETE);
-	CHECK(is(strstr(rr_report("stopped.rprof", "regions", NULL), "\"index\":6"), "exit_status", "null"));
+	CHECK(is(strstr(rr_report("stopped.rprof", "regions", NULL), "\"index\":8"), "exit_status", "null"));
 	rp_buf_release(&rr_json);
 	return 0;
 }

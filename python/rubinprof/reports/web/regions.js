@@ -16,8 +16,8 @@ function markOutliers(regions) {
   }
 }
 
-/** What stands behind the name of a region that never ended, or that others may have run in. */
-const ending = (region) => (region.unfinished ? ` (${region.exit_status ?? "unfinished"})` : "") + (region.turns_unknown ? " (others may have run in it)" : "");
+/** What stands behind the name of a region that never ended, that failed, or that others may have run in. */
+const ending = (region) => (region.unfinished || region.exit_status === "failed" ? ` (${region.exit_status ?? "unfinished"})` : "") + (region.turns_unknown ? " (others may have run in it)" : "");
 
 class RegionsPart {
   constructor(report) {
