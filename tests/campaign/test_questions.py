@@ -138,6 +138,15 @@ def test_bps_loads_the_requests(tmp_path):
     assert int(value) == 2048
 
 
+def test_an_estimate_breaks_a_budget_beyond_its_error(tmp_path):
+    """The error was ignored. Resident memory is measured, whatever error the heap has."""
+    found = made(tmp_path, [{"task": "isr", "peak_bytes": 120, "peak_bytes_error": 25.0}, {"task": "bias", "rss_max_bytes": 120, "peak_bytes": 90, "peak_bytes_error": 25.0}])
+    verdicts = budgets.check(found, {"at": 1, "task": {"isr": {"peak": 100, "memory": 100}, "bias": {"memory": 100}}})
+    assert [verdict.is_broken for verdict in verdicts] == [False, False, True]
+    assert "may be noise" in verdicts[0].sentence
+    assert budgets.check(found, {"at": 1, "task": {"isr": {"peak": 94}}})[0].is_broken
+
+
 def test_a_broken_budget_is_exit_one(tmp_path, store):
     limits = tmp_path / "budgets.toml"
     limits.write_text('at = 1\n[task.isr]\npeak = "1 KB"\nwall = "1 h"\n[task.calibrateImage]\nnot_done = 0.0\n')

@@ -6,7 +6,7 @@ import pytest
 
 from rubinprof.compare import bootstrap, limits, named
 from rubinprof.compare.def_pairs import pair_defs
-from rubinprof.compare.difference import compare_runs, figure, figure_of_function, figure_of_run
+from rubinprof.compare.difference import compare_runs, error_of_mean, figure, figure_of_function, figure_of_run
 from rubinprof.compare.file_pairs import pair_files
 from rubinprof.compare.match import library_name
 from rubinprof.compare.tree import diff_flame
@@ -227,6 +227,33 @@ def test_a_limit_of_the_whole_run_knows_its_error_too():
     for error, broken in ((40, False), (5, True), (None, True)):
         a, b = ([Run(peak=peak, peak_error=error)] for peak in (100, 120))
         assert limit.judge(figure_of_run("peak", a, b)).is_broken is broken
+
+
+@pytest.mark.parametrize(
+    ("limit", "error", "broken"),
+    [
+        ("peak > 100 B", None, True),
+        ("peak > 100 B", 19, True),
+        ("peak > 100 B", 20, False),
+        ("peak >= 100 B", 20, True),
+        ("peak > 100 B", float("inf"), False),
+        ("peak < 140 B", 19, True),
+        ("peak < 140 B", 20, False),
+        ("peak > 200 B", 19, False),
+    ],
+)
+def test_a_limit_of_one_sides_figure_is_broken_beyond_its_error(limit, error, broken):
+    """120 against it: the error was ignored."""
+    a, b = [Run(peak=1)], [Run(peak=120, peak_error=error)]
+    verdict = limits.parse(limit).judge(figure_of_run("peak", a, b) | {"own_error": error_of_mean(b, "peak", None)})
+    assert verdict.is_broken is broken
+    assert ("±" in verdict.found) is (error is not None)
+
+
+def test_the_error_of_several_runs_is_that_of_their_mean():
+    runs = [Run(peak=100, peak_error=error) for error in (30, 40)]
+    assert error_of_mean(runs, "peak", None) == 25
+    assert error_of_mean([Run(peak=100)] * 3, "peak", None) is None
 
 
 def test_the_figure_of_functions_of_a_name_has_its_error():

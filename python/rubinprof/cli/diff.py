@@ -17,7 +17,7 @@ Several runs of each side give every change an interval that says how far it can
 A limit is 'METRIC [of FUNCTION] OPERATOR [+|-]NUMBER [UNIT]'. A sign or '%%' asks for the change, else B's figure is meant:
   rubinprof diff main/ branch/ --fail-on 'cpu > +5 %%' --fail-on 'peak > 2 GB' --fail-on 'calls of Psf.fit > +0'
 That of a function is of all functions of the name with what they called (its calls alone: their number); 'run' is also each 'X.run'.
-A change that may be noise breaks no limit. The exit status is 1 when one is broken.
+What may be noise breaks no limit: a change whose interval holds 0, B's figure where its error reaches the limit. The exit status is 1 when one is broken.
 """
 
 
@@ -94,10 +94,12 @@ def _read(read_runs, paths, by, name):
 def _figure(a, b, limit):
     from rubinprof.compare import difference
 
-    if limit.function is None:
-        return difference.figure_of_run(limit.metric, a, b)
     try:
-        return difference.figure_of_function(limit.metric, limit.function, a, b)
+        if limit.function is None:
+            found = difference.figure_of_run(limit.metric, a, b)
+        else:
+            found = difference.figure_of_function(limit.metric, limit.function, a, b)
+        return found | {"own_error": difference.error_of_mean(b, limit.metric, limit.function)}
     except LookupError:
         # Nothing would break it, whatever the program does: a misspelt name, or a function that is no more.
         raise ValueError(f"{limit.text!r}: no function in A or B is called {limit.function!r}; 'rubinprof table' lists their names") from None

@@ -9,7 +9,7 @@ from rubinprof.compare.match import Matcher
 from rubinprof.compare.side import SAMPLING_Z, Progress, Run, read_runs
 from rubinprof.metrics import METRICS, error_of
 
-__all__ = ["matcher_of", "compare_runs", "diff", "figure", "figure_of_function", "figure_of_run"]
+__all__ = ["matcher_of", "compare_runs", "diff", "error_of_mean", "figure", "figure_of_function", "figure_of_run"]
 
 SCHEMA = 1
 BY = ["function", "line", "file", "module"]
@@ -100,8 +100,7 @@ def figure(a: list[float | None], b: list[float | None]) -> dict[str, Any]:
 
 def figure_of_run(name: str, a: list[Run], b: list[Run]) -> dict[str, Any]:
     """That of the whole run: as `figure`, and with one run a side the interval that the errors of estimates leave."""
-    made = figure([run.metrics[name] for run in a], [run.metrics[name] for run in b])
-    return _with_errors(made, [runs[0].errors[name] if len(runs) == 1 else None for runs in (a, b)])
+    return _figure_of_estimates(*([(run.metrics[name], run.errors[name]) for run in runs] for runs in (a, b)))
 
 
 def figure_of_function(metric: str, name: str, a: list[Run], b: list[Run]) -> dict[str, Any]:
@@ -115,9 +114,20 @@ def figure_of_function(metric: str, name: str, a: list[Run], b: list[Run]) -> di
     key = metric, name
     if not any(key in run.of_functions for run in (*a, *b)):
         raise LookupError(name)
-    sides = [[run.of_functions.get(key) or (0, run.error_of_none(metric)) for run in runs] for runs in (a, b)]
-    made = figure(*([value for value, _ in side] for side in sides))
-    return _with_errors(made, [side[0][1] if len(side) == 1 else None for side in sides])
+    return _figure_of_estimates(*([run.of_functions.get(key) or (0, run.error_of_none(metric)) for run in runs] for runs in (a, b)))
+
+
+def error_of_mean(runs: list[Run], metric: str, function: str | None) -> float | None:
+    """How far off the mean of a side may be by its samples: as `error_of`."""
+    key = metric, function
+    errors = [(run.of_functions.get(key) or (0, run.error_of_none(metric)))[1] if function else run.errors[metric] for run in runs]
+    return math.hypot(*(error or 0 for error in errors)) / len(errors) or None
+
+
+def _figure_of_estimates(a: list[tuple], b: list[tuple]) -> dict[str, Any]:
+    """Of figures and their errors."""
+    made = figure(*([value for value, _ in side] for side in (a, b)))
+    return _with_errors(made, [side[0][1] if len(side) == 1 else None for side in (a, b)])
 
 
 def _with_errors(made: dict[str, Any], errors: list[float | None]) -> dict[str, Any]:

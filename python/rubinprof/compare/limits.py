@@ -13,8 +13,11 @@ A function is known by its whole name or its end behind a dot: ``run`` means eve
 with what they called, and what one of them does inside another counts once; calls and temporary memory are their own.
 
 A sign, or ``%``, asks for the change from A to B; without either the figure of B is meant. Operators are ``>``, ``>=``, ``<``, ``<=``.
+
+What may be noise breaks no limit: a change whose interval holds 0, and a figure of B that is an estimate and not beyond the limit by more than its error.
 """
 
+import math
 import operator
 import re
 from typing import Any, NamedTuple
@@ -44,17 +47,17 @@ class Limit(NamedTuple):
         Parameters
         ----------
         figure : `dict`
-            ``a``, ``b``, ``change`` and, of several runs and of estimates, ``interval`` and ``certain``.
+            ``a``, ``b``, ``change`` and, of several runs and of estimates, ``interval`` and ``certain``; ``own_error`` of ``b``, infinite where nobody knows.
 
         Returns
         -------
         verdict : `Verdict`
-            A change that may be noise (its interval holds 0) does not break a limit.
+            What may be noise does not break a limit.
         """
         if figure["b" if not self.is_change else "change"] is None:
             raise ValueError(f"{self.text!r} cannot be judged: a run was traced in a mode that does not measure {self.metric}")
         if not self.is_change:
-            return self._verdict(OPERATORS[self.operator](figure["b"], self.amount), figure, text_of(figure["b"], self.unit))
+            return self._judge_own(figure)
         change = figure["change"]
         shown = text_of(change, self.unit, signed=True)
         if figure["a"]:
@@ -65,6 +68,16 @@ class Limit(NamedTuple):
         if breaks and figure.get("certain") is False:
             return self._verdict(False, figure, f"{shown}, which may be noise")
         return self._verdict(breaks, figure, shown)
+
+    def _judge_own(self, figure: dict[str, Any]) -> "Verdict":
+        own, error = figure["b"], figure.get("own_error")
+        shown, breaks = text_of(own, self.unit), OPERATORS[self.operator]
+        if error:
+            shown += f" ± {text_of(error, self.unit)}" if math.isfinite(error) else " ± ?"
+        # The end of its interval that keeps the limit, if one does.
+        if error and breaks(own, self.amount) and not breaks(own - error if self.operator.startswith(">") else own + error, self.amount):
+            return self._verdict(False, figure, f"{shown}, which may be noise")
+        return self._verdict(breaks(own, self.amount), figure, shown)
 
     @property
     def unit(self) -> str:
