@@ -103,6 +103,16 @@ void rp_report_quanta_keys(const struct rp_report_job *job, struct rp_json *j);
 void rp_report_quanta_text(const struct rp_report_job *job);
 /* A line that stands beside peaks, where reserved pools may hide a part; nothing where they do not, or nobody knows. */
 void rp_report_pools_text(struct rp_out *o, const struct rp_totals *t, const char *before);
+/* report_meta.c: what files tell of themselves. The value of the first file that has this key, and has it not empty; "" where none has. */
+const char *rp_report_meta(const struct rp_report_job *job, const char *key);
+/* Of `key`, in the first file that has `beside`. */
+const char *rp_report_meta_beside(const struct rp_report_job *job, const char *key, const char *beside);
+/* How many different values of it files have. */
+uint32_t rp_report_meta_values(const struct rp_report_job *job, const char *key);
+/* A line of text: the title, the value, and where files differ that they do; plural: of what there are several. */
+void rp_report_meta_text(const struct rp_report_job *job, const char *title, const char *key, const char *plural);
+/* Key "differing": what files have several values of, and how many. */
+void rp_report_differing_keys(const struct rp_report_job *job, struct rp_json *j);
 /* report_unseen.c: key "not_seen"; lines that begin with `before` */
 void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, const struct rp_unseen_list *l);
 void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, const struct rp_unseen_list *l, const char *before);

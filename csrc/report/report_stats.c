@@ -5,19 +5,14 @@
 
 #define TOP_ROWS 5
 
-static const char *meta(const struct rp_report_job *job, const char *key)
-{
-	return job->result->n_processes ? rp_result_meta(job->result, &job->result->processes[0], key) : "";
-}
-
 static void mode_keys(const struct rp_report_job *job, struct rp_json *j)
 {
 	rp_json_key(j, "mode");
 	rp_json_open(j, '{');
-	rp_json_ktext(j, "cpu", meta(job, "mode.cpu"));
-	rp_json_ktext(j, "memory", meta(job, "mode.memory"));
-	rp_json_kbool(j, "native", !strcmp(meta(job, "mode.native"), "1"));
-	rp_json_kbool(j, "pymalloc", !strcmp(meta(job, "mode.pymalloc"), "1"));
+	rp_json_ktext(j, "cpu", rp_report_meta(job, "mode.cpu"));
+	rp_json_ktext(j, "memory", rp_report_meta(job, "mode.memory"));
+	rp_json_kbool(j, "native", !strcmp(rp_report_meta(job, "mode.native"), "1"));
+	rp_json_kbool(j, "pymalloc", !strcmp(rp_report_meta(job, "mode.pymalloc"), "1"));
 	rp_json_close(j, '}');
 }
 
@@ -27,8 +22,11 @@ static void meta_keys(const struct rp_report_job *job, struct rp_json *j)
 
 	rp_json_key(j, "meta");
 	rp_json_open(j, '{');
-	for (uint32_t i = 0; r->n_processes && i < r->processes[0].n_metas; i++) {
-		const struct rp_meta_pair *m = &r->metas[r->processes[0].first_meta + i];
+	uint32_t telling = 0;
+	while (telling < r->n_processes && !r->processes[telling].n_metas)
+		telling++; /* damaged */
+	for (uint32_t i = 0; telling < r->n_processes && i < r->processes[telling].n_metas; i++) {
+		const struct rp_meta_pair *m = &r->metas[r->processes[telling].first_meta + i];
 		rp_json_string(j, rp_strpool_get(&r->strings, m->key), rp_strpool_len(&r->strings, m->key));
 		rp_out_bytes(j->o, ":", 1);
 		j->need_comma = 0;
@@ -221,14 +219,15 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	loss_keys(t, j);
 	rp_report_unseen_keys(j, &job->result->strings, &job->result->unseen);
 	mode_keys(job, j);
-	rp_json_ktext(j, "clock", meta(job, "clock"));
+	rp_json_ktext(j, "clock", rp_report_meta(job, "clock"));
 	rp_json_kbool(j, "clock_is_guess", job->result->n_processes && job->result->processes[0].clock_is_guess);
-	rp_json_ktext(j, "writer", meta(job, "writer"));
-	rp_json_ktext(j, "writer_reason", meta(job, "writer.reason"));
-	rp_json_ktext(j, "python", meta(job, "python"));
-	rp_json_ktext(j, "command", meta(job, "command"));
-	rp_json_ktext(j, "host", meta(job, "host"));
-	rp_json_ktext(j, "rubinprof", meta(job, "rubinprof"));
+	rp_json_ktext(j, "writer", rp_report_meta(job, "writer"));
+	rp_json_ktext(j, "writer_reason", rp_report_meta_beside(job, "writer.reason", "writer"));
+	rp_json_ktext(j, "python", rp_report_meta(job, "python"));
+	rp_json_ktext(j, "command", rp_report_meta(job, "command"));
+	rp_json_ktext(j, "host", rp_report_meta(job, "host"));
+	rp_json_ktext(j, "rubinprof", rp_report_meta(job, "rubinprof"));
+	rp_report_differing_keys(job, j);
 	rp_json_kseconds(j, "start_s", job->result->n_processes ? (double)job->result->processes[0].start_realtime_ns / 1e9 : 0);
 	rp_json_kint(j, "processes", job->result->n_processes);
 	rp_json_kint(j, "threads", (int64_t)t->threads);
@@ -359,12 +358,14 @@ static void mode_text(const struct rp_report_job *job)
 
 	rp_out_text(job->out, "Mode         ");
 	for (size_t i = 0; i < RP_COUNT_OF(keys); i++) {
-		const char *value = meta(job, keys[i][1]);
+		const char *value = rp_report_meta(job, keys[i][1]);
 		rp_out_format(job->out, " %s ", keys[i][0]);
 		rp_out_safe(job->out, *value ? value : "?", strlen(*value ? value : "?"), 0);
+		if (rp_report_meta_values(job, keys[i][1]) > 1)
+			rp_out_text(job->out, " (not in every process)");
 	}
-	rp_out_text(job->out, !strcmp(meta(job, "mode.native"), "1") ? ", native" : "");
-	rp_out_text(job->out, !strcmp(meta(job, "mode.pymalloc"), "1") ? ", pymalloc\n" : "\n");
+	rp_out_text(job->out, !strcmp(rp_report_meta(job, "mode.native"), "1") ? ", native" : "");
+	rp_out_text(job->out, !strcmp(rp_report_meta(job, "mode.pymalloc"), "1") ? ", pymalloc\n" : "\n");
 }
 
 void rp_report_pools_text(struct rp_out *o, const struct rp_totals *t, const char *before)
@@ -471,8 +472,8 @@ static int stats_text(const struct rp_report_job *job)
 	struct rp_out *o = job->out;
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES];
 
-	line(o, "Command", meta(job, "command"));
-	line(o, "Python", meta(job, "python"));
+	rp_report_meta_text(job, "Command", "command", "commands");
+	rp_report_meta_text(job, "Python", "python", "versions");
 	rp_out_format(o, "Ran as        %u process%s, %llu thread%s\n", job->result->n_processes,
 		      job->result->n_processes == 1 ? "" : "es", (unsigned long long)t->threads, t->threads == 1 ? "" : "s");
 	mode_text(job);

@@ -66,6 +66,23 @@ def test_a_stop_is_a_stop_and_damage_is_damage(tmp_path):
     assert "Damaged       1 of 1 files" in rubinprof.open(path).report("stats", "text").decode()
 
 
+def test_what_ran_is_told_although_the_first_file_is_damaged(tmp_path):
+    for name, mode in (("a", "exact"), ("b", "sampled"), ("c", "exact")):
+        program = PROGRAM.replace("x.rprof", f"{name}.rprof").replace("tracker.start()", f"sys.argv[0] = '{name}.py'; tracker.start()")
+        end(begin(tmp_path, mode, program))
+    damaged = bytearray((tmp_path / "a.rprof").read_bytes())
+    damaged[4096:-1] = bytes(len(damaged) - 4097)
+    (tmp_path / "a.rprof").write_bytes(damaged)
+    with rubinprof.open(tmp_path) as trace:
+        stats, text = trace.stats(), trace.report("stats", "text").decode().splitlines()
+    assert (stats["command"], stats["python"], stats["mode"]["cpu"]) == ("b.py sampled", sys.version.split()[0], "sampled")
+    assert stats["differing"] == {"command": 2, "mode.cpu": 2, "mode.memory": 2}
+    told = [" ".join(line.split()) for line in text]
+    assert "Command b.py sampled (one of 2 commands)" in told
+    assert f"Python {sys.version.split()[0]}" in told
+    assert "Mode cpu sampled (not in every process) memory sampled (not in every process), native" in told
+
+
 def test_a_program_that_closes_all_descriptors_is_still_running(tmp_path):
     process = begin(tmp_path, "exact", PROGRAM.replace("print(", "os.closerange(3, 1000); print("))
     assert ended(tmp_path / "x.rprof")[0] == "running"
