@@ -21,7 +21,7 @@ import csources
 from csources import ROOT
 
 CUNIT = ROOT / "tests" / "cunit"
-CAPTURE_ONLY_ROOMS = {"record", "sink", "probe", "session"}
+CAPTURE_ONLY_ROOMS = {"record", "sink", "session", *csources.PROBE_ROOMS}
 SKIPPED = 77
 TEST_SECONDS_MAX = 120
 
@@ -121,7 +121,7 @@ class Build:
 class Wishes:
     """What a test asks of the build, in a comment line of its own:
 
-    rp-test: sources=csrc/probe/got_patch.c,csrc/probe/elf_walk.c libraries=libdw,libelf python=1 flags=-DX=1
+    rp-test: sources=csrc/alloc/got_patch.c,csrc/stack/elf_walk.c libraries=libdw,libelf python=1 flags=-DX=1
     """
 
     def __init__(self, source: Path):

@@ -21,8 +21,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "ci"))
 import csources  # noqa: E402
 
-ROOMS = ["base", "format", "record", "probe", "sink", "session"]
-
 TEXT = {"memcpy", "memcmp", "memset", "memmove", "strlen", "strnlen", "__errno_location"}
 EMIT = TEXT | {"clock_gettime", "syscall", "nanosleep", "pthread_setcancelstate"}  # hand-over of a full buffer: futex, and the bounded wait for a free one
 DEFINE = {"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock"}
@@ -48,22 +46,22 @@ TIMERS = {
 
 # (title of the root in the call graph, what it may reach). A title is `file:function`.
 ROOTS = [
-    (r"probe/alloc_hook\.c:hook_(?!dl|mmap)\w+$", FIRST_EVENT | WALK | SAMPLED),
-    (r"probe/alloc_hook\.c:hook_mmap(64)?$", FIRST_EVENT | WALK | SAMPLED | MAPS),
-    (r"probe/operator_new\.c:hook_\w+$", FIRST_EVENT | WALK | SAMPLED),
-    (r"probe/pymalloc\.c:wrap_\w+$", FIRST_EVENT | WALK | SAMPLED),
-    (r"probe/alloc_hook\.c:hook_dl\w+$", FIRST_EVENT | WALK | SAMPLED | LOADER),
-    (r"probe/evalframe\.c:evaluate$", FIRST_EVENT | PYTHON | STACK_END),
-    (r"probe/class_init\.c:on_\w+$", FIRST_EVENT | PYTHON),
-    (r"probe/cpu_sample\.c:on_signal$", FIRST_EVENT | SWITCH_COUNT | {"madvise", "PyGILState_GetThisThreadState", "PyCode_Addr2Line"}),
-    (r"probe/alloc_sample\.c:sample_(?!mmap)\w+$", FIRST_EVENT | WALK | SAMPLED),
-    (r"probe/alloc_sample\.c:sample_mmap(64)?$", FIRST_EVENT | WALK | SAMPLED | MAPS),
-    (r"probe/gil_wait\.c:timed_wait$", FIRST_EVENT),
-    (r"probe/thread_start\.c:hook_pthread_create$", {"malloc", "free"} | TEXT | PYTHON | WALK | {"_PyThreadState_UncheckedGet", "PyThreadState_GetUnchecked", "pthread_setcancelstate", "_Unwind_Resume"}),
-    (r"probe/thread_start\.c:begin$", FIRST_EVENT | {"free"}),
-    (r"probe/own_signal\.c:hook_\w+$", SIGNAL_SETS | {"clock_gettime", "mmap", "sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
+    (r"alloc/alloc_hook\.c:hook_(?!dl|mmap)\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"alloc/alloc_hook\.c:hook_mmap(64)?$", FIRST_EVENT | WALK | SAMPLED | MAPS),
+    (r"alloc/operator_new\.c:hook_\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"alloc/pymalloc\.c:wrap_\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"alloc/alloc_hook\.c:hook_dl\w+$", FIRST_EVENT | WALK | SAMPLED | LOADER),
+    (r"frames/evalframe\.c:evaluate$", FIRST_EVENT | PYTHON | STACK_END),
+    (r"frames/class_init\.c:on_\w+$", FIRST_EVENT | PYTHON),
+    (r"cpu/cpu_sample\.c:on_signal$", FIRST_EVENT | SWITCH_COUNT | {"madvise", "PyGILState_GetThisThreadState", "PyCode_Addr2Line"}),
+    (r"alloc/alloc_sample\.c:sample_(?!mmap)\w+$", FIRST_EVENT | WALK | SAMPLED),
+    (r"alloc/alloc_sample\.c:sample_mmap(64)?$", FIRST_EVENT | WALK | SAMPLED | MAPS),
+    (r"cpu/gil_wait\.c:timed_wait$", FIRST_EVENT),
+    (r"alloc/thread_start\.c:hook_pthread_create$", {"malloc", "free"} | TEXT | PYTHON | WALK | {"_PyThreadState_UncheckedGet", "PyThreadState_GetUnchecked", "pthread_setcancelstate", "_Unwind_Resume"}),
+    (r"alloc/thread_start\.c:begin$", FIRST_EVENT | {"free"}),
+    (r"alloc/signal_hook\.c:hook_\w+$", SIGNAL_SETS | {"clock_gettime", "mmap", "sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
     (r"record/thread\.c:thread_ended$", FIRST_EVENT),
-    (r"probe/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
+    (r"\w+/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
 ]
 
 # Cancellation points that any code of ours calls (pthreads(7)), and calls of CPython that may wait for the GIL.
@@ -96,7 +94,7 @@ def call_graph():
     """Calls by caller, and the functions that we define ourselves."""
     calls, ours = {}, set()
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
-        for text in pool.map(lambda s: compile_one(s, directory), csources.sources(ROOMS)):
+        for text in pool.map(lambda s: compile_one(s, directory), csources.sources(csources.CAPTURE_ROOMS)):
             for title, ellipse in re.findall(r'^node: \{ title: "([^"]+)" label: "[^"]*"( shape : ellipse)? \}', text, re.M):
                 if not ellipse:
                     ours.add(title)

@@ -15,7 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 
-CAPTURE_ROOMS = ["base", "format", "record", "probe", "sink", "session"]
+# What looks at the program: each with a contract of its own, at the top of its door.
+PROBE_ROOMS = ["frames", "stack", "alloc", "cpu", "names"]
+CAPTURE_ROOMS = ["base", "format", "record", *PROBE_ROOMS, "sink", "session"]
 PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "report"]
 # Rooms of the capture half that can be linked into a plain C program: no Python.h inside.
 PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
@@ -23,7 +25,7 @@ PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 CAPTURE_LIBRARIES = ["liblz4", "liburing", "libdw", "libelf"]
 PORTABLE_LIBRARIES = ["liblz4"]
 
-# Each new one has its own insides (probe/pyframe_3xx.h).
+# Each new one has its own insides (frames/pyframe_3xx.h).
 CAPTURE_PYTHONS = [(3, 11), (3, 12), (3, 13)]
 
 MATH = [] if sys.platform == "win32" else ["-lm"]
@@ -34,17 +36,14 @@ WARNING_FLAGS = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-fiel
 # pthread_cancel and foreign C++ exceptions pass through our hooks: their frames need unwind tables.
 CAPTURE_FLAGS = ["-fexceptions"]
 
-# pyframe.c includes the one that fits the running CPython; they are no translation units.
-INCLUDED_NOT_COMPILED = re.compile(r"^pyframe_3\d+\.c$")
-
 
 def _is_for(path: Path, platform: str) -> bool:
-    """False for a file behind os.h that belongs to another system, and for included files."""
+    """False for a file behind os.h that belongs to another system."""
     if path.name == "os_windows.c":
         return platform == "win32"
     if path.name == "os_posix.c":
         return platform != "win32"
-    return not INCLUDED_NOT_COMPILED.match(path.name)
+    return True
 
 
 def sources(rooms, platform=sys.platform):
@@ -56,9 +55,8 @@ def sources(rooms, platform=sys.platform):
 
 
 def headers():
-    """Everything a translation unit may include, the version files of probe/ among it."""
-    found = list(CSRC.rglob("*.h")) + list((CSRC / "probe").glob("pyframe_3*.c"))
-    return sorted(str(p.relative_to(ROOT)) for p in found)
+    """Everything a translation unit may include."""
+    return sorted(str(p.relative_to(ROOT)) for p in CSRC.rglob("*.h"))
 
 
 def warning_flags():

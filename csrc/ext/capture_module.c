@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ext/stand_ins.h"
-#include "probe/probe.h"
+#include "frames/frames.h"
 #include "session/session.h"
 
 /* More labels than this on one region are a mistake, and would not fit a definition. */

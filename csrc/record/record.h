@@ -22,10 +22,13 @@
 
 #include "base/base.h"
 #include "format/format.h"
+#include "record/budget.h"
 #include "record/clock.h"
 #include "sink/sink.h"
 
 #define RP_SHADOW_FRAMES_MAX (1u << 20) /* deeper frames are counted, not kept */
+/* Words of scratch that a measurement of what a probe costs may fill (rp_frames_measure and its like). */
+#define RP_COST_WORDS_MAX 16384
 
 struct rp_shadow_frame {
 	const void *frame; /* _PyInterpreterFrame*, an identity; dereference only the innermost, and only on its own thread */
@@ -67,10 +70,10 @@ struct rp_thread {
 	struct rp_buffer *buffer; /* the live buffer, owned until handed over */
 	uint64_t lost_events, lost_bytes; /* dropped since the last MORE_LOST: no buffer was to be had */
 	uint32_t samples_in_tool; /* signals that landed while busy */
-	struct rp_stack_table *stacks; /* native stacks known to this thread: probe/unwind.c */
-	void *cpu; /* timers and perf page: probe/cpu_sample.c */
-	void *snapshot; /* nodes of its stack tree: probe/snapshot.c; stays with the record */
-	void *sampler;  /* the thread's rp_byte_sampler: probe/alloc_sample.c */
+	struct rp_stack_table *stacks; /* native stacks known to this thread: stack/unwind.c */
+	void *cpu; /* timers and perf page: cpu/cpu_sample.c */
+	void *snapshot; /* nodes of its stack tree: stack/snapshot.c; stays with the record */
+	void *sampler;  /* the thread's rp_byte_sampler: alloc/alloc_sample.c */
 	uint64_t alloc_period; /* mean gap of its allocation samples, bytes; 0: every allocation is an event. Told in each buffer */
 	uint32_t region; /* region begun last and not ended, 0: none */
 	uint32_t session; /* the session in which this record speaks: see rp_record_open */

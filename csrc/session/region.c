@@ -1,6 +1,6 @@
 /* Regions: named stretches of a thread's time, with labels. */
 #define _GNU_SOURCE
-#include "probe/probe.h"
+#include "frames/frames.h"
 #include "session/session_state.h"
 
 #define DEFINITION_BYTES 64

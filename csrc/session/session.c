@@ -6,8 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "probe/probe.h"
+#include "alloc/alloc.h"
+#include "cpu/cpu.h"
+#include "frames/frames.h"
+#include "names/names.h"
 #include "session/session_state.h"
+#include "stack/stack.h"
 
 /* A fraction of what the cheapest call costs, and the grain of some machines' counters. */
 #define RESOLUTION_NS 13

@@ -71,14 +71,14 @@ int rp_session_follows_fork(void);
 /* ---- other programs that this one starts: GIL held ---- */
 /* Children get these words (copied; NULL: none) in their environment. */
 void rp_session_follow_children(const char *words);
-/* rp_child_started: probe.h */
+/* rp_child_started: alloc.h */
 char *rp_session_child_started(const char *const *words, uint32_t n);
 
 /* ---- regions ---- */
 /* begin returns the id (> 0), 0 when recording is off. `parent`: the region it lies in, 0 for none. */
 uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labels, uint32_t n, uint32_t parent);
 void rp_session_region_label(uint32_t region, const struct rp_label *labels, uint32_t n);
-/* Whether it lies around nothing that begins here now: probe.h (rp_turns_is_left). GIL held. */
+/* Whether it lies around nothing that begins here now: frames.h (rp_turns_is_left). GIL held. */
 int rp_session_region_is_left(uint32_t region);
 /* elsewhere: in another context (PEP 567) than it began in. */
 void rp_session_region_end(uint32_t region, int elsewhere);

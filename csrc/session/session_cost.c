@@ -3,8 +3,11 @@
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
-#include "probe/probe.h"
+#include "alloc/alloc.h"
+#include "cpu/cpu.h"
+#include "frames/frames.h"
 #include "session/session_state.h"
+#include "stack/stack.h"
 
 #define SCRATCH_WORDS (RP_COST_WORDS_MAX + 4096)
 #define FREES 256

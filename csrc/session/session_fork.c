@@ -10,7 +10,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "probe/probe.h"
+#include "alloc/alloc.h"
+#include "names/names.h"
 #include "session/session_state.h"
 
 static __thread sigset_t mask_before_fork __attribute__((tls_model("initial-exec")));

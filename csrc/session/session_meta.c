@@ -6,7 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "probe/probe.h"
+#include "alloc/alloc.h"
+#include "cpu/cpu.h"
+#include "frames/frames.h"
+#include "names/names.h"
 #include "session/session_state.h"
 
 #define VALUE_BYTES 512

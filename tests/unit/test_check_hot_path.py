@@ -10,12 +10,12 @@ pytestmark = pytest.mark.linux
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ci"))
 check_hot_path = pytest.importorskip("check_hot_path")
 
-CALLS = {"probe/alloc_hook.c:hook_malloc": {"rp_emit"}, "rp_emit": {"rp_emit", "record/emit.c:slow"}, "record/emit.c:slow": {"malloc"}}
-OURS = {"probe/alloc_hook.c:hook_malloc", "rp_emit", "record/emit.c:slow"}
+CALLS = {"alloc/alloc_hook.c:hook_malloc": {"rp_emit"}, "rp_emit": {"rp_emit", "record/emit.c:slow"}, "record/emit.c:slow": {"malloc"}}
+OURS = {"alloc/alloc_hook.c:hook_malloc", "rp_emit", "record/emit.c:slow"}
 
 
 def test_a_call_behind_two_others_is_found(monkeypatch):
-    root = r"probe/alloc_hook\.c:hook_\w+$"
+    root = r"alloc/alloc_hook\.c:hook_\w+$"
     monkeypatch.setattr(check_hot_path, "ROOTS", [(root, {"clock_gettime"})])
     (found,) = check_hot_path.problems(CALLS, OURS)
     assert re.search("malloc is reached from .*: malloc < slow < rp_emit < hook_malloc", found)
@@ -24,12 +24,12 @@ def test_a_call_behind_two_others_is_found(monkeypatch):
 
 
 def test_a_root_without_a_function_is_told(monkeypatch):
-    monkeypatch.setattr(check_hot_path, "ROOTS", [(r"probe/gone\.c:gone$", set())])
+    monkeypatch.setattr(check_hot_path, "ROOTS", [(r"alloc/gone\.c:gone$", set())])
     assert "another name" in next(check_hot_path.problems(CALLS, OURS))
 
 
 def test_a_cancellation_point_counts_unless_cancellation_is_held_above_it(monkeypatch):
-    monkeypatch.setattr(check_hot_path, "ON_PROGRAM_THREADS", [r"probe/alloc_hook\.c:hook_\w+$"])
+    monkeypatch.setattr(check_hot_path, "ON_PROGRAM_THREADS", [r"alloc/alloc_hook\.c:hook_\w+$"])
     calls = CALLS | {"record/emit.c:slow": {"nanosleep"}}
     (found,) = check_hot_path.cancellation_problems(calls, OURS)
     assert "nanosleep is a cancellation point" in found

@@ -1,7 +1,7 @@
 """rubinprof run: runs a program traced, as the interpreter would have run it.
 
 The program must not notice: sys.argv, sys.path[0], the module __main__, its exit status, tracebacks and signals
-are what plain Python gives it. So it is run by what the interpreter itself uses (csrc/probe/program.c), with none of our frames
+are what plain Python gives it. So it is run by what the interpreter itself uses (csrc/frames/program.c), with none of our frames
 below it, and the process ends there.
 """
 

@@ -1,0 +1,50 @@
+/* The door of alloc/: the functions of libc, and of CPython's allocator, that we stand in for: memory, threads, signals, programs started.
+ *
+ * Contract. No GIL; any thread, at any moment that the program may call malloc. The guard (guard.h) is asked first, so that nothing of ours
+ * is recorded. Hooks neither allocate nor wait for a lock of ours; they block where a buffer has to be handed over, for a bounded time
+ * (record.h). Exceptions: what loads a library, starts a thread or a program may allocate, as these calls do themselves. errno is kept. Not
+ * in a signal handler more than malloc is. install and remove: by the session, one at a time; with the GIL where CPython's domains are traced. */
+#ifndef RP_ALLOC_ALLOC_H
+#define RP_ALLOC_ALLOC_H
+
+#include <stdint.h>
+
+#include "base/base.h"
+#include "record/record.h"
+
+/* ---- alloc_hook.c, got_patch.c, pymalloc.c: the allocator ---- */
+
+struct rp_alloc_options {
+	int memory;   /* allocations at all; 0: only loads of libraries, and threads as they start */
+	int threads;  /* threads get their record when they start */
+	int native;   /* take native stacks at allocations */
+	int pymalloc; /* trace CPython's mem and object domains too */
+	int sampled;  /* a Poisson sample of allocations, and the frees of those */
+};
+int rp_alloc_install(const struct rp_alloc_options *options);
+void rp_alloc_remove(void);
+/* Patches objects loaded since. Called after dlopen. */
+void rp_alloc_refresh(void);
+/* pthread_atfork handlers: nobody patches while the process is copied. */
+void rp_alloc_fork_prepare(void);
+void rp_alloc_fork_parent(void);
+void rp_alloc_fork_child(void);
+/* Ticks x 16 of a malloc and its free: run on the calling thread, with tracing on meanwhile, into the scratch that t's live buffer is set to.
+ * Installed, tracing off, t not busy. */
+uint64_t rp_alloc_measure(struct rp_thread *t);
+/* What the sampled allocations since rp_alloc_install have taken, of all threads. Means something when memory is sampled. */
+uint64_t rp_alloc_sample_ticks(void);
+
+/* ---- child_start.c: programs that this one starts ---- */
+
+/* Forgets the counts of children (child_start.h): a new session. No other thread counts meanwhile. */
+void rp_children_open(void);
+/* Children get these words (copied; NULL: none). GIL, which keeps one change from another; hooks of other threads may run. */
+void rp_children_follow(const char *words);
+/* Counts one more child: a command of n words (NULL words are left out). What a child that is followed needs in its environment, as NAME=VALUE: free() it.
+ * NULL: it is not followed. Any thread, no GIL. */
+char *rp_child_started(const char *const *words, uint32_t n);
+/* Tells the counts once more: those between two tellings. */
+void rp_children_define(void);
+
+#endif

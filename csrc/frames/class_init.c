@@ -1,0 +1,290 @@
+#include "frames/class_init.h"
+
+#include "base/base.h"
+#include "frames/evalframe.h"
+
+#if PY_VERSION_HEX < 0x030d0000
+
+int rp_class_init_watch(void)
+{
+	return 0;
+}
+
+const char *rp_class_init_state(void)
+{
+	return "asked";
+}
+
+void rp_class_init_watch_frame(rp_pyframe *f)
+{
+	(void)f;
+}
+
+void rp_class_init_unwatch(void)
+{
+}
+
+#else
+
+/* Ids of sys.monitoring, in order of preference: the one for optimizers, of which there are none, then those that PEP 669 leaves to anyone. */
+static const int tool_ids[] = { 5, 4, 3 };
+#define CALLS_TRIED 64 /* more than the specialiser waits for */
+
+static struct {
+	int tool;             /* -1: nothing is watched */
+	PyObject *monitoring; /* sys.monitoring */
+	PyObject *codes;      /* list of weak references to the watched code objects */
+	PyObject *events;     /* PY_START | PY_RETURN */
+	PyObject *name;       /* "__init__" */
+	const char *state;
+} watch = { .tool = -1, .state = "asked" };
+
+/* ---- does this CPython need it? ---- */
+
+static int inits_seen;
+
+static PyObject *count_inits(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	if (PyUnicode_EqualToUTF8(rp_pyframe_code(f)->co_name, "__init__"))
+		inits_seen++;
+	return _PyEval_EvalFrameDefault(ts, f, throwflag);
+}
+
+static int inits_escape(void)
+{
+	static const char program[] = "class C:\n"
+				      "    def __init__(self):\n"
+				      "        pass\n"
+				      "def make(n):\n"
+				      "    for _ in range(n):\n"
+				      "        C()\n"
+				      "make(64)\n";
+	PyInterpreterState *interp = PyInterpreterState_Get();
+	_PyFrameEvalFunction before = _PyInterpreterState_GetEvalFrameFunc(interp);
+	PyObject *globals = PyDict_New();
+
+	if (!globals)
+		return 0;
+	inits_seen = 0;
+	_PyInterpreterState_SetEvalFrameFunc(interp, count_inits);
+	PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins());
+	PyObject *result = PyRun_String(program, Py_file_input, globals, globals);
+	_PyInterpreterState_SetEvalFrameFunc(interp, before);
+	Py_XDECREF(result);
+	Py_DECREF(globals);
+	PyErr_Clear();
+	return result && inits_seen < CALLS_TRIED;
+}
+
+/* ---- the events ---- */
+
+/* A frame that the evaluator was asked about has an entry frame below it; an inlined __init__ has its clean-up frame there. */
+static int is_inlined(rp_pyframe *f)
+{
+	rp_pyframe *below = rp_pyframe_previous(f);
+	return below && below->owner != FRAME_OWNED_BY_CSTACK;
+}
+
+static struct rp_thread *thread_of(rp_pyframe *f)
+{
+	struct rp_thread *t = rp_thread_current();
+	return f && t && !t->busy && atomic_load_explicit(&rp_record_on, memory_order_relaxed) && is_inlined(f) ? t : NULL;
+}
+
+static PyObject *on_start(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	PyThreadState *ts = PyThreadState_Get();
+	rp_pyframe *f = rp_pyframe_current(ts);
+	struct rp_thread *t = thread_of(f);
+
+	(void)self, (void)args, (void)n;
+	if (!t)
+		Py_RETURN_NONE;
+	uint32_t code = rp_code_known(rp_pyframe_code(f), t->session);
+	if (code == RP_CODE_UNKNOWN)
+		code = rp_code_define(t, f);
+	rp_pyframe *caller = rp_shadow_visible(rp_pyframe_previous(f), t->session);
+	if (code == RP_CODE_HIDDEN)
+		Py_RETURN_NONE;
+	if (t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)
+		rp_shadow_resync(t, ts, caller);
+	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
+	rp_record_begin(t);
+	rp_emit_enter(t, code, lasti);
+	rp_shadow_push(t, f, code, lasti, RP_SHADOW_INLINED);
+	rp_record_end(t);
+	Py_RETURN_NONE;
+}
+
+/* An __init__ that raises is popped at the thread's next event: unwinding cannot be watched for single code objects. */
+static PyObject *on_return(PyObject *self, PyObject *const *args, Py_ssize_t n)
+{
+	PyThreadState *ts = PyThreadState_Get();
+	rp_pyframe *f = rp_pyframe_current(ts);
+	struct rp_thread *t = thread_of(f);
+
+	(void)self, (void)args, (void)n;
+	if (t && t->depth && rp_code_known(rp_pyframe_code(f), t->session) != RP_CODE_HIDDEN)
+		rp_shadow_pop_to(t, ts, f, RP_EXIT_RETURN);
+	Py_RETURN_NONE;
+}
+
+static PyMethodDef callbacks[] = {
+	{ "rubinprof_init_start", (PyCFunction)(void (*)(void))on_start, METH_FASTCALL, NULL },
+	{ "rubinprof_init_return", (PyCFunction)(void (*)(void))on_return, METH_FASTCALL, NULL },
+};
+
+/* ---- watching ---- */
+
+static void watch_code(PyCodeObject *code)
+{
+	PyObject *done = PyObject_CallMethod(watch.monitoring, "set_local_events", "iOO", watch.tool, code, watch.events);
+	PyObject *ref = done ? PyWeakref_NewRef((PyObject *)code, NULL) : NULL;
+	if (ref)
+		PyList_Append(watch.codes, ref);
+	Py_XDECREF(ref);
+	Py_XDECREF(done);
+	PyErr_Clear(); /* not watched: its inlined calls are missing, as they are for any other tool */
+}
+
+/* A lambda, or a function of another name that a class took for its __init__: its first call comes through the evaluator, since
+ * only a call site that has seen the class before is specialised. */
+static int is_init_of_its_class(rp_pyframe *f)
+{
+	PyCodeObject *code = rp_pyframe_code(f);
+	PyObject *self = code->co_argcount ? rp_pyframe_first_local(f) : NULL;
+	if (!self || !(Py_TYPE(self)->tp_flags & Py_TPFLAGS_HEAPTYPE))
+		return 0;
+	PyObject *init = _PyType_Lookup(Py_TYPE(self), watch.name); /* borrowed */
+	return init && PyFunction_Check(init) && PyFunction_GET_CODE(init) == (PyObject *)code;
+}
+
+static int is_named_init(PyCodeObject *code)
+{
+	return PyUnicode_EqualToUTF8(code->co_name, "__init__");
+}
+
+/* A call site may be specialised at the first call we could see, so that a new __init__ is watched as soon as the code that makes its
+ * function runs (a class body, or what a decorator such as dataclass executes). */
+void rp_class_init_watch_frame(rp_pyframe *f)
+{
+	PyCodeObject *code = rp_pyframe_code(f);
+	if (watch.tool < 0)
+		return;
+	if (is_named_init(code) || is_init_of_its_class(f))
+		watch_code(code);
+	for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+		PyObject *made = PyTuple_GET_ITEM(code->co_consts, i);
+		if (PyCode_Check(made) && is_named_init((PyCodeObject *)made))
+			watch_code((PyCodeObject *)made);
+	}
+}
+
+/* The __init__ of the classes below `type`: any may be inlined at the next call. */
+static void watch_below(PyObject *type, PyObject *seen)
+{
+	PyObject *below = PyObject_CallMethod((PyObject *)&PyType_Type, "__subclasses__", "O", type);
+
+	for (Py_ssize_t i = 0; below && i < PyList_GET_SIZE(below); i++) {
+		PyObject *sub = PyList_GET_ITEM(below, i);
+		if (PySet_Contains(seen, sub) || PySet_Add(seen, sub) < 0)
+			continue;
+		if (((PyTypeObject *)sub)->tp_flags & Py_TPFLAGS_HEAPTYPE) {
+			PyObject *dict = PyType_GetDict((PyTypeObject *)sub);
+			PyObject *init = dict ? PyDict_GetItemString(dict, "__init__") : NULL; /* borrowed */
+			if (init && PyFunction_Check(init))
+				watch_code((PyCodeObject *)PyFunction_GET_CODE(init));
+			Py_XDECREF(dict);
+		}
+		watch_below(sub, seen);
+	}
+	Py_XDECREF(below);
+	PyErr_Clear();
+}
+
+static int take_tool_id(void)
+{
+	for (size_t i = 0; i < RP_COUNT_OF(tool_ids); i++) {
+		PyObject *done = PyObject_CallMethod(watch.monitoring, "use_tool_id", "is", tool_ids[i], "rubinprof");
+		if (done) {
+			Py_DECREF(done);
+			return tool_ids[i];
+		}
+		PyErr_Clear();
+	}
+	return -1;
+}
+
+static int register_callback(int event, PyMethodDef *def)
+{
+	PyObject *fn = def ? PyCFunction_New(def, NULL) : Py_NewRef(Py_None);
+	PyObject *done = fn ? PyObject_CallMethod(watch.monitoring, "register_callback", "iiO", watch.tool, event, fn) : NULL;
+	Py_XDECREF(fn);
+	Py_XDECREF(done);
+	return done ? 0 : -1;
+}
+
+/* Bits of sys.monitoring.events, fixed by PEP 669. */
+#define PY_START_BIT 1
+#define PY_RETURN_BIT 4
+
+int rp_class_init_watch(void)
+{
+	watch.state = "asked";
+	if (!inits_escape())
+		return 0;
+	watch.state = "not watched: no tool id of sys.monitoring is free";
+	watch.name = PyUnicode_InternFromString("__init__");
+	watch.monitoring = Py_XNewRef(PySys_GetObject("monitoring"));
+	watch.codes = PyList_New(0);
+	watch.events = PyLong_FromLong(PY_START_BIT | PY_RETURN_BIT);
+	PyObject *seen = PySet_New(NULL);
+	int rc = RP_ENOMEM;
+	if (watch.monitoring && watch.codes && watch.events && watch.name && seen) {
+		rc = 0;
+		watch.tool = take_tool_id();
+	}
+	if (watch.tool >= 0 && register_callback(PY_START_BIT, &callbacks[0]) == 0 &&
+	    register_callback(PY_RETURN_BIT, &callbacks[1]) == 0) {
+		watch.state = "watched";
+		watch_below((PyObject *)&PyBaseObject_Type, seen);
+	}
+	Py_XDECREF(seen);
+	PyErr_Clear();
+	if (strcmp(watch.state, "watched"))
+		rp_class_init_unwatch();
+	return rc;
+}
+
+const char *rp_class_init_state(void)
+{
+	return watch.state;
+}
+
+void rp_class_init_unwatch(void)
+{
+	PyObject *type, *value, *traceback;
+
+	PyErr_Fetch(&type, &value, &traceback);
+	if (watch.tool >= 0) {
+		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(watch.codes); i++) {
+			PyObject *code = NULL;
+			if (PyWeakref_GetRef(PyList_GET_ITEM(watch.codes, i), &code) == 1)
+				Py_XDECREF(PyObject_CallMethod(watch.monitoring, "set_local_events", "iOi", watch.tool, code, 0));
+			Py_XDECREF(code);
+			PyErr_Clear();
+		}
+		register_callback(PY_START_BIT, NULL);
+		register_callback(PY_RETURN_BIT, NULL);
+		Py_XDECREF(PyObject_CallMethod(watch.monitoring, "free_tool_id", "i", watch.tool));
+		PyErr_Clear();
+		watch.tool = -1;
+	}
+	Py_CLEAR(watch.monitoring);
+	Py_CLEAR(watch.codes);
+	Py_CLEAR(watch.events);
+	Py_CLEAR(watch.name);
+	PyErr_Restore(type, value, traceback);
+}
+
+#endif

@@ -1,0 +1,267 @@
+/* The PEP 523 evaluator: every Python call passes here. docs/hot-path.md says what may happen inside. */
+#define _GNU_SOURCE
+#include "frames/evalframe.h"
+
+#include <pthread.h>
+
+#include "frames/class_init.h"
+#include "frames/frames.h"
+#include "frames/region_turn.h"
+
+static _PyFrameEvalFunction next_evaluator; /* what was installed before us: CPython's own, or a tool's we chain to */
+static int installed;
+/* What was installed when a thread stepped aside for want of stack (ourselves, or a tool that chained to us); NULL when none did. GIL. */
+static _PyFrameEvalFunction stepped_aside;
+
+/* Below this much C stack the evaluator steps aside: an evaluator makes every Python call take C stack, which CPython alone does not, and
+ * a deep recursion that works untraced must work traced. */
+#define STACK_MARGIN_BYTES (256u << 10)
+
+static RP_COLD void learn_stack(struct rp_thread *t)
+{
+	pthread_attr_t attr;
+	void *low;
+	size_t size;
+
+	t->stack_margin = 1; /* known */
+	t->stack_low = 0;
+	if (pthread_getattr_np(pthread_self(), &attr))
+		return;
+	if (pthread_attr_getstack(&attr, &low, &size) == 0) {
+		t->stack_low = (uintptr_t)low;
+		t->stack_margin = size / 4 < STACK_MARGIN_BYTES ? size / 4 : STACK_MARGIN_BYTES;
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag);
+
+/* C stack that one unit of CPython's counter stands for: 8 MB over C_RECURSION_LIMIT, which is 10,000 or less. */
+#define STACK_BYTES_PER_UNIT 800
+
+/* Undoes the stepping aside, unless somebody else has installed an evaluator meanwhile. */
+static RP_COLD void step_back(PyInterpreterState *interp)
+{
+	if (stepped_aside && _PyInterpreterState_GetEvalFrameFunc(interp) == next_evaluator)
+		_PyInterpreterState_SetEvalFrameFunc(interp, stepped_aside);
+	stepped_aside = NULL;
+}
+
+/* Runs f, and what it calls, as CPython does without an evaluator: calls in there are not seen. The counter of C recursion has not been
+ * charged for the calls above; it is set to what the rest of the stack can bear. */
+static RP_COLD PyObject *evaluate_unhooked(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	int *c_recursion = rp_pyframe_c_recursion(ts), left = (int)(t->stack_margin / STACK_BYTES_PER_UNIT), before = 0;
+	rp_record_begin(t);
+	rp_emit_words(t, RP_EV_MORE, RP_MORE_UNSEEN, NULL, 0, NULL, 0, 1);
+	rp_record_end(t);
+	if (c_recursion) {
+		before = *c_recursion;
+		*c_recursion = before < left ? before : left;
+	}
+	stepped_aside = _PyInterpreterState_GetEvalFrameFunc(ts->interp);
+	_PyInterpreterState_SetEvalFrameFunc(ts->interp, next_evaluator);
+	PyObject *result = next_evaluator(ts, f, throwflag);
+	if (c_recursion)
+		*c_recursion = before;
+	step_back(ts->interp);
+	return result;
+}
+
+/* CPython counts a level of C recursion for each evaluator call, but none for the inlined calls we have put an end to. */
+RP_INLINE PyObject *evaluate_next(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	int *c_recursion = rp_pyframe_c_recursion(ts);
+	if (c_recursion)
+		*c_recursion += RP_PYFRAME_C_UNITS;
+	PyObject *result = next_evaluator(ts, f, throwflag);
+	if (c_recursion)
+		*c_recursion -= RP_PYFRAME_C_UNITS;
+	return result;
+}
+
+static enum rp_exit exit_of(const PyObject *result, rp_pyframe *f, int is_generator)
+{
+	if (RP_UNLIKELY(!result))
+		return RP_EXIT_RAISE;
+	return is_generator && rp_pyframe_is_suspended(f) ? RP_EXIT_YIELD : RP_EXIT_RETURN;
+}
+
+/* A generator of ours, made by the decorator `region`: not shown, but it holds a region. */
+static RP_COLD PyObject *evaluate_hidden(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	uint32_t session = t->session;
+	if (rp_turns_n)
+		rp_turns_resumed(t, ts, f);
+	PyObject *result = evaluate_next(ts, f, throwflag);
+	if (rp_turns_n && t == rp_thread_current() && t->session == session && atomic_load_explicit(&rp_record_on, memory_order_relaxed))
+		rp_turns_stopped(t, ts, f, exit_of(result, f, 1));
+	return result;
+}
+
+static RP_COLD struct rp_thread *first_call(rp_pyframe *f)
+{
+	RP_HOLD_CANCEL();
+	struct rp_thread *t = rp_thread_enter();
+	if (t && !t->stack_margin) {
+		rp_record_begin(t);
+		learn_stack(t);
+		rp_code_name_thread(f, t->os_tid);
+		rp_record_end(t);
+	}
+	return t;
+}
+
+static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	/* Relaxed: a call more or less at the edges of a session is not an error. */
+	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
+		return evaluate_next(ts, f, throwflag);
+	struct rp_thread *t = rp_thread_current();
+	if (RP_UNLIKELY(!t || !t->stack_margin)) {
+		t = first_call(f);
+		if (!t)
+			return evaluate_next(ts, f, throwflag);
+	}
+	/* busy: our own slow paths run Python code when a name has an odd type; it must not be recorded. */
+	if (RP_UNLIKELY(t->busy))
+		return evaluate_next(ts, f, throwflag);
+	if (RP_UNLIKELY((uintptr_t)__builtin_frame_address(0) - t->stack_low < t->stack_margin))
+		return evaluate_unhooked(t, ts, f, throwflag);
+	/* Makes the generator and returns it: none of its own code runs, and profilers count no call. */
+	if (RP_UNLIKELY(rp_pyframe_makes_generator(f)))
+		return evaluate_next(ts, f, throwflag);
+
+	uint32_t session = t->session;
+	uint32_t code = rp_code_known(rp_pyframe_code(f), session);
+	if (RP_UNLIKELY(code == RP_CODE_UNKNOWN))
+		code = rp_code_define(t, f);
+	if (RP_UNLIKELY(code == RP_CODE_HIDDEN))
+		return rp_pyframe_is_generator(f) ? evaluate_hidden(t, ts, f, throwflag) : evaluate_next(ts, f, throwflag);
+
+	rp_pyframe *caller = rp_pyframe_current(ts);
+	if (RP_UNLIKELY(t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)) {
+		caller = rp_shadow_visible(caller, session);
+		if (t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)
+			rp_shadow_resync(t, ts, caller);
+	}
+	int is_generator = rp_pyframe_is_generator(f);
+	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
+
+	if (RP_UNLIKELY(is_generator && rp_turns_n))
+		rp_turns_resumed(t, ts, f);
+	rp_record_begin(t);
+	rp_emit_enter(t, code, lasti);
+	rp_shadow_push(t, f, code, lasti, is_generator ? RP_SHADOW_ON_HEAP : 0);
+	t->tstate = ts;
+	uintptr_t native_base = t->native_base;
+	t->native_base = (uintptr_t)__builtin_frame_address(0);
+	rp_record_end(t);
+
+	PyObject *result = evaluate_next(ts, f, throwflag);
+
+	/* The session may have ended, or the thread's record have gone to another one, while f ran. */
+	if (RP_UNLIKELY(t != rp_thread_current() || t->session != session))
+		return result;
+	t->native_base = native_base;
+	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
+		return result;
+	enum rp_exit how = exit_of(result, f, is_generator);
+	if (RP_UNLIKELY(is_generator && rp_turns_n))
+		rp_turns_stopped(t, ts, f, how);
+	if (RP_UNLIKELY(t->depth_over)) {
+		rp_record_begin(t);
+		rp_emit_1(t, RP_EV_EXIT, how);
+		t->depth_over--;
+		rp_record_end(t);
+		return result;
+	}
+	if (RP_UNLIKELY(t->depth == 0 || t->frames[t->depth - 1].frame != f)) {
+		rp_shadow_pop_to(t, ts, f, how);
+		return result;
+	}
+	rp_record_begin(t);
+	rp_emit_1(t, RP_EV_EXIT, how);
+	t->depth--;
+	if (RP_UNLIKELY(t->seeded > t->depth))
+		t->seeded = t->depth;
+	rp_record_end(t);
+	return result;
+}
+
+/* ---- install ---- */
+
+/* The code of every frame that runs now gets its id, so that a thread can be seeded later without the GIL. What runs our command line
+ * (rubinprof run) is the launcher's, not the program's, and is not shown either. */
+static void define_running_frames(PyInterpreterState *interp)
+{
+	uint32_t session = rp_record_session();
+
+	for (PyThreadState *ts = PyInterpreterState_ThreadHead(interp); ts; ts = PyThreadState_Next(ts)) {
+		int launcher = 0;
+		for (rp_pyframe *f = rp_pyframe_skip_shims(rp_pyframe_current(ts)); f;
+		     f = rp_pyframe_skip_shims(rp_pyframe_previous(f))) {
+			launcher |= rp_code_is_command(f);
+			if (launcher)
+				rp_code_hide(rp_pyframe_code(f));
+			else if (rp_code_known(rp_pyframe_code(f), session) == RP_CODE_UNKNOWN)
+				rp_code_define(rp_thread_current(), f);
+		}
+	}
+}
+
+int rp_frames_install(void)
+{
+	PyInterpreterState *interp = PyInterpreterState_Get();
+	_PyFrameEvalFunction current = _PyInterpreterState_GetEvalFrameFunc(interp);
+
+	if (installed && current != evaluate)
+		return RP_EFOREIGN; /* somebody has chained to us and did not leave: our former place is still in use */
+	if (rp_code_table_init() < 0) {
+		PyErr_Clear();
+		return RP_ENOMEM;
+	}
+	struct rp_thread *t = rp_thread_enter();
+	if (!t)
+		return RP_ENOMEM;
+	rp_record_begin(t);
+	if (!t->stack_margin)
+		learn_stack(t);
+	define_running_frames(interp);
+	rp_shadow_seed(t);
+	rp_record_end(t);
+	int rc = rp_class_init_watch();
+	if (rc)
+		return rc;
+	if (current == evaluate)
+		return 0; /* left in place when a tool had chained to us, which is gone now: what we chain to has not changed */
+	next_evaluator = current;
+	_PyInterpreterState_SetEvalFrameFunc(interp, evaluate);
+	installed = 1;
+	return 0;
+}
+
+_PyFrameEvalFunction rp_frames_next_evaluator(void)
+{
+	return next_evaluator;
+}
+
+const char *rp_frames_init_calls(void)
+{
+	return rp_class_init_state();
+}
+
+void rp_frames_remove(void)
+{
+	PyInterpreterState *interp = PyInterpreterState_Get();
+
+	if (!installed)
+		return;
+	rp_class_init_unwatch();
+	step_back(interp); /* the stop may be deep in a recursion, or on another thread than the deep one */
+	/* Somebody who installed over us keeps calling us: then we stay, and pass straight through. */
+	if (_PyInterpreterState_GetEvalFrameFunc(interp) == evaluate) {
+		_PyInterpreterState_SetEvalFrameFunc(interp, next_evaluator);
+		installed = 0;
+	}
+}

@@ -1,0 +1,322 @@
+/* Units are found by .debug_aranges, or by the ranges of all units where a compiler wrote none. Each unit is then walked once
+ * for all its addresses: its functions first, and only below those that hold an address the inlined ones. dwarf_getscopes would walk
+ * the whole unit for each address; template libraries have units of a hundred thousand entries. */
+#define _GNU_SOURCE
+#include "names/dwarf_frames.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "names/dwarf_lines.h"
+#include "names/symbol_file.h"
+
+/* Blocks in blocks, inlined functions in them: what a damaged file may nest. */
+#define DEPTH_MAX 256
+#define FILES_CACHED 64
+
+struct rp_dwarf {
+	Dwarf *dw;
+	struct rp_dwarf_frame *frames; /* RP_SYMBOL_FRAMES_MAX at most for each address, packed */
+	size_t used;
+	struct rp_lookup **order; /* by unit, then by vaddr */
+	struct rp_line_target *targets; /* as order */
+	struct rp_line_sections sections;
+	int has_lines; /* sections can be read; else libdw is asked, which also knows compressed ones */
+	struct rp_arena arena; /* paths */
+};
+
+/* The addresses of one unit. */
+struct unit {
+	struct rp_dwarf *d;
+	Dwarf_Die die;
+	struct rp_lookup **l;
+	size_t n, left; /* left: not found yet */
+	struct rp_line_target *targets; /* n of them */
+	struct rp_line_table lines;
+	int has_lines;
+	struct {
+		uint64_t number;
+		const char *path;
+	} files[FILES_CACHED];
+};
+
+/* ---- which unit ---- */
+
+size_t rp_lookup_first(const struct rp_lookup *l, size_t n, uint64_t vaddr)
+{
+	size_t low = 0, high = n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (l[mid].vaddr < vaddr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static void units_by_aranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
+{
+	Dwarf_Aranges *aranges;
+	size_t count;
+	if (dwarf_getaranges(d->dw, &aranges, &count))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		Dwarf_Arange *a = dwarf_getarange_addr(aranges, l[i].vaddr);
+		Dwarf_Off cu;
+		if (a && !dwarf_getarangeinfo(a, NULL, NULL, &cu))
+			l[i].cu = cu;
+	}
+}
+
+static size_t count_unplaced(const struct rp_lookup *l, size_t n)
+{
+	size_t left = 0;
+	for (size_t i = 0; i < n; i++)
+		left += l[i].cu == 0;
+	return left;
+}
+
+static void place_in_unit(Dwarf_Die *die, struct rp_lookup *l, size_t n)
+{
+	Dwarf_Addr base, start, end;
+	for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;)
+		for (size_t i = rp_lookup_first(l, n, start); i < n && l[i].vaddr < end; i++)
+			if (!l[i].cu)
+				l[i].cu = dwarf_dieoffset(die);
+}
+
+static void units_by_ranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
+{
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die die;
+	uint8_t type;
+	while (dwarf_get_units(d->dw, cu, &cu, NULL, &type, &die, NULL) == 0)
+		if (type == DW_UT_compile || type == DW_UT_skeleton)
+			place_in_unit(&die, l, n);
+}
+
+/* ---- frames ---- */
+
+static const char *string_of(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute a;
+	return dwarf_attr_integrate(die, name, &a) ? dwarf_formstring(&a) : NULL;
+}
+
+static const char *function_of(Dwarf_Die *die)
+{
+	const char *s = string_of(die, DW_AT_linkage_name);
+	if (!s)
+		s = string_of(die, DW_AT_MIPS_linkage_name);
+	return s ? s : string_of(die, DW_AT_name);
+}
+
+static uint32_t number_of(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute a;
+	Dwarf_Word v;
+	return dwarf_attr(die, name, &a) && !dwarf_formudata(&a, &v) && v <= UINT32_MAX ? (uint32_t)v : 0;
+}
+
+static struct rp_dwarf_frame *add_frame(struct rp_dwarf *d, struct rp_lookup *l)
+{
+	if (l->n_frames == RP_SYMBOL_FRAMES_MAX)
+		return &l->frames[RP_SYMBOL_FRAMES_MAX - 1];
+	d->used++;
+	return &l->frames[l->n_frames++];
+}
+
+static void find_lines(struct unit *u)
+{
+	Dwarf_Attribute a;
+	Dwarf_Word offset;
+	for (size_t i = 0; i < u->n; i++)
+		u->targets[i] = (struct rp_line_target){ u->l[i]->vaddr, 0, 0 };
+	u->has_lines = u->d->has_lines && dwarf_attr(&u->die, DW_AT_stmt_list, &a) && !dwarf_formudata(&a, &offset)
+		       && !rp_line_open(&u->lines, &u->d->sections, offset, string_of(&u->die, DW_AT_comp_dir));
+	if (u->has_lines)
+		rp_line_find(&u->lines, u->targets, u->n);
+}
+
+static const char *file_of(struct unit *u, uint64_t number)
+{
+	Dwarf_Files *files;
+	if (!u->has_lines)
+		return dwarf_getsrcfiles(&u->die, &files, NULL) ? NULL : dwarf_filesrc(files, number, NULL, NULL);
+	size_t at = number % FILES_CACHED;
+	if (!u->files[at].path || u->files[at].number != number) {
+		u->files[at].number = number;
+		u->files[at].path = rp_line_file(&u->lines, number, &u->d->arena);
+	}
+	return u->files[at].path;
+}
+
+/* Where the innermost code is. */
+static struct rp_dwarf_frame place_of(struct unit *u, size_t i)
+{
+	struct rp_dwarf_frame f = { NULL, NULL, 0 };
+	if (u->has_lines) {
+		f.line = u->targets[i].line;
+		f.file = f.line ? file_of(u, u->targets[i].file) : NULL;
+		return f;
+	}
+	Dwarf_Line *line = dwarf_getsrc_die(&u->die, u->l[i]->vaddr);
+	int number = 0;
+	if (line && !dwarf_lineno(line, &number)) {
+		f.line = (uint32_t)number;
+		f.file = dwarf_linesrc(line, NULL, NULL);
+	}
+	return f;
+}
+
+/* chain: the function, then the inlined ones down to the innermost. Each is named by its own entry and placed by the call
+ * in the next inner one; the innermost is placed by the line table. */
+static void put_frames(struct unit *u, size_t at, Dwarf_Die *chain, size_t n)
+{
+	struct rp_lookup *l = u->l[at];
+	struct rp_dwarf_frame f = place_of(u, at);
+	l->frames = u->d->frames + u->d->used;
+	for (size_t i = n; i-- > 0;) {
+		f.function = function_of(&chain[i]);
+		*add_frame(u->d, l) = f;
+		if (i == 0)
+			break;
+		f.line = number_of(&chain[i], DW_AT_call_line);
+		f.file = file_of(u, number_of(&chain[i], DW_AT_call_file));
+	}
+}
+
+/* The innermost inlined function around vaddr below chain[n - 1]; returns the length of the chain. */
+static size_t find_inlined(Dwarf_Die *chain, size_t n, uint64_t vaddr)
+{
+	Dwarf_Die at = chain[n - 1], child;
+	for (int depth = 0; depth < DEPTH_MAX && n < DEPTH_MAX; depth++) {
+		int found = 0;
+		if (dwarf_child(&at, &child))
+			return n;
+		do {
+			int tag = dwarf_tag(&child);
+			if ((tag != DW_TAG_inlined_subroutine && tag != DW_TAG_lexical_block) || dwarf_haspc(&child, vaddr) != 1)
+				continue;
+			if (tag == DW_TAG_inlined_subroutine)
+				chain[n++] = child;
+			at = child;
+			found = 1;
+			break;
+		} while (dwarf_siblingof(&child, &child) == 0);
+		if (!found)
+			return n;
+	}
+	return n;
+}
+
+static void take_function(struct unit *u, Dwarf_Die *function)
+{
+	Dwarf_Addr base, start, end;
+	Dwarf_Die chain[DEPTH_MAX];
+	for (ptrdiff_t at = 0; (at = dwarf_ranges(function, at, &base, &start, &end)) > 0;)
+		for (size_t i = 0; i < u->n; i++)
+			if (u->l[i]->vaddr >= start && u->l[i]->vaddr < end && !u->l[i]->n_frames) {
+				chain[0] = *function;
+				put_frames(u, i, chain, find_inlined(chain, 1, u->l[i]->vaddr));
+				u->left--;
+			}
+}
+
+static void walk(struct unit *u, Dwarf_Die *parent, int depth)
+{
+	Dwarf_Die child;
+	if (depth == DEPTH_MAX || dwarf_child(parent, &child))
+		return;
+	do {
+		int tag = dwarf_tag(&child);
+		if (tag == DW_TAG_subprogram)
+			take_function(u, &child);
+	} while (u->left && dwarf_siblingof(&child, &child) == 0);
+	if (!u->left || dwarf_child(parent, &child))
+		return;
+	/* GCC puts a function with code next to its namespace, which is full of declarations; others put it inside. */
+	do {
+		int tag = dwarf_tag(&child);
+		if (tag == DW_TAG_namespace || tag == DW_TAG_module)
+			walk(u, &child, depth + 1);
+	} while (u->left && dwarf_siblingof(&child, &child) == 0);
+}
+
+/* Code that no entry covers (assembly, outlined parts) still has lines; the symbol table names it. */
+static void place_rest(struct unit *u)
+{
+	for (size_t i = 0; i < u->n && u->left; i++) {
+		struct rp_dwarf_frame f;
+		if (u->l[i]->n_frames || !(f = place_of(u, i)).line)
+			continue;
+		u->l[i]->frames = u->d->frames + u->d->used;
+		*add_frame(u->d, u->l[i]) = f;
+	}
+}
+
+/* ---- all units ---- */
+
+static int by_unit(const void *a, const void *b)
+{
+	const struct rp_lookup *x = *(struct rp_lookup *const *)a, *y = *(struct rp_lookup *const *)b;
+	if (x->cu != y->cu)
+		return x->cu < y->cu ? -1 : 1;
+	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
+}
+
+static void take_units(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		d->order[i] = &l[i];
+	qsort(d->order, n, sizeof *d->order, by_unit);
+	for (size_t i = 0, next; i < n; i = next) {
+		struct unit u = { .d = d, .l = d->order + i, .targets = d->targets + i };
+		for (next = i + 1; next < n && d->order[next]->cu == d->order[i]->cu;)
+			next++;
+		u.n = u.left = next - i;
+		if (!d->order[i]->cu || !dwarf_offdie(d->dw, d->order[i]->cu, &u.die))
+			continue;
+		find_lines(&u);
+		walk(&u, &u.die, 0);
+		place_rest(&u);
+	}
+}
+
+struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n)
+{
+	struct rp_dwarf *d = calloc(1, sizeof *d);
+	if (!d)
+		return NULL;
+	d->dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	d->order = d->dw ? malloc(n * sizeof *d->order) : NULL;
+	d->targets = d->order ? malloc(n * sizeof *d->targets) : NULL;
+	/* Untouched memory costs nothing: most addresses have a frame or two. */
+	d->frames = d->targets ? malloc(n * RP_SYMBOL_FRAMES_MAX * sizeof *d->frames) : NULL;
+	if (!d->frames) {
+		rp_dwarf_close(d);
+		return NULL;
+	}
+	d->has_lines = !rp_line_sections_find(&d->sections, elf);
+	units_by_aranges(d, l, n);
+	if (count_unplaced(l, n))
+		units_by_ranges(d, l, n);
+	take_units(d, l, n);
+	return d;
+}
+
+void rp_dwarf_close(struct rp_dwarf *d)
+{
+	if (!d)
+		return;
+	free(d->frames);
+	free(d->targets);
+	free(d->order);
+	rp_arena_release(&d->arena);
+	if (d->dw)
+		dwarf_end(d->dw);
+	free(d);
+}

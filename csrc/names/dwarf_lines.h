@@ -1,0 +1,43 @@
+/* Lines of code addresses, out of .debug_line (DWARF 2 to 5). Private to dwarf_frames.c.
+ *
+ * libdw makes a sorted list of all rows first: 180 ns a row, 300 ms for treecorr. Here the line program is run once past the addresses
+ * asked for and nothing is kept. Files are untrusted: every read is bounded. */
+#ifndef RP_NAMES_DWARF_LINES_H
+#define RP_NAMES_DWARF_LINES_H
+
+#include <libelf.h>
+#include <stdint.h>
+
+#include "base/base.h"
+
+struct rp_line_sections {
+	struct rp_cursor line, line_str, str;
+};
+/* 0, or RP_ENOTFOUND when there is no .debug_line that can be read as it lies in the file (none, or compressed). */
+int rp_line_sections_find(struct rp_line_sections *ret_s, Elf *elf);
+
+struct rp_line_target {
+	uint64_t vaddr;
+	uint32_t file, line; /* file: index for rp_line_file; line 0: not found */
+};
+
+struct rp_line_table {
+	const struct rp_line_sections *sections;
+	const char *unit_dir; /* may be NULL */
+	struct rp_cursor dirs, files, program;
+	uint64_t n_dirs, n_files;
+	uint64_t dir_format, file_format; /* offset of the entry formats in .debug_line, version 5 */
+	uint16_t version;
+	uint8_t offset_bytes, address_bytes, min_instruction, line_range, opcode_base;
+	int8_t line_base;
+	const uint8_t *operand_counts;
+};
+
+/* The table at `offset` of .debug_line. RP_EDAMAGED, RP_EUNSUPPORTED. */
+int rp_line_open(struct rp_line_table *ret_t, const struct rp_line_sections *s, uint64_t offset, const char *unit_dir);
+/* Fills in the targets, which are sorted by vaddr. */
+void rp_line_find(const struct rp_line_table *t, struct rp_line_target *targets, size_t n);
+/* The path of a file, in the arena's memory; NULL when the table has none of that number. */
+const char *rp_line_file(const struct rp_line_table *t, uint64_t index, struct rp_arena *arena);
+
+#endif

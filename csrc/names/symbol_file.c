@@ -1,0 +1,328 @@
+/* One object: open, look everything up in one pass over its symbols, hand out, close. */
+#define _GNU_SOURCE
+#include "names/rust_name.h"
+#include "names/symbol_file.h"
+
+#include <dlfcn.h>
+#include <elfutils/libdwelf.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "names/dwarf_frames.h"
+
+#define BUILD_ID_BYTES_MAX 64
+#define NAME_BUCKETS 1024 /* a power of two */
+
+#define STT_GNU_IFUNC_ 10
+
+#define FORK_WAIT_ROUNDS 100
+#define FORK_WAIT_NS 200000
+
+struct opened {
+	Elf *elf;
+	void *map; /* of the file; NULL for the vdso */
+	size_t bytes;
+};
+#define OPENED_NONE ((struct opened){ NULL, NULL, 0 })
+
+/* Held while a descriptor is open and while ld.so is asked for the demangler. */
+static pthread_mutex_t files = PTHREAD_MUTEX_INITIALIZER;
+static __thread int locked_for_fork __attribute__((tls_model("initial-exec")));
+
+struct demangled {
+	struct demangled *next;
+	const char *from; /* the string's address in the file: equal names are mostly the same string */
+	char *to;
+};
+
+struct names {
+	struct demangled *buckets[NAME_BUCKETS];
+};
+
+static char *(*cxa_demangle)(const char *, char *, size_t *, int *);
+
+/* ---- demangling: with the program's own C++ runtime, which we never link ---- */
+
+static void find_demangler(void)
+{
+	static int tried;
+	if (tried)
+		return;
+	tried = 1;
+	pthread_mutex_lock(&files);
+	void *lib = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	if (!lib)
+		lib = dlopen("libstdc++.so.6", RTLD_LAZY | RTLD_LOCAL);
+	if (lib)
+		cxa_demangle = (char *(*)(const char *, char *, size_t *, int *))dlsym(lib, "__cxa_demangle");
+	pthread_mutex_unlock(&files);
+}
+
+static struct rp_str whole(const char *s)
+{
+	return (struct rp_str){ s, (uint32_t)strlen(s) };
+}
+
+/* Owned by the caller; NULL when it cannot be. */
+static char *demangle(const char *name)
+{
+	char rust[RP_RUST_NAME_BYTES_MAX];
+	size_t n = rp_rust_name(name, rust);
+	int status;
+	if (n)
+		return strndup(rust, n);
+	find_demangler();
+	return cxa_demangle ? cxa_demangle(name, NULL, NULL, &status) : NULL;
+}
+
+static struct rp_str readable(struct names *names, const char *name)
+{
+	struct demangled **bucket = &names->buckets[((uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15)) >> 32 & (NAME_BUCKETS - 1)];
+	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R'))
+		return whole(name);
+	for (struct demangled *d = *bucket; d; d = d->next)
+		if (d->from == name)
+			return whole(d->to);
+	char *text = demangle(name);
+	struct demangled *d = text ? malloc(sizeof *d) : NULL;
+	if (!d) {
+		free(text);
+		return whole(name);
+	}
+	*d = (struct demangled){ *bucket, name, text };
+	*bucket = d;
+	return whole(text);
+}
+
+static void release_names(struct names *names)
+{
+	for (size_t i = 0; i < NAME_BUCKETS; i++)
+		for (struct demangled *d = names->buckets[i], *next; d; d = next) {
+			next = d->next;
+			free(d->to);
+			free(d);
+		}
+	free(names);
+}
+
+/* ---- files ---- */
+
+static struct opened open_path(const char *path)
+{
+	struct opened o = OPENED_NONE;
+	struct stat st;
+	pthread_mutex_lock(&files);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {
+		o.bytes = (size_t)st.st_size;
+		o.map = mmap(NULL, o.bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (o.map == MAP_FAILED)
+			o.map = NULL;
+	}
+	if (fd >= 0)
+		close(fd);
+	pthread_mutex_unlock(&files);
+	if (o.map)
+		o.elf = elf_memory(o.map, o.bytes);
+	return o;
+}
+
+static void close_opened(struct opened *o)
+{
+	if (o->elf)
+		elf_end(o->elf);
+	if (o->map)
+		munmap(o->map, o->bytes);
+	*o = OPENED_NONE;
+}
+
+static int is_same_build(Elf *elf, const struct rp_symbol_source *source)
+{
+	const void *id;
+	ssize_t len = source->build_id ? dwelf_elf_gnu_build_id(elf, &id) : -1;
+	return !source->build_id || ((size_t)len == source->build_id_len && !memcmp(id, source->build_id, (size_t)len));
+}
+
+static struct opened open_object(const struct rp_symbol_source *source)
+{
+	struct opened o = OPENED_NONE;
+	if (!strcmp(source->path, "[vdso]")) {
+		o.elf = elf_memory((char *)(uintptr_t)source->start, source->end - source->start);
+		return o;
+	}
+	o = open_path(source->path);
+	if (o.elf && (elf_kind(o.elf) != ELF_K_ELF || gelf_getclass(o.elf) != ELFCLASS64 || !is_same_build(o.elf, source))) {
+		close_opened(&o);
+	}
+	return o;
+}
+
+static int has_section(Elf *elf, const char *name)
+{
+	size_t names;
+	if (elf_getshdrstrndx(elf, &names))
+		return 0;
+	for (Elf_Scn *scn = NULL; (scn = elf_nextscn(elf, scn));) {
+		GElf_Shdr h;
+		const char *s = gelf_getshdr(scn, &h) ? elf_strptr(elf, names, h.sh_name) : NULL;
+		if (s && !strcmp(s, name) && h.sh_type != SHT_NOBITS)
+			return 1;
+	}
+	return 0;
+}
+
+/* Where distributions put what they strip. */
+static struct opened open_debug_file(const struct rp_symbol_source *source)
+{
+	char path[40 + 2 * BUILD_ID_BYTES_MAX] = "/usr/lib/debug/.build-id/";
+	size_t at = strlen(path);
+	if (!source->build_id || source->build_id_len < 2 || source->build_id_len > BUILD_ID_BYTES_MAX)
+		return OPENED_NONE;
+	for (uint32_t i = 0; i < source->build_id_len; i++)
+		at += (size_t)sprintf(path + at, i == 0 ? "%02x/" : "%02x", source->build_id[i]);
+	strcpy(path + at, ".debug");
+	return open_path(path);
+}
+
+/* ---- symbol tables ---- */
+
+/* Of several names for the same code the one others link to, then the tightest. */
+static int is_better(const struct rp_lookup *l, const GElf_Sym *s, int rank)
+{
+	return !l->symbol || rank > l->symbol_rank || (rank == l->symbol_rank && s->st_size < l->symbol_bytes);
+}
+
+static void offer(struct rp_lookup *l, size_t n, const GElf_Sym *s, const char *name)
+{
+	int bind = GELF_ST_BIND(s->st_info), rank = bind == STB_GLOBAL ? 3 : bind == STB_WEAK ? 2 : 1;
+	for (size_t i = rp_lookup_first(l, n, s->st_value); i < n && l[i].vaddr < s->st_value + s->st_size; i++)
+		if (is_better(&l[i], s, rank)) {
+			l[i].symbol = name;
+			l[i].symbol_rank = rank;
+			l[i].symbol_bytes = s->st_size;
+		}
+}
+
+static int is_function(const GElf_Sym *s)
+{
+	int type = GELF_ST_TYPE(s->st_info);
+	return s->st_size && s->st_shndx != SHN_UNDEF && (type == STT_FUNC || type == STT_GNU_IFUNC_ || type == STT_NOTYPE);
+}
+
+static void read_symbols(Elf *elf, uint32_t type, struct rp_lookup *l, size_t n)
+{
+	for (Elf_Scn *scn = NULL; (scn = elf_nextscn(elf, scn));) {
+		GElf_Shdr h;
+		if (!gelf_getshdr(scn, &h) || h.sh_type != type)
+			continue;
+		Elf_Data *symbols = elf_getdata(scn, NULL), *strings = elf_getdata(elf_getscn(elf, h.sh_link), NULL);
+		if (!symbols || !strings || !strings->d_size)
+			continue;
+		const ElfW(Sym) *at = symbols->d_buf;
+		for (size_t i = 0; i < symbols->d_size / sizeof *at; i++)
+			if (at[i].st_value <= l[n - 1].vaddr && is_function(&at[i]) && at[i].st_name < strings->d_size
+			    && at[i].st_value + at[i].st_size > l[0].vaddr)
+				offer(l, n, &at[i], (const char *)strings->d_buf + at[i].st_name);
+	}
+}
+
+/* ---- all of it ---- */
+
+/* The symbol table's name of the function that was not inlined is preferred where DWARF has none as linked (lambdas, C). */
+static const char *outermost_name(const struct rp_lookup *l)
+{
+	const char *dwarf = l->frames[l->n_frames - 1].function;
+	return dwarf && (!l->symbol || dwarf[0] == '_') ? dwarf : l->symbol ? l->symbol : dwarf;
+}
+
+static void hand_out(const struct rp_lookup *l, struct names *names, rp_symbol_fn *fn, void *arg)
+{
+	struct rp_symbol_frame frames[RP_SYMBOL_FRAMES_MAX];
+	uint32_t n = l->n_frames;
+	for (uint32_t i = 0; i < n; i++) {
+		const char *function = i == n - 1 ? outermost_name(l) : l->frames[i].function;
+		frames[i].function = function ? readable(names, function) : RP_STR("");
+		frames[i].file = l->frames[i].file ? whole(l->frames[i].file) : RP_STR("");
+		frames[i].line = l->frames[i].line;
+	}
+	if (!n && l->symbol) {
+		frames[0] = (struct rp_symbol_frame){ readable(names, l->symbol), RP_STR(""), 0 };
+		n = 1;
+	}
+	struct rp_symbol s = { l->address, frames, n };
+	if (n)
+		fn(&s, arg);
+}
+
+static void look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int tables_only, rp_symbol_fn *fn, void *arg)
+{
+	struct names *names = calloc(1, sizeof *names);
+	if (!names)
+		return;
+	read_symbols(main, SHT_SYMTAB, l, n);
+	if (debug)
+		read_symbols(debug, SHT_SYMTAB, l, n);
+	read_symbols(main, SHT_DYNSYM, l, n);
+	/* Distributions compress the DWARF they strip: 30 ms for libc alone, to learn the lines of malloc. Its symbols will do. */
+	struct rp_dwarf *dwarf = debug || tables_only ? NULL : rp_dwarf_open(main, l, n);
+	for (size_t i = 0; i < n; i++)
+		hand_out(&l[i], names, fn, arg);
+	rp_dwarf_close(dwarf);
+	release_names(names);
+}
+
+void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
+			    void *arg)
+{
+	elf_version(EV_CURRENT);
+	struct opened main = open_object(source), debug = OPENED_NONE;
+	struct rp_lookup *l = main.elf ? calloc(n, sizeof *l) : NULL;
+	if (l) {
+		for (uint64_t i = 0; i < n; i++) {
+			l[i].address = addresses[i];
+			l[i].vaddr = addresses[i] - 1 - source->bias;
+		}
+		if (main.map && !has_section(main.elf, ".debug_info"))
+			debug = open_debug_file(source);
+		look_up(main.elf, debug.elf, l, n, tables_only, fn, arg);
+	}
+	free(l);
+	close_opened(&debug);
+	close_opened(&main);
+}
+
+/* ---- fork ---- */
+
+void rp_symbol_file_fork_prepare(void)
+{
+	locked_for_fork = 0;
+	for (int i = 0; i < FORK_WAIT_ROUNDS && !locked_for_fork; i++) {
+		locked_for_fork = pthread_mutex_trylock(&files) == 0;
+		if (!locked_for_fork)
+			nanosleep(&(struct timespec){ 0, FORK_WAIT_NS }, NULL);
+	}
+}
+
+void rp_symbol_file_fork_parent(void)
+{
+	if (locked_for_fork)
+		pthread_mutex_unlock(&files);
+	locked_for_fork = 0;
+}
+
+/* Overwritten, not unlocked: its owner may not exist here. */
+void rp_symbol_file_fork_child(void)
+{
+	files = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+	locked_for_fork = 0;
+}

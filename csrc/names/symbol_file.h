@@ -1,0 +1,42 @@
+/* Names of code addresses, from the file of the object they lie in: its symbol table, and DWARF where there is some.
+ *
+ * A file is mapped while it is read, so one that is deleted or replaced meanwhile stays readable; one that is cut short in place would end
+ * the program, as it ends a program whose own code it is. Never asks the network: no libdwfl, hence no debuginfod; a separate debug file is looked for in /usr/lib/debug only.
+ * Allocates; one caller at a time; not inside a hook, not in a signal handler. No GIL. */
+#ifndef RP_NAMES_SYMBOL_FILE_H
+#define RP_NAMES_SYMBOL_FILE_H
+
+#include <stdint.h>
+
+#include "base/base.h"
+#include "record/record.h"
+
+/* Inlined functions at one address; deeper ones lose the middle, never the function that was not inlined. */
+#define RP_SYMBOL_FRAMES_MAX 32
+
+struct rp_symbol_source {
+	const char *path; /* "[vdso]": read from memory */
+	uint64_t bias, start, end;
+	const uint8_t *build_id; /* NULL: not compared */
+	uint32_t build_id_len;
+};
+
+struct rp_symbol {
+	uint64_t address; /* as asked for */
+	const struct rp_symbol_frame *frames; /* innermost first; the last is not inlined. Demangled */
+	uint32_t n;
+};
+
+/* The strings live until fn returns. */
+typedef void rp_symbol_fn(const struct rp_symbol *s, void *arg);
+
+/* Calls fn for each of the n addresses (sorted; each stands for the instruction that covers address - 1) that has a name. With
+ * `tables_only`, DWARF is not read: a millisecond instead of tens of them. */
+void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
+			    void *arg);
+/* pthread_atfork handlers: a fork waits, a short time, until no file is open, so that a child inherits none. */
+void rp_symbol_file_fork_prepare(void);
+void rp_symbol_file_fork_parent(void);
+void rp_symbol_file_fork_child(void);
+
+#endif

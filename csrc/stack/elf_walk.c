@@ -1,0 +1,442 @@
+#define _GNU_SOURCE
+
+#include "stack/elf_walk.h"
+
+#include <elf.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "stack/arch.h"
+
+#define PATH_BYTES_MAX 4096
+
+/* ---- the list ---- */
+
+static void note_range(struct rp_elf *e)
+{
+	e->start = UINTPTR_MAX;
+	for (uint32_t i = 0; i < e->phnum; i++) {
+		const ElfW(Phdr) *p = &e->phdr[i];
+		if (p->p_type != PT_LOAD || !p->p_memsz)
+			continue;
+		uintptr_t start = e->bias + p->p_vaddr, end = start + p->p_memsz;
+		if (start < e->start)
+			e->start = start;
+		if (end > e->end)
+			e->end = end;
+	}
+	if (e->start > e->end)
+		e->start = e->end;
+}
+
+static const char *keep_text(struct rp_elf_list *l, const char *s, size_t len)
+{
+	if (l->text_cap - l->text_used < len + 1) {
+		l->too_small = 1;
+		return "";
+	}
+	char *kept = l->text + l->text_used;
+	memcpy(kept, s, len);
+	kept[len] = 0;
+	l->text_used += len + 1;
+	return kept;
+}
+
+/* Runs under ld.so's lock: must not allocate, or a thread that allocates while it waits for that lock stands still for ever. */
+static int add_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct rp_elf_list *l = arg;
+	l->adds = info->dlpi_adds;
+	l->subs = info->dlpi_subs;
+	if (l->count == l->cap) {
+		l->too_small = 1;
+		return 0;
+	}
+	struct rp_elf *e = &l->objects[l->count];
+	*e = (struct rp_elf){ .bias = info->dlpi_addr, .phdr = info->dlpi_phdr, .phnum = info->dlpi_phnum };
+	note_range(e);
+	uintptr_t vdso = getauxval(AT_SYSINFO_EHDR), loader = getauxval(AT_BASE);
+	uintptr_t self = (uintptr_t)&rp_elf_list;
+	e->is_main = l->count == 0;
+	e->is_vdso = vdso && vdso >= e->start && vdso < e->end;
+	e->is_loader = loader && loader >= e->start && loader < e->end;
+	e->is_self = self >= e->start && self < e->end && !e->is_main;
+	const char *path = info->dlpi_name ? info->dlpi_name : "";
+	if (e->is_vdso)
+		path = "[vdso]";
+	e->path = keep_text(l, path, strnlen(path, PATH_BYTES_MAX));
+	l->count++;
+	return 0;
+}
+
+static uint64_t hash_path(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static void hash_paths(struct rp_elf_list *l)
+{
+	for (uint32_t i = 0; i < l->count; i++)
+		l->objects[i].path_hash = hash_path(l->objects[i].path);
+}
+
+static void *map_bytes(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* ld.so leaves the executable nameless. */
+static void name_main(struct rp_elf_list *l)
+{
+	char path[PATH_BYTES_MAX];
+	ssize_t len = readlink("/proc/thread-self/exe", path, sizeof path);
+	if (len > 0 && l->count)
+		l->objects[0].path = keep_text(l, path, (size_t)len);
+}
+
+int rp_elf_list(struct rp_elf_list *ret_list)
+{
+	for (uint32_t cap = 512; cap <= RP_ELF_OBJECTS_MAX; cap *= 2) {
+		struct rp_elf_list l = RP_ELF_LIST_INIT;
+		l.cap = cap;
+		l.text_cap = (size_t)cap * 160 + PATH_BYTES_MAX; /* a path has 60 to 120 bytes; more grows the list */
+		l.objects = map_bytes(cap * sizeof *l.objects);
+		l.text = map_bytes(l.text_cap);
+		if (!l.objects || !l.text) {
+			rp_elf_list_release(&l);
+			return RP_ENOMEM;
+		}
+		dl_iterate_phdr(add_object, &l);
+		name_main(&l);
+		if (!l.too_small) {
+			hash_paths(&l);
+			*ret_list = l;
+			return 0;
+		}
+		rp_elf_list_release(&l);
+	}
+	return RP_ENOMEM;
+}
+
+void rp_elf_list_release(struct rp_elf_list *l)
+{
+	if (l->objects)
+		munmap(l->objects, l->cap * sizeof *l->objects);
+	if (l->text)
+		munmap(l->text, l->text_cap);
+	*l = (struct rp_elf_list)RP_ELF_LIST_INIT;
+}
+
+struct listed {
+	const struct rp_elf_list *list;
+	void (*fn)(const struct rp_elf_list *l, void *arg);
+	void *arg;
+	int is_true;
+};
+
+static int call_listed(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct listed *c = arg;
+	c->is_true = info->dlpi_adds == c->list->adds && info->dlpi_subs == c->list->subs;
+	if (c->is_true)
+		c->fn(c->list, c->arg);
+	return 1; /* the first object is as good as any */
+}
+
+int rp_elf_while_listed(const struct rp_elf_list *l, void (*fn)(const struct rp_elf_list *l, void *arg), void *arg)
+{
+	struct listed c = { l, fn, arg, 0 };
+	dl_iterate_phdr(call_listed, &c);
+	return c.is_true;
+}
+
+static int read_counters(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	unsigned long long *counters = arg;
+	counters[0] = info->dlpi_adds;
+	counters[1] = info->dlpi_subs;
+	return 1;
+}
+
+void rp_elf_counters(unsigned long long *ret_adds, unsigned long long *ret_subs)
+{
+	unsigned long long counters[2] = { 0, 0 };
+	dl_iterate_phdr(read_counters, counters);
+	*ret_adds = counters[0];
+	*ret_subs = counters[1];
+}
+
+/* ---- one object ---- */
+
+static const ElfW(Phdr) *segment_of(const struct rp_elf *e, uintptr_t at)
+{
+	for (uint32_t i = 0; i < e->phnum; i++) {
+		const ElfW(Phdr) *p = &e->phdr[i];
+		if (p->p_type == PT_LOAD && at - (e->bias + p->p_vaddr) < p->p_memsz)
+			return p;
+	}
+	return NULL;
+}
+
+static int segment_holds(const struct rp_elf *e, uintptr_t at, size_t bytes, uint32_t flags)
+{
+	for (uint32_t i = 0; i < e->phnum; i++) {
+		const ElfW(Phdr) *p = &e->phdr[i];
+		uintptr_t start = e->bias + p->p_vaddr;
+		if (p->p_type == PT_LOAD && (p->p_flags & flags) == flags && at >= start && at - start <= p->p_memsz
+		    && bytes <= p->p_memsz - (at - start))
+			return 1;
+	}
+	return 0;
+}
+
+int rp_elf_holds(const struct rp_elf *e, uintptr_t at, size_t bytes)
+{
+	return segment_holds(e, at, bytes, PF_R);
+}
+
+int rp_elf_is_code(const struct rp_elf *e, uintptr_t at)
+{
+	return segment_holds(e, at, 1, PF_X);
+}
+
+static const ElfW(Phdr) *find_phdr(const struct rp_elf *e, uint32_t type)
+{
+	for (uint32_t i = 0; i < e->phnum; i++)
+		if (e->phdr[i].p_type == type)
+			return &e->phdr[i];
+	return NULL;
+}
+
+static const uint8_t *build_id_in_notes(uintptr_t at, size_t bytes, uint32_t *ret_len)
+{
+	while (bytes >= sizeof(ElfW(Nhdr))) {
+		const ElfW(Nhdr) *n = (const void *)at;
+		size_t name = ((size_t)n->n_namesz + 3) & ~(size_t)3, desc = ((size_t)n->n_descsz + 3) & ~(size_t)3;
+		size_t all = sizeof *n + name + desc;
+		if (all > bytes)
+			return NULL;
+		if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 && !memcmp(n + 1, "GNU", 4)) {
+			*ret_len = n->n_descsz;
+			return (const uint8_t *)(n + 1) + name;
+		}
+		at += all;
+		bytes -= all;
+	}
+	return NULL;
+}
+
+const uint8_t *rp_elf_build_id(const struct rp_elf *e, uint32_t *ret_len)
+{
+	for (uint32_t i = 0; i < e->phnum; i++) {
+		const ElfW(Phdr) *p = &e->phdr[i];
+		/* A note segment may lie outside what is mapped. */
+		if (p->p_type != PT_NOTE || !rp_elf_holds(e, e->bias + p->p_vaddr, p->p_memsz))
+			continue;
+		const uint8_t *id = build_id_in_notes(e->bias + p->p_vaddr, p->p_memsz, ret_len);
+		if (id)
+			return id;
+	}
+	return NULL;
+}
+
+uintptr_t rp_elf_eh_frame_hdr(const struct rp_elf *e)
+{
+	const ElfW(Phdr) *p = find_phdr(e, PT_GNU_EH_FRAME);
+	return p && rp_elf_holds(e, e->bias + p->p_vaddr, 12) ? e->bias + p->p_vaddr : 0;
+}
+
+int rp_elf_relro(const struct rp_elf *e, uintptr_t *ret_start, uintptr_t *ret_end)
+{
+	const ElfW(Phdr) *p = find_phdr(e, PT_GNU_RELRO);
+	if (!p)
+		return 0;
+	/* As ld.so rounds it: a page that only begins inside stays writable. */
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	*ret_start = (e->bias + p->p_vaddr) & ~(page - 1);
+	*ret_end = (e->bias + p->p_vaddr + p->p_memsz) & ~(page - 1);
+	return *ret_start < *ret_end;
+}
+
+/* ---- the dynamic section ---- */
+
+/* glibc adds the bias to the addresses in a dynamic section it can write to, other linkers and read-only sections leave them as in
+ * the file: whichever of the two lies in the object is meant. 0 when neither does. */
+static uintptr_t dyn_address(const struct rp_elf *e, uintptr_t value, size_t bytes)
+{
+	if (rp_elf_holds(e, value, bytes))
+		return value;
+	if (rp_elf_holds(e, e->bias + value, bytes))
+		return e->bias + value;
+	return 0;
+}
+
+int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e)
+{
+	const ElfW(Phdr) *p = find_phdr(e, PT_DYNAMIC);
+	if (!p || !rp_elf_holds(e, e->bias + p->p_vaddr, p->p_memsz))
+		return RP_EDAMAGED;
+	const ElfW(Dyn) *dyn = (const void *)(e->bias + p->p_vaddr);
+	uintptr_t symtab = 0, strtab = 0, gnu_hash = 0, hash = 0, versym = 0, at[3] = { 0 };
+	size_t strsz = 0, bytes[3] = { 0 }, relative[3] = { 0 };
+	int plt_has_addend = RP_ARCH_R_SLOT != 0;
+	for (size_t n = p->p_memsz / sizeof *dyn; n && dyn->d_tag != DT_NULL; n--, dyn++) {
+		uintptr_t v = dyn->d_un.d_ptr;
+		switch (dyn->d_tag) {
+		case DT_SYMTAB: symtab = v; break;
+		case DT_STRTAB: strtab = v; break;
+		case DT_STRSZ: strsz = v; break;
+		case DT_GNU_HASH: gnu_hash = v; break;
+		case DT_HASH: hash = v; break;
+		case DT_VERSYM: versym = v; break;
+		case DT_RELA: at[0] = v; break;
+		case DT_RELASZ: bytes[0] = v; break;
+		case DT_REL: at[1] = v; break;
+		case DT_RELSZ: bytes[1] = v; break;
+		case DT_JMPREL: at[2] = v; break;
+		case DT_PLTRELSZ: bytes[2] = v; break;
+		case DT_PLTREL: plt_has_addend = v == DT_RELA; break;
+		case DT_RELACOUNT: relative[0] = v; break;
+		case DT_RELCOUNT: relative[1] = v; break;
+		}
+	}
+	struct rp_elf_dyn d = { 0 };
+	d.symtab = (const void *)dyn_address(e, symtab, sizeof(ElfW(Sym)));
+	d.strtab = (const void *)dyn_address(e, strtab, strsz);
+	if (!d.symtab || !d.strtab)
+		return RP_EDAMAGED;
+	while (strsz && d.strtab[strsz - 1])
+		strsz--; /* so that every name is terminated */
+	d.strsz = strsz;
+	const ElfW(Phdr) *home = segment_of(e, (uintptr_t)d.symtab);
+	d.symtab_end = home ? e->bias + home->p_vaddr + home->p_memsz : 0;
+	d.gnu_hash = gnu_hash ? (const void *)dyn_address(e, gnu_hash, 16) : NULL;
+	d.hash = hash ? (const void *)dyn_address(e, hash, 8) : NULL;
+	d.versym = versym ? (const void *)dyn_address(e, versym, 2) : NULL;
+	for (int i = 0; i < 3; i++) {
+		d.rel[i].at = at[i] && bytes[i] ? dyn_address(e, at[i], bytes[i]) : 0;
+		d.rel[i].bytes = bytes[i];
+		d.rel[i].has_addend = i == 0 || (i == 2 && plt_has_addend);
+		/* Two thirds of all relocations stand first in their table and have no symbol. */
+		size_t stride = d.rel[i].has_addend ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel));
+		if (d.rel[i].at && relative[i] <= bytes[i] / stride) {
+			d.rel[i].at += relative[i] * stride;
+			d.rel[i].bytes -= relative[i] * stride;
+		}
+	}
+	*ret_d = d;
+	return 0;
+}
+
+static const ElfW(Sym) *symbol_at(const struct rp_elf_dyn *d, uint32_t index)
+{
+	const ElfW(Sym) *s = d->symtab + index;
+	return (uintptr_t)(s + 1) <= d->symtab_end ? s : NULL;
+}
+
+/* The name, or "" when it is not inside the string table. */
+static const char *symbol_name(const struct rp_elf_dyn *d, const ElfW(Sym) *s)
+{
+	return s->st_name < d->strsz ? d->strtab + s->st_name : "";
+}
+
+static int is_default_definition(const struct rp_elf *e, const struct rp_elf_dyn *d, uint32_t index, const char *name)
+{
+	const ElfW(Sym) *s = symbol_at(d, index);
+	if (!s || s->st_shndx == SHN_UNDEF || !s->st_value || ELF64_ST_TYPE(s->st_info) != STT_FUNC)
+		return 0;
+	/* Bit 15 marks a version kept for old binaries only. */
+	if (d->versym && rp_elf_holds(e, (uintptr_t)(d->versym + index), 2) && d->versym[index] & 0x8000)
+		return 0;
+	return !strcmp(symbol_name(d, s), name);
+}
+
+static uint32_t gnu_hash_of(const char *name)
+{
+	uint32_t h = 5381;
+	for (; *name; name++)
+		h = h * 33 + (uint8_t)*name;
+	return h;
+}
+
+static uint32_t find_by_gnu_hash(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name)
+{
+	uint32_t n_buckets = d->gnu_hash[0], first = d->gnu_hash[1], n_bloom = d->gnu_hash[2], h = gnu_hash_of(name);
+	const ElfW(Addr) *bloom = (const void *)(d->gnu_hash + 4);
+	const uint32_t *buckets = (const void *)(bloom + n_bloom), *chain = buckets + n_buckets;
+	if (!n_buckets || !rp_elf_holds(e, (uintptr_t)buckets, (size_t)n_buckets * 4))
+		return 0;
+	uint32_t index = buckets[h % n_buckets];
+	if (index < first)
+		return 0;
+	for (;; index++) {
+		const uint32_t *link = &chain[index - first];
+		if (!rp_elf_holds(e, (uintptr_t)link, 4))
+			return 0;
+		if ((*link | 1) == (h | 1) && is_default_definition(e, d, index, name))
+			return index;
+		if (*link & 1)
+			return 0;
+	}
+}
+
+static uint32_t find_by_hash(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name)
+{
+	uint32_t n = d->hash[1];
+	for (uint32_t i = 1; i < n; i++)
+		if (is_default_definition(e, d, i, name))
+			return i;
+	return 0;
+}
+
+uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name)
+{
+	uint32_t index = d->gnu_hash ? find_by_gnu_hash(e, d, name) : d->hash ? find_by_hash(e, d, name) : 0;
+	return index ? e->bias + d->symtab[index].st_value : 0;
+}
+
+const char *rp_elf_symbol(const struct rp_elf_dyn *d, const struct rp_elf_slot *slot, int *ret_undefined, int *ret_weak)
+{
+	const ElfW(Sym) *s = &d->symtab[slot->symbol];
+	*ret_undefined = s->st_shndx == SHN_UNDEF;
+	*ret_weak = *ret_undefined && ELF64_ST_BIND(s->st_info) == STB_WEAK;
+	return symbol_name(d, s);
+}
+
+/* Whether the word lies in the object; slots lie together, so that the segment of the last one nearly always serves. */
+static int holds_word(const struct rp_elf *e, uintptr_t word, const ElfW(Phdr) **last)
+{
+	if (word % sizeof(uintptr_t))
+		return 0;
+	if (!*last || word - (e->bias + (*last)->p_vaddr) >= (*last)->p_memsz)
+		*last = segment_of(e, word);
+	return *last && (*last)->p_flags & PF_R && (*last)->p_memsz - (word - (e->bias + (*last)->p_vaddr)) >= sizeof(uintptr_t);
+}
+
+void rp_elf_slots(const struct rp_elf *e, const struct rp_elf_dyn *d, rp_elf_slot_fn *fn, void *arg)
+{
+	const ElfW(Phdr) *segment = NULL;
+	for (int table = 0; table < 3; table++) {
+		const struct rp_elf_rel_table *r = &d->rel[table];
+		size_t stride = r->has_addend ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel));
+		for (size_t at = 0; r->at && at + stride <= r->bytes; at += stride) {
+			const ElfW(Rela) *rela = (const void *)(r->at + at); /* a Rel is its beginning */
+			uint32_t type = ELF64_R_TYPE(rela->r_info), index = ELF64_R_SYM(rela->r_info);
+			if (!index || (type != RP_ARCH_R_SLOT && type != RP_ARCH_R_GLOB_DAT && type != RP_ARCH_R_ABS))
+				continue;
+			if (r->has_addend && type == RP_ARCH_R_ABS && rela->r_addend)
+				continue; /* a pointer into the middle of something */
+			uintptr_t word = e->bias + rela->r_offset;
+			if (!symbol_at(d, index) || !holds_word(e, word, &segment))
+				continue;
+			struct rp_elf_slot slot = { (uintptr_t *)word, index, type == RP_ARCH_R_SLOT };
+			fn(&slot, arg);
+		}
+	}
+}

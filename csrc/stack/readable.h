@@ -1,0 +1,10 @@
+/* Whether memory can be read, without trying. Callable in hooks and signal handlers; no GIL. */
+#ifndef RP_STACK_READABLE_H
+#define RP_STACK_READABLE_H
+
+#include <stddef.h>
+
+/* 1 when all pages of [p, p + bytes) can be read now. bytes > 0, and at most a few pages. errno is kept. */
+int rp_readable(const void *p, size_t bytes);
+
+#endif

@@ -1,0 +1,217 @@
+/* Whole stacks, where calls are not seen: Python's frames from CPython's own chain, below the innermost the native ones, as one node of
+ * the thread's stack tree. What is written of a stack are the nodes that are new.
+ *
+ * Native code is told by function, not by instruction: its address is that of the function's beginning (of the part of it, where the
+ * compiler has split it). So a loop is one node and not one for each place a signal can hit, and the trace stays small.
+ *
+ * The table of nodes belongs to the thread. A signal handler never interrupts a change of it: who changes it is busy. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "names/names.h"
+#include "stack/arch.h"
+#include "stack/cfi.h"
+#include "stack/py_stack.h"
+#include "stack/stack.h"
+#include "stack/unwind.h"
+
+#define NODES (1u << 16) /* open addressing, at most half full; then all are forgotten and defined anew as they come */
+#define STARTS 1024u     /* code address to the beginning of its function: direct-mapped */
+#define STACK_MAX (RP_PY_STACK_MAX + RP_NATIVE_FRAMES_MAX)
+#define PAGE_BYTES 4096
+#define KEYS_MAX (RP_MORE_WORDS_MAX - 2) /* of one event */
+
+int rp_snapshot_on;
+static int with_native;
+
+struct node {
+	uint64_t key;
+	uint32_t parent, id; /* id 0: empty */
+};
+
+struct rp_snapshot_table {
+	uint32_t last_id, n_nodes;
+	uint32_t forgets; /* a change tells that ids found before are void */
+	uint32_t starts_generation;
+	uint64_t keys[STACK_MAX]; /* the stack being looked up, outermost first */
+	uint64_t native[RP_NATIVE_FRAMES_MAX];
+	struct {
+		uint64_t address, start;
+	} starts[STARTS];
+	struct rp_py_stack python;
+	_Alignas(PAGE_BYTES) struct node nodes[NODES];
+};
+
+/* ---- tables ---- */
+
+static struct rp_snapshot_table *table_of(struct rp_thread *t)
+{
+	if (RP_LIKELY(t->snapshot != NULL))
+		return t->snapshot;
+	struct rp_snapshot_table *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (s == MAP_FAILED)
+		return NULL;
+	madvise(s, sizeof *s, MADV_NOHUGEPAGE); /* sparse */
+	t->snapshot = s;
+	return s;
+}
+
+void rp_snapshot_forget(struct rp_thread *t)
+{
+	struct rp_snapshot_table *s = t->snapshot;
+	if (!s)
+		return;
+	if (madvise(s->nodes, sizeof s->nodes, MADV_DONTNEED)) /* refused where pages are larger than we think */
+		memset(s->nodes, 0, sizeof s->nodes);
+	s->n_nodes = 0;
+	s->forgets++;
+}
+
+/* A record that served another thread, or this one in an earlier session. */
+static void on_thread_begin(struct rp_thread *t)
+{
+	struct rp_snapshot_table *s = t->snapshot;
+	if (!s) {
+		table_of(t);
+		return;
+	}
+	if (madvise(s, sizeof *s, MADV_DONTNEED))
+		memset(s, 0, sizeof *s);
+}
+
+static void on_thread_end(struct rp_thread *t)
+{
+	(void)t; /* the table stays with the record */
+}
+
+/* ---- nodes ---- */
+
+static struct node *find_node(struct rp_snapshot_table *s, uint32_t parent, uint64_t key)
+{
+	uint64_t h = (key ^ (uint64_t)parent << 40) * UINT64_C(0x9e3779b97f4a7c15);
+	for (uint32_t i = (uint32_t)(h >> 32);; i++) {
+		struct node *n = &s->nodes[i & (NODES - 1)];
+		if (!n->id || (n->parent == parent && n->key == key))
+			return n;
+	}
+}
+
+/* Emits and adds keys[0..n-1] below `parent`. The id of the last, 0 when it was lost or everything was forgotten meanwhile. */
+static uint32_t add_nodes(struct rp_thread *t, struct rp_snapshot_table *s, uint32_t parent, const uint64_t *keys, uint32_t n, int may_wait)
+{
+	const uint64_t head[] = { parent, s->last_id + 1u };
+	uint32_t forgets = s->forgets;
+	if (rp_emit_words(t, RP_EV_MORE, RP_MORE_NODES | (uint64_t)(n + 2) << 8, head, 2, keys, n, may_wait))
+		return 0;
+	if (s->forgets != forgets && parent)
+		return 0; /* a buffer was lost with the parent in it */
+	for (uint32_t i = 0; i < n; i++) {
+		*find_node(s, parent, keys[i]) = (struct node){ keys[i], parent, ++s->last_id };
+		parent = s->last_id;
+	}
+	s->n_nodes += n;
+	return parent;
+}
+
+/* Whether the buffer has room, so that nodes and what refers to them mostly lie in one block, is not asked: ids hold for all blocks. */
+static uint32_t node_of(struct rp_thread *t, struct rp_snapshot_table *s, uint32_t n, int may_wait)
+{
+	uint32_t id = 0, i = 0;
+	if (s->n_nodes + n > NODES / 2)
+		rp_snapshot_forget(t);
+	for (; i < n; i++) {
+		const struct node *known = find_node(s, id, s->keys[i]);
+		if (!known->id)
+			break;
+		id = known->id;
+	}
+	for (uint32_t some; i < n; i += some) {
+		some = n - i < KEYS_MAX ? n - i : KEYS_MAX;
+		id = add_nodes(t, s, id, s->keys + i, some, may_wait);
+		if (!id)
+			return 0;
+	}
+	return id;
+}
+
+/* ---- the stack ---- */
+
+static uint64_t function_start(struct rp_snapshot_table *s, uint64_t address)
+{
+	uintptr_t start, end;
+	uint32_t generation = rp_unwind_generation();
+	if (s->starts_generation != generation) { /* other code may be there now */
+		memset(s->starts, 0, sizeof s->starts);
+		s->starts_generation = generation;
+	}
+	uint64_t inside = address - 1, at = (inside * UINT64_C(0x9e3779b97f4a7c15) >> 32) % STARTS;
+	if (s->starts[at].address == inside)
+		return s->starts[at].start;
+	uint64_t found = rp_cfi_range_at(inside, &start, &end) ? address : start + 1; /* address - 1 stands for the instruction */
+	s->starts[at].address = inside;
+	s->starts[at].start = found;
+	return found;
+}
+
+/* Puts the Python frames and n_native native ones together; their number. */
+static uint32_t merge(struct rp_snapshot_table *s, uint32_t n_native)
+{
+	uint32_t n = 0;
+	for (uint32_t i = s->python.n; i-- > 0;)
+		s->keys[n++] = s->python.keys[i];
+	for (uint32_t i = n_native; i-- > 0;) {
+		s->keys[n] = s->native[i] == RP_ADDRESS_CUT ? RP_ADDRESS_CUT : function_start(s, s->native[i]);
+		rp_symbols_note(s->keys[n++]);
+	}
+	return n;
+}
+
+uint32_t rp_snapshot_signal(struct rp_thread *t, void *ucontext, int *ret_cut)
+{
+	struct rp_snapshot_table *s = t->snapshot;
+	const ucontext_t *uc = ucontext;
+	uint32_t n = 0;
+	*ret_cut = 1;
+	if (!s)
+		return 0;
+	rp_py_stack_read(RP_ARCH_UC_SP(uc), &s->python);
+	*ret_cut = 0;
+	if (with_native)
+		n = rp_unwind_signal(t, ucontext, s->python.c_frame, s->native, RP_NATIVE_FRAMES_MAX, ret_cut);
+	*ret_cut |= (int)s->python.cut;
+	return node_of(t, s, merge(s, n), 0);
+}
+
+uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address)
+{
+	struct rp_snapshot_table *s = table_of(t);
+	uint32_t n = 0;
+	int cut;
+	if (!s)
+		return 0;
+	rp_py_stack_read((uintptr_t)__builtin_frame_address(0), &s->python);
+	if (with_native)
+		n = rp_unwind_hook(t, frame_address, s->python.c_frame, s->native, RP_NATIVE_FRAMES_MAX, &cut);
+	return node_of(t, s, merge(s, n), 1);
+}
+
+/* ---- install ---- */
+
+int rp_snapshot_install(int native)
+{
+	rp_py_stack_open();
+	rp_symbols_functions_only(1);
+	with_native = native;
+	int rc = rp_record_on_thread(on_thread_begin, on_thread_end);
+	if (!rc)
+		rp_snapshot_on = 1;
+	return rc;
+}
+
+void rp_snapshot_remove(void)
+{
+	rp_snapshot_on = 0;
+	rp_symbols_functions_only(0);
+}

@@ -1,0 +1,67 @@
+/* The door of stack/: the native stack and the Python stack of the calling thread, read at any moment; what is loaded, which both need.
+ *
+ * Contract. No GIL. What walks is signal-safe: it allocates nothing (mmap where a table grows), takes no lock, blocks nowhere, and believes no word
+ * before it is known to be readable. A thread walks its own stack only. What installs, and what lists loaded objects (module_map.c), is not for
+ * signal handlers: it takes ld.so's list lock for short times, and a mutex of its own for some loads and stores.
+ *
+ * Further doors: elf_walk.h, what is loaded; arch.h, what differs by machine. */
+#ifndef RP_STACK_STACK_H
+#define RP_STACK_STACK_H
+
+#include <stdint.h>
+
+#include "base/base.h"
+#include "record/record.h"
+
+/* ---- unwind.c: native stacks ---- */
+
+/* The native frames from the caller of the hook (its return address `first`) out to the innermost evaluator call of t, interned
+ * in t's own table; emits STACK at first sight. RP_STACK_NONE when there is none. Callable in the allocator hook, t busy;
+ * never in a signal handler. No GIL. */
+uint32_t rp_unwind_stack(struct rp_thread *t, void *first, void *frame_address);
+/* From a signal handler: up to `max` return addresses, innermost first, into ret_addresses; *ret_cut set when it ended early. loop_frame:
+ * an address in the C frame of the innermost call of the interpreter's loop, where the walk ends; 0: at the innermost evaluator call of t. */
+uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t loop_frame, uint64_t *ret_addresses, uint32_t max,
+			  int *ret_cut);
+/* The same from a hook, whose frame address is given; t busy. Nothing is remembered nor emitted. */
+uint32_t rp_unwind_hook(struct rp_thread *t, void *frame_address, uintptr_t loop_frame, uint64_t *ret_addresses, uint32_t max, int *ret_cut);
+/* Forgets the thread's table: ids defined in lost buffers must be defined again. */
+void rp_unwind_forget(struct rp_thread *t);
+
+/* ---- snapshot.c: whole stacks, where calls are not seen ---- */
+
+/* From here on threads have no shadow stack: each sample carries its stack. native: with the C and C++ functions below Python. No evaluator
+ * is installed. No GIL needed. */
+int rp_snapshot_install(int native);
+void rp_snapshot_remove(void);
+/* Nonzero while installed. */
+extern int rp_snapshot_on;
+/* The node of t's stack tree that is its stack now; new nodes are emitted. 0 (the root) when that was lost. From a signal handler: */
+uint32_t rp_snapshot_signal(struct rp_thread *t, void *ucontext, int *ret_cut);
+/* From a hook, with its frame address: */
+uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address);
+/* Forgets the nodes: those defined in lost buffers must be defined again. */
+void rp_snapshot_forget(struct rp_thread *t);
+
+/* ---- module_map.c: loaded objects; defines MODULE and UNLOAD ---- */
+
+/* Scans once and again after each dlopen/dlclose (alloc hooks call rp_modules_refresh). No GIL needed. */
+int rp_modules_install(void);
+void rp_modules_refresh(void);
+void rp_modules_remove(void);
+
+struct rp_module_info {
+	uint32_t id; /* as in its MODULE definition */
+	uint64_t bias, start, end;
+	const char *path; /* valid until the next rp_modules_install */
+	const uint8_t *build_id; /* as path. What the object in memory says: its file may have been replaced since */
+	uint32_t build_id_len;   /* 0: it has none */
+};
+
+/* The module loaded at this address as of the last refresh; 0 or RP_ENOTFOUND. From rp_modules_install on, after rp_modules_remove too. Takes a
+ * lock, so not in a hook. */
+int rp_modules_find(uint64_t address, struct rp_module_info *ret_info);
+/* In a forked child: the lock's owner may not exist here. */
+void rp_modules_fork_child(void);
+
+#endif

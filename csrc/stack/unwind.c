@@ -1,0 +1,443 @@
+/* Native stacks: from a hook's caller out to the innermost evaluator call.
+ *
+ * Four layers, each only asked when the one before does not know (docs/native-stacks.md has the argument and the figures):
+ *   1. Stacks by their words. For a stack seen before, the places and values of all words that decided the walk are kept: the
+ *      return addresses, and what is needed of saved frame pointers. When all are the same again, at the same distance below
+ *      the evaluator, so is the stack. About one load a frame.
+ *   2. walk_trail.c: the walk before, where this one meets it.
+ *   3. Rows by their address. Where the caller's frame is, given a code address: 16 bytes, exact.
+ *   4. cfi.c: the frame information of the object.
+ * stack_ids.c knows the ids of the stacks that have been defined.
+ *
+ * All tables are the thread's own: no lock, no atomic, nothing shared. Signal handlers have their own rows, because they may
+ * interrupt a change of the others. */
+#define _GNU_SOURCE
+
+#include "stack/unwind.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "names/names.h"
+#include "stack/arch.h"
+#include "stack/cfi.h"
+#include "stack/native_walk.h"
+#include "stack/stack.h"
+#include "stack/stack_ids.h"
+#include "stack/walk_trail.h"
+
+#define ROWS (1u << 13)        /* open addressing; code addresses on stacks at allocations: a few hundred to a few thousand */
+#define SIGNAL_ROWS (1u << 12)
+#define SETS (1u << 11)
+#define WAYS 4u
+#define ARENA_WORDS (1u << 20) /* 8 MiB of address space a thread; touched as stacks appear. Enough for all ways with 85 frames each */
+#define ROOM_WORDS 16u         /* a way's part of it is a multiple of this, and stays its own: stacks that take turns need no new parts */
+/* Below the stack pointer nothing overwrites so much before a signal handler's frame (System V ABI; aarch64 has none, and pops last). */
+#define RED_ZONE_BYTES 128
+#define PAGE_BYTES 4096
+
+struct way {
+	uintptr_t first;   /* return address into the hook's caller; 0: empty */
+	uint64_t distance; /* from the hook's frame address to native_base; the address itself in threads without Python */
+	uint32_t id;
+	uint32_t at;       /* in the arena: n_equal words, n_near words, then their offsets, two to a word */
+	uint16_t n_equal;  /* words that must be the same */
+	uint16_t n_near;   /* words that must point to the same place relative to the hook's frame */
+	uint32_t room;     /* words of the arena that are this way's, from `at` on */
+};
+
+struct rp_stack_table {
+	struct rp_stack_table *next; /* all tables ever made; kept for reuse */
+	_Atomic int in_use;
+	uint32_t generation, signal_generation;
+	uint32_t rows_used, signal_rows_used;
+	uint32_t last_id;
+	uint32_t arena_used;
+	uint32_t victim;
+	uintptr_t stack_high; /* end of the thread's stack, UINTPTR_MAX where unknown */
+	struct rp_unwind_counts counts;
+	struct rp_walk_row rows[ROWS];
+	struct rp_walk_row signal_rows[SIGNAL_ROWS];
+	struct rp_walk_notes notes; /* of a walk under way */
+	struct rp_trail trail;
+	struct rp_stack_ids ids;
+	/* Whole pages, so that giving them back to the kernel empties them. */
+	_Alignas(PAGE_BYTES) struct way ways[SETS][WAYS];
+	_Alignas(PAGE_BYTES) uint64_t arena[ARENA_WORDS];
+};
+
+/* Release on add, acquire on walk: the other side is a thread that takes a table up for reuse. */
+static struct rp_stack_table *_Atomic tables;
+/* Grows when code is unmapped. Relaxed: the thread that could still hold old rows for new code has itself seen the new
+ * library loaded since, which takes ld.so's lock. */
+static _Atomic uint32_t generation_now = 1;
+static uintptr_t main_stack_end;
+
+/* ---- tables ---- */
+
+static uintptr_t find_stack_end(const struct rp_thread *t)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	/* glibc puts a thread's control block at the top of its stack. pthread_getattr_np would read /proc and allocate. */
+	uintptr_t end = t->os_tid == (uint32_t)getpid() ? main_stack_end : (uintptr_t)pthread_self();
+	return end > here && end - here < RP_STACK_BYTES_MAX ? end : UINTPTR_MAX;
+}
+
+static struct rp_stack_table *take_free_table(void)
+{
+	for (struct rp_stack_table *s = atomic_load_explicit(&tables, memory_order_acquire); s; s = s->next) {
+		int free = 0;
+		if (atomic_compare_exchange_strong_explicit(&s->in_use, &free, 1, memory_order_acq_rel, memory_order_relaxed))
+			return s;
+	}
+	return NULL;
+}
+
+static struct rp_stack_table *map_table(void)
+{
+	struct rp_stack_table *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (s == MAP_FAILED)
+		return NULL;
+	madvise(s, sizeof *s, MADV_NOHUGEPAGE); /* sparse: a huge page would make 2 MB of every touch */
+	atomic_init(&s->in_use, 1);
+	rp_stack_ids_init(&s->ids);
+	s->next = atomic_load_explicit(&tables, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&tables, &s->next, s, memory_order_release, memory_order_relaxed))
+		;
+	return s;
+}
+
+/* Words only: ids stay. */
+static void forget_words(struct rp_stack_table *s)
+{
+	/* Where pages are larger than we think the advice is refused. */
+	if (madvise(s->ways, sizeof s->ways, MADV_DONTNEED))
+		memset(s->ways, 0, sizeof s->ways);
+	s->arena_used = 0;
+}
+
+/* Stacks only: rows stay true. */
+static void forget_stacks(struct rp_stack_table *s)
+{
+	forget_words(s);
+	rp_trail_forget(&s->trail);
+	rp_stack_ids_release(&s->ids);
+	s->counts.forgets++;
+}
+
+static void forget_signal_rows(struct rp_stack_table *s)
+{
+	memset(s->signal_rows, 0, sizeof s->signal_rows);
+	s->signal_rows_used = 0;
+}
+
+static void forget_all(struct rp_stack_table *s, uint32_t generation)
+{
+	memset(s->rows, 0, sizeof s->rows);
+	s->rows_used = 0;
+	forget_stacks(s);
+	s->generation = generation;
+}
+
+static struct rp_stack_table *make_table(struct rp_thread *t)
+{
+	struct rp_stack_table *s = take_free_table();
+	if (s) {
+		forget_signal_rows(s);
+		forget_all(s, 0);
+		memset(&s->counts, 0, sizeof s->counts);
+		s->last_id = 0;
+	} else if (!(s = map_table()))
+		return NULL;
+	s->generation = s->signal_generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
+	s->stack_high = find_stack_end(t);
+	atomic_signal_fence(memory_order_release); /* a sample on this thread must see it whole */
+	t->stacks = s;
+	return s;
+}
+
+static void on_thread_begin(struct rp_thread *t)
+{
+	if (!t->stacks)
+		make_table(t);
+}
+
+static void on_thread_end(struct rp_thread *t)
+{
+	struct rp_stack_table *s = t->stacks;
+	t->stacks = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (!s)
+		return;
+	rp_stack_ids_release(&s->ids);
+	atomic_store_explicit(&s->in_use, 0, memory_order_release);
+}
+
+/* ---- stacks by their content ---- */
+
+/* The id of the stack of n frames that the trail has just walked, defined in the stream at first sight; RP_STACK_NONE when that was lost. */
+static uint32_t intern(struct rp_thread *t, struct rp_stack_table *s, uint32_t n)
+{
+	if (!n)
+		return RP_STACK_NONE;
+	const uint64_t *a = s->trail.addresses + s->trail.address;
+	struct rp_stack_key key = s->trail.keys[s->trail.address];
+	uint32_t id = rp_stack_ids_find(&s->ids, key);
+	if (id)
+		return id;
+	if (s->last_id == RP_STACK_ID_MAX) { /* they begin again, and are defined again */
+		forget_stacks(s);
+		s->last_id = 0;
+	}
+	uint64_t next = s->last_id + 1u;
+	if (rp_emit_words(t, RP_EV_STACK, n, &next, 1, a, n, 1)) {
+		rp_trail_forget(&s->trail); /* the next walk notes the addresses that this one does not */
+		return RP_STACK_NONE;
+	}
+	s->last_id++;
+	s->counts.stacks++;
+	/* The others were noted when the stack was walked that this one shares them with. */
+	for (uint32_t i = s->trail.address; i < s->trail.met; i++)
+		rp_symbols_note(s->trail.addresses[i]);
+	rp_stack_ids_put(&s->ids, key, (uint32_t)next); /* handing over a buffer may have made us forget: it was not known and is not */
+	return (uint32_t)next;
+}
+
+/* ---- stacks by their words ---- */
+
+RP_INLINE int words_match(const struct rp_stack_table *s, const struct way *v, uintptr_t frame)
+{
+	const uint64_t *word = &s->arena[v->at];
+	uint32_t n_equal = v->n_equal, n_near = v->n_near;
+	const uint32_t *offset = (const uint32_t *)(word + n_equal + n_near);
+	for (uint32_t i = 0; i < n_equal; i++)
+		if (rp_cfi_word(frame + offset[i]) != word[i])
+			return 0;
+	for (uint32_t i = n_equal; i < n_equal + n_near; i++)
+		if (rp_cfi_word(frame + offset[i]) - frame != word[i])
+			return 0;
+	return 1;
+}
+
+/* The way of the set that may be overwritten, with that much room in the arena. */
+static struct way *make_way(struct rp_stack_table *s, struct way *set, uint32_t words)
+{
+	struct way *v = &set[s->victim++ % WAYS];
+	for (uint32_t i = 0; i < WAYS; i++)
+		if (!set[i].first)
+			v = &set[i];
+	if (v->room >= words)
+		return v;
+	uint32_t room = (words + ROOM_WORDS - 1) / ROOM_WORDS * ROOM_WORDS;
+	if (ARENA_WORDS - s->arena_used < room)
+		forget_words(s);
+	v->at = s->arena_used;
+	v->room = room;
+	s->arena_used += room;
+	return v;
+}
+
+/* The words that decided the walk that the trail has just made. */
+static void remember_words(struct rp_stack_table *s, uintptr_t frame, uintptr_t first, uint64_t distance, uint32_t id)
+{
+	const struct rp_trail *w = &s->trail;
+	uint32_t n_equal = RP_WALK_EQUAL_MAX - w->equal, n_near = RP_WALK_NEAR_MAX - w->near, n = n_equal + n_near;
+	const struct rp_walk_note *equal = w->notes.equal + w->equal, *near = w->notes.near + w->near;
+	if ((n_equal && equal[n_equal - 1].at - frame > UINT32_MAX) || (n_near && near[n_near - 1].at - frame > UINT32_MAX))
+		return;
+	struct way *v = make_way(s, s->ways[rp_walk_hash(first ^ distance << 20) & (SETS - 1)], n + (n + 1) / 2);
+	uint64_t *word = &s->arena[v->at];
+	uint32_t *offset = (uint32_t *)(word + n);
+	for (uint32_t i = 0; i < n_equal; i++) {
+		word[i] = equal[i].word;
+		offset[i] = (uint32_t)(equal[i].at - frame);
+	}
+	for (uint32_t i = 0; i < n_near; i++) {
+		word[n_equal + i] = near[i].word - frame;
+		offset[n_equal + i] = (uint32_t)(near[i].at - frame);
+	}
+	v->first = first;
+	v->distance = distance;
+	v->id = id;
+	v->n_equal = (uint16_t)n_equal;
+	v->n_near = (uint16_t)n_near;
+}
+
+static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t distance,
+				  const struct rp_cfi_frame *from)
+{
+	struct rp_walk w;
+	int is_noted;
+	w.f = *from;
+	w.exact = 0;
+	w.base_is_loop = 0;
+	w.rows = s->rows;
+	w.rows_mask = ROWS - 1;
+	w.rows_used = &s->rows_used;
+	w.counts = &s->counts;
+	w.hook_frame = frame;
+	w.notes = &s->notes;
+	w.repeatable = 1;
+	w.n_equal = w.n_near = 0;
+	rp_walk_set_bounds(&w, from->sp - 16, t->native_base, s->stack_high);
+	s->counts.walks++;
+	/* Out of our own frames: the hook and what it called. */
+	for (int ours = 0; w.f.sp <= frame; ours++)
+		if (ours == 8 || rp_walk_step(&w) != RP_WALK_ON)
+			return RP_STACK_NONE;
+	/* The hook's own frame is the fixed point everything else is measured from: nothing inside it decides. */
+	w.repeatable = w.f.pc == first;
+	w.n_equal = w.n_near = 0;
+	uint32_t n = rp_trail_walk(&s->trail, &w, &s->ids, &is_noted), id = intern(t, s, n);
+	if (is_noted && (id || !n))
+		remember_words(s, frame, first, distance, id);
+	return id;
+}
+
+RP_COLD static uint32_t walk_charged(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t distance,
+				     const struct rp_cfi_frame *from)
+{
+	struct rp_charge charge = rp_charge_begin(t);
+	uint32_t id = walk_and_remember(t, s, first, frame, distance, from);
+	rp_charge_end(t, &charge);
+	rp_charge_tell(t);
+	return id;
+}
+
+/* The walk begins in this function's caller with the registers C lets us know: the stack pointer at our return, the frame
+ * pointer that our prologue saved. So the function must keep a frame pointer, which __builtin_frame_address sees to. */
+__attribute__((noinline)) uint32_t rp_unwind_stack(struct rp_thread *t, void *first_address, void *frame_address)
+{
+	struct rp_stack_table *s = t->stacks;
+	uintptr_t first = (uintptr_t)first_address, frame = (uintptr_t)frame_address;
+	if (RP_UNLIKELY(!s) && !(s = make_table(t)))
+		return RP_STACK_NONE;
+	uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
+	if (RP_UNLIKELY(s->generation != generation))
+		forget_all(s, generation);
+	uint64_t distance = RP_LIKELY(t->native_base > frame) ? t->native_base - frame : frame;
+	const struct way *set = s->ways[rp_walk_hash(first ^ distance << 20) & (SETS - 1)];
+	for (uint32_t i = 0; i < WAYS; i++)
+		if (set[i].first == first && set[i].distance == distance && words_match(s, &set[i], frame)) {
+			s->counts.hits++;
+			return set[i].id;
+		}
+	uintptr_t own = (uintptr_t)__builtin_frame_address(0);
+	struct rp_cfi_frame from = { (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(), *(uintptr_t *)own, own };
+	return walk_charged(t, s, first, frame, distance, &from);
+}
+
+void rp_unwind_forget(struct rp_thread *t)
+{
+	if (t->stacks)
+		forget_stacks(t->stacks);
+}
+
+/* ---- samples ---- */
+
+uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t loop_frame, uint64_t *ret_addresses, uint32_t max,
+			  int *ret_cut)
+{
+	const ucontext_t *uc = ucontext;
+	struct rp_stack_table *s = t->stacks;
+	struct rp_walk w;
+	w.f = (struct rp_cfi_frame){ RP_ARCH_UC_PC(uc), RP_ARCH_UC_SP(uc), RP_ARCH_UC_FP(uc), 0 };
+	w.exact = 1;
+	w.base_is_loop = loop_frame != 0;
+	w.rows = s ? s->signal_rows : NULL;
+	w.rows_mask = SIGNAL_ROWS - 1;
+	w.rows_used = s ? &s->signal_rows_used : NULL;
+	w.counts = NULL;
+	w.hook_frame = UINTPTR_MAX; /* nothing is noted */
+	w.notes = NULL;
+	w.repeatable = 0;
+	w.n_equal = w.n_near = 0;
+	*ret_cut = 0;
+	if (s) {
+		uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
+		if (s->signal_generation != generation)
+			forget_signal_rows(s);
+		s->signal_generation = generation;
+	}
+	/* In an epilogue the frame pointer's slot is popped already, and its rule still points there: the red zone keeps it. */
+	rp_walk_set_bounds(&w, w.f.sp - RED_ZONE_BYTES, loop_frame ? loop_frame : t->native_base, s ? s->stack_high : UINTPTR_MAX);
+	/* Without a known end only this page is sure to be readable: a fault here would kill the program. */
+	if (w.bounds.high == UINTPTR_MAX)
+		w.bounds.high = (w.f.sp | 4095) + 1;
+#ifdef RP_ARCH_UC_LR
+	/* A function that calls nothing need not save its return address. */
+	struct rp_cfi_row row;
+	if (max && !rp_cfi_row_at(&row, w.f.pc) && row.ra.kind == RP_CFI_SAME) {
+		ret_addresses[0] = w.f.pc + 1;
+		if (row.cfa == RP_CFI_CFA_SP)
+			w.f.sp += (uintptr_t)(intptr_t)row.cfa_offset;
+		w.f.pc = RP_ARCH_CODE_ADDRESS(RP_ARCH_UC_LR(uc));
+		w.exact = 0;
+		return 1 + rp_walk_collect(&w, ret_addresses + 1, max - 1, ret_cut);
+	}
+#endif
+	return rp_walk_collect(&w, ret_addresses, max, ret_cut);
+}
+
+/* ---- stacks that are not remembered ---- */
+
+__attribute__((noinline)) uint32_t rp_unwind_hook(struct rp_thread *t, void *frame_address, uintptr_t loop_frame, uint64_t *ret_addresses,
+						  uint32_t max, int *ret_cut)
+{
+	struct rp_stack_table *s = t->stacks ? t->stacks : make_table(t);
+	uintptr_t own = (uintptr_t)__builtin_frame_address(0), frame = (uintptr_t)frame_address;
+	struct rp_walk w;
+	*ret_cut = 1;
+	if (!s)
+		return 0;
+	uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
+	if (s->generation != generation)
+		forget_all(s, generation);
+	w.f = (struct rp_cfi_frame){ (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(), *(uintptr_t *)own, own };
+	w.exact = 0;
+	w.base_is_loop = loop_frame != 0;
+	w.rows = s->rows;
+	w.rows_mask = ROWS - 1;
+	w.rows_used = &s->rows_used;
+	w.counts = NULL;
+	w.hook_frame = UINTPTR_MAX;
+	w.notes = NULL;
+	w.repeatable = 0;
+	w.n_equal = w.n_near = 0;
+	rp_walk_set_bounds(&w, w.f.sp - 16, loop_frame ? loop_frame : t->native_base, s->stack_high);
+	for (int ours = 0; w.f.sp <= frame; ours++)
+		if (ours == 8 || rp_walk_step(&w) != RP_WALK_ON)
+			return 0;
+	return rp_walk_collect(&w, ret_addresses, max, ret_cut);
+}
+
+/* ---- install ---- */
+
+void rp_unwind_code_gone(void)
+{
+	atomic_fetch_add_explicit(&generation_now, 1, memory_order_relaxed);
+}
+
+uint32_t rp_unwind_generation(void)
+{
+	return atomic_load_explicit(&generation_now, memory_order_relaxed);
+}
+
+void rp_unwind_counts(const struct rp_thread *t, struct rp_unwind_counts *ret_counts)
+{
+	*ret_counts = t->stacks ? t->stacks->counts : (struct rp_unwind_counts){ 0 };
+}
+
+int rp_unwind_install(void)
+{
+	rp_walk_init();
+	uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
+	main_stack_end = end ? *end : 0;
+	for (struct rp_stack_table *s = atomic_load(&tables); s; s = s->next)
+		atomic_store(&s->in_use, 0);
+	return rp_record_on_thread(on_thread_begin, on_thread_end);
+}
