@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rubinprof import campaign
-from rubinprof.campaign import budgets, condition, requests
+from rubinprof.campaign import attempts, budgets, condition, requests
 from rubinprof.campaign.schema import TABLES
 
 pytestmark = pytest.mark.linux
@@ -22,10 +22,10 @@ def ask(*words):
     return subprocess.run([sys.executable, "-m", "rubinprof", "campaign", *map(str, words)], capture_output=True, text=True, timeout=120)
 
 
-def made(path, quanta):
-    """A store with these quanta, each a dict; what they lack is null."""
+def made(path, quanta, first=0):
+    """A store with these quanta too, each a dict; what they lack is null."""
     store = campaign.Store.create(path)
-    rows = [{"trace": f"{i:032x}", "unit": 0, "status": "done", "data_id": {}, "labels": {}} | quantum for i, quantum in enumerate(quanta)]
+    rows = [{"trace": f"{first + i:032x}", "unit": 0, "status": "done", "data_id": {}, "labels": {}} | quantum for i, quantum in enumerate(quanta)]
     tables = {
         "quanta": pa.Table.from_pylist(rows, schema=TABLES["quanta"]),
         "processes": pa.Table.from_pylist([{"trace": row["trace"], "quanta": 1} for row in rows], schema=TABLES["processes"]),
@@ -101,6 +101,31 @@ def test_earlier_attempts_at_a_quantum_are_told_apart(tmp_path):
     assert len(found.quanta("attempt > 1").fetchall()) == 3
     assert not budgets.check(found, {"at": 1, "task": {"isr": {"not_done": 0.0, "wall": 32.0}}})[0].is_broken
     assert "3 earlier, not in this table, took 112 s" in ask("table", tmp_path / "store").stdout
+
+
+def test_attempts_are_the_same_whenever_they_are_looked_for(tmp_path):
+    """Found with each commit in turn, all at once, and by a reader of a store that keeps none."""
+    chance = random.Random(5)
+    at = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC)
+    hours = list(range(60))
+    chance.shuffle(hours)  # what is added later may have begun earlier
+    quanta = [{"task": "isr", "run": "r", "start": at + datetime.timedelta(hours=hour), "data_id": {"visit": str(i % 25)}} for i, hour in enumerate(hours)]
+    for i, quantum in enumerate(quanta):
+        if i % 25 < 10:
+            quantum["quantum_id"] = f"id{i % 25}"
+    step = tmp_path / "step"
+    for i in range(0, 60, 20):
+        made(step, quanta[i : i + 20], first=i)
+        attempts.keep(campaign.Store.open(step))
+    made(tmp_path / "whole", quanta)
+    rows = "SELECT trace, attempt, attempts, is_last FROM quanta ORDER BY trace"
+    in_turn, at_once = (campaign.open(path).sql(rows).fetchall() for path in (step, tmp_path / "whole"))
+    assert in_turn == at_once and {attempts for _, _, attempts, _ in at_once} == {2, 3}
+    assert sum(is_last for *_, is_last in at_once) == 25
+    (step / "attempts.parquet").write_bytes(b"no Parquet")
+    assert campaign.open(step).sql(rows).fetchall() == at_once
+    attempts.keep(campaign.Store.open(step))
+    assert attempts.find(campaign.Store.open(step)).num_rows == 60
 
 
 def test_a_request_is_the_cheapest_one(tmp_path):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from rubinprof.campaign import unit
+from rubinprof.campaign import attempts, unit
 from rubinprof.campaign.store import Store
 from rubinprof.errors import RubinprofError, TraceError
 from rubinprof.trace import Trace
@@ -102,6 +102,7 @@ def add(
             if progress:
                 progress(done, total)
     target.merge()
+    attempts.keep(target)
     target.refuse(paths, refused)
     if delete_added:
         _delete(known, set())

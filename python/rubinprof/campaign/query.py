@@ -1,11 +1,13 @@
 """Questions to a store, answered by DuckDB."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
-from rubinprof.campaign import condition
+from rubinprof.campaign import attempts, condition
 from rubinprof.campaign.schema import TABLES
 from rubinprof.campaign.store import Store
 from rubinprof.errors import RubinprofError
@@ -27,22 +29,11 @@ IS_LAST = "attempt IS NOT DISTINCT FROM attempts AS is_last"
 ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, true AS has_trace, {MEMORY}, {IS_LAST}
     FROM traced"""
 
-# What the attempts at a quantum have in common, as in csrc/aggregate/attempts.c: the middleware's id, or what makes a quantum. Null: the unit is no quantum.
-QUANTUM = """CASE WHEN quantum_id IS NOT NULL THEN {'id': quantum_id, 'run': NULL, 'data_id': NULL}
-    WHEN cardinality(data_id) > 0 THEN {'id': task, 'run': run, 'data_id': data_id} END"""
-# Of that a number, which others may have too by chance.
-NUMBER = "CASE WHEN quantum_id IS NOT NULL THEN hash(quantum_id) WHEN cardinality(data_id) > 0 THEN hash(task, run, data_id) END"
-# Quanta that were tried again, perhaps in another process, are few: those alone are sorted. By the number first, since a key takes ten times the memory.
-RETRIED = f"""
-    WITH often AS (SELECT {NUMBER} AS of FROM stored GROUP BY 1 HAVING count(*) > 1 AND of IS NOT NULL),
-    keyed AS (SELECT filename, file_row_number, trace, unit, start, {QUANTUM} AS quantum FROM stored SEMI JOIN often ON {NUMBER} = often.of)
-    SELECT filename, file_row_number, (row_number() OVER (PARTITION BY quantum ORDER BY start, trace, unit))::INT AS attempt, (count(*) OVER (PARTITION BY quantum))::INT AS attempts
-    FROM keyed"""
-# A region that is a quantum has an attempt in its own process, which is the first unless it was tried again.
-NONE_TRACED = "SELECT *, attempt AS attempts FROM stored"
+# A region that is a quantum has an attempt in its own process, which is the first unless it was tried again: `attempts` knows of other processes.
+NONE_RETRIED = "SELECT * EXCLUDE (place), attempt AS attempts FROM stored"
 TRACED = """
-    SELECT stored.* EXCLUDE (filename, file_row_number) REPLACE (coalesce(retried.attempt, stored.attempt) AS attempt), coalesce(retried.attempts, stored.attempt) AS attempts
-    FROM stored LEFT JOIN retried ON stored.file_row_number = retried.file_row_number AND stored.filename = retried.filename"""
+    SELECT stored.* EXCLUDE (place) REPLACE (coalesce(retried.attempt, stored.attempt) AS attempt), coalesce(retried.attempts, stored.attempt) AS attempts
+    FROM stored LEFT JOIN retried ON stored.place = retried.place"""
 # The last attempt at a quantum is the one that the metadata is of.
 JOINED = f"""
     WITH last AS (SELECT *, row_number() OVER (PARTITION BY run, task, data_id ORDER BY start DESC) = 1 AS is_last FROM traced),
@@ -128,14 +119,22 @@ class Campaign:
         for name, paths in files.items():
             view = "stored" if name == "quanta" else name
             if paths:
-                places = ", filename = true, file_row_number = true" if name == "quanta" else ""
-                self._db.sql(f"SELECT * FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true{places})").create_view(view)
+                place = ", (file_index::BIGINT << 40) | file_row_number AS place" if name == "quanta" else ""
+                self._db.sql(f"SELECT *{place} FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)").create_view(view)
             else:
-                self._db.from_arrow(TABLES[name].empty_table()).create_view(view)
-        if files["quanta"]:
-            self._db.execute(f"CREATE TABLE retried AS {RETRIED}")
-        self._db.sql(TRACED if files["quanta"] else NONE_TRACED).create_view("traced")
+                rows = TABLES[name].empty_table()
+                self._db.from_arrow(rows.append_column("place", pa.array([], pa.int64())) if name == "quanta" else rows).create_view(view)
+        self._db.sql(TRACED if self._find_retried(files["quanta"]) else NONE_RETRIED).create_view("traced")
         self._db.sql(JOINED if files["metadata"] else ALONE).create_view("quanta")
+
+    def _find_retried(self, paths: list[str]) -> int:
+        """Make the table of those tried again, which are few: where they lie, as one number."""
+        rows = attempts.find(self.store)
+        files = pa.table({"commit": [Path(path).stem for path in paths], "file": pa.array(range(len(paths)), pa.int64())})
+        self._db.register("found", rows)
+        self._db.register("files", files)
+        self._db.execute("CREATE TABLE retried AS SELECT (file << 40) | row AS place, attempt, attempts FROM found JOIN files USING (commit)")
+        return rows.num_rows
 
     def quanta(self, where: str | None = None) -> duckdb.DuckDBPyRelation:
         """Rows of quanta, one an attempt: the columns of docs/campaign-store.md, ``memory_bytes``, and what the middleware says of the same quantum.

@@ -111,7 +111,7 @@ class Store:
                 raise RubinprofError(f"{path} is neither a campaign store nor empty; name another directory")
             for name in ("commits", *TABLES):
                 (store.path / name).mkdir(parents=True, exist_ok=True)
-            store._write("store.json", _json_bytes({"format": FORMAT, "version": VERSION}))
+            store.write("store.json", _json_bytes({"format": FORMAT, "version": VERSION}))
         return cls.open(path)
 
     def commits(self) -> list[Commit]:
@@ -193,7 +193,7 @@ class Store:
             looked_at = set(looked_at)
             noted = [entry for entry in self.refused() if entry["path"] not in looked_at] + list(refused)
             if noted != self.refused():
-                self._write("refused.json", _json_bytes(sorted(noted, key=lambda entry: entry["path"])))
+                self.write("refused.json", _json_bytes(sorted(noted, key=lambda entry: entry["path"])))
 
     def merge(self) -> None:
         """Merge the small commits into one, and remove what no commit names.
@@ -211,7 +211,7 @@ class Store:
         if len(small) > 1:
             tables = {name: self._read(name, small) for name in about.tables}
             into = commit_id(tables[about.named_in][about.key].to_pylist())
-            self._write("merging.json", _json_bytes({"into": into, "from": [commit.id for commit in small]}))
+            self.write("merging.json", _json_bytes({"into": into, "from": [commit.id for commit in small]}))
             self._commit(tables, kind)
             self._end_merge()
 
@@ -273,16 +273,16 @@ class Store:
         for table in about.tables:
             data = parquet_bytes(tables[table].cast(TABLES[table]).sort_by(SORTED_BY[table]))
             path = f"{table}/{name}.parquet"
-            self._write(path, data)
+            self.write(path, data)
             files.append({"path": path, "rows": tables[table].num_rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
-        self._write(f"commits/{name}.json", _json_bytes({"id": name, "kind": kind, "files": files}))
+        self.write(f"commits/{name}.json", _json_bytes({"id": name, "kind": kind, "files": files}))
 
     def _read(self, table: str, commits: list[Commit]) -> pa.Table:
         paths = [self.path / commit.file(table)["path"] for commit in commits]
         return pa.concat_tables([pq.read_table(path, schema=TABLES[table]) for path in paths])
 
-    def _write(self, name: str, data: bytes) -> None:
-        """Write a file under another name, make it durable, rename it."""
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file under another name, make it durable, rename it. The lock is held."""
         path = self.path / name
         scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
