@@ -46,7 +46,7 @@ def columns(chance, n, first):
     task = chance.choice(len(names), n, p=shares / shares.sum())
     about = np.array([TASKS[name][1:] for name in names])[task]
     day = np.sort(chance.uniform(0, DAYS, n))
-    host = chance.integers(0, HOSTS, n)
+    host = np.repeat(chance.integers(0, HOSTS, -(-n // TRACE_QUANTA)), TRACE_QUANTA)[:n]  # a process runs on one host
     wall = about[:, 0] * np.exp(about[:, 1] * chance.standard_normal(n))
     memory = about[:, 2] * np.exp(about[:, 3] * chance.standard_normal(n))
     of = {name: task == i for i, name in enumerate(names)}
@@ -73,11 +73,11 @@ def commit(store, chance, n, number):
     names, task, day, host, wall, memory, failed = columns(chance, n, number)
     traces = np.sort(uuids(chance, -(-n // TRACE_QUANTA)))
     of_trace = np.arange(n) // TRACE_QUANTA
-    host = host[of_trace * TRACE_QUANTA]  # a process runs on one host
     ids = uuids(chance, n)
     # A quantum that failed is tried again right after, in the same row of another process.
     again = np.flatnonzero(failed[:-1])
-    ids[again + 1], task[again + 1] = ids[again], task[again]
+    for figure in (ids, task, wall, memory):
+        figure[again + 1] = figure[again]
     cpu = wall * np.clip(chance.normal(0.85, 0.08, n), 0.05, 1.0)
     start = BEGIN_US + (day * 86400e6).astype(np.int64)
     visit = (number * n + np.arange(n)) // 189

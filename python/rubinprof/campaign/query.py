@@ -156,6 +156,12 @@ class Campaign:
         made = condition.parse(where) if where else condition.Condition("true", [])
         return self._db.sql(f"SELECT * FROM quanta WHERE {made.sql}", params=made.values)
 
+    def put(self, name: str, columns: dict[str, list[Any]]) -> None:
+        """Make a table beside the views, or replace it: to join with."""
+        self._db.register("put", pa.table(columns))
+        self._db.execute(f"CREATE OR REPLACE TABLE {_name(name)} AS SELECT * FROM put")
+        self._db.unregister("put")
+
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Ask in SQL, of the views ``quanta``, ``processes``, ``functions`` and ``metadata``."""
         return self._db.sql(query)
@@ -205,7 +211,7 @@ class Campaign:
         made = condition.parse(where) if where else condition.Condition("true", [])
         sql = f"""
             WITH sums AS MATERIALIZED (
-                SELECT key, is_last, {OF_QUANTA.replace("$over", "?")} FROM (SELECT {self._key(by)} AS key, * FROM quanta WHERE {made.sql}) GROUP BY key, is_last),
+                SELECT key, is_last, {OF_QUANTA.replace("$over", "?")} FROM (SELECT {self.key(by)} AS key, * FROM quanta WHERE {made.sql}) GROUP BY key, is_last),
             counted AS (SELECT * EXCLUDE (is_last) FROM sums WHERE is_last),
             earlier AS (SELECT key, quanta, wall_s, cpu_s FROM sums WHERE NOT is_last)
             SELECT coalesce(counted.key, earlier.key) AS {_name(by)},
@@ -226,7 +232,8 @@ class Campaign:
                 count(DISTINCT trace) AS processes
             FROM functions GROUP BY {columns} {order}""")
 
-    def _key(self, by: str) -> str:
+    def key(self, by: str) -> str:
+        """SQL of a quantum for what `table` groups by; ValueError where there is no such word."""
         if by in QUANTA_BY:
             return QUANTA_BY[by]
         known = [*self.dimensions(), *self.labels()]

@@ -63,10 +63,12 @@ def add_parser(subparsers):
 
     table = command.parser(asks, "table", "rubinprof campaign table STORE --by task", _table, "Sum the campaign by something, the largest first.")
     table.add_argument("store", metavar="STORE")
+    table.add_argument("--view", metavar="VIEW", help="a table of its own: time, memory, large, hosts, outliers, modes, drift, tracer")
     table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension or label such as band; or function, library, file")
     table.add_argument("-m", "--metric", metavar="M", help="what to order by: wall, cpu, memory, quanta, over; of functions cpu, allocated, calls, leaked")
     table.add_argument("--where", metavar="CONDITION", help="only these quanta, such as 'memory > 6 GB and task = isr'")
-    table.add_argument("--over", default="6 GB", metavar="SIZE", help="memory above which a quantum counts as large (default: 6 GB)")
+    table.add_argument("--over", metavar="SIZE", help="memory above which a quantum counts as large (default: 6 GB; 4 GB in --view memory)")
+    table.add_argument("--stages", metavar="FILE", help="for '--by stage': TOML with lists of tasks, or a pipeline's YAML with subsets")
     command.add_rows(table)
     command.add_format(table, csv=True)
 
@@ -149,9 +151,13 @@ def _table(args):
     from rubinprof import campaign
     from rubinprof.metrics import parse_quantity
 
-    found = campaign.open(args.store).table(
-        args.by, args.metric, where=args.where, over_bytes=parse_quantity(args.over, "bytes"), n=command.rows_wanted(args)
-    )
+    over = parse_quantity(args.over, "bytes") if args.over else None
+    if args.by == "stage" and not args.stages:
+        return command.fail("--by stage needs --stages FILE: which tasks each stage has")
+    if args.view or args.by == "stage":
+        return _view(args, over)
+    over_bytes = campaign.query.OVER_BYTES if over is None else over
+    found = campaign.open(args.store).table(args.by, args.metric, where=args.where, over_bytes=over_bytes, n=command.rows_wanted(args))
     names, rows = found.columns, found.fetchall()
     if args.format == "json":
         json.dump({"schema": 1, "by": args.by, "rows": [dict(zip(names, row, strict=True)) for row in rows]}, sys.stdout, default=str)
@@ -159,7 +165,27 @@ def _table(args):
     elif args.format == "csv":
         csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(["" if cell is None else cell for cell in row] for row in rows)])
     else:
-        sys.stdout.write(_text(names, rows, args.over))
+        sys.stdout.write(_text(names, rows, args.over or "6 GB"))
+    return 0
+
+
+def _view(args, over):
+    from rubinprof import campaign
+    from rubinprof.campaign import stages, views
+    from rubinprof.reports import campaign_view
+    from rubinprof.reports.style import Style
+
+    if args.metric:
+        return command.fail("a view has an order of its own; leave --metric out")
+    question = views.Question(args.by, args.where, over, stages.read(args.stages) if args.stages else None)
+    found = views.view(args.view or "large", campaign.open(args.store), question, command.rows_wanted(args))
+    if args.format == "json":
+        json.dump({"schema": 1, "view": args.view or "large", "rows": found.dicts(), "notes": found.notes}, sys.stdout, default=str)
+        sys.stdout.write("\n")
+    elif args.format == "csv":
+        csv.writer(sys.stdout, lineterminator="\n").writerows([found.columns, *(["" if cell is None else cell for cell in row.values()] for row in found.dicts())])
+    else:
+        sys.stdout.write(campaign_view.render(found, Style(sys.stdout)))
     return 0
 
 

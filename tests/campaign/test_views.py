@@ -1,0 +1,147 @@
+"""The tables of the people: known answers."""
+
+import datetime
+import json
+import math
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from rubinprof import campaign
+from rubinprof.campaign import distribution, stages, statistics, views
+
+pytestmark = pytest.mark.linux
+
+GIB = 1024**3
+BEGIN = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
+
+
+def ask(*words):
+    return subprocess.run([sys.executable, "-m", "rubinprof", "campaign", *map(str, words)], capture_output=True, text=True, timeout=120)
+
+
+def log_normal(n, middle, spread, seed=1):
+    chance = random.Random(seed)
+    return [middle * math.exp(spread * chance.gauss(0, 1)) for _ in range(n)]
+
+
+def rows_of(path, name, **question):
+    return views.view(name, campaign.open(path), views.Question(**question)).dicts()
+
+
+def test_a_distribution_gives_quantiles_to_a_tenth_of_a_percent(make_store):
+    walls = log_normal(999, 10.0, 0.7)
+    found = campaign.open(make_store([{"task": "isr", "wall_s": wall} for wall in walls] + [{"task": "isr", "wall_s": 0.0}, {"task": "isr"}]))
+    of = distribution.by_key(found.quanta(), "task", "wall_s")["isr"]
+    assert of.n == 1000
+    for share in (0.0, 0.05, 0.5, 0.99, 1.0):
+        assert of.quantile(share) == pytest.approx(np.quantile([0.0, *walls], share, method="nearest"), rel=1e-3)
+    middle, sigma = of.robust_log()
+    assert middle == pytest.approx(math.log(np.median(walls)), abs=1e-3) and sigma == pytest.approx(0.7, abs=0.07)
+
+
+def test_the_interval_of_a_median_holds_it_as_often_as_it_says():
+    held = 0
+    for seed in range(200):
+        bins, counts = np.unique(np.round(np.log(log_normal(60, 10.0, 1.0, seed)) / distribution.STEP).astype(int), return_counts=True)
+        low, high = distribution.Distribution(bins, counts).median_interval()
+        held += low <= 10.0 <= high
+    assert 0.92 <= held / 200 <= 0.99
+
+
+def test_time_has_start_up_as_a_row_of_its_own(make_store):
+    quanta = [{"trace": "a" * 32, "unit": i, "task": "isr", "wall_s": 10.0, "process_cpu_s": 5.0} for i in range(3)] + [{"trace": "b" * 32, "task": "warp", "wall_s": 40.0, "process_cpu_s": 40.0}]
+    processes = [
+        {"trace": "a" * 32, "quanta": 3, "wall_s": 36.0, "cpu_s": 19.0, "quanta_cpu_s": 15.0},
+        {"trace": "b" * 32, "quanta": 1, "wall_s": 44.0, "cpu_s": 43.0, "quanta_cpu_s": 40.0},
+    ]
+    warp, isr, start = rows_of(make_store(quanta, processes), "time")
+    assert (isr["quanta"], isr["wall_s"], isr["cpu_s"], isr["cpu_efficiency"]) == (3, 30.0, 15.0, 0.5)
+    assert (warp["task"], warp["wall_p50_s"]) == ("warp", pytest.approx(40.0, rel=1e-3))
+    assert (start["task"], start["quanta"], start["wall_s"], start["cpu_s"]) == (views.START_UP, None, 10.0, 7.0)
+
+
+def test_large_quanta_by_stage(make_store, tmp_path):
+    quanta = [{"task": "isr", "rss_max_bytes": GIB, "wall_s": 1.0}] * 6 + [{"task": "fit", "rss_max_bytes": 7 * GIB, "wall_s": 50.0}] * 2 + [{"task": "warp", "rss_max_bytes": GIB, "wall_s": 2.0}] * 2
+    path = make_store(quanta)
+    (tmp_path / "stages.toml").write_text('step1 = ["isr", "fit"]\n')
+    (tmp_path / "pipeline.yaml").write_text("subsets:\n  step1:\n    subset: [isr, fit]\n")
+    assert stages.read(tmp_path / "stages.toml") == stages.read(tmp_path / "pipeline.yaml") == {"isr": "step1", "fit": "step1"}
+    step, none, whole = rows_of(path, "large", by="stage", stages=stages.read(tmp_path / "stages.toml"))
+    assert (step["stage"], step["quanta"], step["over"], step["wall_s"], step["over_wall_s"]) == ("step1", 8, 2, 106.0, 100.0)
+    assert (none["stage"], none["quanta"]) == ("[no stage]", 2)
+    assert (whole["stage"], whole["quanta"], whole["over_share"], whole["over_wall_share"]) == ("[all]", 10, 0.2, pytest.approx(100 / 110))
+    assert [row["task"] for row in rows_of(path, "memory")] == ["fit"]
+
+
+def test_a_slow_host_is_told_and_others_are_not(make_store):
+    quanta = []
+    for task, middle in (("isr", 10.0), ("warp", 300.0)):
+        for i, wall in enumerate(log_normal(600, middle, 0.3, len(task))):
+            quanta.append({"task": task, "host": f"n{i % 10}", "wall_s": wall * (1.5 if i % 10 == 3 else 1.0), "process_cpu_s": wall})
+    rows = {row["host"]: row for row in rows_of(make_store(quanta), "hosts")}
+    assert rows["n3"]["wall_times_low"] < 1.5 * 0.96 < rows["n3"]["wall_times_high"]  # the mean of all is 4 % higher for it
+    assert rows["n3"]["cpu_times_low"] < 1 < rows["n3"]["cpu_times_high"]
+    assert [host for host, row in rows.items() if row["is_certain"]] == ["n3"]
+
+
+def test_outliers_are_far_from_the_median_of_their_task(make_store):
+    quanta = [{"task": "isr", "wall_s": wall} for wall in log_normal(500, 10.0, 0.1)] + [{"task": "warp", "wall_s": 100.0}] * 30
+    quanta += [{"task": "isr", "wall_s": 60.0, "data_id": {"visit": "7"}, "host": "n1"}, {"task": "warp", "wall_s": 120.0}]  # 1.2 times is no outlier, whatever the spread
+    (row,) = rows_of(make_store(quanta), "outliers")
+    assert (row["task"], row["figure"], row["data_id"], row["host"], row["value"]) == ("isr", "wall", "visit=7", "n1", 60.0)
+    assert row["times"] == pytest.approx(6.0, rel=0.02) and row["sigmas"] == pytest.approx(math.log(6) / 0.1, rel=0.1)
+
+
+def test_two_modes_and_a_slow_down_are_found_where_they_are(make_store):
+    quanta = []
+    for i in range(400):
+        start = BEGIN + datetime.timedelta(hours=i)
+        one, other = (log_normal(1, 10.0, 0.2, seed)[0] for seed in (i, 1000 + i))
+        quanta.append({"task": "plain", "start": start, "wall_s": one})
+        quanta.append({"task": "modes", "start": start, "wall_s": one * (5.0 if i % 3 == 0 else 1.0)})
+        quanta.append({"task": "slower", "start": start, "wall_s": other * math.exp(0.02 * i / 24)})
+    path = make_store(quanta)
+    (row,) = rows_of(path, "drift")
+    assert row["task"] == "slower" and row["a_day_low"] < math.expm1(0.02) < row["a_day_high"] and row["over_all"] == pytest.approx(math.expm1(0.02 * 399 / 24), rel=0.25)
+    pytest.importorskip("diptest")
+    (row,) = rows_of(path, "modes")
+    assert row["task"] == "modes" and row["low_mode"] == pytest.approx(10, rel=0.1) and row["high_mode"] == pytest.approx(50, rel=0.1)
+    assert row["share_low"] == pytest.approx(2 / 3, abs=0.03)
+
+
+def test_equal_figures_are_one_mode():
+    pytest.importorskip("diptest")
+    values = np.round(np.array(log_normal(2000, 2000.0, 0.02)))  # MiB, as the system gives them
+    assert statistics.modes(values).p > 0.01
+
+
+def test_the_tracers_own_cost(make_store):
+    processes = [{"trace": f"{i:032x}", "quanta": 1, "cpu_s": 10.0, "overhead_s": 0.1, "file_bytes": 1000, "complete": i > 0, "mode_cpu": "sampled", "lost_events": 2} for i in range(4)]
+    (row,) = rows_of(make_store([{"task": "isr"}] * 4, processes), "tracer")
+    assert (row["processes"], row["overhead_s"], row["overhead_share"], row["quantum_bytes"]) == (4, pytest.approx(0.4), pytest.approx(0.01), 1000)
+    assert (row["lost_events"], row["not_complete"]) == (8, 1)
+
+
+def test_every_view_of_real_traces_is_printed(store):
+    for name in views.VIEWS:
+        assert json.dumps(views.view(name, campaign.open(store)).dicts(), default=str)
+    done = ask("table", store, "--view", "time")
+    assert done.returncode == 0 and "isr" in done.stdout and views.START_UP in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words", [["--view", "beauty"], ["--by", "stage"], ["--view", "time", "--by", "stage", "--stages", "FILE"], ["--view", "time", "-m", "cpu"], ["--by", "stage", "--stages", "/nowhere"], ["--view", "time", "--where", "wall >> 3"], ["--over", "6 parsecs"]])
+def test_views_that_mean_nothing_are_refused(make_store, tmp_path, words):
+    (tmp_path / "stages.toml").write_text('step1 = ["isr"]\n')
+    done = ask("table", make_store([{"task": "isr"}]), *[tmp_path / "stages.toml" if word == "FILE" else word for word in words])
+    assert done.returncode == 2 and done.stderr.startswith("rubinprof: ") and done.stderr.count("\n") == 1, done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "step1 = 3", "x = [", "step1 = [3]"])
+def test_stages_that_mean_nothing_are_refused(tmp_path, text):
+    (tmp_path / "stages.toml").write_text(text)
+    with pytest.raises(ValueError):
+        stages.read(tmp_path / "stages.toml")
