@@ -27,7 +27,7 @@ DEFINE = {"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_mutex_unlock"}
 FIRST_EVENT = EMIT | DEFINE | {"mmap", "munmap", "prctl", "pthread_setspecific", "_Unwind_Resume"}
 WALK = {"madvise", "getpid", "pthread_self", "PyGILState_GetThisThreadState"}
 SAMPLED = {"log1p", "sched_yield", "PyCode_Addr2Line"}  # a drawn allocation
-MAPS = {"fstatfs"}  # of a file that is mapped shared: does it lie in memory? Beside an mmap it costs little
+MAPS = {"fstat", "fstatfs"}  # of a file that is mapped: is it /dev/zero; and if shared, does it lie in memory? Beside an mmap they cost little
 LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", "readlink", "sigaction", "sysconf", "strcmp", "strncmp", "strrchr"}
 PYTHON = {
     *{"PyBytes_AsStringAndSize", "PyDict_GetItemString", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyList_Append"},

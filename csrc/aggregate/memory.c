@@ -217,16 +217,17 @@ static int commit_piece(struct rp_replay *r, struct rp_replay_thread *t, const s
 	return 0;
 }
 
-/* A range became writable: what was addresses or private pages of a file there is memory from now on. What is shared stays shared. */
+/* A range became writable: what was addresses there is memory from now on. What is shared stays shared, and private pages of a file are memory only
+ * where they are written, which nobody tells. */
 static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t address, uint64_t size)
 {
 	uint64_t end = address + size < address ? UINT64_MAX : address + size;
 	struct rp_range was, piece;
 	int rc;
 
-	/* From the end down, so that shared pieces that are put back are not met again. */
+	/* From the end down, so that pieces that are put back are not met again. */
 	while (end > address && (rc = rp_range_cut(&r->apart, address, end - address, &was, &piece)) != 0) {
-		if (rc > 0 && (piece.window == RP_A_RESERVE || piece.window == RP_A_FILE_PRIVATE))
+		if (rc > 0 && piece.window == RP_A_RESERVE)
 			rc = commit_piece(r, t, e, &piece);
 		else if (rc > 0)
 			rc = rp_range_add(&r->apart, piece.start, piece.end - piece.start, piece.site, piece.window, 1);

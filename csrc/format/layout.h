@@ -225,7 +225,7 @@ enum rp_allocator {
 	RP_A_PYMALLOC_FREE = 16,
 	RP_A_RESERVE = 17,  /* addresses only: no memory yet */
 	RP_A_MPROTECT = 18, /* a range became writable: memory, where it was reserved only */
-	RP_A_FILE_PRIVATE = 19, /* a private mapping of a file that cannot be written: pages of the file; memory, where mprotect makes it writable */
+	RP_A_FILE_PRIVATE = 19, /* a private mapping of a file that cannot be written: pages of the file */
 	RP_A_FILE_SHARED = 20,  /* a shared mapping of a file: its pages, written or not */
 	RP_A_SHARED = 21,       /* memory that other processes can have too: shared anonymous, or of a file that lies in memory */
 	RP_A_FILE_COPY = 22,    /* a private mapping of a file that can be written: pages of the file, and memory where it is written, which no event tells */

@@ -55,3 +55,24 @@ def test_regions_have_what_was_mapped(tmp_path, rubinprof_command, mode):
     out = tmp_path / "t.parquet"
     assert rubinprof_command("export", path, "--by", "region", "-f", "parquet", "-o", out).returncode == 0
     assert found(pyarrow.read_table(out).to_pylist()) == WANTED
+
+
+ZERO = """
+import mmap, os, rubinprof
+zero = os.open("/dev/zero", os.O_RDWR)
+with rubinprof.region("private"):
+    private = mmap.mmap(zero, 64 << 20, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+with rubinprof.region("shared"):
+    shared = mmap.mmap(zero, 32 << 20, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+"""
+
+
+@pytest.mark.parametrize("mode", ["exact", "sampled"])
+def test_a_mapping_of_dev_zero_is_memory_without_a_file(tmp_path, mode):
+    path = tmp_path / "t.rprof"
+    command = [sys.executable, "-m", "rubinprof", "run", "--cpu", mode, "--memory", mode, "-o", path, "-c", ZERO]
+    subprocess.run(command, check=True, timeout=120)
+    rows = {row["name"]: row for row in rubinprof.open(path).regions()}
+    assert [(row["mapped_file_bytes"], row["shared_bytes"] // MB) for row in rows.values()] == [(0, 0), (0, 32)]
+    assert 64 * MB <= rows["private"]["peak_above_start_bytes"] < 66 * MB
+    assert rows["shared"]["peak_above_start_bytes"] < 2 * MB

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -123,11 +124,22 @@ static void test_mappings(void)
 	const struct {
 		int prot, flags, kind;
 	} maps[] = { { PROT_READ, MAP_PRIVATE, RP_A_FILE_PRIVATE }, { PROT_READ | PROT_WRITE, MAP_PRIVATE, RP_A_FILE_COPY },
-		     { PROT_READ, MAP_SHARED, RP_A_SHARED }, { PROT_NONE, MAP_PRIVATE, RP_A_RESERVE } };
+		     { PROT_READ, MAP_SHARED, RP_A_SHARED }, { PROT_NONE, MAP_PRIVATE, RP_A_FILE_PRIVATE },
+		     { PROT_NONE, MAP_SHARED, RP_A_SHARED } },
+	  zero_maps[] = { { PROT_READ | PROT_WRITE, MAP_PRIVATE, RP_A_MMAP }, { PROT_READ, MAP_PRIVATE, RP_A_RESERVE },
+			  { PROT_READ | PROT_WRITE, MAP_SHARED, RP_A_SHARED } };
 	for (size_t i = 0; i < RP_COUNT_OF(maps); i++) {
 		m = bed_mark();
 		p = mmap(NULL, 65536, maps[i].prot, maps[i].flags, fd, 0);
 		expect_one(m, RP_EV_ALLOC, maps[i].kind, p, 65536);
+		munmap(p, 65536);
+	}
+	close(fd);
+	fd = open("/dev/zero", O_RDWR); /* a file without pages of its own */
+	for (size_t i = 0; i < RP_COUNT_OF(zero_maps); i++) {
+		m = bed_mark();
+		p = mmap(NULL, 65536, zero_maps[i].prot, zero_maps[i].flags, fd, 0);
+		expect_one(m, RP_EV_ALLOC, zero_maps[i].kind, p, 65536);
 		munmap(p, 65536);
 	}
 	close(fd);
