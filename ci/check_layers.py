@@ -26,7 +26,8 @@ MAY_INCLUDE = {
     "reader": ["os", "format", "base", "public"],
     "merge": ["reader", "base"],
     "aggregate": ["merge", "reader", "os", "base"],
-    "report": ["aggregate", "merge", "reader", "base", "public"],
+    "index": ["aggregate", "reader", "os", "base"],
+    "report": ["index", "aggregate", "merge", "reader", "os", "base", "public"],
     "ext/capture_module.c": ["session", "frames", "base"],  # of frames only rp_program_run and rp_turns_set_variable: the session is in between for the rest
     "ext/stand_ins.c": ["session", "base"],
     "ext/analyze_module.c": ["public"],
@@ -55,7 +56,7 @@ SYSTEM_HEADERS = {
     "elfutils/": ["names"],
     "dwarf.h": ["names"],
     "liburing": ["sink"],
-    "lz4": ["format"],
+    "lz4": ["format", "index"],
     "pthread.h": ["os", "sink", "record", "frames", "stack", "alloc", "cpu", "names", "session"],
     "windows.h": ["os"],
 }

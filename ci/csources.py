@@ -18,7 +18,7 @@ CSRC = ROOT / "csrc"
 # What looks at the program: each with a contract of its own, at the top of its door.
 PROBE_ROOMS = ["frames", "stack", "alloc", "cpu", "names"]
 CAPTURE_ROOMS = ["base", "format", "record", *PROBE_ROOMS, "sink", "session"]
-PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "report"]
+PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "index", "report"]
 # Rooms of the capture half that can be linked into a plain C program: no Python.h inside.
 PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 

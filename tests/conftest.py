@@ -27,6 +27,10 @@ PROGRAMS = {"go": "go", "npm": "npm", "valgrind": "callgrind_annotate", "tmux": 
 FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
 
 
+# Tests ask anew, and look at what lies beside a trace; tests/views/test_index.py says when it wants an index.
+os.environ.setdefault("RUBINPROF_INDEX", "off")
+
+
 def pytest_configure(config):
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")

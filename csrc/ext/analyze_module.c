@@ -177,13 +177,13 @@ static int format_of(const char *word, enum rp_report_format *ret_format)
 PyDoc_STRVAR(trace_report_doc,
 	     "report($self, name, /, *, format='json', by=None, metric=None, n=0, depth=0,\n"
 	     "       min_share=0.0, file=None, region=None, full_names=False, keep_dispatch=False,\n"
-	     "       ascii=False, width=0, colour=False, from_s=0.0, to_s=0.0, write=None, progress=None, jobs=0)\n--\n\n"
+	     "       ascii=False, width=0, colour=False, from_s=0.0, to_s=0.0, write=None, progress=None, jobs=0, index=False)\n--\n\n"
 	     "The report as bytes; with write, handed to it in chunks instead.");
 
 static PyObject *trace_report(PyObject *op, PyObject *args, PyObject *kwargs)
 {
 	static char *keywords[] = { "",     "format", "by",         "metric",        "n",     "depth", "min_share", "file",
-				    "region", "full_names", "keep_dispatch", "ascii", "width", "colour", "from_s",    "to_s",     "write", "progress", "jobs", NULL };
+				    "region", "full_names", "keep_dispatch", "ascii", "width", "colour", "from_s",    "to_s",     "write", "progress", "jobs", "index", NULL };
 	struct trace_object *self = (struct trace_object *)op;
 	const char *name, *format = "json";
 	long long n = 0, depth = 0;
@@ -191,10 +191,10 @@ static PyObject *trace_report(PyObject *op, PyObject *args, PyObject *kwargs)
 	struct rp_report_options options = RP_REPORT_OPTIONS_INIT;
 	char detail[RP_DETAIL_BYTES] = "";
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|$szzLLdzzpppipddOOi", keywords, &name, &format, &options.by,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|$szzLLdzzpppipddOOip", keywords, &name, &format, &options.by,
 					 &options.metric, &n, &depth, &options.min_share, &options.file, &options.region,
 					 &options.full_names, &options.keep_dispatch, &options.ascii, &options.width, &options.colour,
-					 &options.from_s, &options.to_s, &write, &progress, &options.jobs))
+					 &options.from_s, &options.to_s, &write, &progress, &options.jobs, &options.index))
 		return NULL;
 	if (format_of(format, &options.format) < 0)
 		return NULL;

@@ -20,6 +20,8 @@ int rp_os_open(struct rp_os_file **ret_file, const char *path);
 /* Creates a file that must not exist, for writing. RP_EEXIST, RP_EOPEN, RP_ENOMEM. */
 int rp_os_create(struct rp_os_file **ret_file, const char *path);
 uint64_t rp_os_size(struct rp_os_file *file);
+/* When its content was last changed: ns on a clock of the system's own; 0: it does not say. */
+uint64_t rp_os_changed_ns(struct rp_os_file *file);
 /* 1 when another open file has the exclusive lock of flock(2); 0 when not, or where there is no such thing. The kernel may hold it for a moment
  * longer than process `pid`, which took it, lives: that is waited for, 200 ms at most in the life of this process. */
 int rp_os_is_locked(struct rp_os_file *file, uint32_t pid);
@@ -30,6 +32,10 @@ int rp_os_write(struct rp_os_file *file, uint64_t offset, const void *bytes, siz
 /* Closes and frees; RP_EIO when the system could not keep what was written. NULL is allowed. */
 int rp_os_close(struct rp_os_file *file);
 int rp_os_remove(const char *path);
+/* Makes a directory that only this user may look into; 0 too where there is one of that name. RP_EOPEN. */
+int rp_os_make_directory(const char *path);
+/* What follows the last separator of a path; the whole path when it has none. */
+const char *rp_os_base_name(const char *path);
 /* 1 when both paths lead to one file that is there, links followed; else 0. */
 int rp_os_is_same(const char *a, const char *b);
 /* The path without links when it leads to something, else as it is: what to replace when the link is to stay. To be freed; NULL when
@@ -63,6 +69,8 @@ int rp_os_crew_wait(struct rp_os_crew *crew, struct rp_os_task *task, unsigned m
 /* Runs what was given to its end first. NULL is allowed. */
 void rp_os_crew_close(struct rp_os_crew *crew);
 
+/* A number that another build of this very code has not: from size and time of the file that it was loaded from. 0: it cannot be told. */
+uint64_t rp_os_build_id(void);
 /* ns of a clock that never goes back. */
 uint64_t rp_os_monotonic_ns(void);
 /* Text of the last system error on this thread; static or thread-local storage. */

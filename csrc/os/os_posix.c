@@ -1,8 +1,12 @@
 /* Linux, macOS. */
 #define _FILE_OFFSET_BITS 64
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr */
+#endif
 #include "os/os.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -65,6 +69,35 @@ uint64_t rp_os_size(struct rp_os_file *file)
 	struct stat st;
 
 	return fstat(file->fd, &st) || st.st_size < 0 ? 0 : (uint64_t)st.st_size;
+}
+
+static uint64_t changed_ns(const struct stat *st)
+{
+#ifdef __APPLE__
+	const struct timespec *t = &st->st_mtimespec;
+#else
+	const struct timespec *t = &st->st_mtim;
+#endif
+	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
+}
+
+uint64_t rp_os_changed_ns(struct rp_os_file *file)
+{
+	struct stat st;
+
+	return fstat(file->fd, &st) ? 0 : changed_ns(&st);
+}
+
+uint64_t rp_os_build_id(void)
+{
+	static const char here;
+	struct stat st;
+	Dl_info info;
+
+	/* The name of the program itself may be a word that was typed: then the kernel's link to it leads there. */
+	if ((!dladdr(&here, &info) || stat(info.dli_fname, &st)) && stat("/proc/self/exe", &st))
+		return 0;
+	return rp_hash_pair((uint64_t)st.st_size, changed_ns(&st)) | 1;
 }
 
 static int process_is_gone(uint32_t pid)
@@ -139,6 +172,18 @@ int rp_os_close(struct rp_os_file *file)
 int rp_os_remove(const char *path)
 {
 	return unlink(path) ? RP_EIO : 0;
+}
+
+int rp_os_make_directory(const char *path)
+{
+	return mkdir(path, 0700) && (errno != EEXIST || rp_os_kind(path) != RP_OS_DIRECTORY) ? RP_EOPEN : 0;
+}
+
+const char *rp_os_base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
 }
 
 int rp_os_is_same(const char *a, const char *b)

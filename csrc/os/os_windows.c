@@ -76,6 +76,27 @@ uint64_t rp_os_size(struct rp_os_file *file)
 	return GetFileSizeEx(file->handle, &size) ? (uint64_t)size.QuadPart : 0;
 }
 
+uint64_t rp_os_changed_ns(struct rp_os_file *file)
+{
+	FILETIME t;
+
+	return GetFileTime(file->handle, NULL, NULL, &t) ? ((uint64_t)t.dwHighDateTime << 32 | t.dwLowDateTime) * 100u : 0;
+}
+
+uint64_t rp_os_build_id(void)
+{
+	static const char here;
+	wchar_t path[32768];
+	HMODULE module;
+	WIN32_FILE_ATTRIBUTE_DATA data;
+
+	if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, (const wchar_t *)&here, &module) ||
+	    !GetModuleFileNameW(module, path, sizeof(path) / sizeof(path[0])) || !GetFileAttributesExW(path, GetFileExInfoStandard, &data))
+		return 0;
+	return rp_hash_pair((uint64_t)data.nFileSizeHigh << 32 | data.nFileSizeLow,
+			    (uint64_t)data.ftLastWriteTime.dwHighDateTime << 32 | data.ftLastWriteTime.dwLowDateTime) | 1;
+}
+
 int rp_os_is_locked(struct rp_os_file *file, uint32_t pid)
 {
 	(void)file, (void)pid;
@@ -137,6 +158,25 @@ int rp_os_remove(const char *path)
 }
 
 /* What tells a file from others: its volume and its number there. */
+int rp_os_make_directory(const char *path)
+{
+	wchar_t *w = wide(path);
+	int made = w && CreateDirectoryW(w, NULL);
+
+	free(w);
+	return made || rp_os_kind(path) == RP_OS_DIRECTORY ? 0 : RP_EOPEN;
+}
+
+const char *rp_os_base_name(const char *path)
+{
+	const char *name = path;
+
+	for (; *path; path++)
+		if (*path == '/' || *path == '\\')
+			name = path + 1;
+	return name;
+}
+
 static int identify(const char *path, BY_HANDLE_FILE_INFORMATION *ret_info)
 {
 	struct rp_os_file *file;

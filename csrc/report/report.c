@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "index/index.h"
+#include "os/os.h"
 #include "report/report.h"
 
 /* Bits of enum rp_need, and: */
@@ -72,6 +74,21 @@ static int is_same(const struct rp_analyze_options *kept, const struct rp_analyz
 	       (!wanted->region || !strcmp(kept->region, wanted->region));
 }
 
+/* Out of the index, or from the trace; what the result has then is in *how. */
+static int make_result(struct rp_trace *trace, struct rp_analyze_options *how, int has_index, struct rp_result **ret_result, char *detail)
+{
+	uint64_t begin_ns = rp_os_monotonic_ns();
+
+	if (has_index && (*ret_result = rp_index_load(trace, how, how)))
+		return 0;
+	int rc = rp_analyze(ret_result, trace, how, detail);
+	if (!rc && (rc = refuse_unreadable(*ret_result, detail)))
+		rp_result_free(*ret_result);
+	if (!rc && has_index)
+		rp_index_save(trace, how, *ret_result, rp_os_monotonic_ns() - begin_ns);
+	return rc;
+}
+
 static int get_result(struct rp_trace *trace, const struct rp_report_options *o, unsigned needs, const struct rp_result **ret_result,
 		      char *detail)
 {
@@ -87,13 +104,9 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 		*ret_result = k->result;
 		return 0;
 	}
-	int rc = rp_analyze(&result, trace, &how, detail);
+	int rc = make_result(trace, &how, o->index, &result, detail);
 	if (rc)
 		return rc;
-	if ((rc = refuse_unreadable(result, detail))) {
-		rp_result_free(result);
-		return rc;
-	}
 	struct kept *fresh = calloc(1, sizeof(*fresh));
 	size_t len = o->region ? strlen(o->region) + 1 : 0;
 	char *region = len ? malloc(len) : NULL;

@@ -330,6 +330,7 @@ int main(int argc, char **argv)
 	int status = parse(&c, argc, argv);
 	if (status)
 		return status < 0 ? EXIT_FINE : status;
+	c.options.index = 1;
 	if (!c.options.width && !c.out)
 		c.options.colour = (c.options.width = rp_os_terminal_columns()) > 0 && !getenv("NO_COLOR");
 	if (!strcmp(c.command, "recover"))

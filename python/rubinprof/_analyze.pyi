@@ -28,6 +28,7 @@ class Trace:
         write: None = None,
         progress: Callable[[int, int], object] | None = None,
         jobs: int = 0,
+        index: bool = False,
     ) -> bytes: ...
     @overload
     def report(
@@ -51,6 +52,7 @@ class Trace:
         write: Callable[[bytes], object],
         progress: Callable[[int, int], object] | None = None,
         jobs: int = 0,
+        index: bool = False,
     ) -> None: ...
     def is_whole(self) -> bool: ...
     def files(self) -> list[tuple[str, str | None]]: ...

@@ -17,7 +17,7 @@ Path = str | os.PathLike[str]
 _decoded = json.JSONDecoder().decode  # as it was when this was loaded: a traced test may have faked it
 
 
-def open(*paths: Path, jobs: int = 0) -> "Trace":
+def open(*paths: Path, jobs: int = 0, index: bool = False) -> "Trace":
     """Open a trace.
 
     Parameters
@@ -28,6 +28,9 @@ def open(*paths: Path, jobs: int = 0) -> "Trace":
     jobs : `int`, optional
         Processes of a trace that are read at the same time, each on a core and in memory; 0: as many as there are cores. No figure
         depends on it.
+    index : `bool`, optional
+        Keep what was found out in a file of the directory ``.rubinprof`` beside the trace, and take it from there the next time, as the
+        commands do. Figures are the same.
 
     Returns
     -------
@@ -45,7 +48,7 @@ def open(*paths: Path, jobs: int = 0) -> "Trace":
     >>> trace.table(by="function", n=3)[0]["function"]
     'galsim::SBProfile::draw'
     """
-    return Trace(*paths, jobs=jobs)
+    return Trace(*paths, jobs=jobs, index=index)
 
 
 def recover(path: Path, out: Path) -> str:
@@ -78,11 +81,11 @@ class Trace:
     another. It can be used in a ``with`` statement, which closes it.
     """
 
-    def __init__(self, *paths: Path, jobs: int = 0):
+    def __init__(self, *paths: Path, jobs: int = 0, index: bool = False):
         if not paths:
             raise TypeError("rubinprof.open() needs at least one path")
         self.paths = tuple(os.fspath(path) for path in paths)
-        self._jobs = jobs
+        self._jobs, self._index = jobs, index
         self._handle = _analyze.open(self.paths)
         self._lock = threading.RLock()
 
@@ -288,7 +291,7 @@ class Trace:
         if options.get("region") is not None:
             options["region"] = str(options["region"])
         with self._lock:
-            return self._handle.report(name, format=format, write=write, progress=progress, jobs=self._jobs, **options)
+            return self._handle.report(name, format=format, write=write, progress=progress, jobs=self._jobs, index=self._index, **options)
 
     def _json(self, name: str, **options: Any) -> dict[str, Any]:
         report = self.report(name, **options)

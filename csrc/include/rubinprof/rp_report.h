@@ -58,10 +58,11 @@ struct rp_report_options {
 	double from_s, to_s; /* all but regions, page, sources, dump, verify: only what happened from ... to, seconds since the run began;
 			      * to_s 0: to the end. Both 0: all */
 	int jobs;           /* processes read at the same time, each on a core and in memory; 0: as there are cores. Reports do not depend on it */
-	int reserved[7];    /* 0 */
+	int index;          /* 1: what is found out may be kept in a file for the next time, and be taken from there: csrc/index/index.h */
+	int reserved[6];    /* 0 */
 };
 
-#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, { 0 } }
+#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, { 0 } }
 
 /* Receives len bytes; called many times. Return nonzero to stop (rp_report then returns RP_EIO). */
 typedef int rp_write_fn(void *user, const void *bytes, size_t len);

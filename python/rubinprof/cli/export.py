@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     output = args.output or command.default_output(args.traces[0], module.SUFFIX)
     if command.is_one_of(output, args.traces):
         return command.fail(f"{output} is the trace itself; choose another file with -o")
-    with Trace(*args.traces, jobs=args.jobs) as trace, Progress("reading") as progress:
+    with Trace(*args.traces, jobs=args.jobs, index=True) as trace, Progress("reading") as progress:
         options = exports.Options(args.metric, args.by, args.region, progress)
         if output == "-":
             exports.write(trace, sys.stdout.buffer, args.format, options)

@@ -21,7 +21,7 @@ def run(args):
     from rubinprof.trace import Trace
 
     output = command.page_output(args)
-    with Trace(*args.traces, jobs=args.jobs) as trace, Progress("reading") as progress:
+    with Trace(*args.traces, jobs=args.jobs, index=True) as trace, Progress("reading") as progress:
         flamegraph.write(
             trace,
             output,

@@ -29,7 +29,7 @@ def run(args):
     from rubinprof.reports.terminal import Progress
     from rubinprof.trace import Trace
 
-    with Trace(*args.traces, jobs=args.jobs) as trace, Progress("reading") as progress:
+    with Trace(*args.traces, jobs=args.jobs, index=True) as trace, Progress("reading") as progress:
         files = trace._files_meant(args.file) or [args.file]
         if args.format != "text":
             progress.__exit__()

@@ -199,7 +199,7 @@ def show(args: argparse.Namespace, name: str, status_of: Callable[["Trace"], int
         from rubinprof.reports.style import wants_colour
 
         options |= {"width": terminal.width(sys.stdout), "ascii": terminal.needs_ascii(sys.stdout), "colour": wants_colour(sys.stdout)}
-    with Trace(*args.traces, jobs=args.jobs) as trace, terminal.Progress("reading") as progress, output(sys.stdout) as write:
+    with Trace(*args.traces, jobs=args.jobs, index=True) as trace, terminal.Progress("reading") as progress, output(sys.stdout) as write:
         wipe = functools.partial(_write_after_wiping, progress, write)
         trace.report(name, args.format, write=wipe, progress=progress, **options)
         return status_of(trace) if status_of else 0
@@ -224,7 +224,7 @@ def show_made(args: argparse.Namespace, make: Callable, form: ModuleType, **opti
     from rubinprof.reports.style import Style
     from rubinprof.trace import Trace
 
-    with Trace(*args.traces, jobs=args.jobs) as trace, terminal.Progress("reading") as progress:
+    with Trace(*args.traces, jobs=args.jobs, index=True) as trace, terminal.Progress("reading") as progress:
         found = make(trace, n=rows_wanted(args), progress=progress, **options)
         head = losses(trace) if args.format == "text" else ""
     if args.format == "json":

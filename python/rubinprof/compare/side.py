@@ -94,6 +94,6 @@ def read_runs(
         if isinstance(item, trace.Trace):
             runs.append(Run(tuple(map(str, item.paths)), item, by, want_flame, want_functions, progress))
         else:
-            with trace.open(item) as opened:
+            with trace.open(item, index=True) as opened:
                 runs.append(Run((os.fspath(item),), opened, by, want_flame, want_functions, progress))
     return runs
