@@ -78,15 +78,22 @@ class Build:
             obj.with_suffix(".cmd").write_text(repr(words))
         return obj
 
-    def archive(self, name, rooms):
-        """A static archive of all sources of these rooms; made once a process."""
+    def archive(self, name, sources, extra_flags=()):
+        """A static archive of these sources; made once a process."""
         if name not in self._archives:
             archive = self.directory / f"lib{name}.a"
-            objects = self.objects(csources.sources(rooms))
+            objects = self.objects(sources, extra_flags)
             archive.unlink(missing_ok=True)
             run_tool(["ar", "rcs", archive, *objects])
             self._archives[name] = archive
         return self._archives[name]
+
+    def capture_archive(self):
+        return self.archive("capture", csources.sources(csources.PYTHONLESS_CAPTURE_ROOMS))
+
+    def probes_archive(self):
+        """What of the probes needs no Python; a program that uses it has stand-ins for the rest (tests/cunit/probe_bed.h)."""
+        return self.archive("probes", csources.pythonless_probes(), csources.CAPTURE_FLAGS)
 
     def analyze_program(self, target):
         _, libraries = csources.pkg_config(csources.PORTABLE_LIBRARIES)
@@ -100,9 +107,11 @@ class Build:
         archives, packages = [], list(csources.PORTABLE_LIBRARIES)
         with self.lock():
             if room in CAPTURE_ONLY_ROOMS:
-                archives.append(self.archive("capture", csources.PYTHONLESS_CAPTURE_ROOMS))
+                archives.append(self.capture_archive())
                 packages.append("liburing")
-            archives.append(self.archive("portable", csources.PORTABLE_ROOMS))
+            if room in csources.PROBE_ROOMS:
+                archives.append(self.probes_archive())
+            archives.append(self.archive("portable", csources.sources(csources.PORTABLE_ROOMS)))
             cflags, libraries = csources.pkg_config(list(dict.fromkeys(packages + wishes.libraries)))
             if wishes.python:
                 cflags.append(f"-I{sysconfig.get_path('include')}")
@@ -121,7 +130,9 @@ class Build:
 class Wishes:
     """What a test asks of the build, in a comment line of its own:
 
-    rp-test: sources=csrc/alloc/got_patch.c,csrc/stack/elf_walk.c libraries=libdw,libelf python=1 flags=-DX=1
+    rp-test: sources=csrc/cpu/cpu_sample.c libraries=libdw,libelf python=1 flags=-DX=1
+
+    The sources are compiled with these flags, and take the place of what the archives of the rooms have.
     """
 
     def __init__(self, source: Path):

@@ -60,6 +60,7 @@ ROOTS = [
     (r"alloc/thread_start\.c:hook_pthread_create$", {"malloc", "free"} | TEXT | PYTHON | WALK | {"_PyThreadState_UncheckedGet", "PyThreadState_GetUnchecked", "pthread_setcancelstate", "_Unwind_Resume"}),
     (r"alloc/thread_start\.c:begin$", FIRST_EVENT | {"free"}),
     (r"alloc/signal_hook\.c:hook_\w+$", SIGNAL_SETS | {"clock_gettime", "mmap", "sigaction", "getpid", "memset", "munmap", "syscall", "sysconf", "__errno_location"}),
+    (r"names/namer\.c:rp_namer_look$", {"syscall"}),  # alloc's on_loaded
     (r"record/thread\.c:thread_ended$", FIRST_EVENT),
     (r"\w+/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
 ]

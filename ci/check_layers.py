@@ -16,12 +16,12 @@ MAY_INCLUDE = {
     "format": ["base"],
     "sink": ["format", "base"],
     "record": ["sink", "format", "base"],
-    # The five that look at the program.
-    "frames": ["names", "record", "base"],
-    "stack": ["frames", "names", "record", "base"],
-    "cpu": ["stack", "frames", "names", "record", "base"],
-    "alloc": ["cpu", "stack", "frames", "names", "record", "base"],
-    "names": ["stack", "cpu", "record", "base"],
+    # The five that look at the program. Calls go from alloc down to frames, and from names to stack.
+    "frames": ["record", "base"],
+    "stack": ["frames", "record", "base"],
+    "cpu": ["stack", "frames", "record", "base"],
+    "alloc": ["cpu", "stack", "frames", "record", "base"],
+    "names": ["stack", "record", "base"],
     "session": ["alloc", "cpu", "stack", "frames", "names", "record", "sink", "base"],
     "reader": ["os", "format", "base", "public"],
     "merge": ["reader", "base"],

@@ -19,7 +19,7 @@ CSRC = ROOT / "csrc"
 PROBE_ROOMS = ["frames", "stack", "alloc", "cpu", "names"]
 CAPTURE_ROOMS = ["base", "format", "record", *PROBE_ROOMS, "sink", "session"]
 PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "index", "report"]
-# Rooms of the capture half that can be linked into a plain C program: no Python.h inside.
+# Rooms of the capture half that have no Python.h inside.
 PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 
 CAPTURE_LIBRARIES = ["liblz4", "liburing", "libdw", "libelf"]
@@ -52,6 +52,13 @@ def sources(rooms, platform=sys.platform):
     for room in rooms:
         found += sorted(p for p in (CSRC / room).glob("*.c") if _is_for(p, platform))
     return [str(p.relative_to(ROOT)) for p in found]
+
+
+def pythonless_probes():
+    """Sources of the rooms that look at the program, but for those that need CPython's headers."""
+    needs_python = re.compile(r'#include (<Python\.h>|"frames/pyframe\.h")')
+    paths = sources([room for room in PROBE_ROOMS if room != "frames"])
+    return [path for path in paths if not needs_python.search((ROOT / path).read_text(encoding="utf-8"))]
 
 
 def headers():

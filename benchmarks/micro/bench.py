@@ -2,7 +2,7 @@
 
     python benchmarks/micro/bench.py [WORD…]      all, or those whose name contains a WORD
 
-Which sources of csrc/ a program needs besides the record and sink rooms is in its rp-test line, as for the C unit tests.
+What a program needs besides is in its rp-test line, as for the C unit tests.
 """
 
 import subprocess
@@ -19,10 +19,7 @@ import csources  # noqa: E402
 def program(build, source):
     wishes = cbuild.Wishes(source)
     with build.lock():
-        archives = [
-            build.archive("capture", csources.PYTHONLESS_CAPTURE_ROOMS),
-            build.archive("portable", csources.PORTABLE_ROOMS),
-        ]
+        archives = [build.probes_archive(), build.capture_archive(), build.archive("portable", csources.sources(csources.PORTABLE_ROOMS))]
         cflags, libraries = csources.pkg_config([*csources.PORTABLE_LIBRARIES, "liburing", *wishes.libraries])
         name = source.relative_to(csources.ROOT)
         objects = build.objects([str(name), *wishes.sources], cflags + wishes.flags)

@@ -2,7 +2,7 @@
  * default rate by the CPU timer, and at two by perf.
  *
  * Prints the middle of several interleaved rounds: python3 benchmarks/micro/bench.py sample */
-/* rp-test: sources=csrc/alloc/got_patch.c,csrc/stack/elf_walk.c,csrc/alloc/alloc_hook.c,csrc/stack/unwind.c,csrc/stack/stack_ids.c,csrc/stack/walk_trail.c,csrc/stack/native_walk.c,csrc/stack/cfi.c,csrc/stack/module_map.c,csrc/alloc/operator_new.c,csrc/alloc/alloc_sample.c,csrc/alloc/byte_sampler.c,csrc/alloc/kept_sample.c,csrc/alloc/thread_start.c,csrc/alloc/child_start.c,csrc/alloc/child_name.c,csrc/alloc/map_kind.c,csrc/alloc/signal_hook.c,csrc/cpu/cpu_sample.c,csrc/cpu/own_signal.c,csrc/cpu/cpu_timer.c,csrc/cpu/thread_watch.c,csrc/cpu/switch_count.c,csrc/cpu/gil_wait.c flags=-fexceptions */
+/* rp-test: flags=-fexceptions */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdlib.h>

@@ -20,6 +20,7 @@ struct rp_alloc_options {
 	int native;   /* take native stacks at allocations */
 	int pymalloc; /* trace CPython's mem and object domains too */
 	int sampled;  /* a Poisson sample of allocations, and the frees of those */
+	void (*on_loaded)(void); /* libraries have come or gone. In a hook: as all here, it neither allocates nor waits. NULL: nobody wants to know */
 };
 int rp_alloc_install(const struct rp_alloc_options *options);
 void rp_alloc_remove(void);

@@ -29,13 +29,13 @@
 #include "alloc/thread_start.h"
 #include "cpu/cpu.h"
 #include "frames/frames.h"
-#include "names/names.h"
 #include "stack/arch.h"
 #include "stack/stack.h"
 
 __thread uint32_t rp_guard_nested __attribute__((tls_model("initial-exec")));
 int rp_alloc_native;
 static int with_pymalloc;
+static void (*on_loaded)(void); /* set before the first hook can run */
 static uintptr_t page_mask;
 
 /* What the slots held, or would have come to hold. */
@@ -335,7 +335,8 @@ void rp_alloc_refresh(void)
 	if (rp_got_refresh()) {
 		rp_modules_refresh();
 		rp_cpu_check_signal(); /* constructors have run */
-		rp_namer_look();
+		if (on_loaded)
+			on_loaded();
 	}
 	rp_guard_nested--;
 	errno = saved;
@@ -408,6 +409,7 @@ int rp_alloc_install(const struct rp_alloc_options *options)
 	page_mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
 	rp_alloc_native = options->native;
 	with_pymalloc = options->memory && options->pymalloc;
+	on_loaded = options->on_loaded;
 	n_hooks = 0;
 	rp_alloc_sampled = 0;
 	if (options->memory && options->sampled) {

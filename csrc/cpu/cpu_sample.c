@@ -23,7 +23,6 @@
 #include "cpu/switch_count.h"
 #include "cpu/thread_watch.h"
 #include "frames/frames.h"
-#include "names/names.h"
 #include "stack/stack.h"
 
 #ifndef CPU_THREADS_MAX
@@ -113,7 +112,7 @@ static void take_sample(struct rp_thread *t, void *ucontext)
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		rp_symbols_note(addresses[i]);
+		rp_address_note(addresses[i]);
 }
 
 static void drop_timer(int timer)

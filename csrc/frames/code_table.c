@@ -2,7 +2,6 @@
 
 #include "frames/class_init.h"
 #include "frames/frames.h"
-#include "names/names.h"
 
 static _Atomic uint32_t codes;
 
@@ -131,7 +130,7 @@ static uint32_t define(rp_pyframe *f)
 	struct rp_str file = text_of(code->co_filename, &owned[2]);
 	uint32_t id = is_below(module, RP_STR("rubinprof")) ? RP_CODE_HIDDEN : write_definition(code, qualname, file, module);
 	if (id != RP_CODE_HIDDEN && has_work(code, module))
-		rp_sources_note(file);
+		rp_source_note(file);
 	for (int i = 0; i < 3; i++)
 		Py_XDECREF(owned[i]);
 	if (id != RP_CODE_UNKNOWN)

@@ -11,10 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cpu/cpu.h"
 #include "names/names.h"
 #include "names/symbol_file.h"
-#include "stack/stack.h"
 
 /* Explicit, as the writer's: an unlimited stack rlimit makes the default impossible to map. libdw and the demangler recurse. */
 #define STACK_BYTES (1u << 20)
@@ -82,7 +80,6 @@ static void *run(void *arg)
 			pause_for(due - now);
 		if (namer.on_look && !is_in_hurry() && namer.on_look())
 			return arg;
-		rp_cpu_look();
 		if (rp_clock_ns(CLOCK_MONOTONIC) < due)
 			continue; /* woken for that alone */
 		if (look_ns < LOOK_NS_MAX)
@@ -140,19 +137,15 @@ void rp_namer_finish(uint64_t patience_ns)
 void rp_namer_fork_prepare(void)
 {
 	rp_symbol_file_fork_prepare();
-	rp_watch_fork_prepare();
 }
 
 void rp_namer_fork_parent(void)
 {
-	rp_watch_fork_parent();
 	rp_symbol_file_fork_parent();
 }
 
 void rp_namer_fork_child(void)
 {
 	rp_symbol_file_fork_child();
-	rp_watch_fork_child();
-	rp_modules_fork_child();
 	namer.running = 0;
 }

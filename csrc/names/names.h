@@ -12,12 +12,8 @@
 
 /* ---- symbols.c: names of the addresses in the trace; namer.c: the thread that looks them up ---- */
 
-/* Notes an address for symbolisation. Lock-free set; callable in hooks and signal handlers. */
-void rp_symbols_note(uint64_t address);
 /* From here on addresses are told by the function alone, which symbol tables know: DWARF is not read. Before the first is named. */
 void rp_symbols_functions_only(int yes);
-/* Addresses that found no place in the set, in all sessions of the process so far. */
-uint64_t rp_symbols_lost(void);
 /* Defines SYMBOL for each address noted since the last call. One caller at a time; on a thread of the tool, or busy, or without hooks. No GIL
  * needed. `between` (may be NULL) is called before each object; nonzero: this one gets the names of its symbol table only. */
 typedef int rp_symbols_between_fn(void);
@@ -29,9 +25,6 @@ int rp_symbols_define(rp_symbols_between_fn *between);
 #define RP_SOURCES_BYTES_MAX (UINT64_C(32) << 20) /* all files of a process together */
 /* At the start, hooks absent: forgets what was noted. wanted 0: sums alone are defined. RP_ENOMEM (only when wanted), or 0. */
 int rp_sources_open(int wanted);
-/* Notes the file of a function that ran: paths with an ending of Python, C or C++ alone; relative ones are from the working directory of the start. Lock-free, allocates nothing; callable in hooks
- * and signal handlers. */
-void rp_sources_note(struct rp_str path);
 /* Reads the files noted since the last call and writes SOURCE_SUM and SOURCE definitions. As rp_symbols_define; while `between` says nonzero files are left out. */
 void rp_sources_define(rp_symbols_between_fn *between);
 /* Of the session, where text was wanted: files written; noted but not to be read, too long, or beyond the room for all. After rp_namer_finish. */
@@ -44,7 +37,7 @@ int rp_namer_start(uint64_t burst_ns, uint32_t percent);
 /* fn runs on the thread at each look, at least every two seconds. Nonzero: it has called rp_namer_finish itself, and the thread ends. NULL: none.
  * Before rp_namer_start. */
 void rp_namer_on_look(int (*fn)(void));
-/* Makes the thread look for threads without a record now (rp_cpu_look), which it else does once a second. Callable in a hook. */
+/* Makes the thread look now: a futex wake. Callable in a hook. */
 void rp_namer_look(void);
 /* Names what is left and ends the thread, or returns on it when it is the caller. Once it has cost `patience_ns` of CPU time, the rest get the names of symbol tables only: no
  * lines and no inlined functions. Does nothing more when called again. Waits for files to be read. By the session, hooks removed or busy. */

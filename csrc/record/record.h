@@ -22,8 +22,10 @@
 
 #include "base/base.h"
 #include "format/format.h"
+#include "record/address_set.h"
 #include "record/budget.h"
 #include "record/clock.h"
+#include "record/source_set.h"
 #include "sink/sink.h"
 
 #define RP_SHADOW_FRAMES_MAX (1u << 20) /* deeper frames are counted, not kept */

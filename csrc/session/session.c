@@ -61,9 +61,10 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 {
 	int by_calls = traces_calls(o);
 	rp_turns_open(by_calls);
+	rp_symbols_functions_only(!by_calls); /* code is told by function there (snapshot.c) */
 	struct rp_alloc_options alloc = { .memory = o->memory != RP_MODE_OFF, .threads = o->cpu != RP_MODE_OFF,
 					  .native = o->native, .pymalloc = o->pymalloc,
-					  .sampled = o->memory == RP_MODE_SAMPLED };
+					  .sampled = o->memory == RP_MODE_SAMPLED, .on_loaded = rp_namer_look };
 	int code = install(RP_HAS_MODULES, rp_modules_install());
 	if (code)
 		return fail(ret_detail, code, "the loaded libraries cannot be listed");
@@ -132,11 +133,14 @@ static void stop_with_last_thread(void)
 		(void)rp_session_stop_without_python();
 }
 
-/* On the namer: the last one may have had no record, or have ended at the same time as another. */
-static int stop_without_threads(void)
+/* On the namer. The last thread may have had no record, or have ended at the same time as another. */
+static int look(void)
 {
 	stop_with_last_thread();
-	return rp_session.phase == RP_SESSION_OFF;
+	if (rp_session.phase == RP_SESSION_OFF)
+		return 1;
+	rp_cpu_look();
+	return 0;
 }
 
 static void mark_writer(void)
@@ -193,7 +197,7 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	rp_session_define_start();
 	rp_define_clock(); /* a second pair: even a trace that is killed at once knows its rate */
 	rp_record_on_thread_gone(stop_with_last_thread);
-	rp_namer_on_look(stop_without_threads);
+	rp_namer_on_look(look);
 	(void)rp_namer_start(NAMER_BURST_NS, NAMER_PERCENT); /* refused: the stop names everything */
 	return 0;
 }

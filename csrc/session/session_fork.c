@@ -11,8 +11,10 @@
 #include <stdlib.h>
 
 #include "alloc/alloc.h"
+#include "cpu/cpu.h"
 #include "names/names.h"
 #include "session/session_state.h"
+#include "stack/stack.h"
 
 static __thread sigset_t mask_before_fork __attribute__((tls_model("initial-exec")));
 static __thread int fork_is_traced __attribute__((tls_model("initial-exec")));
@@ -28,6 +30,7 @@ static void prepare(void)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask_before_fork);
 	rp_namer_fork_prepare();
+	rp_watch_fork_prepare();
 	rp_record_fork_prepare();
 }
 
@@ -43,6 +46,7 @@ static void in_parent(void)
 	if (rp_session.options.follow_fork)
 		rp_session_note_child();
 	rp_record_fork_parent();
+	rp_watch_fork_parent();
 	rp_namer_fork_parent();
 	pthread_sigmask(SIG_SETMASK, &mask_before_fork, NULL);
 	rp_alloc_fork_parent();
@@ -54,6 +58,8 @@ static void in_child(void)
 		return;
 	rp_record_fork_child();
 	rp_namer_fork_child();
+	rp_watch_fork_child();
+	rp_modules_fork_child();
 	rp_alloc_fork_child();
 	rp_session.phase = RP_SESSION_FORKED;
 	atomic_store_explicit(&rp_session_children, 0, memory_order_relaxed);

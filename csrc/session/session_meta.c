@@ -99,7 +99,7 @@ static void define_unseen(void)
 	uint64_t dropped, dropped_bytes;
 	rp_define_dropped(&dropped, &dropped_bytes);
 	define_count(RP_LOST_DEFINITIONS, dropped, dropped_bytes);
-	define_count(RP_LOST_SYMBOLS, rp_symbols_lost(), 0);
+	define_count(RP_LOST_SYMBOLS, rp_addresses_lost(), 0);
 	if (rp_session.options.cpu == RP_MODE_OFF)
 		return;
 	rp_cpu_counts(&cpu);

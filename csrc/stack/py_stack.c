@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "frames/pyframe.h"
-#include "names/names.h"
 #include "stack/readable.h"
 
 #define CODES (1u << 15) /* open addressing, at most three quarters full; further code objects have no name */
@@ -158,7 +157,7 @@ static void define(uint32_t at, rp_pyframe *f, struct rp_py_stack *s)
 		p = rp_def_put_code(p, end, id, (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags | RP_CODE_LINES, name, file, module,
 				    RP_STR(""));
 		rp_define_end(p);
-		rp_sources_note(file);
+		rp_source_note(file);
 	}
 	atomic_store_explicit(&codes.state[at], p ? DEFINED : UNDEFINED, memory_order_release);
 }

@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#include "names/names.h"
 #include "stack/arch.h"
 #include "stack/cfi.h"
 #include "stack/py_stack.h"
@@ -163,7 +162,7 @@ static uint32_t merge(struct rp_snapshot_table *s, uint32_t n_native)
 		s->keys[n++] = s->python.keys[i];
 	for (uint32_t i = n_native; i-- > 0;) {
 		s->keys[n] = s->native[i] == RP_ADDRESS_CUT ? RP_ADDRESS_CUT : function_start(s, s->native[i]);
-		rp_symbols_note(s->keys[n++]);
+		rp_address_note(s->keys[n++]);
 	}
 	return n;
 }
@@ -202,7 +201,6 @@ uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address)
 int rp_snapshot_install(int native)
 {
 	rp_py_stack_open();
-	rp_symbols_functions_only(1);
 	with_native = native;
 	int rc = rp_record_on_thread(on_thread_begin, on_thread_end);
 	if (!rc)
@@ -213,5 +211,4 @@ int rp_snapshot_install(int native)
 void rp_snapshot_remove(void)
 {
 	rp_snapshot_on = 0;
-	rp_symbols_functions_only(0);
 }

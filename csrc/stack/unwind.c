@@ -22,7 +22,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "names/names.h"
 #include "stack/arch.h"
 #include "stack/cfi.h"
 #include "stack/native_walk.h"
@@ -202,7 +201,7 @@ static uint32_t intern(struct rp_thread *t, struct rp_stack_table *s, uint32_t n
 	s->counts.stacks++;
 	/* The others were noted when the stack was walked that this one shares them with. */
 	for (uint32_t i = s->trail.address; i < s->trail.met; i++)
-		rp_symbols_note(s->trail.addresses[i]);
+		rp_address_note(s->trail.addresses[i]);
 	rp_stack_ids_put(&s->ids, key, (uint32_t)next); /* handing over a buffer may have made us forget: it was not known and is not */
 	return (uint32_t)next;
 }

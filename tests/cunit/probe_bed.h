@@ -40,10 +40,6 @@ __attribute__((weak)) void rp_cpu_check_signal(void)
 {
 }
 
-void rp_namer_look(void)
-{
-}
-
 uint32_t rp_thread_name_to_be(char *ret_name)
 {
 	(void)ret_name;
@@ -64,7 +60,7 @@ uint32_t rp_snapshot_signal(struct rp_thread *t, void *ucontext, int *ret_cut)
 
 static _Atomic int bed_noted;
 
-void rp_symbols_note(uint64_t address)
+void rp_address_note(uint64_t address)
 {
 	atomic_fetch_add(&bed_noted, 1);
 }

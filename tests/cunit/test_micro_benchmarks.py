@@ -1,4 +1,4 @@
-"""`make bench` begins with C programs that name the sources they need: each still links."""
+"""`make bench` begins with C programs: each still links."""
 
 import sys
 from pathlib import Path

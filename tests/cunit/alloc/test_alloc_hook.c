@@ -1,6 +1,6 @@
 /* Each entry point of libc's allocator becomes exactly one event with its exact address and size; frees come before the real free,
  * failures and frees of NULL are not recorded, errno is left alone, and after removal nothing is recorded any more. */
-/* rp-test: sources=csrc/alloc/got_patch.c,csrc/stack/elf_walk.c,csrc/alloc/alloc_hook.c,csrc/stack/unwind.c,csrc/stack/stack_ids.c,csrc/stack/walk_trail.c,csrc/stack/native_walk.c,csrc/stack/cfi.c,csrc/stack/module_map.c,csrc/alloc/operator_new.c,csrc/alloc/alloc_sample.c,csrc/alloc/byte_sampler.c,csrc/alloc/kept_sample.c,csrc/alloc/map_kind.c,csrc/alloc/thread_start.c,csrc/alloc/child_start.c,csrc/alloc/child_name.c,csrc/alloc/signal_hook.c flags=-fexceptions,-fno-builtin */
+/* rp-test: flags=-fexceptions,-fno-builtin */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* Sampling by bytes is unbiased: weighed by 1 / p, the allocations that were hit come to what was allocated, for sizes far below and far
  * above the period, mixed, and with a period that changes on the way because of what was hit. Each session draws a row of its own. */
-/* rp-test: sources=csrc/alloc/byte_sampler.c */
 #include <math.h>
 
 #include "../harness.h"

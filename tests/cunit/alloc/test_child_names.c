@@ -1,5 +1,4 @@
 /* What the command of a child process is called: child_name.c. */
-/* rp-test: sources=csrc/alloc/child_name.c */
 #include <string.h>
 
 #include "../harness.h"

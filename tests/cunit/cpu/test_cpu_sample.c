@@ -1,6 +1,6 @@
 /* Samples come at the rate asked for of the CPU time of each thread, to working threads alike, to sleeping ones not at all, and no
  * sleep is cut short by them. Where timers send them the rate is the kernel's: that of another timer of the same clock on the same thread. */
-/* rp-test: sources=csrc/alloc/got_patch.c,csrc/stack/elf_walk.c,csrc/alloc/alloc_hook.c,csrc/stack/unwind.c,csrc/stack/stack_ids.c,csrc/stack/walk_trail.c,csrc/stack/native_walk.c,csrc/stack/cfi.c,csrc/stack/module_map.c,csrc/alloc/operator_new.c,csrc/alloc/alloc_sample.c,csrc/alloc/byte_sampler.c,csrc/alloc/kept_sample.c,csrc/alloc/map_kind.c,csrc/alloc/thread_start.c,csrc/alloc/child_start.c,csrc/alloc/child_name.c,csrc/alloc/signal_hook.c,csrc/cpu/cpu_sample.c,csrc/cpu/own_signal.c,csrc/cpu/cpu_timer.c,csrc/cpu/thread_watch.c,csrc/cpu/switch_count.c,csrc/cpu/gil_wait.c flags=-fexceptions */
+/* rp-test: flags=-fexceptions */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* More threads at once than the table of samplers has room for: those beyond are not sampled, and counted; what they do is told like that of
  * the others. When threads have ended there is room again. */
-/* rp-test: sources=csrc/alloc/got_patch.c,csrc/stack/elf_walk.c,csrc/alloc/alloc_hook.c,csrc/stack/unwind.c,csrc/stack/stack_ids.c,csrc/stack/walk_trail.c,csrc/stack/native_walk.c,csrc/stack/cfi.c,csrc/stack/module_map.c,csrc/alloc/operator_new.c,csrc/alloc/alloc_sample.c,csrc/alloc/byte_sampler.c,csrc/alloc/kept_sample.c,csrc/alloc/map_kind.c,csrc/alloc/thread_start.c,csrc/alloc/child_start.c,csrc/alloc/child_name.c,csrc/alloc/signal_hook.c,csrc/cpu/cpu_sample.c,csrc/cpu/own_signal.c,csrc/cpu/cpu_timer.c,csrc/cpu/thread_watch.c,csrc/cpu/switch_count.c,csrc/cpu/gil_wait.c flags=-fexceptions,-DCPU_THREADS_MAX=4 */
+/* rp-test: sources=csrc/cpu/cpu_sample.c flags=-fexceptions,-DCPU_THREADS_MAX=4 */
 #define _GNU_SOURCE
 #include <pthread.h>
 

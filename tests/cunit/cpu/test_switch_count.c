@@ -1,6 +1,5 @@
 /* The word of the perf page changes when, and only when, the thread was switched off its CPU, also after the program has closed all
  * descriptors; and while it stands still, ticks are CPU time. */
-/* rp-test: sources=csrc/cpu/switch_count.c */
 #define _GNU_SOURCE
 #include <sys/resource.h>
 #include <sys/syscall.h>

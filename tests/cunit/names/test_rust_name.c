@@ -1,5 +1,4 @@
 /* Rust's linker symbols, as RFC 2603 and the compiler's own test suites have them. */
-/* rp-test: sources=csrc/names/rust_name.c */
 #include "../harness.h"
 #include "names/rust_name.h"
 

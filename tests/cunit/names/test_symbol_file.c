@@ -1,5 +1,5 @@
 /* Functions, inlined functions and their lines, as the compiler knows them, of return addresses in this program. */
-/* rp-test: sources=csrc/names/symbol_file.c,csrc/names/rust_name.c,csrc/names/dwarf_frames.c,csrc/names/dwarf_lines.c,csrc/stack/elf_walk.c libraries=libdw,libelf */
+/* rp-test: libraries=libdw,libelf */
 #define _GNU_SOURCE
 #include "../harness.h"
 #include "stack/elf_walk.h"

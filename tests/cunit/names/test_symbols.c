@@ -1,6 +1,6 @@
 /* What threads note at the same time is asked for once, all of it, in order; noted again it is not asked for again in the same session,
  * but is in the next. */
-/* rp-test: sources=csrc/names/symbols.c,csrc/names/symbol_file.c,csrc/names/rust_name.c,csrc/names/dwarf_frames.c,csrc/names/dwarf_lines.c,csrc/stack/elf_walk.c,csrc/names/source_text.c libraries=libdw,libelf */
+/* rp-test: libraries=libdw,libelf */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <unistd.h>
@@ -36,7 +36,7 @@ static void *note_all(void *arg)
 {
 	uint64_t from = (uint64_t)(uintptr_t)arg * (ADDRESSES / THREADS);
 	for (uint64_t i = 0; i < ADDRESSES; i++)
-		rp_symbols_note(address_of((from + i) % ADDRESSES));
+		rp_address_note(address_of((from + i) % ADDRESSES));
 	return NULL;
 }
 
@@ -77,14 +77,14 @@ int main(void)
 	CHECK_UINT(define(), ADDRESSES);
 	note_all(NULL);
 	CHECK_UINT(define(), 0);
-	rp_symbols_note(5);
+	rp_address_note(5);
 	CHECK_UINT(define(), 1);
 	end(sink);
 
 	sink = begin();
 	CHECK_UINT(define(), 0);
 	for (uint64_t i = 0; i < 1000; i++)
-		rp_symbols_note(address_of(i));
+		rp_address_note(address_of(i));
 	CHECK_UINT(define(), 1000);
 	end(sink);
 	unlink("s.rprof");

@@ -1,5 +1,4 @@
 /* The ids of native stacks: each is found again however many there are, what is in use is never forgotten, and memory has a bound. */
-/* rp-test: sources=csrc/stack/stack_ids.c */
 #include <stdlib.h>
 
 #include "../harness.h"

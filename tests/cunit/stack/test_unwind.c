@@ -1,6 +1,6 @@
 /* The stack taken in an allocation hook equals the one libgcc's unwinder finds, at first sight, from the cache and from where a walk meets the one before: in frames with and
  * without frame pointer, with alloca, with a realigned stack, in recursion, through qsort's callbacks, and on a thread. */
-/* rp-test: sources=csrc/alloc/got_patch.c,csrc/stack/elf_walk.c,csrc/alloc/alloc_hook.c,csrc/stack/unwind.c,csrc/stack/stack_ids.c,csrc/stack/walk_trail.c,csrc/stack/native_walk.c,csrc/stack/cfi.c,csrc/stack/module_map.c,csrc/alloc/operator_new.c,csrc/alloc/alloc_sample.c,csrc/alloc/byte_sampler.c,csrc/alloc/kept_sample.c,csrc/alloc/map_kind.c,csrc/alloc/thread_start.c,csrc/alloc/child_start.c,csrc/alloc/child_name.c,csrc/alloc/signal_hook.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
+/* rp-test: flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
 #define _GNU_SOURCE
 #include <alloca.h>
 #include <execinfo.h>

@@ -1,6 +1,6 @@
 /* A stack taken in a signal handler, from wherever the program was interrupted (prologues, PLT stubs, libc's assembly), equals the
  * one libgcc's unwinder finds there, and the walk ends at the evaluator's frame when there is one. */
-/* rp-test: sources=csrc/alloc/got_patch.c,csrc/stack/elf_walk.c,csrc/alloc/alloc_hook.c,csrc/stack/unwind.c,csrc/stack/stack_ids.c,csrc/stack/walk_trail.c,csrc/stack/native_walk.c,csrc/stack/cfi.c,csrc/stack/module_map.c,csrc/alloc/operator_new.c,csrc/alloc/alloc_sample.c,csrc/alloc/byte_sampler.c,csrc/alloc/kept_sample.c,csrc/alloc/map_kind.c,csrc/alloc/thread_start.c,csrc/alloc/child_start.c,csrc/alloc/child_name.c,csrc/alloc/signal_hook.c flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
+/* rp-test: flags=-fexceptions,-fno-builtin,-fno-optimize-sibling-calls */
 #define _GNU_SOURCE
 #include <execinfo.h>
 #include <signal.h>
