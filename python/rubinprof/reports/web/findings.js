@@ -83,24 +83,60 @@ function peakHolder(report, now) {
   };
 }
 
+/* What grows with the run is a leak, however small; what was born at one time is a table, a buffer or an import that is wanted. */
 function leak(report, now) {
   const whole = now.tree.total("leaked")[0];
   const peak = now.tree.total("peak")[0];
   if (!(whole > 1 << 20) || whole < 0.02 * peak) return null;
-  const line = report.heaviestLine(-1, "leaked", "own");
-  if (!line) return null;
   const { timeline } = report;
-  const births = timeline.leakedByBin((place) => timeline.line[place] === line.id);
-  const late = births.slice(Math.floor(timeline.bins / 4)).reduce((sum, v) => sum + v, 0);
-  const all = births.reduce((sum, v) => sum + v, 0);
-  const most = births.reduce((best, v, bin) => (v > births[best] ? bin : best), 0);
-  const atOnce = births[most] > 0.5 * all;
-  const grows = all > 0 && late > 0.5 * all && !atOnce;
-  const when = grows ? ": it kept growing over the run." : late > 0.5 * all ? `, at once, ${formatDuration(timeline.at(most) * 1e9)} into the run.` : ", most of it early: perhaps a cache that is wanted.";
+  const { lines, arenas } = leakedLines(report);
+  const grown = lines.filter((line) => line.grows && line.bytes > 0.01 * whole);
+  const line = grown[0] ?? lines[0];
+  if (!line) return null;
+  const when = line.grows ? ": it kept growing over the run."
+    : line.isLate ? `, at once, ${formatDuration(timeline.at(line.most) * 1e9)} into the run.` : ", most of it early: perhaps a cache that is wanted.";
+  const arenaText = arenas > 0.1 * whole ? ` ${formatBytes(arenas)} are arenas of CPython's small objects, which no line owns.` : "";
   return {
-    weight: 0.6 * Math.min(1, whole / peak) * (grows ? 1.2 : 0.6), frame: line.frame, line: line.id, metric: "leaked",
-    text: `${formatBytes(whole)} were never freed, ${formatBytes(line.value)} of them allocated at ${line.text}${when}`,
+    weight: line.grows ? 0.4 + 0.4 * Math.min(1, line.bytes / peak) : 0.36 * Math.min(1, whole / peak),
+    frame: report.lines.frame[line.id], line: line.id, metric: "leaked",
+    text: `${formatBytes(whole)} were never freed, ${formatBytes(line.bytes)} of them allocated at ${report.lineText(line.id)}${when}${arenaText}`,
   };
+}
+
+const ARENA = /^(_PyMem_ArenaAlloc|_PyObject_Arena\w+|new_arena|arena_alloc)/;
+
+/* Lines of Python that left something behind, largest first, with what their births over the run look like; and the bytes of arenas. */
+function leakedLines(report) {
+  const { timeline, frames, lines } = report;
+  const births = new Map();
+  let arenas = 0;
+  for (let bin = 0; bin < timeline.bins; bin++) {
+    for (let i = timeline.memory.first[bin]; i < timeline.memory.first[bin + 1]; i++) {
+      const bytes = timeline.memory.leaked[i];
+      const place = timeline.memory.place[i];
+      const id = timeline.line[place];
+      if (!bytes || id < 0) continue;
+      const native = timeline.nativeLine[place];
+      if (native >= 0 && ARENA.test(frames.fullName(lines.frame[native]))) {
+        arenas += bytes;
+        continue;
+      }
+      if (!births.has(id)) births.set(id, new Float64Array(timeline.bins));
+      births.get(id)[bin] += bytes;
+    }
+  }
+  const found = [...births].map(([id, of]) => ({ id, ...growth(of) }));
+  return { lines: found.filter((l) => l.bytes > 0 && !report.carrier[lines.frame[l.id]]).sort((a, b) => b.bytes - a.bytes), arenas };
+}
+
+/* Births by bin in words: grows: in most eighths of the run, and in none more than in the others together. */
+function growth(births) {
+  const sum = (from, to) => births.slice(from, to).reduce((s, v) => s + v, 0);
+  const bytes = sum(0);
+  const eighths = Array.from({ length: 8 }, (_, k) => sum(Math.floor((k * births.length) / 8), Math.floor(((k + 1) * births.length) / 8)));
+  const grows = eighths.slice(2).filter((v) => v > 0.03 * bytes).length >= 3 && Math.max(...eighths) < 0.5 * bytes;
+  const isLate = sum(Math.floor(births.length / 4)) > 0.5 * bytes;
+  return { bytes, grows, isLate, most: births.reduce((best, v, bin) => (v > births[best] ? bin : best), 0) };
 }
 
 function temporary(report, now) {
@@ -122,7 +158,7 @@ function imports(report, now) {
   const sum = now.tree.topmost(chosen).reduce((s, i) => s + total[i], 0);
   if (!(sum > 0.1 * total[0])) return null;
   return {
-    weight: 0.5 * (sum / total[0]), frame: -1, metric: "cpu",
+    weight: 0.5 * (sum / total[0]), frame: -1, query: "^_find_and_load$", metric: "cpu",
     text: `Importing modules took ${formatShare(sum, total[0])} of the CPU time (${formatDuration(sum)}).`,
   };
 }

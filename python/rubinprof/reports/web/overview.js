@@ -93,7 +93,7 @@ class OverviewPart {
     say(`rubinprof itself took ${formatDuration((st.overhead_s ?? 0) * 1e9)}${st.cpu_s > 0 ? ` (${formatShare(st.overhead_s, st.cpu_s)} of the program's CPU time)` : ""}; ` +
       `it is ${st.calls === null ? "still in" : "taken out of"} all times.`);
     const parts = report.timeline.foldedParts;
-    if (parts) say(`There is no room in this page for all that happened: when a stretch of time is chosen, what did less than ${formatShare(1, parts)} of it may stand below its caller as “[smaller frames]”. All sums are exact.`);
+    if (parts) say(`Small frames are folded to keep this page under 3 MB: in a stretch of time, what did less than ${formatShare(1, parts)} of it may stand as “[smaller frames]” below its caller. All sums are exact.`);
     if (report.sources.length) say(`The text of ${report.sources.length} source file${report.sources.length === 1 ? " is" : "s are"} inside this page.`);
   }
 }

@@ -148,13 +148,17 @@ class Report extends TabbedPage {
     if (finding.frame >= 0) this.choose(finding.frame);
     this.panel.state.metric = finding.metric;
     if (finding.frame >= 0) return this.showInTree(finding.frame);
-    return this.open("tree");
+    return this.searchTree(finding.query ?? "");
   }
 
   showInTree(frame) {
+    this.searchTree("^" + this.frames.fullName(frame).replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + "$");
+  }
+
+  searchTree(query) {
     this.panel.state.group = "function";
     this.panel.state.path = [];
-    this.panel.state.query = "^" + this.frames.fullName(frame).replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + "$";
+    this.panel.state.query = query;
     this.shown.delete("tree");
     this.open("tree");
     this.panel.update({});
