@@ -177,13 +177,13 @@ static int format_of(const char *word, enum rp_report_format *ret_format)
 PyDoc_STRVAR(trace_report_doc,
 	     "report($self, name, /, *, format='json', by=None, metric=None, n=0, depth=0,\n"
 	     "       min_share=0.0, file=None, region=None, full_names=False, keep_dispatch=False,\n"
-	     "       ascii=False, width=0, colour=False, from_s=0.0, to_s=0.0, write=None, progress=None, jobs=0, index=False)\n--\n\n"
+	     "       ascii=False, width=0, colour=False, from_s=0.0, to_s=0.0, write=None, progress=None, jobs=0, index=False, native=False)\n--\n\n"
 	     "The report as bytes; with write, handed to it in chunks instead.");
 
 static PyObject *trace_report(PyObject *op, PyObject *args, PyObject *kwargs)
 {
 	static char *keywords[] = { "",     "format", "by",         "metric",        "n",     "depth", "min_share", "file",
-				    "region", "full_names", "keep_dispatch", "ascii", "width", "colour", "from_s",    "to_s",     "write", "progress", "jobs", "index", NULL };
+				    "region", "full_names", "keep_dispatch", "ascii", "width", "colour", "from_s",    "to_s",     "write", "progress", "jobs", "index", "native", NULL };
 	struct trace_object *self = (struct trace_object *)op;
 	const char *name, *format = "json";
 	long long n = 0, depth = 0;
@@ -191,10 +191,10 @@ static PyObject *trace_report(PyObject *op, PyObject *args, PyObject *kwargs)
 	struct rp_report_options options = RP_REPORT_OPTIONS_INIT;
 	char detail[RP_DETAIL_BYTES] = "";
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|$szzLLdzzpppipddOOip", keywords, &name, &format, &options.by,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "s|$szzLLdzzpppipddOOipp", keywords, &name, &format, &options.by,
 					 &options.metric, &n, &depth, &options.min_share, &options.file, &options.region,
 					 &options.full_names, &options.keep_dispatch, &options.ascii, &options.width, &options.colour,
-					 &options.from_s, &options.to_s, &write, &progress, &options.jobs, &options.index))
+					 &options.from_s, &options.to_s, &write, &progress, &options.jobs, &options.index, &options.native))
 		return NULL;
 	if (format_of(format, &options.format) < 0)
 		return NULL;
@@ -462,8 +462,51 @@ static PyObject *analyze_crc32c(PyObject *module, PyObject *bytes)
 	return PyLong_FromUnsignedLong(sum);
 }
 
+/* What the analyzer wrote, in one piece. */
+struct text {
+	char *bytes;
+	size_t len;
+};
+
+static int add_text(void *user, const void *bytes, size_t len)
+{
+	struct text *t = user;
+	char *grown = PyMem_Realloc(t->bytes, t->len + len + 1);
+
+	if (!grown)
+		return 1;
+	memcpy(grown + t->len, bytes, len);
+	t->bytes = grown;
+	t->len += len;
+	return 0;
+}
+
+static PyObject *text_done(struct text *t, int failed)
+{
+	PyObject *made = failed ? PyErr_NoMemory() : PyUnicode_DecodeUTF8(t->bytes ? t->bytes : "", (Py_ssize_t)t->len, "replace");
+
+	PyMem_Free(t->bytes);
+	return made;
+}
+
+PyDoc_STRVAR(csv_cell_doc, "csv_cell(text, /)\n--\n\nA text as a cell of CSV, as reports have it: no spreadsheet runs it.");
+
+static PyObject *analyze_csv_cell(PyObject *module, PyObject *word)
+{
+	struct text made = { 0 };
+
+	(void)module;
+	PyObject *bytes = PyUnicode_AsEncodedString(word, "utf-8", "replace");
+	if (!bytes)
+		return NULL;
+	int failed = rp_csv_cell(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes), add_text, &made);
+	Py_DECREF(bytes);
+	return text_done(&made, failed);
+}
+
 static PyMethodDef analyze_functions[] = {
 	{ "crc32c", analyze_crc32c, METH_O, crc32c_doc },
+	{ "csv_cell", analyze_csv_cell, METH_O, csv_cell_doc },
 	{ "open", analyze_open, METH_O, open_doc },
 	{ "recover", analyze_recover, METH_VARARGS, recover_doc },
 	{ NULL, NULL, 0, NULL },
@@ -502,6 +545,10 @@ static int analyze_exec(PyObject *module)
 	PyObject *names = report_names();
 	int failed = !names || PyModule_AddObjectRef(module, "REPORTS", names) < 0;
 	Py_XDECREF(names);
+	struct text made = { 0 };
+	PyObject *metrics = failed ? NULL : text_done(&made, rp_report_metrics(add_text, &made));
+	failed = failed || !metrics || PyModule_AddObjectRef(module, "METRICS", metrics) < 0;
+	Py_XDECREF(metrics);
 	return failed ? -1 : 0;
 }
 

@@ -3,29 +3,18 @@
 
 #include "report/report.h"
 
-int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric)
+int rp_report_is_where(const struct rp_report_job *job, unsigned where)
 {
 	const struct rp_totals *t = &job->result->totals;
+	unsigned is = (t->is_cpu_sampled ? RP_WHERE_CPU_SAMPLED : 0) | (t->is_gil_wait_off ? RP_WHERE_GIL_WAIT_OFF : 0) |
+		      (t->is_memory_sampled ? RP_WHERE_MEMORY_SAMPLED : 0) | (t->is_memory_off ? RP_WHERE_MEMORY_OFF : 0);
 
-	switch (metric) {
-	case RP_M_CALLS:
-	case RP_M_WALL:
-		return t->is_cpu_sampled;
-	case RP_M_GIL_WAIT:
-		return t->is_cpu_sampled || t->is_gil_wait_off;
-	case RP_M_TEMPORARY:
-	case RP_M_TEMPORARY_COUNT:
-		return t->is_memory_sampled || t->is_memory_off;
-	case RP_M_ALLOCATED:
-	case RP_M_ALLOCATIONS:
-	case RP_M_PEAK:
-	case RP_M_LEAKED:
-	case RP_M_MAPPED_FILE:
-	case RP_M_SHARED:
-		return t->is_memory_off;
-	default:
-		return 0;
-	}
+	return (is & where) != 0;
+}
+
+int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric)
+{
+	return rp_report_is_where(job, rp_metric_info(metric)->unknown);
 }
 
 int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
@@ -35,32 +24,14 @@ int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_fra
 	if (!f || f->kind == RP_KIND_PYTHON || m[metric])
 		return 0;
 	/* Samples alone tell what native code does; they do not count its calls. */
-	return metric == RP_M_CALLS || (job->result->totals.is_cpu_off && rp_metric_is_time(metric));
-}
-
-enum rp_metric rp_report_variance_of(enum rp_metric metric)
-{
-	switch (metric) {
-	case RP_M_CPU:
-		return RP_M_CPU_VARIANCE;
-	case RP_M_ALLOCATED:
-		return RP_M_ALLOCATED_VARIANCE;
-	case RP_M_ALLOCATIONS:
-		return RP_M_ALLOCATIONS_VARIANCE;
-	case RP_M_PEAK:
-		return RP_M_PEAK_VARIANCE;
-	case RP_M_LEAKED:
-		return RP_M_LEAKED_VARIANCE;
-	default:
-		return RP_M_COUNT;
-	}
+	return metric == RP_M_CALLS || (job->result->totals.is_cpu_off && rp_metric_info(metric)->unit == RP_AS_NS);
 }
 
 int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric)
 {
 	const struct rp_totals *t = &job->result->totals;
 
-	return rp_report_variance_of(metric) != RP_M_COUNT && !rp_report_is_unknown(job, metric) && (metric == RP_M_CPU ? t->is_cpu_sampled : t->is_memory_sampled);
+	return rp_metric_info(metric)->variance != RP_M_COUNT && !rp_report_is_unknown(job, metric) && (metric == RP_M_CPU ? t->is_cpu_sampled : t->is_memory_sampled);
 }
 
 /* What one sample adds to figures of this kind, on average over the trace; 0 without any sample. */
@@ -104,7 +75,7 @@ int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum 
 {
 	if (!rp_report_is_estimate(job, metric))
 		return 0;
-	double estimate = (double)m[metric], variance = (double)m[rp_report_variance_of(metric)];
+	double estimate = (double)m[metric], variance = (double)m[rp_metric_info(metric)->variance];
 
 	if (metric != RP_M_CPU)
 		return error_of(job, metric, estimate, metric == RP_M_ALLOCATIONS ? variance : variance * RP_VARIANCE_BYTES2);
@@ -187,7 +158,7 @@ void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const 
 		rp_json_null(j);
 		return;
 	}
-	if (rp_metric_is_time(metric))
+	if (rp_metric_info(metric)->unit == RP_AS_NS)
 		rp_json_kns(j, key, m[metric]);
 	else
 		rp_json_kint(j, key, m[metric]);
@@ -195,26 +166,10 @@ void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const 
 		return;
 	snprintf(error_key, sizeof(error_key), "%s_error", key);
 	int64_t error = rp_report_error_of(job, f, m, metric);
-	if (rp_metric_is_time(metric) && error != RP_ERROR_UNKNOWN)
+	if (rp_metric_info(metric)->unit == RP_AS_NS && error != RP_ERROR_UNKNOWN)
 		rp_json_kns(j, error_key, error);
 	else
 		error_json(j, error_key, error);
-}
-
-int rp_report_has_calls_out(const struct rp_report_job *job, const struct rp_row *row)
-{
-	const struct rp_frame *f = &job->result->frames[row->frame];
-
-	return !rp_report_is_unknown(job, RP_M_CALLS) && (f->kind == RP_KIND_PYTHON || row->calls_out);
-}
-
-void rp_report_calls_out(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row)
-{
-	rp_json_key(j, "calls_out");
-	if (rp_report_has_calls_out(job, row))
-		rp_json_int(j, row->calls_out);
-	else
-		rp_json_null(j);
 }
 
 void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t value)
@@ -238,13 +193,6 @@ void rp_report_blocks_error_key(const struct rp_report_job *job, struct rp_json 
 		error_json(j, key, rp_report_blocks_error(job, estimate, variance));
 }
 
-const char *rp_report_cell(const struct rp_report_job *job, char *text, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
-{
-	if (rp_report_is_unknown_of(job, f, m, metric))
-		return "?";
-	return rp_unit_metric(text, metric, m[metric]);
-}
-
 const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, int64_t figure, int64_t error, enum rp_metric metric)
 {
 	char number[RP_UNIT_BYTES];
@@ -256,43 +204,4 @@ const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, in
 	snprintf(text, RP_DOUBT_BYTES, " \xc2\xb1%.24s%s", rp_unit_metric(number, metric, error),
 		 rp_is_vague((double)figure, (double)error) ? " (too vague to use)" : "");
 	return text;
-}
-
-static void csv_number(const struct rp_report_job *job, enum rp_metric metric, int64_t v)
-{
-	if (rp_metric_is_time(metric))
-		rp_out_ns(job->out, v);
-	else
-		rp_out_int(job->out, v);
-}
-
-void rp_report_csv_figure(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
-{
-	rp_out_text(job->out, ",");
-	if (!rp_report_is_unknown_of(job, f, m, metric))
-		csv_number(job, metric, m[metric]);
-}
-
-void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric)
-{
-	if (!rp_report_is_estimate(job, metric))
-		return;
-	int64_t error = rp_report_error(job, m, metric);
-	rp_out_text(job->out, ",");
-	if (error != RP_ERROR_UNKNOWN)
-		csv_number(job, metric, error);
-}
-
-static const enum rp_metric csv_memory[] = { RP_M_ALLOCATIONS, RP_M_ALLOCATED, RP_M_PEAK, RP_M_LEAKED };
-
-void rp_report_csv_memory(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m)
-{
-	for (size_t i = 0; i < RP_COUNT_OF(csv_memory); i++)
-		rp_report_csv_figure(job, f, m, csv_memory[i]);
-}
-
-void rp_report_csv_memory_errors(const struct rp_report_job *job, const int64_t *m)
-{
-	for (size_t i = 0; i < RP_COUNT_OF(csv_memory); i++)
-		rp_report_csv_error(job, m, csv_memory[i]);
 }

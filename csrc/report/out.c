@@ -1,5 +1,6 @@
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "report/report.h"
 #include "report/utf8.h"
@@ -9,6 +10,28 @@ void rp_out_flush(struct rp_out *o)
 	if (o->len && !o->rc && o->write(o->user, o->bytes, o->len))
 		o->rc = RP_EIO;
 	o->len = 0;
+}
+
+struct rp_out *rp_out_new(rp_write_fn *write, void *user)
+{
+	struct rp_out *o = malloc(sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->write = write;
+	o->user = user;
+	o->rc = 0;
+	o->has_colour = o->is_ascii = 0;
+	o->len = 0;
+	return o;
+}
+
+int rp_out_end(struct rp_out *o)
+{
+	rp_out_flush(o);
+	int rc = o->rc;
+	free(o);
+	return rc;
 }
 
 void rp_out_bytes(struct rp_out *o, const void *bytes, size_t len)
@@ -84,7 +107,7 @@ void rp_out_ns(struct rp_out *o, int64_t ns)
 
 void rp_out_seconds(struct rp_out *o, double s)
 {
-	rp_out_ns(o, rp_int64(s * 1e9 + (s < 0 ? -0.5 : 0.5)));
+	rp_out_ns(o, rp_ns_of(s));
 }
 
 void rp_out_pad(struct rp_out *o, size_t columns)

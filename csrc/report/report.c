@@ -18,11 +18,14 @@ static const struct {
 	unsigned needs;
 	int forms;
 	int takes_region;
+	const char *metric; /* that it is of, where none is asked for; NULL: cpu */
 } reports[] = {
 	{ "stats", rp_report_stats, RP_NEED_PLACES, TEXT | JSON, 0 },
 	{ "table", rp_report_table, 0, TEXT | JSON | CSV, 1 },
 	{ "tree", rp_report_tree, RP_NEED_TREE, TEXT | JSON, 1 },
 	{ "lines", rp_report_lines, ALL, TEXT | JSON | CSV, 1 },
+	{ "leaks", rp_report_leaks, ALL | TIMELINE, TEXT | JSON | CSV, 0, "leaked" },
+	{ "temporary", rp_report_temporary, ALL, TEXT | JSON | CSV, 0, "temporary" },
 	{ "regions", rp_report_regions, 0, TEXT | JSON | CSV, 0 },
 	{ "flame", rp_report_flame, RP_NEED_TREE, JSON, 1 },
 	{ "page", rp_report_page, ALL | TIMELINE, JSON, 1 },
@@ -172,15 +175,10 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 		return rp_say(detail, RP_EINVAL, "an interval ends after it begins, and begins at 0 or later.");
 	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].needs & (NOTHING | TIMELINE) || which == find_report("regions")))
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a stretch of time.", reports[which].name);
-	/* Its rows are the report "regions", in their order of time: to take an option and not to honour it would be a lie. */
-	if (reports[which].fn == rp_report_table && o->by && !strcmp(o->by, "region")) {
-		if (o->region || o->from_s > 0 || o->to_s > 0)
-			return rp_say(detail, RP_EINVAL, "a region is told whole: a table by region cannot be limited to a region or a stretch of time.");
-		if (o->metric || o->n > 0)
-			return rp_say(detail, RP_EINVAL, "a table by region has all of them, in the order in which they began: leave out the metric and the "
-				      "number of rows, or take 'rubinprof table'.");
-	}
-	*ret_metric = rp_metric_of(o->metric ? o->metric : "cpu");
+	/* To take an option and not to honour it would be a lie. */
+	if (reports[which].fn == rp_report_table && o->by && !strcmp(o->by, "region") && (o->region || o->from_s > 0 || o->to_s > 0))
+		return rp_say(detail, RP_EINVAL, "a region is told whole: a table by region cannot be limited to a region or a stretch of time.");
+	*ret_metric = rp_metric_of(o->metric ? o->metric : reports[which].metric ? reports[which].metric : "cpu");
 	if (*ret_metric == RP_M_COUNT)
 		return rp_say(detail, RP_EINVAL,
 			      "there is no metric '%.100s'; choose cpu, wall, gil_wait, calls, allocated, allocations, peak, leaked or "
@@ -192,9 +190,9 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 static int refuse_unknown(const struct rp_report_job *job)
 {
 	const struct rp_totals *t = &job->result->totals;
-	const char *word = rp_metric_word(job->metric);
+	const char *word = rp_metric_info(job->metric)->word;
 
-	if (t->is_memory_off && job->metric != RP_M_CALLS && !rp_metric_is_time(job->metric))
+	if (t->is_memory_off && job->metric != RP_M_CALLS && rp_metric_info(job->metric)->unit != RP_AS_NS)
 		return rp_say(job->detail, RP_EINVAL, "nobody has measured %s in this trace: its memory was off. Choose %s.", word,
 			      t->is_cpu_sampled ? "cpu" : "cpu, wall or calls");
 	if (job->metric == RP_M_GIL_WAIT && !t->is_cpu_sampled)
@@ -225,24 +223,19 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 		rc = refuse_unknown(&job);
 	if (rc)
 		return rc;
-	job.out = malloc(sizeof(*job.out));
+	job.out = rp_out_new(write, user);
 	if (!job.out)
 		return rp_say(detail, RP_ENOMEM, "out of memory.");
-	job.out->write = write;
-	job.out->user = user;
-	job.out->rc = 0;
-	job.out->len = 0;
 	job.out->has_colour = o->format == RP_FORMAT_TEXT && o->colour;
 	job.out->is_ascii = o->ascii != 0;
 	if (job.result && o->format == RP_FORMAT_TEXT && reports[which].fn != rp_report_collapsed) /* its lines are for programs */
 		rp_report_losses_text(job.out, &job.result->totals);
 	rc = reports[which].fn(&job);
-	rp_out_flush(job.out);
-	if (!rc && job.out->rc)
-		rc = rp_say(detail, job.out->rc, "the report could not be written.");
+	int failed = rp_out_end(job.out);
+	if (!rc && failed)
+		rc = rp_say(detail, failed, "the report could not be written.");
 	else if (rc && detail && !detail[0])
 		rp_say(detail, rc, "the report '%s' failed: %s.", name, rp_error_text(rc));
-	free(job.out);
 	return rc;
 }
 
@@ -317,13 +310,6 @@ void rp_report_line_keys(const struct rp_report_job *job, struct rp_json *j, uin
 		line_key(j, "def_line", f->line);
 }
 
-void rp_report_csv_line(struct rp_out *o, uint32_t line)
-{
-	rp_out_text(o, ",");
-	if (line != RP_LINE_UNKNOWN)
-		rp_out_uint(o, line);
-}
-
 #define WHOLE_UNKNOWN_MIN 24 /* columns for a part of the file's name and " [line unknown]" */
 
 void rp_report_line_place(struct rp_out *o, const struct rp_result *r, uint32_t file, uint32_t line, size_t columns)
@@ -346,4 +332,14 @@ void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len)
 		rp_out_bytes(o, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? " " : &s[i], 1);
 	}
 	rp_out_bytes(o, "\"", 1);
+}
+
+int rp_csv_cell(const char *s, size_t len, rp_write_fn *write, void *user)
+{
+	struct rp_out *o = rp_out_new(write, user);
+
+	if (!o)
+		return RP_ENOMEM;
+	rp_report_csv_cell(o, s, len);
+	return rp_out_end(o);
 }

@@ -4,6 +4,7 @@
 #define RP_REPORT_REPORT_H
 
 #include "aggregate/aggregate.h"
+#include "report/metric.h"
 #include "rubinprof/rp_report.h"
 
 /* ---- out.c: bytes ---- */
@@ -25,6 +26,8 @@ enum rp_colour rp_out_heat(int64_t part, int64_t whole);
 /* A bar of `cells` columns, of eighths of a block; where colours were asked for alone. */
 void rp_out_bar(struct rp_out *o, int64_t part, int64_t whole, unsigned cells);
 
+struct rp_out *rp_out_new(rp_write_fn *write, void *user); /* NULL without memory */
+int rp_out_end(struct rp_out *o); /* flushes and frees it; its rc */
 void rp_out_flush(struct rp_out *o);
 void rp_out_bytes(struct rp_out *o, const void *bytes, size_t len);
 void rp_out_text(struct rp_out *o, const char *zero_terminated);
@@ -68,11 +71,11 @@ const char *rp_unit_ns(char *text, int64_t ns);       /* "1.23 s", "45.6 ms" */
 const char *rp_unit_bytes(char *text, int64_t bytes); /* "1.23 MiB": powers of 1024 */
 const char *rp_unit_count(char *text, int64_t n);     /* "1,234,567" */
 const char *rp_unit_share(char *text, int64_t part, int64_t whole); /* "12.3 %" */
+#define RP_SHARE_WHOLE 1000000 /* a share: parts of so many */
+const char *rp_unit_figure(char *text, enum rp_unit unit, int64_t v);
 const char *rp_unit_metric(char *text, enum rp_metric metric, int64_t v);
-int rp_metric_is_time(enum rp_metric metric);
-/* RP_M_COUNT for a word that names none. */
-enum rp_metric rp_metric_of(const char *word);
-const char *rp_metric_word(enum rp_metric metric);
+const char *rp_unit_word(enum rp_unit unit); /* in JSON: "s", "bytes", "count", ... */
+int64_t rp_ns_of(double seconds); /* rounded */
 const char *rp_allocator_name(unsigned allocator);
 
 /* ---- one report ---- */
@@ -116,8 +119,6 @@ void rp_report_differing_keys(const struct rp_report_job *job, struct rp_json *j
 /* report_unseen.c: key "not_seen"; lines that begin with `before` */
 void rp_report_unseen_keys(struct rp_json *j, const struct rp_strpool *strings, const struct rp_unseen_list *l);
 void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, const struct rp_unseen_list *l, const char *before);
-/* ",LINE"; "," when it is unknown (0). */
-void rp_report_csv_line(struct rp_out *o, uint32_t line);
 void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len);
 
 /* ---- report_flame.c: the tree in columns, at most FLAME_NODES_MAX nodes ---- */
@@ -154,13 +155,13 @@ void rp_flame_put(struct rp_flame *f);
 void rp_flame_close(struct rp_flame *f);
 
 /* ---- estimate.c: figures made from samples ---- */
+/* Whether any of these bits of enum rp_unknown holds of the trace. */
+int rp_report_is_where(const struct rp_report_job *job, unsigned where);
 /* Nobody has counted it: calls and wall time of functions where CPU was sampled, temporary blocks where memory was, any of memory
  * where it was off. */
 int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric);
 /* The same of a row of figures m; f: its frame, NULL for what is no function's. Calls of native code nobody counts. */
 int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
-/* Where a row has the variance of this figure; RP_M_COUNT: none has. */
-enum rp_metric rp_report_variance_of(enum rp_metric metric);
 /* It is made from samples: it has an error. */
 int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric);
 #define RP_ERROR_UNKNOWN (-1) /* nothing was sampled at all */
@@ -172,8 +173,6 @@ int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_fram
 /* KEY, and for an estimate KEY_error; null when it is unknown. f: as above, in what follows, too. */
 void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,
 		      enum rp_metric metric);
-int rp_report_has_calls_out(const struct rp_report_job *job, const struct rp_row *row);
-void rp_report_calls_out(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row);
 /* A memory figure that is no row's; null where memory was off. */
 void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t value);
 /* Of memory figures that are no row's; meaningful where memory is an estimate. The _key functions write KEY there, and nothing elsewhere. */
@@ -189,20 +188,17 @@ void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j);
 void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error);
 /* What these words mean, as a line; nothing where nothing is an estimate. */
 void rp_report_legend(const struct rp_report_job *job);
-/* For people: the figure or "?". Into text (RP_UNIT_BYTES). */
-const char *rp_report_cell(const struct rp_report_job *job, char *text, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
 #define RP_DOUBT_BYTES 64
 /* " +-1.2 MB", with words where that is too vague to use; "" for what is exact. Into text (RP_DOUBT_BYTES). */
 const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, int64_t figure, int64_t error, enum rp_metric metric);
-/* A cell behind a comma, empty for what is unknown; and one for the error, none at all for what is exact. */
-void rp_report_csv_figure(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
-void rp_report_csv_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
-/* The cells of allocations, allocated, peak and leaked, and those of their errors. */
-void rp_report_csv_memory(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m);
-void rp_report_csv_memory_errors(const struct rp_report_job *job, const int64_t *m);
-
 typedef int rp_report_fn(const struct rp_report_job *job);
-rp_report_fn rp_report_stats, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame, rp_report_page,
+/* "12.3 MB +-4.5 MB" */
+void rp_report_bytes_text(const struct rp_report_job *job, uint64_t bytes, double variance);
+void rp_report_blocks_text(const struct rp_report_job *job, uint64_t blocks, double variance);
+
+/* Of the report "table": by thread and by region. */
+rp_report_fn rp_report_threads, rp_report_ranked_regions;
+rp_report_fn rp_report_stats, rp_report_leaks, rp_report_temporary, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame, rp_report_page,
 	rp_report_collapsed, rp_report_losses, rp_report_sources, rp_report_dump, rp_report_verify;
 
 /* ---- report_losses.c ---- */

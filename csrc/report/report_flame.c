@@ -213,15 +213,6 @@ static void put_frames(struct rp_flame *f)
 
 static void put_nodes(struct rp_flame *f)
 {
-	static const struct {
-		const char *name;
-		enum rp_metric metric;
-	} columns[] = {
-		{ "cpu", RP_M_CPU },         { "wall", RP_M_WALL },     { "gil_wait", RP_M_GIL_WAIT },
-		{ "calls", RP_M_CALLS },     { "allocated", RP_M_ALLOCATED }, { "allocations", RP_M_ALLOCATIONS },
-		{ "peak", RP_M_PEAK },       { "leaked", RP_M_LEAKED }, { "temporary", RP_M_TEMPORARY },
-		{ "samples", RP_M_SAMPLES },
-	};
 	struct rp_json *j = &f->j;
 
 	rp_json_key(j, "nodes");
@@ -236,15 +227,17 @@ static void put_nodes(struct rp_flame *f)
 	for (uint32_t i = 0; i < f->n_shown; i++)
 		rp_json_int(j, f->frame_place[frame_of(f, &f->shown[i])]);
 	rp_json_close(j, ']');
-	for (size_t k = 0; k < RP_COUNT_OF(columns); k++) {
-		rp_json_key(j, columns[k].name);
-		if (rp_report_is_unknown(f->job, columns[k].metric)) {
+	for (size_t k = 0; k < RP_METRICS; k++) {
+		if (!rp_metrics[k].in_tree)
+			continue;
+		rp_json_key(j, rp_metric_column(&rp_metrics[k]));
+		if (rp_report_is_unknown(f->job, rp_metrics[k].metric)) {
 			rp_json_null(j);
 			continue;
 		}
 		rp_json_open(j, '[');
 		for (uint32_t i = 0; i < f->n_shown; i++)
-			rp_json_int(j, f->shown[i].m[columns[k].metric]);
+			rp_json_int(j, f->shown[i].m[rp_metrics[k].metric]);
 		rp_json_close(j, ']');
 	}
 	rp_json_close(j, '}');

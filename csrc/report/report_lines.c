@@ -1,8 +1,7 @@
 /* Figures per source line of a file: Python lines, and native ones where debug information named them. */
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "report/report.h"
+#include "report/table.h"
 
 /* Is this the file meant: the end of it behind a '/', or, with `whole`, all of it? */
 static int is_meant(const struct rp_result *r, uint32_t file, const char *meant, int whole)
@@ -57,172 +56,94 @@ static int by_file_and_line(const void *a, const void *b)
 	return x->frame < y->frame ? -1 : x->frame > y->frame;
 }
 
-static void json_row(const struct rp_report_job *job, struct rp_json *j, const struct rp_row *row)
-{
-	const struct rp_frame *f = &job->result->frames[row->frame];
+#define NAME_COLUMNS 50
 
-	rp_json_open(j, '{');
-	rp_report_line_keys(job, j, row->frame, row->line);
-	rp_report_figure(job, j, "calls", f, row->self, RP_M_CALLS);
-	rp_report_calls_out(job, j, row);
-	rp_report_figure(job, j, "self_cpu_s", f, row->self, RP_M_CPU);
-	rp_report_figure(job, j, "own_cpu_s", f, row->own, RP_M_CPU);
-	rp_report_figure(job, j, "total_cpu_s", f, row->total, RP_M_CPU);
-	rp_report_figure(job, j, "self_wall_s", f, row->self, RP_M_WALL);
-	rp_report_figure(job, j, "total_wall_s", f, row->total, RP_M_WALL);
-	rp_report_figure(job, j, "allocations", f, row->own, RP_M_ALLOCATIONS);
-	rp_report_figure(job, j, "allocated_bytes", f, row->own, RP_M_ALLOCATED);
-	rp_report_figure(job, j, "peak_bytes", f, row->own, RP_M_PEAK);
-	rp_report_figure(job, j, "leaked_bytes", f, row->own, RP_M_LEAKED);
-	rp_report_figure(job, j, "temporary_bytes", f, row->own, RP_M_TEMPORARY);
-	rp_report_figure(job, j, "total_allocations", f, row->total, RP_M_ALLOCATIONS);
-	rp_report_figure(job, j, "total_allocated_bytes", f, row->total, RP_M_ALLOCATED);
-	rp_report_figure(job, j, "total_peak_bytes", f, row->total, RP_M_PEAK);
-	rp_report_figure(job, j, "total_leaked_bytes", f, row->total, RP_M_LEAKED);
-	rp_report_figure(job, j, "mapped_file_bytes", f, row->own, RP_M_MAPPED_FILE);
-	rp_report_figure(job, j, "shared_bytes", f, row->own, RP_M_SHARED);
-	rp_report_figure(job, j, "samples", f, row->own, RP_M_SAMPLES);
-	rp_json_close(j, '}');
+static void what(const struct rp_table *t, const void *row, size_t width)
+{
+	const struct rp_row *r = row;
+	char name[RP_NAME_BYTES];
+	const char *s = rp_report_frame_name(t->job, r->frame, name);
+
+	rp_out_safe(t->job->out, s, strlen(s), width < NAME_COLUMNS ? width : NAME_COLUMNS);
+	rp_out_text(t->job->out, r->line == RP_LINE_UNKNOWN ? " " RP_LINE_UNKNOWN_NAME : "");
 }
 
-static void text_figure(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
+static int heading(const struct rp_table *t, const void *row, const void *before)
 {
-	char text[RP_UNIT_BYTES];
+	const struct rp_result *r = t->job->result;
+	uint32_t file = r->frames[((const struct rp_row *)row)->frame].file;
 
-	rp_out_format(job->out, " %10s", rp_report_cell(job, text, f, m, metric));
-	if (rp_report_is_estimate(job, metric))
-		rp_report_doubt(job->out, m[metric], rp_report_error(job, m, metric));
+	if (before && file == r->frames[((const struct rp_row *)before)->frame].file)
+		return 0;
+	rp_out_text(t->job->out, before ? "\n" : "");
+	rp_out_paint(t->job->out, RP_COLOUR_BOLD);
+	rp_out_safe(t->job->out, rp_strpool_get(&r->strings, file), rp_strpool_len(&r->strings, file), 0);
+	rp_out_paint(t->job->out, RP_COLOUR_NONE);
+	rp_out_text(t->job->out, "\n");
+	return 1;
 }
 
-static void text_head(const struct rp_report_job *job)
+/* What a function waited has no column here. */
+static int is_hidden(const struct rp_table *t, const void *row)
 {
-	size_t cpu = rp_report_is_estimate(job, RP_M_CPU) ? RP_DOUBT_COLUMNS : 0, memory = rp_report_is_estimate(job, RP_M_PEAK) ? RP_DOUBT_COLUMNS : 0;
+	const struct rp_row *r = row;
 
-	rp_out_paint(job->out, RP_COLOUR_DIM);
-	rp_out_text(job->out, "\n   line   line CPU");
-	rp_out_pad(job->out, cpu);
-	rp_out_text(job->out, "  total CPU");
-	rp_out_pad(job->out, cpu);
-	rp_out_text(job->out, "    calls out  allocated");
-	rp_out_pad(job->out, memory);
-	rp_out_text(job->out, "    at peak");
-	rp_out_pad(job->out, memory);
-	rp_out_text(job->out, "  function\n");
-	rp_out_paint(job->out, RP_COLOUR_NONE);
+	(void)t;
+	return r->line == RP_LINE_UNKNOWN && !(r->own[RP_M_CPU] | r->total[RP_M_CPU] | r->calls_out | r->own[RP_M_ALLOCATED] | r->own[RP_M_PEAK]);
 }
 
-static void text_row(const struct rp_report_job *job, const struct rp_row *row)
+/* Those of a table by line, and own CPU; samples are own, too. */
+static void choose_columns(struct rp_table *t, struct rp_columns *c)
 {
-	char text[RP_UNIT_BYTES], name[RP_NAME_BYTES], line[16] = "?";
-	const struct rp_frame *f = &job->result->frames[row->frame];
+	static const struct {
+		const char *key, *title;
+		unsigned where;
+	} shown[] = {
+		{ "line", "line", 0 },           { "own_cpu_s", "line CPU", 0 },     { "total_cpu_s", "total CPU", 0 },
+		{ "calls_out", "calls out", RP_IF_WIDE }, { "allocated_bytes", "allocated", 0 }, { "peak_bytes", "peak", RP_IF_WIDE },
+	};
+	size_t n = 0;
 
-	/* What a function waited has no column here. */
-	if (row->line == RP_LINE_UNKNOWN && !(row->own[RP_M_CPU] | row->total[RP_M_CPU] | row->calls_out | row->own[RP_M_ALLOCATED] | row->own[RP_M_PEAK]))
-		return;
-	if (row->line != RP_LINE_UNKNOWN)
-		snprintf(line, sizeof(line), "%u", row->line);
-	rp_out_format(job->out, "%7s", line);
-	text_figure(job, f, row->own, RP_M_CPU);
-	text_figure(job, f, row->total, RP_M_CPU);
-	rp_out_format(job->out, " %12s", rp_report_has_calls_out(job, row) ? rp_unit_count(text, row->calls_out) : "?");
-	text_figure(job, f, row->own, RP_M_ALLOCATED);
-	text_figure(job, f, row->own, RP_M_PEAK);
-	rp_out_text(job->out, "  ");
-	const char *s = rp_report_frame_name(job, row->frame, name);
-	rp_out_safe(job->out, s, strlen(s), 50);
-	rp_out_text(job->out, row->line == RP_LINE_UNKNOWN ? " " RP_LINE_UNKNOWN_NAME "\n" : "\n");
-}
-
-static void csv_row(const struct rp_report_job *job, const struct rp_row *row)
-{
-	struct rp_out *o = job->out;
-	const struct rp_frame *f = &job->result->frames[row->frame];
-	char text[RP_NAME_BYTES];
-	const char *name = rp_report_frame_name(job, row->frame, text);
-
-	rp_report_csv_cell(o, rp_strpool_get(&job->result->strings, f->file), rp_strpool_len(&job->result->strings, f->file));
-	rp_report_csv_line(o, row->line);
-	rp_out_text(o, ",");
-	rp_report_csv_cell(o, name, strlen(name));
-	rp_out_format(o, ",%s", rp_report_kind(f));
-	rp_report_csv_figure(job, f, row->own, RP_M_CPU);
-	rp_report_csv_figure(job, f, row->total, RP_M_CPU);
-	rp_out_text(o, ",");
-	if (rp_report_has_calls_out(job, row))
-		rp_out_int(o, row->calls_out);
-	rp_report_csv_memory(job, f, row->own);
-	rp_report_csv_error(job, row->own, RP_M_CPU);
-	rp_report_csv_error(job, row->total, RP_M_CPU);
-	rp_report_csv_memory_errors(job, row->own);
-	rp_out_text(o, "\n");
-}
-
-static void render(const struct rp_report_job *job, const struct rp_row *rows, uint32_t n)
-{
-	struct rp_json j = { job->out, 0 };
-	uint32_t file = UINT32_MAX;
-
-	if (job->options->format == RP_FORMAT_JSON) {
-		rp_json_open(&j, '{');
-		rp_json_kint(&j, "schema", 1);
-		rp_json_key(&j, "rows");
-		rp_json_open(&j, '[');
-	} else if (job->options->format == RP_FORMAT_CSV) {
-		rp_out_text(job->out, "file,line,function,kind,own_cpu_s,total_cpu_s,calls_out,allocations,allocated_bytes,peak_bytes,"
-				      "leaked_bytes");
-		rp_out_text(job->out, rp_report_is_estimate(job, RP_M_CPU) ? ",own_cpu_s_error,total_cpu_s_error" : "");
-		rp_out_text(job->out, rp_report_is_estimate(job, RP_M_PEAK)
-				      ? ",allocations_error,allocated_bytes_error,peak_bytes_error,leaked_bytes_error\n" : "\n");
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t of = job->result->frames[rows[i].frame].file;
-		if (job->options->format == RP_FORMAT_JSON) {
-			json_row(job, &j, &rows[i]);
-			continue;
-		}
-		if (job->options->format == RP_FORMAT_CSV) {
-			csv_row(job, &rows[i]);
-			continue;
-		}
-		if (of != file) {
-			rp_out_text(job->out, file == UINT32_MAX ? "" : "\n");
-			rp_out_paint(job->out, RP_COLOUR_BOLD);
-			rp_out_safe(job->out, rp_strpool_get(&job->result->strings, of), rp_strpool_len(&job->result->strings, of), 0);
-			rp_out_paint(job->out, RP_COLOUR_NONE);
-			text_head(job);
-			file = of;
-		}
-		text_row(job, &rows[i]);
-	}
-	if (job->options->format == RP_FORMAT_TEXT)
-		rp_report_legend(job);
-	if (job->options->format == RP_FORMAT_JSON) {
-		rp_json_close(&j, ']');
-		rp_json_close(&j, '}');
-		rp_out_text(job->out, "\n");
-	}
+	rp_table_of_rows(t, c, RP_BY_LINE);
+	rp_columns_add_metric(c, RP_M_CPU, RP_PART_OWN, "own_");
+	t->n_columns = c->n;
+	for (size_t k = 0; k < c->n; k++)
+		if (c->at[k].at == rp_figure_at(RP_M_SAMPLES, RP_PART_SELF) && c->at[k].get == rp_value_figure)
+			c->at[k].at = rp_figure_at(RP_M_SAMPLES, RP_PART_OWN);
+	for (size_t i = 0; i < RP_COUNT_OF(shown); i++)
+		for (size_t k = 0; k < c->n; k++)
+			if (!strcmp(c->at[k].key, shown[i].key)) {
+				c->at[k].title = shown[i].title;
+				c->at[k].where |= RP_IN_TEXT | shown[i].where;
+				t->shown[n++] = (struct rp_table_shown){ &c->at[k], NULL };
+			}
 }
 
 int rp_report_lines(const struct rp_report_job *job)
 {
+	struct rp_columns c = { .n = 0 };
+	struct rp_table t = { .job = job, .row_bytes = sizeof(struct rp_row), .is_blank_zero = 1, .heading = heading, .is_hidden = is_hidden };
 	struct rp_row *rows;
-	uint32_t n, kept;
+	uint32_t n;
 	int rc = rp_rows(job->result, RP_BY_LINE, job->metric, &rows, &n);
 
 	if (rc)
 		return rc;
 	const char *meant = job->options->file;
-	kept = meant ? keep_meant(job->result, rows, n, meant) : keep_with_file(job->result, rows, n);
-	if (job->options->file && kept == 0) {
+	t.n = meant ? keep_meant(job->result, rows, n, meant) : keep_with_file(job->result, rows, n);
+	if (meant && t.n == 0) {
 		free(rows);
-		return rp_say(job->detail, RP_ENOTFOUND, "nothing in the trace happened in a file '%.300s'.", job->options->file);
+		return rp_say(job->detail, RP_ENOTFOUND, "nothing in the trace happened in a file '%.300s'.", meant);
 	}
 	/* The heaviest are kept, then put in the order of the file. */
-	if (job->options->n > 0 && job->options->n < (int64_t)kept)
-		kept = (uint32_t)job->options->n;
+	t.n_most = rp_rows_wanted(job->options, t.n, t.n);
 	sorting = job->result;
-	qsort(rows, kept, sizeof(*rows), by_file_and_line);
-	render(job, rows, kept);
+	qsort(rows, t.n_most, sizeof(*rows), by_file_and_line);
+	choose_columns(&t, &c);
+	t.what_title = "function";
+	t.what = what;
+	t.rows = rows;
+	rc = rp_table_write(&t);
 	free(rows);
-	return 0;
+	return rc;
 }

@@ -74,10 +74,6 @@ static int choose_lines(struct page *p)
 	return 0;
 }
 
-static const enum rp_metric figure_metrics[] = { RP_M_CPU,         RP_M_WALL, RP_M_GIL_WAIT, RP_M_CALLS,     RP_M_ALLOCATED,
-						 RP_M_ALLOCATIONS, RP_M_PEAK, RP_M_LEAKED,   RP_M_TEMPORARY, RP_M_SAMPLES,
-						 RP_M_MAPPED_FILE, RP_M_SHARED };
-
 /* A column for each metric, null for what nobody measured; none for kinds of mappings that the trace has not. row(i): the figures of one. */
 static void put_figures(struct page *p, const char *name, uint32_t n, const int64_t *(*row)(const void *rows, uint32_t i), const void *rows)
 {
@@ -85,11 +81,11 @@ static void put_figures(struct page *p, const char *name, uint32_t n, const int6
 
 	rp_json_key(j, name);
 	rp_json_open(j, '{');
-	for (size_t k = 0; k < RP_COUNT_OF(figure_metrics); k++) {
-		enum rp_metric metric = figure_metrics[k];
-		if (metric >= RP_M_MAPPED_FILE && !p->flame.whole[metric])
+	for (size_t k = 0; k < RP_METRICS; k++) {
+		enum rp_metric metric = rp_metrics[k].metric;
+		if (!rp_metrics[k].in_tree && (!rp_metrics[k].word || !p->flame.whole[metric]))
 			continue;
-		rp_json_key(j, metric == RP_M_SAMPLES ? "samples" : rp_metric_word(metric));
+		rp_json_key(j, rp_metric_column(&rp_metrics[k]));
 		if (rp_report_is_unknown(p->flame.job, metric)) {
 			rp_json_null(j);
 			continue;

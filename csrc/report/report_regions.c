@@ -1,15 +1,123 @@
-/* One row a region, in the order in which they began; a quantum of a pipeline is one. */
+/* One row a region, in the order in which they began, or ranked; a quantum of a pipeline is one. */
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "report/report.h"
+#include "report/table.h"
 
-static void labels_keys(const struct rp_result *r, struct rp_json *j, const struct rp_region *region)
+#define NONE UINT32_MAX
+
+/* What columns need beside the row. */
+struct around {
+	uint32_t *parents;             /* by place: that of the region it lies in, or NONE */
+	uint32_t *label, n_labels, cap; /* keys that any region has, as string ids: a column of CSV each */
+};
+
+static const struct rp_region *region_of(const void *row)
 {
-	rp_json_key(j, "labels");
+	return row;
+}
+
+static uint32_t index_of(const struct rp_table *t, const void *row)
+{
+	return (uint32_t)(region_of(row) - t->job->result->regions);
+}
+
+/* ---- columns ---- */
+
+static void get_index(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	(void)c;
+	v->n = index_of(t, row);
+}
+
+static void get_parent(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	const struct around *around = t->extra;
+
+	(void)c;
+	v->n = around->parents[index_of(t, row)];
+	v->is_unknown = v->n == NONE;
+}
+
+static const struct rp_process *process_of(const struct rp_table *t, const void *row)
+{
+	return &t->job->result->processes[region_of(row)->process];
+}
+
+static void get_pid(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	(void)c;
+	v->n = process_of(t, row)->pid;
+}
+
+/* What the process noted under the key of the column. */
+static void get_meta(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_text(v, rp_result_meta(t->job->result, process_of(t, row), c->key));
+}
+
+static void get_exit_status(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	enum rp_outcome outcome = region_of(row)->outcome;
+
+	(void)t;
+	(void)c;
+	rp_value_text(v, outcome == RP_OUTCOME_UNKNOWN ? "" : rp_outcome_text(outcome));
+}
+
+static void get_exception(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_string(t, c, row, v);
+	v->is_unknown = !v->len;
+}
+
+static double begin_unix_s(const struct rp_table *t, const void *row)
+{
+	const struct rp_result *r = t->job->result;
+
+	return ((double)r->axis_zero_ns + r->axis_begin_ns) / 1e9 + region_of(row)->start_s;
+}
+
+static void get_begin(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	(void)c;
+	v->n = rp_ns_of(begin_unix_s(t, row));
+}
+
+static void get_end(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	(void)c;
+	v->n = rp_ns_of(begin_unix_s(t, row) + region_of(row)->wall_s);
+}
+
+static void get_measured(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	(void)t;
+	(void)c;
+	v->is_unknown = !region_of(row)->resident.has_cpu;
+	v->n = (int64_t)region_of(row)->resident.cpu_ns;
+}
+
+/* The most resident that was seen; with a + where more may have come between two readings. */
+static void get_resident(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_u64_known(t, c, row, v);
+	v->mark = region_of(row)->resident.is_own_mark != 1 ? "+" : NULL;
+}
+
+static void get_is_own(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_int(t, c, row, v);
+	v->is_unknown = v->n < 0;
+}
+
+static void put_labels(const struct rp_table *t, const void *row, struct rp_json *j)
+{
+	const struct rp_result *r = t->job->result;
+
 	rp_json_open(j, '{');
-	for (uint32_t i = 0; i < region->n_labels; i++) {
-		const struct rp_label_pair *l = &r->labels[region->first_label + i];
+	for (uint32_t i = 0; i < region_of(row)->n_labels; i++) {
+		const struct rp_label_pair *l = &r->labels[region_of(row)->first_label + i];
 		rp_json_string(j, rp_strpool_get(&r->strings, l->key), rp_strpool_len(&r->strings, l->key));
 		rp_out_bytes(j->o, ":", 1);
 		j->need_comma = 0;
@@ -18,171 +126,56 @@ static void labels_keys(const struct rp_result *r, struct rp_json *j, const stru
 	rp_json_close(j, '}');
 }
 
-/* Seconds since 1970 at which the region began. */
-static double begin_unix_s(const struct rp_result *r, const struct rp_region *g)
-{
-	return ((double)r->axis_zero_ns + r->axis_begin_ns) / 1e9 + g->start_s;
-}
-
-/* Keys of figures that are 0 where nobody knows them. */
-static void known_key(struct rp_json *j, const char *key, uint64_t v)
-{
-	rp_json_key(j, key);
-	if (v)
-		rp_json_int(j, (int64_t)v);
-	else
-		rp_json_null(j);
-}
-
-static void text_key(struct rp_json *j, const char *key, const char *text)
-{
-	rp_json_key(j, key);
-	if (*text)
-		rp_json_string(j, text, strlen(text));
-	else
-		rp_json_null(j);
-}
-
-static const char *exit_text(const struct rp_region *g)
-{
-	return g->outcome == RP_OUTCOME_UNKNOWN ? "" : rp_outcome_text(g->outcome);
-}
-
-/* Where and when, and how it ended. */
-static void origin_keys(const struct rp_result *r, struct rp_json *j, const struct rp_region *g)
-{
-	const struct rp_process *p = &r->processes[g->process];
-
-	text_key(j, "host", rp_result_meta(r, p, "host"));
-	text_key(j, "job", rp_result_meta(r, p, "job"));
-	text_key(j, "exit_status", exit_text(g));
-	text_key(j, "exception", rp_strpool_get(&r->strings, g->exception));
-	rp_json_kint(j, "nth_in_process", g->nth_in_process);
-	known_key(j, "attempt", g->attempt);
-	known_key(j, "attempts", g->attempts);
-	rp_json_kseconds(j, "start_unix_s", begin_unix_s(r, g));
-	rp_json_kseconds(j, "end_unix_s", begin_unix_s(r, g) + g->wall_s);
-}
-
-static void resident_keys(struct rp_json *j, const struct rp_region *g)
-{
-	const struct rp_region_resident *m = &g->resident;
-
-	known_key(j, "rss_begin", m->begin_bytes);
-	known_key(j, "rss_max", m->most_bytes);
-	known_key(j, "rss_end", m->end_bytes);
-	known_key(j, "process_rss_max", m->high_water_bytes);
-	rp_json_key(j, "process_rss_max_is_own");
-	if (m->is_own_mark < 0)
-		rp_json_null(j);
-	else
-		rp_json_bool(j, m->is_own_mark);
-}
-
-/* The figures that are estimates where memory was sampled. */
-static const struct estimate {
-	const char *error_key;
-	size_t figure, variance; /* offsets: of an uint64_t in the region, of a double in its variance */
-	int is_count;
-} estimates[] = {
-#define ESTIMATE(key, figure, of, is_count) { key "_error", offsetof(struct rp_region, figure), offsetof(struct rp_memory_variance, of), is_count }
-	ESTIMATE("allocations", allocations, allocations, 1),
-	ESTIMATE("allocated_bytes", allocated_bytes, allocated, 0),
-	ESTIMATE("peak_bytes", peak_bytes, peak, 0),
-	ESTIMATE("peak_above_start_bytes", own_peak_bytes, own_peak, 0),
-	ESTIMATE("start_bytes", start_bytes, start, 0),
-	ESTIMATE("leaked_bytes", leaked_bytes, leaked, 0),
-	ESTIMATE("leaked_allocations", leaked_allocations, leaked_allocations, 1),
+#define AT(field) offsetof(struct rp_region, field)
+#define MEMORY(key, title, what, unit, field, of, where)                                                                                       \
+	{ key, title, what, unit, rp_value_u64, AT(field), RP_WHERE_MEMORY_OFF, where, RP_ESTIMATE_MEMORY, AT(variance.of) }
+#define BOTH (RP_IN_TEXT | RP_IN_PAGE)
+static const struct rp_table_column columns[] = {
+	{ "index", NULL, NULL, RP_AS_ID, get_index },
+	{ "name", NULL, NULL, RP_AS_TEXT, rp_value_string, AT(name) },
+	{ "labels", NULL, NULL, RP_AS_TEXT, .put = put_labels },
+	{ "parent", NULL, "index of the region it lies in", RP_AS_ID, get_parent },
+	{ "pid", NULL, NULL, RP_AS_ID, get_pid },
+	{ "host", NULL, NULL, RP_AS_TEXT, get_meta },
+	{ "job", NULL, "of the batch system", RP_AS_TEXT, get_meta },
+	{ "exit_status", NULL, NULL, RP_AS_TEXT, get_exit_status },
+	{ "exception", NULL, "that ended it", RP_AS_TEXT, get_exception, AT(exception) },
+	{ "nth_in_process", NULL, NULL, RP_AS_ID, rp_value_u32, AT(nth_in_process) },
+	{ "attempt", NULL, NULL, RP_AS_ID, rp_value_u32_known, AT(attempt) },
+	{ "attempts", NULL, NULL, RP_AS_ID, rp_value_u32_known, AT(attempts) },
+	{ "start_unix_s", NULL, NULL, RP_AS_NS, get_begin },
+	{ "end_unix_s", NULL, NULL, RP_AS_NS, get_end },
+	{ "thread", NULL, NULL, RP_AS_ID, rp_value_u32, AT(thread) },
+	{ "unfinished", NULL, NULL, RP_AS_FLAG, rp_value_int, AT(is_unfinished) },
+	{ "turns_unknown", NULL, NULL, RP_AS_FLAG, rp_value_int, AT(turns_unknown) },
+	{ "times_left", NULL, NULL, RP_AS_COUNT, rp_value_u32, AT(times_left) },
+	{ "away_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(away_s) },
+	{ "start_s", "began", "since the begin of the run", RP_AS_NS, rp_value_seconds, AT(start_s), .where = RP_IN_PAGE },
+	{ "wall_s", "wall", "time from begin to end", RP_AS_NS, rp_value_seconds, AT(wall_s), .where = BOTH },
+	{ "process_cpu_s", "CPU (process)", "of all threads of the program while it was open", RP_AS_NS, rp_value_seconds, AT(process_cpu_s), .where = BOTH },
+	{ "cpu_s", "CPU (thread)", "of its own thread", RP_AS_NS, rp_value_seconds, AT(cpu_s), .where = BOTH | RP_IF_WIDE },
+	{ "cpu_measured_s", NULL, "of the process, the tool's threads with it", RP_AS_NS, get_measured },
+	{ "gil_wait_s", "GIL wait", "waiting for the interpreter lock", RP_AS_NS, rp_value_seconds, AT(gil_wait_s), RP_WHERE_CPU_SAMPLED | RP_WHERE_GIL_WAIT_OFF, RP_IN_PAGE },
+	{ "calls", "calls", "Python calls, of all threads", RP_AS_COUNT, rp_value_u64, AT(calls), RP_WHERE_CPU_SAMPLED, RP_IN_PAGE },
+	MEMORY("allocations", "allocations", "of all threads", RP_AS_COUNT, allocations, allocations, 0),
+	MEMORY("allocated_bytes", "allocated", "bytes asked for, by all threads", RP_AS_BYTES, allocated_bytes, allocated, RP_IN_PAGE),
+	MEMORY("peak_bytes", "peak", "highest heap of the process while it was open", RP_AS_BYTES, peak_bytes, peak, BOTH),
+	MEMORY("peak_above_start_bytes", "peak over", "by how much the heap grew in it, at most", RP_AS_BYTES, own_peak_bytes, own_peak, BOTH | RP_IF_WIDE),
+	MEMORY("start_bytes", NULL, "heap of the process when it began", RP_AS_BYTES, start_bytes, start, 0),
+	MEMORY("leaked_bytes", "leaked", "allocated inside, alive at its end", RP_AS_BYTES, leaked_bytes, leaked, BOTH),
+	MEMORY("leaked_allocations", NULL, NULL, RP_AS_COUNT, leaked_allocations, leaked_allocations, 0),
+	{ "rss_begin", NULL, NULL, RP_AS_BYTES, rp_value_u64_known, AT(resident.begin_bytes) },
+	{ "rss_max", "resident", "most that was seen resident", RP_AS_BYTES, get_resident, AT(resident.most_bytes), .where = BOTH | RP_IF_WIDER },
+	{ "rss_end", NULL, NULL, RP_AS_BYTES, rp_value_u64_known, AT(resident.end_bytes) },
+	{ "process_rss_max", NULL, "high-water mark of the process at its end", RP_AS_BYTES, rp_value_u64_known, AT(resident.high_water_bytes) },
+	{ "process_rss_max_is_own", NULL, "whether that was reached while it was open", RP_AS_FLAG, get_is_own, AT(resident.is_own_mark) },
+	{ "mapped_file_bytes", "mapped files", "most mapped while it was open", RP_AS_BYTES, rp_value_u64, AT(mapped_file_bytes), RP_WHERE_MEMORY_OFF, RP_IN_PAGE | RP_IF_ANY },
+	{ "shared_bytes", "shared", "most shared memory mapped while it was open", RP_AS_BYTES, rp_value_u64, AT(shared_bytes), RP_WHERE_MEMORY_OFF, RP_IN_PAGE | RP_IF_ANY },
 };
 
-static void figure_of(const struct estimate *e, const struct rp_region *g, uint64_t *ret_figure, double *ret_variance)
-{
-	memcpy(ret_figure, (const char *)g + e->figure, sizeof(*ret_figure));
-	memcpy(ret_variance, (const char *)&g->variance + e->variance, sizeof(*ret_variance));
-}
+/* ---- text ---- */
 
-static void error_key(const struct rp_report_job *job, struct rp_json *j, const struct estimate *e, const struct rp_region *g)
-{
-	uint64_t figure;
-	double variance;
-
-	figure_of(e, g, &figure, &variance);
-	if (e->is_count)
-		rp_report_blocks_error_key(job, j, e->error_key, figure, variance);
-	else
-		rp_report_bytes_error_key(job, j, e->error_key, figure, variance);
-}
-
-static void csv_error(const struct rp_report_job *job, const struct estimate *e, const struct rp_region *g)
-{
-	uint64_t figure;
-	double variance;
-
-	figure_of(e, g, &figure, &variance);
-	int64_t error = e->is_count ? rp_report_blocks_error(job, figure, variance) : rp_report_bytes_error(job, figure, variance);
-	rp_out_text(job->out, ",");
-	if (error != RP_ERROR_UNKNOWN)
-		rp_out_int(job->out, error);
-}
-
-/* parent: place of the region that this one lies in, NULL for none. */
-static void json_row(const struct rp_report_job *job, struct rp_json *j, uint32_t i, const uint32_t *parent)
-{
-	const struct rp_result *r = job->result;
-	const struct rp_region *g = &r->regions[i];
-	const struct rp_process *p = &r->processes[g->process];
-
-	rp_json_open(j, '{');
-	rp_json_kint(j, "index", i);
-	rp_json_kstr(j, "name", r, g->name);
-	labels_keys(r, j, g);
-	rp_json_key(j, "parent");
-	if (parent)
-		rp_json_int(j, *parent);
-	else
-		rp_json_null(j);
-	rp_json_kint(j, "pid", p->pid);
-	origin_keys(r, j, g);
-	rp_json_kint(j, "thread", g->thread);
-	rp_json_kbool(j, "unfinished", g->is_unfinished);
-	rp_json_kbool(j, "turns_unknown", g->turns_unknown);
-	rp_json_kint(j, "times_left", g->times_left);
-	rp_json_kseconds(j, "away_s", g->away_s);
-	rp_json_kseconds(j, "start_s", g->start_s);
-	rp_json_kseconds(j, "wall_s", g->wall_s);
-	rp_json_kseconds(j, "cpu_s", g->cpu_s);
-	rp_json_kseconds(j, "process_cpu_s", g->process_cpu_s);
-	rp_json_key(j, "cpu_measured_s");
-	if (g->resident.has_cpu)
-		rp_json_seconds(j, (double)g->resident.cpu_ns / 1e9);
-	else
-		rp_json_null(j);
-	rp_json_key(j, "gil_wait_s");
-	if (rp_report_is_unknown(job, RP_M_GIL_WAIT))
-		rp_json_null(j);
-	else
-		rp_json_seconds(j, g->gil_wait_s);
-	rp_json_key(j, "calls");
-	if (rp_report_is_unknown(job, RP_M_CALLS))
-		rp_json_null(j);
-	else
-		rp_json_int(j, (int64_t)g->calls);
-	rp_report_memory(job, j, "allocations", g->allocations);
-	rp_report_memory(job, j, "allocated_bytes", g->allocated_bytes);
-	rp_report_memory(job, j, "peak_bytes", g->peak_bytes);
-	rp_report_memory(job, j, "peak_above_start_bytes", g->own_peak_bytes);
-	rp_report_memory(job, j, "start_bytes", g->start_bytes);
-	rp_report_memory(job, j, "leaked_bytes", g->leaked_bytes);
-	rp_report_memory(job, j, "leaked_allocations", g->leaked_allocations);
-	rp_report_memory(job, j, "mapped_file_bytes", g->mapped_file_bytes);
-	rp_report_memory(job, j, "shared_bytes", g->shared_bytes);
-	resident_keys(j, g);
-	for (size_t k = 0; k < RP_COUNT_OF(estimates); k++)
-		error_key(job, j, &estimates[k], g);
-	rp_json_close(j, '}');
-}
-
-static void put_labels(struct rp_out *o, const struct rp_result *r, const struct rp_region *g, size_t columns)
+static void text_labels(struct rp_out *o, const struct rp_result *r, const struct rp_region *g, size_t columns)
 {
 	size_t used = 0;
 
@@ -197,51 +190,8 @@ static void put_labels(struct rp_out *o, const struct rp_result *r, const struct
 	}
 }
 
-/* A narrow window has no room for the CPU time of the region's own thread, nor for the peak above the heap at its start; nor, beside errors, for
- * what is resident. */
-static int is_narrow(const struct rp_report_job *job)
-{
-	return job->options->width > 0 && job->options->width < 100;
-}
-
-/* The most resident that was seen; with a + where more may have come between two readings. */
-static const char *resident_text(char *text, const struct rp_region *g)
-{
-	if (!g->resident.most_bytes)
-		return "?";
-	rp_unit_bytes(text, (int64_t)g->resident.most_bytes);
-	size_t len = strlen(text);
-	if (g->resident.is_own_mark != 1 && len + 1 < RP_UNIT_BYTES)
-		memcpy(text + len, "+", 2);
-	return text;
-}
-
-static void text_memory(const struct rp_report_job *job, uint64_t bytes, double variance)
-{
-	char text[RP_UNIT_BYTES];
-
-	rp_out_format(job->out, "%10s", job->result->totals.is_memory_off ? "?" : rp_unit_bytes(text, (int64_t)bytes));
-	if (rp_report_is_memory_estimate(job))
-		rp_report_doubt(job->out, (int64_t)bytes, rp_report_bytes_error(job, bytes, variance));
-	rp_out_text(job->out, " ");
-}
-
-static void text_head(const struct rp_report_job *job)
-{
-	int narrow = is_narrow(job), doubts = rp_report_is_memory_estimate(job);
-	const char *doubt = doubts ? "      " : "";
-
-	rp_out_paint(job->out, RP_COLOUR_DIM);
-	rp_out_format(job->out, "      wall        cpu %s", narrow ? "" : "    thread ");
-	rp_out_format(job->out, "      peak%s ", doubt);
-	if (!narrow)
-		rp_out_format(job->out, " peak over%s ", doubt);
-	rp_out_format(job->out, "    leaked%s %s region\n", doubt, narrow && doubts ? "" : "  resident ");
-	rp_out_paint(job->out, RP_COLOUR_NONE);
-}
-
 /* Only where there is any. */
-static void put_mapped(struct rp_out *o, const struct rp_region *g)
+static void text_mapped(struct rp_out *o, const struct rp_region *g)
 {
 	char text[RP_UNIT_BYTES];
 
@@ -252,7 +202,7 @@ static void put_mapped(struct rp_out *o, const struct rp_region *g)
 }
 
 /* What a reader must not miss, also where the labels are cut. */
-static void put_remarks(struct rp_out *o, const struct rp_result *r, const struct rp_region *g)
+static void text_remarks(struct rp_out *o, const struct rp_result *r, const struct rp_region *g)
 {
 	const char *exception = rp_strpool_get(&r->strings, g->exception);
 
@@ -270,39 +220,25 @@ static void put_remarks(struct rp_out *o, const struct rp_result *r, const struc
 	rp_out_paint(o, RP_COLOUR_NONE);
 }
 
-/* cpu: of the whole process, which is what others (the middleware) give; thread: of the region's own thread alone. */
-static void text_row(const struct rp_report_job *job, const struct rp_region *g)
+static void what(const struct rp_table *t, const void *row, size_t width)
 {
-	const struct rp_result *r = job->result;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], h[RP_UNIT_BYTES];
+	const struct rp_result *r = t->job->result;
+	const struct rp_region *g = row;
+	struct rp_out *o = t->job->out;
 
-	rp_out_format(job->out, "%10s %10s ", rp_unit_ns(a, rp_int64(g->wall_s * 1e9)), rp_unit_ns(b, rp_int64(g->process_cpu_s * 1e9)));
-	if (!is_narrow(job))
-		rp_out_format(job->out, "%10s ", rp_unit_ns(c, rp_int64(g->cpu_s * 1e9)));
-	text_memory(job, g->peak_bytes, g->variance.peak);
-	if (!is_narrow(job))
-		text_memory(job, g->own_peak_bytes, g->variance.own_peak);
-	text_memory(job, g->leaked_bytes, g->variance.leaked);
-	if (!is_narrow(job) || !rp_report_is_memory_estimate(job))
-		rp_out_format(job->out, "%10s ", resident_text(h, g));
-	rp_out_text(job->out, " ");
-	rp_out_paint(job->out, RP_COLOUR_BOLD);
-	rp_out_safe(job->out, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
-	rp_out_paint(job->out, RP_COLOUR_NONE);
-	put_labels(job->out, r, g, job->options->width > 102 ? (size_t)job->options->width - 82 : 60);
-	put_mapped(job->out, g);
+	rp_out_paint(o, RP_COLOUR_BOLD);
+	rp_out_safe(o, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
+	rp_out_paint(o, RP_COLOUR_NONE);
+	text_labels(o, r, g, width < 60 ? 60 : width);
+	text_mapped(o, g);
 	if (g->attempts > 1)
-		rp_out_format(job->out, " (attempt %u of %u)", g->attempt, g->attempts);
-	put_remarks(job->out, r, g);
-	rp_out_text(job->out, "\n");
+		rp_out_format(o, " (attempt %u of %u)", g->attempt, g->attempts);
+	text_remarks(o, r, g);
 }
 
-/* The labels that any region has, as string ids: a column each. */
-struct label_keys {
-	uint32_t *key, n, cap;
-};
+/* ---- CSV: a column for each label ---- */
 
-static int collect_labels(const struct rp_result *r, struct label_keys *ret_labels)
+static int collect_labels(const struct rp_result *r, struct around *a)
 {
 	struct rp_idmap seen = { 0 };
 	int rc = 0;
@@ -314,65 +250,12 @@ static int collect_labels(const struct rp_result *r, struct label_keys *ret_labe
 				continue;
 			rc = rp_idmap_put(&seen, key, 1);
 			if (!rc)
-				rc = rp_result_grow((void **)&ret_labels->key, ret_labels->n, &ret_labels->cap, sizeof(*ret_labels->key));
+				rc = rp_result_grow((void **)&a->label, a->n_labels, &a->cap, sizeof(*a->label));
 			if (!rc)
-				ret_labels->key[ret_labels->n++] = key;
+				a->label[a->n_labels++] = key;
 		}
 	rp_idmap_release(&seen);
 	return rc;
-}
-
-static void csv_known(struct rp_out *o, uint64_t v)
-{
-	rp_out_text(o, ",");
-	if (v)
-		rp_out_uint(o, v);
-}
-
-static void csv_resident(struct rp_out *o, const struct rp_region *g)
-{
-	const struct rp_region_resident *m = &g->resident;
-
-	csv_known(o, m->begin_bytes);
-	csv_known(o, m->most_bytes);
-	csv_known(o, m->end_bytes);
-	csv_known(o, m->high_water_bytes);
-	rp_out_text(o, m->is_own_mark < 0 ? "," : m->is_own_mark ? ",1" : ",0");
-	rp_out_text(o, ",");
-	if (m->has_cpu)
-		rp_out_seconds(o, (double)m->cpu_ns / 1e9);
-}
-
-static void csv_origin(const struct rp_report_job *job, const struct rp_region *g)
-{
-	const struct rp_result *r = job->result;
-	const struct rp_process *p = &r->processes[g->process];
-	const char *texts[] = { rp_result_meta(r, p, "host"), rp_result_meta(r, p, "job"), exit_text(g), rp_strpool_get(&r->strings, g->exception) };
-
-	for (size_t i = 0; i < RP_COUNT_OF(texts); i++) {
-		rp_out_text(job->out, ",");
-		if (*texts[i])
-			rp_report_csv_cell(job->out, texts[i], strlen(texts[i]));
-	}
-	csv_known(job->out, g->nth_in_process);
-	csv_known(job->out, g->attempt);
-	csv_known(job->out, g->attempts);
-	rp_out_text(job->out, ",");
-	rp_out_seconds(job->out, begin_unix_s(r, g));
-	rp_out_text(job->out, ",");
-	rp_out_seconds(job->out, begin_unix_s(r, g) + g->wall_s);
-}
-
-static void csv_label(struct rp_out *o, const struct rp_result *r, const struct rp_region *g, uint32_t key)
-{
-	rp_out_text(o, ",");
-	for (uint32_t i = 0; i < g->n_labels; i++) {
-		const struct rp_label_pair *l = &r->labels[g->first_label + i];
-		if (l->key == key) {
-			rp_report_csv_cell(o, rp_strpool_get(&r->strings, l->value), rp_strpool_len(&r->strings, l->value));
-			return;
-		}
-	}
 }
 
 static void csv_label_name(struct rp_out *o, const struct rp_result *r, uint32_t key)
@@ -381,7 +264,6 @@ static void csv_label_name(struct rp_out *o, const struct rp_result *r, uint32_t
 	size_t len = rp_strpool_len(&r->strings, key), before_len = sizeof(before) - 1;
 	char *name = malloc(before_len + len);
 
-	rp_out_text(o, ",");
 	if (!name)
 		return; /* a column without a name; its cells are there */
 	memcpy(name, before, before_len);
@@ -390,114 +272,112 @@ static void csv_label_name(struct rp_out *o, const struct rp_result *r, uint32_t
 	free(name);
 }
 
-static void csv_row(const struct rp_report_job *job, uint32_t i, const struct label_keys *labels)
+static void csv_labels(const struct rp_table *t, const void *row)
 {
-	const struct rp_result *r = job->result;
-	const struct rp_region *g = &r->regions[i];
-	struct rp_out *o = job->out;
-	const double times[] = { g->start_s, g->wall_s, g->cpu_s, g->process_cpu_s };
+	const struct rp_result *r = t->job->result;
+	const struct around *a = t->extra;
 
-	rp_out_format(o, "%u,", i);
-	rp_report_csv_cell(o, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name));
-	rp_out_format(o, ",%u,%u,%d", r->processes[g->process].pid, g->thread, g->is_unfinished);
-	for (size_t k = 0; k < RP_COUNT_OF(times); k++) {
-		rp_out_text(o, ",");
-		rp_out_seconds(o, times[k]);
+	for (uint32_t i = 0; i < a->n_labels; i++) {
+		rp_out_text(t->job->out, ",");
+		if (!row)
+			csv_label_name(t->job->out, r, a->label[i]);
+		for (uint32_t k = 0; row && k < region_of(row)->n_labels; k++) {
+			const struct rp_label_pair *l = &r->labels[region_of(row)->first_label + k];
+			if (l->key == a->label[i]) {
+				rp_report_csv_cell(t->job->out, rp_strpool_get(&r->strings, l->value), rp_strpool_len(&r->strings, l->value));
+				break;
+			}
+		}
 	}
-	rp_out_text(o, ",");
-	if (!rp_report_is_unknown(job, RP_M_CALLS))
-		rp_out_format(o, "%llu", (unsigned long long)g->calls);
-	const uint64_t memory[] = { g->allocations, g->allocated_bytes, g->peak_bytes, g->own_peak_bytes, g->leaked_bytes };
-	for (size_t k = 0; k < RP_COUNT_OF(memory); k++) {
-		rp_out_text(o, ",");
-		if (!r->totals.is_memory_off)
-			rp_out_uint(o, memory[k]);
-	}
-	csv_resident(o, g);
-	csv_origin(job, g);
-	rp_out_format(o, ",%d,%u,", g->turns_unknown, g->times_left);
-	rp_out_seconds(o, g->away_s);
-	for (int k = 0; k < 2; k++) {
-		rp_out_text(o, ",");
-		if (!r->totals.is_memory_off)
-			rp_out_uint(o, k ? g->shared_bytes : g->mapped_file_bytes);
-	}
-	for (size_t k = 0; k < RP_COUNT_OF(estimates) && rp_report_is_memory_estimate(job); k++)
-		csv_error(job, &estimates[k], g);
-	for (uint32_t k = 0; k < labels->n; k++)
-		csv_label(o, r, g, labels->key[k]);
-	rp_out_text(o, "\n");
 }
 
-static int csv(const struct rp_report_job *job)
-{
-	const struct rp_result *r = job->result;
-	struct label_keys labels = { 0 };
-	int rc = collect_labels(r, &labels);
-
-	if (!rc) {
-		rp_out_text(job->out, "index,name,pid,thread,unfinished,start_s,wall_s,cpu_s,process_cpu_s,calls,allocations,"
-				      "allocated_bytes,peak_bytes,peak_above_start_bytes,leaked_bytes,rss_begin,rss_max,rss_end,"
-				      "process_rss_max,process_rss_max_is_own,cpu_measured_s,host,job,exit_status,exception,nth_in_process,attempt,attempts,"
-				      "start_unix_s,end_unix_s,turns_unknown,times_left,away_s,mapped_file_bytes,shared_bytes");
-		for (size_t k = 0; k < RP_COUNT_OF(estimates) && rp_report_is_memory_estimate(job); k++)
-			rp_out_format(job->out, ",%s", estimates[k].error_key);
-		for (uint32_t i = 0; i < labels.n; i++)
-			csv_label_name(job->out, r, labels.key[i]);
-		rp_out_text(job->out, "\n");
-		for (uint32_t i = 0; i < r->n_regions; i++)
-			csv_row(job, i, &labels);
-	}
-	free(labels.key);
-	return rc;
-}
+/* ---- the reports ---- */
 
 /* Regions of a process stand together, parents before their children. */
-static int json_rows(const struct rp_report_job *job, struct rp_json *j)
+static int find_parents(const struct rp_result *r, struct around *a)
 {
-	const struct rp_result *r = job->result;
 	struct rp_idmap places = { 0 }; /* by id, of one process */
 	int rc = 0;
 
-	for (uint32_t i = 0; i < r->n_regions && !rc; i++) {
+	a->parents = malloc(((size_t)r->n_regions + 1) * sizeof(*a->parents));
+	for (uint32_t i = 0; a->parents && i < r->n_regions && !rc; i++) {
 		const struct rp_region *g = &r->regions[i];
 		if (i && g->process != r->regions[i - 1].process)
 			rp_idmap_release(&places);
-		json_row(job, j, i, g->parent ? rp_idmap_find(&places, g->parent) : NULL);
+		uint32_t *parent = g->parent ? rp_idmap_find(&places, g->parent) : NULL;
+		a->parents[i] = parent ? *parent : NONE;
 		rc = rp_idmap_put(&places, g->id, i);
 	}
 	rp_idmap_release(&places);
-	return rc ? RP_ENOMEM : 0;
+	return rc || !a->parents ? RP_ENOMEM : 0;
+}
+
+/* What differs between the reports is in t. */
+static int write(struct rp_table *t)
+{
+	const struct rp_result *r = t->job->result;
+	struct around around = { 0 };
+	int rc = find_parents(r, &around);
+
+	t->rows = r->regions;
+	t->row_bytes = sizeof(*r->regions);
+	t->n = r->n_regions;
+	t->extra = &around;
+	t->csv_behind = csv_labels;
+	t->what_title = "region";
+	t->what = what;
+	t->none = "The trace has no regions.\n";
+	if (!rc && t->job->options->format == RP_FORMAT_CSV)
+		rc = collect_labels(r, &around);
+	if (!rc)
+		rc = rp_table_write(t);
+	free(around.parents);
+	free(around.label);
+	return rc;
+}
+
+static void quanta(const struct rp_table *t, struct rp_json *j)
+{
+	rp_report_quanta_keys(t->job, j);
 }
 
 int rp_report_regions(const struct rp_report_job *job)
 {
-	const struct rp_result *r = job->result;
-	struct rp_json j = { job->out, 0 };
+	struct rp_table t = { .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns), .n_most = UINT32_MAX, .json_behind = quanta };
+	int rc = write(&t);
 
-	if (job->options->format == RP_FORMAT_JSON) {
-		rp_json_open(&j, '{');
-		rp_json_kint(&j, "schema", 1);
-		rp_json_key(&j, "rows");
-		rp_json_open(&j, '[');
-		int rc = json_rows(job, &j);
-		rp_json_close(&j, ']');
-		rp_report_quanta_keys(job, &j);
-		rp_json_close(&j, '}');
-		rp_out_text(job->out, "\n");
-		return rc;
+	if (job->options->format == RP_FORMAT_TEXT && t.n) {
+		rp_report_pools_text(job->out, &job->result->totals, "Beyond these peaks ");
+		rp_report_quanta_text(job);
 	}
-	if (job->options->format == RP_FORMAT_CSV)
-		return csv(job);
-	if (r->n_regions == 0) {
-		rp_out_text(job->out, "The trace has no regions.\n");
-		return 0;
+	return rc;
+}
+
+/* CPU time is that of the process, as in the report "regions". */
+int rp_report_ranked_regions(const struct rp_report_job *job)
+{
+	const struct rp_result *r = job->result;
+	const struct rp_metric_info *m = rp_metric_info(job->metric);
+	struct rp_table t = { .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns), .json_before = rp_table_json_by };
+	int64_t *keys = malloc(((size_t)r->n_regions + 1) * sizeof(*keys));
+	uint32_t *order = malloc(((size_t)r->n_regions + 1) * sizeof(*order));
+	int rc = keys && order ? 0 : RP_ENOMEM;
+
+	t.ranked = rp_column_of(&t, m->metric == RP_M_CPU ? "process_cpu_s" : m->key);
+	if (!rc && !t.ranked)
+		rc = rp_say(job->detail, RP_EINVAL, "regions are not ranked by '%s': nobody counts it by region.", m->word);
+	for (uint32_t i = 0; i < r->n_regions && !rc; i++) {
+		struct rp_value v = { 0 };
+		t.ranked->get(&t, t.ranked, &r->regions[i], &v);
+		keys[i] = v.n;
 	}
-	text_head(job);
-	for (uint32_t i = 0; i < r->n_regions; i++)
-		text_row(job, &r->regions[i]);
-	rp_report_legend(job);
-	rp_report_pools_text(job->out, &r->totals, "Beyond these peaks ");
-	rp_report_quanta_text(job);
-	return 0;
+	if (!rc)
+		rc = rp_rank(r->n_regions, keys, order);
+	t.order = order;
+	t.n_most = rp_rows_wanted(job->options, r->n_regions, RP_TEXT_ROWS);
+	if (!rc)
+		rc = write(&t);
+	free(keys);
+	free(order);
+	return rc;
 }

@@ -398,7 +398,7 @@ static void unknown_lines_text(const struct rp_report_job *job)
 }
 
 /* "12.3 MB +-4.5 MB" */
-static void bytes_text(const struct rp_report_job *job, uint64_t bytes, double variance)
+void rp_report_bytes_text(const struct rp_report_job *job, uint64_t bytes, double variance)
 {
 	char text[RP_UNIT_BYTES], doubt[RP_DOUBT_BYTES];
 
@@ -406,7 +406,7 @@ static void bytes_text(const struct rp_report_job *job, uint64_t bytes, double v
 	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)bytes, rp_report_bytes_error(job, bytes, variance), RP_M_PEAK));
 }
 
-static void blocks_text(const struct rp_report_job *job, uint64_t blocks, double variance)
+void rp_report_blocks_text(const struct rp_report_job *job, uint64_t blocks, double variance)
 {
 	char text[RP_UNIT_BYTES], doubt[RP_DOUBT_BYTES];
 
@@ -423,13 +423,13 @@ static void peak_text(const struct rp_report_job *job)
 
 	if (r->n_processes > 1) {
 		rp_out_text(o, "Peaks, summed ");
-		bytes_text(job, t->peak_bytes, t->variance.peak);
+		rp_report_bytes_text(job, t->peak_bytes, t->variance.peak);
 		rp_out_text(o, ": each process has its own, at its own time\nLargest peak  ");
-		bytes_text(job, t->peak_bytes_largest, t->variance.largest_peak);
+		rp_report_bytes_text(job, t->peak_bytes_largest, t->variance.largest_peak);
 		rp_out_format(o, " in one process, %s after its start\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
 	} else {
 		rp_out_text(o, "Peak          ");
-		bytes_text(job, t->peak_bytes, t->variance.peak);
+		rp_report_bytes_text(job, t->peak_bytes, t->variance.peak);
 		rp_out_format(o, " at %s\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
 	}
 	rp_report_pools_text(o, t, "              ");
@@ -451,15 +451,15 @@ static void memory_text(const struct rp_report_job *job)
 	char a[RP_UNIT_BYTES];
 
 	rp_out_text(o, "Allocations   ");
-	blocks_text(job, t->allocations, t->variance.allocations);
+	rp_report_blocks_text(job, t->allocations, t->variance.allocations);
 	rp_out_text(o, ", ");
-	bytes_text(job, t->allocated_bytes, t->variance.allocated);
+	rp_report_bytes_text(job, t->allocated_bytes, t->variance.allocated);
 	rp_out_text(o, "\n");
 	peak_text(job);
 	rp_out_text(o, "Leaked        ");
-	bytes_text(job, t->leaked_bytes, t->variance.leaked);
+	rp_report_bytes_text(job, t->leaked_bytes, t->variance.leaked);
 	rp_out_text(o, " in ");
-	blocks_text(job, t->leaked_allocations, t->variance.leaked_allocations);
+	rp_report_blocks_text(job, t->leaked_allocations, t->variance.leaked_allocations);
 	rp_out_text(o, " blocks\n");
 	for (unsigned i = 0; i < RP_A_COUNT; i++)
 		if (t->by_allocator[i])

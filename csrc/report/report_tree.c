@@ -22,16 +22,9 @@ static int is_shown(const struct rp_report_job *job, const struct rp_walk *w, ui
 static void metrics_json(const struct rp_report_job *job, struct rp_json *j, const struct rp_frame *f, const int64_t *m)
 {
 	rp_json_open(j, '{');
-	rp_report_figure(job, j, "cpu_s", f, m, RP_M_CPU);
-	rp_report_figure(job, j, "wall_s", f, m, RP_M_WALL);
-	rp_report_figure(job, j, "gil_wait_s", f, m, RP_M_GIL_WAIT);
-	rp_report_figure(job, j, "calls", f, m, RP_M_CALLS);
-	rp_report_figure(job, j, "allocated_bytes", f, m, RP_M_ALLOCATED);
-	rp_report_figure(job, j, "allocations", f, m, RP_M_ALLOCATIONS);
-	rp_report_figure(job, j, "peak_bytes", f, m, RP_M_PEAK);
-	rp_report_figure(job, j, "leaked_bytes", f, m, RP_M_LEAKED);
-	rp_report_figure(job, j, "temporary_bytes", f, m, RP_M_TEMPORARY);
-	rp_report_figure(job, j, "samples", f, m, RP_M_SAMPLES);
+	for (size_t i = 0; i < RP_METRICS; i++)
+		if (rp_metrics[i].in_tree)
+			rp_report_figure(job, j, rp_metrics[i].key, f, m, rp_metrics[i].metric);
 	rp_json_close(j, '}');
 }
 
@@ -70,7 +63,7 @@ static void text_doubt(const struct rp_report_job *job, const struct rp_frame *f
 	int64_t m[RP_M_COUNT] = { 0 };
 
 	m[job->metric] = figure;
-	m[rp_report_variance_of(job->metric)] = variance;
+	m[rp_metric_info(job->metric)->variance] = variance;
 	rp_report_doubt(job->out, figure, rp_report_error_of(job, f, m, job->metric));
 }
 
@@ -93,7 +86,7 @@ static void text_node(const struct rp_report_job *job, const struct rp_walk *w, 
 		text_doubt(job, f, w->total[node], variance[node]);
 	rp_out_format(job->out, " %10s", rp_unit_metric(c, job->metric, rp_node_figure(r, node, job->metric)));
 	if (variance)
-		text_doubt(job, f, rp_node_figure(r, node, job->metric), rp_node_figure(r, node, rp_report_variance_of(job->metric)));
+		text_doubt(job, f, rp_node_figure(r, node, job->metric), rp_node_figure(r, node, rp_metric_info(job->metric)->variance));
 	rp_out_text(job->out, "  ");
 	rp_out_pad(job->out, indent);
 	if (depth > indent)
@@ -182,7 +175,7 @@ static void text_head(const struct rp_report_job *job, int has_doubts)
 	rp_out_pad(job->out, has_doubts ? RP_DOUBT_COLUMNS : 0);
 	rp_out_text(job->out, "      self  ");
 	rp_out_pad(job->out, has_doubts ? RP_DOUBT_COLUMNS : 0);
-	rp_out_format(job->out, "(%s)\n", rp_metric_word(job->metric));
+	rp_out_format(job->out, "(%s)\n", rp_metric_info(job->metric)->word);
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 }
 
@@ -208,13 +201,13 @@ int rp_report_tree(const struct rp_report_job *job)
 		return RP_ENOMEM;
 	}
 	if (has_doubts)
-		rp_walk_total(job->result, rp_report_variance_of(job->metric), variance);
+		rp_walk_total(job->result, rp_metric_info(job->metric)->variance, variance);
 	if (text) {
 		text_head(job, has_doubts);
 	} else {
 		rp_json_open(&j, '{');
 		rp_json_kint(&j, "schema", 1);
-		rp_json_ktext(&j, "metric", rp_metric_word(job->metric));
+		rp_json_ktext(&j, "metric", rp_metric_info(job->metric)->word);
 		rp_json_key(&j, "nodes");
 		rp_json_open(&j, '[');
 	}

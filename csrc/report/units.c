@@ -1,4 +1,4 @@
-/* Figures for people, and the words of metrics. Integers only, so that no locale and no rounding mode shows. */
+/* Figures for people. Integers only, so that no locale and no rounding mode shows. */
 #include <stdio.h>
 
 #include "report/report.h"
@@ -75,51 +75,32 @@ const char *rp_unit_share(char *text, int64_t part, int64_t whole)
 	return text;
 }
 
-static const struct {
-	const char *word;
-	enum rp_metric metric;
-} metric_words[] = {
-	{ "cpu", RP_M_CPU },
-	{ "wall", RP_M_WALL },
-	{ "gil_wait", RP_M_GIL_WAIT },
-	{ "calls", RP_M_CALLS },
-	{ "allocated", RP_M_ALLOCATED },
-	{ "allocations", RP_M_ALLOCATIONS },
-	{ "peak", RP_M_PEAK },
-	{ "leaked", RP_M_LEAKED },
-	{ "temporary", RP_M_TEMPORARY },
-	{ "mapped_file", RP_M_MAPPED_FILE },
-	{ "shared", RP_M_SHARED },
-};
-
-enum rp_metric rp_metric_of(const char *word)
+const char *rp_unit_figure(char *text, enum rp_unit unit, int64_t v)
 {
-	for (size_t i = 0; i < RP_COUNT_OF(metric_words); i++)
-		if (!strcmp(word, metric_words[i].word))
-			return metric_words[i].metric;
-	return RP_M_COUNT;
-}
-
-const char *rp_metric_word(enum rp_metric metric)
-{
-	for (size_t i = 0; i < RP_COUNT_OF(metric_words); i++)
-		if (metric == metric_words[i].metric)
-			return metric_words[i].word;
-	return "";
-}
-
-int rp_metric_is_time(enum rp_metric metric)
-{
-	return metric == RP_M_CPU || metric == RP_M_WALL || metric == RP_M_GIL_WAIT;
+	if (unit == RP_AS_NS)
+		return rp_unit_ns(text, v);
+	if (unit == RP_AS_BYTES)
+		return rp_unit_bytes(text, v);
+	if (unit == RP_AS_SHARE)
+		return rp_unit_share(text, v, RP_SHARE_WHOLE);
+	return rp_unit_count(text, v);
 }
 
 const char *rp_unit_metric(char *text, enum rp_metric metric, int64_t v)
 {
-	if (rp_metric_is_time(metric))
-		return rp_unit_ns(text, v);
-	if (metric == RP_M_CALLS || metric == RP_M_ALLOCATIONS || metric == RP_M_SAMPLES || metric == RP_M_TEMPORARY_COUNT)
-		return rp_unit_count(text, v);
-	return rp_unit_bytes(text, v);
+	return rp_unit_figure(text, rp_metric_info(metric)->unit, v);
+}
+
+const char *rp_unit_word(enum rp_unit unit)
+{
+	static const char *const words[] = { "text", "flag", "id", "count", "bytes", "s", "share" };
+
+	return words[unit];
+}
+
+int64_t rp_ns_of(double seconds)
+{
+	return rp_int64(seconds * 1e9 + (seconds < 0 ? -0.5 : 0.5));
 }
 
 const char *rp_allocator_name(unsigned allocator)

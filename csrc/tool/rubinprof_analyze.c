@@ -26,6 +26,8 @@ static const char help[] =
 	"  table       ranked rows                      --by, --metric, -n, --json, --csv, --region\n"
 	"  tree        the call tree                    --metric, --depth, --min-share, --json, --region\n"
 	"  lines       figures per source line          --file FILE, -n, --json, --csv\n"
+	"  leaks       what was never freed: where, and when   --by line|function|file, -n, --json, --csv\n"
+	"  temporary   what was freed at once           --by line|function|file, --native, -n, --json, --csv\n"
 	"  regions     one row a region                 --json, --csv\n"
 	"  collapsed   one line a stack, for flame graph scripts   --metric, --region\n"
 	"  losses      what is missing, with which every other text begins; nothing when nothing is\n"
@@ -37,13 +39,14 @@ static const char help[] =
 	"\n"
 	"options\n"
 	"  --by function|line|file|module|thread|region\n"
-	"  --metric cpu|wall|gil_wait|calls|allocated|allocations|peak|leaked|temporary\n"
+	"  --metric cpu|wall|gil_wait|calls|allocated|allocations|peak|leaked|temporary|mapped_file|shared\n"
 	"  -n N             rows at most (-1: all)\n"
 	"  --depth N        levels of the tree\n"
 	"  --min-share X    hide nodes below this share of the whole (0.01: one percent)\n"
 	"  --file FILE      lines: a file's name or the end of its path\n"
 	"  --region R       only what happened in this region: its name, or its index in 'regions'\n"
 	"  --from S, --to S  only what happened then: seconds since the run began\n"
+	"  --native         temporary: rows of C and C++ functions instead of Python ones\n"
 	"  --full-names     C++ names whole\n"
 	"  --keep-dispatch  show the interpreter's own frames and pybind11's dispatcher\n"
 	"  --width N        columns of text\n"
@@ -149,6 +152,8 @@ static int parse_flag(struct rp_report_options *o, const char *name)
 		o->format = RP_FORMAT_CSV;
 	else if (!strcmp(name, "--full-names"))
 		o->full_names = 1;
+	else if (!strcmp(name, "--native"))
+		o->native = 1;
 	else if (!strcmp(name, "--keep-dispatch"))
 		o->keep_dispatch = 1;
 	else

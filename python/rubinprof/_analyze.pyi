@@ -3,6 +3,7 @@ from os import PathLike
 from typing import Literal, final, overload
 
 REPORTS: tuple[str, ...]
+METRICS: str  # JSON: what is known of each
 
 @final
 class Trace:
@@ -29,6 +30,7 @@ class Trace:
         progress: Callable[[int, int], object] | None = None,
         jobs: int = 0,
         index: bool = False,
+        native: bool = False,
     ) -> bytes: ...
     @overload
     def report(
@@ -53,6 +55,7 @@ class Trace:
         progress: Callable[[int, int], object] | None = None,
         jobs: int = 0,
         index: bool = False,
+        native: bool = False,
     ) -> None: ...
     def is_whole(self) -> bool: ...
     def files(self) -> list[tuple[str, str | None]]: ...
@@ -62,3 +65,4 @@ class Trace:
 def open(paths: Iterable[str | bytes | PathLike[str]], /) -> Trace: ...
 def recover(path: str | PathLike[str], out_path: str | PathLike[str], /) -> str: ...
 def crc32c(bytes: bytes, /) -> int: ...
+def csv_cell(text: str, /) -> str: ...

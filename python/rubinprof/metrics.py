@@ -1,10 +1,13 @@
-"""The nine metrics by name: the keys under which the reports give them, and their units."""
+"""The metrics by name: the keys under which the reports give them, and their units. The analyzer has the list (csrc/report/metric.c)."""
 
+import json
 import math
 import re
 from typing import Any, NamedTuple
 
-__all__ = ["METRICS", "Metric", "doubt_legend", "doubt_of", "error_of", "parse_quantity", "text_of"]
+from rubinprof import _analyze
+
+__all__ = ["MAPPED", "METRICS", "Metric", "doubt_legend", "doubt_of", "error_of", "parse_quantity", "text_of"]
 
 
 class Metric(NamedTuple):
@@ -22,20 +25,16 @@ class Metric(NamedTuple):
     unit: str
 
 
-METRICS = {
-    metric.name: metric
-    for metric in [
-        Metric("cpu", "cpu_s", "self_cpu_s", "total_cpu_s", "cpu", "s"),
-        Metric("wall", "wall_s", "self_wall_s", "total_wall_s", "wall", "s"),
-        Metric("gil_wait", "gil_wait_s", "self_gil_wait_s", "total_gil_wait_s", "gil_wait", "s"),
-        Metric("calls", "calls", "calls", None, "calls", "count"),
-        Metric("allocated", "allocated_bytes", "allocated_bytes", "total_allocated_bytes", "allocated", "bytes"),
-        Metric("allocations", "allocations", "allocations", "total_allocations", "allocations", "count"),
-        Metric("peak", "peak_bytes", "peak_bytes", "total_peak_bytes", "peak", "bytes"),
-        Metric("leaked", "leaked_bytes", "leaked_bytes", "total_leaked_bytes", "leaked", "bytes"),
-        Metric("temporary", None, "temporary_bytes", None, "temporary", "bytes"),
-    ]
-}
+def _metric(row: dict[str, Any]) -> Metric:
+    key = row["key"]
+    total = f"total_{key}" if row["has_total"] else None
+    return Metric(row["word"], key if row["in_stats"] else None, f"self_{key}" if row["has_self"] else key, total, row["word"], row["unit"])
+
+
+_TABLE = json.loads(_analyze.METRICS)
+METRICS = {row["word"]: _metric(row) for row in _TABLE if row["in_tree"]}
+# By which rows of a table may be ranked, beside these.
+MAPPED = [row["word"] for row in _TABLE if not row["in_tree"]]
 
 # Bytes are in powers of 1024 whatever the spelling, as the reports print them.
 UNITS = {

@@ -158,10 +158,6 @@ class Trace:
         rows : `list` [`dict`]
             The largest first.
         """
-        if by == "region":
-            from rubinprof.reports.region_table import region_table  # here: nothing else needs it
-
-            return region_table(self, n if n is not None and n > 0 else None, metric=metric, region=region)["rows"]
         return self._json("table", by=by, metric=metric, n=-1 if n is None else n, region=region)["rows"]
 
     def tree(
@@ -272,7 +268,7 @@ class Trace:
         ----------
         name : `str`
             ``"stats"``, ``"table"``, ``"tree"``, ``"lines"``, ``"regions"``, ``"flame"``, ``"page"``, ``"collapsed"``,
-            ``"losses"``, ``"sources"``, ``"dump"`` or ``"verify"``.
+            ``"leaks"``, ``"temporary"``, ``"losses"``, ``"sources"``, ``"dump"`` or ``"verify"``.
         format : `str`, optional
             ``"text"``, ``"json"`` or ``"csv"``.
         write : `~collections.abc.Callable`, optional
@@ -281,7 +277,7 @@ class Trace:
             Called with bytes done and bytes to do while files are read.
         **options
             ``by``, ``metric``, ``n``, ``depth``, ``min_share``, ``file``, ``region``, ``from_s``, ``to_s``, ``full_names``,
-            ``keep_dispatch``, ``ascii``, ``width``: as in ``rubinprof/rp_report.h``.
+            ``keep_dispatch``, ``native``, ``ascii``, ``width``: as in ``rubinprof/rp_report.h``.
 
         Returns
         -------

@@ -201,7 +201,7 @@ def test_native_code_outside_of_python_has_its_share_in_a_stretch(trace_path, op
                      "places": places, "time": {"rows": [1, 0], "place": [0], "idle": [0], "cpu": [100], "gil_wait": [0], "calls": [0]}, "memory": memory},
     }  # fmt: skip
     with rubinprof.open(trace_path) as trace:
-        carried = {"stats": trace.stats(), "regions": [], "defaults": {"metric": "cpu", "inverted": False}, "sources": []}
+        carried = {"stats": trace.stats(), "regions": [], "regionColumns": [], "defaults": {"metric": "cpu", "inverted": False}, "sources": []}
     path = tmp_path / "page.html"
     path.write_text(html_report.render(json.dumps(page).encode(), carried, []), encoding="utf-8")
     tab = open_path(path)
@@ -381,8 +381,8 @@ def test_outliers_and_trend_of_regions(trace_path, open_path, tmp_path):
         for i in range(11)
     ]  # fmt: skip
     with rubinprof.open(trace_path) as trace:
-        page, stats = trace.report("page"), trace.stats()
-    carried = {"stats": stats, "regions": regions, "defaults": {"metric": "cpu", "inverted": False}, "sources": []}
+        page, stats, columns = trace.report("page"), trace.stats(), trace._json("regions")["columns"]
+    carried = {"stats": stats, "regions": regions, "regionColumns": columns, "defaults": {"metric": "cpu", "inverted": False}, "sources": []}
     path = tmp_path / "page.html"
     path.write_text(html_report.render(page, carried, []), encoding="utf-8")
     tab = open_path(path, "#p=regions")
@@ -467,7 +467,8 @@ def test_asks_for_nothing_and_prints(tab):
 def test_hostile_names_are_text(trace_path, open_path, tmp_path):
     hostile = "<img src=x onerror='window.hit=1'></script><script>window.hit=2</script>\u202e{{script}}"
     with rubinprof.open(trace_path) as trace:
-        page, stats, regions = json.loads(trace.report("page")), trace.stats(), trace.regions()
+        page, stats, found = json.loads(trace.report("page")), trace.stats(), trace._json("regions")
+    regions = found["rows"]
     names = set(page["frames"]["name"])
     page["strings"] = [f"{hostile}{i}" if i in names and text != "[all]" else text for i, text in enumerate(page["strings"])]
     for region in regions:
@@ -476,7 +477,7 @@ def test_hostile_names_are_text(trace_path, open_path, tmp_path):
     for thread in page["threads"]:
         thread["name"] = hostile
     source = {"file": str(trace_path.with_name("program.py")), "text": f"x = '{hostile}'\n# {hostile}\n"}
-    carried = {"stats": {**stats, "command": hostile, "host": hostile, "meta": {"version " + hostile: hostile}}, "regions": regions,
+    carried = {"stats": {**stats, "command": hostile, "host": hostile, "meta": {"version " + hostile: hostile}}, "regions": regions, "regionColumns": found["columns"],
                "defaults": {"metric": "cpu", "inverted": False}, "sources": [source]}  # fmt: skip
     path = tmp_path / "page.html"
     path.write_text(html_report.render(json.dumps(page).encode(), carried, [{"function": hostile, "self_cpu_s": 1.0}]), encoding="utf-8")

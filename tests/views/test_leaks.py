@@ -52,4 +52,4 @@ def test_text(traces, rubinprof_command, command):
     assert "\x1b" not in text and max(map(len, text.splitlines())) <= 100
     assert "work.py:" in text
     ascii_text = rubinprof_command(command, traces.a[0], "-n", "2", env={"PYTHONIOENCODING": "ascii", "PATH": ""}).stdout
-    assert ascii_text.isascii() and "#" in ascii_text
+    assert ascii_text.isascii() and (command == "temporary" or "#" in ascii_text)

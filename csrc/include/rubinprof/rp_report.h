@@ -5,6 +5,8 @@
  *   table      ranked rows, by function, line, file, module, thread or region
  *   tree       the call tree
  *   lines      figures per line of one source file (options.file), or of all files
+ *   leaks      what was never freed: where it was allocated, and when
+ *   temporary  what was freed at once
  *   regions    one row a region
  *   flame      JSON for the page: the whole tree in columns (no text form)
  *   page       JSON for the page: the tree, lines, and what happened when (no text form)
@@ -31,15 +33,15 @@ extern "C" {
 enum rp_report_format {
 	RP_FORMAT_TEXT = 0, /* for a terminal: plain text, control characters escaped */
 	RP_FORMAT_JSON = 1, /* valid UTF-8, one document */
-	RP_FORMAT_CSV = 2,  /* table, lines, regions; cells that a spreadsheet would run are quoted with ' */
+	RP_FORMAT_CSV = 2,  /* table, lines, regions, leaks, temporary; cells that a spreadsheet would run are quoted with ' */
 };
 
 /* Zero-initialise (RP_REPORT_OPTIONS_INIT), then set what differs. Strings belong to the caller and need live only during the
  * call. */
 struct rp_report_options {
 	enum rp_report_format format;
-	const char *by;     /* table: "function" (default), "line", "file", "module", "thread", or "region": the report "regions", which
-			     * takes no metric, n, region, from and to */
+	const char *by;     /* table: "function" (default), "line", "file", "module", "thread", or "region", which takes no region,
+			     * from and to. leaks, temporary: "line" (default), "function" or "file" */
 	const char *metric; /* "cpu" (default), "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked",
 			     * "temporary": the order of rows, the value of collapsed */
 	int64_t n;          /* table, lines: rows at most; 0: the default (text 20, JSON and CSV all); < 0: all. flame, page: about how
@@ -59,10 +61,11 @@ struct rp_report_options {
 			      * to_s 0: to the end. Both 0: all */
 	int jobs;           /* processes read at the same time, each on a core and in memory; 0: as there are cores. Reports do not depend on it */
 	int index;          /* 1: what is found out may be kept in a file for the next time, and be taken from there: csrc/index/index.h */
-	int reserved[6];    /* 0 */
+	int native;         /* temporary: rows of native functions instead of Python ones */
+	int reserved[5];    /* 0 */
 };
 
-#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, { 0 } }
+#define RP_REPORT_OPTIONS_INIT { RP_FORMAT_TEXT, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, 0, 0, 0, { 0 } }
 
 /* Receives len bytes; called many times. Return nonzero to stop (rp_report then returns RP_EIO). */
 typedef int rp_write_fn(void *user, const void *bytes, size_t len);
@@ -78,6 +81,12 @@ int rp_report_is_whole(struct rp_trace *trace);
 
 /* What tells one text of a source file from another: the "crc32c" of the report "sources". */
 uint32_t rp_source_sum(const void *text, size_t bytes);
+
+/* An array of JSON: of each metric its word, keys, unit, and what it is for people. 0, or RP_EIO. */
+int rp_report_metrics(rp_write_fn *write, void *user);
+
+/* A text as a cell of CSV. 0, or RP_EIO. */
+int rp_csv_cell(const char *s, size_t len, rp_write_fn *write, void *user);
 
 /* Report names in order; NULL past the end. Static storage. */
 const char *rp_report_name(size_t i);

@@ -20,7 +20,7 @@ def add_parser(subparsers):
     command.add_traces(parser)
     parser.add_argument("-f", "--format", required=True, choices=list(exports.FORMATS), metavar="F", help=", ".join(exports.FORMATS))
     parser.add_argument("-o", "--output", metavar="X", help="the file; - for standard output (default: named after the trace)")
-    parser.add_argument("-m", "--metric", choices=command.METRICS, default="", metavar="M", help="of formats that carry one at a time")
+    parser.add_argument("-m", "--metric", choices=command.metrics(), default="", metavar="M", help="of formats that carry one at a time")
     parser.add_argument("--by", choices=BY, default="function", help="what a row is, of csv and parquet (default: function)")
     command.add_region(parser)
 

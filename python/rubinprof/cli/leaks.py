@@ -20,6 +20,4 @@ def add_parser(subparsers):
 
 @command.plain_errors
 def run(args):
-    from rubinprof.reports import leaks
-
-    return command.show_made(args, leaks.leaks, leaks, by=args.by)
+    return command.show(args, "leaks", by=args.by, n=args.n)

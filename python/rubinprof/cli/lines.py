@@ -36,13 +36,13 @@ def run(args):
             for chunk in _in_one([trace.report("lines", args.format, file=file, **options) for file in files], args.format):
                 sys.stdout.write(chunk)
             return 0
-        rows = [row for file in files for row in trace._json("lines", progress=progress, file=file, **options)["rows"]]
+        found = [trace._json("lines", progress=progress, file=file, **options) for file in files]
         texts = SourceTexts(trace)
         head = command.losses(trace)
     style = Style(sys.stdout)
     if len(files) > 1:
         head += style.paint(f"{len(files)} files of the trace end in {safe(args.file)}: more of the path chooses one", "yellow") + "\n\n"
-    sys.stdout.write(head + lines_text.render(rows, style, texts))
+    sys.stdout.write(head + lines_text.render(found[0]["columns"], [row for one in found for row in one["rows"]], style, texts))
     return 0
 
 
@@ -55,4 +55,5 @@ def _in_one(reports, format):
     first, *more = map(json.loads, reports)
     for other in more:
         first["rows"] += other["rows"]
+        first["rows_total"] += other["rows_total"]
     return [json.dumps(first, separators=(",", ":")), "\n"]

@@ -14,7 +14,7 @@ def add_parser(subparsers):
     )
     command.add_traces(parser)
     parser.add_argument("--by", choices=BY, default="function", help="what a row is (default: function)")
-    command.add_metric(parser, metrics=command.METRICS + command.MAPPED)
+    command.add_metric(parser, more=command.mapped_metrics())
     command.add_rows(parser)
     command.add_region(parser)
     command.add_interval(parser)
@@ -24,11 +24,6 @@ def add_parser(subparsers):
 
 @command.plain_errors
 def run(args):
-    if args.by == "region":
-        from rubinprof.reports import region_table
-
-        limits = {"region": args.region, "from_s": args.from_s, "to_s": args.to_s}
-        return command.show_made(args, region_table.region_table, region_table, metric=args.metric, **limits)
     return command.show(
         args,
         "table",

@@ -21,6 +21,4 @@ def add_parser(subparsers):
 
 @command.plain_errors
 def run(args):
-    from rubinprof.reports import temporary
-
-    return command.show_made(args, temporary.temporary, temporary, by=args.by, native=args.native)
+    return command.show(args, "temporary", by=args.by, n=args.n, native=args.native)

@@ -3,11 +3,9 @@
 import argparse
 import contextlib
 import functools
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import TYPE_CHECKING, TextIO
 
 from rubinprof.cli import COMMANDS, as_help
@@ -21,9 +19,6 @@ EXIT_CHECK_FAILED = 1
 EXIT_BAD_INPUT = 2
 
 TEXT_ROWS = 20
-
-METRICS = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked", "temporary"]
-MAPPED = ["mapped_file", "shared"]
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -59,9 +54,24 @@ def jobs(text: str) -> int:
     return int(text)
 
 
-def add_metric(command: argparse.ArgumentParser, meaning: str = "what to order by", metrics: list[str] = METRICS) -> None:
+def metrics() -> list[str]:
+    """The words of ``--metric``."""
+    from rubinprof.metrics import METRICS  # here: commands without it need no extension
+
+    return list(METRICS)
+
+
+def mapped_metrics() -> list[str]:
+    """Those of rows alone."""
+    from rubinprof.metrics import MAPPED  # as above
+
+    return MAPPED
+
+
+def add_metric(command: argparse.ArgumentParser, meaning: str = "what to order by", more: list[str] | None = None) -> None:
+    words = metrics() + (more or [])
     command.add_argument(
-        "-m", "--metric", choices=metrics, default="cpu", metavar="M", help=f"{meaning}: {', '.join(metrics)} (default: cpu)"
+        "-m", "--metric", choices=words, default="cpu", metavar="M", help=f"{meaning}: {', '.join(words)} (default: cpu)"
     )
 
 
@@ -217,21 +227,3 @@ def losses(trace: "Trace") -> str:
     text = trace.report("losses", "text", ascii=terminal.needs_ascii(sys.stdout), colour=wants_colour(sys.stdout))
     assert text is not None
     return text.decode()
-
-
-def show_made(args: argparse.Namespace, make: Callable, form: ModuleType, **options) -> int:
-    """Prints a report that is made in Python: ``make`` gives the document, ``form`` renders it as text and CSV."""
-    from rubinprof.reports.style import Style
-    from rubinprof.trace import Trace
-
-    with Trace(*args.traces, jobs=args.jobs, index=True) as trace, terminal.Progress("reading") as progress:
-        found = make(trace, n=rows_wanted(args), progress=progress, **options)
-        head = losses(trace) if args.format == "text" else ""
-    if args.format == "json":
-        json.dump(found, sys.stdout, separators=(",", ":"))
-        sys.stdout.write("\n")
-    elif args.format == "csv":
-        form.write_csv(found, sys.stdout)
-    else:
-        sys.stdout.write(head + form.render(found, Style(sys.stdout)))
-    return 0

@@ -4,12 +4,22 @@ import json
 
 from rubinprof.errors import RubinprofError
 from rubinprof.exports.call_tree import tool
-from rubinprof.exports.csv_table import columns, rows
 
 SUFFIX = ".parquet"
 SUMMARY = "the same table as Parquet (needs pyarrow)"
 METRICS: tuple[str, ...] = ()
 LACKS = ("No stacks: a row is a function, line, file, module, thread or region.",)
+
+
+def rows(trace, options):
+    """Rows of the table as dictionaries of plain values; labels of a region become columns ``label.NAME``."""
+    if options.by != "region" or options.region is not None:
+        return trace.table(options.by, region=options.region)
+    flat = []
+    for row in trace.regions():
+        labels = row.pop("labels")
+        flat.append(row | {f"label.{key}": value for key, value in labels.items()})
+    return flat
 
 
 def write(trace, out, options):
@@ -22,7 +32,8 @@ def write(trace, out, options):
     notes = {key: stats[key] for key in ("command", "host", "python", "rubinprof", "complete", "lost_events", "wall_s", "cpu_s")}
     found = rows(trace, options)
     # By column: from rows, pyarrow would take the first one's names alone.
-    table = pyarrow.table({name: pyarrow.array([row.get(name) for row in found]) for name in columns(found)})
+    names = dict.fromkeys(name for row in found for name in row)  # labels that only some regions have, too
+    table = pyarrow.table({name: pyarrow.array([row.get(name) for row in found]) for name in names})
     metadata = {"tool": tool(), "lacks": " ".join(LACKS), "stats": json.dumps(notes)}
     table = table.replace_schema_metadata({f"rubinprof.{key}": value for key, value in metadata.items()})
     pyarrow.parquet.write_table(table, out, compression="snappy")

@@ -26,7 +26,7 @@ OWN_NAMES = frozenset(
     # Columns of a region, of reports and of a campaign's store, and what campaigns ask by.
     "allocated allocated_bytes allocations attempt attempts away_s calls cpu cpu_measured_s cpu_s day end_unix_s exit_status file function gil_wait host index "
     "job leaked leaked_bytes library mapped_file_bytes memory name nth_in_process parent peak peak_above_start_bytes peak_bytes pid process_cpu_s process_rss_max "
-    "process_rss_max_is_own rss rss_begin rss_end rss_max shared_bytes start start_s start_unix_s thread times_left trace turns_unknown unfinished unit wall wall_s".split()
+    "process_rss_max_is_own rss rss_begin rss_end rss_max gil_wait_s labels leaked_allocations shared_bytes start start_bytes start_s start_unix_s thread times_left trace turns_unknown unfinished unit wall wall_s".split()
 )
 """Names that mean something else already: a dimension of such a name has the prefix ``dim_``."""
 

@@ -3,9 +3,9 @@
 import time
 from typing import Any, TextIO
 
+from rubinprof import _analyze
 from rubinprof.metrics import METRICS, text_of
 from rubinprof.places import place_of
-from rubinprof.reports import csv_cells
 from rubinprof.reports.style import Column, Style, cut_end, table
 
 __all__ = ["render", "write_csv"]
@@ -190,4 +190,11 @@ def write_csv(difference: dict[str, Any], stream: TextIO) -> None:
             cells += [row[side][key] for side in ("a", "b", "change")]
             cells += row.get("interval", {}).get(key, ["", ""]) if noisy else []
         lines.append(cells)
-    csv_cells.write_rows(stream, lines)
+    stream.writelines(",".join(map(_csv_cell, line)) + "\n" for line in lines)
+
+
+def _csv_cell(value: Any) -> str:
+    """A cell of CSV as the analyzer writes it: texts quoted, nothing for what is unknown, 1 and 0 for yes and no."""
+    if isinstance(value, str):
+        return _analyze.csv_cell(value) if value else ""
+    return "" if value is None else str(int(value) if isinstance(value, bool) else value)

@@ -64,7 +64,8 @@ def write(
     """
     # First: the others are answered from what is kept of it.
     page = _page(trace, NODES_MAX, metric=metric, region=region, keep_dispatch=keep_dispatch, progress=progress)
-    regions = trace.regions()
+    of_regions = trace._json("regions")
+    regions = of_regions["rows"]
     stats = {**trace.stats(), "quanta": webpage.quanta(regions)}
     rows = trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region)
     sources = _heaviest_sources(trace, region) if with_source else []
@@ -72,6 +73,7 @@ def write(
     while True:
         carried = {
             "stats": stats,
+            "regionColumns": of_regions["columns"],
             "regions": _longest(regions, int(REGIONS_MAX * share)),
             "defaults": {"metric": metric, "inverted": False},
             "sources": _that_fit(sources, int(SOURCE_LINES_MAX * share)),

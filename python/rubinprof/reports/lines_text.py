@@ -10,35 +10,31 @@ from rubinprof.reports.style import Style, cut_end, safe
 __all__ = ["render"]
 
 CONTEXT = 2  # lines shown before and behind those that did something
-COLUMNS = [
-    ("line CPU", "own_cpu_s", "s"),
-    ("total CPU", "total_cpu_s", "s"),
-    ("calls out", "calls_out", "count"),
-    ("allocated", "allocated_bytes", "bytes"),
-    ("at peak", "peak_bytes", "bytes"),
-]
-NARROW = ["own_cpu_s", "total_cpu_s", "allocated_bytes"]  # in a window of fewer columns than:
-NARROW_BELOW = 100
+NARROW_BELOW = 100  # columns of the window
 CELL = 10
 DOUBT = 6  # columns of what stands beside an estimate
 
 
-def render(rows: list[dict[str, Any]], style: Style, texts: SourceTexts) -> str:
-    """The screen, of rows of the report "lines" in their order: by file, then by line."""
+def render(columns: list[dict[str, Any]], rows: list[dict[str, Any]], style: Style, texts: SourceTexts) -> str:
+    """The screen, of columns and rows of the report "lines" in their order: by file, then by line."""
+    wanted = [c for c in columns if c["in_text"] is not None and c["key"] != "line" and not (c["if_wide"] and style.width < NARROW_BELOW)]
+    shown = [(c["title"], c["key"], c["unit"]) for c in sorted(wanted, key=lambda c: c["in_text"])]
     files: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for row in rows:
         files.setdefault(row["file"], {}).setdefault(row["line"] or 0, []).append(row)
     estimated = frozenset(key for key in (rows or [{}])[0] if key + "_error" in rows[0])
     legend = "\n" + style.paint(doubt_legend(is_ascii=style.is_ascii), "dim") if estimated else ""
-    return "\n".join(_file(file, lines, style, texts, estimated) for file, lines in files.items()) + legend
+    return "\n".join(_file(file, lines, shown, style, texts, estimated) for file, lines in files.items()) + legend
 
 
-def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts: SourceTexts, estimated: frozenset[str]) -> str:
-    unknown = [row for row in lines.pop(0, []) if any(row.get(key) for _, key, _ in _columns(style))]
+def _file(
+    file: str, lines: dict[int, list[dict[str, Any]]], columns: list[tuple[str, str, str]], style: Style, texts: SourceTexts, estimated: frozenset[str]
+) -> str:
+    unknown = [row for row in lines.pop(0, []) if any(row.get(key) for _, key, _ in columns)]
     found = texts.read(file)
     source = [line.expandtabs(4) for line in lines_of(found.text)]
     hottest = max((row["own_cpu_s"] or 0 for found in [*lines.values(), unknown] for row in found), default=0)
-    titles = " ".join(f"{title:>{CELL}}" + " " * (DOUBT if key in estimated else 0) for title, key, _ in _columns(style))
+    titles = " ".join(f"{title:>{CELL}}" + " " * (DOUBT if key in estimated else 0) for title, key, _ in columns)
     head = f"{'line':>6} {titles}  " + ("source" if source else "function")
     written = [style.paint(safe(file), "bold"), style.paint(head, "dim")]
     last = 0
@@ -47,16 +43,12 @@ def _file(file: str, lines: dict[int, list[dict[str, Any]]], style: Style, texts
             written.append(style.paint(f"{'...':>6}", "dim"))
         last = number
         code = source[number - 1] if 0 < number <= len(source) else ""
-        written += _rows(str(number), lines.get(number, [{}]), code, hottest, style, estimated)
+        written += _rows(str(number), lines.get(number, [{}]), code, hottest, columns, style, estimated)
     for row in unknown:
-        written += _rows("?", [row], f"{row['function']} {LINE_UNKNOWN}", hottest, style, estimated)
+        written += _rows("?", [row], f"{row['function']} {LINE_UNKNOWN}", hottest, columns, style, estimated)
     if found.note:
         written.append(style.paint(f"({found.note})", "yellow" if source else "dim"))
     return "\n".join(written) + "\n"
-
-
-def _columns(style: Style) -> list[tuple[str, str, str]]:
-    return [column for column in COLUMNS if style.width >= NARROW_BELOW or column[1] in NARROW]
 
 
 def _shown(lines: dict[int, Any], length: int) -> list[int]:
@@ -67,9 +59,11 @@ def _shown(lines: dict[int, Any], length: int) -> list[int]:
     return sorted(shown)
 
 
-def _rows(number: str, found: list[dict[str, Any]], code: str, hottest: float, style: Style, estimated: frozenset[str]) -> list[str]:
+def _rows(
+    number: str, found: list[dict[str, Any]], code: str, hottest: float, columns: list[tuple[str, str, str]], style: Style, estimated: frozenset[str]
+) -> list[str]:
     """One text line a row: two functions may share a line (a lambda)."""
-    written, columns = [], _columns(style)
+    written = []
     for i, row in enumerate(found):
         cells = " ".join(_cell(row, key, unit, style, key in estimated) for _, key, unit in columns)
         share = (row.get("own_cpu_s") or 0) / hottest if hottest else 0

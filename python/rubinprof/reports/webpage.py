@@ -10,6 +10,7 @@ import re
 from importlib import resources
 from typing import Any
 
+from rubinprof import _analyze
 from rubinprof.version import VERSION
 
 TABLE_ROWS = 20
@@ -62,7 +63,7 @@ def render(
         "script": script,
         "table": _table(rows),
         "content": _fill(template, {"tree": _source("tree.html"), "legend": _source("legend.html")}),
-        "blocks": "".join(_block(name, data) for name, data in blocks.items()),
+        "blocks": "".join(_block(name, data) for name, data in {"metrics": _analyze.METRICS.encode(), **blocks}.items()),
     }
     return _fill("shell.html", values)
 

@@ -1,20 +1,14 @@
 /* Columns of figures for tables of the report, by the metrics that the trace has. */
 
-const FIGURE_COLUMNS = [
-  { key: "cpu", from: "self", title: "Self CPU", what: "CPU time of its own" },
-  { key: "cpu", from: "total", title: "Total CPU", what: "CPU time with all that it called" },
-  { key: "wall", from: "total", title: "Total wall", what: "time from call to return" },
-  { key: "gil_wait", from: "total", title: "GIL wait", what: "waiting for the interpreter lock" },
-  { key: "calls", from: "self", title: "Calls", what: "Python calls" },
-  { key: "allocated", from: "own", title: "Allocated", what: "bytes asked for" },
-  { key: "allocations", from: "own", title: "Allocations", what: "requests to the allocator" },
-  { key: "peak", from: "own", title: "At peak", what: "bytes held when the heap was highest" },
-  { key: "leaked", from: "own", title: "Leaked", what: "bytes never freed" },
-  { key: "temporary", from: "own", title: "Temporary", what: "bytes freed again at once" },
-];
+/* Time: with all that was called, and CPU time of its own; all else: of its own. */
+const figureChoices = () => METRICS.flatMap((m) => {
+  const own = { key: m.key, from: m.part, title: m.hasTotal && m.unit === "ns" ? `Self ${m.name}` : m.name, what: m.what };
+  const total = { ...own, from: "total", title: `Total ${m.name}`, what: `${m.what}, with all that it called` };
+  return m.key === "cpu" ? [own, total] : m.unit === "ns" ? [total] : [own];
+});
 
 function figureColumns(report, rows, keys = null) {
-  return FIGURE_COLUMNS.filter((c) => (keys ? keys.includes(c.key) : true) && report.panel.metrics.some((m) => m.key === c.key)).map((c) => {
+  return figureChoices().filter((c) => (keys ? keys.includes(c.key) : true) && report.panel.metrics.some((m) => m.key === c.key)).map((c) => {
     const metric = METRICS.find((m) => m.key === c.key);
     const isUnknown = (i) => rows().isUnknown?.(c.from, c.key, i) ?? false;
     const column = (i) => rows()[c.from][c.key][i];

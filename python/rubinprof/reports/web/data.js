@@ -2,17 +2,18 @@
  *
  * Names come from traced programs and may hold anything. They reach the page through textContent and canvas text only. */
 
-const METRICS = [
-  { key: "cpu", name: "CPU time", unit: "ns", what: "time on a processor" },
-  { key: "wall", name: "Wall time", unit: "ns", what: "time from call to return, all threads added" },
-  { key: "gil_wait", name: "GIL wait", unit: "ns", what: "time spent waiting for the interpreter lock" },
-  { key: "calls", name: "Calls", unit: "", what: "Python calls made" },
-  { key: "allocated", name: "Allocated", unit: "B", what: "bytes asked for in all" },
-  { key: "allocations", name: "Allocations", unit: "", what: "number of requests to the allocator" },
-  { key: "peak", name: "Held at peak", unit: "B", what: "bytes held when the heap was largest" },
-  { key: "leaked", name: "Leaked", unit: "B", what: "bytes never freed while tracing" },
-  { key: "temporary", name: "Temporary", unit: "B", what: "bytes freed again before the next allocation" },
-];
+/* What a metric is, in the order in which pages offer them: the analyzer's list (csrc/report/metric.c). `key` is its word, `row` its key in rows of reports,
+ * `part` the figures that belong to a place itself. Filled when a page begins. */
+const METRICS = [];
+
+/* How figures of a report's unit are written, and what makes them so. */
+const UNITS = { s: { unit: "ns", scale: 1e9 }, bytes: { unit: "B", scale: 1 }, count: { unit: "", scale: 1 } };
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+function takeMetrics(rows) {
+  for (const m of rows) if (m.in_tree) METRICS.push({ key: m.word, row: m.key, name: capital(m.title), unit: UNITS[m.unit].unit, what: m.what, part: m.part, hasTotal: m.has_total });
+}
 
 /* Why a sampled trace has no figures of a metric. */
 function unknownText(metric) {

@@ -36,7 +36,8 @@ function watchTheme(redraw) {
 function startPage(ids, make) {
   document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const begin = async () => {
-    const blocks = await Promise.all(ids.map((id) => readBlock("rp-data-" + id)));
+    const [metrics, ...blocks] = await Promise.all(["metrics", ...ids].map((id) => readBlock("rp-data-" + id)));
+    takeMetrics(metrics);
     document.documentElement.classList.add("drawn");
     window.rubinprof = make(...blocks);
   };

@@ -37,13 +37,10 @@ class RegionsPart {
         cell.textContent = visible(regions[i].name) + ending(regions[i]);
         if (regions[i].isOutlier) add(cell, "b", ` ${regions[i].times.toFixed(1)}×`).title = "much longer than others of its name: so many times their median";
       } };
-    const mapped = [["mapped_file_bytes", "Mapped files"], ["shared_bytes", "Shared"]].filter(([key]) => regions.some((r) => r[key] > 0))
-      .map(([key, title]) => number(key, title, "B"));
-    const wall = { ...number("wall_s", "Wall", "ns", 1e9), share: (i) => regions[i].wall_s / report.longestRegion };
-    this.grid = new Grid(this.find("region-grid"), { label: "Regions", sortBy: "at", isAscending: true, choose: (i) => report.selectRegion(i),
-      columns: [name, ...labels, number("at", "Began", "ns", 1e9), wall, number("cpu_s", "CPU", "ns", 1e9), number("process_cpu_s", "All threads", "ns", 1e9),
-        number("gil_wait_s", "GIL wait", "ns", 1e9), number("calls", "Calls", ""), number("allocated_bytes", "Allocated", "B"),
-        number("peak_bytes", "Peak", "B"), number("peak_above_start_bytes", "Above begin", "B"), number("leaked_bytes", "Leaked", "B"), number("rss_max", "Resident", "B"), ...mapped] });
+    const wanted = report.regionColumns.filter((c) => c.in_page && (!c.if_any || regions.some((r) => r[c.key] > 0)));
+    const figures = wanted.map((c) => ({ ...number(c.key === "start_s" ? "at" : c.key, capital(c.title), UNITS[c.unit].unit, UNITS[c.unit].scale), what: c.what,
+      ...(c.key === "wall_s" ? { share: (i) => regions[i].wall_s / report.longestRegion } : {}) }));
+    this.grid = new Grid(this.find("region-grid"), { label: "Regions", sortBy: "at", isAscending: true, choose: (i) => report.selectRegion(i), columns: [name, ...labels, ...figures] });
     const by = this.find("region-by");
     for (const key of ["name", ...this.labelKeys]) add(by, "option", visible(key)).value = key;
     by.addEventListener("change", () => this.draw());

@@ -16,6 +16,7 @@ class Report extends TabbedPage {
     this.lines = new Lines(data.lines);
     this.functions = data.functions;
     this.timeline = new Timeline(data, tree, this.frames, this.lines);
+    this.regionColumns = carried.regionColumns ?? [];
     this.regions = this.placeRegions(carried.regions);
     this.whole = { from: 0, to: this.timeline.bins, seconds: this.stats.wall_s || this.timeline.length, tree, lines: { own: this.lines.own, total: this.lines.total },
       peakBytes: this.stats.peak_bytes ?? 0, highest: this.binOfPeak(), threads: null };
@@ -255,13 +256,13 @@ class Report extends TabbedPage {
 
   regionRows(keys) {
     const { regions, now } = this;
-    const fields = { cpu: (r) => r.process_cpu_s * 1e9, wall: (r) => r.wall_s * 1e9, gil_wait: (r) => r.gil_wait_s * 1e9, calls: (r) => r.calls, allocated: (r) => r.allocated_bytes,
-      allocations: (r) => r.allocations, peak: (r) => r.peak_bytes, leaked: (r) => r.leaked_bytes, temporary: () => 0 };
+    const known = new Set(this.regionColumns.map((c) => c.key));
+    const field = (key) => (key === "cpu" ? "process_cpu_s" : METRICS.find((m) => m.key === key).row);
+    const scale = (key) => (METRICS.find((m) => m.key === key).unit === "ns" ? 1e9 : 1);
     const inside = (r) => r.bins.to > now.from && r.bins.from < now.to;
-    const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(regions, (r) => (inside(r) ? fields[key](r) ?? 0 : 0))]));
+    const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(regions, (r) => (inside(r) ? (r[field(key)] ?? 0) * scale(key) : 0))]));
     const label = (i) => regionLabel(regions[i]);
-    // Nobody counts by region what is freed again at once.
-    return { count: regions.length, keys: keys.filter((key) => key !== "temporary"), self: columns, own: columns, total: columns, label, title: label, place: () => "" };
+    return { count: regions.length, keys: keys.filter((key) => known.has(field(key))), self: columns, own: columns, total: columns, label, title: label, place: () => "" };
   }
 
   /* "measure.py:88 (MeasureTask.run)". */
