@@ -39,23 +39,7 @@ def store(tmp_path, spool):
 
 
 @pytest.fixture
-def make_store(tmp_path):
+def make_store(tmp_path, load_module):
     """Makes a store of quanta and processes, each a dict; what they lack is null."""
-    import pyarrow as pa
-
-    from rubinprof import campaign
-    from rubinprof.campaign.schema import TABLES
-
-    def make(quanta, processes=None, name="made"):
-        store = campaign.Store.create(tmp_path / name)
-        rows = [{"trace": f"{i:032x}", "unit": 0, "status": "done", "data_id": {}, "labels": {}} | quantum for i, quantum in enumerate(quanta)]
-        if processes is None:
-            processes = [{"trace": row["trace"], "quanta": 1} for row in rows]
-        store.commit({
-            "quanta": pa.Table.from_pylist(rows, schema=TABLES["quanta"]),
-            "processes": pa.Table.from_pylist(processes, schema=TABLES["processes"]),
-            "functions": TABLES["functions"].empty_table(),
-        })
-        return store.path
-
-    return make
+    made = load_module(Path(__file__).with_name("made_store.py"))
+    return lambda quanta, processes=None, name="made": made.make(tmp_path / name, quanta, processes)

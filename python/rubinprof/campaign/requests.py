@@ -10,6 +10,8 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from rubinprof.campaign.query import Campaign
 from rubinprof.errors import RubinprofError
 
@@ -122,15 +124,33 @@ def cost(demands: Sequence[Demand], request: Request) -> tuple[float, float]:
 
 def best(demands: Sequence[Demand], sizes: Sequence[int], retry_rate_max: float) -> Request | None:
     """The cheapest request that retries few enough and lets every quantum end; None when no size is large enough."""
+    bytes_of, wall_of, quanta_of = (np.array([demand[i] for demand in demands], float) for i in (0, 2, 1))
+    asked = np.array(sizes, float)[:, None]
+    rate = ((asked < bytes_of) * quanta_of).sum(axis=1) / quanta_of.sum()
     found, least = None, math.inf
-    largest = max(demand.bytes for demand in demands)
-    for size in sizes:
-        for multiplier in MULTIPLIERS:
-            request = Request(size, multiplier)
-            spent, rate = cost(demands, request)
-            if rate <= retry_rate_max and size * multiplier**RETRIES_MAX >= largest and spent < least:
-                found, least = request, spent
+    for multiplier in MULTIPLIERS:
+        # As `cost` counts it, for all sizes at once.
+        spent, now = np.repeat(asked, len(demands), axis=1), asked
+        for _ in range(RETRIES_MAX):
+            too_small = now < bytes_of
+            now = now * multiplier
+            spent += too_small * now
+        spent = (spent * wall_of).sum(axis=1)
+        spent[(rate > retry_rate_max) | (asked[:, 0] * multiplier**RETRIES_MAX < bytes_of.max())] = math.inf
+        place = int(np.argmin(spent))
+        if spent[place] < least:
+            found, least = Request(sizes[place], multiplier), float(spent[place])
     return found
+
+
+def _merged(folds: Sequence[Sequence[Demand]]) -> list[Demand]:
+    """Demands of several parts together."""
+    sums: dict[int, list[float]] = {}
+    for demand in (demand for fold in folds for demand in fold):
+        one = sums.setdefault(demand.bytes, [0, 0.0])
+        one[0] += demand.quanta
+        one[1] += demand.wall_s
+    return [Demand(size, int(quanta), wall_s) for size, (quanta, wall_s) in sorted(sums.items())]
 
 
 def advise(
@@ -181,7 +201,7 @@ def to_yaml(advice: Sequence[Advice]) -> str:
 
 
 def _advise(task: str, folds: list[list[Demand]], present_bytes: float, retry_rate_max: float, steps: list[int]) -> Advice:
-    everything = [demand for fold in folds for demand in fold]
+    everything = _merged(folds)
     quanta, needed = sum(demand.quanta for demand in everything), quanta_needed(retry_rate_max)
     if quanta < needed:
         return Advice(task, None, quanta, 0.0, 1.0, (0.0, 0.0), f"{quanta} quanta are too few for a request; {needed} are needed")
@@ -198,7 +218,7 @@ def _held_out(folds: list[list[Demand]], sizes: list[int], present: Request, ret
     """The saving on each part with a request made from the others: mean, and half of its 95 % interval."""
     savings = []
     for i, fold in enumerate(folds):
-        others = [demand for j, other in enumerate(folds) if j != i for demand in other]
+        others = _merged([other for j, other in enumerate(folds) if j != i])
         if not fold or not others:
             continue
         request = best(others, sizes, retry_rate_max)

@@ -162,9 +162,14 @@ def large(campaign: Campaign, question: Question) -> View:
 
 def hosts(campaign: Campaign, question: Question) -> View:
     """How much longer the same tasks take on each host than elsewhere."""
-    key = campaign.key("host" if question.by == "task" else question.by)
     quanta = counted(campaign, question)
-    of_task = {name: by_key(quanta, "task", FIGURES[name]) for name in ("wall", "cpu")}
+    return hosts_of(campaign, quanta, {name: by_key(quanta, "task", FIGURES[name]) for name in ("wall", "cpu")}, question.by)
+
+
+def hosts_of(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, of_task: dict[str, dict[Any, Distribution]], by: str = "task") -> View:
+    """`hosts`, with the distributions of wall and CPU time by task."""
+    of_task, by = {name: of_task[name] for name in ("wall", "cpu")}, "host" if by == "task" else by
+    key = campaign.key(by)
     middles = [(task, *(math.log(of_task[name][task].quantile(0.5)) if _has_median(of_task[name].get(task)) else None for name in of_task)) for task in of_task["wall"]]
     campaign.put("middles", {"task": [row[0] for row in middles], "wall_middle": [row[1] for row in middles], "cpu_middle": [row[2] for row in middles]})
     most = math.log(HOST_TIMES_MOST)
@@ -189,7 +194,7 @@ def hosts(campaign: Campaign, question: Question) -> View:
     rows.sort(key=lambda row: (-(row[3] if row[3] == row[3] else 0), str(row[0])))
     few = sum(1 for row in sums if row[3] < HOST_QUANTA)
     notes = [f"{few} with fewer than {HOST_QUANTA} quanta have no effect told."] if few else []
-    return View(["host" if question.by == "task" else question.by, "quanta", "not_done", "wall_times", "wall_times_low", "wall_times_high",
+    return View([by, "quanta", "not_done", "wall_times", "wall_times_low", "wall_times_high",
                  "cpu_times", "cpu_times_low", "cpu_times_high", "is_certain"], rows, notes)  # fmt: skip
 
 
@@ -216,25 +221,39 @@ def outlier_limits(distributions: dict[str, dict[Any, Distribution]]) -> list[tu
 
 
 def farthest(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, limits: Sequence[tuple[str, str, float, float]], n: int) -> list[tuple[Any, ...]]:
-    """The outliers among quanta, farthest first."""
-    columns = {"figure": [row[0] for row in limits], "task": [row[1] for row in limits], "middle": [row[2] for row in limits], "sigma": [row[3] for row in limits]}
+    """The outliers among quanta, farthest first: one row for each figure that is far."""
+    names = list(FIGURES)
+    about: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, task, middle, sigma in limits:
+        about.setdefault(task, {})[name] = (middle, sigma)
+    if not about:
+        return []
+    columns: dict[str, list[Any]] = {"task": list(about)}
+    for name in names:
+        known = [of.get(name, (math.nan, math.nan)) for of in about.values()]
+        columns[f"{name}_low"] = [math.exp(middle - OUTLIER_SIGMAS * sigma) if middle == middle else 0.0 for middle, sigma in known]
+        columns[f"{name}_high"] = [math.exp(middle + OUTLIER_SIGMAS * sigma) if middle == middle else math.inf for middle, sigma in known]
+        columns |= {f"{name}_middle": [middle for middle, _ in known], f"{name}_sigma": [sigma for _, sigma in known]}
+    campaign.put("limits", columns)
+    is_far = " OR ".join(f"({column} > 0 AND {column} NOT BETWEEN {name}_low AND {name}_high)" for name, column in FIGURES.items())
+    away = ", ".join(f"CASE WHEN {column} > 0 THEN coalesce(abs(ln({column}) - {name}_middle) / {name}_sigma, 0) ELSE 0 END" for name, column in FIGURES.items())
+    far = quanta.query("q", f"""SELECT q.task AS task, trace, unit, start, {', '.join(FIGURES.values())}, greatest({away}) AS away
+        FROM q JOIN limits ON q.task = limits.task WHERE trace IS NOT NULL AND ({is_far}) ORDER BY away DESC, trace, unit LIMIT {n}""").fetchall()  # fmt: skip
     found = []
-    for name, column in FIGURES.items():
-        if name not in columns["figure"]:
-            continue
-        campaign.put("limits", columns)
-        found += quanta.query("q", f"""SELECT (ln({column}) - middle) / sigma AS sigmas, '{name}', {column}, exp(middle), q.task, trace, unit, start
-            FROM q JOIN (SELECT * FROM limits WHERE figure = '{name}') limits ON q.task = limits.task
-            WHERE {column} > 0 AND trace IS NOT NULL AND abs(ln({column}) - middle) > {OUTLIER_SIGMAS} * sigma
-            ORDER BY abs(sigmas) DESC, trace, unit LIMIT {n}""").fetchall()  # fmt: skip
+    for task, trace, unit, start, *values in (row[:-1] for row in far):
+        for name, value in zip(names, values, strict=True):
+            if value and name in about[task]:
+                middle, sigma = about[task][name]
+                if abs(math.log(value) - middle) > OUTLIER_SIGMAS * sigma:
+                    found.append(((math.log(value) - middle) / sigma, name, value, math.exp(middle), task, trace, unit, start))
     found = sorted(found, key=lambda row: (-abs(row[0]), row[5], row[6], row[1]))[:n]
     # What else there is to know of them is read for these alone.
-    campaign.put("chosen", {"trace": [row[5] for row in found], "unit": [row[6] for row in found]})
-    sql = "SELECT DISTINCT trace, unit, data_id, host, status FROM traced SEMI JOIN chosen USING (trace, unit) WHERE trace IN (SELECT trace FROM chosen)"
-    about = {(trace, unit): rest for trace, unit, *rest in campaign.sql(sql).fetchall()} if found else {}
+    campaign.put("far_ones", {"trace": [row[5] for row in found], "unit": [row[6] for row in found]})
+    sql = "SELECT DISTINCT trace, unit, data_id, host, status FROM traced SEMI JOIN far_ones USING (trace, unit) WHERE trace IN (SELECT trace FROM far_ones)"
+    others = {(trace, unit): rest for trace, unit, *rest in campaign.sql(sql).fetchall()} if found else {}
     rows = []
     for sigmas, figure, value, middle, task, trace, unit, start in found:
-        data_id, host, status = about[trace, unit]
+        data_id, host, status = others[trace, unit]
         rows.append((task, figure, value, middle, value / middle, sigmas, ", ".join(f"{key}={word}" for key, word in (data_id or {}).items()), host, status, start, trace, unit))
     return rows
 
@@ -258,12 +277,15 @@ def sample(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, most: int = SAMP
     return found
 
 
+MODES_COLUMNS = ["task", "figure", "low_mode", "high_mode", "share_low", "dip", "p"]
+DRIFT_COLUMNS = ["task", "figure", "a_day", "a_day_low", "a_day_high", "over_all", "p"]
+
+
 def modes(campaign: Campaign, question: Question) -> View:
     """Tasks with more than one mode, the surest first."""
-    columns = ["task", "figure", "low_mode", "high_mode", "share_low", "dip", "p"]
     if not statistics.has_dip_test():
-        return View(columns, [], ["Hartigan's dip test needs diptest, which is not installed: pip install diptest"])
-    return View(columns, modes_of(sample(campaign, counted(campaign, question))), [])
+        return View(MODES_COLUMNS, [], ["Hartigan's dip test needs diptest, which is not installed: pip install diptest"])
+    return View(MODES_COLUMNS, modes_of(sample(campaign, counted(campaign, question))), [])
 
 
 def modes_of(samples: dict[str, dict[str, np.ndarray]]) -> list[tuple[Any, ...]]:
@@ -278,7 +300,7 @@ def modes_of(samples: dict[str, dict[str, np.ndarray]]) -> list[tuple[Any, ...]]
 def drift(campaign: Campaign, question: Question) -> View:
     """Tasks that get slower, faster, larger or smaller over the campaign, the most first."""
     rows, span = drift_of(sample(campaign, counted(campaign, question), DRIFT_QUANTA))
-    return View(["task", "figure", "a_day", "a_day_low", "a_day_high", "over_all", "p"], rows, [f"Over {span:.3g} days, of up to {DRIFT_QUANTA} quanta a task."] if rows else [])
+    return View(DRIFT_COLUMNS, rows, [f"Over {span:.3g} days, of up to {DRIFT_QUANTA} quanta a task."] if rows else [])
 
 
 def drift_of(samples: dict[str, dict[str, np.ndarray]]) -> tuple[list[tuple[Any, ...]], float]:
@@ -287,7 +309,9 @@ def drift_of(samples: dict[str, dict[str, np.ndarray]]) -> tuple[list[tuple[Any,
     for task, of in samples.items():
         for name in FIGURES:
             known = ~np.isnan(of[name]) & ~np.isnan(of["days"])
-            if one := statistics.slope(of["days"][known][:DRIFT_QUANTA], of[name][known][:DRIFT_QUANTA]):
+            some = np.flatnonzero(known)
+            some = some[np.linspace(0, len(some) - 1, min(len(some), DRIFT_QUANTA)).astype(int)] if len(some) else some
+            if one := statistics.slope(of["days"][some], of[name][some]):
                 tests.append((task, name, one, float(np.nanmax(of["days"]) - np.nanmin(of["days"]))))
     chances = statistics.adjusted([test.p for _, _, test, _ in tests])
     rows = [(task, name, one.a_day, one.low, one.high, math.expm1(math.log1p(one.a_day) * span), p)

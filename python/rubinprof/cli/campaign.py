@@ -12,6 +12,7 @@ EXAMPLE = """
   rubinprof campaign add STORE SPOOL                      # what pipetask --rubinprof SPOOL wrote; again and again
   rubinprof campaign table STORE --by task
   rubinprof campaign table STORE --by band --where 'task = isr and memory > 6 GB'
+  rubinprof campaign report STORE -o campaign.html
   rubinprof campaign requests STORE -o requestMemory.yaml
   rubinprof campaign check STORE budgets.toml
 """
@@ -71,6 +72,13 @@ def add_parser(subparsers):
     table.add_argument("--stages", metavar="FILE", help="for '--by stage': TOML with lists of tasks, or a pipeline's YAML with subsets")
     command.add_rows(table)
     command.add_format(table, csv=True)
+
+    report = command.parser(asks, "report", "rubinprof campaign report STORE -o campaign.html", _report, "Write the campaign as one page that needs no network.")
+    report.add_argument("store", metavar="STORE")
+    report.add_argument("-o", "--output", metavar="X.html", help="the page (default: named after the store, in this directory)")
+    report.add_argument("--over", default="6 GB", metavar="SIZE", help="memory above which a quantum counts as large (default: 6 GB)")
+    report.add_argument("--present", default="4 GB", metavar="SIZE", help="what is asked for now: what requests are compared with (default: 4 GB)")
+    report.add_argument("--stages", metavar="FILE", help="TOML with lists of tasks, or a pipeline's YAML with subsets")
 
     requests = command.parser(asks, "requests", "rubinprof campaign requests STORE -o requestMemory.yaml", _requests, "Advise memory requests for BPS.")
     requests.add_argument("store", metavar="STORE")
@@ -227,6 +235,25 @@ def _cell(name, value):
     if name in HOURS and value >= 36000:
         return f"{value / 3600:,.0f} h"
     return text_of(value, "s" if name.endswith(("_s", "_s_error")) else "bytes")
+
+
+@_needs_extra
+def _report(args):
+    from rubinprof import campaign
+    from rubinprof.campaign.stages import read
+    from rubinprof.campaign.summary import summary
+    from rubinprof.metrics import parse_quantity
+    from rubinprof.reports import campaign_page
+    from rubinprof.reports.terminal import Progress
+
+    over, present = (parse_quantity(text, "bytes") for text in (args.over, args.present))
+    stages = read(args.stages) if args.stages else None
+    output = args.output or command.default_output(args.store, ".html")
+    with Progress("asking") as progress:
+        document = summary(campaign.open(args.store), over_bytes=over, stages=stages, present_bytes=present, progress=progress)
+    campaign_page.write(document, output)
+    print(output)
+    return 0
 
 
 @_needs_extra
