@@ -176,7 +176,7 @@ static int add_unseen_cpu(struct rp_fold *f)
 	double process = (double)meta_count(replay->tables, "end.process_cpu_ns") / 1e9;
 	double rest = process - (double)meta_count(replay->tables, "end.tool_cpu_ns") / 1e9 - seconds(f, (double)replay->cpu_total);
 
-	if (process <= 0 || replay->has_filter || replay->has_interval) {
+	if (process <= 0 || replay->totals.is_cpu_off || replay->has_filter || replay->has_interval) {
 		r->totals.cpu_unseen_unknown++;
 		return 0;
 	}

@@ -7,7 +7,8 @@ int rp_report_is_where(const struct rp_report_job *job, unsigned where)
 {
 	const struct rp_totals *t = &job->result->totals;
 	unsigned is = (t->is_cpu_sampled ? RP_WHERE_CPU_SAMPLED : 0) | (t->is_gil_wait_off ? RP_WHERE_GIL_WAIT_OFF : 0) |
-		      (t->is_memory_sampled ? RP_WHERE_MEMORY_SAMPLED : 0) | (t->is_memory_off ? RP_WHERE_MEMORY_OFF : 0);
+		      (t->is_memory_sampled ? RP_WHERE_MEMORY_SAMPLED : 0) | (t->is_memory_off ? RP_WHERE_MEMORY_OFF : 0) |
+		      (t->is_cpu_off ? RP_WHERE_CPU_OFF : 0);
 
 	return (is & where) != 0;
 }
@@ -48,11 +49,11 @@ void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j)
 {
 	const struct rp_totals *t = &job->result->totals;
 
-	if (!t->is_cpu_sampled && !rp_report_is_memory_estimate(job))
+	if (!rp_report_is_estimate(job, RP_M_CPU) && !rp_report_is_memory_estimate(job))
 		return;
 	rp_json_key(j, "sample_adds");
 	rp_json_open(j, '{');
-	if (t->is_cpu_sampled)
+	if (rp_report_is_estimate(job, RP_M_CPU))
 		rp_json_kseconds(j, "cpu_s", unit_of(t, RP_M_CPU) / 1e9);
 	if (rp_report_is_memory_estimate(job)) {
 		rp_json_kseconds(j, "bytes", unit_of(t, RP_M_ALLOCATED));
@@ -129,9 +130,7 @@ void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error)
 
 void rp_report_legend(const struct rp_report_job *job)
 {
-	const struct rp_totals *t = &job->result->totals;
-
-	if (!t->is_cpu_sampled && !rp_report_is_memory_estimate(job))
+	if (!rp_report_is_estimate(job, RP_M_CPU) && !rp_report_is_memory_estimate(job))
 		return;
 	rp_out_paint(job->out, RP_COLOUR_DIM);
 	rp_out_text(job->out, job->out->is_ascii ? "+-" : "\xc2\xb1");
@@ -179,6 +178,15 @@ void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const 
 		rp_json_null(j);
 	else
 		rp_json_int(j, (int64_t)value);
+}
+
+void rp_report_cpu(struct rp_json *j, const char *key, int is_unknown, double seconds)
+{
+	rp_json_key(j, key);
+	if (is_unknown)
+		rp_json_null(j);
+	else
+		rp_json_seconds(j, seconds);
 }
 
 void rp_report_bytes_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance)

@@ -6,7 +6,7 @@
 #define WHERE_FREES_ARE_NOT (RP_WHERE_MEMORY_SAMPLED | RP_WHERE_MEMORY_OFF)
 
 const struct rp_metric_info rp_metrics[RP_METRICS] = {
-	{ RP_M_CPU, "cpu", "cpu_s", "CPU time", "time on a processor", RP_AS_NS, RP_M_CPU_VARIANCE, 0, RP_PARTS_SELF_TOTAL, 1 },
+	{ RP_M_CPU, "cpu", "cpu_s", "CPU time", "time on a processor", RP_AS_NS, RP_M_CPU_VARIANCE, RP_WHERE_CPU_OFF, RP_PARTS_SELF_TOTAL, 1 },
 	{ RP_M_WALL, "wall", "wall_s", "wall time", "time from call to return, all threads added", RP_AS_NS, NEVER, WHERE_CALLS_ARE_NOT, RP_PARTS_SELF_TOTAL, 1 },
 	{ RP_M_GIL_WAIT, "gil_wait", "gil_wait_s", "GIL wait", "time spent waiting for the interpreter lock", RP_AS_NS, NEVER,
 	  WHERE_CALLS_ARE_NOT | RP_WHERE_GIL_WAIT_OFF, RP_PARTS_SELF_TOTAL, 1 },

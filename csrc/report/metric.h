@@ -18,6 +18,7 @@ enum rp_unknown {
 	RP_WHERE_GIL_WAIT_OFF = 2,
 	RP_WHERE_MEMORY_SAMPLED = 4,
 	RP_WHERE_MEMORY_OFF = 8,
+	RP_WHERE_CPU_OFF = 16,
 };
 
 enum rp_part { RP_PART_SELF, RP_PART_OWN, RP_PART_TOTAL };

@@ -187,18 +187,35 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 	return 0;
 }
 
+/* The first that the trace tells, where nobody asked for one. */
+static enum rp_metric default_metric(const struct rp_report_job *job)
+{
+	static const enum rp_metric order[] = { RP_M_CPU, RP_M_PEAK, RP_M_WALL, RP_M_CALLS };
+
+	for (size_t i = 0; i < RP_COUNT_OF(order); i++)
+		if (!rp_report_is_unknown(job, order[i]))
+			return order[i];
+	return RP_M_CPU;
+}
+
 static int refuse_unknown(const struct rp_report_job *job)
 {
+	static const enum rp_metric order[] = { RP_M_CPU, RP_M_WALL, RP_M_CALLS, RP_M_ALLOCATED, RP_M_ALLOCATIONS, RP_M_PEAK, RP_M_LEAKED };
 	const struct rp_totals *t = &job->result->totals;
-	const char *word = rp_metric_info(job->metric)->word;
+	const char *why = job->metric == RP_M_CPU						       ? ": its CPU time was off" :
+			  t->is_memory_off && job->metric != RP_M_CALLS && rp_metric_info(job->metric)->unit != RP_AS_NS ? ": its memory was off" :
+			  job->metric == RP_M_GIL_WAIT && (!t->is_cpu_sampled || t->is_cpu_off)		       ? "" :
+													 ": it was sampled";
+	enum rp_metric known[RP_COUNT_OF(order)];
+	char list[128] = "";
+	size_t n = 0, len = 0;
 
-	if (t->is_memory_off && job->metric != RP_M_CALLS && rp_metric_info(job->metric)->unit != RP_AS_NS)
-		return rp_say(job->detail, RP_EINVAL, "nobody has measured %s in this trace: its memory was off. Choose %s.", word,
-			      t->is_cpu_sampled ? "cpu" : "cpu, wall or calls");
-	if (job->metric == RP_M_GIL_WAIT && !t->is_cpu_sampled)
-		return rp_say(job->detail, RP_EINVAL, "nobody has measured gil_wait in this trace. Choose cpu, wall or calls.");
-	return rp_say(job->detail, RP_EINVAL, "nobody has measured %s in this trace: it was sampled. Choose cpu%s.", word,
-		      t->is_memory_off ? "" : ", allocated, allocations, peak or leaked");
+	for (size_t i = 0; i < RP_COUNT_OF(order); i++)
+		if (!rp_report_is_unknown(job, order[i]))
+			known[n++] = order[i];
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", !i ? " Choose " : i + 1 < n ? ", " : " or ", rp_metric_info(known[i])->word);
+	return rp_say(job->detail, RP_EINVAL, "nobody has measured %s in this trace%s.%s%s", rp_metric_info(job->metric)->word, why, list, n ? "." : "");
 }
 
 int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_options *options, rp_write_fn *write, void *user,
@@ -219,7 +236,9 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 		rc = get_result(trace, o, needs, &job.result, detail);
 	if (!rc && o->region && !region_exists(job.result, o->region))
 		rc = rp_say(detail, RP_ENOTFOUND, "there is no region '%.200s' in the trace.", o->region);
-	if (!rc && job.result && rp_report_is_unknown(&job, job.metric))
+	if (!rc && job.result && !o->metric && job.metric == RP_M_CPU)
+		job.metric = default_metric(&job);
+	else if (!rc && job.result && rp_report_is_unknown(&job, job.metric))
 		rc = refuse_unknown(&job);
 	if (rc)
 		return rc;

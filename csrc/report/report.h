@@ -173,6 +173,8 @@ int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_fram
 /* KEY, and for an estimate KEY_error; null when it is unknown. f: as above, in what follows, too. */
 void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,
 		      enum rp_metric metric);
+/* A CPU time that is no row's; null where it is unknown. */
+void rp_report_cpu(struct rp_json *j, const char *key, int is_unknown, double seconds);
 /* A memory figure that is no row's; null where memory was off. */
 void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t value);
 /* Of memory figures that are no row's; meaningful where memory is an estimate. The _key functions write KEY there, and nothing elsewhere. */

@@ -271,9 +271,11 @@ static int has_any(const struct rp_bin_row *row, int from, int to)
 	return 0;
 }
 
-/* Wall time is mostly CPU time: what it is more takes less room. */
-static int64_t figure(const struct rp_bin_row *row, int k)
+/* Wall time is mostly CPU time: what it is more takes less room. CPU time that nobody measured is none. */
+static int64_t figure(const struct page *p, const struct rp_bin_row *row, int k)
 {
+	if (p->r->totals.is_cpu_off && (k == RP_B_WALL || k == RP_B_CPU))
+		return k == RP_B_WALL ? row->m[k] : 0;
 	return k == RP_B_WALL ? row->m[RP_B_WALL] - row->m[RP_B_CPU] : row->m[k];
 }
 
@@ -313,7 +315,7 @@ static void put_rows(struct page *p, const char *name, int from, int to, const c
 		rp_json_open(j, '[');
 		for (uint32_t i = 0; i < b->n_rows; i++)
 			if (has_any(&b->rows[i], from, to))
-				rp_json_int(j, figure(&b->rows[i], k));
+				rp_json_int(j, figure(p, &b->rows[i], k));
 		rp_json_close(j, ']');
 	}
 	rp_json_close(j, '}');

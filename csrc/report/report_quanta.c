@@ -9,13 +9,9 @@ static void sum_keys(const struct rp_report_job *job, struct rp_json *j, const c
 	for (int i = 0; i < RP_OUTCOME_COUNT; i++)
 		rp_json_kint(j, rp_outcome_text((enum rp_outcome)i), s->outcomes[i]);
 	rp_json_kseconds(j, "wall_s", s->wall_s);
-	rp_json_kseconds(j, "cpu_s", s->cpu_s);
-	rp_json_kseconds(j, "process_cpu_s", s->process_cpu_s);
-	rp_json_key(j, "cpu_measured_s");
-	if (s->cpu_not_measured)
-		rp_json_null(j);
-	else
-		rp_json_seconds(j, s->cpu_measured_s);
+	rp_report_cpu(j, "cpu_s", job->result->totals.is_cpu_off, s->cpu_s);
+	rp_report_cpu(j, "process_cpu_s", job->result->totals.is_cpu_off, s->process_cpu_s);
+	rp_report_cpu(j, "cpu_measured_s", s->cpu_not_measured != 0, s->cpu_measured_s);
 	rp_report_memory(job, j, "allocations", s->allocations);
 	rp_report_memory(job, j, "allocated_bytes", s->allocated_bytes);
 	if (s->attempts) {
@@ -40,13 +36,15 @@ void rp_report_quanta_keys(const struct rp_report_job *job, struct rp_json *j)
 }
 
 /* cpu: of the whole process, as in the column of that name. */
-static void sum_text(struct rp_out *o, const struct rp_quanta_sum *s)
+static void sum_text(const struct rp_report_job *job, const struct rp_quanta_sum *s)
 {
 	static const enum rp_outcome order[] = { RP_OUTCOME_SUCCEEDED, RP_OUTCOME_PARTIAL, RP_OUTCOME_FAILED, RP_OUTCOME_KILLED, RP_OUTCOME_RUNNING, RP_OUTCOME_UNKNOWN };
 	char wall[RP_UNIT_BYTES], cpu[RP_UNIT_BYTES];
 	const char *before = "; ";
+	struct rp_out *o = job->out;
 
-	rp_out_format(o, "  wall %s, cpu %s", rp_unit_ns(wall, rp_int64(s->wall_s * 1e9 + 0.5)), rp_unit_ns(cpu, rp_int64(s->process_cpu_s * 1e9 + 0.5)));
+	rp_out_format(o, "  wall %s, cpu %s", rp_unit_ns(wall, rp_int64(s->wall_s * 1e9 + 0.5)),
+		      job->result->totals.is_cpu_off ? "?" : rp_unit_ns(cpu, rp_int64(s->process_cpu_s * 1e9 + 0.5)));
 	for (size_t i = 0; i < RP_COUNT_OF(order); i++) {
 		if (!s->outcomes[order[i]])
 			continue;
@@ -65,10 +63,10 @@ void rp_report_quanta_text(const struct rp_report_job *job)
 		return;
 	rp_result_sum_quanta(r, &last, &earlier);
 	rp_out_format(job->out, "%u %s%s:\n", r->quanta, r->quanta == 1 ? "quantum" : "quanta", r->quanta_retried ? " (the last attempt at each)" : "");
-	sum_text(job->out, &last);
+	sum_text(job, &last);
 	if (!r->quanta_retried)
 		return;
 	rp_out_format(job->out, "%u of %u quanta ran more than once; %u earlier %s, not in this sum:\n", r->quanta_retried, r->quanta, earlier.attempts,
 		      earlier.attempts == 1 ? "attempt" : "attempts");
-	sum_text(job->out, &earlier);
+	sum_text(job, &earlier);
 }

@@ -233,13 +233,9 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_json_kint(j, "threads", (int64_t)t->threads);
 	rp_json_kint(j, "regions", job->result->n_regions);
 	rp_json_kseconds(j, "wall_s", t->wall_s);
-	rp_json_kseconds(j, "cpu_s", t->cpu_s);
-	rp_json_kseconds(j, "cpu_measured_s", t->cpu_measured_s);
-	rp_json_key(j, "cpu_unseen_s");
-	if (t->cpu_unseen_unknown)
-		rp_json_null(j);
-	else
-		rp_json_seconds(j, t->cpu_unseen_s);
+	rp_report_cpu(j, "cpu_s", t->is_cpu_off, t->cpu_s);
+	rp_report_cpu(j, "cpu_measured_s", t->is_cpu_off, t->cpu_measured_s);
+	rp_report_cpu(j, "cpu_unseen_s", t->cpu_unseen_unknown != 0, t->cpu_unseen_s);
 	rp_json_key(j, "samples_end_s");
 	if (t->samples_end_s > 0)
 		rp_json_seconds(j, t->samples_end_s);
@@ -483,13 +479,16 @@ static int stats_text(const struct rp_report_job *job)
 	unknown_lines_text(job);
 	rp_out_text(o, "\n");
 	line(o, "Wall", rp_unit_ns(a, ns_of(t->wall_s)));
-	line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
+	if (t->is_cpu_off)
+		line(o, "CPU", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");
+	else
+		line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
 	if (t->gil_wait_s > 0)
 		line(o, "GIL wait", rp_unit_ns(a, ns_of(t->gil_wait_s)));
 	rp_out_format(o, "Tool          %s (%s the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)),
 		      t->is_cpu_sampled ? "still in" : "taken out of");
 	if (t->is_cpu_sampled)
-		line(o, "Calls", "not counted: CPU was sampled");
+		line(o, "Calls", t->is_cpu_off ? "not counted" : "not counted: CPU was sampled");
 	else
 		count_line(o, "Calls", t->calls);
 	if (t->folded_calls)

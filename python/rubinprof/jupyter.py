@@ -89,7 +89,7 @@ class CellResult:
         stats = self.trace.stats()
         parts = [
             f"wall {text_of(stats['wall_s'], 's')}",
-            f"CPU {text_of(stats['cpu_s'] or 0, 's')}",
+            f"CPU {text_of(stats['cpu_s'], 's')}",
             f"peak {text_of(stats['peak_bytes'], 'bytes')}{pool_hint(stats)}",
             f"allocated {text_of(stats['allocated_bytes'], 'bytes')}",
             f"kept {text_of(stats['leaked_bytes'], 'bytes')}",

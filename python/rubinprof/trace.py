@@ -136,7 +136,7 @@ class Trace:
         return self._json("stats")
 
     def table(
-        self, by: str = "function", metric: str = "cpu", n: int | None = None, *, region: str | int | None = None
+        self, by: str = "function", metric: str | None = None, n: int | None = None, *, region: str | int | None = None
     ) -> list[dict[str, Any]]:
         """Rank functions, lines, files, modules, threads or regions.
 
@@ -161,7 +161,7 @@ class Trace:
         return self._json("table", by=by, metric=metric, n=-1 if n is None else n, region=region)["rows"]
 
     def tree(
-        self, metric: str = "cpu", *, depth: int = 0, min_share: float = 0.0, region: str | int | None = None
+        self, metric: str | None = None, *, depth: int = 0, min_share: float = 0.0, region: str | int | None = None
     ) -> dict[str, Any]:
         """Return the call tree.
 
@@ -183,7 +183,7 @@ class Trace:
         """
         return self._json("tree", metric=metric, depth=depth, min_share=min_share, region=region)
 
-    def lines(self, file: str | None = None, metric: str = "cpu") -> list[dict[str, Any]]:
+    def lines(self, file: str | None = None, metric: str | None = None) -> list[dict[str, Any]]:
         """Return the figures of each source line.
 
         Parameters
@@ -241,7 +241,7 @@ class Trace:
         """Check every file: complete or not, blocks, what was lost where."""
         return self._json("verify")
 
-    def to_pandas(self, by: str = "function", metric: str = "cpu", n: int | None = None) -> "pandas.DataFrame":
+    def to_pandas(self, by: str = "function", metric: str | None = None, n: int | None = None) -> "pandas.DataFrame":
         """Return `table` as a data frame.
 
         Raises

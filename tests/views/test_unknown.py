@@ -134,3 +134,43 @@ def test_difference_of_what_one_side_did_not_measure(recorded, rubinprof_command
     assert {row["change"]["allocated_bytes"] for row in found["rows"]} == {None}
     assert rubinprof_command("diff", recorded("exact", "exact"), recorded("exact", "off"), "-m", "peak").returncode == 2
     assert rubinprof_command("diff", recorded("exact", "exact"), recorded("exact", "exact")).returncode == 0
+
+
+@pytest.mark.parametrize("memory", ["exact", "sampled"])
+def test_cpu_time_that_was_off(recorded, figures, rubinprof_command, memory):
+    """Nobody saw when a thread ran: its wall time was told as CPU time."""
+    trace = recorded("off", memory)
+    stats = json.loads(rubinprof_command("stats", trace, "--json").stdout)
+    assert [stats[key] for key in ("cpu_s", "cpu_measured_s", "cpu_unseen_s")] == [None] * 3 and stats["wall_s"] > 0
+    assert "cpu_s" not in stats.get("sample_adds", {})
+    assert "CPU           not recorded" in rubinprof_command("stats", trace).stdout
+    for command, keys in {
+        ("table", trace): ["self_cpu_s", "total_cpu_s"],
+        ("table", trace, "--by", "line"): ["self_cpu_s", "total_cpu_s"],
+        ("lines", trace, "work.py"): ["own_cpu_s", "total_cpu_s"],
+        ("regions", trace): ["cpu_s", "process_cpu_s"],
+        ("table", trace, "--by", "region"): ["cpu_s", "process_cpu_s"],
+    }.items():
+        rows, cells = figures(*command)
+        assert rows and cells and {row[key] for row in rows for key in keys} == {None} and {row[key] for row in cells for key in keys} == {""}, command
+        assert rubinprof_command(*command).returncode == 0
+    (region,) = json.loads(rubinprof_command("regions", trace, "--json").stdout)["rows"]
+    assert region["wall_s"] > 0 and region["cpu_measured_s"] > 0  # the kernel's reading of the process
+    assert "?" in rubinprof_command("regions", trace).stdout
+    assert {row["self_cpu_s"] for row in json.loads(rubinprof_command("table", trace, "--by", "thread", "--json").stdout)["rows"]} == {None}
+    assert {node["total"]["cpu_s"] for node in json.loads(rubinprof_command("tree", trace, "--json").stdout)["nodes"]} == {None}
+
+
+@pytest.mark.parametrize("memory", ["exact", "sampled"])
+def test_views_of_a_trace_without_cpu_time_show_memory_first(recorded, rubinprof_command, tmp_path, memory):
+    trace = recorded("off", memory)
+    assert json.loads(rubinprof_command("table", trace, "--json").stdout)["metric"] == "peak"
+    refused = rubinprof_command("table", trace, "--metric", "cpu")
+    assert refused.returncode == 2 and "its CPU time was off. Choose" in refused.stderr
+    assert json.loads(rubinprof_command("diff", trace, trace, "--json").stdout)["totals"]["cpu"] == {"a": None, "b": None, "change": None}
+    for format in ("speedscope", "collapsed", "callgrind", "pprof", "firefox", "perfetto", "csv", "parquet", "pstats"):
+        done = rubinprof_command("export", trace, "--format", format, "-o", tmp_path / format)
+        assert done.returncode == 0 or (done.returncode == 2 and done.stderr.count("\n") == 1 and "cpu" in done.stderr), (format, done)
+    for page in ("report", "flamegraph"):
+        done = rubinprof_command(page, trace, "-o", tmp_path / f"{page}.html")
+        assert done.returncode == 0, done.stderr

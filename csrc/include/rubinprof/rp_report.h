@@ -42,7 +42,7 @@ struct rp_report_options {
 	enum rp_report_format format;
 	const char *by;     /* table: "function" (default), "line", "file", "module", "thread", or "region", which takes no region,
 			     * from and to. leaks, temporary: "line" (default), "function" or "file" */
-	const char *metric; /* "cpu" (default), "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked",
+	const char *metric; /* "cpu" (default; "peak" where CPU time was off), "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked",
 			     * "temporary": the order of rows, the value of collapsed */
 	int64_t n;          /* table, lines: rows at most; 0: the default (text 20, JSON and CSV all); < 0: all. flame, page: about how
 			     * many nodes at most; 0: 120,000; page, < 0: those, all lines, and all rows of its timeline */

@@ -96,7 +96,8 @@ def process_row(uuid: str, stats: dict[str, Any], quanta: list[dict[str, Any]]) 
     row = {name: stats.get(name) for name in TABLES["processes"].names}
     row |= {"trace": uuid, "pid": stats["by_process"][0]["pid"], "quanta": len(quanta), "start": moment(stats["start_s"])}
     row["mode_cpu"], row["mode_memory"] = stats["mode"]["cpu"], stats["mode"]["memory"]
-    row["quanta_cpu_s"] = sum(quantum["process_cpu_s"] or 0.0 for quantum in quanta)
+    times = [quantum["process_cpu_s"] for quantum in quanta]
+    row["quanta_cpu_s"] = None if None in times else sum(times)
     return row
 
 

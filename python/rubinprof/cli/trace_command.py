@@ -71,7 +71,7 @@ def mapped_metrics() -> list[str]:
 def add_metric(command: argparse.ArgumentParser, meaning: str = "what to order by", more: list[str] | None = None) -> None:
     words = metrics() + (more or [])
     command.add_argument(
-        "-m", "--metric", choices=words, default="cpu", metavar="M", help=f"{meaning}: {', '.join(words)} (default: cpu)"
+        "-m", "--metric", choices=words, metavar="M", help=f"{meaning}: {', '.join(words)} (default: cpu; peak where CPU time was off)"
     )
 
 

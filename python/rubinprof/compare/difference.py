@@ -22,7 +22,7 @@ NAMES = ["function", "file", "line", "module", "kind", "inlined"]
 
 
 def diff(
-    a: Any, b: Any, *, by: str = "function", metric: str = "cpu", n: int | None = None, progress: Progress | None = None
+    a: Any, b: Any, *, by: str = "function", metric: str | None = None, n: int | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Compare two runs, or two sets of runs.
 
@@ -34,7 +34,7 @@ def diff(
     by : `str`, optional
         What a row is: "function", "line", "file" or "module".
     metric : `str`, optional
-        Rows come by the size of its change, the largest first.
+        Rows come by the size of its change, the largest first. By default "cpu", or what both sides know.
     n : `int`, optional
         Rows at most; all that changed when `None`.
     progress : `~collections.abc.Callable`, optional
@@ -58,14 +58,15 @@ def diff(
     """
     if by not in BY:
         raise ValueError(f"a difference is by {', '.join(BY)}, not by {by!r}")
-    if metric not in METRICS:
+    if metric is not None and metric not in METRICS:
         raise ValueError(f"there is no metric {metric!r}: {', '.join(METRICS)}")
     return compare_runs(read_runs(a, [by], progress=progress), read_runs(b, [by], progress=progress), by, metric, n)
 
 
-def compare_runs(a: list[Run], b: list[Run], by: str, metric: str, n: int | None) -> dict[str, Any]:
+def compare_runs(a: list[Run], b: list[Run], by: str, metric: str | None, n: int | None) -> dict[str, Any]:
     """The document, of runs that were read with this ``by``."""
     unknown = [_unknown_figures(runs) for runs in (a, b)]
+    metric = metric or next((name for name in ("cpu", "peak", "wall") if METRICS[name].own not in set.union(*unknown)), "cpu")
     key = METRICS[metric].own
     for name, keys in zip("AB", unknown, strict=True):
         if key in keys:

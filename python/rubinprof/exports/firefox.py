@@ -205,7 +205,7 @@ def _regions(tid, regions, strings):
                 "type": "region",
                 "name": region["name"],
                 "labels": " ".join(f"{key}={value}" for key, value in region["labels"].items()),
-                "cpu": region["cpu_s"] * 1000,
+                "cpu": None if region["cpu_s"] is None else region["cpu_s"] * 1000,
                 "peak": region["peak_bytes"],
                 "leaked": region["leaked_bytes"],
             }

@@ -22,7 +22,9 @@ LACKS = (
 def write(trace, out, options):
     tree = CallTree(trace, options.region, options.progress)
     if options.metric in tree.unknown:
-        raise ValueError(f"nobody has measured {options.metric} in this trace: it was sampled. Choose cpu.")
+        known = [name for name in ("cpu", "wall") if name not in tree.unknown]
+        choose = f"Choose {known[0]}." if known else "Formats with memory: pprof, callgrind, speedscope."
+        raise ValueError(f"nobody has measured {options.metric} in this trace. {choose}")
     names = [_name(tree, frame) for frame in range(len(tree.names))]
     # cProfile's names have no file for native functions: several of ours may share one, and each line of the format must be all of them.
     first: dict[tuple, int] = {}

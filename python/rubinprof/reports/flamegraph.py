@@ -18,7 +18,7 @@ def write(
     trace: "Trace",
     output: str,
     *,
-    metric: str = "cpu",
+    metric: str | None = None,
     inverted: bool = False,
     region: str | None = None,
     keep_dispatch: bool = False,
@@ -63,13 +63,13 @@ def render(
     *,
     stats: dict[str, Any],
     rows: list[dict[str, Any]],
-    metric: str = "cpu",
+    metric: str | None = None,
     inverted: bool = False,
     region: str | None = None,
 ) -> str:
     """Return the page of a "flame" report; ``stats`` and ``rows`` are the figures around it."""
     title = webpage.title_of(stats, region)
-    carried = {"stats": {**stats, "command": title}, "defaults": {"metric": metric, "inverted": inverted}}
+    carried = {"stats": {**stats, "command": title}, "defaults": {"metric": metric or "cpu", "inverted": inverted}}
     return webpage.render(
         "flame.html", STYLES, SCRIPTS, title=title, what="The flame graph", rows=rows, flame=flame, stats=json.dumps(carried).encode()
     )

@@ -29,7 +29,7 @@ def write(
     trace: "Trace",
     output: str,
     *,
-    metric: str = "cpu",
+    metric: str | None = None,
     region: str | None = None,
     keep_dispatch: bool = False,
     with_source: bool = True,
@@ -75,7 +75,7 @@ def write(
             "stats": stats,
             "regionColumns": of_regions["columns"],
             "regions": _longest(regions, int(REGIONS_MAX * share)),
-            "defaults": {"metric": metric, "inverted": False},
+            "defaults": {"metric": metric or "cpu", "inverted": False},
             "sources": _that_fit(sources, int(SOURCE_LINES_MAX * share)),
         }
         text = render(page, carried, rows, region)

@@ -102,7 +102,7 @@ def pause_after(seen: Look) -> float:
     return max(PAUSE_S, seen.took_s / READING_SHARE_MAX - seen.took_s)
 
 
-def render(now: Look, before: Look | None, style: Style, *, metric: str, by: str, rows: int, note: str = "") -> str:
+def render(now: Look, before: Look | None, style: Style, *, metric: str | None, by: str, rows: int, note: str = "") -> str:
     """The screen. With an earlier look, ``now`` is what was added since; else it is left out."""
     return "\n".join([*_head(now, before, style, note), _table(now, before, style, metric, by, rows)])
 
@@ -118,10 +118,11 @@ def _head(now: Look, before: Look | None, style: Style, note: str) -> list[str]:
         f"{style.paint(command, 'bold')}  pid {pid}  {style.paint(state, 'green' if state == 'running' else 'yellow')}  {wall}"
         f"  {style.paint(note, 'dim')}"
     )
-    figures = [f"CPU {text_of(stats['cpu_s'] or 0, 's')}"]
+    figures = [f"CPU {text_of(stats['cpu_s'], 's')}"]
     if before and (elapsed := stats["wall_s"] - before.stats["wall_s"]) > 0:
-        share = ((stats["cpu_s"] or 0) - (before.stats["cpu_s"] or 0)) / elapsed
-        figures[0] += f" ({share:.0%} now)".replace("%", " %")
+        if stats["cpu_s"] is not None:
+            share = (stats["cpu_s"] - (before.stats["cpu_s"] or 0)) / elapsed
+            figures[0] += f" ({share:.0%} now)".replace("%", " %")
         if stats["calls"] is not None:
             figures.append(f"{(stats['calls'] - (before.stats['calls'] or 0)) / elapsed:,.0f} calls/s")
     if stats["lost_events"]:
@@ -137,7 +138,8 @@ def _head(now: Look, before: Look | None, style: Style, note: str) -> list[str]:
     return [head.rstrip(), "  ".join(figures), ""]
 
 
-def _table(now: Look, before: Look | None, style: Style, metric: str, by: str, rows: int) -> str:
+def _table(now: Look, before: Look | None, style: Style, metric: str | None, by: str, rows: int) -> str:
+    metric = metric or ("peak" if now.stats["cpu_s"] is None else "cpu")
     m = METRICS[metric]
     elapsed = now.stats["wall_s"] - before.stats["wall_s"] if before else 0
 

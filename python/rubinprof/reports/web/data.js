@@ -15,8 +15,12 @@ function takeMetrics(rows) {
   for (const m of rows) if (m.in_tree) METRICS.push({ key: m.word, row: m.key, name: capital(m.title), unit: UNITS[m.unit].unit, what: m.what, part: m.part, hasTotal: m.has_total });
 }
 
-/* Why a sampled trace has no figures of a metric. */
+/* Nobody measured CPU time. */
+let isCpuOff = false;
+
+/* Why a trace has no figures of a metric. */
 function unknownText(metric) {
+  if (isCpuOff && metric.unit === "ns") return "not measured";
   return `${metric.unit === "ns" ? "not measured" : "not counted"} in sampled mode`;
 }
 
@@ -112,6 +116,7 @@ function formatValue(value, unit) {
 let samples = null;
 
 function setSamples(stats) {
+  isCpuOff = stats.cpu_s === null;
   const adds = stats.sample_adds;
   if (!adds) return;
   samples = { cpu: (adds.cpu_s ?? 0) * 1e9, allocations: adds.allocations ?? 0, wholeCpu: stats.cpu_s * 1e9 };

@@ -166,7 +166,7 @@ function imports(report, now) {
 function idle(report, now) {
   const cpu = now.tree.total("cpu")[0];
   const wall = now.seconds * 1e9;
-  if (!(wall > 1e8) || cpu > 0.6 * wall) return null;
+  if (isCpuOff || !(wall > 1e8) || cpu > 0.6 * wall) return null;
   const rows = report.rowsBy("function");
   let best = -1;
   const idleOf = (r) => rows.own.wall[r] - rows.own.cpu[r];

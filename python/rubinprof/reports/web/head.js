@@ -92,7 +92,8 @@ function fillHeader(find, st) {
   };
   const seconds = (s) => (s === undefined || s === null ? null : formatDuration(s * 1e9));
   card("Wall time", seconds(st.wall_s));
-  card("CPU time", seconds(st.cpu_s), st.wall_s > 0 && st.cpu_s >= 0 ? `${((100 * st.cpu_s) / st.wall_s).toFixed(0)} % of wall` : "");
+  if (st.cpu_s === null) card("CPU time", "?", "not measured");
+  else card("CPU time", seconds(st.cpu_s), st.wall_s > 0 && st.cpu_s >= 0 ? `${((100 * st.cpu_s) / st.wall_s).toFixed(0)} % of wall` : "");
   card("Peak memory", st.peak_bytes > 0 ? formatBytes(st.peak_bytes) : null, [st.peak_at_s >= 0 ? `at ${seconds(st.peak_at_s)}` : "", poolHint(st)].filter(Boolean).join("; "));
   card("Never freed", st.allocations > 0 ? formatBytes(st.leaked_bytes ?? 0) : null);
   card("Allocations", st.allocations > 0 ? formatCount(st.allocations) : null, st.allocations > 0 ? formatBytes(st.allocated_bytes ?? 0) : "");

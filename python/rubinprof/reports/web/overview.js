@@ -21,8 +21,11 @@ class OverviewPart {
     };
     const sum = (key) => now.tree.total(key)[0];
     card(report.isWhole() ? "Wall time" : "Stretch of time", formatDuration(now.seconds * 1e9));
-    card("CPU time", formatDuration(sum("cpu")));
-    card("CPU efficiency", formatShare(sum("cpu"), now.seconds * 1e9), "of one CPU");
+    if (isCpuOff) card("CPU time", "?", "not measured");
+    else {
+      card("CPU time", formatDuration(sum("cpu")));
+      card("CPU efficiency", formatShare(sum("cpu"), now.seconds * 1e9), "of one CPU");
+    }
     if (sum("gil_wait") > 0) card("GIL wait", formatDuration(sum("gil_wait")));
     if (st.allocations > 0) {
       const at = `at ${formatDuration(report.timeline.at(now.highest + 0.5) * 1e9)}`, hint = report.isWhole() ? poolHint(st) : "";
@@ -76,7 +79,7 @@ class OverviewPart {
     const lost = this.find("lost-list");
     const say = (text) => add(lost, "li", visible(text));
     const modes = st.mode ?? {};
-    for (const [what, name] of [["cpu", st.calls === null ? "CPU time" : "CPU time and calls"], ["memory", "Memory"]]) {
+    for (const [what, name] of [["cpu", st.calls === null || modes.cpu === "off" ? "CPU time" : "CPU time and calls"], ["memory", "Memory"]]) {
       if (modes[what] === "sampled" && !(what === "cpu" && st.calls !== null)) say(`${name}: estimated from samples.`);
       else if (modes[what] === "off") say(`${name}: not recorded.`);
       else if (modes[what]) say(`${name}: every event was recorded.`);

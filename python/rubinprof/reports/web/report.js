@@ -32,8 +32,8 @@ class Report extends TabbedPage {
     fillNotices(this.find, this.stats);
     const words = new URLSearchParams(location.hash.slice(1));
     this.panel = new FlamePanel(this.frames, tree, carried.defaults, words, { changed: () => this.writeAddress(), chosen: () => {} });
-    this.strip = new TimeChart(this.find("strip"), this.timeline, this.regions, ["memory", "cpu"], this);
-    this.chart = new TimeChart(this.find("chart"), this.timeline, this.regions, ["memory", "cpu", "threads", "regions"], this);
+    this.strip = new TimeChart(this.find("strip"), this.timeline, this.regions, isCpuOff ? ["memory"] : ["memory", "cpu"], this);
+    this.chart = new TimeChart(this.find("chart"), this.timeline, this.regions, isCpuOff ? ["memory", "regions"] : ["memory", "cpu", "threads", "regions"], this);
     this.parts = { overview: new OverviewPart(this), tree: { show: () => this.showTree() }, timeline: { show: () => this.chart.draw() }, table: new TablePart(this),
       source: new SourcePart(this), memory: new MemoryPart(this), regions: new RegionsPart(this) };
     this.shown = new Map(); // part: what it was last shown with
