@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("duckdb")
 
 from rubinprof import campaign
+from rubinprof.campaign import difference
 from rubinprof.campaign.summary import summary
-from rubinprof.reports import campaign_page
+from rubinprof.reports import campaign_diff, campaign_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.linux]
 
@@ -141,3 +142,17 @@ def test_a_page_that_would_be_too_large_leaves_rows_out(store, tmp_path, monkeyp
         document["outliers"][i] = row | {"trace": f"{random.Random(i).getrandbits(128):032x}"}
     monkeypatch.setattr(campaign_page, "PAGE_BYTES_MAX", len(whole) + 30_000)
     assert len(whole) < campaign_page.write(document, tmp_path / "page.html") <= len(whole) + 30_000
+
+
+def test_the_page_of_a_difference(store, open_path, tmp_path, load_module):
+    rows = [row | {"wall_s": row["wall_s"] * (1.5 if row["task"] == "isr" else 1), "trace": f"{10_000 + i:032x}"} for i, row in enumerate(quanta())]
+    other = load_module(MADE).make(tmp_path / "b", rows + [{"task": "new", "wall_s": 1.0, "trace": "f" * 32}])
+    found = difference.difference(campaign.open(store), campaign.open(other))
+    found["limits"] = difference.judge(found, [difference.parse_limit("wall of isr > +5 %")])
+    campaign_diff.write(found, tmp_path / "diff.html")
+    tab = open_path(tmp_path / "diff.html", "", {"color_scheme": "dark"})
+    assert "is broken: isr" in tab.page.inner_text("#rp-notices")
+    shown = rows_of(tab, "grid")
+    assert shown[0][0] == "isr" and shown[0][3].startswith(("+49", "+50")) and shown[-1][0] == "new (new)"
+    tab.page.check("#rp-certain")
+    assert [row[0] for row in rows_of(tab, "grid")] == ["isr"]

@@ -3,6 +3,7 @@
 .. code-block:: toml
 
     at = 0.99                # each figure is that of 99 % of the quanta; 1 for the largest
+    change = "5 %"           # with several stores: what the last may have more than those before
 
     [task.isr]
     memory = "4 GB"
@@ -17,15 +18,18 @@ A figure that is an estimate breaks its budget when it is beyond by more than it
 
 import os
 import tomllib
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rubinprof.campaign.condition import FIGURES
+from rubinprof.campaign.history import Series, last_change
 from rubinprof.campaign.query import NOT_DONE, Campaign
 from rubinprof.metrics import parse_quantity, text_of
 
-__all__ = ["Verdict", "check", "read"]
+__all__ = ["Verdict", "check", "check_history", "read"]
 
 AT = 0.99
+CHANGE = "5 %"
 # Of figures that sampled mode estimates; null where they are exact.
 ERRORS = {name: f"{FIGURES[name].column}_error" for name in ("peak", "leaked", "allocated", "allocations")}
 ERRORS["memory"] = "CASE WHEN coalesce(rss_max_bytes, butler_max_rss_bytes) IS NULL THEN peak_bytes_error END"  # as query.MEMORY
@@ -49,7 +53,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     budgets : `dict`
-        ``at``, and ``task``: amounts by task and figure, in the units of `FIGURES`.
+        ``at`` and ``change``, shares, and ``task``: amounts by task and figure, in the units of `FIGURES`.
 
     Raises
     ------
@@ -61,11 +65,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             text = tomllib.load(file)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path} is no TOML: {error}") from None
-    if unknown := sorted(set(text) - {"at", "task"}):
-        raise ValueError(f"{path}: there is no {unknown[0]!r}; write 'at' and [task.NAME]")
+    if unknown := sorted(set(text) - {"at", "change", "task"}):
+        raise ValueError(f"{path}: there is no {unknown[0]!r}; write 'at', 'change' and [task.NAME]")
     at = text.get("at", AT)
     if not isinstance(at, int | float) or not 0 < at <= 1:
         raise ValueError(f"{path}: 'at' is the share of quanta that a figure is of, between 0 and 1")
+    change = _share(path, text.get("change", CHANGE))
     tasks = {}
     for task, limits in text.get("task", {}).items():
         if not isinstance(limits, dict):
@@ -73,7 +78,18 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         tasks[task] = {name: _amount(path, task, name, value) for name, value in limits.items()}
     if not tasks:
         raise ValueError(f"{path} has no budget; write [task.NAME] with limits such as memory = \"4 GB\"")
-    return {"at": at, "task": tasks}
+    return {"at": at, "change": change, "task": tasks}
+
+
+def _share(path, text):
+    """A share as ``"5 %"``, or as a number."""
+    try:
+        amount = float(text) if isinstance(text, int | float) else float(text.strip().removesuffix("%")) / (100 if text.strip().endswith("%") else 1)
+    except (ValueError, AttributeError):
+        raise ValueError(f"{path}: 'change' is a share such as \"5 %\"") from None
+    if not amount >= 0:
+        raise ValueError(f"{path}: 'change' is a share such as \"5 %\"")
+    return amount
 
 
 def _amount(path, task, name, value):
@@ -128,3 +144,32 @@ def check(campaign: Campaign, budgets: dict[str, Any]) -> list[Verdict]:
             noise = ", which may be noise" if found > amount >= surely else ""
             verdicts.append(Verdict(surely > amount, f"{task}: {name} {text_of(found, unit)} ({share}), {text_of(amount, unit)} allowed{noise}"))
     return verdicts
+
+
+def check_history(series: Sequence[Series], budgets: dict[str, Any]) -> list[Verdict]:
+    """Hold the last of several stores against those before: the median of each task and figure that is in both.
+
+    Parameters
+    ----------
+    series : `~collections.abc.Sequence` [`Series`]
+        As `rubinprof.campaign.history.of_stores` gives them.
+    budgets : `dict`
+        As `read` gives it; ``change`` is what is let pass. More than that is only told where the whole 95 % interval is above it.
+
+    Returns
+    -------
+    verdicts : `list` [`Verdict`]
+        One for each task and figure that grew by more, and one that says how many did not.
+    """
+    found, kept = [], 0
+    for one in series:
+        change = last_change(one)
+        if change is None:
+            continue
+        if change.low <= budgets["change"]:
+            kept += 1
+            continue
+        unit = FIGURES[one.figure].unit
+        found.append(Verdict(True, f"{one.task}: {one.figure} {text_of(change.before, unit)} to {text_of(change.after, unit)} at {change.at}, {change.change:+.1%} ({change.low:+.1%} to"
+                                   f" {change.high:+.1%}), {budgets['change']:.1%} allowed"))  # fmt: skip
+    return [*found, Verdict(False, f"{kept} medians of tasks grew by no more than {budgets['change']:.1%} since the stores before, as far as chance lets tell")]

@@ -5,7 +5,7 @@ import csv
 import json
 import sys
 
-from rubinprof.cli import COMMANDS, as_help
+from rubinprof.cli import COMMANDS, as_help, campaign_compare
 from rubinprof.cli import trace_command as command
 
 EXAMPLE = """
@@ -15,6 +15,7 @@ EXAMPLE = """
   rubinprof campaign report STORE -o campaign.html
   rubinprof campaign requests STORE -o requestMemory.yaml
   rubinprof campaign check STORE budgets.toml
+  rubinprof campaign diff BEFORE AFTER --fail-on 'cpu of isr > +5 %'
 """
 
 COUNTS = ("quanta", "not_done", "over", "without_rss", "without_trace", "calls", "allocations", "processes", "line", "earlier_attempts")
@@ -89,9 +90,7 @@ def add_parser(subparsers):
     requests.add_argument("--where", metavar="CONDITION", help="only these quanta")
     command.add_format(requests)
 
-    check = command.parser(asks, "check", "rubinprof campaign check STORE budgets.toml", _check, "Hold a campaign against budgets; exit 1 when one is broken.")
-    check.add_argument("store", metavar="STORE")
-    check.add_argument("budgets", metavar="budgets.toml")
+    campaign_compare.add_parsers(asks, _needs_extra)
 
     verify = command.parser(asks, "verify", "rubinprof campaign verify STORE", _verify, "Check that a store is whole; exit 1 when it is not.")
     verify.add_argument("store", metavar="STORE")
@@ -295,18 +294,6 @@ def _advice_text(advice):
     columns = [Column("request"), Column("multiplier"), Column("retried"), Column("saves (95 %)"), Column("quanta"), Column("task", True, True)]
     text = table(Style(sys.stdout), columns, rows) if rows else ""
     return text + "".join(f"No request for {one.task}: {one.why_not}.\n" for one in advice if one.request is None)
-
-
-@_needs_extra
-def _check(args):
-    from rubinprof import campaign
-    from rubinprof.campaign import budgets
-
-    wanted = budgets.read(args.budgets)
-    verdicts = budgets.check(campaign.open(args.store), wanted)
-    for verdict in verdicts:
-        print(("BROKEN  " if verdict.is_broken else "kept    ") + verdict.sentence)
-    return command.EXIT_CHECK_FAILED if any(verdict.is_broken for verdict in verdicts) else 0
 
 
 @_needs_extra
