@@ -104,6 +104,8 @@ struct rp_region_resident {
 	int is_own_mark;           /* the high-water mark was reached while it was open: 1, 0, -1 unknown */
 	int has_cpu;
 	uint64_t cpu_ns;           /* of all threads of the process while it was open, the tool's too */
+	int has_user_and_system;
+	uint64_t user_ns, system_ns; /* of cpu_ns */
 };
 
 /* How a region ended. */
@@ -166,6 +168,7 @@ struct rp_process {
 	double wall_s, peak_at_s;
 	double axis_s; /* of its first event, since the begin of the run */
 	uint64_t peak_bytes;
+	uint64_t resident_bytes; /* high-water mark; 0: unknown */
 	uint32_t first_meta, n_metas;
 	uint32_t threads;
 };
@@ -180,6 +183,9 @@ struct rp_totals {
 	uint64_t reserved_bytes;     /* most addresses set aside without memory at one time, summed over processes */
 	uint64_t resident_growth_bytes; /* by how much memory of their own rose in the trace at most, as the kernel tells; summed over processes */
 	uint32_t resident_growth_unknown; /* processes that do not tell */
+	uint64_t resident_bytes, resident_bytes_largest; /* high-water marks of processes, all their life: their sum, and the largest */
+	double cpu_user_s, cpu_system_s; /* of processes from their first reading to their last, the tool's threads with them */
+	uint32_t resident_unknown, cpu_user_unknown; /* processes that do not tell */
 	uint64_t pool_bytes_max;     /* of that: more than the heap explains, and what is reserved may hold. 0: too little to tell of. resident.c */
 	uint64_t mapped_file_bytes, shared_bytes; /* most pages of files, and most shared memory, that one process had mapped at one time */
 	uint64_t lost_events, lost_bytes, lost_blocks, damaged_blocks, unreadable_files;

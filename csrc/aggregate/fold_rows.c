@@ -208,6 +208,21 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* The kernel tells them of a process and its whole life. */
+static void add_readings(struct rp_totals *to, const struct rp_replay *r)
+{
+	struct rp_region_resident whole = { 0 };
+
+	if (!r->has_filter && !r->has_interval)
+		rp_resident_whole(r->tables, &whole);
+	to->resident_bytes += whole.high_water_bytes;
+	to->resident_bytes_largest = larger(to->resident_bytes_largest, whole.high_water_bytes);
+	to->resident_unknown += !whole.high_water_bytes;
+	to->cpu_user_s += (double)whole.user_ns / 1e9;
+	to->cpu_system_s += (double)whole.system_ns / 1e9;
+	to->cpu_user_unknown += !whole.has_user_and_system;
+}
+
 static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)
 {
 	int64_t growth = r->has_filter || r->has_interval ? -1 : rp_resident_growth(r->tables);
@@ -283,6 +298,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	}
 	to->reserved_bytes += r->mapped[RP_APART_RESERVED].most;
 	add_resident_growth(to, r);
+	add_readings(to, r);
 	/* Not their sum: several processes map the same pages. */
 	to->mapped_file_bytes = larger(to->mapped_file_bytes, r->mapped[RP_APART_FILE].most);
 	to->shared_bytes = larger(to->shared_bytes, r->mapped[RP_APART_SHARED].most);

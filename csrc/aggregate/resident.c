@@ -113,7 +113,33 @@ void rp_resident_of(const struct rp_resident *s, const struct rp_reading *begin,
 		r.has_cpu = 1;
 		r.cpu_ns = end->cpu_ns - begin->cpu_ns;
 	}
+	if (begin->user_ns && end->user_ns >= begin->user_ns && end->system_ns >= begin->system_ns) {
+		r.has_user_and_system = 1;
+		r.user_ns = end->user_ns - begin->user_ns;
+		r.system_ns = end->system_ns - begin->system_ns;
+	}
 	*ret_resident = r;
+}
+
+void rp_resident_whole(const struct rp_tables *t, struct rp_region_resident *ret_whole)
+{
+	const struct rp_reading *first = NULL, *last = NULL;
+	struct rp_region_resident r = { .is_own_mark = -1 };
+
+	for (uint32_t i = 0; i < t->readings.n; i++) {
+		const struct rp_reading *at = &t->readings.at[i];
+		r.high_water_bytes = at->high_water_bytes > r.high_water_bytes ? at->high_water_bytes : r.high_water_bytes;
+		if (!at->user_ns)
+			continue;
+		first = !first || at->ticks < first->ticks ? at : first;
+		last = !last || at->ticks >= last->ticks ? at : last;
+	}
+	if (last && last->user_ns >= first->user_ns && last->system_ns >= first->system_ns) {
+		r.has_user_and_system = 1;
+		r.user_ns = last->user_ns - first->user_ns;
+		r.system_ns = last->system_ns - first->system_ns;
+	}
+	*ret_whole = r;
 }
 
 int64_t rp_resident_growth(const struct rp_tables *t)

@@ -224,6 +224,8 @@ uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *r
 	put_num(&w, r->region);
 	put_num(&w, (uint64_t)r->moment);
 	put_num(&w, r->file_bytes);
+	put_num(&w, r->user_ns);
+	put_num(&w, r->system_ns);
 	return finish(&w, p);
 }
 
@@ -268,7 +270,7 @@ static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_COST] = "nnnnn",
 	[RP_DEF_LOST] = "nnnn",
 	[RP_DEF_SOURCE] = "nnnss",
-	[RP_DEF_READING] = "nnnnnno",
+	[RP_DEF_READING] = "nnnnnnooo",
 	[RP_DEF_SOURCE_SUM] = "nnns",
 	[RP_DEF_CODE_LINES] = "nns",
 };

@@ -347,6 +347,7 @@ struct rp_reading {
 	uint32_t region; /* 0: of none */
 	enum rp_reading_moment moment;
 	uint64_t file_bytes; /* of resident_bytes: pages of files and shared memory; 0 in traces that do not tell */
+	uint64_t user_ns, system_ns; /* of cpu_ns, as getrusage tells them apart; both 0 in traces that do not tell */
 };
 uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *reading);
 
@@ -354,7 +355,7 @@ uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *r
  * with rp_def_next_*. */
 struct rp_def {
 	uint8_t tag;
-	uint64_t num[7];
+	uint64_t num[9];
 	struct rp_str str[4];
 	uint32_t n; /* entries in rest */
 	struct rp_cursor rest;

@@ -281,7 +281,7 @@ static int add_clock(struct rp_tables *t, const struct rp_def *d)
 static int add_reading(struct rp_tables *t, const struct rp_def *d)
 {
 	const uint64_t *n = d->num;
-	struct rp_reading reading = { n[0], n[1], n[2], n[3], (uint32_t)n[4], RP_READING_SECOND, n[6] };
+	struct rp_reading reading = { n[0], n[1], n[2], n[3], (uint32_t)n[4], RP_READING_SECOND, n[6], n[7], n[8] };
 	uint32_t place;
 
 	if (GROW(t->readings) || GROW(t->residents))

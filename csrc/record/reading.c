@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "record/record_state.h"
@@ -36,6 +37,11 @@ static uint64_t resident_of_statm(const char *text)
 	return at ? strtoull(at, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
+static uint64_t ns_of(struct timeval t)
+{
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_usec * 1000;
+}
+
 /* Into text[STATUS_BYTES]; "" when it cannot be read. */
 static void read_file(const char *path, char *text)
 {
@@ -62,6 +68,11 @@ void rp_reading_take(struct rp_reading *ret_reading)
 		r.resident_bytes = resident_of_statm(text);
 	}
 	r.cpu_ns = rp_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	struct rusage usage;
+	if (!getrusage(RUSAGE_SELF, &usage)) {
+		r.user_ns = ns_of(usage.ru_utime);
+		r.system_ns = ns_of(usage.ru_stime);
+	}
 	*ret_reading = r;
 }
 

@@ -98,6 +98,13 @@ static void get_measured(const struct rp_table *t, const struct rp_table_column 
 	v->n = (int64_t)region_of(row)->resident.cpu_ns;
 }
 
+/* `at`: of the one or the other. */
+static void get_user_or_system(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_u64(t, c, row, v);
+	v->is_unknown = !region_of(row)->resident.has_user_and_system;
+}
+
 /* The most resident that was seen; with a + where more may have come between two readings. */
 static void get_resident(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
@@ -155,6 +162,8 @@ static const struct rp_table_column columns[] = {
 	{ "process_cpu_s", "CPU (process)", "of all threads of the program while it was open", RP_AS_NS, rp_value_seconds, AT(process_cpu_s), RP_WHERE_CPU_OFF, .where = BOTH },
 	{ "cpu_s", "CPU (thread)", "of its own thread", RP_AS_NS, rp_value_seconds, AT(cpu_s), RP_WHERE_CPU_OFF, .where = BOTH | RP_IF_WIDE },
 	{ "cpu_measured_s", NULL, "of the process, the tool's threads with it", RP_AS_NS, get_measured },
+	{ "cpu_user_s", "user CPU", "of cpu_measured_s, in user mode", RP_AS_NS, get_user_or_system, AT(resident.user_ns), .where = RP_IN_PAGE },
+	{ "cpu_system_s", "system CPU", "of cpu_measured_s, in the kernel", RP_AS_NS, get_user_or_system, AT(resident.system_ns), .where = RP_IN_PAGE },
 	{ "gil_wait_s", "GIL wait", "waiting for the interpreter lock", RP_AS_NS, rp_value_seconds, AT(gil_wait_s), RP_WHERE_CPU_SAMPLED | RP_WHERE_GIL_WAIT_OFF, RP_IN_PAGE },
 	{ "calls", "calls", "Python calls, of all threads", RP_AS_COUNT, rp_value_u64, AT(calls), RP_WHERE_CPU_SAMPLED, RP_IN_PAGE },
 	MEMORY("allocations", "allocations", "of all threads", RP_AS_COUNT, allocations, allocations, 0),

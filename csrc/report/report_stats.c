@@ -1,7 +1,8 @@
 /* One screen: what ran, time, memory, what the tool cost, what was lost. */
+#include <stddef.h>
 #include <stdlib.h>
 
-#include "report/report.h"
+#include "report/table.h"
 
 #define TOP_ROWS 5
 
@@ -126,50 +127,110 @@ static void top_keys(const struct rp_report_job *job, struct rp_json *j, const c
 	rp_json_close(j, ']');
 }
 
-static void loss_keys(const struct rp_totals *t, struct rp_json *j)
+static void ended_keys(const struct rp_totals *t, struct rp_json *j)
 {
-	rp_json_kbool(j, "complete", t->is_complete);
 	rp_json_key(j, "ended");
 	rp_json_open(j, '{');
 	for (int i = 0; i < RP_ENDED_COUNT; i++)
 		rp_json_kint(j, rp_ended_text((enum rp_ended)i), t->ended[i]);
 	rp_json_close(j, '}');
-	rp_json_kint(j, "damaged_files", t->damaged);
-	rp_json_kint(j, "lost_events", (int64_t)t->lost_events);
-	rp_json_kint(j, "lost_bytes", (int64_t)t->lost_bytes);
-	rp_json_kint(j, "lost_calls", (int64_t)t->lost_calls);
-	rp_json_kint(j, "lost_allocations", (int64_t)t->lost_allocations);
-	rp_json_kint(j, "lost_frees", (int64_t)t->lost_frees);
-	rp_json_kint(j, "lost_samples", (int64_t)t->lost_samples);
-	rp_json_ktext(j, "gave_way", (const char *const[])RP_GAVE_WAY_NAMES[t->gave_way]);
-	rp_json_kseconds(j, "gave_way_from_s", t->gave_way_from_s);
-	rp_json_kseconds(j, "by_samples_s", t->by_samples_s);
-	rp_json_kseconds(j, "by_samples_from_s", t->by_samples_from_s);
-	rp_json_kint(j, "lost_blocks", (int64_t)t->lost_blocks);
-	rp_json_kint(j, "damaged_blocks", (int64_t)t->damaged_blocks);
-	rp_json_kint(j, "unreadable_files", (int64_t)t->unreadable_files);
-	rp_json_kbool(j, "places_folded", t->places_folded);
 }
 
-/* Null where a process does not tell. */
-static void growth_keys(const struct rp_report_job *job, struct rp_json *j)
+/* ---- what totals say, as columns of one row ---- */
+
+static const struct rp_totals *totals_of(const void *row)
 {
-	const struct rp_totals *t = &job->result->totals;
-	const struct {
-		const char *key;
-		uint64_t bytes;
-		int is_unknown;
-	} figures[] = { { "resident_growth_bytes", t->resident_growth_bytes, t->resident_growth_unknown != 0 },
-			{ "pool_bytes_max", t->pool_bytes_max, t->resident_growth_unknown != 0 || t->is_memory_off } };
-
-	for (size_t i = 0; i < RP_COUNT_OF(figures); i++) {
-		rp_json_key(j, figures[i].key);
-		if (figures[i].is_unknown)
-			rp_json_null(j);
-		else
-			rp_json_int(j, (int64_t)figures[i].bytes);
-	}
+	return row;
 }
+
+static void get_gave_way(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	(void)t;
+	(void)c;
+	rp_value_text(v, (const char *const[])RP_GAVE_WAY_NAMES[totals_of(row)->gave_way]);
+	v->is_unknown = 0;
+}
+
+static void get_unseen(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_seconds(t, c, row, v);
+	v->is_unknown = totals_of(row)->cpu_unseen_unknown != 0;
+}
+
+static void get_user_or_system(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_seconds(t, c, row, v);
+	v->is_unknown = totals_of(row)->cpu_user_unknown != 0;
+}
+
+static void get_samples_end(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_seconds(t, c, row, v);
+	v->is_unknown = !v->n;
+}
+
+static void get_growth(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_u64(t, c, row, v);
+	v->is_unknown = totals_of(row)->resident_growth_unknown != 0;
+}
+
+static void get_resident(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_u64(t, c, row, v);
+	v->is_unknown = totals_of(row)->resident_unknown != 0;
+}
+
+static void get_deallocations(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	const struct rp_totals *of = row;
+
+	rp_value_u64(t, c, row, v);
+	v->error = rp_report_blocks_error(t->job, of->deallocations, of->variance.allocations - of->variance.leaked_allocations);
+}
+
+#define AT(field) offsetof(struct rp_totals, field)
+#define SECONDS(field) { #field, NULL, NULL, RP_AS_NS, rp_value_seconds, AT(field) }
+#define COUNT(field) { #field, NULL, NULL, RP_AS_COUNT, rp_value_u64, AT(field) }
+#define MEMORY(key, unit, field) { key, NULL, NULL, unit, rp_value_u64, AT(field), RP_WHERE_MEMORY_OFF }
+#define ESTIMATED(key, unit, field, of) { key, NULL, NULL, unit, rp_value_u64, AT(field), RP_WHERE_MEMORY_OFF, 0, RP_ESTIMATE_MEMORY, AT(variance.of) }
+static const struct rp_table_column columns[] = {
+	{ "complete", NULL, NULL, RP_AS_FLAG, rp_value_int, AT(is_complete) },
+	{ "damaged_files", NULL, NULL, RP_AS_COUNT, rp_value_u32, AT(damaged) },
+	COUNT(lost_events), COUNT(lost_bytes), COUNT(lost_calls), COUNT(lost_allocations), COUNT(lost_frees), COUNT(lost_samples),
+	{ "gave_way", NULL, NULL, RP_AS_TEXT, get_gave_way },
+	SECONDS(gave_way_from_s), SECONDS(by_samples_s), SECONDS(by_samples_from_s),
+	COUNT(lost_blocks), COUNT(damaged_blocks), COUNT(unreadable_files),
+	{ "places_folded", NULL, NULL, RP_AS_FLAG, rp_value_int, AT(places_folded) },
+	COUNT(threads),
+	SECONDS(wall_s),
+	{ "cpu_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(cpu_s), RP_WHERE_CPU_OFF },
+	{ "cpu_measured_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(cpu_measured_s), RP_WHERE_CPU_OFF },
+	{ "cpu_user_s", NULL, NULL, RP_AS_NS, get_user_or_system, AT(cpu_user_s) },
+	{ "cpu_system_s", NULL, NULL, RP_AS_NS, get_user_or_system, AT(cpu_system_s) },
+	{ "cpu_unseen_s", NULL, NULL, RP_AS_NS, get_unseen, AT(cpu_unseen_s) },
+	{ "samples_end_s", NULL, NULL, RP_AS_NS, get_samples_end, AT(samples_end_s) },
+	{ "gil_wait_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(gil_wait_s), RP_WHERE_CPU_SAMPLED | RP_WHERE_GIL_WAIT_OFF },
+	SECONDS(overhead_s), SECONDS(stall_s), COUNT(folded_calls), SECONDS(folded_s),
+	{ "calls", NULL, NULL, RP_AS_COUNT, rp_value_u64, AT(calls), RP_WHERE_CPU_SAMPLED },
+	ESTIMATED("allocations", RP_AS_COUNT, allocations, allocations),
+	{ "deallocations", NULL, NULL, RP_AS_COUNT, get_deallocations, AT(deallocations), RP_WHERE_MEMORY_OFF, .estimate = RP_ESTIMATE_MEMORY },
+	MEMORY("unknown_frees", RP_AS_COUNT, unknown_frees),
+	ESTIMATED("allocated_bytes", RP_AS_BYTES, allocated_bytes, allocated),
+	ESTIMATED("peak_bytes", RP_AS_BYTES, peak_bytes, peak),
+	ESTIMATED("largest_peak_bytes", RP_AS_BYTES, peak_bytes_largest, largest_peak),
+	{ "peak_at_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(peak_at_s), RP_WHERE_MEMORY_OFF },
+	{ "resident_bytes", NULL, NULL, RP_AS_BYTES, get_resident, AT(resident_bytes) },
+	{ "largest_resident_bytes", NULL, NULL, RP_AS_BYTES, get_resident, AT(resident_bytes_largest) },
+	MEMORY("reserved_bytes", RP_AS_BYTES, reserved_bytes),
+	{ "resident_growth_bytes", NULL, NULL, RP_AS_BYTES, get_growth, AT(resident_growth_bytes) },
+	{ "pool_bytes_max", NULL, NULL, RP_AS_BYTES, get_growth, AT(pool_bytes_max), RP_WHERE_MEMORY_OFF },
+	MEMORY("mapped_file_bytes", RP_AS_BYTES, mapped_file_bytes),
+	MEMORY("shared_bytes", RP_AS_BYTES, shared_bytes),
+	ESTIMATED("leaked_bytes", RP_AS_BYTES, leaked_bytes, leaked),
+	ESTIMATED("leaked_allocations", RP_AS_COUNT, leaked_allocations, leaked_allocations),
+	COUNT(samples), COUNT(samples_in_tool), COUNT(events), COUNT(blocks), COUNT(file_bytes), COUNT(raw_bytes),
+};
 
 /* What stands on no line of its Python function, because the line is not known. */
 struct unknown_lines {
@@ -214,9 +275,11 @@ static void unknown_line_keys(const struct rp_report_job *job, struct rp_json *j
 void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, int all)
 {
 	const struct rp_totals *t = &job->result->totals;
+	const struct rp_table table = { .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns) };
 
 	rp_json_kint(j, "schema", 1);
-	loss_keys(t, j);
+	rp_columns_put(&table, t, j);
+	ended_keys(t, j);
 	rp_report_unseen_keys(j, &job->result->strings, &job->result->unseen);
 	mode_keys(job, j);
 	rp_json_ktext(j, "clock", rp_report_meta(job, "clock"));
@@ -230,62 +293,8 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_report_differing_keys(job, j);
 	rp_json_kseconds(j, "start_s", job->result->n_processes ? (double)job->result->processes[0].start_realtime_ns / 1e9 : 0);
 	rp_json_kint(j, "processes", job->result->n_processes);
-	rp_json_kint(j, "threads", (int64_t)t->threads);
 	rp_json_kint(j, "regions", job->result->n_regions);
-	rp_json_kseconds(j, "wall_s", t->wall_s);
-	rp_report_cpu(j, "cpu_s", t->is_cpu_off, t->cpu_s);
-	rp_report_cpu(j, "cpu_measured_s", t->is_cpu_off, t->cpu_measured_s);
-	rp_report_cpu(j, "cpu_unseen_s", t->cpu_unseen_unknown != 0, t->cpu_unseen_s);
-	rp_json_key(j, "samples_end_s");
-	if (t->samples_end_s > 0)
-		rp_json_seconds(j, t->samples_end_s);
-	else
-		rp_json_null(j);
-	rp_json_key(j, "gil_wait_s");
-	if (rp_report_is_unknown(job, RP_M_GIL_WAIT))
-		rp_json_null(j);
-	else
-		rp_json_seconds(j, t->gil_wait_s);
-	rp_json_kseconds(j, "overhead_s", t->overhead_s);
-	rp_json_kseconds(j, "stall_s", t->stall_s);
-	rp_json_kint(j, "folded_calls", (int64_t)t->folded_calls);
-	rp_json_kseconds(j, "folded_s", t->folded_s);
-	rp_json_key(j, "calls");
-	if (t->is_cpu_sampled)
-		rp_json_null(j);
-	else
-		rp_json_int(j, (int64_t)t->calls);
-	rp_report_memory(job, j, "allocations", t->allocations);
-	rp_report_memory(job, j, "deallocations", t->deallocations);
-	rp_report_memory(job, j, "unknown_frees", t->unknown_frees);
-	rp_report_memory(job, j, "allocated_bytes", t->allocated_bytes);
-	rp_report_memory(job, j, "peak_bytes", t->peak_bytes);
-	rp_report_memory(job, j, "largest_peak_bytes", t->peak_bytes_largest);
-	rp_json_key(j, "peak_at_s");
-	if (t->is_memory_off)
-		rp_json_null(j);
-	else
-		rp_json_seconds(j, t->peak_at_s);
-	rp_report_memory(job, j, "reserved_bytes", t->reserved_bytes);
-	growth_keys(job, j);
-	rp_report_memory(job, j, "mapped_file_bytes", t->mapped_file_bytes);
-	rp_report_memory(job, j, "shared_bytes", t->shared_bytes);
-	rp_report_memory(job, j, "leaked_bytes", t->leaked_bytes);
-	rp_report_memory(job, j, "leaked_allocations", t->leaked_allocations);
-	rp_report_blocks_error_key(job, j, "allocations_error", t->allocations, t->variance.allocations);
-	rp_report_blocks_error_key(job, j, "deallocations_error", t->deallocations, t->variance.allocations - t->variance.leaked_allocations);
-	rp_report_bytes_error_key(job, j, "allocated_bytes_error", t->allocated_bytes, t->variance.allocated);
-	rp_report_bytes_error_key(job, j, "peak_bytes_error", t->peak_bytes, t->variance.peak);
-	rp_report_bytes_error_key(job, j, "largest_peak_bytes_error", t->peak_bytes_largest, t->variance.largest_peak);
-	rp_report_bytes_error_key(job, j, "leaked_bytes_error", t->leaked_bytes, t->variance.leaked);
-	rp_report_blocks_error_key(job, j, "leaked_allocations_error", t->leaked_allocations, t->variance.leaked_allocations);
 	rp_report_sample_adds(job, j);
-	rp_json_kint(j, "samples", (int64_t)t->samples);
-	rp_json_kint(j, "samples_in_tool", (int64_t)t->samples_in_tool);
-	rp_json_kint(j, "events", (int64_t)t->events);
-	rp_json_kint(j, "blocks", (int64_t)t->blocks);
-	rp_json_kint(j, "file_bytes", (int64_t)t->file_bytes);
-	rp_json_kint(j, "raw_bytes", (int64_t)t->raw_bytes);
 	if (all) {
 		unknown_line_keys(job, j);
 		allocator_keys(t, j);
@@ -410,6 +419,16 @@ void rp_report_blocks_text(const struct rp_report_job *job, uint64_t blocks, dou
 	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)blocks, rp_report_blocks_error(job, blocks, variance), RP_M_ALLOCATIONS));
 }
 
+static void resident_text(const struct rp_report_job *job)
+{
+	const struct rp_totals *t = &job->result->totals;
+	char text[RP_UNIT_BYTES];
+
+	if (!t->resident_unknown)
+		rp_out_format(job->out, "Resident      %s at most%s: all of the process, imports and mapped files with it\n",
+			      rp_unit_bytes(text, (int64_t)t->resident_bytes_largest), job->result->n_processes > 1 ? " in one process" : "");
+}
+
 static void peak_text(const struct rp_report_job *job)
 {
 	const struct rp_result *r = job->result;
@@ -429,6 +448,7 @@ static void peak_text(const struct rp_report_job *job)
 		rp_out_format(o, " at %s\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
 	}
 	rp_report_pools_text(o, t, "              ");
+	resident_text(job);
 	if (t->reserved_bytes)
 		rp_out_format(o, "Reserved      %s of addresses: not counted, and what becomes memory inside may not be seen\n",
 			      rp_unit_bytes(a, (int64_t)t->reserved_bytes));
@@ -483,6 +503,8 @@ static int stats_text(const struct rp_report_job *job)
 		line(o, "CPU", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");
 	else
 		line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
+	if (!t->cpu_user_unknown)
+		rp_out_format(o, "              %s user and %s system, the tool's with them\n", rp_unit_ns(a, ns_of(t->cpu_user_s)), rp_unit_ns(b, ns_of(t->cpu_system_s)));
 	if (t->gil_wait_s > 0)
 		line(o, "GIL wait", rp_unit_ns(a, ns_of(t->gil_wait_s)));
 	rp_out_format(o, "Tool          %s (%s the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)),
@@ -501,10 +523,12 @@ static int stats_text(const struct rp_report_job *job)
 	else
 		count_line(o, "Samples", t->samples);
 	rp_out_text(o, "\n");
-	if (t->is_memory_off)
+	if (t->is_memory_off) {
 		line(o, "Memory", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");
-	else
+		resident_text(job);
+	} else {
 		memory_text(job);
+	}
 	rp_out_format(o, "\nTrace         %s events in %s (%s unpacked)\n", rp_unit_count(a, (int64_t)t->events),
 		      rp_unit_bytes(b, (int64_t)t->file_bytes), rp_unit_bytes(c, (int64_t)t->raw_bytes));
 	top_text(job, "Lines that allocated most", RP_M_ALLOCATED);

@@ -10,7 +10,7 @@
 
 static int has_error(const struct rp_table *t, const struct rp_table_column *c)
 {
-	return c->estimate == RP_ESTIMATE_CPU ? t->job->result->totals.is_cpu_sampled : c->estimate == RP_ESTIMATE_MEMORY && rp_report_is_memory_estimate(t->job);
+	return c->estimate == RP_ESTIMATE_CPU ? rp_report_is_estimate(t->job, RP_M_CPU) : c->estimate == RP_ESTIMATE_MEMORY && rp_report_is_memory_estimate(t->job);
 }
 
 /* room: RP_NAME_BYTES, as long as the value is used. */

@@ -77,6 +77,11 @@ function poolHint(st) {
   return st.pool_bytes_max > 0 ? `up to ${formatBytes(st.pool_bytes_max)} more may lie in ${formatBytes(st.reserved_bytes)} reserved by native pools` : "";
 }
 
+/* Beside CPU time: how it divides, as far as the processes tell. */
+function userAndSystem(st) {
+  return st.cpu_user_s > 0 ? `${formatDuration(st.cpu_user_s * 1e9)} user, ${formatDuration(st.cpu_system_s * 1e9)} system, the tool's with them` : "";
+}
+
 /* Title, notices and the figures above the small page. */
 function fillHeader(find, st) {
   fillTitle(find, st);
@@ -93,8 +98,9 @@ function fillHeader(find, st) {
   const seconds = (s) => (s === undefined || s === null ? null : formatDuration(s * 1e9));
   card("Wall time", seconds(st.wall_s));
   if (st.cpu_s === null) card("CPU time", "?", "not measured");
-  else card("CPU time", seconds(st.cpu_s), st.wall_s > 0 && st.cpu_s >= 0 ? `${((100 * st.cpu_s) / st.wall_s).toFixed(0)} % of wall` : "");
+  else card("CPU time", seconds(st.cpu_s), [st.wall_s > 0 && st.cpu_s >= 0 ? `${((100 * st.cpu_s) / st.wall_s).toFixed(0)} % of wall` : "", userAndSystem(st)].filter(Boolean).join("; "));
   card("Peak memory", st.peak_bytes > 0 ? formatBytes(st.peak_bytes) : null, [st.peak_at_s >= 0 ? `at ${seconds(st.peak_at_s)}` : "", poolHint(st)].filter(Boolean).join("; "));
+  card("Resident", st.largest_resident_bytes > 0 ? formatBytes(st.largest_resident_bytes) : null, "high-water mark, imports and mapped files with it");
   card("Never freed", st.allocations > 0 ? formatBytes(st.leaked_bytes ?? 0) : null);
   card("Allocations", st.allocations > 0 ? formatCount(st.allocations) : null, st.allocations > 0 ? formatBytes(st.allocated_bytes ?? 0) : "");
   if (st.calls === null) card("Python calls", "?", "not counted in sampled mode");
