@@ -6,13 +6,14 @@ evaluator that was there before, and the callbacks of record/, which are roots o
 
 The same for cancellation (csrc/sink/cancel.h): from what runs on a thread of the program, a function that may act on a pending pthread_cancel is
 reached only below one that holds it off.
+
+Each CPython of this machine has a graph of its own; what needs none of their headers is compiled once.
 """
 
 import os
 import re
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "ci"))
 import csources  # noqa: E402
+import environment  # noqa: E402
 
 TEXT = {"memcpy", "memcmp", "memset", "memmove", "strlen", "strnlen", "__errno_location"}
 EMIT = TEXT | {"clock_gettime", "syscall", "nanosleep", "pthread_setcancelstate"}  # hand-over of a full buffer: futex, and the bounded wait for a free one
@@ -31,7 +33,7 @@ MAPS = {"fstat", "fstatfs"}  # of a file that is mapped: is it /dev/zero; and if
 LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", "readlink", "sigaction", "sysconf", "strcmp", "strncmp", "strrchr"}
 PYTHON = {
     *{"PyBytes_AsStringAndSize", "PyDict_GetItemString", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyList_Append"},
-    *{"PyObject_CallMethod", "PyObject_GetAttrString", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra"},
+    *{"PyObject_CallMethod", "PyObject_GetAttrString", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra", "_PyCode_SetExtra"},
     *{"PyContextVar_Get", "PyDict_GetItem", "PyLong_AsUnsignedLongMask", "PyUnicode_CompareWithASCIIString"},
     *{"PyWeakref_NewRef", "_PyType_Lookup", "_Py_Dealloc"},
     *{"_PyInterpreterState_GetEvalFrameFunc", "_PyInterpreterState_SetEvalFrameFunc"},
@@ -65,6 +67,9 @@ ROOTS = [
     (r"\w+/\w+\.c:on_thread_(begin|end)$", FIRST_EVENT | WALK | TIMERS | SWITCH_COUNT),
 ]
 
+# Roots that the code for earlier CPythons does not have.
+SINCE = {r"frames/class_init\.c:on_\w+$": "3.13"}
+
 # Cancellation points that any code of ours calls (pthreads(7)), and calls of CPython that may wait for the GIL.
 CANCELLATION_POINTS = {
     *{"open", "openat", "creat", "close", "read", "write", "pread", "pwrite", "pread64", "pwrite64", "fcntl", "nanosleep", "clock_nanosleep", "usleep"},
@@ -80,22 +85,33 @@ ON_PROGRAM_THREADS = [
 ]
 
 
-def compile_one(source, directory):
+def compile_one(source, directory, include):
     """The call graph of one source as text."""
     out = Path(directory) / f"{source.replace('/', '_')}.o"
-    include = sysconfig.get_paths()["include"]
-    command = ["gcc", "-std=gnu11", "-O1", "-fno-inline", "-DNDEBUG", "-fcallgraph-info", f"-I{include}"]
-    command += [f"-I{path}" for path in csources.INCLUDE_DIRS] + ["-fexceptions", "-c", source, "-o", str(out)]
+    command = ["gcc", "-std=gnu11", "-O1", "-fno-inline", "-DNDEBUG", "-fcallgraph-info"]
+    command += [f"-I{path}" for path in [*csources.INCLUDE_DIRS, *include]] + ["-fexceptions", "-c", source, "-o", str(out)]
     # A compiler cache gives the object back, not the graph beside it.
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=os.environ | {"CCACHE_DISABLE": "1"})
     return out.with_suffix(".ci").read_text(encoding="utf-8")
 
 
-def call_graph():
-    """Calls by caller, and the functions that we define ourselves."""
+def call_graphs(pythons):
+    """What is found for each of these CPythons: calls by caller, and the functions that we define ourselves."""
+    needs_python = set(csources.sources(csources.PROBE_ROOMS)) - set(csources.pythonless_probes())
+    calls, ours = call_graph([s for s in csources.sources(csources.CAPTURE_ROOMS) if s not in needs_python])
+    for python in pythons:
+        question = "import sysconfig; print(sysconfig.get_path('include'))"
+        include = subprocess.run([python.path, "-c", question], check=True, capture_output=True, text=True).stdout.strip()
+        more_calls, more_ours = call_graph(sorted(needs_python), [include])
+        for caller, callees in calls.items():  # functions of headers are in both
+            more_calls.setdefault(caller, set()).update(callees)
+        yield python, more_calls, ours | more_ours
+
+
+def call_graph(sources, include=()):
     calls, ours = {}, set()
     with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor() as pool:
-        for text in pool.map(lambda s: compile_one(s, directory), csources.sources(csources.CAPTURE_ROOMS)):
+        for text in pool.map(lambda s: compile_one(s, directory, include), sources):
             for title, ellipse in re.findall(r'^node: \{ title: "([^"]+)" label: "[^"]*"( shape : ellipse)? \}', text, re.M):
                 if not ellipse:
                     ours.add(title)
@@ -132,10 +148,14 @@ def roots_of(pattern, ours):
     return sorted(title for title in ours if re.search(pattern, title) or re.fullmatch(name.rstrip("$"), title))
 
 
-def cancellation_problems(calls, ours):
+def version_of(text):
+    return tuple(map(int, text.split(".")))
+
+
+def cancellation_problems(calls, ours, version="3.13"):
     for pattern in ON_PROGRAM_THREADS:
         roots = roots_of(pattern, ours)
-        if not roots:
+        if not roots and version_of(version) >= version_of(SINCE.get(pattern, version)):
             yield f"no function is {pattern}: has it another name now?"
         for root in roots:
             for callee, steps in sorted(reached(root, calls, ours, but="pthread_setcancelstate").items()):
@@ -143,10 +163,10 @@ def cancellation_problems(calls, ours):
                     yield f"{callee} is a cancellation point, reached from {root} without RP_HOLD_CANCEL: {steps}"
 
 
-def problems(calls, ours):
+def problems(calls, ours, version="3.13"):
     for pattern, allowed in ROOTS:
         roots = roots_of(pattern, ours)
-        if not roots:
+        if not roots and version_of(version) >= version_of(SINCE.get(pattern, version)):
             yield f"no function is {pattern}: has it another name now?"
         for root in roots:
             for callee, steps in sorted(reached(root, calls, ours).items()):
@@ -155,12 +175,15 @@ def problems(calls, ours):
 
 
 def main():
-    graph = call_graph()
-    found = [*problems(*graph), *cancellation_problems(*graph)]
+    pythons, found = environment.pythons(), []
+    for python, calls, ours in call_graphs(pythons):
+        for check in (problems, cancellation_problems):
+            found += [f"CPython {python.minor}: {problem}" for problem in check(calls, ours, python.minor)]
     for problem in found:
         print(f"hot path: {problem}")
     if not found:
-        print("hot path: nothing is reached from a hook that docs/hot-path.md does not allow")
+        minors = ", ".join(python.minor for python in pythons)
+        print(f"hot path: nothing is reached from a hook that docs/hot-path.md does not allow (CPython {minors})")
     return 1 if found else 0
 
 

@@ -28,6 +28,14 @@ def test_a_root_without_a_function_is_told(monkeypatch):
     assert "another name" in next(check_hot_path.problems(CALLS, OURS))
 
 
+def test_a_root_of_a_later_python_is_not_missed_on_an_earlier_one(monkeypatch):
+    root = r"frames/later\.c:on_call$"
+    monkeypatch.setattr(check_hot_path, "ROOTS", [(root, set())])
+    monkeypatch.setattr(check_hot_path, "SINCE", {root: "3.13"})
+    assert not list(check_hot_path.problems(CALLS, OURS, "3.9"))
+    assert list(check_hot_path.problems(CALLS, OURS, "3.13"))
+
+
 def test_a_cancellation_point_counts_unless_cancellation_is_held_above_it(monkeypatch):
     monkeypatch.setattr(check_hot_path, "ON_PROGRAM_THREADS", [r"alloc/alloc_hook\.c:hook_\w+$"])
     calls = CALLS | {"record/emit.c:slow": {"nanosleep"}}
