@@ -62,10 +62,5 @@ def run_program(tool, program, keep=None):
     return taken
 
 
-def first_line_of(text, name):
-    """The line of a workload in what was printed, other lines being the tool's."""
-    return next((line for line in text.splitlines() if line.startswith(name)), None)
-
-
 def python_version():
     return ".".join(map(str, sys.version_info[:3]))

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "rubinprof/rp_error.h"
 
 int rp_buf_reserve(struct rp_buf *b, size_t more)
@@ -35,24 +34,6 @@ void rp_buf_add(struct rp_buf *b, const void *bytes, size_t len)
 		return;
 	memcpy(b->bytes + b->len, bytes, len);
 	b->len += len;
-}
-
-void rp_buf_add_u8(struct rp_buf *b, uint8_t v)
-{
-	rp_buf_add(b, &v, 1);
-}
-
-void rp_buf_add_varint(struct rp_buf *b, uint64_t v)
-{
-	uint8_t tmp[RP_VARINT_BYTES_MAX];
-	rp_buf_add(b, tmp, (size_t)(rp_put_varint(tmp, v) - tmp));
-}
-
-void rp_buf_add_string(struct rp_buf *b, const char *s, size_t len)
-{
-	rp_buf_add_varint(b, s ? len : 0);
-	if (s)
-		rp_buf_add(b, s, len);
 }
 
 void rp_buf_clear(struct rp_buf *b)

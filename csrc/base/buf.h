@@ -17,10 +17,6 @@ struct rp_buf {
 /* Makes room for `more` bytes behind `len`; 0 or RP_ENOMEM. */
 int rp_buf_reserve(struct rp_buf *b, size_t more);
 void rp_buf_add(struct rp_buf *b, const void *bytes, size_t len);
-void rp_buf_add_u8(struct rp_buf *b, uint8_t v);
-void rp_buf_add_varint(struct rp_buf *b, uint64_t v);
-/* A string as varint length and bytes; NULL counts as empty. */
-void rp_buf_add_string(struct rp_buf *b, const char *s, size_t len);
 /* Forgets the content and keeps the memory. */
 void rp_buf_clear(struct rp_buf *b);
 void rp_buf_release(struct rp_buf *b);

@@ -95,18 +95,6 @@ RP_INLINE uint8_t rp_cursor_u8(struct rp_cursor *c)
 	return *c->at++;
 }
 
-RP_INLINE uint64_t rp_cursor_u64(struct rp_cursor *c)
-{
-	if (RP_UNLIKELY(rp_cursor_left(c) < 8)) {
-		c->bad = 1;
-		c->at = c->end;
-		return 0;
-	}
-	uint64_t v = rp_get_u64(c->at);
-	c->at += 8;
-	return v;
-}
-
 RP_INLINE uint64_t rp_cursor_varint(struct rp_cursor *c)
 {
 	if (RP_LIKELY(c->at < c->end && *c->at < 0x80))

@@ -270,7 +270,6 @@ enum rp_lost_reason {
 
 enum rp_module_flag {
 	RP_MODULE_STATIC_ALLOCATOR = 1, /* defines malloc itself: what it allocates is not seen */
-	RP_MODULE_NO_SYMBOLS = 2,
 };
 
 /* Longest string a definition carries; longer ones are cut and end in an ellipsis. */

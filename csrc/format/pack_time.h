@@ -14,8 +14,6 @@
 
 #include "base/base.h"
 
-#define RP_TIME_BYTES_MAX 9 /* of one step: 18 half bytes */
-
 struct rp_time_writer {
 	uint8_t *at;
 	uint32_t half; /* the low half of *at is taken */

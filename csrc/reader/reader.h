@@ -226,7 +226,6 @@ void rp_tables_release(struct rp_tables *t);
 const struct rp_code *rp_tables_code(const struct rp_tables *t, uint32_t id);
 const struct rp_thread_def *rp_tables_thread(const struct rp_tables *t, uint32_t id);
 const struct rp_region_def *rp_tables_region(const struct rp_tables *t, uint32_t id);
-const struct rp_module *rp_tables_module(const struct rp_tables *t, uint32_t id);
 /* Value of a META key, NULL when it is not there. */
 const char *rp_tables_meta(const struct rp_tables *t, const char *key);
 /* Index in symbols of an address as events carry it; an address without a definition gets a symbol of its own, with the module

@@ -446,12 +446,6 @@ const struct rp_region_def *rp_tables_region(const struct rp_tables *t, uint32_t
 	return place ? &t->regions.at[*place] : NULL;
 }
 
-const struct rp_module *rp_tables_module(const struct rp_tables *t, uint32_t id)
-{
-	uint32_t *place = rp_idmap_find(&t->module_of, id);
-	return place ? &t->modules.at[*place] : NULL;
-}
-
 const char *rp_tables_meta(const struct rp_tables *t, const char *key)
 {
 	for (uint32_t i = 0; i < t->metas.n; i++)

@@ -29,7 +29,7 @@ static inline const char *rr_report(const char *path, const char *name, const st
 		exit(1);
 	}
 	rp_trace_close(trace);
-	rp_buf_add_u8(&rr_json, 0);
+	rp_buf_add(&rr_json, "", 1);
 	return (const char *)rr_json.bytes;
 }
 
