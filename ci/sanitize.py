@@ -72,7 +72,7 @@ OUT = {
 def build(kind, python, home):
     """A package rubinprof with instrumented extensions in home/lib."""
     gcc = os.environ.get("CC", "gcc")
-    env = {**os.environ, "CC": f"{gcc} {FLAGS[kind]} -fno-omit-frame-pointer"}
+    env = {**os.environ, "CC": f"{gcc} {FLAGS[kind]} -fno-omit-frame-pointer", "CFLAGS": "-UNDEBUG"}  # asserts, which CPython's flags take out
     home.mkdir(parents=True, exist_ok=True)
     shutil.copytree(ROOT / "python" / "rubinprof", home / "lib" / "rubinprof", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.so", "_bin"))
     words = [python, "setup.py", "-q", "build_ext", "--build-lib", home / "lib", "--build-temp", home / "objects"]

@@ -233,9 +233,11 @@ static int has_lost(uint32_t object)
 	return 0;
 }
 
-/* Under ld.so's lock. */
+/* Under ld.so's list lock, by the owner of `got`: reads the objects' memory, mprotects, stores words. It neither allocates nor waits: a thread that
+ * loads a library, or unwinds an exception by an old libgcc, waits for it meanwhile. */
 static void patch_all(const struct rp_elf_list *l, void *arg)
 {
+	rp_assert(atomic_load_explicit(&got.owner, memory_order_relaxed) == (int)getpid());
 	int unloaded = atomic_load_explicit(&got.subs, memory_order_relaxed) != l->subs;
 	if (unloaded)
 		forget_unloaded(l);

@@ -77,8 +77,11 @@ uint32_t rp_kept_take(const void *p)
 			continue;
 		uint32_t number = live.numbers[bucket][i];
 		atomic_store_explicit(&live.blocks[bucket][i], 0, memory_order_relaxed);
-		atomic_fetch_sub_explicit(&live.count, 1, memory_order_relaxed);
-		atomic_fetch_sub_explicit(&rp_kept_counts[hash % RP_KEPT_COUNTS], 1, memory_order_relaxed);
+		uint32_t many = atomic_fetch_sub_explicit(&live.count, 1, memory_order_relaxed);
+		uint8_t alike = atomic_fetch_sub_explicit(&rp_kept_counts[hash % RP_KEPT_COUNTS], 1, memory_order_relaxed);
+		rp_assert(many > 0 && alike > 0);
+		(void)many;
+		(void)alike;
 		return number;
 	}
 	return 0;

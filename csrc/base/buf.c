@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "rubinprof/rp_error.h"
 
 int rp_buf_reserve(struct rp_buf *b, size_t more)
@@ -32,6 +33,7 @@ void rp_buf_add(struct rp_buf *b, const void *bytes, size_t len)
 {
 	if (len == 0 || rp_buf_reserve(b, len))
 		return;
+	rp_assert(b->len + len <= b->cap);
 	memcpy(b->bytes + b->len, bytes, len);
 	b->len += len;
 }

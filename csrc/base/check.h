@@ -20,7 +20,8 @@
 
 #define RP_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 
-/* Cheap checks, kept in release builds of the analyzer's callers unless NDEBUG is set. */
+/* What a comment promises, as a check. NDEBUG, which CPython sets for extensions, takes it out: so it is in the C tests, under the sanitizers and the
+ * fuzzer, and in `make analyze`. */
 #define rp_assert(cond) assert(cond)
 
 #define RP_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

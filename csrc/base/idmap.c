@@ -52,6 +52,7 @@ int rp_idmap_put(struct rp_idmap *m, uint64_t key, uint32_t value)
 		m->slots = slots;
 		m->mask = (uint32_t)(more - 1);
 	}
+	rp_assert(m->count < ((uint64_t)m->mask + 1) / 4 * 3);
 	idmap_place(m->slots, m->mask, key, value);
 	m->count++;
 	return 0;
@@ -67,6 +68,7 @@ void rp_slots_add(struct rp_slots *s, uint64_t hash, uint32_t id)
 {
 	uint32_t i = (uint32_t)hash & s->mask;
 
+	rp_assert(s->slots && s->count <= s->mask);
 	while (s->slots[i])
 		i = (i + 1) & s->mask;
 	s->slots[i] = id + 1;

@@ -34,6 +34,8 @@ static struct watched {
 
 static _Atomic uint32_t n_used; /* places from here on were never taken. Release by the looker, acquire by who looks for a place */
 
+/* Held for a whole look, which reads /proc and opens perf events: by the session and the namer only, and by a fork for a short time. Never by a hook or a signal
+ * handler, so nobody of the program waits for it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int locked_for_fork; /* the forking thread's, under the lock */
 /* Under the lock. */

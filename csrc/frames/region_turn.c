@@ -243,6 +243,7 @@ static void make_context(PyThreadState *ts)
 
 void rp_turns_bind(struct rp_thread *t, uint32_t region)
 {
+	rp_assert(t->busy > 0);
 	PyThreadState *ts = PyThreadState_Get();
 	rp_pyframe *base, *holder = find_holder(rp_pyframe_current(ts), &base);
 	PyObject *greenlet = holder || !base ? NULL : module_of("greenlet");
@@ -275,6 +276,7 @@ static int is_on_stack(rp_pyframe *f, const struct turn *e)
 
 void rp_turns_unbind(struct rp_thread *t, uint32_t region, int elsewhere)
 {
+	rp_assert(t->busy > 0);
 	uint32_t place = rp_turns_n ? find(region) : NOBODY;
 	if (place == NOBODY && elsewhere)
 		tell(t, region, RP_TURN_UNKNOWN);

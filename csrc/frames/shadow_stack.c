@@ -57,6 +57,7 @@ static void replace(struct rp_thread *t, rp_pyframe *f, enum rp_context reason)
 {
 	uint32_t keep, missing = count_missing(t, f, t->session, &keep);
 
+	rp_assert(t->busy > 0 && keep <= t->depth);
 	t->depth = keep;
 	t->depth_over = 0;
 	push_missing(t, f, t->session, missing);
@@ -69,6 +70,7 @@ void rp_shadow_resync(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f)
 {
 	enum rp_context reason = t->depth == 0 && !t->seed_tried ? RP_CONTEXT_SEED : RP_CONTEXT_RESYNC;
 
+	rp_assert(!t->busy);
 	define_chain(t, f, t->session);
 	rp_record_begin(t);
 	t->seed_tried = 1;
@@ -156,6 +158,7 @@ RP_INLINE uint32_t lasti_for_alloc(struct rp_thread *t, rp_pyframe *f)
 
 uint32_t rp_frames_lasti(struct rp_thread *t)
 {
+	rp_assert(t->busy > 0 && t->seeded <= t->depth);
 	if (RP_UNLIKELY(t->depth == 0)) {
 		if (t->seed_tried)
 			return RP_LASTI_NONE;

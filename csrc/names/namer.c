@@ -100,7 +100,7 @@ void rp_namer_on_look(int (*fn)(void))
 
 int rp_namer_start(uint64_t burst_ns, uint32_t percent)
 {
-	rp_assert(percent >= 1 && percent <= 100);
+	rp_assert(percent >= 1 && percent <= 100 && !namer.running);
 	namer.burst_ns = burst_ns;
 	namer.percent = percent;
 	namer.hurry_cpu_ns = 0;

@@ -284,6 +284,8 @@ static void look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int ta
 void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
 			    void *arg)
 {
+	for (uint64_t i = 1; i < n; i++)
+		rp_assert(addresses[i - 1] < addresses[i]);
 	elf_version(EV_CURRENT);
 	struct opened main = open_object(source), debug = OPENED_NONE;
 	struct rp_lookup *l = main.elf ? calloc(n, sizeof *l) : NULL;

@@ -127,6 +127,7 @@ uint8_t *rp_define_try(size_t bytes, uint8_t **ret_end)
 
 void rp_define_end(uint8_t *p)
 {
+	rp_assert(!p || (buffer && p >= buffer->payload && p <= buffer->payload + buffer->payload_bytes));
 	if (p) /* Release: the bytes come before the length that covers them. */
 		atomic_store_explicit(buffer->used, (uint64_t)(p - buffer->payload), memory_order_release);
 	pthread_mutex_unlock(&lock);

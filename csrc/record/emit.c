@@ -55,6 +55,7 @@ void rp_record_put_context(struct rp_thread *t, uint64_t dt, enum rp_context rea
 {
 	uint32_t n = rp_record_context_frames(t);
 	const struct rp_shadow_frame *f = t->frames + (t->depth - n);
+	rp_assert(1u + n <= (size_t)(t->end - t->pos));
 	t->pos[0] = RP_WORD0(RP_EV_CONTEXT, dt, (uint64_t)reason << 32 | n);
 	for (uint32_t i = 0; i < n; i++)
 		t->pos[1 + i] = (uint64_t)f[i].lasti << 32 | f[i].code;
@@ -66,6 +67,7 @@ void rp_record_put_context(struct rp_thread *t, uint64_t dt, enum rp_context rea
 void rp_record_put_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t dt, uint64_t arg, const uint64_t *head, uint32_t n_head,
 			 const uint64_t *words, uint32_t n_words)
 {
+	rp_assert(1u + n_head + n_words <= (size_t)(t->end - t->pos));
 	t->pos[0] = RP_WORD0(kind, dt, arg);
 	if (n_head)
 		memcpy(t->pos + 1, head, n_head * sizeof *head);
@@ -150,6 +152,7 @@ void rp_record_begin_buffer(struct rp_thread *t, struct rp_buffer *b)
 {
 	uint32_t epoch = rp_sink_lost_epoch(atomic_load_explicit(&rp_record_sink, memory_order_relaxed));
 	int lost = t->lost_events != 0;
+	rp_assert(t->busy > 0);
 	t->buffer = b;
 	t->seq++;
 	t->gave_up = 0;

@@ -165,6 +165,7 @@ RP_INLINE void rp_record_begin(struct rp_thread *t)
 
 RP_INLINE void rp_record_end(struct rp_thread *t)
 {
+	rp_assert(t->busy > 0);
 	atomic_signal_fence(memory_order_seq_cst);
 	/* Release: whoever sees us outside sees all that was written inside. */
 	__atomic_store_n(&t->busy, t->busy - 1, __ATOMIC_RELEASE);
@@ -193,6 +194,7 @@ RP_INLINE void rp_record_want_cpu(struct rp_thread *t)
  * is lost and counted. */
 RP_INLINE int64_t rp_record_prepare(struct rp_thread *t)
 {
+	rp_assert(t->busy > 0);
 	/* Relaxed: another thread may have set limit to NULL, which sends us to the slow path (flush, stop). */
 	if (RP_UNLIKELY(t->pos >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED)) && rp_record_hand_over(t))
 		return -1;
@@ -212,6 +214,7 @@ RP_INLINE int64_t rp_record_prepare(struct rp_thread *t)
  * other side is whoever reads the file, the writer thread among them. */
 RP_INLINE void rp_record_commit(struct rp_thread *t, uint32_t n)
 {
+	rp_assert(t->pos >= t->words && n <= (size_t)(t->end - t->pos));
 	t->pos += n;
 	atomic_store_explicit(t->used, (uint64_t)((uint8_t *)t->pos - (uint8_t *)t->words), memory_order_release);
 }
@@ -292,12 +295,14 @@ RP_INLINE void rp_emit_4(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 
 RP_INLINE uint64_t rp_alloc_arg(enum rp_allocator allocator, uint32_t stack)
 {
+	rp_assert(allocator < 32);
 	return (uint64_t)stack << 5 | allocator;
 }
 
 /* lasti: RP_LASTI_NONE where it does not fit (rp_frames_lasti has told it then). */
 RP_INLINE uint64_t rp_alloc_word1(const void *address, uint32_t lasti)
 {
+	rp_assert(lasti <= RP_LASTI_NONE);
 	return ((uint64_t)(uintptr_t)address & ((UINT64_C(1) << RP_ADDRESS_BITS) - 1)) | (uint64_t)lasti << RP_ADDRESS_BITS;
 }
 

@@ -41,7 +41,8 @@ static __thread struct rp_thread *own_record __attribute__((tls_model("initial-e
 static __thread int entering __attribute__((tls_model("initial-exec")));
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* Under the lock. */
+/* Under the lock, which is held for loads and stores; at the end of a session (rp_record_close) also while definitions and last events are written: the
+ * lock of the definitions is taken below it, never the other way round. Signal handlers only try it. */
 static struct rp_thread *threads;      /* of the session, not ended */
 static struct rp_thread *free_records; /* of OS threads that have ended */
 static uint32_t thread_count;
@@ -98,6 +99,7 @@ void rp_thread_tell_loss(struct rp_thread *t)
 static void call_begin(struct rp_thread *t)
 {
 	uint32_t n = atomic_load_explicit(&callback_count, memory_order_acquire);
+	rp_assert(t->busy > 0);
 	for (uint32_t i = 0; i < n; i++)
 		if (callbacks[i].begin)
 			callbacks[i].begin(t);

@@ -253,6 +253,7 @@ void rp_sink_give(struct rp_sink *s, struct rp_buffer *b)
 void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b)
 {
 	uint32_t top = atomic_load_explicit(&s->full_top, memory_order_relaxed);
+	rp_assert(atomic_load_explicit(b->used, memory_order_relaxed) <= b->payload_bytes);
 	atomic_fetch_add_explicit(&s->submitted, 1, memory_order_relaxed); /* before the push: see rp_sink_sync */
 	do
 		atomic_store_explicit(&b->next, top, memory_order_relaxed);

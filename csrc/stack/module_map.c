@@ -41,7 +41,8 @@ static struct {
 	struct rp_cfi_objects *retired; /* tables of an earlier scan; the last one may still be read by a walk in flight */
 } map;
 
-/* Around changes of the list, by who scans, and around reads by others. Held for some loads and stores. */
+/* Around changes of the list, by who scans, and around reads by others. Held for some loads and stores: nothing is allocated, defined or waited
+ * for, and ld.so's lock is not taken, so who waits for it waits for a moment. Never in a signal handler; made anew in a forked child. */
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 
 #define PATHS_BYTES ((size_t)RP_ELF_OBJECTS_MAX * 160)
@@ -111,6 +112,7 @@ static const void *keep(const void *bytes, size_t len)
 		return NULL;
 	char *kept = memcpy(map.paths + map.paths_used, bytes, len);
 	map.paths_used += len;
+	rp_assert(map.paths_used <= PATHS_BYTES);
 	return kept;
 }
 
@@ -200,6 +202,7 @@ static void publish_objects(const struct rp_elf_list *l)
 static void scan(void)
 {
 	struct rp_elf_list l;
+	rp_assert(atomic_load_explicit(&map.owner, memory_order_relaxed) == (int)getpid());
 	if (rp_elf_list(&l))
 		return;
 	publish_objects(&l);
@@ -210,6 +213,8 @@ static void scan(void)
 	rp_elf_list_release(&l);
 }
 
+/* Nobody waits here. 1: the calling thread scans from now on, until it stores 0. 0: another thread of this process does; it looks at `again` when it
+ * is done. Spinning would wait for ourselves: the owner may stand before ld.so's lock, which a constructor's thread holds while it is here. */
 static int own(void)
 {
 	int none = 0, pid = (int)getpid();

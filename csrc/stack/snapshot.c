@@ -22,6 +22,8 @@
 #define PAGE_BYTES 4096
 #define KEYS_MAX (RP_MORE_WORDS_MAX - 2) /* of one event */
 
+RP_STATIC_ASSERT(STACK_MAX <= NODES / 2, "one stack leaves the table half empty");
+
 int rp_snapshot_on;
 static int with_native;
 
@@ -102,6 +104,7 @@ static uint32_t add_nodes(struct rp_thread *t, struct rp_snapshot_table *s, uint
 {
 	const uint64_t head[] = { parent, s->last_id + 1u };
 	uint32_t forgets = s->forgets;
+	rp_assert(t->busy > 0 && s->n_nodes + n <= NODES / 2);
 	if (rp_emit_words(t, RP_EV_MORE, RP_MORE_NODES | (uint64_t)(n + 2) << 8, head, 2, keys, n, may_wait))
 		return 0;
 	if (s->forgets != forgets && parent)

@@ -8,6 +8,8 @@
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
+RP_STATIC_ASSERT((RP_STACK_IDS_FIRST & (RP_STACK_IDS_FIRST - 1)) == 0 && (RP_STACK_IDS_MAX & (RP_STACK_IDS_MAX - 1)) == 0, "masks find places");
+
 static _Atomic size_t bytes_mapped; /* relaxed: a sum, nothing hangs on it */
 
 static int is_mapped(const struct rp_stack_ids *s, const struct rp_stack_generation *g)
@@ -99,6 +101,8 @@ static void make_room(struct rp_stack_ids *s)
 void rp_stack_ids_put(struct rp_stack_ids *s, struct rp_stack_key key, uint32_t id)
 {
 	make_room(s);
+	rp_assert(id > 0 && id <= RP_STACK_ID_MAX && s->young.n < s->young.mask);
+	rp_assert(!find_place(&s->young, key)->id);
 	*find_place(&s->young, key) = (struct rp_stack_id){ key.a, key.b, id };
 	s->young.n++;
 }

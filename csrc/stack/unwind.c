@@ -226,6 +226,7 @@ RP_INLINE int words_match(const struct rp_stack_table *s, const struct way *v, u
 static struct way *make_way(struct rp_stack_table *s, struct way *set, uint32_t words)
 {
 	struct way *v = &set[s->victim++ % WAYS];
+	rp_assert(words <= ARENA_WORDS);
 	for (uint32_t i = 0; i < WAYS; i++)
 		if (!set[i].first)
 			v = &set[i];
@@ -236,6 +237,7 @@ static struct way *make_way(struct rp_stack_table *s, struct way *set, uint32_t 
 		forget_words(s);
 	v->at = s->arena_used;
 	v->room = room;
+	rp_assert(s->arena_used + room <= ARENA_WORDS);
 	s->arena_used += room;
 	return v;
 }
@@ -313,6 +315,7 @@ __attribute__((noinline)) uint32_t rp_unwind_stack(struct rp_thread *t, void *fi
 {
 	struct rp_stack_table *s = t->stacks;
 	uintptr_t first = (uintptr_t)first_address, frame = (uintptr_t)frame_address;
+	rp_assert(t->busy > 0);
 	if (RP_UNLIKELY(!s) && !(s = make_table(t)))
 		return RP_STACK_NONE;
 	uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
