@@ -1,9 +1,13 @@
 /* The door of alloc/: the functions of libc, and of CPython's allocator, that we stand in for: memory, threads, signals, programs started.
  *
- * Contract. No GIL; any thread, at any moment that the program may call malloc. The guard (guard.h) is asked first, so that nothing of ours
- * is recorded. Hooks neither allocate nor wait for a lock of ours; they block where a buffer has to be handed over, for a bounded time
- * (record.h). Exceptions: what loads a library, starts a thread or a program may allocate, as these calls do themselves. errno is kept. Not
- * in a signal handler more than malloc is. install and remove: by the session, one at a time; with the GIL where CPython's domains are traced. */
+ * Contract of the hooks. errno is kept. The guard (guard.h) is asked first, so that nothing of ours is recorded.
+ *   GIL        never needed, never asked for: any thread, at any moment at which the program may call the real function.
+ *   signal     as the real function.
+ *   allocates  never; pthread_create and what starts a program do, as these do themselves.
+ *   locks      at a thread's first event those of record; at a dlopen or dlclose also ld.so's, none of ours held; sampled, a spinlock around the list of
+ *              mappings at mmap and munmap; a flag where programs are started.
+ *   blocks     for a buffer, a bounded time (record.h).
+ * install and remove: by the session, one at a time; with the GIL where CPython's domains are traced. */
 #ifndef RP_ALLOC_ALLOC_H
 #define RP_ALLOC_ALLOC_H
 

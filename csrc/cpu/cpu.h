@@ -1,8 +1,14 @@
 /* The door of cpu/: CPU time of threads, samples by a signal, time spent waiting for the GIL.
  *
- * Contract. What a sample does runs in a signal handler: no GIL, no allocation, no lock, nothing that waits; errno is kept. Threads come and
- * go by the callbacks of record (rp_record_on_thread), in a hook of theirs, busy: system calls, no malloc. install, remove and what looks
- * at threads from outside: the session or the namer, one at a time. No GIL. */
+ * Contract.
+ *              a sample                             a thread begins or ends, in a hook    install, remove, look
+ *   GIL        never needed                         never needed                          never needed
+ *   signal     in a handler; errno is kept          only where a sample begins a thread   never
+ *   allocates  never                                never                                 never
+ *   locks      only tries, where it begins a thread none                                  one of its own (thread_watch.c)
+ *   blocks     never                                never                                 reads /proc
+ * The hook around the wait for the GIL (gil_wait.c) runs without the GIL, with the GIL's mutex held: it allocates, locks and waits for nothing. The
+ * third column is for the session and the namer, one at a time. */
 #ifndef RP_CPU_CPU_H
 #define RP_CPU_CPU_H
 

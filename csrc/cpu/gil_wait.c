@@ -50,6 +50,7 @@ static void keep_slot(const struct rp_elf_slot *slot, void *arg)
 		gil.slots[gil.n++] = (_Atomic uintptr_t *)slot->word;
 }
 
+/* dlsym takes ld.so's lock and may allocate where nothing is found: free to be called here, at the session's start and by its thread. */
 static const struct rp_elf *find_interpreter(const struct rp_elf_list *l)
 {
 	uintptr_t at = (uintptr_t)dlsym(RTLD_DEFAULT, "PyEval_SaveThread");

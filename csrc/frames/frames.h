@@ -1,10 +1,13 @@
-/* The door of frames/: Python frames, as CPython has them. Lowest of the five rooms that look at the program; it calls none of the other four.
+/* The door of frames/: Python frames, as CPython has them. It calls none of the other four rooms that look at the program.
  *
- * Contract. With the GIL, on the thread that holds it, unless a declaration says otherwise. Not in a signal handler: but for
- * rp_frames_lasti_signal. What runs at each Python call (evalframe.c) allocates only where a function is first seen, and locks only where its
- * definition is written (record.h); it may run the program's Python code where a name has an odd type, with t busy. install and remove are
- * called by the session, in the order given there, and may allocate. Each remove undoes its install completely, or leaves hooks that pass
- * straight through where undoing would be unsafe.
+ * Contract, unless a declaration says otherwise.
+ *   GIL        held, by the calling thread.
+ *   signal     never; rp_frames_lasti_signal is for handlers.
+ *   allocates  install and remove; at a call (evalframe.c) only CPython does, where a function is first seen.
+ *   locks      at a call that of the definitions (record.h), where a function is first seen.
+ *   blocks     for a buffer, a bounded time (record.h). Python code of the program may run where a name has an odd type: t is busy then.
+ * install and remove are called by the session. remove undoes install completely, or leaves an evaluator that passes straight through where
+ * undoing would be unsafe.
  *
  * pyframe.h is a second door: the questions to CPython's internals, which need its headers. */
 #ifndef RP_FRAMES_FRAMES_H

@@ -1,7 +1,11 @@
 /* The door of names/: names of code addresses, from the files of loaded objects. The only room that uses libelf and libdw.
  *
- * Contract. On a thread of the tool, or of the program with hooks absent or t busy: it allocates, opens files, takes locks and blocks. Never in
- * a hook or a signal handler, but for what is said to be callable there. Needs no GIL. */
+ * Contract, unless a declaration says otherwise. On a thread of the tool, or of the program with hooks absent or t busy; one caller at a time.
+ *   GIL        never needed.
+ *   signal     never.
+ *   allocates  yes.
+ *   locks      one around its open files (symbol_file.c), which a fork waits for; that of the definitions; module_map.c's for moments.
+ *   blocks     reads files. */
 #ifndef RP_NAMES_NAMES_H
 #define RP_NAMES_NAMES_H
 

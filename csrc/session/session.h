@@ -1,4 +1,5 @@
-/* The door of session/: starts and stops tracing; owns the only mutable global.
+/* The door of session/: starts and stops tracing. It alone knows whether a session is on (session_state.h); what a probe keeps between calls is that
+ * probe's own, opened and closed from here.
  *
  * Called with the GIL held, by ext/capture_module.c only, except rp_session_meta and the regions, which any thread may call.
  * One session at a time a process. */

@@ -42,7 +42,8 @@ struct rp_elf_list {
 int rp_elf_list(struct rp_elf_list *ret_list);
 void rp_elf_list_release(struct rp_elf_list *l);
 /* Calls fn under ld.so's list lock, where nothing is loaded or unloaded: what the list names is there, and can be read. Something that
- * was being loaded when the list was made may not be relocated yet. fn may neither allocate nor wait. 0 without a call when objects have
+ * was being loaded when the list was made may not be relocated yet. fn may neither allocate nor wait, nor take a lock of ours that is ever held around a
+ * call of ld.so: another thread may be in dlopen, or unwind an exception. 0 without a call when objects have
  * come or gone since the list was made, else 1. */
 int rp_elf_while_listed(const struct rp_elf_list *l, void (*fn)(const struct rp_elf_list *l, void *arg), void *arg);
 /* ld.so's counters of objects loaded and unloaded so far: 50 ns, to see whether a list is still true. */

@@ -1,8 +1,13 @@
 /* The door of stack/: the native stack and the Python stack of the calling thread, read at any moment; what is loaded, which both need.
  *
- * Contract. No GIL. What walks is signal-safe: it allocates nothing (mmap where a table grows), takes no lock, blocks nowhere, and believes no word
- * before it is known to be readable. A thread walks its own stack only. What installs, and what lists loaded objects (module_map.c), is not for
- * signal handlers: it takes ld.so's list lock for short times, and a mutex of its own for some loads and stores.
+ * Contract of what walks. A thread walks its own stack only, and believes no word before it is known to be readable.
+ *   GIL        never needed.
+ *   signal     safe where a name ends in _signal.
+ *   allocates  never; mmap, where a table grows or is first needed.
+ *   locks      none that is waited for (a code object is defined where the lock is free: rp_define_try).
+ *   blocks     never in a signal handler; from a hook for a buffer, a bounded time (record.h).
+ * What installs, and what lists loaded objects (module_map.c), is not for signal handlers. It takes ld.so's list lock for short times, then a mutex of its
+ * own for some loads and stores, and the lock of the definitions; it allocates nothing.
  *
  * Further doors: elf_walk.h, what is loaded; arch.h, what differs by machine. */
 #ifndef RP_STACK_STACK_H
