@@ -23,6 +23,7 @@
 #include "alloc/child_start.h"
 #include "alloc/got_patch.h"
 #include "alloc/guard.h"
+#include "alloc/libc_calls.h"
 #include "alloc/map_kind.h"
 #include "alloc/operator_new.h"
 #include "alloc/signal_hook.h"
@@ -38,25 +39,8 @@ static int with_pymalloc;
 static void (*on_loaded)(void); /* set before the first hook can run */
 static uintptr_t page_mask;
 
-/* What the slots held, or would have come to hold. */
-static struct {
-	void *(*malloc)(size_t);
-	void (*free)(void *);
-	void *(*calloc)(size_t, size_t);
-	void *(*realloc)(void *, size_t);
-	void *(*reallocarray)(void *, size_t, size_t);
-	int (*posix_memalign)(void **, size_t, size_t);
-	void *(*aligned_alloc)(size_t, size_t);
-	void *(*memalign)(size_t, size_t);
-	void *(*valloc)(size_t);
-	void *(*pvalloc)(size_t);
-	void *(*mmap)(void *, size_t, int, int, int, off_t);
-	void *(*mmap64)(void *, size_t, int, int, int, off64_t);
-	int (*munmap)(void *, size_t);
-	int (*mprotect)(void *, size_t, int);
-	void *(*mremap)(void *, size_t, size_t, int, ...);
-	int (*dlclose)(void *);
-} real;
+static struct rp_libc_calls real;
+static int (*real_dlclose)(void *);
 
 struct rp_thread *rp_guard_first_event(void)
 {
@@ -360,7 +344,7 @@ void rp_alloc_fork_parent(void)
 
 static int hook_dlclose(void *handle)
 {
-	int failed = real.dlclose(handle);
+	int failed = real_dlclose(handle);
 	if (!failed) /* else dlerror() still has something to tell */
 		rp_alloc_refresh();
 	return failed;
@@ -388,7 +372,7 @@ static const struct rp_got_hook libc_hooks[] = {
 	HOOK(memalign), HOOK(valloc), HOOK(pvalloc), HOOK(mmap), HOOK(mmap64), HOOK(munmap), HOOK(mremap), HOOK(mprotect),
 };
 static const struct rp_got_hook loader_hooks[] = {
-	HOOK(dlclose),
+	{ "dlclose", (void *)hook_dlclose, (void **)&real_dlclose },
 	{ "dlopen", (void *)rp_alloc_hook_dlopen, &rp_alloc_real_dlopen },
 	{ "dlsym", (void *)rp_alloc_hook_dlsym, &rp_alloc_real_dlsym },
 	{ "dlvsym", (void *)rp_alloc_hook_dlvsym, &rp_alloc_real_dlvsym },

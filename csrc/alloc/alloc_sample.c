@@ -9,6 +9,7 @@
 
 #include "alloc/alloc.h"
 #include "alloc/guard.h"
+#include "alloc/libc_calls.h"
 #include "alloc/map_kind.h"
 #include "frames/frames.h"
 #include "stack/stack.h"
@@ -24,23 +25,7 @@ static int with_native;
 static uintptr_t page_mask;
 static struct rp_budget budget;
 
-static struct {
-	void *(*malloc)(size_t);
-	void (*free)(void *);
-	void *(*calloc)(size_t, size_t);
-	void *(*realloc)(void *, size_t);
-	void *(*reallocarray)(void *, size_t, size_t);
-	int (*posix_memalign)(void **, size_t, size_t);
-	void *(*aligned_alloc)(size_t, size_t);
-	void *(*memalign)(size_t, size_t);
-	void *(*valloc)(size_t);
-	void *(*pvalloc)(size_t);
-	void *(*mmap)(void *, size_t, int, int, int, off_t);
-	void *(*mmap64)(void *, size_t, int, int, int, off64_t);
-	int (*munmap)(void *, size_t);
-	void *(*mremap)(void *, size_t, size_t, int, ...);
-	int (*mprotect)(void *, size_t, int);
-} real;
+static struct rp_libc_calls real;
 
 #define HERE __builtin_return_address(0), __builtin_frame_address(0)
 
