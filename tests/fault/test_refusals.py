@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from seccomp import IO_URING_SETUP, refuse
 
 import rubinprof
 
@@ -26,24 +27,7 @@ def work():
     for _ in range(200): step()
 """
 
-# Refuses system calls with EPERM, as container runtimes do, or another error.
-REFUSE = """
-import ctypes, struct
-libc = ctypes.CDLL(None, use_errno=True)
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
-code = [(LOAD, 0, 0, 0)]
-for i, number in enumerate(numbers):
-    code.append((EQUAL, len(numbers) - i, 0, number))
-code += [(RETURN, 0, 0, 0x7fff0000), (RETURN, 0, 0, 0x00050000 | error)]
-program = b"".join(struct.pack("<HBBI", *line) for line in code)
-buffer = ctypes.create_string_buffer(program)
-class Filter(ctypes.Structure):
-    _fields_ = [("len", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(Filter(len(code), ctypes.addressof(buffer)))) == 0
-"""
-
-IO_URING_SETUP, PERF_EVENT_OPEN = 425, 298
+PERF_EVENT_OPEN = 298
 
 
 def run(program, cwd, **options):
@@ -68,7 +52,7 @@ def status_without(numbers, error, tmp_path, **options):
     """What capture says of itself where system calls fail with ``error``; its trace is complete when every call is in it."""
     if os.uname().machine != "x86_64":
         pytest.skip("the numbers of system calls are those of x86-64")
-    program = f"numbers, error = {numbers}, {error}\n{REFUSE}\n"
+    program = refuse(numbers, error)
     program += f"with rubinprof.Tracker('x.rprof', **{options!r}): work(); print(json.dumps(_capture.status()))\n"
     status = run(program, tmp_path)
     if not options:

@@ -1,5 +1,6 @@
 """What a trace holds after its process was killed, and what the process suffers when its trace cannot be written."""
 
+import errno
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import sys
 
 import kill_runs
 import pytest
+from seccomp import IO_URING_SETUP, refuse
 
 import rubinprof
 
@@ -138,24 +140,9 @@ def test_without_io_uring_the_reason_is_told(tmp_path):
     assert "write" in json.dumps(stats(tmp_path / "x.rprof")["writer"])
 
 
-# A seccomp filter that refuses io_uring_setup with EPERM, as Docker's default profile does.
-REFUSE_IO_URING = """
-import ctypes, struct, sys
-libc = ctypes.CDLL(None, use_errno=True)
-BPF_LOAD, BPF_JUMP_EQ, BPF_RETURN = 0x20, 0x15, 0x06
-code = [(BPF_LOAD, 0, 0, 0), (BPF_JUMP_EQ, 0, 1, 425), (BPF_RETURN, 0, 0, 0x00050001), (BPF_RETURN, 0, 0, 0x7fff0000)]
-program = b"".join(struct.pack("<HBBI", *line) for line in code)
-buffer = ctypes.create_string_buffer(program)
-class Filter(ctypes.Structure):
-    _fields_ = [("len", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-assert libc.prctl(38, 1, 0, 0, 0) == 0
-assert libc.prctl(22, 2, ctypes.byref(Filter(len(code), ctypes.addressof(buffer)))) == 0
-"""
-
-
 def test_io_uring_refused_by_seccomp(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", REFUSE_IO_URING + BUSY, "x.rprof"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", refuse([IO_URING_SETUP], errno.EPERM) + BUSY, "x.rprof"], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[0])

@@ -10,16 +10,7 @@
 #define LIMIT (1u << 20)
 #define EVENTS 600000
 
-static uint64_t found, random_state = 88172645463325252u;
-
-/* Incompressible, so that the limit is reached. */
-static uint64_t noise(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
+static uint64_t found;
 
 static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 {
@@ -38,7 +29,7 @@ int main(void)
 	for (int i = 0; i < EVENTS; i++) {
 		struct rp_thread *t = rp_thread_enter();
 		rp_record_begin(t);
-		rp_emit_region(t, RP_EV_REGION_BEGIN, (uint32_t)noise()); /* the one kind that never gives way */
+		rp_emit_region(t, RP_EV_REGION_BEGIN, (uint32_t)test_noise()); /* the one kind that never gives way */
 		rp_record_end(t);
 	}
 	rp_record_totals(&(struct rp_record_totals){ 0 });

@@ -57,15 +57,6 @@ static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 	}
 }
 
-static uint64_t noise(void)
-{
-	static uint64_t state = 88172645463325252u;
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 static void on_def(void *arg, struct rp_def *def)
 {
 	told_events += def->tag == RP_DEF_LOST ? def->num[2] : 0;
@@ -77,9 +68,9 @@ static void emit_region(struct rp_thread *t, uint32_t region)
 	rp_record_begin(t);
 	rp_emit_region(t, RP_EV_REGION_BEGIN, region);
 	for (int i = 0; i < CALLS_EACH; i++) {
-		uint64_t address = noise() >> 16;
-		uint32_t code = 1 + (uint32_t)(noise() & 1023);
-		rp_emit_enter(t, code, (uint32_t)(noise() & 1023));
+		uint64_t address = test_noise() >> 16;
+		uint32_t code = 1 + (uint32_t)(test_noise() & 1023);
+		rp_emit_enter(t, code, (uint32_t)(test_noise() & 1023));
 		rp_shadow_push(t, NULL, code, 0, 0);
 		rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(RP_A_MALLOC, 0), address, 100);
 		rp_emit_2(t, RP_EV_FREE, RP_A_FREE, address);

@@ -8,15 +8,7 @@
 #define BUFFER_BYTES (1u << 20)
 #define BUFFERS 90 /* of noise: more than RP_LIVE_FIRST_OFFSET */
 
-static uint64_t state = 88172645463325252u, found;
-
-static uint64_t noise(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
+static uint64_t found;
 
 static void on_event(void *arg, uint32_t thread, const struct rp_event *e)
 {
@@ -29,8 +21,8 @@ static uint64_t fill(struct rp_buffer *b)
 	uint64_t *p = (uint64_t *)(void *)b->payload, n = b->payload_bytes / 24;
 	for (uint64_t i = 0; i < n; i++, p += 3) {
 		p[0] = RP_EV_ALLOC | (uint64_t)RP_A_MALLOC << 28;
-		p[1] = noise();
-		p[2] = noise();
+		p[1] = test_noise();
+		p[2] = test_noise();
 	}
 	atomic_store(b->used, n * 24);
 	return n;

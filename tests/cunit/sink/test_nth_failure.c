@@ -125,15 +125,6 @@ int io_uring_submit(struct io_uring *ring)
 
 /* ---- the child ---- */
 
-static uint64_t noise(void)
-{
-	static uint64_t state = 88172645463325252u;
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
-
 static void emit(uint64_t number)
 {
 	struct rp_thread *t = rp_thread_enter();
@@ -142,7 +133,7 @@ static void emit(uint64_t number)
 		return;
 	}
 	rp_record_begin(t);
-	rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(RP_A_MALLOC, 0), noise() >> 16, number << 40 | noise() >> 24);
+	rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(RP_A_MALLOC, 0), test_noise() >> 16, number << 40 | test_noise() >> 24);
 	rp_record_end(t);
 }
 
