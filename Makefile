@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed soak bench bench-quick analyze cross wheels docs clean
+.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak bench bench-quick analyze cross wheels docs clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -14,6 +14,7 @@ help:
 	@echo "make analyze  build/rubinprof-analyze, the analyzer as a plain program (C compiler and LZ4 only)"
 	@echo "make kill     ARGS=1000: that many programs killed at random instants, nothing lost (after make dev)"
 	@echo "make mixed    ARGS=1000: that many programs that fork, cancel, execute, kill and switch regions at once: as untraced (after make dev)"
+	@echo "make campaign-faults ARGS=200: that many adds to a campaign under kills, full disks, doubles: the store is as without (after make dev)"
 	@echo "make wheels   dist/: wheels for other Linux machines, with their C libraries inside"
 	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
 	@echo "make soak     the suites of CPython, NumPy and others, untraced and traced: the same pass and fail (hours)"
@@ -70,6 +71,9 @@ kill:
 
 mixed:
 	@.venv/bin/python tests/soak/mixed_runs.py $(ARGS)
+
+campaign-faults:
+	@.venv/bin/python tests/soak/campaign_faults.py $(ARGS)
 
 soak:
 	@$(newest) tests/soak/soak.py $(ARGS)
