@@ -12,7 +12,6 @@ void rp_value_u64(const struct rp_table *t, const struct rp_table_column *c, con
 {
 	uint64_t n;
 
-	(void)t;
 	memcpy(&n, at(c, row), sizeof(n));
 	v->n = (int64_t)n;
 }
@@ -27,7 +26,6 @@ void rp_value_u32(const struct rp_table *t, const struct rp_table_column *c, con
 {
 	uint32_t n;
 
-	(void)t;
 	memcpy(&n, at(c, row), sizeof(n));
 	v->n = n;
 }
@@ -42,7 +40,6 @@ void rp_value_int(const struct rp_table *t, const struct rp_table_column *c, con
 {
 	int n;
 
-	(void)t;
 	memcpy(&n, at(c, row), sizeof(n));
 	v->n = n;
 }
@@ -51,7 +48,6 @@ void rp_value_seconds(const struct rp_table *t, const struct rp_table_column *c,
 {
 	double s;
 
-	(void)t;
 	memcpy(&s, at(c, row), sizeof(s));
 	v->n = rp_ns_of(s);
 }

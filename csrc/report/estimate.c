@@ -138,69 +138,6 @@ void rp_report_legend(const struct rp_report_job *job)
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 }
 
-static void error_json(struct rp_json *j, const char *key, int64_t error)
-{
-	rp_json_key(j, key);
-	if (error == RP_ERROR_UNKNOWN)
-		rp_json_null(j);
-	else
-		rp_json_int(j, error);
-}
-
-void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,
-		      enum rp_metric metric)
-{
-	char error_key[64];
-
-	if (rp_report_is_unknown_of(job, f, m, metric)) {
-		rp_json_key(j, key);
-		rp_json_null(j);
-		return;
-	}
-	if (rp_metric_info(metric)->unit == RP_AS_NS)
-		rp_json_kns(j, key, m[metric]);
-	else
-		rp_json_kint(j, key, m[metric]);
-	if (!rp_report_is_estimate(job, metric))
-		return;
-	snprintf(error_key, sizeof(error_key), "%s_error", key);
-	int64_t error = rp_report_error_of(job, f, m, metric);
-	if (rp_metric_info(metric)->unit == RP_AS_NS && error != RP_ERROR_UNKNOWN)
-		rp_json_kns(j, error_key, error);
-	else
-		error_json(j, error_key, error);
-}
-
-void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t value)
-{
-	rp_json_key(j, key);
-	if (job->result->totals.is_memory_off)
-		rp_json_null(j);
-	else
-		rp_json_int(j, (int64_t)value);
-}
-
-void rp_report_cpu(struct rp_json *j, const char *key, int is_unknown, double seconds)
-{
-	rp_json_key(j, key);
-	if (is_unknown)
-		rp_json_null(j);
-	else
-		rp_json_seconds(j, seconds);
-}
-
-void rp_report_bytes_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance)
-{
-	if (rp_report_is_memory_estimate(job))
-		error_json(j, key, rp_report_bytes_error(job, estimate, variance));
-}
-
-void rp_report_blocks_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance)
-{
-	if (rp_report_is_memory_estimate(job))
-		error_json(j, key, rp_report_blocks_error(job, estimate, variance));
-}
-
 const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, int64_t figure, int64_t error, enum rp_metric metric)
 {
 	char number[RP_UNIT_BYTES];

@@ -291,44 +291,6 @@ void rp_report_place(struct rp_out *o, const struct rp_result *r, uint32_t file,
 	rp_out_text(o, number);
 }
 
-static void line_key(struct rp_json *j, const char *key, uint32_t line)
-{
-	rp_json_key(j, key);
-	if (line == RP_LINE_UNKNOWN)
-		rp_json_null(j);
-	else
-		rp_json_int(j, line);
-}
-
-static void frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line)
-{
-	const struct rp_frame *f = &job->result->frames[frame];
-	char text[RP_NAME_BYTES];
-	const char *name = rp_report_frame_name(job, frame, text);
-
-	rp_json_key(j, "function");
-	rp_json_string(j, name, strlen(name));
-	rp_json_kstr(j, "file", job->result, f->file);
-	line_key(j, "line", line);
-	rp_json_kstr(j, "module", job->result, f->module);
-	rp_json_ktext(j, "kind", rp_report_kind(f));
-	rp_json_kbool(j, "inlined", f->kind == RP_KIND_INLINED);
-}
-
-void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame)
-{
-	frame_keys(job, j, frame, job->result->frames[frame].line);
-}
-
-void rp_report_line_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line)
-{
-	const struct rp_frame *f = &job->result->frames[frame];
-
-	frame_keys(job, j, frame, line);
-	if (f->kind == RP_KIND_PYTHON)
-		line_key(j, "def_line", f->line);
-}
-
 #define WHOLE_UNKNOWN_MIN 24 /* columns for a part of the file's name and " [line unknown]" */
 
 void rp_report_line_place(struct rp_out *o, const struct rp_result *r, uint32_t file, uint32_t line, size_t columns)

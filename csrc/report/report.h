@@ -97,9 +97,6 @@ const char *rp_report_kind(const struct rp_frame *f); /* "python" or "native" */
 /* The same of a row by line, which says where the line is not known; columns: at least 12. */
 #define RP_LINE_UNKNOWN_NAME "[line unknown]"
 void rp_report_line_place(struct rp_out *o, const struct rp_result *r, uint32_t file, uint32_t line, size_t columns);
-/* The name, file, module, kind... keys of a row by function, and by line, where an unknown line is null */
-void rp_report_frame_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame);
-void rp_report_line_keys(const struct rp_report_job *job, struct rp_json *j, uint32_t frame, uint32_t line);
 void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, int all);
 /* report_quanta.c: key "quanta"; lines below the rows, none where there are no quanta */
 void rp_report_quanta_keys(const struct rp_report_job *job, struct rp_json *j);
@@ -170,19 +167,10 @@ int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric
 int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
 /* The same of a row of frame f; NULL: a thread, whose CPU time its clock tells, as that of the root [all]. */
 int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
-/* KEY, and for an estimate KEY_error; null when it is unknown. f: as above, in what follows, too. */
-void rp_report_figure(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_frame *f, const int64_t *m,
-		      enum rp_metric metric);
-/* A CPU time that is no row's; null where it is unknown. */
-void rp_report_cpu(struct rp_json *j, const char *key, int is_unknown, double seconds);
-/* A memory figure that is no row's; null where memory was off. */
-void rp_report_memory(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t value);
-/* Of memory figures that are no row's; meaningful where memory is an estimate. The _key functions write KEY there, and nothing elsewhere. */
+/* Of memory figures that are no row's; meaningful where memory is an estimate. */
 int rp_report_is_memory_estimate(const struct rp_report_job *job);
 int64_t rp_report_bytes_error(const struct rp_report_job *job, uint64_t estimate, double variance);
 int64_t rp_report_blocks_error(const struct rp_report_job *job, uint64_t estimate, double variance);
-void rp_report_bytes_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance);
-void rp_report_blocks_error_key(const struct rp_report_job *job, struct rp_json *j, const char *key, uint64_t estimate, double variance);
 /* The key "sample_adds": what one sample adds to a figure on average, by unit. Nothing where nothing is an estimate. */
 void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j);
 #define RP_DOUBT_COLUMNS 6

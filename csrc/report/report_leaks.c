@@ -159,14 +159,11 @@ static int find_leaks(const struct rp_result *r, enum rp_row_by by, struct leak 
 
 static void before(const struct rp_table *t, struct rp_json *j)
 {
-	const struct rp_totals *s = &t->job->result->totals;
+	static const char *const keys[] = { "leaked_bytes", "leaked_allocations" };
 
 	rp_json_ktext(j, "by", t->job->options->by ? t->job->options->by : "line");
 	rp_json_kseconds(j, "length_s", t->job->result->axis_ns / 1e9);
-	rp_report_memory(t->job, j, "leaked_bytes", s->leaked_bytes);
-	rp_report_bytes_error_key(t->job, j, "leaked_bytes_error", s->leaked_bytes, s->variance.leaked);
-	rp_report_memory(t->job, j, "leaked_allocations", s->leaked_allocations);
-	rp_report_blocks_error_key(t->job, j, "leaked_allocations_error", s->leaked_allocations, s->variance.leaked_allocations);
+	rp_report_totals_put(t->job, j, keys, RP_COUNT_OF(keys));
 }
 
 static void text_before(const struct rp_report_job *job)

@@ -88,7 +88,6 @@ static int is_hidden(const struct rp_table *t, const void *row)
 {
 	const struct rp_row *r = row;
 
-	(void)t;
 	return r->line == RP_LINE_UNKNOWN && !(r->own[RP_M_CPU] | r->total[RP_M_CPU] | r->calls_out | r->own[RP_M_ALLOCATED] | r->own[RP_M_PEAK]);
 }
 

@@ -1,23 +1,32 @@
 /* What quanta sum to, as keys and as sentences. */
-#include "report/report.h"
+#include <stddef.h>
+
+#include "report/table.h"
+
+static void get_measured(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_seconds(t, c, row, v);
+	v->is_unknown = ((const struct rp_quanta_sum *)row)->cpu_not_measured != 0;
+}
+
+#define AT(field) offsetof(struct rp_quanta_sum, field)
+static const struct rp_table_column columns[] = {
+	{ "attempts", NULL, NULL, RP_AS_COUNT, rp_value_u32, AT(attempts) },
+	{ "wall_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(wall_s) },
+	{ "cpu_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(cpu_s), RP_WHERE_CPU_OFF },
+	{ "process_cpu_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(process_cpu_s), RP_WHERE_CPU_OFF },
+	{ "cpu_measured_s", NULL, NULL, RP_AS_NS, get_measured, AT(cpu_measured_s) },
+	{ "allocations", NULL, NULL, RP_AS_COUNT, rp_value_u64, AT(allocations), RP_WHERE_MEMORY_OFF, 0, RP_ESTIMATE_MEMORY, AT(variance.allocations) },
+	{ "allocated_bytes", NULL, NULL, RP_AS_BYTES, rp_value_u64, AT(allocated_bytes), RP_WHERE_MEMORY_OFF, 0, RP_ESTIMATE_MEMORY, AT(variance.allocated) },
+};
 
 static void sum_keys(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_quanta_sum *s)
 {
 	rp_json_key(j, key);
 	rp_json_open(j, '{');
-	rp_json_kint(j, "attempts", s->attempts);
 	for (int i = 0; i < RP_OUTCOME_COUNT; i++)
 		rp_json_kint(j, rp_outcome_text((enum rp_outcome)i), s->outcomes[i]);
-	rp_json_kseconds(j, "wall_s", s->wall_s);
-	rp_report_cpu(j, "cpu_s", job->result->totals.is_cpu_off, s->cpu_s);
-	rp_report_cpu(j, "process_cpu_s", job->result->totals.is_cpu_off, s->process_cpu_s);
-	rp_report_cpu(j, "cpu_measured_s", s->cpu_not_measured != 0, s->cpu_measured_s);
-	rp_report_memory(job, j, "allocations", s->allocations);
-	rp_report_memory(job, j, "allocated_bytes", s->allocated_bytes);
-	if (s->attempts) {
-		rp_report_blocks_error_key(job, j, "allocations_error", s->allocations, s->variance.allocations);
-		rp_report_bytes_error_key(job, j, "allocated_bytes_error", s->allocated_bytes, s->variance.allocated);
-	}
+	rp_columns_put(&(struct rp_table){ .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns) }, s, j);
 	rp_json_close(j, '}');
 }
 

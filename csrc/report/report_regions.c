@@ -26,7 +26,6 @@ static uint32_t index_of(const struct rp_table *t, const void *row)
 
 static void get_index(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->n = index_of(t, row);
 }
 
@@ -34,7 +33,6 @@ static void get_parent(const struct rp_table *t, const struct rp_table_column *c
 {
 	const struct around *around = t->extra;
 
-	(void)c;
 	v->n = around->parents[index_of(t, row)];
 	v->is_unknown = v->n == NONE;
 }
@@ -46,7 +44,6 @@ static const struct rp_process *process_of(const struct rp_table *t, const void 
 
 static void get_pid(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->n = process_of(t, row)->pid;
 }
 
@@ -60,8 +57,6 @@ static void get_exit_status(const struct rp_table *t, const struct rp_table_colu
 {
 	enum rp_outcome outcome = region_of(row)->outcome;
 
-	(void)t;
-	(void)c;
 	rp_value_text(v, outcome == RP_OUTCOME_UNKNOWN ? "" : rp_outcome_text(outcome));
 }
 
@@ -80,20 +75,16 @@ static double begin_unix_s(const struct rp_table *t, const void *row)
 
 static void get_begin(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->n = rp_ns_of(begin_unix_s(t, row));
 }
 
 static void get_end(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->n = rp_ns_of(begin_unix_s(t, row) + region_of(row)->wall_s);
 }
 
 static void get_measured(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)t;
-	(void)c;
 	v->is_unknown = !region_of(row)->resident.has_cpu;
 	v->n = (int64_t)region_of(row)->resident.cpu_ns;
 }

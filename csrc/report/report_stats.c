@@ -36,29 +36,39 @@ static void meta_keys(const struct rp_report_job *job, struct rp_json *j)
 	rp_json_close(j, '}');
 }
 
+/* What a process noted under the key of the column. */
+static void get_process_meta(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_text(v, rp_result_meta(t->job->result, row, c->key));
+	v->is_unknown = 0;
+}
+
+static void get_ended(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	rp_value_text(v, rp_ended_text(((const struct rp_process *)row)->ended));
+}
+
 static void process_keys(const struct rp_report_job *job, struct rp_json *j)
 {
+#define OF(field) offsetof(struct rp_process, field)
+	static const struct rp_table_column of_processes[] = {
+		{ "path", NULL, NULL, RP_AS_TEXT, rp_value_string, OF(path) },
+		{ "pid", NULL, NULL, RP_AS_ID, rp_value_u32, OF(pid) },
+		{ "command", NULL, NULL, RP_AS_TEXT, get_process_meta },
+		{ "host", NULL, NULL, RP_AS_TEXT, get_process_meta },
+		{ "complete", NULL, NULL, RP_AS_FLAG, rp_value_int, OF(is_complete) },
+		{ "damaged", NULL, NULL, RP_AS_FLAG, rp_value_int, OF(is_damaged) },
+		{ "ended", NULL, NULL, RP_AS_TEXT, get_ended },
+		{ "start_s", NULL, NULL, RP_AS_NS, rp_value_u64, OF(start_realtime_ns) },
+		{ "wall_s", NULL, NULL, RP_AS_NS, rp_value_seconds, OF(wall_s) },
+		{ "peak_bytes", NULL, NULL, RP_AS_BYTES, rp_value_u64, OF(peak_bytes), RP_WHERE_MEMORY_OFF },
+		{ "threads", NULL, NULL, RP_AS_COUNT, rp_value_u32, OF(threads) },
+	};
+#undef OF
 	const struct rp_result *r = job->result;
 
-	rp_json_key(j, "by_process");
-	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < r->n_processes; i++) {
-		const struct rp_process *p = &r->processes[i];
-		rp_json_open(j, '{');
-		rp_json_kstr(j, "path", r, p->path);
-		rp_json_kint(j, "pid", p->pid);
-		rp_json_ktext(j, "command", rp_result_meta(r, p, "command"));
-		rp_json_ktext(j, "host", rp_result_meta(r, p, "host"));
-		rp_json_kbool(j, "complete", p->is_complete);
-		rp_json_kbool(j, "damaged", p->is_damaged);
-		rp_json_ktext(j, "ended", rp_ended_text(p->ended));
-		rp_json_kseconds(j, "start_s", (double)p->start_realtime_ns / 1e9);
-		rp_json_kseconds(j, "wall_s", p->wall_s);
-		rp_report_memory(job, j, "peak_bytes", p->peak_bytes);
-		rp_json_kint(j, "threads", p->threads);
-		rp_json_close(j, '}');
-	}
-	rp_json_close(j, ']');
+	rp_table_rows_put(&(struct rp_table){ .job = job, .columns = of_processes, .n_columns = RP_COUNT_OF(of_processes), .rows = r->processes,
+					      .row_bytes = sizeof(*r->processes), .n = r->n_processes, .n_most = UINT32_MAX }, "by_process", j);
 }
 
 static void allocator_keys(const struct rp_totals *t, struct rp_json *j)
@@ -110,18 +120,27 @@ static uint32_t find_top(const struct rp_result *r, enum rp_metric metric, const
 	return n;
 }
 
+static void line_figures(const struct rp_table *t, const void *row, struct rp_row_figures *of)
+{
+	const struct rp_line *l = row;
+
+	*of = (struct rp_row_figures){ &t->job->result->frames[l->frame], l->self, l->own, l->total };
+}
+
 static void top_keys(const struct rp_report_job *job, struct rp_json *j, const char *key, enum rp_metric metric)
 {
 	const struct rp_line *top[TOP_ROWS];
+	struct rp_columns c = { .n = 0 };
 	uint32_t n = find_top(job->result, metric, top);
 
+	rp_columns_add_metric(&c, RP_M_ALLOCATED, RP_PART_OWN, "");
+	rp_columns_add_metric(&c, RP_M_ALLOCATIONS, RP_PART_OWN, "");
 	rp_json_key(j, key);
 	rp_json_open(j, '[');
 	for (uint32_t i = 0; i < n; i++) {
 		rp_json_open(j, '{');
-		rp_report_line_keys(job, j, top[i]->frame, top[i]->line);
-		rp_report_figure(job, j, "allocated_bytes", &job->result->frames[top[i]->frame], top[i]->own, RP_M_ALLOCATED);
-		rp_report_figure(job, j, "allocations", &job->result->frames[top[i]->frame], top[i]->own, RP_M_ALLOCATIONS);
+		rp_names_put(job, j, RP_BY_LINE, top[i]->frame, top[i]->line);
+		rp_columns_put(&(struct rp_table){ .job = job, .columns = c.at, .n_columns = c.n, .figures = line_figures }, top[i], j);
 		rp_json_close(j, '}');
 	}
 	rp_json_close(j, ']');
@@ -145,8 +164,6 @@ static const struct rp_totals *totals_of(const void *row)
 
 static void get_gave_way(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)t;
-	(void)c;
 	rp_value_text(v, (const char *const[])RP_GAVE_WAY_NAMES[totals_of(row)->gave_way]);
 	v->is_unknown = 0;
 }
@@ -256,19 +273,24 @@ static struct unknown_lines count_unknown_lines(const struct rp_result *r)
 
 static void unknown_line_keys(const struct rp_report_job *job, struct rp_json *j)
 {
+#define OF(field) offsetof(struct unknown_lines, field)
+	static const struct rp_table_column of_unknown[] = {
+		{ "calls", NULL, NULL, RP_AS_COUNT, rp_value_u64, OF(calls), RP_WHERE_CPU_SAMPLED },
+		{ "allocations", NULL, NULL, RP_AS_COUNT, rp_value_u64, OF(allocations), RP_WHERE_MEMORY_OFF, 0, RP_ESTIMATE_MEMORY, OF(variance) },
+		{ "samples", NULL, NULL, RP_AS_COUNT, rp_value_u64, OF(samples) },
+	};
+#undef OF
 	struct unknown_lines u = count_unknown_lines(job->result);
 
 	rp_json_key(j, "unknown_lines");
 	rp_json_open(j, '{');
-	rp_json_key(j, "calls");
-	if (job->result->totals.is_cpu_sampled)
-		rp_json_null(j);
-	else
-		rp_json_int(j, (int64_t)u.calls);
-	rp_report_memory(job, j, "allocations", u.allocations);
-	rp_report_blocks_error_key(job, j, "allocations_error", u.allocations, u.variance);
-	rp_json_kint(j, "samples", (int64_t)u.samples);
+	rp_columns_put(&(struct rp_table){ .job = job, .columns = of_unknown, .n_columns = RP_COUNT_OF(of_unknown) }, &u, j);
 	rp_json_close(j, '}');
+}
+
+void rp_report_totals_put(const struct rp_report_job *job, struct rp_json *j, const char *const *keys, size_t n)
+{
+	rp_columns_put_some(&(struct rp_table){ .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns) }, keys, n, &job->result->totals, j);
 }
 
 /* The figures; without "all" only those a page needs beside its own. */

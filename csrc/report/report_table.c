@@ -32,7 +32,6 @@ static int is_root(const struct rp_table *t, const void *row)
 
 static void get_function(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	rp_value_text(v, is_root(t, row) ? t->root_name : has_names(t) ? rp_report_frame_name(t->job, row_of(row)->frame, v->room) : "");
 	v->is_unknown = 0;
 }
@@ -41,7 +40,6 @@ static void get_file(const struct rp_table *t, const struct rp_table_column *c, 
 {
 	uint32_t file = t->by == RP_BY_MODULE ? 0 : frame_of(t, row)->file;
 
-	(void)c;
 	v->s = rp_strpool_get(&t->job->result->strings, file);
 	v->len = rp_strpool_len(&t->job->result->strings, file);
 }
@@ -50,14 +48,12 @@ static void get_module(const struct rp_table *t, const struct rp_table_column *c
 {
 	uint32_t module = frame_of(t, row)->module;
 
-	(void)c;
 	v->s = rp_strpool_get(&t->job->result->strings, module);
 	v->len = rp_strpool_len(&t->job->result->strings, module);
 }
 
 static void get_line(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->is_absent = !has_names(t);
 	v->n = v->is_absent ? 0 : t->by == RP_BY_LINE ? row_of(row)->line : frame_of(t, row)->line;
 	v->is_unknown = !v->is_absent && v->n == RP_LINE_UNKNOWN;
@@ -65,27 +61,23 @@ static void get_line(const struct rp_table *t, const struct rp_table_column *c, 
 
 static void get_def_line(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->n = frame_of(t, row)->line;
 	v->is_unknown = frame_of(t, row)->kind != RP_KIND_PYTHON || v->n == RP_LINE_UNKNOWN;
 }
 
 static void get_kind(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	rp_value_text(v, rp_report_kind(frame_of(t, row)));
 }
 
 static void get_inlined(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->n = has_names(t) && frame_of(t, row)->kind == RP_KIND_INLINED;
 }
 
 /* Calls of native code nobody counts. */
 static void get_calls_out(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->n = row_of(row)->calls_out;
 	v->is_unknown = frame_of(t, row)->kind != RP_KIND_PYTHON && !v->n;
 }
@@ -102,6 +94,17 @@ static const struct rp_table_column of_lines[] = {
 	{ "def_line", NULL, "where the function begins", RP_AS_ID, get_def_line },
 	{ "calls_out", "calls out", "Python calls made from it", RP_AS_COUNT, get_calls_out, .unknown = RP_WHERE_CPU_SAMPLED },
 };
+
+void rp_names_put(const struct rp_report_job *job, struct rp_json *j, enum rp_row_by by, uint32_t frame, uint32_t line)
+{
+	const struct rp_row row = { .frame = frame, .line = line };
+	struct rp_table t = { .job = job, .columns = names, .n_columns = RP_COUNT_OF(names), .by = by };
+
+	rp_columns_put(&t, &row, j);
+	t.columns = of_lines;
+	t.n_columns = by == RP_BY_LINE; /* where the function begins */
+	rp_columns_put(&t, &row, j);
+}
 
 static void row_figures(const struct rp_table *t, const void *row, struct rp_row_figures *of)
 {

@@ -13,8 +13,6 @@ static void get_each(const struct rp_table *t, const struct rp_table_column *c, 
 {
 	const int64_t *own = ((const struct rp_row *)row)->own;
 
-	(void)t;
-	(void)c;
 	v->n = own[RP_M_TEMPORARY] / own[RP_M_TEMPORARY_COUNT];
 }
 
@@ -22,8 +20,6 @@ static void get_part(const struct rp_table *t, const struct rp_table_column *c, 
 {
 	const int64_t *own = ((const struct rp_row *)row)->own;
 
-	(void)t;
-	(void)c;
 	v->is_unknown = own[RP_M_ALLOCATIONS] <= 0;
 	if (!v->is_unknown)
 		v->n = rp_int64((double)own[RP_M_TEMPORARY_COUNT] / (double)own[RP_M_ALLOCATIONS] * RP_SHARE_WHOLE);
@@ -54,18 +50,15 @@ static uint32_t keep(const struct rp_result *r, struct rp_row *rows, uint32_t n,
 	return kept;
 }
 
-static void put_sums(const struct rp_report_job *job, struct rp_json *j, const struct sums *s)
-{
-	rp_json_kint(j, "temporary_bytes", s->bytes);
-	rp_json_kint(j, "temporary_allocations", s->blocks);
-	rp_report_memory(job, j, "allocated_bytes", job->result->totals.allocated_bytes);
-	rp_report_memory(job, j, "allocations", job->result->totals.allocations);
-}
-
 static void before(const struct rp_table *t, struct rp_json *j)
 {
+	static const char *const keys[] = { "allocated_bytes", "allocations" };
+	const struct sums *s = t->extra;
+
 	rp_json_ktext(j, "by", t->job->options->by ? t->job->options->by : "line");
-	put_sums(t->job, j, t->extra);
+	rp_json_kint(j, "temporary_bytes", s->bytes);
+	rp_json_kint(j, "temporary_allocations", s->blocks);
+	rp_report_totals_put(t->job, j, keys, RP_COUNT_OF(keys));
 }
 
 static void text_before(const struct rp_report_job *job, const struct sums *s)

@@ -6,16 +6,12 @@
 
 static void get_constant(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)t;
-	(void)row;
 	rp_value_text(v, !strcmp(c->key, "kind") ? "thread" : "");
 	v->is_unknown = 0;
 }
 
 static void get_absent(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)t;
-	(void)row;
 	v->is_absent = c->unit == RP_AS_ID;
 }
 
@@ -26,7 +22,6 @@ static uint32_t pid_of(const struct rp_table *t, const struct rp_thread_row *row
 
 static void get_pid(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	(void)c;
 	v->n = pid_of(t, row);
 }
 
@@ -52,7 +47,6 @@ static void figures(const struct rp_table *t, const void *row, struct rp_row_fig
 {
 	const int64_t *m = ((const struct rp_thread_row *)row)->m;
 
-	(void)t;
 	*of = (struct rp_row_figures){ NULL, m, m, m };
 }
 

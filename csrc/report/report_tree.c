@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "report/report.h"
+#include "report/table.h"
 
 #define TEXT_SHARE 0.005
 #define INDENT_MAX 60
@@ -19,12 +19,19 @@ static int is_shown(const struct rp_report_job *job, const struct rp_walk *w, ui
 	return share <= 0 || place == 0 || (part > 0 && (double)part >= share * (double)whole);
 }
 
-static void metrics_json(const struct rp_report_job *job, struct rp_json *j, const struct rp_frame *f, const int64_t *m)
+/* Rows of such a table are struct rp_row_figures. */
+static void figures(const struct rp_table *t, const void *row, struct rp_row_figures *of)
 {
+	*of = *(const struct rp_row_figures *)row;
+}
+
+static void metrics_json(const struct rp_table *t, struct rp_json *j, const char *key, uint32_t frame, const int64_t *m)
+{
+	const struct rp_row_figures of = { &t->job->result->frames[frame], m, m, m };
+
+	rp_json_key(j, key);
 	rp_json_open(j, '{');
-	for (size_t i = 0; i < RP_METRICS; i++)
-		if (rp_metrics[i].in_tree)
-			rp_report_figure(job, j, rp_metrics[i].key, f, m, rp_metrics[i].metric);
+	rp_columns_put(t, &of, j);
 	rp_json_close(j, '}');
 }
 
@@ -98,22 +105,20 @@ static void text_node(const struct rp_report_job *job, const struct rp_walk *w, 
 }
 
 /* The tree is a list in depth-first order: a nested one, 50,000 deep, breaks readers of JSON. */
-static void json_node(const struct rp_report_job *job, struct rp_json *j, const struct rp_walk *w, uint32_t place, int64_t parent,
+static void json_node(const struct rp_table *t, struct rp_json *j, const struct rp_walk *w, uint32_t place, int64_t parent,
 		      const int64_t *total, uint32_t folded)
 {
-	const struct rp_result *r = job->result;
+	const struct rp_result *r = t->job->result;
 	uint32_t node = w->order[place];
 	int64_t self[RP_M_COUNT];
 
 	rp_json_open(j, '{');
 	rp_json_kint(j, "parent", parent);
 	rp_json_kint(j, "depth", w->depth[place]);
-	rp_report_frame_keys(job, j, r->nodes[node].frame);
-	rp_json_key(j, "self");
+	rp_names_put(t->job, j, RP_BY_FUNCTION, r->nodes[node].frame, 0);
 	rp_node_figures(r, node, self);
-	metrics_json(job, j, &r->frames[r->nodes[node].frame], self);
-	rp_json_key(j, "total");
-	metrics_json(job, j, &r->frames[r->nodes[node].frame], total);
+	metrics_json(t, j, "self", r->nodes[node].frame, self);
+	metrics_json(t, j, "total", r->nodes[node].frame, total);
 	if (folded)
 		rp_json_kint(j, "folded", folded);
 	rp_json_close(j, '}');
@@ -184,6 +189,7 @@ int rp_report_tree(const struct rp_report_job *job)
 	int text = job->options->format == RP_FORMAT_TEXT;
 	double given = job->options->min_share, share = given > 0 ? given : text && !(given < 0) ? TEXT_SHARE : 0;
 	struct rp_json j = { job->out, 0 };
+	struct rp_columns c = { .n = 0 };
 	struct rp_walk w;
 	int rc = rp_walk_open(&w, job->result, job->metric);
 
@@ -202,6 +208,10 @@ int rp_report_tree(const struct rp_report_job *job)
 	}
 	if (has_doubts)
 		rp_walk_total(job->result, rp_metric_info(job->metric)->variance, variance);
+	for (size_t i = 0; i < RP_METRICS; i++)
+		if (rp_metrics[i].in_tree)
+			rp_columns_add_metric(&c, rp_metrics[i].metric, RP_PART_SELF, "");
+	const struct rp_table t = { .job = job, .columns = c.at, .n_columns = c.n, .figures = figures };
 	if (text) {
 		text_head(job, has_doubts);
 	} else {
@@ -219,7 +229,7 @@ int rp_report_tree(const struct rp_report_job *job)
 		if (text)
 			text_node(job, &w, place, variance);
 		else
-			json_node(job, &j, &w, place, place ? written[w.depth[place] - 1] : -1, total[n].m,
+			json_node(&t, &j, &w, place, place ? written[w.depth[place] - 1] : -1, total[n].m,
 				  folded_children(job, &w, place, share));
 		written[w.depth[place]] = n++;
 		place++;

@@ -94,6 +94,12 @@ static void put_key(const struct rp_table *t, const struct rp_table_column *c, c
 		put_number(j, c->unit, v.error);
 }
 
+void rp_columns_put_some(const struct rp_table *t, const char *const *keys, size_t n, const void *row, struct rp_json *j)
+{
+	for (size_t i = 0; i < n; i++)
+		put_key(t, rp_column_of(t, keys[i]), row, j);
+}
+
 void rp_columns_put(const struct rp_table *t, const void *row, struct rp_json *j)
 {
 	for (size_t i = 0; i < t->n_columns; i++)
@@ -140,10 +146,23 @@ static void put_columns(const struct rp_table *t, struct rp_json *j)
 	rp_json_close(j, ']');
 }
 
+void rp_table_rows_put(const struct rp_table *t, const char *key, struct rp_json *j)
+{
+	uint32_t n = rows_written(t);
+
+	rp_json_key(j, key);
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < n && !j->o->rc; i++) {
+		rp_json_open(j, '{');
+		rp_columns_put(t, row_at(t, i), j);
+		rp_json_close(j, '}');
+	}
+	rp_json_close(j, ']');
+}
+
 static void write_json(const struct rp_table *t)
 {
 	struct rp_json j = { t->job->out, 0 };
-	uint32_t n = rows_written(t);
 
 	rp_json_open(&j, '{');
 	rp_json_kint(&j, "schema", 1);
@@ -151,14 +170,7 @@ static void write_json(const struct rp_table *t)
 		t->json_before(t, &j);
 	rp_json_kint(&j, "rows_total", t->n);
 	put_columns(t, &j);
-	rp_json_key(&j, "rows");
-	rp_json_open(&j, '[');
-	for (uint32_t i = 0; i < n && !j.o->rc; i++) {
-		rp_json_open(&j, '{');
-		rp_columns_put(t, row_at(t, i), &j);
-		rp_json_close(&j, '}');
-	}
-	rp_json_close(&j, ']');
+	rp_table_rows_put(t, "rows", &j);
 	if (t->json_behind)
 		t->json_behind(t, &j);
 	rp_json_close(&j, '}');

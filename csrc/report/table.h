@@ -110,6 +110,9 @@ uint32_t rp_rows_wanted(const struct rp_report_options *o, uint32_t n, uint32_t 
 #define RP_TEXT_ROWS 20
 /* Keys of one row into an open object of JSON. */
 void rp_columns_put(const struct rp_table *t, const void *row, struct rp_json *j);
+void rp_columns_put_some(const struct rp_table *t, const char *const *keys, size_t n, const void *row, struct rp_json *j); /* all of them columns */
+/* KEY, and an array of the rows. */
+void rp_table_rows_put(const struct rp_table *t, const char *key, struct rp_json *j);
 const struct rp_table_column *rp_column_of(const struct rp_table *t, const char *key);
 
 /* columns.c: growing lists of columns. */
@@ -126,6 +129,8 @@ void rp_columns_add_metric(struct rp_columns *c, enum rp_metric metric, enum rp_
 
 /* report_table.c: of struct rp_row, by function, line, file or module: names and metrics, and the names in text. */
 void rp_table_of_rows(struct rp_table *t, struct rp_columns *c, enum rp_row_by by);
+/* The name, file, line, module, kind of a function or (by line) of a line, as keys of JSON. */
+void rp_names_put(const struct rp_report_job *job, struct rp_json *j, enum rp_row_by by, uint32_t frame, uint32_t line);
 /* The word of an option; 0: it is none of them. */
 int rp_row_by_of(const char *word, enum rp_row_by *ret_by);
 /* What a row is ranked by, with its share of the whole, its total and its calls: in text. */
@@ -134,6 +139,8 @@ void rp_table_rank(struct rp_table *t, const struct rp_columns *c, enum rp_metri
 void rp_table_json_by(const struct rp_table *t, struct rp_json *j);
 /* What shares are of: the sum over all that happened. */
 int64_t rp_report_whole_of(const struct rp_result *r, enum rp_metric metric);
+/* report_stats.c: these keys of the report. */
+void rp_report_totals_put(const struct rp_report_job *job, struct rp_json *j, const char *const *keys, size_t n);
 /* report_threads.c: the places of n keys, the largest key first. 0, or RP_ENOMEM. */
 int rp_rank(uint32_t n, const int64_t *keys, uint32_t *ret_order);
 
