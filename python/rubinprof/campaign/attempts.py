@@ -6,6 +6,7 @@ afterwards only new commits are looked at in full, and the others for quanta of 
 
 import contextlib
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import duckdb
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from rubinprof.campaign.store import Commit, Store, parquet_bytes
 
-__all__ = ["find", "keep"]
+__all__ = ["NAME", "find", "is_kept", "keep"]
 
 NAME = "attempts.parquet"
 SCHEMA = pa.schema([
@@ -36,6 +37,15 @@ class Kept(NamedTuple):
 
     rows: pa.Table
     commits: frozenset[str]
+
+
+def is_kept(store: Store, commits: Iterable[str]) -> bool:
+    """Whether the store's own file is of just these commits, so that it can be read in the place of `find`."""
+    try:
+        about = pq.ParquetFile(store.path / NAME).schema_arrow.metadata or {}
+        return set(json.loads(about[b"commits"])) == set(commits)
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return False
 
 
 def find(store: Store) -> pa.Table:
@@ -70,7 +80,7 @@ def keep(store: Store) -> None:
 def _kept(store: Store) -> Kept:
     """What the store has; nothing where it has none, or one that cannot be read."""
     try:
-        rows = pq.read_table(store.path / NAME)
+        rows = pq.ParquetFile(store.path / NAME).read(use_threads=False)  # read_table brings in half of pyarrow
         return Kept(rows.cast(SCHEMA), frozenset(json.loads(rows.schema.metadata[b"commits"])))
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return Kept(SCHEMA.empty_table(), frozenset())

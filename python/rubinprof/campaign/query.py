@@ -1,11 +1,11 @@
 """Questions to a store, answered by DuckDB."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from rubinprof.campaign import attempts, condition
 from rubinprof.campaign.schema import TABLES
@@ -25,28 +25,29 @@ OVER_BYTES = 6 * 1024**3
 # Memory is the resident memory where the trace has it, else the middleware's high-water mark of the process, which earlier quanta may have made; else
 # the heap since tracing began, which is less.
 MEMORY = "coalesce(rss_max_bytes, butler_max_rss_bytes, peak_bytes) AS memory_bytes"
-IS_LAST = "attempt IS NOT DISTINCT FROM attempts AS is_last"
-ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, true AS has_trace, {MEMORY}, {IS_LAST}
+ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, true AS has_trace, {MEMORY}
     FROM traced"""
 
 # A region that is a quantum has an attempt in its own process, which is the first unless it was tried again: `attempts` knows of other processes.
-NONE_RETRIED = "SELECT * EXCLUDE (place), attempt AS attempts FROM stored"
+NONE_RETRIED = "SELECT * EXCLUDE (place), attempt AS attempts, true AS is_last FROM stored"
 TRACED = """
-    SELECT stored.* EXCLUDE (place) REPLACE (coalesce(retried.attempt, stored.attempt) AS attempt), coalesce(retried.attempts, stored.attempt) AS attempts
+    SELECT stored.* EXCLUDE (place) REPLACE (coalesce(retried.attempt, stored.attempt) AS attempt), coalesce(retried.attempts, stored.attempt) AS attempts,
+        coalesce(retried.attempt = retried.attempts, true) AS is_last
     FROM stored LEFT JOIN retried ON stored.place = retried.place"""
 # The last attempt at a quantum is the one that the metadata is of.
 JOINED = f"""
-    WITH last AS (SELECT *, row_number() OVER (PARTITION BY run, task, data_id ORDER BY start DESC) = 1 AS is_last FROM traced),
+    WITH last AS (SELECT *, row_number() OVER (PARTITION BY run, task, data_id ORDER BY start DESC) = 1 AS is_newest FROM traced),
     joined AS (
-        SELECT last.* EXCLUDE is_last REPLACE (
+        SELECT last.* EXCLUDE is_newest REPLACE (
+                coalesce(last.is_last, true) AS is_last,
                 coalesce(last.task, metadata.task) AS task, coalesce(last.run, metadata.run) AS run, coalesce(last.data_id, metadata.data_id) AS data_id,
                 coalesce(last.host, metadata.host) AS host, coalesce(last.start, metadata.start) AS start,
                 coalesce(last.wall_s, metadata.wall_s) AS wall_s, coalesce(last.process_cpu_s, metadata.cpu_s) AS process_cpu_s,
                 CASE WHEN last.trace IS NULL THEN metadata.status ELSE last.status END AS status),
             metadata.wall_s AS butler_wall_s, metadata.cpu_s AS butler_cpu_s, metadata.max_rss_bytes AS butler_max_rss_bytes, last.trace IS NOT NULL AS has_trace
         FROM last FULL OUTER JOIN metadata
-        ON last.run = metadata.run AND last.task = metadata.task AND last.data_id = metadata.data_id AND last.is_last)
-    SELECT *, {MEMORY}, {IS_LAST} FROM joined"""
+        ON last.run = metadata.run AND last.task = metadata.task AND last.data_id = metadata.data_id AND last.is_newest)
+    SELECT *, {MEMORY} FROM joined"""
 
 NOT_DONE = "count(*) FILTER (status NOT IN ('done', 'no_work'))"
 OF_QUANTA = f"""
@@ -70,6 +71,11 @@ OF_QUANTA = f"""
 """
 ORDER = {"wall": "wall_s", "cpu": "cpu_s", "memory": "memory_max_bytes", "quanta": "quanta", "over": "over_wall_s"}
 FUNCTIONS_ORDER = {"cpu": "self_cpu_s", "allocated": "allocated_bytes", "allocations": "allocations", "calls": "calls", "leaked": "leaked_bytes"}
+
+
+SQL_TYPES = {
+    "string": "VARCHAR", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN", "timestamp[us, tz=UTC]": "TIMESTAMPTZ", "map<string, string>": "MAP(VARCHAR, VARCHAR)",
+}  # fmt: skip
 
 
 def open(store: str | os.PathLike[str]) -> "Campaign":
@@ -122,19 +128,29 @@ class Campaign:
                 place = ", (file_index::BIGINT << 40) | file_row_number AS place" if name == "quanta" else ""
                 self._db.sql(f"SELECT *{place} FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)").create_view(view)
             else:
-                rows = TABLES[name].empty_table()
-                self._db.from_arrow(rows.append_column("place", pa.array([], pa.int64())) if name == "quanta" else rows).create_view(view)
+                columns = [f"{field.name} {SQL_TYPES[str(field.type)]}" for field in TABLES[name]] + (["place BIGINT"] if name == "quanta" else [])
+                self._db.execute(f"CREATE TABLE {view} ({', '.join(columns)})")
         self._db.sql(TRACED if self._find_retried(files["quanta"]) else NONE_RETRIED).create_view("traced")
         self._db.sql(JOINED if files["metadata"] else ALONE).create_view("quanta")
 
     def _find_retried(self, paths: list[str]) -> int:
         """Make the table of those tried again, which are few: where they lie, as one number."""
-        rows = attempts.find(self.store)
-        files = pa.table({"commit": [Path(path).stem for path in paths], "file": pa.array(range(len(paths)), pa.int64())})
-        self._db.register("found", rows)
-        self._db.register("files", files)
-        self._db.execute("CREATE TABLE retried AS SELECT (file << 40) | row AS place, attempt, attempts FROM found JOIN files USING (commit)")
-        return rows.num_rows
+        if not paths:
+            return 0
+        commits = [Path(path).stem for path in paths]
+        files = ", ".join(f"({_quoted(commit)}, {place}::BIGINT)" for place, commit in enumerate(commits))
+        make = f"""CREATE OR REPLACE TABLE retried AS SELECT (file << 40) | row AS place, attempt, attempts
+            FROM {{}} JOIN (VALUES {files}) AS files (commit, file) USING (commit)"""
+        made = False
+        if attempts.is_kept(self.store, commits):
+            with contextlib.suppress(duckdb.Error):
+                self._db.execute(make.format(f"read_parquet({_quoted(str(self.store.path / attempts.NAME))})"))
+                made = attempts.is_kept(self.store, commits)  # nobody has replaced it meanwhile
+        if not made:
+            self._db.register("found", attempts.find(self.store))
+            self._db.execute(make.format("found"))
+        ((count,),) = self._db.sql("SELECT count(*) FROM retried").fetchall()
+        return count
 
     def quanta(self, where: str | None = None) -> duckdb.DuckDBPyRelation:
         """Rows of quanta, one an attempt: the columns of docs/campaign-store.md, ``memory_bytes``, and what the middleware says of the same quantum.
@@ -157,10 +173,10 @@ class Campaign:
         return self._db.sql(f"SELECT * FROM quanta WHERE {made.sql}", params=made.values)
 
     def put(self, name: str, columns: dict[str, list[Any]]) -> None:
-        """Make a table beside the views, or replace it: to join with."""
-        self._db.register("put", pa.table(columns))
-        self._db.execute(f"CREATE OR REPLACE TABLE {_name(name)} AS SELECT * FROM put")
-        self._db.unregister("put")
+        """Make a table beside the views, or replace it: to join with. Keys are names with SQL types, as in ``{"task VARCHAR": ["isr"]}``."""
+        # Not by way of pyarrow: DuckDB would import pandas for it, which takes longer than most questions.
+        parts = ", ".join(f"unnest(?::{key.split()[1]}[]) AS {key.split()[0]}" for key in columns)
+        self._db.execute(f"CREATE OR REPLACE TABLE {_name(name)} AS SELECT {parts}", list(columns.values()))
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Ask in SQL, of the views ``quanta``, ``processes``, ``functions`` and ``metadata``."""

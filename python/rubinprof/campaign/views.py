@@ -171,7 +171,7 @@ def hosts_of(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, of_task: dict[
     of_task, by = {name: of_task[name] for name in ("wall", "cpu")}, "host" if by == "task" else by
     key = campaign.key(by)
     middles = [(task, *(math.log(of_task[name][task].quantile(0.5)) if _has_median(of_task[name].get(task)) else None for name in of_task)) for task in of_task["wall"]]
-    campaign.put("middles", {"task": [row[0] for row in middles], "wall_middle": [row[1] for row in middles], "cpu_middle": [row[2] for row in middles]})
+    campaign.put("middles", {"task VARCHAR": [row[0] for row in middles], "wall_middle DOUBLE": [row[1] for row in middles], "cpu_middle DOUBLE": [row[2] for row in middles]})
     most = math.log(HOST_TIMES_MOST)
     held = "greatest(-{most}, least({most}, ln({column}) - {name}_middle))"
     logs = ", ".join(f"CASE WHEN {FIGURES[name]} > 0 THEN {held.format(most=most, column=FIGURES[name], name=name)} END AS {name}" for name in of_task)
@@ -228,12 +228,12 @@ def farthest(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, limits: Sequen
         about.setdefault(task, {})[name] = (middle, sigma)
     if not about:
         return []
-    columns: dict[str, list[Any]] = {"task": list(about)}
+    columns: dict[str, list[Any]] = {"task VARCHAR": list(about)}
     for name in names:
         known = [of.get(name, (math.nan, math.nan)) for of in about.values()]
-        columns[f"{name}_low"] = [math.exp(middle - OUTLIER_SIGMAS * sigma) if middle == middle else 0.0 for middle, sigma in known]
-        columns[f"{name}_high"] = [math.exp(middle + OUTLIER_SIGMAS * sigma) if middle == middle else math.inf for middle, sigma in known]
-        columns |= {f"{name}_middle": [middle for middle, _ in known], f"{name}_sigma": [sigma for _, sigma in known]}
+        columns[f"{name}_low DOUBLE"] = [math.exp(middle - OUTLIER_SIGMAS * sigma) if middle == middle else 0.0 for middle, sigma in known]
+        columns[f"{name}_high DOUBLE"] = [math.exp(middle + OUTLIER_SIGMAS * sigma) if middle == middle else math.inf for middle, sigma in known]
+        columns |= {f"{name}_middle DOUBLE": [middle for middle, _ in known], f"{name}_sigma DOUBLE": [sigma for _, sigma in known]}
     campaign.put("limits", columns)
     is_far = " OR ".join(f"({column} > 0 AND {column} NOT BETWEEN {name}_low AND {name}_high)" for name, column in FIGURES.items())
     away = ", ".join(f"CASE WHEN {column} > 0 THEN coalesce(abs(ln({column}) - {name}_middle) / {name}_sigma, 0) ELSE 0 END" for name, column in FIGURES.items())
@@ -248,7 +248,7 @@ def farthest(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, limits: Sequen
                     found.append(((math.log(value) - middle) / sigma, name, value, math.exp(middle), task, trace, unit, start))
     found = sorted(found, key=lambda row: (-abs(row[0]), row[5], row[6], row[1]))[:n]
     # What else there is to know of them is read for these alone.
-    campaign.put("far_ones", {"trace": [row[5] for row in found], "unit": [row[6] for row in found]})
+    campaign.put("far_ones", {"trace VARCHAR": [row[5] for row in found], "unit INTEGER": [row[6] for row in found]})
     sql = "SELECT DISTINCT trace, unit, data_id, host, status FROM traced SEMI JOIN far_ones USING (trace, unit) WHERE trace IN (SELECT trace FROM far_ones)"
     others = {(trace, unit): rest for trace, unit, *rest in campaign.sql(sql).fetchall()} if found else {}
     rows = []
@@ -263,7 +263,7 @@ def sample(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, most: int = SAMP
     ended = quanta.filter("status IN ('done', 'no_work') AND trace IS NOT NULL AND task IS NOT NULL")
     counts = ended.aggregate("task, count(*) AS n, min(start) AS first", "task").fetchall()
     first = min((row[2] for row in counts if row[2] is not None), default=None)
-    campaign.put("shares", {"task": [row[0] for row in counts], "share": [min(1.0, 1.3 * most / row[1] + 50 / row[1]) for row in counts]})
+    campaign.put("shares", {"task VARCHAR": [row[0] for row in counts], "share DOUBLE": [min(1.0, 1.3 * most / row[1] + 50 / row[1]) for row in counts]})
     rows = ended.query("q", f"""SELECT q.task AS task, hash(trace, unit) AS number, epoch(start) AS at, {', '.join(FIGURES.values())}
         FROM q JOIN shares ON q.task = shares.task WHERE hash(trace, unit) <= shares.share * 18446744073709551615.0 ORDER BY task, number""").fetchnumpy()  # fmt: skip
     tasks = np.ma.getdata(rows["task"])
