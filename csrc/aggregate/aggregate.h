@@ -54,6 +54,9 @@ struct rp_frame {
 	uint32_t line;               /* Python: where the function begins; native: the line seen most */
 	uint32_t kind;               /* enum rp_frame_kind */
 	uint32_t line_votes;
+	/* where units are asked for (frame_key.h): */
+	uint64_t key, release_key;
+	uint32_t package_file, build; /* string ids */
 };
 
 enum rp_group {
@@ -162,6 +165,7 @@ struct rp_meta_pair {
 struct rp_process {
 	uint32_t path; /* string id */
 	uint32_t pid;
+	uint8_t uuid[16];
 	int is_complete, is_damaged, clock_is_guess;
 	enum rp_ended ended;
 	uint64_t start_realtime_ns;
@@ -293,6 +297,18 @@ struct rp_bin {
 #define RP_FOLDED_NAME "[smaller frames]"
 #define RP_BINS_MAX 512
 
+/* ---- what units did (RP_NEED_UNITS): regions that lie in no other, for instance quanta ---- */
+#define RP_NO_REGION UINT32_MAX
+struct rp_unit_stack {
+	uint32_t process;
+	uint32_t region; /* place in regions; RP_NO_REGION: what was done for none of them */
+	uint32_t node;   /* of the tree */
+	uint32_t line;   /* in the innermost Python frame; RP_LINE_UNKNOWN */
+	double cpu_ns, cpu_variance;             /* ns^2 */
+	double allocated_bytes, allocated_variance;
+	double held_bytes; /* above what was held at the unit's begin, when the heap was highest in it */
+};
+
 struct rp_result {
 	struct rp_strpool strings;
 	struct rp_frame *frames;
@@ -311,6 +327,8 @@ struct rp_result {
 	uint32_t n_threads, threads_cap;
 	struct rp_region *regions;
 	uint32_t n_regions, regions_cap;
+	struct rp_unit_stack *stacks;
+	uint32_t n_stacks, stacks_cap;
 	uint32_t quanta, quanta_retried; /* quanta, not rows: a retried one counts once in both */
 	struct rp_label_pair *labels;
 	uint32_t n_labels, labels_cap;
@@ -354,6 +372,7 @@ enum rp_need {
 	RP_NEED_PLACES = 1, /* lines of Python: of each its own memory alone, and the calls made from no known one */
 	RP_NEED_TREE = 2,   /* nodes, and the native ones below them */
 	RP_NEED_LINES = 4,  /* lines, whole */
+	RP_NEED_UNITS = 8,  /* stacks of units, and keys of frames. Needs the tree; not together with a timeline, an interval or a region */
 };
 
 struct rp_analyze_options {

@@ -182,6 +182,7 @@ static int open_work(struct work *w, struct rp_result *result, struct rp_trace_f
 	w->replay.filter_place = -1;
 	w->replay.has_no_native = !(o->needs & (RP_NEED_TREE | RP_NEED_LINES));
 	w->replay.has_interval = o->has_interval;
+	w->replay.units.is_on = (o->needs & RP_NEED_UNITS) != 0;
 	w->span = span_of(w->file, &w->tables, &result->axis_zero_ns);
 	rc = set_filter(&w->replay, result, o);
 	if (!rc && (o->has_interval || o->timeline))
@@ -310,6 +311,8 @@ static int name_outside(struct rp_result *r)
 	r->outside_node = node;
 	memcpy(r->nodes[node].group, r->nodes[0].group, sizeof(r->nodes[0].group));
 	memset(r->nodes[0].group, 0, sizeof(r->nodes[0].group));
+	for (uint32_t i = 0; i < r->n_stacks; i++)
+		r->stacks[i].node = r->stacks[i].node ? r->stacks[i].node : node;
 	return 0;
 }
 

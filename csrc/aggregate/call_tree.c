@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+/* Then counting begins anew: places of nodes beside it stay inside 32 bits. */
+#define FLOOR_MAX (1u << 31)
 #define NODES_MIN 1024
 
 static uint64_t node_hash(const void *keys, uint32_t id)
@@ -85,6 +87,11 @@ void rp_call_tree_restart(struct rp_call_tree *t)
 {
 	t->floor += t->n_touched;
 	t->n_touched = 0;
+	if (t->floor > FLOOR_MAX) {
+		for (uint32_t i = 0; i < t->n; i++)
+			t->nodes[i].touch = 0;
+		t->floor = 1;
+	}
 }
 
 void rp_call_note_touched(struct rp_call_tree *t, uint32_t node)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "aggregate/fold.h"
+#include "aggregate/frame_key.h"
 
 int64_t rp_fold_ns(const struct rp_fold *f, double ticks)
 {
@@ -68,6 +69,8 @@ int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
 		frame.file = code->file;
 		frame.module = code->module;
 		frame.line = code->first_line;
+		if ((f->needs & RP_NEED_UNITS) && rp_frame_key_python(&f->result->strings, code, &frame))
+			return RP_ENOMEM;
 	} else if (add_text(f, name, &frame.name)) {
 		return RP_ENOMEM;
 	}
@@ -98,7 +101,9 @@ static int add_nameless(struct rp_fold *f, const struct rp_symbol *s, const stru
 		snprintf(name, sizeof(name), "[%.50s]", rp_strpool_get(&f->result->strings, module_name));
 	else
 		snprintf(name, sizeof(name), "[unknown native code]");
-	return add_text(f, name, &frame.name) ? RP_ENOMEM : add_chain_frame(f, &frame);
+	if (add_text(f, name, &frame.name) || ((f->needs & RP_NEED_UNITS) && rp_frame_key_native(&f->result->strings, module, &frame)))
+		return RP_ENOMEM;
+	return add_chain_frame(f, &frame);
 }
 
 /* The frames of one symbol, outermost first: without those that are folded away. */
@@ -120,6 +125,8 @@ static int fold_symbol(struct rp_fold *f, uint32_t symbol)
 			continue;
 		struct rp_frame frame = { .name = n->function, .file = n->file, .line = n->line, .module = module ? module->name : 0,
 					  .kind = i + 1 == s->n_frames ? RP_KIND_NATIVE : RP_KIND_INLINED };
+		if ((f->needs & RP_NEED_UNITS) && rp_frame_key_native(&f->result->strings, module, &frame))
+			return RP_ENOMEM;
 		if (add_chain_frame(f, &frame))
 			return RP_ENOMEM;
 	}
@@ -366,6 +373,8 @@ static int fold_tree(struct rp_fold *f)
 
 	if (!rc)
 		rc = fold_sites(f);
+	if (!rc && (f->needs & RP_NEED_UNITS))
+		rc = rp_fold_units(f);
 	if (!rc && !f->replay->has_interval)
 		rc = rp_fold_timeline(f);
 	return rc;

@@ -63,6 +63,8 @@ struct rp_fold {
 };
 
 int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o);
+/* unit_fold.c: after time is shared and the sites have their nodes; before rp_fold_process. 0 or RP_ENOMEM. */
+int rp_fold_units(struct rp_fold *f);
 /* time_share.c: after the nodes have their figures. 0 or RP_ENOMEM. */
 int rp_fold_share(struct rp_fold *f);
 double rp_site_weight(const struct rp_site *s);

@@ -331,6 +331,7 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 				.peak_bytes = replay->sites.peak, .first_meta = r->n_metas, .threads = replay->n_threads };
 	uint64_t first = replay->first_ticks, last = replay->last_ticks;
 
+	memcpy(p.uuid, file->header.uuid, sizeof(p.uuid));
 	if (t->n_clocks) {
 		first = t->clock_first.ticks < first || !replay->has_ticks ? t->clock_first.ticks : first;
 		last = t->clock_last.ticks > last ? t->clock_last.ticks : last;

@@ -72,6 +72,19 @@ static void settle_filter(struct rp_replay *r, uint64_t now)
 	}
 }
 
+/* Does it lie in no other region of the trace? */
+static int is_unit(const struct rp_replay *r, uint32_t id)
+{
+	const struct rp_region_def *def = r->units.is_on ? rp_tables_region(r->tables, id) : NULL;
+
+	return r->units.is_on && !(def && def->parent && rp_idmap_find(&r->run_of, def->parent));
+}
+
+static int settle_units(struct rp_replay *r, uint64_t now)
+{
+	return rp_units_settle(&r->units, &r->tree, &r->sites, now);
+}
+
 int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp_event *e)
 {
 	struct rp_replay_thread *t = &r->threads[thread];
@@ -92,6 +105,12 @@ int rp_replay_region_begin(struct rp_replay *r, uint32_t thread, const struct rp
 		.variance = { .allocated = r->totals.variance.allocated, .allocations = r->totals.variance.allocations,
 			      .peak = r->sites.variance, .start = r->sites.variance },
 	};
+	run.is_unit = is_unit(r, e->id);
+	if (run.is_unit) {
+		if (settle_units(r, e->ticks))
+			return RP_ENOMEM;
+		rp_units_open(&r->units, r->n_runs, thread);
+	}
 	r->runs[r->n_runs++] = run;
 	r->runs_open++;
 	t->n_regions++;
@@ -169,7 +188,10 @@ static int leave_run(struct rp_replay *r, struct rp_region_run *run, uint64_t ti
 
 	if (rp_replay_next_window(r, run->thread))
 		return RP_ENOMEM;
+	if (run->is_unit && settle_units(r, ticks))
+		return RP_ENOMEM;
 	settle_peak(r, run);
+	rp_units_turn(&r->units, (uint32_t)(run - r->runs), run->thread, 1);
 	run->is_left = 1;
 	run->n_left++;
 	run->left_ticks = ticks;
@@ -189,6 +211,9 @@ static int enter_run(struct rp_replay *r, struct rp_region_run *run, uint32_t th
 
 	if (rp_replay_next_window(r, thread))
 		return RP_ENOMEM;
+	if (run->is_unit && settle_units(r, ticks))
+		return RP_ENOMEM;
+	rp_units_turn(&r->units, (uint32_t)(run - r->runs), thread, 0);
 	run->process_cpu_begin = rp_add(run->process_cpu_begin, rp_add(t->cpu_total, -run->left_cpu));
 	run->cpu_begin = rp_add(now->cpu_total, rp_add(run->cpu_begin, -run->left_cpu));
 	run->gil_begin += now->gil_wait_ns - run->left_gil;
@@ -253,6 +278,8 @@ static int close_run(struct rp_replay *r, uint32_t place, uint64_t ticks)
 	if (r->sites.failed || (run->is_left && enter_run(r, run, run->thread, ticks)))
 		return RP_ENOMEM;
 	if (rp_replay_next_window(r, run->thread))
+		return RP_ENOMEM;
+	if (run->is_unit && (settle_units(r, ticks) || rp_units_close(&r->units, place)))
 		return RP_ENOMEM;
 	run->end = ticks;
 	run->cpu = rp_add(t->cpu_total, -run->cpu_begin);

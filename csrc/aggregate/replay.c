@@ -459,12 +459,18 @@ int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *
 	m.on_block = on_block;
 	m.user = user;
 	rc = init_threads(r, &m);
+	if (!rc && r->units.is_on)
+		rc = rp_units_begin(&r->units, &r->tree, &r->sites, r->n_threads);
 	if (!rc)
 		rc = replay_events(r, &m);
 	if (!rc)
 		rc = take_totals(r, &m);
 	if (!rc)
 		rc = rp_replay_regions_finish(r);
+	if (!rc)
+		rc = rp_units_settle(&r->units, &r->tree, &r->sites, r->last_ticks);
+	if (!rc)
+		rp_units_finish(&r->units, &r->tree, &r->sites);
 	if (!rc)
 		rc = r->late.failed ? RP_ENOMEM : rp_timeline_finish(r);
 	if (!rc)
@@ -494,6 +500,7 @@ void rp_replay_release(struct rp_replay *r)
 	free(r->gone);
 	rp_late_frees_release(&r->late);
 	rp_timeline_release(&r->timeline);
+	rp_units_release(&r->units);
 	rp_idmap_release(&r->run_of);
 	rp_call_tree_release(&r->tree);
 	rp_native_tree_release(&r->native);

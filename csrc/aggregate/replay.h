@@ -23,6 +23,7 @@
 #include "aggregate/site.h"
 #include "aggregate/stack_tree.h"
 #include "aggregate/timeline.h"
+#include "aggregate/unit.h"
 
 /* Threads beyond share one root: a pool that makes a thread per task must not make a tree per task. */
 #define RP_THREAD_ROOTS_MAX 256
@@ -104,6 +105,7 @@ struct rp_replay_thread {
 struct rp_region_run {
 	uint32_t id, thread; /* thread: place in threads */
 	int is_open, is_matched;
+	int is_unit; /* unit.h; only where units are gathered */
 	uint64_t begin, end;
 	int64_t cpu_begin, cpu, process_cpu_begin, process_cpu;
 	uint64_t gil_begin, gil;
@@ -192,6 +194,7 @@ struct rp_replay {
 	uint64_t calls, gil_wait_ns, stall_ns, tool_ticks, folded_ticks;
 	struct rp_totals totals; /* counts of allocations and frees are in parts: weight.h */
 	struct rp_timeline timeline; /* n_bins 0: none is gathered */
+	struct rp_units units;       /* is_on: gathered, and no timeline */
 	int has_no_native; /* nobody asks for native frames */
 	/* region filter */
 	int has_filter;

@@ -205,6 +205,7 @@ void rp_result_free(struct rp_result *r)
 	free(r->processes);
 	free(r->threads);
 	free(r->regions);
+	free(r->stacks);
 	free(r->labels);
 	free(r->metas);
 	rp_unseen_release(&r->unseen);

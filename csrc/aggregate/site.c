@@ -4,6 +4,9 @@
 
 #include "reader/reader.h"
 
+/* Then counting begins anew: places of sites beside it stay inside 32 bits. */
+#define FLOOR_MAX (1u << 31)
+
 static uint64_t hash_of(uint32_t node, uint32_t lasti, uint32_t native)
 {
 	return rp_hash_pair((uint64_t)node << 32 | native, lasti);
@@ -41,6 +44,7 @@ void rp_site_alloc_sampled(struct rp_site_set *s, struct rp_site *site, const st
 	struct rp_site_variance *v = &s->variances[site - s->sites];
 	uint64_t peak = s->peak, window_peak = s->window_peak;
 
+	rp_site_touch(s, site);
 	rp_site_note(s, site);
 	v->allocated += b->variance;
 	v->allocations += b->count_variance;
@@ -102,6 +106,11 @@ void rp_site_set_restart(struct rp_site_set *s, uint64_t ticks)
 {
 	s->floor += s->n_touched;
 	s->n_touched = 0;
+	if (s->floor > FLOOR_MAX) {
+		for (uint32_t i = 0; i < s->n; i++)
+			s->sites[i].touch = 0;
+		s->floor = 1;
+	}
 	s->bin_peak = s->total;
 	s->bin_peak_ticks = ticks;
 	s->bin_epoch++;
@@ -124,6 +133,10 @@ void rp_site_note_touched(struct rp_site_set *s, struct rp_site *site)
 		.sample_cpu = site->sample_cpu, .current_bytes = site->current_bytes, .allocated_bytes = site->allocated_bytes,
 		.allocations = site->allocations, .temporary_bytes = site->temporary_bytes,
 	};
+	if (s->variances) {
+		s->touched[s->n_touched].cpu_variance = s->variances[site - s->sites].cpu;
+		s->touched[s->n_touched].allocated_variance = s->variances[site - s->sites].allocated;
+	}
 	site->touch = s->floor + s->n_touched++;
 	site->bin_peak = site->current_bytes;
 	site->bin_epoch = s->bin_epoch;

@@ -65,6 +65,7 @@ struct rp_touched_site {
 	uint32_t site, samples, temporary_count;
 	int64_t sample_cpu;
 	uint64_t current_bytes, allocated_bytes, allocations, temporary_bytes;
+	double cpu_variance, allocated_variance;
 };
 
 /* The site, made when it is new; UINT32_MAX when out of memory. When full, the last one made takes all. */

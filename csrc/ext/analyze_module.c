@@ -163,14 +163,14 @@ static int render_allow_threads(struct rp_trace *trace, const char *name, const 
 
 static int format_of(const char *word, enum rp_report_format *ret_format)
 {
-	static const char *const words[] = { "text", "json", "csv" };
-	for (int i = 0; i < 3; i++) {
+	static const char *const words[] = { "text", "json", "csv", "columns" };
+	for (int i = 0; i < 4; i++) {
 		if (strcmp(word, words[i]) == 0) {
 			*ret_format = (enum rp_report_format)i;
 			return 0;
 		}
 	}
-	PyErr_Format(PyExc_ValueError, "format must be text, json or csv, not '%s'", word);
+	PyErr_Format(PyExc_ValueError, "format must be text, json, csv or columns, not '%s'", word);
 	return -1;
 }
 

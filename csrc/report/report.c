@@ -10,7 +10,7 @@
 #define NOTHING 0x100u  /* no replay */
 #define TIMELINE 0x200u
 #define ALL (RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_LINES)
-enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV };
+enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV, COLUMNS = 1 << RP_FORMAT_COLUMNS };
 
 static const struct {
 	const char *name;
@@ -33,6 +33,7 @@ static const struct {
 	{ "losses", rp_report_losses, 0, TEXT, 0 },
 	{ "sources", rp_report_sources, NOTHING, TEXT | JSON, 0 },
 	{ "dump", rp_report_dump, NOTHING, TEXT | JSON, 0 },
+	{ "units", rp_report_units, RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_UNITS, COLUMNS, 0 },
 	{ "verify", rp_report_verify, NOTHING, TEXT | JSON, 0 },
 };
 
@@ -96,7 +97,7 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 		      char *detail)
 {
 	struct kept *k = trace->results;
-	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .jobs = o->jobs > 0 ? (unsigned)o->jobs : 0, .needs = needs & ALL,
+	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .jobs = o->jobs > 0 ? (unsigned)o->jobs : 0, .needs = needs & (ALL | RP_NEED_UNITS),
 					  .timeline = (needs & TIMELINE) != 0,
 					  .has_interval = o->from_s > 0 || o->to_s > 0, .from_s = o->from_s, .to_s = o->to_s };
 	struct rp_result *result;
@@ -163,9 +164,9 @@ static unsigned needs_of(int which, const struct rp_report_options *o)
 
 static int check_options(int which, const struct rp_report_options *o, enum rp_metric *ret_metric, char *detail)
 {
-	static const char *const forms[] = { "text", "JSON", "CSV" };
+	static const char *const forms[] = { "text", "JSON", "CSV", "column" };
 
-	if ((unsigned)o->format > RP_FORMAT_CSV)
+	if ((unsigned)o->format > RP_FORMAT_COLUMNS)
 		return rp_say(detail, RP_EINVAL, "there is no such format.");
 	if (!(reports[which].forms & 1 << o->format))
 		return rp_say(detail, RP_EINVAL, "the report '%s' has no %s form.", reports[which].name, forms[o->format]);
@@ -173,7 +174,7 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a region.", reports[which].name);
 	if (!(o->from_s >= 0) || !(o->to_s >= 0) || (o->to_s > 0 && !(o->to_s > o->from_s)))
 		return rp_say(detail, RP_EINVAL, "an interval ends after it begins, and begins at 0 or later.");
-	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].needs & (NOTHING | TIMELINE) || which == find_report("regions")))
+	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].needs & (NOTHING | TIMELINE | RP_NEED_UNITS) || which == find_report("regions")))
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a stretch of time.", reports[which].name);
 	/* To take an option and not to honour it would be a lie. */
 	if (reports[which].fn == rp_report_table && o->by && !strcmp(o->by, "region") && (o->region || o->from_s > 0 || o->to_s > 0))

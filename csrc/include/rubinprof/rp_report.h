@@ -14,6 +14,7 @@
  *   losses     what every other report in text begins with: what is missing; empty when nothing is (no JSON form)
  *   sources    the source files whose text is inside the trace (JSON: with it)
  *   dump       every definition and event as text, one a line (JSON: one object a line)
+ *   units      what a campaign keeps of a trace: stacks of its units, sums by Python path and by function (columns alone)
  *   verify     per file: complete or not, blocks, what was lost where
  *
  * The first report that needs figures replays the trace; later ones reuse the result. */
@@ -34,6 +35,7 @@ enum rp_report_format {
 	RP_FORMAT_TEXT = 0, /* for a terminal: plain text, control characters escaped */
 	RP_FORMAT_JSON = 1, /* valid UTF-8, one document */
 	RP_FORMAT_CSV = 2,  /* table, lines, regions, leaks, temporary; cells that a spreadsheet would run are quoted with ' */
+	RP_FORMAT_COLUMNS = 3, /* units alone: binary columns, as report_units.c says */
 };
 
 /* Zero-initialise (RP_REPORT_OPTIONS_INIT), then set what differs. Strings belong to the caller and need live only during the
