@@ -83,6 +83,7 @@ static int make_result(struct rp_trace *trace, struct rp_analyze_options *how, i
 {
 	uint64_t begin_ns = rp_os_monotonic_ns();
 
+	has_index &= !(how->needs & RP_NEED_UNITS); /* it keeps no stacks of units */
 	if (has_index && (*ret_result = rp_index_load(trace, how, how)))
 		return 0;
 	int rc = rp_analyze(ret_result, trace, how, detail);
