@@ -18,6 +18,7 @@
 #ifndef RP_AGGREGATE_AGGREGATE_H
 #define RP_AGGREGATE_AGGREGATE_H
 
+#include "aggregate/priority_sample.h"
 #include "aggregate/weight.h"
 #include "merge/merge.h"
 #include "reader/reader.h"

@@ -9,7 +9,7 @@
 #ifndef RP_AGGREGATE_PRIORITY_SAMPLE_H
 #define RP_AGGREGATE_PRIORITY_SAMPLE_H
 
-#include "aggregate/aggregate.h"
+#include "base/base.h"
 
 struct rp_sampled_stack {
 	uint64_t key;       /* of the stack: its place in no array */

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregate/priority_sample.h"
 #include "report/report.h"
 
 #define STACKS_OF_A_UNIT_MAX 64
