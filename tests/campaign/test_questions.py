@@ -200,3 +200,25 @@ def test_the_table_is_printed_for_people_and_for_programs(store):
     assert ask("table", store, "--csv", "--by", "task").stdout.startswith("task,quanta,not_done,wall_s")
     assert '"task": "isr"' in ask("table", store, "--json").stdout
     assert ask("verify", store).stdout.startswith("The store is whole: 6 traces")
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_quanta_are_exported_for_other_tools(tmp_path, store, form):
+    import duckdb
+
+    path = tmp_path / f"quanta.{form}"
+    done = ask("export", store, "--format", form, "-o", path, "--where", "task = isr")
+    assert done.returncode == 0 and done.stdout.strip().endswith("18 rows"), done.stderr
+    assert duckdb.sql(f"SELECT count(*), min(task), max(attempts) FROM '{path}'").fetchall() == [(18, "isr", 1)]
+    assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == [path.name]
+    refused = ask("export", store, "-o", tmp_path / "nowhere" / "x.parquet")
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1
+
+
+def test_a_long_question_tells_how_far_it_is(store):
+    told = []
+    found = campaign.open(store)
+    with found.watched(lambda done, total: told.append((done, total))) as opened:
+        assert opened is found
+        found.sql("SELECT count(*) FROM range(300000000) t(i) WHERE hash(i) % 7 = 0").fetchall()
+    assert all(0 <= done <= total == 100 for done, total in told)

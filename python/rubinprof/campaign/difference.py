@@ -11,6 +11,7 @@ References
 import math
 import operator
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rubinprof.campaign.condition import FIGURES as UNITS
@@ -51,7 +52,7 @@ def parse_limit(text: str) -> Limit:
     return Limit(text.strip(), found["figure"], found["task"], found["operator"], float(found["amount"].replace(" ", "")) / 100)
 
 
-def difference(a: Campaign, b: Campaign, *, where: str | None = None) -> dict[str, Any]:
+def difference(a: Campaign, b: Campaign, *, where: str | None = None, progress: Callable[[int, int], object] | None = None) -> dict[str, Any]:
     """Compare two campaigns.
 
     Parameters
@@ -60,6 +61,8 @@ def difference(a: Campaign, b: Campaign, *, where: str | None = None) -> dict[st
         Before and after.
     where : `str`, optional
         A condition on the quanta of both.
+    progress : `~collections.abc.Callable`, optional
+        Called with steps done and steps to do.
 
     Returns
     -------
@@ -67,7 +70,11 @@ def difference(a: Campaign, b: Campaign, *, where: str | None = None) -> dict[st
         ``totals`` and ``tasks``, those that changed most first. ``state`` of a task is ``"both"``, ``"new"`` or ``"gone"``. Each figure (``wall``, ``cpu``, ``memory``) has ``a`` and ``b`` (medians),
         ``change`` (a share), its ``interval``, and ``certain``: the interval does not hold 0. ``not_done`` has shares, and their change in points.
     """
-    sides = [_side(campaign, where) for campaign in (a, b)]
+    sides = []
+    for campaign in (a, b):
+        sides.append(_side(campaign, where))
+        if progress:
+            progress(len(sides), 2)
     names = sorted({*sides[0]["tasks"], *sides[1]["tasks"]})
     rows = [_row(name, *(side["tasks"].get(name) for side in sides)) for name in names]
     rows.sort(key=lambda row: (-max((abs(row[name]["change"] or 0) for name in FIGURES if row[name]["certain"]), default=-1), row["task"]))

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +120,7 @@ class Campaign:
     def __init__(self, store: Store):
         self.store = store
         self._db = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
-        self._db.execute("SET TimeZone = 'UTC'")
+        self._db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
         files = {name: store.files(name) for name in TABLES}
         if not any(files.values()):
             raise RubinprofError(f"{store.path} holds nothing yet; 'rubinprof campaign add' adds traces")
@@ -177,6 +179,57 @@ class Campaign:
         # Not by way of pyarrow: DuckDB would import pandas for it, which takes longer than most questions.
         parts = ", ".join(f"unnest(?::{key.split()[1]}[]) AS {key.split()[0]}" for key in columns)
         self._db.execute(f"CREATE OR REPLACE TABLE {_name(name)} AS SELECT {parts}", list(columns.values()))
+
+    @contextlib.contextmanager
+    def watched(self, progress: Callable[[int, int], object]) -> Iterator["Campaign"]:
+        """Tell how far the question is that runs meanwhile: percent done of it, and 100, from another thread."""
+        is_over = threading.Event()
+
+        def poll() -> None:
+            while not is_over.wait(0.3):
+                if (percent := self._db.query_progress()) >= 0:
+                    progress(int(percent), 100)
+
+        thread = threading.Thread(target=poll, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            is_over.set()
+            thread.join()
+
+    def export(self, path: str | os.PathLike[str], format: str = "parquet", where: str | None = None) -> int:
+        """Write quanta, one row an attempt, into a file: the columns of `quanta`, in the order of traces.
+
+        Parameters
+        ----------
+        path : `str` or `os.PathLike`
+            The file; replaced when all is written.
+        format : `str`, optional
+            ``"parquet"`` or ``"csv"``.
+        where : `str`, optional
+            A condition on the quanta.
+
+        Returns
+        -------
+        rows : `int`
+            Rows written.
+        """
+        rows = self.quanta(where).order("trace, unit")
+        scratch = f"{path}.{os.getpid()}.tmp"
+        try:
+            if format == "parquet":
+                rows.write_parquet(scratch, compression="zstd")
+            else:
+                rows.write_csv(scratch, header=True)
+            count = self.quanta(where).aggregate("count(*)").fetchall()[0][0]
+            os.replace(scratch, path)
+        except (duckdb.IOException, OSError) as error:
+            raise RubinprofError(f"cannot write {path}: {error}") from None
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(scratch)
+        return count
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Ask in SQL, of the views ``quanta``, ``processes``, ``functions`` and ``metadata``."""

@@ -90,6 +90,12 @@ def add_parser(subparsers):
     requests.add_argument("--where", metavar="CONDITION", help="only these quanta")
     command.add_format(requests)
 
+    export = command.parser(asks, "export", "rubinprof campaign export STORE --format csv -o quanta.csv", _export, "Write the quanta, one row an attempt, for other tools.")
+    export.add_argument("store", metavar="STORE")
+    export.add_argument("--format", choices=["parquet", "csv"], default="parquet", help="(default: parquet)")
+    export.add_argument("-o", "--output", required=True, metavar="X", help="the file")
+    export.add_argument("--where", metavar="CONDITION", help="only these quanta")
+
     campaign_compare.add_parsers(asks, _needs_extra)
 
     verify = command.parser(asks, "verify", "rubinprof campaign verify STORE", _verify, "Check that a store is whole; exit 1 when it is not.")
@@ -157,6 +163,7 @@ def _metadata(args):
 def _table(args):
     from rubinprof import campaign
     from rubinprof.metrics import parse_quantity
+    from rubinprof.reports.terminal import Progress
 
     over = parse_quantity(args.over, "bytes") if args.over else None
     if args.by == "stage" and not args.stages:
@@ -164,8 +171,9 @@ def _table(args):
     if args.view or args.by == "stage":
         return _view(args, over)
     over_bytes = campaign.query.OVER_BYTES if over is None else over
-    found = campaign.open(args.store).table(args.by, args.metric, where=args.where, over_bytes=over_bytes, n=command.rows_wanted(args))
-    names, rows = found.columns, found.fetchall()
+    with Progress("asking") as progress, campaign.open(args.store).watched(progress) as opened:
+        found = opened.table(args.by, args.metric, where=args.where, over_bytes=over_bytes, n=command.rows_wanted(args))
+        names, rows = found.columns, found.fetchall()
     if args.format == "json":
         json.dump({"schema": 1, "by": args.by, "rows": [dict(zip(names, row, strict=True)) for row in rows]}, sys.stdout, default=str)
         sys.stdout.write("\n")
@@ -181,11 +189,13 @@ def _view(args, over):
     from rubinprof.campaign import stages, views
     from rubinprof.reports import campaign_view
     from rubinprof.reports.style import Style
+    from rubinprof.reports.terminal import Progress
 
     if args.metric:
         return command.fail("a view has an order of its own; leave --metric out")
     question = views.Question(args.by, args.where, over, stages.read(args.stages) if args.stages else None)
-    found = views.view(args.view or "large", campaign.open(args.store), question, command.rows_wanted(args))
+    with Progress("asking") as progress, campaign.open(args.store).watched(progress) as opened:
+        found = views.view(args.view or "large", opened, question, command.rows_wanted(args))
     if args.format == "json":
         json.dump({"schema": 1, "view": args.view or "large", "rows": found.dicts(), "notes": found.notes}, sys.stdout, default=str)
         sys.stdout.write("\n")
@@ -294,6 +304,17 @@ def _advice_text(advice):
     columns = [Column("request"), Column("multiplier"), Column("retried"), Column("saves (95 %)"), Column("quanta"), Column("task", True, True)]
     text = table(Style(sys.stdout), columns, rows) if rows else ""
     return text + "".join(f"No request for {one.task}: {one.why_not}.\n" for one in advice if one.request is None)
+
+
+@_needs_extra
+def _export(args):
+    from rubinprof import campaign
+    from rubinprof.reports.terminal import Progress
+
+    with Progress("writing") as progress, campaign.open(args.store).watched(progress) as opened:
+        rows = opened.export(args.output, args.format, args.where)
+    print(f"{args.output}: {rows:,} rows")
+    return 0
 
 
 @_needs_extra

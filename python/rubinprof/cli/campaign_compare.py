@@ -37,9 +37,11 @@ def _diff(args):
     from rubinprof.campaign import difference
     from rubinprof.reports import campaign_diff
     from rubinprof.reports.style import Style
+    from rubinprof.reports.terminal import Progress
 
     limits = [difference.parse_limit(text) for text in args.fail_on]
-    found = difference.difference(campaign.open(args.a), campaign.open(args.b), where=args.where)
+    with Progress("comparing") as progress:
+        found = difference.difference(campaign.open(args.a), campaign.open(args.b), where=args.where, progress=progress)
     found["limits"] = difference.judge(found, limits)
     if args.output:
         campaign_diff.write(found, args.output)

@@ -18,7 +18,7 @@ class CampaignOverview {
     card(`Above ${limitText(data.over_bytes)}`, formatCount(t.over), t.wall_s > 0 ? `${formatPart(t.over_wall_s / t.wall_s)} of the walltime` : "");
     card("Not done", formatCount(t.not_done), t.quanta ? formatPart(t.not_done / t.quanta) : "");
     card("Earlier attempts", formatCount(t.earlier_attempts), t.earlier_attempts ? writeFigure(t.earlier_wall_s, "s") : "");
-    card("Hosts", formatCount(data.hosts.length));
+    card("Hosts", formatCount(data.hosts.filter((h) => h.host !== null).length));
     const list = find("findings");
     for (const finding of data.findings) {
       const item = add(list, "li");
@@ -50,8 +50,8 @@ class CampaignOverview {
     const { data, find } = this.page;
     const t = data.totals;
     const say = (text) => add(find("basis"), "li", visible(text));
-    say(`${formatCount(t.processes)} traces of processes${t.pythons.length ? `, Python ${t.pythons.join(", ")}` : ""}.`);
-    for (const row of data.tracer) if (row.mode_cpu || row.mode_memory) say(`${formatCount(row.processes)} processes: CPU ${row.mode_cpu ?? "?"}, memory ${row.mode_memory ?? "?"}.`);
+    say(`${plural(t.processes, "process has", "processes have") ?? "No process has"} a trace${t.pythons.length ? `, Python ${t.pythons.join(", ")}` : ""}.`);
+    for (const row of data.tracer) if (row.mode_cpu || row.mode_memory) say(`${plural(row.processes, "process", "processes")}: CPU ${row.mode_cpu ?? "?"}, memory ${row.mode_memory ?? "?"}.`);
     if (t.not_complete) say(`${plural(t.not_complete, "process", "processes")} ended without a stop; what was recorded is here.`);
     say("Of a quantum that was tried again the last attempt counts; sums and counts are of every quantum.");
     if (t.without_trace) say(`${formatCount(t.without_trace)} quanta have no trace: their figures are the middleware’s.`);
