@@ -19,23 +19,30 @@ static const struct {
 	int forms;
 	int takes_region;
 	const char *metric; /* that it is of, where none is asked for; NULL: cpu */
+	const char *summary, *options;
 } reports[] = {
-	{ "stats", rp_report_stats, RP_NEED_PLACES, TEXT | JSON, 0 },
-	{ "table", rp_report_table, 0, TEXT | JSON | CSV, 1 },
-	{ "tree", rp_report_tree, RP_NEED_TREE, TEXT | JSON, 1 },
-	{ "lines", rp_report_lines, ALL, TEXT | JSON | CSV, 1 },
-	{ "leaks", rp_report_leaks, ALL | TIMELINE, TEXT | JSON | CSV, 0, "leaked" },
-	{ "temporary", rp_report_temporary, ALL, TEXT | JSON | CSV, 0, "temporary" },
-	{ "regions", rp_report_regions, 0, TEXT | JSON | CSV, 0 },
-	{ "flame", rp_report_flame, RP_NEED_TREE, JSON, 1 },
-	{ "page", rp_report_page, ALL | TIMELINE, JSON, 1 },
-	{ "collapsed", rp_report_collapsed, RP_NEED_TREE, TEXT, 1 },
-	{ "losses", rp_report_losses, 0, TEXT, 0 },
-	{ "sources", rp_report_sources, NOTHING, TEXT | JSON, 0 },
-	{ "dump", rp_report_dump, NOTHING, TEXT | JSON, 0 },
-	{ "units", rp_report_units, RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_UNITS, COLUMNS, 0 },
-	{ "verify", rp_report_verify, NOTHING, TEXT | JSON, 0 },
+	{ "stats", rp_report_stats, RP_NEED_PLACES, TEXT | JSON, 0, NULL, "one screen: what ran, time, memory, what the tool cost, what was lost", "--json" },
+	{ "table", rp_report_table, 0, TEXT | JSON | CSV, 1, NULL, "ranked rows", "--by, --metric, -n, --json, --csv, --region" },
+	{ "tree", rp_report_tree, RP_NEED_TREE, TEXT | JSON, 1, NULL, "the call tree", "--metric, --depth, --min-share, --json, --region" },
+	{ "lines", rp_report_lines, ALL, TEXT | JSON | CSV, 1, NULL, "figures per source line", "--file FILE, -n, --json, --csv" },
+	{ "leaks", rp_report_leaks, ALL | TIMELINE, TEXT | JSON | CSV, 0, "leaked", "what was never freed: where, and when", "--by line|function|file, -n, --json, --csv" },
+	{ "temporary", rp_report_temporary, ALL, TEXT | JSON | CSV, 0, "temporary", "what was freed at once", "--by line|function|file, --native, -n, --json, --csv" },
+	{ "regions", rp_report_regions, 0, TEXT | JSON | CSV, 0, NULL, "one row a region", "--json, --csv" },
+	{ "flame", rp_report_flame, RP_NEED_TREE, JSON, 1, NULL, "the whole tree in columns, as the flame graph page takes it ('json' too)", "--region" },
+	{ "page", rp_report_page, ALL | TIMELINE, JSON, 1, NULL, "the tree, lines and what happened when, as the report's page takes it", "--region" },
+	{ "collapsed", rp_report_collapsed, RP_NEED_TREE, TEXT, 1, NULL, "one line a stack, for flame graph scripts", "--metric, --region" },
+	{ "losses", rp_report_losses, 0, TEXT, 0, NULL, "what is missing, with which every other text begins; nothing when nothing is", "" },
+	{ "sources", rp_report_sources, NOTHING, TEXT | JSON, 0, NULL, "the source files whose text is inside", "--json: with it" },
+	{ "dump", rp_report_dump, NOTHING, TEXT | JSON, 0, NULL, "every definition and event, one a line", "--json" },
+	{ "units", rp_report_units, RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_UNITS, COLUMNS, 0, NULL, "what a campaign keeps of a trace (columns alone)", NULL },
+	{ "verify", rp_report_verify, NOTHING, TEXT | JSON, 0, NULL, "is it whole, and what is missing where; exit status 1 when it is not", "--json" },
 };
+
+const char *rp_report_summary(size_t i, const char **ret_options)
+{
+	*ret_options = reports[i].options;
+	return reports[i].summary;
+}
 
 const char *rp_report_name(size_t i)
 {

@@ -22,19 +22,9 @@ static const char help[] =
 	"TRACE is a trace file, a directory (every *.rprof below it), or several of either: one merged trace.\n"
 	"\n"
 	"commands\n"
-	"  stats       one screen: what ran, time, memory, what the tool cost, what was lost\n"
-	"  table       ranked rows                      --by, --metric, -n, --json, --csv, --region\n"
-	"  tree        the call tree                    --metric, --depth, --min-share, --json, --region\n"
-	"  lines       figures per source line          --file FILE, -n, --json, --csv\n"
-	"  leaks       what was never freed: where, and when   --by line|function|file, -n, --json, --csv\n"
-	"  temporary   what was freed at once           --by line|function|file, --native, -n, --json, --csv\n"
-	"  regions     one row a region                 --json, --csv\n"
-	"  collapsed   one line a stack, for flame graph scripts   --metric, --region\n"
-	"  losses      what is missing, with which every other text begins; nothing when nothing is\n"
-	"  json        the whole tree in columns, as the flame graph page takes it   --region\n"
-	"  sources     the source files whose text is inside          --json: with it\n"
-	"  dump        every definition and event, one a line      --json\n"
-	"  verify      is it whole, and what is missing where; exit status 1 when it is not   --json\n"
+	"";
+
+static const char help_of_options[] =
 	"  recover     a clean copy of a damaged trace  -o OUT TRACE\n"
 	"\n"
 	"options\n"
@@ -57,6 +47,19 @@ static const char help[] =
 	"\n"
 	"example\n"
 	"  rubinprof-analyze table --by function --metric cpu -n 10 isr.rprof\n";
+
+static void put_help(void)
+{
+	const char *options;
+
+	fputs(help, stdout);
+	for (size_t i = 0; rp_report_name(i); i++) {
+		const char *summary = rp_report_summary(i, &options);
+		if (options)
+			printf("  %-11s %s%s%s\n", rp_report_name(i), summary, *options ? "   " : "", options);
+	}
+	fputs(help_of_options, stdout);
+}
 
 struct command_line {
 	const char *command, *out;
@@ -172,7 +175,7 @@ static int parse(struct command_line *c, int argc, char **argv)
 		char *equals = strchr(argv[i], '=');
 		int inline_value = 0;
 		if (!strcmp(word, "--help") || !strcmp(word, "-h")) {
-			fputs(help, stdout);
+			put_help();
 			return -1;
 		}
 		if (!strcmp(word, "--version")) {

@@ -14,7 +14,8 @@ class Metric(NamedTuple):
     """One metric.
 
     ``stats`` is its key in the report "stats" (`None` where it has none), ``own`` and ``total`` are its keys in rows
-    of "table", ``column`` is its column in "flame", ``unit`` is "s", "bytes" or "count".
+    of "table", ``column`` is its column in "flame", ``unit`` is "s", "bytes" or "count", ``title`` is for
+    people.
     """
 
     name: str
@@ -23,12 +24,13 @@ class Metric(NamedTuple):
     total: str | None
     column: str
     unit: str
+    title: str
 
 
 def _metric(row: dict[str, Any]) -> Metric:
     key = row["key"]
     total = f"total_{key}" if row["has_total"] else None
-    return Metric(row["word"], key if row["in_stats"] else None, f"self_{key}" if row["has_self"] else key, total, row["word"], row["unit"])
+    return Metric(row["word"], key if row["in_stats"] else None, f"self_{key}" if row["has_self"] else key, total, row["word"], row["unit"], row["title"])
 
 
 _TABLE = json.loads(_analyze.METRICS)

@@ -1,21 +1,6 @@
 /* Asks a trace for a report, and receives it as bytes.
  *
- * Reports, by name ("rubinprof-analyze NAME"); docs/report-json.md documents the JSON of each.
- *   stats      one screen: what ran, time, memory, what the tool cost, what was lost
- *   table      ranked rows, by function, line, file, module, thread or region
- *   tree       the call tree
- *   lines      figures per line of one source file (options.file), or of all files
- *   leaks      what was never freed: where it was allocated, and when
- *   temporary  what was freed at once
- *   regions    one row a region
- *   flame      JSON for the page: the whole tree in columns (no text form)
- *   page       JSON for the page: the tree, lines, and what happened when (no text form)
- *   collapsed  "frame;frame;frame value" per stack (no JSON form)
- *   losses     what every other report in text begins with: what is missing; empty when nothing is (no JSON form)
- *   sources    the source files whose text is inside the trace (JSON: with it)
- *   dump       every definition and event as text, one a line (JSON: one object a line)
- *   units      what a campaign keeps of a trace: stacks of its units, sums by Python path and by function (columns alone)
- *   verify     per file: complete or not, blocks, what was lost where
+ * rp_report_name and rp_report_summary list them; docs/report-json.md documents the JSON of each.
  *
  * The first report that needs figures replays the trace; later ones reuse the result. */
 #ifndef RUBINPROF_RP_REPORT_H
@@ -92,6 +77,8 @@ int rp_csv_cell(const char *s, size_t len, rp_write_fn *write, void *user);
 
 /* Report names in order; NULL past the end. Static storage. */
 const char *rp_report_name(size_t i);
+/* What it gives, for people, and the options that it heeds (NULL: it is not for people). Of a report that has a name. */
+const char *rp_report_summary(size_t i, const char **ret_options);
 
 #ifdef __cplusplus
 }

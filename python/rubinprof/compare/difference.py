@@ -14,10 +14,7 @@ __all__ = ["matcher_of", "compare_runs", "diff", "error_of_mean", "figure", "fig
 SCHEMA = 1
 BY = ["function", "line", "file", "module"]
 # Figures of a row, by the keys of the report "table".
-FIGURES = [
-    "self_cpu_s", "total_cpu_s", "self_wall_s", "total_wall_s", "self_gil_wait_s", "calls", "allocated_bytes", "allocations",
-    "peak_bytes", "leaked_bytes", "temporary_bytes", "total_allocated_bytes", "total_peak_bytes", "samples",
-]  # fmt: skip
+FIGURES = [*(key for metric in METRICS.values() for key in (metric.own, metric.total) if key), "samples"]
 NAMES = ["function", "file", "line", "module", "kind", "inlined"]
 
 

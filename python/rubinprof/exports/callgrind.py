@@ -19,11 +19,7 @@ LACKS = (
     "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )
 
-MEANINGS = {
-    "cpu": "CPU time, ns", "wall": "wall time, ns", "gil_wait": "waiting for the GIL, ns", "calls": "Python calls",
-    "allocated": "bytes allocated", "allocations": "allocations", "peak": "bytes held at the peak", "leaked": "bytes never freed",
-    "temporary": "bytes freed at once",
-}  # fmt: skip
+UNITS = {"s": ", ns", "bytes": ", bytes", "count": ""}
 
 
 def write(trace, out, options):
@@ -38,7 +34,7 @@ def write(trace, out, options):
 def _head(tree):
     head = ["# callgrind format", "version: 1", f"creator: {tool()}", f"cmd: {_one_line(tree.title())}"]
     # The format has lines "event: NAME : MEANING" too, but callgrind_annotate takes them for errors.
-    head += [f"desc: {metric.name}: {MEANINGS[metric.name]}" for metric in tree.metrics()]
+    head += [f"desc: {metric.name}: {metric.title}{UNITS[metric.unit]}" for metric in tree.metrics()]
     head += [f"desc: Lacks: {sentence}" for sentence in LACKS]
     head += ["positions: line", f"events: {' '.join(metric.name for metric in tree.metrics())}"]
     totals = " ".join(str(sum(tree.figures[m.column])) for m in tree.metrics())

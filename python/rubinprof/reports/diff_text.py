@@ -14,7 +14,7 @@ BAR_CELLS = 10
 HOST_CELLS = 24  # of a host's name: containers are called by 64 digits
 # What a growth of this metric is called; all of them are better small.
 WORSE, BETTER = "red", "green"
-TOTALS = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked"]
+TOTALS = [metric.name for metric in METRICS.values() if metric.stats]
 
 
 def render(difference: dict[str, Any], style: Style) -> str:

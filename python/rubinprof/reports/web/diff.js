@@ -138,7 +138,7 @@ class DiffPage extends TabbedPage {
   showTable() {
     const { rows } = this.difference;
     const metric = this.panel.metric(this.find("table-metric").value);
-    const key = DIFF_KEYS[metric.key];
+    const key = (metric.hasTotal && metric.part === "self" ? "self_" : "") + metric.row;
     const scale = DIFF_UNITS[metric.key] ?? 1;
     const of = (i, side) => (rows[i][side]?.[key] ?? 0) * scale;
     const change = (i) => (rows[i].change?.[key] ?? 0) * scale;
@@ -202,9 +202,6 @@ class DiffPage extends TabbedPage {
     putAddress(words);
   }
 }
-
-const DIFF_KEYS = { cpu: "self_cpu_s", wall: "self_wall_s", gil_wait: "self_gil_wait_s", calls: "calls", allocated: "allocated_bytes", allocations: "allocations",
-  peak: "peak_bytes", leaked: "leaked_bytes", temporary: "temporary_bytes" };
 
 function signedValue(value, unit) {
   return value === 0 ? "0" : (value > 0 ? "+" : "−") + formatValue(Math.abs(value), unit);
