@@ -11,7 +11,7 @@ help:
 	@echo "make dev      .venv with an editable install, for work on the code"
 	@echo "make cunit    the C unit tests alone     make asan, make tsan: the same under sanitizers"
 	@echo "make sanitize  the Python tests of capture with the extension under ASan and UBSan, then TSan (an hour)"
-	@echo "make analyze  build/rubinprof-analyze, the analyzer as a plain program (C compiler and LZ4 only)"
+	@echo "make analyze  build/rubinprof-analyze, the analyzer as a plain program (C compiler, LZ4 and zstd only)"
 	@echo "make kill     ARGS=1000: that many programs killed at random instants, nothing lost (after make dev)"
 	@echo "make mixed    ARGS=1000: that many programs that fork, cancel, execute, kill and switch regions at once: as untraced (after make dev)"
 	@echo "make campaign-faults ARGS=200: that many adds to a campaign under kills, full disks, doubles: the store is as without (after make dev)"

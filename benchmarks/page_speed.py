@@ -79,7 +79,7 @@ def make_page():
     bench.mkdir(parents=True, exist_ok=True)
     maker, trace, page = bench / "make_trace", bench / "page.rprof", bench / "page.html"
     sources = [ROOT / "benchmarks/analyze/make_trace.c", *(ROOT / "csrc/format").glob("*.c"), *(ROOT / "csrc/base").glob("*.c")]
-    subprocess.run(["cc", "-O2", "-std=gnu11", "-Icsrc", "-Icsrc/include", "-o", maker, *sources, "-llz4", "-lm"], cwd=ROOT, check=True)
+    subprocess.run(["cc", "-O2", "-std=gnu11", "-Icsrc", "-Icsrc/include", "-o", maker, *sources, "-llz4", "-lzstd", "-lm"], cwd=ROOT, check=True)
     subprocess.run([maker, trace, "40e6", "2", "calls", "100000", "108000"], check=True)
     subprocess.run([sys.executable, "-m", "rubinprof", "report", trace, "-o", page], check=True)
     trace.unlink()

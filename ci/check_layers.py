@@ -57,6 +57,7 @@ SYSTEM_HEADERS = {
     "dwarf.h": ["names"],
     "liburing": ["sink"],
     "lz4": ["format", "index"],
+    "zstd": ["format"],
     "pthread.h": ["os", "sink", "record", "frames", "stack", "alloc", "cpu", "names", "session"],
     "windows.h": ["os"],
 }

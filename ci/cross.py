@@ -1,6 +1,6 @@
 """`make cross`: the analyzer for laptops and other CPUs, built here with zig's C compiler, warnings as errors.
 
-Each target's rubinprof-analyze is linked with an LZ4 made from source by the same compiler. The Linux aarch64 one is run under
+Each target's rubinprof-analyze is linked with an LZ4 and a zstd made from source by the same compiler. The Linux aarch64 one is run under
 qemu-user on real traces, and the Windows one under Wine where that is installed: what they write must be the native program's, byte for byte.
 Words after it are trace files to compare; without any, traces are made here.
 """
@@ -55,9 +55,9 @@ def main(traces):
     python = environment.pythons()[0]
     environment.system_deps("--for-cross", "--python", python.path)
     zig = [_zig_environment(python), "-m", "ziglang", "cc"]
-    lz4 = debian_source.fetch("lz4") / "lib"
+    lz4, zstd = debian_source.fetch("lz4") / "lib", debian_source.fetch("libzstd") / "lib"
     with ThreadPoolExecutor(2) as pool:
-        programs = dict(zip(TARGETS, pool.map(lambda target: build(zig, lz4, target), TARGETS), strict=True))
+        programs = dict(zip(TARGETS, pool.map(lambda target: build(zig, lz4, zstd, target), TARGETS), strict=True))
     for target, program in programs.items():
         print(f"built    {target:<20} {program.relative_to(ROOT)} ({program.stat().st_size / 1e6:.1f} MB)", flush=True)
     native, unlike = cbuild.Build().analyze_program(ROOT / "build" / "rubinprof-analyze"), 0
@@ -80,16 +80,23 @@ def _zig_environment(python):
     return str(home / "bin" / "python")
 
 
-def build(zig, lz4, target):
+def build(zig, lz4, zstd, target):
     """rubinprof-analyze for one target; raises cbuild.BuildError with what the compiler said."""
     home = ROOT / "build" / "cross" / target
     home.mkdir(parents=True, exist_ok=True)
     system = "win32" if "windows" in target else "posix"
     sources = csources.sources(csources.PORTABLE_ROOMS, system) + ["csrc/tool/rubinprof_analyze.c"]
     flags = ["-target", target, *csources.COMMON_FLAGS, *csources.WARNING_FLAGS, "-Werror"]
-    flags += [f"-I{d}" for d in csources.INCLUDE_DIRS] + [f"-I{lz4}", f'-DRUBINPROF_VERSION="{csources.version()}"']
+    flags += [f"-I{d}" for d in csources.INCLUDE_DIRS] + [f"-I{lz4}", f"-I{zstd}", f'-DRUBINPROF_VERSION="{csources.version()}"']
     program = home / f"rubinprof-analyze{TARGETS[target]}"
-    cbuild.run_tool([*zig, *flags, "-o", program, *sources, lz4 / "lz4.c"])
+    # zstd in a translation unit of its own flags: its warnings are not ours.
+    foreign = [lz4 / "lz4.c", *(path for part in ("common", "compress", "decompress") for path in sorted((zstd / part).glob("*.c")))]
+    objects = []
+    for path in foreign:
+        objects.append(home / f"{path.stem}.o")
+        if not objects[-1].exists():
+            cbuild.run_tool([*zig, "-target", target, "-O2", "-w", "-DZSTD_DISABLE_ASM", f"-I{zstd}", "-c", path, "-o", objects[-1]])
+    cbuild.run_tool([*zig, *flags, "-o", program, *sources, *objects])
     return program
 
 

@@ -22,8 +22,8 @@ PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "index
 # Rooms of the capture half that have no Python.h inside.
 PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 
-CAPTURE_LIBRARIES = ["liblz4", "liburing", "libdw", "libelf"]
-PORTABLE_LIBRARIES = ["liblz4"]
+CAPTURE_LIBRARIES = ["liblz4", "libzstd", "liburing", "libdw", "libelf"]
+PORTABLE_LIBRARIES = ["liblz4", "libzstd"]
 
 # Each new one has its own insides (frames/pyframe_3xx.h).
 CAPTURE_PYTHONS = [(3, 11), (3, 12), (3, 13)]
@@ -83,19 +83,23 @@ class MissingLibrary(Exception):
 def pkg_config(libraries):
     """(compile flags, link flags) of these libraries.
 
-    Where there is no pkg-config (a Mac or Windows laptop), only LZ4 is needed, and it is taken
-    from the compiler's own search path or from RUBINPROF_LZ4_CFLAGS and RUBINPROF_LZ4_LIBS.
+    Where there is no pkg-config (a Mac or Windows laptop), only LZ4 and zstd are needed. They are taken
+    from the compiler's own search path, or from RUBINPROF_LZ4_CFLAGS and RUBINPROF_LZ4_LIBS, RUBINPROF_ZSTD_CFLAGS and _LIBS.
     """
-    if libraries == ["liblz4"] and "RUBINPROF_LZ4_LIBS" in os.environ:
-        return os.environ.get("RUBINPROF_LZ4_CFLAGS", "").split(), os.environ["RUBINPROF_LZ4_LIBS"].split() + MATH
     cflags, ldflags = [], []
     for library in libraries:
+        word = "RUBINPROF_" + library.removeprefix("lib").upper()
+        if library in PORTABLE_LIBRARIES and f"{word}_LIBS" in os.environ:
+            cflags += os.environ.get(f"{word}_CFLAGS", "").split()
+            ldflags += os.environ[f"{word}_LIBS"].split()
+            continue
         try:
             cflags += _pkg_config_query("--cflags", library)
             ldflags += _pkg_config_query("--libs", library)
         except (OSError, subprocess.CalledProcessError):
-            if library == "liblz4" and sys.platform != "linux":
-                ldflags += ["lz4.lib"] if sys.platform == "win32" else ["-llz4"]
+            if library in PORTABLE_LIBRARIES and sys.platform != "linux":
+                name = library.removeprefix("lib")
+                ldflags += [f"{name}.lib" if sys.platform == "win32" else f"-l{name}"]
                 continue
             raise MissingLibrary(
                 f"rubinprof needs the development files of {library} and pkg-config to build: "

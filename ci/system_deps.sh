@@ -11,6 +11,7 @@ needed() {
 cc        command  gcc            gcc
 pkg-config command pkg-config     pkgconf-pkg-config
 liblz4    library  liblz4-dev     lz4-devel
+libzstd   library  libzstd-dev    libzstd-devel
 liburing  library  liburing-dev   liburing-devel
 libdw     library  libdw-dev      elfutils-devel
 libelf    library  libelf-dev     elfutils-libelf-devel
@@ -84,7 +85,7 @@ missing_packages() {
     done | sort -u | tr '\n' ' '
 }
 
-[ "$(uname -s)" = Linux ] || exit 0 # elsewhere only the analyzer is built, and it needs LZ4 alone
+[ "$(uname -s)" = Linux ] || exit 0 # elsewhere only the analyzer is built, and it needs LZ4 and zstd alone
 
 manager=apt
 if ! command -v apt-get >/dev/null && command -v dnf >/dev/null; then manager=dnf; fi

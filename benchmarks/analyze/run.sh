@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 events=${1:-20e6}
 make -s analyze >/dev/null
 mkdir -p build/bench
-${CC:-cc} -O2 -std=gnu11 -Icsrc -Icsrc/include -o build/bench/make_trace benchmarks/analyze/make_trace.c csrc/format/*.c csrc/base/*.c -llz4
+${CC:-cc} -O2 -std=gnu11 -Icsrc -Icsrc/include -o build/bench/make_trace benchmarks/analyze/make_trace.c csrc/format/*.c csrc/base/*.c -llz4 -lzstd
 for kind in calls allocs mixed; do
     trace=build/bench/$kind.rprof
     build/bench/make_trace "$trace" "$events" 2 "$kind"

@@ -82,13 +82,16 @@ enum rp_block_type {
 
 enum rp_codec {
 	RP_CODEC_NONE = 0,
-	RP_CODEC_PARTS = 1, /* parts, each with its own steps: payload.h */
+	RP_CODEC_PARTS = 1, /* parts, each with its own coding: payload.h */
 };
 
-/* The steps of a part: bits, taken in this order. */
-enum rp_part_step {
-	RP_PART_LZ4 = 1,     /* one LZ4 block (not frame) */
-	RP_PART_HUFFMAN = 2, /* huffman.h */
+/* The coding of a part. */
+enum rp_part_coding {
+	RP_PART_PLAIN = 0,
+	RP_PART_LZ4 = 1,         /* one LZ4 block (not frame) */
+	RP_PART_HUFFMAN = 2,     /* huffman.h; not written any more */
+	RP_PART_LZ4_HUFFMAN = 3, /* LZ4, then huffman.h; not written any more */
+	RP_PART_ZSTD = 4,        /* one Zstandard frame without its magic number */
 };
 
 /* Caps the reader enforces before it allocates. */

@@ -1,92 +1,145 @@
+/* Contexts in memory of the caller's and frames without a magic number are in the part of zstd's interface that is
+ * promised for static linking only. Every library since 1.4.0 has them, shared ones too. */
+#define ZSTD_STATIC_LINKING_ONLY
 #include "format/payload.h"
 
 #include <lz4.h>
+#include <zstd.h>
 
+#include "format/format.h"
 #include "format/huffman.h"
-#include "format/layout.h"
 
 /* LZ4's fastest level that still finds the repeats of packed columns. */
 #define LZ4_ACCELERATION 1
 /* A shorter part would be mostly header. */
 #define PART_BYTES_MIN 64u
-/* Huffman's code is taken when it saves a thirty-second: decoding costs a nanosecond a byte. */
+#define PART_HEADER_BYTES_MAX (1 + 2 * RP_VARINT_BYTES_MAX)
+/* Zstandard is taken when it saves a thirty-second of what LZ4 leaves, and some bytes: a call of it takes microseconds. */
 #define WORTH_SHIFT 5
-#define PART_HEADER_BYTES_MAX (1 + 3 * RP_VARINT_BYTES_MAX)
-/* LZ4 cannot make more of a byte. A part that claims more is a lie that would cost memory. */
-#define BYTES_OF_ONE_MAX 255
+#define WORTH_BYTES 16u
+/* All codings are tried at one part in so many of its kind: the columns of a program stay what they are. Of one that nothing makes smaller, more often. */
+#define TRIAL_EVERY 64
+#define TRIAL_EVERY_PLAIN 8
+/* A kind is tried again when it comes so much longer: the first buffers of a thread are short. */
+#define TRIAL_GROWTH 2
 
-size_t rp_payload_lz4_bytes(void)
-{
-	return (size_t)LZ4_sizeofState();
-}
+/* Parameters of zstd's level 1 for short inputs, but for the hash: 2^12 entries, of times 2^11, lie in the first cache beside the column. Repeats have seven
+ * bytes at least, in times five: they are half bytes, and few repeats are longer. The window is longer than a column. */
+static const ZSTD_compressionParameters zstd_any = { 17, 13, 12, 1, 7, 0, ZSTD_fast }, zstd_times = { 17, 13, 11, 1, 5, 0, ZSTD_fast };
+
+_Static_assert(RP_PAYLOAD_KINDS == RP_PACK_ENDS + 1, "one for each end, one for all else");
 
 /* ---- storing ---- */
 
-struct choice {
-	uint8_t steps;
-	uint32_t counts[256]; /* of what Huffman's code is made for */
+static size_t lz4_bytes(void)
+{
+	return ((size_t)LZ4_sizeofState() + 63) & ~(size_t)63;
+}
+
+static size_t zstd_bytes(void)
+{
+	size_t any = ZSTD_estimateCCtxSize_usingCParams(zstd_any), times = ZSTD_estimateCCtxSize_usingCParams(zstd_times);
+	return ((any > times ? any : times) + 7) & ~(size_t)7;
+}
+
+size_t rp_payload_room_bytes(void)
+{
+	return lz4_bytes() + zstd_bytes();
+}
+
+void rp_payload_room_init(struct rp_payload_room *room, void *memory)
+{
+	memset(room, 0, sizeof(*room));
+	room->lz4 = memory;
+	ZSTD_CCtx *zstd = ZSTD_initStaticCCtx((uint8_t *)memory + lz4_bytes(), zstd_bytes());
+	if (!zstd || ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_format, ZSTD_f_zstd1_magicless)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 0)))
+		return;
+	room->zstd = zstd;
+}
+
+/* A part on its way out. */
+struct part {
+	const uint8_t *raw;
+	size_t len;
+	const ZSTD_compressionParameters *zstd;
 };
 
-/* Which steps are worth it. *ret_lz4: what LZ4 made of it, in the room's middle. */
-static struct choice choose(const struct rp_payload_room *room, const uint8_t *raw, size_t len, size_t *ret_lz4)
+/* Bytes written, fewer than the part has; 0: it does not become smaller so, or there is no room. */
+static size_t code_part(const struct rp_payload_room *room, enum rp_part_coding coding, const struct part *p, uint8_t *out, size_t max)
 {
-	struct choice plain = { .steps = 0 }, lz4 = { .steps = RP_PART_LZ4 };
-	int packed = LZ4_compress_fast_extState(room->lz4_state, (const char *)raw, (char *)room->middle, (int)len, (int)len - 1,
-						LZ4_ACCELERATION);
+	if (coding == RP_PART_LZ4) {
+		size_t most = max < p->len ? max : p->len - 1;
+		int got = LZ4_compress_fast_extState(room->lz4, (const char *)p->raw, (char *)out, (int)p->len, (int)most, LZ4_ACCELERATION);
+		return got > 0 ? (size_t)got : 0;
+	}
+	if (coding == RP_PART_ZSTD && room->zstd && !ZSTD_isError(ZSTD_CCtx_setCParams(room->zstd, *p->zstd))) {
+		size_t got = ZSTD_compress2(room->zstd, out, max, p->raw, p->len);
+		return got < p->len ? got : 0; /* codes of errors are greater than any length */
+	}
+	return 0;
+}
 
-	*ret_lz4 = packed > 0 ? (size_t)packed : 0;
-	size_t coded = len, best = packed > 0 ? (size_t)packed : len;
-	if (best > len / 8) { /* no code has less than a bit */
-		rp_huffman_count(raw, len, plain.counts);
-		coded = rp_huffman_estimate(plain.counts);
+/* The coding that is worth its time; what it writes is in `out`. */
+static enum rp_part_coding try_all(const struct rp_payload_room *room, const struct part *p, uint8_t *out, size_t max, size_t *ret_stored)
+{
+	size_t lz4 = code_part(room, RP_PART_LZ4, p, out, max), least = lz4 ? lz4 : p->len;
+	size_t zstd = code_part(room, RP_PART_ZSTD, p, out, max);
+
+	if (zstd && zstd + (least >> WORTH_SHIFT) + WORTH_BYTES < least) {
+		*ret_stored = zstd;
+		return RP_PART_ZSTD;
 	}
-	if (packed > (int)PART_BYTES_MIN) {
-		rp_huffman_count(room->middle, (size_t)packed, lz4.counts);
-		size_t both = rp_huffman_estimate(lz4.counts);
-		if (both < coded && both + (best >> WORTH_SHIFT) < best && both > len / (BYTES_OF_ONE_MAX / 2)) {
-			lz4.steps |= RP_PART_HUFFMAN;
-			return lz4;
-		}
+	*ret_stored = lz4 ? code_part(room, RP_PART_LZ4, p, out, max) : 0;
+	return lz4 ? RP_PART_LZ4 : RP_PART_PLAIN;
+}
+
+/* By a quarter than at the trial: what the column is like has changed. */
+static int is_worse(const struct rp_payload_habit *habit, size_t len, size_t stored)
+{
+	return habit->coding != RP_PART_PLAIN && (!stored || (uint64_t)stored * habit->len / 5 > (uint64_t)habit->stored * len / 4);
+}
+
+static uint8_t *put_part(struct rp_payload_room *room, struct rp_payload_habit *habit, const struct part *p, uint8_t *out, const uint8_t *end)
+{
+	size_t stored;
+
+	if ((size_t)(end - out) < PART_HEADER_BYTES_MAX)
+		return NULL;
+	/* The stored length comes before the bytes and is known after them. */
+	uint8_t *bytes = out + PART_HEADER_BYTES_MAX;
+	size_t max = (size_t)(end - bytes);
+	if (!habit->left || p->len / TRIAL_GROWTH > habit->len) {
+		habit->coding = (uint8_t)try_all(room, p, bytes, max, &stored);
+		habit->left = habit->coding == RP_PART_PLAIN ? TRIAL_EVERY_PLAIN : TRIAL_EVERY;
+		habit->len = (uint32_t)p->len;
+		habit->stored = (uint32_t)stored;
+	} else {
+		stored = code_part(room, habit->coding, p, bytes, max);
+		habit->left = is_worse(habit, p->len, stored) ? 0 : habit->left - 1;
 	}
-	if (coded + (best >> WORTH_SHIFT) < best) {
-		plain.steps = RP_PART_HUFFMAN;
-		return plain;
-	}
-	return packed > 0 ? lz4 : plain;
+	if (!stored && max < p->len)
+		return NULL;
+	*out++ = stored ? habit->coding : RP_PART_PLAIN;
+	out = rp_put_varint(out, p->len);
+	if (stored)
+		out = rp_put_varint(out, stored);
+	memmove(out, stored ? bytes : p->raw, stored ? stored : p->len);
+	return out + (stored ? stored : p->len);
 }
 
 size_t rp_payload_bytes_max(size_t len)
 {
-	return (len / PART_BYTES_MIN + 1) * PART_HEADER_BYTES_MAX + rp_huffman_bytes_max(len);
+	return (len / PART_BYTES_MIN + 1) * PART_HEADER_BYTES_MAX + len;
 }
 
-/* One part, or NULL when it might not fit. */
-static uint8_t *put_part(const struct rp_payload_room *room, const uint8_t *raw, size_t len, uint8_t *out, const uint8_t *end)
+/* What one payload's parts have in common with the last one's. */
+static struct rp_payload_habit *habit_of(struct rp_payload_room *room, uint32_t i, uint32_t n)
 {
-	size_t lz4_len, left = (size_t)(end - out);
-	struct choice c = choose(room, raw, len, &lz4_len);
-	const uint8_t *bytes = c.steps & RP_PART_LZ4 ? room->middle : raw;
-	size_t n = c.steps & RP_PART_LZ4 ? lz4_len : len;
-
-	if (left < PART_HEADER_BYTES_MAX + (c.steps & RP_PART_HUFFMAN ? rp_huffman_bytes_max(n) : n))
-		return NULL;
-	*out++ = c.steps;
-	out = rp_put_varint(out, len);
-	if (c.steps & RP_PART_LZ4)
-		out = rp_put_varint(out, n);
-	if (!(c.steps & RP_PART_HUFFMAN)) {
-		memcpy(out, bytes, n);
-		return out + n;
-	}
-	/* Its length comes before it and is known after it. */
-	uint8_t *coded = out + RP_VARINT_BYTES_MAX;
-	size_t coded_len = rp_huffman_encode(bytes, n, c.counts, coded);
-	out = rp_put_varint(out, coded_len);
-	memmove(out, coded, coded_len);
-	return out + coded_len;
+	return &room->habits[n == RP_PACK_ENDS ? i : RP_PACK_ENDS];
 }
 
-size_t rp_payload_store(const struct rp_payload_room *room, const uint8_t *raw, size_t len, const uint32_t *ends, uint32_t n,
+size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t len, const uint32_t *ends, uint32_t n,
 			uint8_t *ret_stored, size_t max)
 {
 	uint8_t *out = ret_stored;
@@ -94,51 +147,84 @@ size_t rp_payload_store(const struct rp_payload_room *room, const uint8_t *raw, 
 	for (uint32_t i = 0, start = 0; i < n; i++) {
 		if (ends[i] - start < PART_BYTES_MIN && i + 1 < n)
 			continue;
-		if (ends[i] > start)
-			out = put_part(room, raw + start, ends[i] - start, out, ret_stored + max);
+		struct part p = { raw + start, ends[i] - start, n == RP_PACK_ENDS && i == 1 + RP_COL_TIME ? &zstd_times : &zstd_any };
+		if (p.len)
+			out = put_part(room, habit_of(room, i, n), &p, out, ret_stored + max);
 		if (!out)
 			return 0;
 		start = ends[i];
 	}
 	size_t stored = (size_t)(out - ret_stored);
+	if (len / RP_PAYLOAD_OF_ONE_MAX > stored) { /* no reader would believe it; LZ4 is never so good */
+		struct rp_payload_room lz4 = { .lz4 = room->lz4 };
+		return rp_payload_store(&lz4, raw, len, &(uint32_t){ (uint32_t)len }, 1, ret_stored, max);
+	}
 	return stored < len ? stored : 0;
 }
 
 /* ---- loading ---- */
 
-static int get_part(struct rp_cursor *c, uint8_t *ret_raw, size_t raw_left, uint8_t *middle, size_t *ret_len)
+size_t rp_payload_loader_bytes(void)
 {
-	uint8_t steps = rp_cursor_u8(c);
-	uint64_t len = rp_cursor_varint(c), lz4_len = steps & RP_PART_LZ4 ? rp_cursor_varint(c) : len;
-	uint64_t stored = steps & RP_PART_HUFFMAN ? rp_cursor_varint(c) : lz4_len;
-	const uint8_t *bytes = rp_cursor_bytes(c, stored);
-
-	if (c->bad || steps > (RP_PART_LZ4 | RP_PART_HUFFMAN) || !len || len > raw_left || lz4_len > len ||
-	    len / BYTES_OF_ONE_MAX > stored)
-		return RP_EDAMAGED;
-	*ret_len = (size_t)len;
-	if (steps & RP_PART_HUFFMAN) {
-		uint8_t *to = steps & RP_PART_LZ4 ? middle : ret_raw;
-		if (rp_huffman_decode(bytes, (size_t)stored, to, (size_t)lz4_len))
-			return RP_EDAMAGED;
-		bytes = to;
-	}
-	if (steps & RP_PART_LZ4) {
-		int got = LZ4_decompress_safe((const char *)bytes, (char *)ret_raw, (int)lz4_len, (int)len);
-		return got >= 0 && (uint64_t)got == len ? 0 : RP_EDAMAGED;
-	}
-	if (!steps)
-		memcpy(ret_raw, bytes, (size_t)len);
-	return 0;
+	return (ZSTD_estimateDCtxSize() + 7) & ~(size_t)7;
 }
 
-int rp_payload_load(const uint8_t *stored, size_t stored_len, uint8_t *ret_raw, size_t raw_len, uint8_t *middle)
+void rp_payload_loader_init(struct rp_payload_loader *loader, void *memory)
+{
+	loader->zstd = ZSTD_initStaticDCtx(memory, rp_payload_loader_bytes());
+	if (loader->zstd && ZSTD_isError(ZSTD_DCtx_setParameter(loader->zstd, ZSTD_d_format, ZSTD_f_zstd1_magicless)))
+		loader->zstd = NULL;
+}
+
+static int load_zstd(const struct rp_payload_loader *loader, const uint8_t *bytes, size_t stored, uint8_t *ret_raw, size_t len)
+{
+	size_t got = loader->zstd ? ZSTD_decompressDCtx(loader->zstd, ret_raw, len, bytes, stored) : 0;
+	return got == len ? 0 : RP_EDAMAGED; /* codes of errors are greater than any length */
+}
+
+static int load_lz4(const uint8_t *bytes, size_t stored, uint8_t *ret_raw, size_t len)
+{
+	int got = LZ4_decompress_safe((const char *)bytes, (char *)ret_raw, (int)stored, (int)len);
+	return got >= 0 && (size_t)got == len ? 0 : RP_EDAMAGED;
+}
+
+static int get_part(const struct rp_payload_loader *loader, struct rp_cursor *c, uint8_t *ret_raw, size_t raw_left, size_t *ret_len)
+{
+	uint8_t coding = rp_cursor_u8(c);
+	uint64_t len = rp_cursor_varint(c), stored = coding == RP_PART_PLAIN ? len : rp_cursor_varint(c);
+	uint64_t lz4_len = stored; /* before Huffman's code */
+	if (coding == RP_PART_LZ4_HUFFMAN)
+		stored = rp_cursor_varint(c);
+	const uint8_t *bytes = rp_cursor_bytes(c, stored);
+
+	if (c->bad || !len || len > raw_left)
+		return RP_EDAMAGED;
+	*ret_len = (size_t)len;
+	switch (coding) {
+	case RP_PART_PLAIN:
+		memcpy(ret_raw, bytes, (size_t)len);
+		return 0;
+	case RP_PART_LZ4:
+		return load_lz4(bytes, (size_t)stored, ret_raw, (size_t)len);
+	case RP_PART_ZSTD:
+		return load_zstd(loader, bytes, (size_t)stored, ret_raw, (size_t)len);
+	case RP_PART_HUFFMAN:
+		return rp_huffman_decode(bytes, (size_t)stored, ret_raw, (size_t)len);
+	case RP_PART_LZ4_HUFFMAN:
+		if (lz4_len > len || rp_huffman_decode(bytes, (size_t)stored, loader->middle, (size_t)lz4_len))
+			return RP_EDAMAGED;
+		return load_lz4(loader->middle, (size_t)lz4_len, ret_raw, (size_t)len);
+	}
+	return RP_EDAMAGED;
+}
+
+int rp_payload_load(const struct rp_payload_loader *loader, const uint8_t *stored, size_t stored_len, uint8_t *ret_raw, size_t raw_len)
 {
 	struct rp_cursor c = rp_cursor_over(stored, stored_len);
 	size_t len;
 
 	while (rp_cursor_left(&c)) {
-		if (get_part(&c, ret_raw, raw_len, middle, &len))
+		if (get_part(loader, &c, ret_raw, raw_len, &len))
 			return RP_EDAMAGED;
 		ret_raw += len;
 		raw_len -= len;

@@ -15,6 +15,17 @@ static int room(uint8_t **bytes, uint32_t *cap, uint32_t len)
 	return 0;
 }
 
+static int loader(struct rp_file *f, uint32_t raw_bytes)
+{
+	if (!f->loader_memory) {
+		f->loader_memory = malloc(rp_payload_loader_bytes());
+		if (!f->loader_memory)
+			return RP_ENOMEM;
+		rp_payload_loader_init(&f->loader, f->loader_memory);
+	}
+	return room(&f->loader.middle, &f->middle_cap, raw_bytes);
+}
+
 /* The bytes of a live buffer are trusted only when the buffer was not given to another use while they were read. */
 static int unpack_live(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *bytes, uint32_t *ret_len)
 {
@@ -40,8 +51,7 @@ int rp_block_unpack(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *
 
 	if (ref->stored_bytes > RP_BLOCK_RAW_BYTES_MAX || ref->raw_bytes > RP_BLOCK_RAW_BYTES_MAX)
 		return RP_ELIMIT;
-	/* No part shrinks below 1:255, so a greater claim is a lie that would cost memory. */
-	if (ref->codec == RP_CODEC_PARTS && ref->raw_bytes / 255 > ref->stored_bytes)
+	if (ref->codec == RP_CODEC_PARTS && ref->raw_bytes / RP_PAYLOAD_OF_ONE_MAX > ref->stored_bytes)
 		return RP_EDAMAGED;
 	int rc = room(bytes, cap, ref->raw_bytes);
 	if (rc)
@@ -61,7 +71,7 @@ int rp_block_unpack(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *
 		return RP_EDAMAGED;
 	rc = room(&f->stored, &f->stored_cap, ref->stored_bytes);
 	if (!rc)
-		rc = room(&f->middle, &f->middle_cap, ref->raw_bytes);
+		rc = loader(f, ref->raw_bytes);
 	if (!rc)
 		rc = rp_os_read(f->os, ref->offset, f->stored, ref->stored_bytes, &len);
 	if (rc)
@@ -69,5 +79,5 @@ int rp_block_unpack(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *
 	if (len < ref->stored_bytes || rp_crc32c(0, f->stored, len) != ref->payload_crc)
 		return RP_EDAMAGED;
 	*ret_len = ref->raw_bytes;
-	return rp_payload_load(f->stored, len, *bytes, ref->raw_bytes, f->middle);
+	return rp_payload_load(&f->loader, f->stored, len, *bytes, ref->raw_bytes);
 }

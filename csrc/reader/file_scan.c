@@ -281,7 +281,8 @@ void rp_file_close(struct rp_file *f)
 	free(f->path);
 	free(f->blocks);
 	free(f->stored);
-	free(f->middle);
+	free(f->loader.middle);
+	free(f->loader_memory);
 	free(f);
 }
 

@@ -104,8 +104,10 @@ struct rp_file {
 	int cut;             /* the file ends before the header says it does */
 	enum rp_ended ended;
 	uint64_t raw_bytes;  /* sum over blocks */
-	uint8_t *stored, *middle; /* scratch for compressed payloads */
+	uint8_t *stored; /* scratch for compressed payloads */
 	uint32_t stored_cap, middle_cap;
+	struct rp_payload_loader loader; /* in loader_memory, which is NULL before the first compressed block */
+	void *loader_memory;
 	uint64_t decoded_bytes; /* held by sources right now */
 };
 

@@ -11,7 +11,9 @@ struct copy {
 	uint64_t at;
 	uint8_t *bytes;
 	uint32_t cap;
-	struct rp_buf stored, room;
+	struct rp_buf stored;
+	struct rp_payload_room room;
+	void *room_memory;
 	uint64_t kept, dropped;
 };
 
@@ -21,16 +23,13 @@ static int write_block(struct copy *c, const struct rp_block_ref *ref, const uin
 	struct rp_block_header h = { .type = ref->type, .codec = RP_CODEC_NONE, .stored_bytes = len, .raw_bytes = len, .thread = ref->thread,
 				     .count = ref->count, .seq = ref->seq, .ticks_first = ref->ticks_first, .ticks_last = ref->ticks_last };
 	uint32_t ends[RP_PACK_ENDS] = { len }, n_ends = 1;
-	size_t lz4_bytes = rp_payload_lz4_bytes();
 
 	rp_buf_clear(&c->stored);
-	rp_buf_clear(&c->room);
-	if (rp_buf_reserve(&c->stored, rp_payload_bytes_max(len)) || rp_buf_reserve(&c->room, lz4_bytes + len))
+	if (rp_buf_reserve(&c->stored, rp_payload_bytes_max(len)))
 		return RP_ENOMEM;
 	if (ref->type == RP_BLOCK_EVENTS)
 		n_ends = rp_pack_ends(bytes, len, ends);
-	struct rp_payload_room room = { c->room.bytes, c->room.bytes + lz4_bytes };
-	size_t stored = rp_payload_store(&room, bytes, len, ends, n_ends, c->stored.bytes, rp_payload_bytes_max(len));
+	size_t stored = rp_payload_store(&c->room, bytes, len, ends, n_ends, c->stored.bytes, rp_payload_bytes_max(len));
 	if (stored) {
 		h.codec = RP_CODEC_PARTS;
 		h.stored_bytes = (uint32_t)stored;
@@ -103,6 +102,11 @@ int rp_trace_recover(const char *path, const char *out_path, char *detail)
 		rp_file_close(c.in);
 		return rc;
 	}
+	c.room_memory = malloc(rp_payload_room_bytes());
+	if (c.room_memory)
+		rp_payload_room_init(&c.room, c.room_memory);
+	else
+		rc = RP_ENOMEM;
 	/* Definitions first, then thread by thread: the order is free. */
 	for (uint32_t i = 0; i < c.in->n_blocks && !rc; i++)
 		rc = copy_block(&c, &c.in->blocks[i]);
@@ -119,7 +123,7 @@ int rp_trace_recover(const char *path, const char *out_path, char *detail)
 	}
 	free(c.bytes);
 	rp_buf_release(&c.stored);
-	rp_buf_release(&c.room);
+	free(c.room_memory);
 	rp_file_close(c.in);
 	return rc;
 }

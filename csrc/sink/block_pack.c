@@ -17,24 +17,23 @@ static size_t round_up(size_t n)
 int rp_packer_init(struct rp_packer *p, uint32_t payload_bytes)
 {
 	size_t pack_bytes = round_up(rp_pack_bytes_max(payload_bytes / 8));
-	size_t lz4_bytes = round_up(rp_payload_lz4_bytes());
+	size_t room_bytes = round_up(rp_payload_room_bytes());
 	size_t encoder_bytes = round_up(sizeof *p->encoder);
 	uint32_t calls = payload_bytes / 8 + 1, index = 1; /* an ENTER is a word, and one call stands for the frame around */
 	while (index < 2 * calls)
 		index *= 2;
 	size_t calls_bytes = round_up(calls * sizeof *p->fold.calls), index_bytes = round_up(index * sizeof *p->fold.index);
 	size_t kept_bytes = round_up(payload_bytes);
-	p->map_bytes = kept_bytes + 2 * pack_bytes + lz4_bytes + encoder_bytes + calls_bytes + index_bytes;
+	p->map_bytes = kept_bytes + 2 * pack_bytes + room_bytes + encoder_bytes + calls_bytes + index_bytes;
 	/* Reserved for the worst case; only what real events need is ever touched. */
 	p->map = mmap(NULL, p->map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p->map == MAP_FAILED) {
 		p->map = NULL;
 		return RP_ENOMEM;
 	}
-	p->room.lz4_state = p->map;
-	p->encoder = (struct rp_pack_encoder *)(void *)(p->map + lz4_bytes);
-	p->scratch = p->map + lz4_bytes + encoder_bytes;
-	p->room.middle = p->scratch; /* of no more use once a block is packed */
+	rp_payload_room_init(&p->room, p->map);
+	p->encoder = (struct rp_pack_encoder *)(void *)(p->map + room_bytes);
+	p->scratch = p->map + room_bytes + encoder_bytes;
 	p->packed = p->scratch + pack_bytes;
 	p->fold.calls = (struct rp_folded_call *)(void *)(p->packed + pack_bytes);
 	p->fold.index = (uint32_t *)(void *)(p->packed + pack_bytes + calls_bytes);

@@ -25,6 +25,8 @@ struct walk {
 	const uint8_t *map;
 	uint64_t *scratch;
 	uint8_t *unpacked;
+	struct rp_payload_loader loader;
+	void *loader_memory;
 	uint8_t **seen; /* per thread a bit per seq */
 };
 
@@ -86,7 +88,7 @@ static inline void walk_block(struct walk *w, const struct rp_block_header *h, c
 	const uint8_t *bytes = payload;
 	CHECK_UINT(rp_crc32c(0, payload, h->stored_bytes), h->payload_crc);
 	if (h->codec == RP_CODEC_PARTS) {
-		CHECK_INT(rp_payload_load(payload, h->stored_bytes, w->unpacked, h->raw_bytes, w->unpacked + RP_BLOCK_RAW_BYTES_MAX), 0);
+		CHECK_INT(rp_payload_load(&w->loader, payload, h->stored_bytes, w->unpacked, h->raw_bytes), 0);
 		bytes = w->unpacked;
 	}
 	w->blocks++;
@@ -127,6 +129,10 @@ static inline void walk_trace(struct walk *w, const char *path)
 	close(fd);
 	w->scratch = malloc(RP_CONTEXT_FRAMES_MAX * sizeof *w->scratch);
 	w->unpacked = malloc(2 * RP_BLOCK_RAW_BYTES_MAX);
+	w->loader_memory = malloc(rp_payload_loader_bytes());
+	CHECK(w->unpacked && w->loader_memory);
+	rp_payload_loader_init(&w->loader, w->loader_memory);
+	w->loader.middle = w->unpacked + RP_BLOCK_RAW_BYTES_MAX;
 	w->seen = calloc(WALK_THREADS_MAX, sizeof *w->seen);
 	CHECK_INT(rp_file_header_decode(&w->head, w->map, w->file_bytes), 0);
 
@@ -153,6 +159,7 @@ static inline void walk_trace(struct walk *w, const char *path)
 	free(w->seen);
 	free(w->scratch);
 	free(w->unpacked);
+	free(w->loader_memory);
 	munmap((void *)w->map, w->file_bytes);
 }
 

@@ -65,13 +65,14 @@ static inline void tw_block(struct tw *w, struct rp_block_header h, const uint8_
 	uint8_t header[RP_BLOCK_HEADER_BYTES];
 	uint32_t ends[RP_PACK_ENDS] = { (uint32_t)len };
 	uint32_t n_ends = h.type == RP_BLOCK_EVENTS ? rp_pack_ends(bytes, (uint32_t)len, ends) : 1;
-	size_t lz4_bytes = rp_payload_lz4_bytes();
+	size_t room_bytes = rp_payload_room_bytes();
 
 	size_t most = rp_payload_bytes_max(len);
 
-	w->compressed = realloc(w->compressed, lz4_bytes + len + most);
-	struct rp_payload_room room = { w->compressed, w->compressed + lz4_bytes };
-	uint8_t *stored = w->compressed + lz4_bytes + len;
+	w->compressed = realloc(w->compressed, room_bytes + most);
+	struct rp_payload_room room;
+	rp_payload_room_init(&room, w->compressed);
+	uint8_t *stored = w->compressed + room_bytes;
 	size_t packed = rp_payload_store(&room, bytes, len, ends, n_ends, stored, most);
 	h.raw_bytes = h.stored_bytes = (uint32_t)len;
 	h.codec = RP_CODEC_NONE;

@@ -148,7 +148,7 @@ int main(void)
 	fill(&w, t);
 	tw_close(&w, RP_STATE_COMPLETE);
 
-	/* Long enough that columns become parts of their own, some with Huffman's code. */
+	/* Long enough that columns become parts of their own, some of them Zstandard. */
 	t = start(&w, "fuzz_reader/parts.rprof");
 	uint32_t random = 1;
 	for (uint32_t i = 0; i < 600; i++) {
