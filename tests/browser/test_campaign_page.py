@@ -97,6 +97,8 @@ def test_a_task_shows_its_figures_and_its_outliers(tab):
     tab.page.locator("#rp-task-details button", has_text="Outliers").click()
     (row,) = [row for row in rows_of(tab, "task-grid") if "visit=9999" in row and row[1] == "wall"]
     assert row[0] == "isr" and row[2] == "33.3 min"
+    tab.page.locator("#rp-task-grid .grid-row", has_text="visit=9999").first.click()
+    assert "visit=9999" in tab.page.inner_text("#rp-task-details h2 >> nth=0") and "times the median" in tab.page.inner_text("#rp-task-details")
 
 
 def test_the_address_brings_back_what_was_seen(tab, page_path, open_path):
@@ -116,6 +118,22 @@ def test_hostile_names_are_text(tab):
     assert tab.page.locator("b", has_text="x").count() == 0
     tab.page.locator("#rp-inside-views button", has_text="Call tree").click()
     assert "no call stacks" in tab.page.inner_text("#rp-flame-none")
+
+
+def test_call_trees_of_the_campaign_and_of_a_task(store, open_path, tmp_path, synthetic):
+    one = synthetic.pipeline().report()
+    half = one["nodes"] | {"cpu": [value // 2 for value in one["nodes"]["cpu"]]}
+    page = tmp_path / "page.html"
+    campaign_page.write(summary(campaign.open(store)), page, {"strings": one["strings"], "frames": one["frames"], "trees": {"": one["nodes"], "isr": half}})
+    tab = open_path(page, "#p=inside")
+    tab.wait_until("p.view && p.layout.w[0] > 0")
+    whole = tab.evaluate("p.layout.w[0]")
+    assert "MeasureTask.measure" in [box["name"] for box in tab.boxes()] and "all quanta" in tab.page.inner_text("#rp-inside-note")
+    tab.page.select_option("#rp-task", "isr")
+    tab.wait_until("p.layout.w[0] === arg / 2", whole)
+    tab.page.select_option("#rp-task", "warp")
+    tab.wait_until("p.layout.w[0] === arg", whole)
+    assert "no call stacks of warp" in tab.page.inner_text("#rp-inside-note")
 
 
 def test_hosts_that_differ_are_marked(tab):

@@ -26,7 +26,7 @@ def write(document: dict[str, Any], output: str | os.PathLike[str], flame: dict[
     output : path
         File to write. It is replaced as a whole, when the page is ready.
     flame : `dict`, optional
-        Call trees, by task ("" for the whole campaign), in the form of the "flame" report.
+        ``strings`` and ``frames`` of the "flame" report, and ``trees``: its ``nodes`` by task, "" for the whole campaign.
 
     Returns
     -------

@@ -89,7 +89,7 @@ class CampaignPage extends TabbedPage {
 
   /* The call tree of a task, or ("") of the campaign. */
   showTree(name) {
-    const data = this.trees[name];
+    const data = this.trees.trees[name];
     if (this.treeName === name) return this.panel.view.draw();
     this.treeName = name;
     if (!this.frames) this.frames = new Frames(this.trees.strings, this.trees.frames);

@@ -73,7 +73,7 @@ class CampaignTasks {
     this.view = "all";
     const rows = () => this.rows;
     const task = figureColumn(rows, "task", "Task", "text", { width: "minmax(170px, 2fr)" });
-    const figure = figureColumn(rows, "figure", "Figure", "text", { width: "minmax(70px, 0.5fr)" });
+    const figure = figureColumn(rows, "figure", "Figure", "text", { width: "minmax(84px, 0.5fr)" });
     const asItIs = (key, title) => ({ ...figureColumn(rows, key, title, "number"), text: (i) => writeFigure(this.rows[i][key], this.rows[i].figure === "memory" ? "B" : "s") });
     const p = figureColumn(rows, "p", "p", "number", { what: "of all tests together: false alarms among what is told are at most 1 %" });
     const wholeWall = data.totals.wall_s || 1;
@@ -83,8 +83,8 @@ class CampaignTasks {
         intervalColumn(rows, "wall_p50_s", "Median wall (95 %)", "s", "wall_p50_low_s", "wall_p50_high_s"), figureColumn(rows, "wall_p99_s", "p99", "s"), figureColumn(rows, "wall_max_s", "Longest", "s"),
         figureColumn(rows, "gil_wait_s", "GIL wait", "s"), figureColumn(rows, "memory_max_bytes", "Most memory", "B")] },
       outliers: { rows: data.outliers, sortBy: "far", note: "Farther than 5 robust standard deviations from the median of the task, and 1.5 times.", columns: [task, figure, asItIs("value", "Value"), asItIs("median", "Median"),
-        figureColumn(rows, "times", "Times", "number"), figureColumn(rows, "far", "Sigmas", "number"), figureColumn(rows, "data_id", "Data ID", "text"), figureColumn(rows, "host", "Host", "text"),
-        figureColumn(rows, "status", "Status", "text", { width: "minmax(80px, 0.5fr)" }), figureColumn(rows, "trace", "Trace", "text"), figureColumn(rows, "unit", "Region", "count")] },
+        figureColumn(rows, "times", "Times", "number"), figureColumn(rows, "far", "Sigmas", "number"), figureColumn(rows, "data_id", "Data ID", "text", { width: "minmax(190px, 2.4fr)" }), figureColumn(rows, "host", "Host", "text"),
+        figureColumn(rows, "status", "Status", "text", { width: "minmax(80px, 0.5fr)" })] },
       modes: { rows: data.modes, sortBy: "dip", note: "Hartigan's dip test on the logarithm, 2,000 quanta a task.", columns: [task, figure, asItIs("low_mode", "Mode"), asItIs("high_mode", "Mode"),
         figureColumn(rows, "share_low", "In the lower", "share"), figureColumn(rows, "dip", "Dip", "number"), p] },
       drift: { rows: data.drift, sortBy: "over_all", note: "Theil-Sen slope of the logarithm over when quanta began.", columns: [task, figure,
@@ -94,15 +94,23 @@ class CampaignTasks {
     for (const row of data.tasks) row.efficiency = row.wall_s > 0 && row.cpu_s !== null ? row.cpu_s / row.wall_s : null;
     for (const row of data.outliers) row.far = Math.abs(row.sigmas);
     this.rows = data.tasks;
-    this.grid = new Grid(find("task-grid"), { label: "Tasks", columns: this.views.all.columns, sortBy: "wall_s", choose: (i) => page.chooseTask(this.rows[i].task) });
+    this.grid = new Grid(find("task-grid"), { label: "Tasks", columns: this.views.all.columns, sortBy: "wall_s", choose: (i) => this.choose(i) });
     for (const button of find("task-views").children) button.addEventListener("click", () => this.open(button.dataset.view));
     find("task-filter").addEventListener("input", () => this.show());
   }
 
   open(view) {
     this.view = view;
+    this.picked = null;
     this.show();
     this.page.writeAddress();
+  }
+
+  /* A task, or one quantum that is an outlier. */
+  choose(i) {
+    if (this.view !== "outliers") return this.page.chooseTask(this.rows[i].task);
+    this.picked = this.rows[i];
+    this.fillDetails();
   }
 
   show() {
@@ -138,6 +146,7 @@ class CampaignTasks {
     box.replaceChildren();
     const row = data.tasks.find((t) => t.task === page.task);
     this.charts = [];
+    if (this.picked && this.view === "outliers") this.fillPicked(box);
     if (!row) {
       add(box, "p", "Choose a task: its distribution, outliers, hosts and request stand here.");
       return;
@@ -167,6 +176,30 @@ class CampaignTasks {
       this.charts.push((ratio) => drawHistogram(canvas, { bins: data.histograms[row.task][name], width: data.bin_width, unit, title: `${title}: median ${writeFigure(p50, unit)}, p99 ${writeFigure(p99, unit)}`, lines }, ratio));
     }
     this.draw();
+  }
+
+  /* The chosen quantum, and how to look into it. */
+  fillPicked(box) {
+    const one = this.picked;
+    const unit = one.figure === "memory" ? "B" : "s";
+    add(box, "h2", visible(one.data_id || `region ${one.unit} of ${one.trace}`));
+    const list = add(box, "dl");
+    const say = (name, text) => {
+      add(list, "dt", name);
+      add(list, "dd", visible(String(text ?? "?")));
+    };
+    say("Task", one.task);
+    say({ wall: "Walltime", cpu: "CPU time", memory: "Memory" }[one.figure], `${writeFigure(one.value, unit)}, ${+one.times.toPrecision(3)} times the median`);
+    say("Status", one.status);
+    say("Host", one.host);
+    say("Began", one.start);
+    say("Trace", one.trace);
+    say("Region", one.unit);
+    add(box, "p", `rubinprof report TRACE --region ${one.unit}: all that this quantum did, where its trace is kept.`);
+    if (this.page.task === one.task) return;
+    const go = add(box, "button", `All of ${visible(one.task)}`);
+    go.type = "button";
+    go.addEventListener("click", () => this.page.chooseTask(one.task));
   }
 
   /* What is known of the task elsewhere, as sentences that lead there. */
@@ -251,7 +284,7 @@ class CampaignRequests {
     find("requests-yaml").textContent = data.requests_yaml;
     this.grid = new Grid(find("requests-grid"), { label: "Memory requests", sortBy: "saving", choose: (i) => page.chooseTask(rows[i].task), columns: [
       figureColumn(all, "task", "Task", "text", { width: "minmax(170px, 2fr)" }), figureColumn(all, "bytes", "Request", "B"), figureColumn(all, "multiplier", "Multiplier", "number"), figureColumn(all, "retry_rate", "Retried", "share"),
-      { ...figureColumn(all, "saving", `Saves against ${limitText(data.present_bytes)} (95 %)`, "share", { width: "minmax(190px, 1fr)" }),
+      { ...figureColumn(all, "saving", `Saves over ${limitText(data.present_bytes)} (95 %)`, "share", { width: "minmax(190px, 1fr)" }),
         text: (i) => (rows[i].saving === null ? "?" : `${formatPart(rows[i].saving)} ± ${formatPart(rows[i].half)}`) },
       figureColumn(all, "quanta", "Quanta", "count"), figureColumn(all, "why_not", "Why there is none", "text", { width: "minmax(200px, 2fr)" })] });
   }
@@ -329,7 +362,7 @@ class CampaignInside {
     const { page } = this;
     page.find("inside-note").textContent = "";
     if (!this.trees) return;
-    const name = page.task && this.trees[page.task] ? page.task : "";
+    const name = page.task && this.trees.trees[page.task] ? page.task : "";
     page.find("inside-note").textContent = page.task && !name ? `no call stacks of ${visible(page.task)}: these are of all tasks` : name ? `quanta of ${visible(name)}` : "all quanta";
     page.showTree(name);
   }
