@@ -320,7 +320,7 @@ def main():
                 continue
             different = {test: pair for test, pair in found.items() if test not in known}
             bad += bool(different)
-            same = f"{plain} | the same" if str(plain) == str(traced) else f"{plain} | {traced}"
+            same = f"{plain} | as untraced" if str(plain) == str(traced) else f"{plain} | {traced}"
             print(f"| {base.full} | {name} | {same} | {plain.seconds:.1f}, {traced.seconds:.1f} | {traced.traces} | {len(different)}{f', {len(known)} by any evaluator' if known else ''} |", flush=True)
             for test, (before, now) in sorted(different.items())[:20]:
                 print(f"    {test}: {before} untraced, {now} traced", flush=True)
