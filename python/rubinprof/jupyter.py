@@ -92,7 +92,7 @@ class CellResult:
             f"CPU {text_of(stats['cpu_s'], 's')}",
             f"peak {text_of(stats['peak_bytes'], 'bytes')}{pool_hint(stats)}",
             f"allocated {text_of(stats['allocated_bytes'], 'bytes')}",
-            f"kept {text_of(stats['leaked_bytes'], 'bytes')}",
+            f"leaked {text_of(stats['leaked_bytes'], 'bytes')}",
         ]
         if stats["lost_events"]:
             parts.append(f"{stats['lost_events']:,} events lost")

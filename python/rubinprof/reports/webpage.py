@@ -19,7 +19,7 @@ TABLE_COLUMNS = [
     ("self_cpu_s", "Self CPU, s"),
     ("total_cpu_s", "Total CPU, s"),
     ("allocated_bytes", "Allocated, bytes"),
-    ("peak_bytes", "Held at peak, bytes"),
+    ("peak_bytes", "Peak, bytes"),
 ]
 
 

@@ -101,7 +101,7 @@ function fillHeader(find, st) {
   else card("CPU time", seconds(st.cpu_s), [st.wall_s > 0 && st.cpu_s >= 0 ? `${((100 * st.cpu_s) / st.wall_s).toFixed(0)} % of wall` : "", userAndSystem(st)].filter(Boolean).join("; "));
   card("Peak memory", st.peak_bytes > 0 ? formatBytes(st.peak_bytes) : null, [st.peak_at_s >= 0 ? `at ${seconds(st.peak_at_s)}` : "", poolHint(st)].filter(Boolean).join("; "));
   card("Resident", st.largest_resident_bytes > 0 ? formatBytes(st.largest_resident_bytes) : null, "high-water mark, imports and mapped files with it");
-  card("Never freed", st.allocations > 0 ? formatBytes(st.leaked_bytes ?? 0) : null);
+  card("Leaked", st.allocations > 0 ? formatBytes(st.leaked_bytes ?? 0) : null);
   card("Allocations", st.allocations > 0 ? formatCount(st.allocations) : null, st.allocations > 0 ? formatBytes(st.allocated_bytes ?? 0) : "");
   if (st.calls === null) card("Python calls", "?", "not counted in sampled mode");
   else card("Python calls", st.calls > 0 ? formatCount(st.calls) : null);

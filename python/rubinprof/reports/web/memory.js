@@ -10,7 +10,7 @@ class MemoryPart {
     const figure = (key, title, what) => ({ key, title, what, width: figureWidth(key), value: (i) => report.now.lines.own[key][i],
       text: (i) => (report.now.lines.own[key][i] ? formatFigure(report.now.lines.own[key][i], { key, unit: key === "allocations" ? "" : "B" }) : ""),
       share: (i) => Math.abs(report.now.lines.own[key][i]) / (Math.abs(report.now.tree.total(key === "growth" ? "allocated" : key)[0]) || 1) });
-    const peak = figure("peak", "At peak", "held when the heap was highest");
+    const peak = figure("peak", "Peak", "held when the heap was highest");
     const leaked = figure("leaked", "Leaked", "never freed");
     const allocated = figure("allocated", "Allocated", "asked for in all");
     const allocations = figure("allocations", "Allocations", "how often");

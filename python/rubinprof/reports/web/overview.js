@@ -30,7 +30,7 @@ class OverviewPart {
     if (st.allocations > 0) {
       const at = `at ${formatDuration(report.timeline.at(now.highest + 0.5) * 1e9)}`, hint = report.isWhole() ? poolHint(st) : "";
       card("Peak memory", formatBytes(now.peakBytes), hint ? `${at}; ${hint}` : at);
-      card("Never freed", formatBytes(sum("leaked")));
+      card("Leaked", formatBytes(sum("leaked")));
       card("Allocated", formatBytes(sum("allocated")), `in ${formatCount(sum("allocations"))}`);
     }
     if (st.calls === null) card("Python calls", "?", "not counted in sampled mode");

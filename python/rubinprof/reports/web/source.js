@@ -30,7 +30,7 @@ class SourcePart {
   }
 
   columns() {
-    return [["cpu", "total", "CPU"], ["cpu", "own", "Own CPU"], ["calls", "", "Calls"], ["allocated", "own", "Allocated"], ["peak", "own", "At peak"], ["leaked", "own", "Leaked"]]
+    return [["cpu", "total", "CPU"], ["cpu", "own", "Own CPU"], ["calls", "", "Calls"], ["allocated", "own", "Allocated"], ["peak", "own", "Peak"], ["leaked", "own", "Leaked"]]
       .filter(([key]) => this.report.panel.metrics.some((m) => m.key === key));
   }
 
