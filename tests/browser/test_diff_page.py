@@ -95,7 +95,7 @@ def test_table_sorts_by_size_of_change(tab):
     assert {name: changes[name] for name in ["Work.grows", "Work.same", "Work.gone", "Work.new"]} == {
         "Work.grows": "+50", "Work.same": "+50", "Work.gone": "−7", "Work.new": "+3",
     }  # fmt: skip
-    sizes = [int(row[4].strip("+−").replace("\u202f", "")) for row in shown]
+    sizes = [int(row[4].strip("+−").replace(",", "")) for row in shown]
     assert sizes == sorted(sizes, reverse=True)
     tab.page.fill("#rp-table-filter", r"^Work\.gone")
     assert "1 of" in tab.page.text_content("#rp-table-count")

@@ -29,7 +29,7 @@ def _sides(difference: dict[str, Any], style: Style) -> str:
         side = difference[name]
         runs = side["runs"]
         paths = ", ".join(path for run in runs[:2] for path in run["paths"]) + (f", … ({len(runs)} runs)" if len(runs) > 2 else "")
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(runs[0]["start_s"]))
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(runs[0]["start_s"]))
         host = cut_end(side["host"], HOST_CELLS, style.is_ascii)
         lines.append([(name.upper(), "bold"), paths, f"{side['command']}", f"Python {side['python']} on {host}, {when}"])
     text = table(style, [Column("", True), Column("", True, True), Column("", True, True), Column("", True)], lines)

@@ -99,8 +99,14 @@ function formatBytes(bytes) {
   return i === 0 ? `${Math.round(value)} B` : `${threeDigits(value)} ${names[i]}`;
 }
 
+/* Unix time as an ISO date in UTC; null where it is not known. */
+function formatStart(seconds) {
+  const date = new Date(seconds * 1000);
+  return seconds > 0 && !isNaN(date) ? `${date.toISOString().slice(0, 16).replace("T", " ")} UTC` : null;
+}
+
 function formatCount(n) {
-  return Math.round(n).toLocaleString("en-US").replaceAll(",", "\u202f");
+  return Math.round(n).toLocaleString("en-US");
 }
 
 function threeDigits(value) {

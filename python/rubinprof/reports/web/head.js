@@ -61,9 +61,8 @@ function fillTitle(find, st) {
   document.title = `${visible(command || "trace")} – rubinprof`;
   find("title").textContent = visible(command || "trace");
   find("title").title = visible(command || "");
-  const started = st.start_s > 0 ? new Date(st.start_s * 1000) : null;
   const about = [
-    started && !isNaN(started) ? started.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : null,
+    formatStart(st.start_s),
     st.host,
     st.python ? `Python ${st.python}` : null,
     plural(st.processes, "process", "processes"),

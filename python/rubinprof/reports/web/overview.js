@@ -67,7 +67,7 @@ class OverviewPart {
     const command = Array.isArray(st.command) ? st.command.join(" ") : st.command;
     row("Command", command);
     row("Host", st.host);
-    row("Began", st.start_s > 0 ? new Date(st.start_s * 1000).toLocaleString() : null);
+    row("Began", formatStart(st.start_s));
     row("Processes", st.processes);
     row("Threads", st.threads);
     row("Python", st.python);
