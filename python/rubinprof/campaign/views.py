@@ -193,7 +193,7 @@ def hosts_of(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, of_task: dict[
     rows = [(*row, p < FALSE_ALARMS) for row, p in zip(rows, statistics.adjusted(chances), strict=True)]
     rows.sort(key=lambda row: (-(row[3] if row[3] == row[3] else 0), str(row[0])))
     few = sum(1 for row in sums if row[3] < HOST_QUANTA)
-    notes = [f"{few} with fewer than {HOST_QUANTA} quanta have no effect told."] if few else []
+    notes = [f"{few} with fewer than {HOST_QUANTA} quanta have no effect shown."] if few else []
     return View([by, "quanta", "not_done", "wall_times", "wall_times_low", "wall_times_high",
                  "cpu_times", "cpu_times_low", "cpu_times_high", "is_certain"], rows, notes)  # fmt: skip
 

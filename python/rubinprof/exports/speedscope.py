@@ -12,7 +12,7 @@ SUMMARY = "speedscope (https://www.speedscope.app), all metrics, one profile eac
 METRICS: tuple[str, ...] = ()
 LACKS = (
     "No order of time: stacks are merged, so the views 'Time Order' and 'Left Heavy' differ by sorting alone.",
-    "No threads, regions and lines below the function; Python and C++ are told apart by the file alone.",
+    "No threads, regions and lines below the function; Python and C++ are distinguished by the file alone.",
     FOLDED,
     "No errors of estimates: of a sampled trace, csv and parquet have them.",
 )

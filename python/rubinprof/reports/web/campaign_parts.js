@@ -58,7 +58,7 @@ class CampaignOverview {
     if (t.without_rss) say(`Of ${formatCount(t.without_rss)} quanta the trace has no resident memory: memory is the middleware’s high-water mark of the process, else the heap since tracing began.`);
     say("A process that runs several quanta keeps memory of earlier ones: its resident memory is an upper bound for later ones.");
     if (!data.has_dip_test) say("Modes were not tested: diptest was not installed where the page was made.");
-    say("Where single quanta are told (outliers, modes, slow-down), docs/guide/campaign.md says by which test.");
+    say("Where single quanta are named (outliers, modes, slow-down), docs/guide/campaign.md says by which test.");
   }
 
   show() {}
@@ -75,7 +75,7 @@ class CampaignTasks {
     const task = figureColumn(rows, "task", "Task", "text", { width: "minmax(170px, 2fr)" });
     const figure = figureColumn(rows, "figure", "Figure", "text", { width: "minmax(84px, 0.5fr)" });
     const asItIs = (key, title) => ({ ...figureColumn(rows, key, title, "number"), text: (i) => writeFigure(this.rows[i][key], this.rows[i].figure === "memory" ? "B" : "s") });
-    const p = figureColumn(rows, "p", "p", "number", { what: "of all tests together: false alarms among what is told are at most 1 %" });
+    const p = figureColumn(rows, "p", "p", "number", { what: "of all tests together: false alarms among what is reported are at most 1 %" });
     const wholeWall = data.totals.wall_s || 1;
     this.views = {
       all: { rows: data.tasks, sortBy: "wall_s", columns: [task, figureColumn(rows, "quanta", "Quanta", "count"), figureColumn(rows, "not_done", "Not done", "count"),
