@@ -1,5 +1,7 @@
 """Units out of a trace in one replay: what each region did is what the trace says of it, at every reading."""
 
+import gzip
+import json
 import shutil
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from collections import defaultdict
 import pytest
 
 import rubinprof
+from rubinprof import campaign
 from rubinprof.campaign import columns
 
 pytestmark = pytest.mark.linux
@@ -116,3 +119,54 @@ def test_the_unit_of_a_killed_process_says_who_held_its_peak(spool):
     held = [row for row in zip(*(made["stacks"][name].to_pylist() for name in ("unit", "held_bytes", "line")), strict=True) if row[0] == last["index"]]
     assert sum(row[1] for row in held) == pytest.approx(last["peak_above_start_bytes"], rel=0.01)
     assert max(held, key=lambda row: row[1])[2] > 0
+
+
+def test_a_store_sums_what_the_quanta_of_a_task_did(store):
+    found = campaign.open(store)
+    for task in ("isr", "calibrateImage"):
+        ((expected,),) = found.sql(f"SELECT sum(allocated_bytes) FROM quanta WHERE task = '{task}'").fetchall()
+        kinds = found.table("library", "allocated", task=task).df()
+        assert kinds[kinds["kind"] == "python"]["allocated_bytes"].sum() == pytest.approx(expected, rel=0.01)
+        lines = found.table("line", "allocated", task=task).df()
+        assert lines["allocated_bytes"].sum() == pytest.approx(expected, rel=0.01)
+        top = lines.iloc[0]
+        assert (top["function"], top["file"], top["line"]) == ("<module>", "quanta.py", 16)
+        assert sum(found.flame(task=task).figures["allocated"]) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("format", ["collapsed", "speedscope", "pprof"])
+def test_the_stacks_of_a_store_go_to_viewers(tmp_path, store, format):
+    command = [sys.executable, "-m", "rubinprof", "campaign", "export", str(store), "--format", format, "--by", "task", "-m", "allocated", "-o", str(tmp_path / "x")]
+    subprocess.run(command, check=True, timeout=120)
+    data = (tmp_path / "x").read_bytes()
+    if format == "collapsed":
+        lines = data.decode().splitlines()
+        assert {line.split(";")[0] for line in lines} == {"isr", "calibrateImage"}
+        assert sum(int(line.rpartition(" ")[2]) for line in lines) == pytest.approx(90 << 20, rel=0.01)
+    elif format == "speedscope":
+        made = json.loads(data)
+        assert {"cpu", "allocated", "peak"} >= {profile["name"] for profile in made["profiles"]} > {"allocated"}
+    else:
+        assert b"calibrateImage" in gzip.decompress(data)
+
+
+def test_sums_over_commits_are_those_of_one(tmp_path, spool, store, monkeypatch):
+    monkeypatch.setattr("rubinprof.campaign.store.QUANTA_MERGED_MAX", 1)  # nothing is merged
+    for path in sorted(spool.iterdir(), reverse=True):
+        campaign.add(tmp_path / "apart", path, workers=0)
+    apart, together = campaign.open(tmp_path / "apart"), campaign.open(store)
+    assert len(apart.store.commits()) > 1
+    for table, order in (("paths", "path"), ("frames", "frame")):
+        query = f"SELECT * FROM {table} ORDER BY {order}"
+        assert apart.sql(query).fetchall() == together.sql(query).fetchall()
+    assert apart.table("function", task="isr").fetchall() == together.table("function", task="isr").fetchall()
+
+
+def test_a_store_without_stacks_still_answers(make_store):
+    path = make_store([{"task": "isr", "wall_s": 1.0}])
+    (commit,) = (path / "commits").glob("*.json")
+    about = json.loads(commit.read_text())
+    about["files"] = [file for file in about["files"] if file["path"].split("/")[0] not in ("stacks", "paths", "frames")]
+    commit.write_text(json.dumps(about))
+    found = campaign.open(path)
+    assert len(found.table("task").fetchall()) == 1 and found.table("line").fetchall() == [] and len(found.flame().parent) == 1

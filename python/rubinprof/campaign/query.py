@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 
 from rubinprof.campaign import attempts, condition
-from rubinprof.campaign.schema import TABLES
+from rubinprof.campaign.flame import Flame
+from rubinprof.campaign.schema import SUMMED, TABLES
 from rubinprof.campaign.store import Store
 from rubinprof.errors import RubinprofError
 
@@ -22,6 +23,15 @@ FUNCTIONS_BY = {
     "library": ["module", "kind"],
     "file": ["file", "module", "kind"],
 }
+STACKS_BY = {"line": ["function", "file", "line", "module"]}
+STACKS_ORDER = {"cpu": "self_cpu_s", "allocated": "allocated_bytes"}
+# Half of the 95 % interval of a sum whose variance is the sum of those of its parts, as csrc/aggregate/weight.c has it.
+HALF_WIDTH = """CASE WHEN {variance} <= 0 OR {figure} <= 0 THEN NULL
+    ELSE 3.841459 * {variance} / {figure} / 2 + 1.959964 * sqrt({variance} + 3.841459 * ({variance} / {figure}) * ({variance} / {figure}) / 4) END"""
+NS, NS_VARIANCE, BYTES_VARIANCE = "1e9", "1e12", "1048576.0"
+CHOSEN = """chosen AS (SELECT DISTINCT trace, unit FROM quanta WHERE {where} AND trace IS NOT NULL),
+    kept AS (SELECT stacks.*, paths.frame AS leaf, paths.python FROM stacks SEMI JOIN chosen USING (trace, unit) JOIN paths USING (path)),
+    of_python AS (SELECT path AS python, frame FROM paths)"""
 OVER_BYTES = 6 * 1024**3
 
 # Memory is the resident memory where the trace has it, else the middleware's high-water mark of the process, which earlier quanta may have made; else
@@ -126,15 +136,23 @@ class Campaign:
         if not any(files.values()):
             raise RubinprofError(f"{store.path} holds nothing yet; 'rubinprof campaign add' adds traces")
         for name, paths in files.items():
-            view = "stored" if name == "quanta" else name
+            view = "stored" if name == "quanta" else f"{name}_of_commits" if name in SUMMED else name
             if paths:
                 place = ", (file_index::BIGINT << 40) | file_row_number AS place" if name == "quanta" else ""
                 self._db.sql(f"SELECT *{place} FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)").create_view(view)
             else:
                 columns = [f"{field.name} {SQL_TYPES[str(field.type)]}" for field in TABLES[name]] + (["place BIGINT"] if name == "quanta" else [])
                 self._db.execute(f"CREATE TABLE {view} ({', '.join(columns)})")
+        self._sum_up()
         self._db.sql(TRACED if self._find_retried(files["quanta"]) else NONE_RETRIED).create_view("traced")
         self._db.sql(JOINED if files["metadata"] else ALONE).create_view("quanta")
+
+    def _sum_up(self) -> None:
+        """Make one row of what several commits have of the same path or frame."""
+        for name, (keys, how) in SUMMED.items():
+            names = ", ".join(keys)
+            figures = ", ".join(f"{word}({column})::{'BIGINT' if word == 'sum' else _type(name, column)} AS {column}" for column, word in how.items())
+            self._db.sql(f"SELECT {names}, {figures} FROM {name}_of_commits GROUP BY {names}").create_view(name)
 
     def _find_retried(self, paths: list[str]) -> int:
         """Make the table of those tried again, which are few: where they lie, as one number."""
@@ -237,7 +255,7 @@ class Campaign:
         return self._db.sql(query)
 
     def table(
-        self, by: str = "task", metric: str | None = None, *, where: str | None = None, over_bytes: float = OVER_BYTES, n: int | None = None
+        self, by: str = "task", metric: str | None = None, *, task: str | None = None, where: str | None = None, over_bytes: float = OVER_BYTES, n: int | None = None
     ) -> duckdb.DuckDBPyRelation:
         """Sum the campaign by something.
 
@@ -248,10 +266,13 @@ class Campaign:
         ----------
         by : `str`, optional
             ``"task"``, ``"status"``, ``"host"``, ``"run"``, ``"day"``, a dimension of the data ID, such as ``"visit"``, or another label, such as
-            ``"band"``: quanta. ``"function"``, ``"library"`` or ``"file"``: what the processes did, outside of quanta too.
+            ``"band"``: quanta. ``"function"``, ``"library"`` or ``"file"``: what the processes did, outside of quanta too; with a task or condition, what
+            those quanta did. ``"line"``: what quanta did, with the native code that a line called. Of quanta every attempt counts there.
         metric : `str`, optional
             What to order by. Quanta: ``"wall"`` (default), ``"cpu"``, ``"memory"``, ``"quanta"``, ``"over"``. Functions: ``"cpu"`` (default), ``"allocated"``,
-            ``"allocations"``, ``"calls"``, ``"leaked"``.
+            ``"allocations"``, ``"calls"``, ``"leaked"``; of quanta the first two.
+        task : `str`, optional
+            Only quanta of this task.
         where : `str`, optional
             A condition on quanta, as `condition.parse` reads it.
         over_bytes : `float`, optional
@@ -269,14 +290,17 @@ class Campaign:
         ValueError
             Raised when there is no such grouping, metric or condition; the text says what there is.
         """
-        orders, default = (FUNCTIONS_ORDER, "cpu") if by in FUNCTIONS_BY else (ORDER, "wall")
+        if task is not None:
+            where = f"task = '{task}'" + (f" and {where}" if where else "")
+        of_stacks = by in STACKS_BY or (by in FUNCTIONS_BY and where is not None)
+        orders, default = (STACKS_ORDER, "cpu") if of_stacks else (FUNCTIONS_ORDER, "cpu") if by in FUNCTIONS_BY else (ORDER, "wall")
         if (metric or default) not in orders:
             raise ValueError(f"a table by {by} is not ordered by {metric!r}; choose {', '.join(orders)}")
         limit = "" if n is None else f"LIMIT {int(n)}"
         order = f"ORDER BY {orders[metric or default]} DESC NULLS LAST, 1 {limit}"
+        if of_stacks:
+            return self._stacks(by, where, order)
         if by in FUNCTIONS_BY:
-            if where:
-                raise ValueError(f"a table by {by} is of whole processes, and takes no condition on quanta")
             return self._functions(FUNCTIONS_BY[by], order)
         made = condition.parse(where) if where else condition.Condition("true", [])
         sql = f"""
@@ -291,6 +315,61 @@ class Campaign:
                 CASE WHEN earlier.quanta IS NULL THEN 0 ELSE earlier.cpu_s END AS earlier_cpu_s
             FROM counted FULL OUTER JOIN earlier ON counted.key IS NOT DISTINCT FROM earlier.key {order}"""
         return self._db.sql(sql, params=[over_bytes, over_bytes, *made.values])
+
+    def _stacks(self, by: str, where: str | None, order: str) -> duckdb.DuckDBPyRelation:
+        """Sums of stacks that were kept of each quantum: estimates, of CPU time by the innermost frame, of memory by that and the innermost of Python."""
+        made = condition.parse(where) if where else condition.Condition("true", [])
+        keys = ", ".join(STACKS_BY.get(by) or FUNCTIONS_BY[by])
+        cpu, memory = "cpu_ns, cpu_variance", "allocated_bytes, allocated_variance"
+        if by == "line":
+            parts = f"SELECT trace, of_python.frame, line, {cpu}, {memory} FROM kept JOIN of_python USING (python)"
+            place = "nullif(parts.line, 0)"
+        else:
+            parts = f"""SELECT trace, leaf AS frame, 0 AS line, {cpu}, {memory} FROM kept UNION ALL
+                SELECT trace, of_python.frame, 0, NULL, NULL, {memory} FROM kept JOIN of_python USING (python) WHERE python != path"""
+            place = "nullif(frames.line, 0)"
+        names = ", ".join(f"{place} AS line" if name == "line" else f"frames.{name}" for name in keys.split(", "))
+        sql = f"""
+            WITH {CHOSEN.format(where=made.sql)},
+            parts AS ({parts}),
+            named AS (SELECT {names}, trace, {cpu}, {memory} FROM parts JOIN frames USING (frame)),
+            sums AS (SELECT {keys}, count(DISTINCT trace) AS processes, sum(cpu_ns) / {NS} AS cpu, sum(cpu_variance) / {NS_VARIANCE} AS cpu_variance,
+                sum(allocated_bytes)::BIGINT AS allocated_bytes, sum(allocated_variance) * {BYTES_VARIANCE} AS allocated_variance FROM named GROUP BY {keys})
+            SELECT {keys}, cpu AS self_cpu_s, {_half_width("cpu", "cpu_variance")} AS self_cpu_s_error,
+                cpu / nullif((SELECT sum(cpu_ns) / {NS} FROM kept), 0) AS share, allocated_bytes,
+                {_half_width("allocated_bytes", "allocated_variance")} AS allocated_bytes_error, processes
+            FROM sums {order}"""
+        return self._db.sql(sql, params=made.values)
+
+    def flame(self, task: str | None = None, where: str | None = None, by: str | None = None) -> "Flame":
+        """Sum the stacks of quanta.
+
+        Parameters
+        ----------
+        task : `str`, optional
+            Only quanta of this task.
+        where : `str`, optional
+            A condition on quanta, as `condition.parse` reads it.
+        by : `str`, optional
+            What of a quantum stands outside of its stacks, such as ``"task"``: a word of `table`.
+
+        Returns
+        -------
+        flame : `Flame`
+            Its tree, and files for viewers.
+        """
+        if task is not None:
+            where = f"task = '{task}'" + (f" and {where}" if where else "")
+        made = condition.parse(where) if where else condition.Condition("true", [])
+        key = self.key(by) if by else "NULL"
+        rows = self._db.sql(
+            f"""WITH {CHOSEN.format(where=made.sql)}, about AS (SELECT trace, unit, {key} AS outside FROM quanta)
+            SELECT outside, path, sum(cpu_ns)::BIGINT, sum(allocated_bytes)::BIGINT, sum(held_bytes)::BIGINT FROM kept JOIN about USING (trace, unit)
+            GROUP BY outside, path ORDER BY outside, path""", params=made.values).fetchall()  # fmt: skip
+        paths = self._db.sql("""
+            WITH RECURSIVE used(path) AS (SELECT DISTINCT path FROM stacks UNION SELECT parent FROM used JOIN paths USING (path) WHERE parent != 0)
+            SELECT path, parent, function, file, line, module, kind FROM used JOIN paths USING (path) JOIN frames USING (frame)""").fetchall()
+        return Flame(str(self.store.path), rows, {path: (parent, frame) for path, parent, *frame in paths})
 
     def _functions(self, keys: list[str], order: str) -> duckdb.DuckDBPyRelation:
         columns = ", ".join(keys)
@@ -336,6 +415,14 @@ class Campaign:
 def _error_of_sum(figure: str) -> str:
     error = f"{figure}_error"
     return f"sqrt(sum({error} * {error})) AS {error}"
+
+
+def _half_width(figure: str, variance: str) -> str:
+    return HALF_WIDTH.format(figure=figure, variance=variance)
+
+
+def _type(table: str, column: str) -> str:
+    return {"string": "VARCHAR", "bool": "BOOLEAN", "int32": "INTEGER"}.get(str(TABLES[table].field(column).type), "BIGINT")
 
 
 def _quoted(text: str) -> str:

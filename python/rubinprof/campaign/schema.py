@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-__all__ = ["FORMAT", "KINDS", "SORTED_BY", "TABLES", "VERSION", "Kind"]
+__all__ = ["FORMAT", "KINDS", "SORTED_BY", "SUMMED", "TABLES", "VERSION", "Kind"]
 
 FORMAT = "rubinprof-campaign"
 VERSION = 1  # a reader refuses a greater one
@@ -86,6 +86,38 @@ TABLES = {
         ("peak_bytes_error", pa.float64()),
         ("leaked_bytes_error", pa.float64()),
     ]),
+    "stacks": pa.schema([
+        ("trace", pa.string()),
+        ("unit", pa.int32()),
+        ("path", pa.int64()),
+        ("line", pa.int32()),
+        ("cpu_ns", pa.int64()),
+        ("cpu_variance", pa.int64()),
+        ("allocated_bytes", pa.int64()),
+        ("allocated_variance", pa.int64()),
+        ("held_bytes", pa.int64()),
+    ]),
+    "paths": pa.schema([
+        ("path", pa.int64()),
+        ("parent", pa.int64()),
+        ("frame", pa.int64()),
+        ("python", pa.int64()),
+        ("cpu_ns", pa.int64()),
+        ("cpu_variance", pa.int64()),
+        ("allocated_bytes", pa.int64()),
+        ("allocated_variance", pa.int64()),
+    ]),
+    "frames": pa.schema([
+        ("frame", pa.int64()),
+        ("release", pa.int64()),
+        ("function", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int32()),
+        ("module", pa.string()),
+        ("build", pa.string()),
+        ("kind", pa.string()),
+        ("inlined", pa.bool_()),
+    ]),
     "metadata": pa.schema([
         ("key", pa.string()),
         ("task", pa.string()),
@@ -111,9 +143,19 @@ SORTED_BY = {
     "quanta": [("trace", "ascending"), ("unit", "ascending")],
     "processes": [("trace", "ascending")],
     "metadata": [("key", "ascending")],
+    "stacks": [(name, "ascending") for name in ("trace", "unit", "path", "line")],
+    "paths": [("path", "ascending")],
+    "frames": [("frame", "ascending")],
     "functions": [(name, "ascending") for name in ("trace", "function", "file", "line", "module", "kind", "inlined")],
 }
 """The order of rows in a file. It names each row once, so that it is the only one."""
+
+
+SUMMED = {
+    "paths": (("path", "parent", "frame", "python"), {name: "sum" for name in ("cpu_ns", "cpu_variance", "allocated_bytes", "allocated_variance")}),
+    "frames": (("frame",), {name: "min" for name in TABLES["frames"].names[1:]}),
+}
+"""Tables with one row for all traces of a commit: what a row is of, and how the other columns of several become one, in any order."""
 
 
 class Kind(NamedTuple):
@@ -125,7 +167,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "traces": Kind(("quanta", "processes", "functions"), "processes", "trace"),
+    "traces": Kind(("quanta", "processes", "functions", "stacks", "paths", "frames"), "processes", "trace"),
     "metadata": Kind(("metadata",), "metadata", "key"),
 }
 """What is read: traces, and the middleware's own figures."""

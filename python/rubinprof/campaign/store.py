@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rubinprof.campaign.schema import FORMAT, KINDS, SORTED_BY, TABLES, VERSION, Kind
+from rubinprof.campaign.schema import FORMAT, KINDS, SORTED_BY, SUMMED, TABLES, VERSION, Kind
 from rubinprof.errors import RubinprofError
 
 __all__ = ["Commit", "Store", "commit_id"]
@@ -44,9 +44,9 @@ class Commit:
     kind: str
     files: list[dict[str, Any]]
 
-    def file(self, table: str) -> dict[str, Any]:
-        """The file of one of the tables."""
-        return next(file for file in self.files if file["path"].startswith(f"{table}/"))
+    def file(self, table: str) -> dict[str, Any] | None:
+        """The file of one of the tables; `None` where the commit is older than the table."""
+        return next((file for file in self.files if file["path"].startswith(f"{table}/")), None)
 
 
 def commit_id(uuids: Iterable[str]) -> str:
@@ -136,7 +136,7 @@ class Store:
 
     def files(self, table: str) -> list[str]:
         """Paths of the files of one table, as the commits name them."""
-        return [str(self.path / commit.file(table)["path"]) for commit in self.commits() if table in KINDS[commit.kind].tables]
+        return [str(self.path / file["path"]) for commit in self.commits() if table in KINDS[commit.kind].tables and (file := commit.file(table))]
 
     def uuids(self, kind: str = "traces") -> set[str]:
         """Uuids of the traces that the store holds, or of another kind."""
@@ -166,7 +166,8 @@ class Store:
         Parameters
         ----------
         tables : `dict` [`str`, `pyarrow.Table`]
-            Rows of each table of the kind, in any order. Rows of traces that the store has already are left out.
+            Rows of each table of the kind, in any order; one that is missing has none. Rows of traces that the store has already are left out. Those of
+            the tables `SUMMED` have a column ``trace`` too.
         kind : `str`, optional
             A word of `KINDS`.
 
@@ -271,15 +272,17 @@ class Store:
         name = commit_id(tables[about.named_in][about.key].to_pylist())
         files = []
         for table in about.tables:
-            data = parquet_bytes(tables[table].cast(TABLES[table]).sort_by(SORTED_BY[table]))
+            rows = _summed(table, tables[table]) if table in tables else TABLES[table].empty_table()
+            data = parquet_bytes(rows.cast(TABLES[table]).sort_by(SORTED_BY[table]))
             path = f"{table}/{name}.parquet"
+            (self.path / table).mkdir(exist_ok=True)  # a store that is older than the table
             self.write(path, data)
-            files.append({"path": path, "rows": tables[table].num_rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+            files.append({"path": path, "rows": rows.num_rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
         self.write(f"commits/{name}.json", _json_bytes({"id": name, "kind": kind, "files": files}))
 
     def _read(self, table: str, commits: list[Commit]) -> pa.Table:
-        paths = [self.path / commit.file(table)["path"] for commit in commits]
-        return pa.concat_tables([pq.read_table(path, schema=TABLES[table]) for path in paths])
+        paths = [self.path / file["path"] for commit in commits if (file := commit.file(table))]
+        return pa.concat_tables([TABLES[table].empty_table(), *(pq.read_table(path, schema=TABLES[table]) for path in paths)])
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file under another name, make it durable, rename it. The lock is held."""
@@ -298,7 +301,7 @@ class Store:
     def _remove_leftovers(self) -> None:
         named = {file["path"] for commit in self.commits() for file in commit.files}
         for table in TABLES:
-            for path in (self.path / table).iterdir():
+            for path in (self.path / table).glob("*"):
                 if f"{table}/{path.name}" not in named:
                     path.unlink()
         for path in (self.path / "commits").glob(".*"):
@@ -310,6 +313,16 @@ def parquet_bytes(rows: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(rows, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP_ROWS)
     return sink.getvalue()
+
+
+def _summed(table: str, rows: pa.Table) -> pa.Table:
+    """Make one row of all that are of the same, where the table has no row a trace."""
+    if table not in SUMMED:
+        return rows
+    keys, how = SUMMED[table]
+    options = pc.ScalarAggregateOptions(min_count=1)  # nobody measured any of them: null
+    made = rows.group_by(list(keys)).aggregate([(name, word, options) for name, word in how.items()])
+    return made.rename_columns([name.removesuffix(f"_{how[name.rpartition('_')[0]]}") if name not in keys else name for name in made.column_names])
 
 
 def _only(rows: pa.Table, key: str, uuids: list[str]) -> pa.Table:

@@ -5,8 +5,10 @@ import os
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from rubinprof.campaign.schema import KINDS, TABLES
+from rubinprof.campaign import columns
+from rubinprof.campaign.schema import KINDS, SUMMED, TABLES
 from rubinprof.errors import TraceError
 from rubinprof.trace import Trace
 
@@ -40,6 +42,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
         Raised when the file is no trace.
     """
     with Trace(path) as trace:
+        units = columns.read(trace.report("units", "columns"))  # first: what follows is of the same replay
         (uuid, _), stats = trace.heads()[0], trace.stats()
         quanta = quantum_rows(uuid, stats, trace.regions())
         rows = {
@@ -47,7 +50,22 @@ def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
             "processes": [process_row(uuid, stats, quanta)],
             "functions": [{"trace": uuid} | {name: row.get(name) for name in TABLES["functions"].names[1:]} for row in trace.table(by="function")],
         }
-    return {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in TABLES.items() if name in rows}
+    made = {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in TABLES.items() if name in rows}
+    return made | {name: _with_trace(uuid, name, units[name]) for name in ("stacks", "paths", "frames")}
+
+
+def _schema(name: str) -> pa.Schema:
+    """The columns of a table, and the trace that a row is of, where the store has one row for all."""
+    return TABLES[name] if name not in SUMMED else TABLES[name].insert(0, pa.field("trace", pa.string()))
+
+
+def _with_trace(uuid: str, name: str, arrays: dict[str, pa.Array]) -> pa.Table:
+    if name == "frames":
+        arrays = arrays | {"kind": pc.if_else(pc.equal(arrays["is_python"], 1), "python", "native"), "inlined": pc.equal(arrays["is_inlined"], 1)}
+    rows = len(next(iter(arrays.values())))
+    arrays = arrays | {"trace": pa.repeat(uuid, rows)}
+    schema = _schema(name)
+    return pa.table([arrays[column] for column in schema.names], names=schema.names).cast(schema)
 
 
 def read_many(paths: list[str]) -> tuple[dict[str, pa.Table], list[dict[str, str]]]:
@@ -66,7 +84,7 @@ def read_many(paths: list[str]) -> tuple[dict[str, pa.Table], list[dict[str, str
             read_ones.append(read(path))
         except TraceError as error:
             refused.append({"path": path, "reason": str(error)})
-    tables = {name: pa.concat_tables([TABLES[name].empty_table(), *(one[name] for one in read_ones)]) for name in KINDS["traces"].tables}
+    tables = {name: pa.concat_tables([_schema(name).empty_table(), *(one[name] for one in read_ones)]) for name in KINDS["traces"].tables}
     return tables, refused
 
 

@@ -66,8 +66,9 @@ def add_parser(subparsers):
     table = command.parser(asks, "table", "rubinprof campaign table STORE --by task", _table, "Sum the campaign by something, the largest first.")
     table.add_argument("store", metavar="STORE")
     table.add_argument("--view", metavar="VIEW", help="a table of its own: time, memory, large, hosts, outliers, modes, drift, tracer")
-    table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension or label such as band; or function, library, file")
+    table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension or label such as band; or function, library, file, line")
     table.add_argument("-m", "--metric", metavar="M", help="what to order by: wall, cpu, memory, quanta, over; of functions cpu, allocated, calls, leaked")
+    table.add_argument("--task", metavar="T", help="only quanta of this task")
     table.add_argument("--where", metavar="CONDITION", help="only these quanta, such as 'memory > 6 GB and task = isr'")
     table.add_argument("--over", metavar="SIZE", help="memory above which a quantum counts as large (default: 6 GB; 4 GB in --view memory)")
     table.add_argument("--stages", metavar="FILE", help="for '--by stage': TOML with lists of tasks, or a pipeline's YAML with subsets")
@@ -90,9 +91,13 @@ def add_parser(subparsers):
     requests.add_argument("--where", metavar="CONDITION", help="only these quanta")
     command.add_format(requests)
 
-    export = command.parser(asks, "export", "rubinprof campaign export STORE --format csv -o quanta.csv", _export, "Write the quanta, one row an attempt, for other tools.")
+    export = command.parser(asks, "export", "rubinprof campaign export STORE --format csv -o quanta.csv", _export, "Write the quanta, one row an attempt, or their stacks, for other tools.")
     export.add_argument("store", metavar="STORE")
-    export.add_argument("--format", choices=["parquet", "csv"], default="parquet", help="(default: parquet)")
+    formats = ["parquet", "csv", "collapsed", "speedscope", "pprof"]
+    export.add_argument("--format", choices=formats, default="parquet", help="of quanta parquet (default) or csv; of stacks the others")
+    export.add_argument("-m", "--metric", choices=("cpu", "allocated", "peak"), default="cpu", help="of collapsed stacks (default: cpu)")
+    export.add_argument("--by", metavar="WHAT", help="what stands outside of each stack: task, host, a dimension or label")
+    export.add_argument("--task", metavar="T", help="only stacks of quanta of this task")
     export.add_argument("-o", "--output", required=True, metavar="X", help="the file")
     export.add_argument("--where", metavar="CONDITION", help="only these quanta")
 
@@ -172,7 +177,7 @@ def _table(args):
         return _view(args, over)
     over_bytes = campaign.query.OVER_BYTES if over is None else over
     with Progress("asking") as progress, campaign.open(args.store).watched(progress) as opened:
-        found = opened.table(args.by, args.metric, where=args.where, over_bytes=over_bytes, n=command.rows_wanted(args))
+        found = opened.table(args.by, args.metric, task=args.task, where=args.where, over_bytes=over_bytes, n=command.rows_wanted(args))
         names, rows = found.columns, found.fetchall()
     if args.format == "json":
         json.dump({"schema": 1, "by": args.by, "rows": [dict(zip(names, row, strict=True)) for row in rows]}, sys.stdout, default=str)
@@ -309,8 +314,18 @@ def _advice_text(advice):
 @_needs_extra
 def _export(args):
     from rubinprof import campaign
+    from rubinprof.campaign.flame import FORMATS
     from rubinprof.reports.terminal import Progress
 
+    if args.format in FORMATS:
+        with Progress("writing") as progress, campaign.open(args.store).watched(progress) as opened:
+            flame = opened.flame(task=args.task, where=args.where, by=args.by)
+        if len(flame.parent) == 1:
+            return command.fail("no stack of a quantum fits")
+        flame.export(args.output, args.format, args.metric)
+        return 0
+    if args.by or args.task:
+        return command.fail("--by and --task are of stacks: --format collapsed, speedscope or pprof")
     with Progress("writing") as progress, campaign.open(args.store).watched(progress) as opened:
         rows = opened.export(args.output, args.format, args.where)
     print(f"{args.output}: {rows:,} rows")
