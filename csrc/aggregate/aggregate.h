@@ -48,6 +48,17 @@ enum rp_metric {
 	RP_M_COUNT,
 };
 
+/* In which processes something was met: bits. Their CPU time, and their memory, was sampled, or not. */
+enum rp_met {
+	RP_MET_CPU_EXACT = 1, /* calls were seen */
+	RP_MET_CPU_SAMPLED = 2,
+	RP_MET_MEMORY_EXACT = 4,
+	RP_MET_MEMORY_SAMPLED = 8,
+	RP_MET_NO_GIL_WAIT = 16, /* nobody measured it */
+};
+#define RP_MET_CPU_BOTH (RP_MET_CPU_EXACT | RP_MET_CPU_SAMPLED)
+#define RP_MET_MEMORY_BOTH (RP_MET_MEMORY_EXACT | RP_MET_MEMORY_SAMPLED)
+
 enum rp_frame_kind { RP_KIND_PYTHON = 0, RP_KIND_NATIVE = 1, RP_KIND_INLINED = 2 };
 
 struct rp_frame {
@@ -55,6 +66,7 @@ struct rp_frame {
 	uint32_t line;               /* Python: where the function begins; native: the line seen most */
 	uint32_t kind;               /* enum rp_frame_kind */
 	uint32_t line_votes;
+	uint32_t met;                /* enum rp_met */
 	/* where units are asked for (frame_key.h): */
 	uint64_t key, release_key;
 	uint32_t package_file, build; /* string ids */
@@ -176,6 +188,7 @@ struct rp_process {
 	uint64_t resident_bytes; /* high-water mark; 0: unknown */
 	uint32_t first_meta, n_metas;
 	uint32_t threads;
+	uint32_t met; /* enum rp_met */
 };
 
 struct rp_totals {
@@ -209,6 +222,10 @@ struct rp_totals {
 	struct rp_memory_variance variance;
 	int is_cpu_sampled;    /* in one process at least calls were not seen: of functions, calls and wall time are unknown */
 	int is_memory_sampled;
+	uint32_t met, largest_peak_met; /* enum rp_met; the latter of the process with the largest peak */
+	/* of the processes in which it was sampled */
+	int64_t sampled_cpu_ns;
+	uint64_t sampled_allocations, sampled_bytes;
 	int is_cpu_off, is_memory_off, is_gil_wait_off; /* in one process at least nobody measured it */
 	int places_folded;     /* more places than are kept apart: what is further in counts for its caller */
 	int is_complete;
@@ -391,7 +408,7 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 void rp_result_free(struct rp_result *r);
 
 /* ---- result.c ---- */
-/* Place of the frame, made when it is new. RP_ENOMEM, or 0. */
+/* Place of the frame, made when it is new; it was met where frame->met says, too. RP_ENOMEM, or 0. */
 int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t *ret_frame);
 int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32_t *ret_node);
 int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line);
@@ -416,6 +433,7 @@ struct rp_quanta_sum {
 	uint32_t attempts, outcomes[RP_OUTCOME_COUNT];
 	double wall_s, cpu_s, process_cpu_s, cpu_measured_s;
 	uint32_t cpu_not_measured; /* attempts that cpu_measured_s lacks */
+	uint32_t met; /* enum rp_met */
 	uint64_t allocations, allocated_bytes;
 	struct rp_memory_variance variance;
 };
@@ -446,6 +464,7 @@ enum rp_row_by { RP_BY_FUNCTION, RP_BY_LINE, RP_BY_FILE, RP_BY_MODULE };
 struct rp_row {
 	uint32_t frame; /* the first of the frames that share the key */
 	uint32_t line;  /* by line: the line */
+	uint32_t met;   /* of all its frames */
 	/* own: of a Python function, with the native code it called, but not other Python functions; of a native one, self */
 	int64_t self[RP_M_COUNT], own[RP_M_COUNT], total[RP_M_COUNT];
 	int64_t calls_out;

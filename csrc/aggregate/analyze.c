@@ -293,7 +293,7 @@ static int analyze_files(struct rp_result *r, struct rp_trace *trace, const stru
 /* What threads do outside of Python becomes a frame of its own: the root stays a sum. */
 static int name_outside(struct rp_result *r)
 {
-	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
+	struct rp_frame frame = { .kind = RP_KIND_PYTHON, .met = r->totals.met };
 	const char *name = "[outside Python]";
 	uint32_t id, node;
 	int any = 0;

@@ -62,7 +62,7 @@ int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
 {
 	const struct rp_code *code = id >= RP_CODE_CUT ? NULL : rp_tables_code(f->replay->tables, id);
 	const char *name = id == RP_CODE_LOST ? "[events lost]" : id == RP_CODE_NOT_SAMPLED ? "[not sampled]" : id == RP_CODE_CUT ? FRAMES_CUT : "[unknown function]";
-	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
+	struct rp_frame frame = { .kind = RP_KIND_PYTHON, .met = f->met };
 
 	if (code) {
 		frame.name = code->name;
@@ -91,7 +91,7 @@ static int add_chain_frame(struct rp_fold *f, const struct rp_frame *frame)
 /* A name for an address without one: its module and the place in it. */
 static int add_nameless(struct rp_fold *f, const struct rp_symbol *s, const struct rp_module *module, uint32_t module_name)
 {
-	struct rp_frame frame = { .kind = RP_KIND_NATIVE, .module = module_name };
+	struct rp_frame frame = { .kind = RP_KIND_NATIVE, .module = module_name, .met = f->met };
 	char name[64];
 
 	if (s->address == RP_ADDRESS_CUT)
@@ -124,7 +124,7 @@ static int fold_symbol(struct rp_fold *f, uint32_t symbol)
 		if (class == RP_FRAME_TOOL || (class == RP_FRAME_DISPATCH && !f->keep_dispatch))
 			continue;
 		struct rp_frame frame = { .name = n->function, .file = n->file, .line = n->line, .module = module ? module->name : 0,
-					  .kind = i + 1 == s->n_frames ? RP_KIND_NATIVE : RP_KIND_INLINED };
+					  .kind = i + 1 == s->n_frames ? RP_KIND_NATIVE : RP_KIND_INLINED, .met = f->met };
 		if ((f->needs & RP_NEED_UNITS) && rp_frame_key_native(&f->result->strings, module, &frame))
 			return RP_ENOMEM;
 		if (add_chain_frame(f, &frame))
@@ -367,6 +367,12 @@ static int fold_places(struct rp_fold *f)
 	return 0;
 }
 
+static uint32_t met_of(const struct rp_totals *t)
+{
+	return (t->is_cpu_sampled ? RP_MET_CPU_SAMPLED : RP_MET_CPU_EXACT) | (t->is_memory_sampled ? RP_MET_MEMORY_SAMPLED : RP_MET_MEMORY_EXACT) |
+	       (t->is_gil_wait_off ? RP_MET_NO_GIL_WAIT : 0);
+}
+
 static int fold_tree(struct rp_fold *f)
 {
 	int rc = rp_fold_share(f);
@@ -383,8 +389,9 @@ static int fold_tree(struct rp_fold *f)
 int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o)
 {
 	struct rp_fold f = { .result = result, .replay = r, .keep_dispatch = o->keep_dispatch, .needs = o->needs,
-			     .ns_per_tick = r->tables->ns_per_tick };
+			     .met = met_of(&r->totals), .ns_per_tick = r->tables->ns_per_tick };
 	uint32_t n_symbols = r->tables->symbols.n;
+	int64_t cpu_ns = result->cpu_ns;
 
 	f.nodes = malloc((size_t)r->tree.n * sizeof(*f.nodes));
 	f.merged = malloc((size_t)r->tree.n * sizeof(*f.merged));
@@ -392,10 +399,13 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct r
 	f.symbol_n = malloc((n_symbols + 1) * sizeof(*f.symbol_n));
 	int rc = f.nodes && f.merged && f.symbol_first && f.symbol_n ? 0 : RP_ENOMEM;
 	settle_carries(&r->sites);
+	result->frames[0].met |= f.met; /* the root */
 	if (!rc) {
 		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));
 		rc = fold_nodes(&f);
 	}
+	if (f.met & RP_MET_CPU_SAMPLED)
+		result->totals.sampled_cpu_ns = rp_add(result->totals.sampled_cpu_ns, rp_add(result->cpu_ns, -cpu_ns));
 	if (!rc && (f.needs & RP_NEED_TREE))
 		rc = fold_tree(&f);
 	if (!rc)

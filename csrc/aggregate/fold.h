@@ -44,6 +44,7 @@ struct rp_fold {
 	struct rp_replay *replay;
 	int keep_dispatch;
 	unsigned needs; /* enum rp_need */
+	uint32_t met;   /* enum rp_met, of this process */
 	double ns_per_tick;
 	struct rp_fold_node *nodes; /* by call node: its own figures, in ns */
 	uint32_t *merged;           /* by call node: node of the result */

@@ -268,6 +268,9 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->variance.leaked_allocations += r->sites.count_variance;
 	to->is_cpu_sampled |= from->is_cpu_sampled;
 	to->is_memory_sampled |= from->is_memory_sampled;
+	to->met |= f->met;
+	to->sampled_allocations += f->met & RP_MET_MEMORY_SAMPLED ? (uint64_t)allocations : 0;
+	to->sampled_bytes += f->met & RP_MET_MEMORY_SAMPLED ? from->allocated_bytes : 0;
 	to->is_cpu_off |= from->is_cpu_off;
 	to->is_memory_off |= from->is_memory_off;
 	to->is_gil_wait_off |= from->is_gil_wait_off;
@@ -294,6 +297,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	if (r->sites.peak >= to->peak_bytes_largest) {
 		to->peak_bytes_largest = r->sites.peak;
 		to->variance.largest_peak = r->sites.peak_variance;
+		to->largest_peak_met = f->met;
 		to->peak_at_s = p->peak_at_s;
 	}
 	to->reserved_bytes += r->mapped[RP_APART_RESERVED].most;
@@ -328,7 +332,7 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 	struct rp_process p = { .pid = file->header.pid, .is_complete = rp_file_is_complete(file), .ended = file->ended,
 				.is_damaged = file->n_damaged > 0 || file->cut || replay->totals.damaged_blocks > 0,
 				.clock_is_guess = t->clock_is_guess, .start_realtime_ns = file->header.start_realtime_ns,
-				.peak_bytes = replay->sites.peak, .first_meta = r->n_metas, .threads = replay->n_threads };
+				.peak_bytes = replay->sites.peak, .first_meta = r->n_metas, .threads = replay->n_threads, .met = f->met };
 	uint64_t first = replay->first_ticks, last = replay->last_ticks;
 
 	memcpy(p.uuid, file->header.uuid, sizeof(p.uuid));

@@ -1,8 +1,9 @@
 /* What quanta sum to. A quantum that was tried again is one quantum: its last attempt made the outputs, the earlier ones cost besides. */
 #include "aggregate/aggregate.h"
 
-static void add(struct rp_quanta_sum *to, const struct rp_region *g)
+static void add(struct rp_quanta_sum *to, const struct rp_result *r, const struct rp_region *g)
 {
+	to->met |= r->processes[g->process].met;
 	to->attempts++;
 	to->outcomes[g->outcome]++;
 	to->wall_s += g->wall_s;
@@ -23,7 +24,7 @@ void rp_result_sum_quanta(const struct rp_result *r, struct rp_quanta_sum *ret_l
 	*ret_last = *ret_earlier = (struct rp_quanta_sum){ 0 };
 	for (uint32_t i = 0; i < r->n_regions; i++)
 		if (r->regions[i].attempt)
-			add(r->regions[i].attempt == r->regions[i].attempts ? ret_last : ret_earlier, &r->regions[i]);
+			add(r->regions[i].attempt == r->regions[i].attempts ? ret_last : ret_earlier, r, &r->regions[i]);
 }
 
 const char *rp_outcome_text(enum rp_outcome outcome)

@@ -430,6 +430,7 @@ void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tabl
 	r->periodic = is_told(tables, "switch", "periodic");
 	r->is_tree = is_told(tables, "stacks", "tree");
 	r->totals.is_cpu_sampled = r->is_tree;
+	r->totals.is_memory_sampled = is_told(tables, "mode.memory", "sampled"); /* also where no thread came to have a period */
 	/* Estimates are rounded by site: with other sites they would be rounded otherwise. */
 	r->has_no_native &= !r->is_tree && !is_told(tables, "mode.memory", "sampled");
 	r->totals.is_cpu_off = is_told(tables, "mode.cpu", "off");

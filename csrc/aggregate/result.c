@@ -51,6 +51,7 @@ int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t 
 		    (f->kind != RP_KIND_PYTHON || f->line == frame->line)) {
 			if (f->kind != RP_KIND_PYTHON)
 				vote_line(f, frame->line);
+			f->met |= frame->met;
 			*ret_frame = id;
 			return 0;
 		}

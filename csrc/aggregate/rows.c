@@ -51,11 +51,13 @@ static int make_rows(const struct rp_result *r, enum rp_row_by by, uint32_t *row
 		uint32_t *known = rp_idmap_find(&places, key);
 		if (known) {
 			row_of[i] = *known;
+			rows[*known].met |= r->frames[i].met;
 			continue;
 		}
 		memset(&rows[n], 0, sizeof(rows[n]));
 		rows[n].frame = i;
 		rows[n].line = r->frames[i].line;
+		rows[n].met = r->frames[i].met;
 		row_of[i] = n;
 		rc = rp_idmap_put(&places, key, n++);
 	}
@@ -139,7 +141,7 @@ static int rows_of_lines(const struct rp_result *r, struct rp_row **ret_rows, ui
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < r->n_lines; i++) {
 		const struct rp_line *l = &r->lines[i];
-		rows[i] = (struct rp_row){ .frame = l->frame, .line = l->line, .calls_out = l->calls_out };
+		rows[i] = (struct rp_row){ .frame = l->frame, .line = l->line, .met = r->frames[l->frame].met, .calls_out = l->calls_out };
 		memcpy(rows[i].self, l->self, sizeof(l->self));
 		memcpy(rows[i].own, l->own, sizeof(l->own));
 		memcpy(rows[i].total, l->total, sizeof(l->total));

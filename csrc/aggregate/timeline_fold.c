@@ -201,7 +201,7 @@ int rp_fold_timeline(struct rp_fold *f)
 	const struct rp_replay *replay = f->replay;
 	size_t nodes = replay->tree.n, sites = replay->sites.n;
 	struct placing p = { .f = f, .first_thread = f->result->n_threads };
-	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
+	struct rp_frame frame = { .kind = RP_KIND_PYTHON, .met = f->met };
 	static const char name[] = RP_FOLDED_NAME;
 
 	if (!replay->timeline.n_bins)

@@ -71,14 +71,15 @@ void rp_value_text(struct rp_value *v, const char *s)
 void rp_value_figure(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
 	enum rp_metric metric = (enum rp_metric)(c->at / 4);
+	uint32_t met = rp_table_met(t, row);
 	struct rp_row_figures of;
 
 	t->figures(t, row, &of);
 	const int64_t *m = c->at % 4 == RP_PART_SELF ? of.self : c->at % 4 == RP_PART_OWN ? of.own : of.total;
-	v->is_unknown = rp_report_is_unknown_of(t->job, of.f, m, metric);
+	v->is_unknown = rp_report_is_unknown_of(t->job, of.f, met, m, metric);
 	v->n = m[metric];
 	if (!v->is_unknown)
-		v->error = rp_report_error_of(t->job, of.f, m, metric);
+		v->error = rp_report_error_of(t->job, of.f, met, m, metric);
 }
 
 void rp_columns_add(struct rp_columns *c, const struct rp_table_column *columns, size_t n)

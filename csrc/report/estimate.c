@@ -3,11 +3,11 @@
 
 #include "report/report.h"
 
-int rp_report_is_where(const struct rp_report_job *job, unsigned where)
+int rp_report_is_where(const struct rp_report_job *job, uint32_t met, unsigned where)
 {
 	const struct rp_totals *t = &job->result->totals;
-	unsigned is = (t->is_cpu_sampled ? RP_WHERE_CPU_SAMPLED : 0) | (t->is_gil_wait_off ? RP_WHERE_GIL_WAIT_OFF : 0) |
-		      (t->is_memory_sampled ? RP_WHERE_MEMORY_SAMPLED : 0) | (t->is_memory_off ? RP_WHERE_MEMORY_OFF : 0) |
+	unsigned is = (met & RP_MET_CPU_SAMPLED ? RP_WHERE_CPU_SAMPLED : 0) | (met & RP_MET_NO_GIL_WAIT ? RP_WHERE_GIL_WAIT_OFF : 0) |
+		      (met & RP_MET_MEMORY_SAMPLED ? RP_WHERE_MEMORY_SAMPLED : 0) | (t->is_memory_off ? RP_WHERE_MEMORY_OFF : 0) |
 		      (t->is_cpu_off ? RP_WHERE_CPU_OFF : 0);
 
 	return (is & where) != 0;
@@ -15,12 +15,12 @@ int rp_report_is_where(const struct rp_report_job *job, unsigned where)
 
 int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric)
 {
-	return rp_report_is_where(job, rp_metric_info(metric)->unknown);
+	return rp_report_is_where(job, job->result->totals.met, rp_metric_info(metric)->unknown);
 }
 
-int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
+int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, uint32_t met, const int64_t *m, enum rp_metric metric)
 {
-	if (rp_report_is_unknown(job, metric) || m[metric] == RP_FIGURE_UNKNOWN)
+	if (rp_report_is_where(job, met, rp_metric_info(metric)->unknown) || m[metric] == RP_FIGURE_UNKNOWN)
 		return 1;
 	if (!f || f->kind == RP_KIND_PYTHON || m[metric])
 		return 0;
@@ -35,14 +35,26 @@ int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric
 	return rp_metric_info(metric)->variance != RP_M_COUNT && !rp_report_is_unknown(job, metric) && (metric == RP_M_CPU ? t->is_cpu_sampled : t->is_memory_sampled);
 }
 
-/* What one sample adds to figures of this kind, on average over the trace; 0 without any sample. */
+int rp_report_is_mixed(const struct rp_report_job *job)
+{
+	uint32_t met = job->result->totals.met;
+
+	return (met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH || (met & RP_MET_MEMORY_BOTH) == RP_MET_MEMORY_BOTH;
+}
+
+int rp_report_sampled_bits(uint32_t met)
+{
+	return (met & RP_MET_CPU_SAMPLED ? 1 : 0) | (met & RP_MET_MEMORY_SAMPLED ? 2 : 0);
+}
+
+/* What one sample adds to figures of this kind, on average over the processes that were sampled; 0 without any sample. */
 static double unit_of(const struct rp_totals *t, enum rp_metric metric)
 {
 	if (metric == RP_M_CPU)
-		return t->cpu_s > 0 ? t->variance.cpu / (t->cpu_s * 1e9) : 0;
+		return t->sampled_cpu_ns > 0 ? t->variance.cpu / (double)t->sampled_cpu_ns : 0;
 	if (metric == RP_M_ALLOCATIONS)
-		return t->allocations ? t->variance.allocations / (double)t->allocations : 0;
-	return t->allocated_bytes ? t->variance.allocated / (double)t->allocated_bytes : 0;
+		return t->sampled_allocations ? t->variance.allocations / (double)t->sampled_allocations : 0;
+	return t->sampled_bytes ? t->variance.allocated / (double)t->sampled_bytes : 0;
 }
 
 void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j)
@@ -60,30 +72,29 @@ void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j)
 		rp_json_kseconds(j, "allocations", unit_of(t, RP_M_ALLOCATIONS));
 	}
 	rp_json_close(j, '}');
+	if (rp_report_is_estimate(job, RP_M_CPU))
+		rp_json_kseconds(j, "sampled_cpu_s", (double)t->sampled_cpu_ns / 1e9);
+}
+
+/* How much of an estimate comes from the sampled processes. Where it has some of exact ones nobody keeps them apart: its samples tell. */
+static double sampled_part(uint32_t met, uint32_t both, double estimate, double variance, double unit)
+{
+	double part = unit > 0 ? variance / unit : estimate;
+
+	return (met & both) == both && part < estimate ? part : estimate;
 }
 
 /* of: bytes, or RP_M_ALLOCATIONS. */
-static int64_t error_of(const struct rp_report_job *job, enum rp_metric of, double estimate, double variance)
+static int64_t error_of(const struct rp_report_job *job, enum rp_metric of, uint32_t met, double estimate, double variance)
 {
 	double unit = unit_of(&job->result->totals, of);
 
-	if (unit <= 0 && variance <= 0)
-		return RP_ERROR_UNKNOWN;
-	return rp_int64(rp_error_of(estimate, variance, unit));
-}
-
-int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric)
-{
-	if (!rp_report_is_estimate(job, metric))
+	if (!(met & RP_MET_MEMORY_SAMPLED))
 		return 0;
-	double estimate = (double)m[metric], variance = (double)m[rp_metric_info(metric)->variance];
 
-	if (metric != RP_M_CPU)
-		return error_of(job, metric, estimate, metric == RP_M_ALLOCATIONS ? variance : variance * RP_VARIANCE_BYTES2);
-	double unit = unit_of(&job->result->totals, RP_M_CPU), whole = job->result->totals.cpu_s * 1e9;
 	if (unit <= 0 && variance <= 0)
 		return RP_ERROR_UNKNOWN;
-	return rp_int64(rp_error_of_part(estimate, variance * RP_VARIANCE_NS2, unit, whole));
+	return rp_int64(rp_error_of(sampled_part(met, RP_MET_MEMORY_BOTH, estimate, variance, unit), variance, unit));
 }
 
 static int is_root(const struct rp_result *r, const struct rp_frame *f)
@@ -91,19 +102,31 @@ static int is_root(const struct rp_result *r, const struct rp_frame *f)
 	return r->n_nodes && f == &r->frames[r->nodes[0].frame];
 }
 
-int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric)
+int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, uint32_t met, const int64_t *m, enum rp_metric metric)
 {
-	return metric == RP_M_CPU && (!f || is_root(job->result, f)) ? 0 : rp_report_error(job, m, metric);
+	if (!rp_report_is_estimate(job, metric))
+		return 0;
+	double estimate = (double)m[metric], variance = (double)m[rp_metric_info(metric)->variance];
+
+	if (metric != RP_M_CPU)
+		return error_of(job, metric, met, estimate, metric == RP_M_ALLOCATIONS ? variance : variance * RP_VARIANCE_BYTES2);
+	if (!(met & RP_MET_CPU_SAMPLED) || !f || is_root(job->result, f))
+		return 0;
+	double unit = unit_of(&job->result->totals, RP_M_CPU), whole = (double)job->result->totals.sampled_cpu_ns;
+	if (unit <= 0 && variance <= 0)
+		return RP_ERROR_UNKNOWN;
+	variance *= RP_VARIANCE_NS2;
+	return rp_int64(rp_error_of_part(sampled_part(met, RP_MET_CPU_BOTH, estimate, variance, unit), variance, unit, whole));
 }
 
-int64_t rp_report_bytes_error(const struct rp_report_job *job, uint64_t estimate, double variance)
+int64_t rp_report_bytes_error(const struct rp_report_job *job, uint32_t met, uint64_t estimate, double variance)
 {
-	return error_of(job, RP_M_ALLOCATED, (double)estimate, variance);
+	return error_of(job, RP_M_ALLOCATED, met, (double)estimate, variance);
 }
 
-int64_t rp_report_blocks_error(const struct rp_report_job *job, uint64_t estimate, double variance)
+int64_t rp_report_blocks_error(const struct rp_report_job *job, uint32_t met, uint64_t estimate, double variance)
 {
-	return error_of(job, RP_M_ALLOCATIONS, (double)estimate, variance);
+	return error_of(job, RP_M_ALLOCATIONS, met, (double)estimate, variance);
 }
 
 int rp_report_is_memory_estimate(const struct rp_report_job *job)

@@ -109,6 +109,8 @@ const char *rp_report_meta(const struct rp_report_job *job, const char *key);
 const char *rp_report_meta_beside(const struct rp_report_job *job, const char *key, const char *beside);
 /* How many different values of it files have. */
 uint32_t rp_report_meta_values(const struct rp_report_job *job, const char *key);
+/* How many files have this value of it. */
+uint32_t rp_report_meta_count(const struct rp_report_job *job, const char *key, const char *value);
 /* A line of text: the title, the value, and where files differ that they do; plural: of what there are several. */
 void rp_report_meta_text(const struct rp_report_job *job, const char *title, const char *key, const char *plural);
 /* Key "differing": what files have several values of, and how many. */
@@ -152,26 +154,25 @@ void rp_flame_put(struct rp_flame *f);
 void rp_flame_close(struct rp_flame *f);
 
 /* ---- estimate.c: figures made from samples ---- */
-/* Whether any of these bits of enum rp_unknown holds of the trace. */
-int rp_report_is_where(const struct rp_report_job *job, unsigned where);
+/* Below, `met` is where the figures come from (enum rp_met): of an exact process all is known, whatever others were. */
+/* Whether any of these bits of enum rp_unknown holds there. */
+int rp_report_is_where(const struct rp_report_job *job, uint32_t met, unsigned where);
 /* Nobody has counted it: calls and wall time of functions where CPU was sampled, temporary blocks where memory was, any of memory
  * where it was off. */
 int rp_report_is_unknown(const struct rp_report_job *job, enum rp_metric metric);
 /* The same of a row of figures m; f: its frame, NULL for what is no function's. Calls of native code nobody counts. */
-int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
-/* It is made from samples: it has an error. */
+int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_frame *f, uint32_t met, const int64_t *m, enum rp_metric metric);
+/* It is made from samples, in one process at least: it has an error. */
 int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric);
 #define RP_ERROR_UNKNOWN (-1) /* nothing was sampled at all */
 /* Half the width of the 95 % interval around m[metric], in its unit; 0 when it is exact. m: all figures of a row. An error as large as its figure, or
- * larger, says that the figure is too vague to use. */
-int64_t rp_report_error(const struct rp_report_job *job, const int64_t *m, enum rp_metric metric);
-/* The same of a row of frame f; NULL: a thread, whose CPU time its clock tells, as that of the root [all]. */
-int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, const int64_t *m, enum rp_metric metric);
+ * larger, says that the figure is too vague to use. f: its frame; NULL: a thread, whose CPU time its clock tells, as that of the root [all]. */
+int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_frame *f, uint32_t met, const int64_t *m, enum rp_metric metric);
 /* Of memory figures that are no row's; meaningful where memory is an estimate. */
 int rp_report_is_memory_estimate(const struct rp_report_job *job);
-int64_t rp_report_bytes_error(const struct rp_report_job *job, uint64_t estimate, double variance);
-int64_t rp_report_blocks_error(const struct rp_report_job *job, uint64_t estimate, double variance);
-/* The key "sample_adds": what one sample adds to a figure on average, by unit. Nothing where nothing is an estimate. */
+int64_t rp_report_bytes_error(const struct rp_report_job *job, uint32_t met, uint64_t estimate, double variance);
+int64_t rp_report_blocks_error(const struct rp_report_job *job, uint32_t met, uint64_t estimate, double variance);
+/* The key "sample_adds": what one sample adds to a figure on average, by unit; "sampled_cpu_s" where CPU time is an estimate. Nothing where nothing is. */
 void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j);
 #define RP_DOUBT_COLUMNS 6
 /* For people, right-aligned in so many columns: "+-34%", "vague" where the error is as large as the figure, nothing for what is exact. */
@@ -183,8 +184,12 @@ void rp_report_legend(const struct rp_report_job *job);
 const char *rp_report_plus_minus(const struct rp_report_job *job, char *text, int64_t figure, int64_t error, enum rp_metric metric);
 typedef int rp_report_fn(const struct rp_report_job *job);
 /* "12.3 MB +-4.5 MB" */
-void rp_report_bytes_text(const struct rp_report_job *job, uint64_t bytes, double variance);
-void rp_report_blocks_text(const struct rp_report_job *job, uint64_t blocks, double variance);
+void rp_report_bytes_text(const struct rp_report_job *job, uint32_t met, uint64_t bytes, double variance);
+void rp_report_blocks_text(const struct rp_report_job *job, uint32_t met, uint64_t blocks, double variance);
+/* Some processes were sampled, others were not. */
+int rp_report_is_mixed(const struct rp_report_job *job);
+/* What is an estimate there, as the page has it: 1 CPU time, 2 memory. */
+int rp_report_sampled_bits(uint32_t met);
 
 /* Of the report "table": by thread and by region. */
 rp_report_fn rp_report_threads, rp_report_ranked_regions;

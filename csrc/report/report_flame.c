@@ -178,6 +178,20 @@ static int collect(struct rp_flame *f)
 	return 0;
 }
 
+/* What of a frame is an estimate, where that is not the same of all. */
+static void put_sampled(struct rp_flame *f)
+{
+	const struct rp_result *r = f->job->result;
+
+	rp_json_key(&f->j, "sampled");
+	rp_json_open(&f->j, '[');
+	for (uint32_t i = 0; i < f->n_frames; i++) {
+		uint32_t met = f->frames[i] == r->n_frames ? r->totals.met : r->frames[f->frames[i]].met;
+		rp_json_int(&f->j, rp_report_sampled_bits(met));
+	}
+	rp_json_close(&f->j, ']');
+}
+
 static void put_frames(struct rp_flame *f)
 {
 	static const char *const names[] = { "name", "file", "module" };
@@ -208,6 +222,8 @@ static void put_frames(struct rp_flame *f)
 	for (uint32_t i = 0; i < f->n_frames; i++)
 		rp_json_int(j, f->frames[i] == r->n_frames ? RP_KIND_PYTHON : r->frames[f->frames[i]].kind);
 	rp_json_close(j, ']');
+	if (rp_report_is_mixed(f->job))
+		put_sampled(f);
 	rp_json_close(j, '}');
 }
 

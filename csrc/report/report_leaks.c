@@ -123,6 +123,7 @@ static uint32_t add_outside(const struct rp_result *r, struct leak *leaks, uint3
 		leaks[at] = leaks[at - 1];
 	leaks[at] = (struct leak){ .first = NONE, .last = NONE };
 	leaks[at].row.own[RP_M_LEAKED] = rest;
+	leaks[at].row.met = r->totals.met;
 	return at;
 }
 
@@ -171,10 +172,10 @@ static void text_before(const struct rp_report_job *job)
 	const struct rp_totals *s = &job->result->totals;
 
 	rp_out_paint(job->out, RP_COLOUR_BOLD);
-	rp_report_bytes_text(job, s->leaked_bytes, s->variance.leaked);
+	rp_report_bytes_text(job, s->met, s->leaked_bytes, s->variance.leaked);
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	rp_out_text(job->out, " in ");
-	rp_report_blocks_text(job, s->leaked_allocations, s->variance.leaked_allocations);
+	rp_report_blocks_text(job, s->met, s->leaked_allocations, s->variance.leaked_allocations);
 	rp_out_text(job->out, " blocks never freed\n\n");
 }
 

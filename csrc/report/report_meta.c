@@ -34,6 +34,16 @@ uint32_t rp_report_meta_values(const struct rp_report_job *job, const char *key)
 	return n;
 }
 
+uint32_t rp_report_meta_count(const struct rp_report_job *job, const char *key, const char *value)
+{
+	const struct rp_result *r = job->result;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < r->n_processes; i++)
+		n += !strcmp(rp_result_meta(r, &r->processes[i], key), value);
+	return n;
+}
+
 void rp_report_meta_text(const struct rp_report_job *job, const char *title, const char *key, const char *plural)
 {
 	struct rp_out *o = job->out;

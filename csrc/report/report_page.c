@@ -417,6 +417,8 @@ static void put_threads(struct page *p)
 		rp_json_open(j, '{');
 		rp_json_kint(j, "pid", r->processes[i].pid);
 		rp_json_kseconds(j, "start_s", r->processes[i].axis_s);
+		if (rp_report_is_mixed(p->flame.job))
+			rp_json_kint(j, "sampled", rp_report_sampled_bits(r->processes[i].met));
 		rp_json_close(j, '}');
 	}
 	rp_json_close(j, ']');

@@ -20,13 +20,19 @@ static const struct rp_table_column columns[] = {
 	{ "allocated_bytes", NULL, NULL, RP_AS_BYTES, rp_value_u64, AT(allocated_bytes), RP_WHERE_MEMORY_OFF, 0, RP_ESTIMATE_MEMORY, AT(variance.allocated) },
 };
 
+static uint32_t met(const struct rp_table *t, const void *row)
+{
+	(void)t;
+	return ((const struct rp_quanta_sum *)row)->met;
+}
+
 static void sum_keys(const struct rp_report_job *job, struct rp_json *j, const char *key, const struct rp_quanta_sum *s)
 {
 	rp_json_key(j, key);
 	rp_json_open(j, '{');
 	for (int i = 0; i < RP_OUTCOME_COUNT; i++)
 		rp_json_kint(j, rp_outcome_text((enum rp_outcome)i), s->outcomes[i]);
-	rp_columns_put(&(struct rp_table){ .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns) }, s, j);
+	rp_columns_put(&(struct rp_table){ .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns), .met = met }, s, j);
 	rp_json_close(j, '}');
 }
 

@@ -47,6 +47,11 @@ static void get_pid(const struct rp_table *t, const struct rp_table_column *c, c
 	v->n = process_of(t, row)->pid;
 }
 
+static uint32_t met(const struct rp_table *t, const void *row)
+{
+	return process_of(t, row)->met;
+}
+
 /* What the process noted under the key of the column. */
 static void get_meta(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
@@ -323,6 +328,7 @@ static int write(struct rp_table *t)
 	t->row_bytes = sizeof(*r->regions);
 	t->n = r->n_regions;
 	t->extra = &around;
+	t->met = met;
 	t->csv_behind = csv_labels;
 	t->what_title = "region";
 	t->what = what;

@@ -6,14 +6,34 @@
 
 #define TOP_ROWS 5
 
+static const char *const modes[] = { "exact", "sampled", "off" };
+
+/* How many processes were traced in each mode; those that do not tell are in none. */
+static void mode_processes(const struct rp_report_job *job, struct rp_json *j, const char *word, const char *key)
+{
+	rp_json_key(j, word);
+	rp_json_open(j, '{');
+	for (size_t i = 0; i < RP_COUNT_OF(modes); i++) {
+		uint32_t n = rp_report_meta_count(job, key, modes[i]);
+		if (n)
+			rp_json_kint(j, modes[i], n);
+	}
+	rp_json_close(j, '}');
+}
+
 static void mode_keys(const struct rp_report_job *job, struct rp_json *j)
 {
 	rp_json_key(j, "mode");
 	rp_json_open(j, '{');
-	rp_json_ktext(j, "cpu", rp_report_meta(job, "mode.cpu"));
-	rp_json_ktext(j, "memory", rp_report_meta(job, "mode.memory"));
+	rp_json_ktext(j, "cpu", rp_report_meta_values(job, "mode.cpu") > 1 ? "mixed" : rp_report_meta(job, "mode.cpu"));
+	rp_json_ktext(j, "memory", rp_report_meta_values(job, "mode.memory") > 1 ? "mixed" : rp_report_meta(job, "mode.memory"));
 	rp_json_kbool(j, "native", !strcmp(rp_report_meta(job, "mode.native"), "1"));
 	rp_json_kbool(j, "pymalloc", !strcmp(rp_report_meta(job, "mode.pymalloc"), "1"));
+	rp_json_close(j, '}');
+	rp_json_key(j, "mode_processes");
+	rp_json_open(j, '{');
+	mode_processes(job, j, "cpu", "mode.cpu");
+	mode_processes(job, j, "memory", "mode.memory");
 	rp_json_close(j, '}');
 }
 
@@ -127,6 +147,11 @@ static void line_figures(const struct rp_table *t, const void *row, struct rp_ro
 	*of = (struct rp_row_figures){ &t->job->result->frames[l->frame], l->self, l->own, l->total };
 }
 
+static uint32_t line_met(const struct rp_table *t, const void *row)
+{
+	return t->job->result->frames[((const struct rp_line *)row)->frame].met;
+}
+
 static void top_keys(const struct rp_report_job *job, struct rp_json *j, const char *key, enum rp_metric metric)
 {
 	const struct rp_line *top[TOP_ROWS];
@@ -140,7 +165,7 @@ static void top_keys(const struct rp_report_job *job, struct rp_json *j, const c
 	for (uint32_t i = 0; i < n; i++) {
 		rp_json_open(j, '{');
 		rp_names_put(job, j, RP_BY_LINE, top[i]->frame, top[i]->line);
-		rp_columns_put(&(struct rp_table){ .job = job, .columns = c.at, .n_columns = c.n, .figures = line_figures }, top[i], j);
+		rp_columns_put(&(struct rp_table){ .job = job, .columns = c.at, .n_columns = c.n, .met = line_met, .figures = line_figures }, top[i], j);
 		rp_json_close(j, '}');
 	}
 	rp_json_close(j, ']');
@@ -203,7 +228,16 @@ static void get_deallocations(const struct rp_table *t, const struct rp_table_co
 	const struct rp_totals *of = row;
 
 	rp_value_u64(t, c, row, v);
-	v->error = rp_report_blocks_error(t->job, of->deallocations, of->variance.allocations - of->variance.leaked_allocations);
+	v->error = rp_report_blocks_error(t->job, of->met, of->deallocations, of->variance.allocations - of->variance.leaked_allocations);
+}
+
+/* That of one process. */
+static void get_largest_peak(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	const struct rp_totals *of = row;
+
+	rp_value_u64(t, c, row, v);
+	v->error = rp_report_bytes_error(t->job, of->largest_peak_met, of->peak_bytes_largest, of->variance.largest_peak);
 }
 
 #define AT(field) offsetof(struct rp_totals, field)
@@ -235,7 +269,7 @@ static const struct rp_table_column columns[] = {
 	MEMORY("unknown_frees", RP_AS_COUNT, unknown_frees),
 	ESTIMATED("allocated_bytes", RP_AS_BYTES, allocated_bytes, allocated),
 	ESTIMATED("peak_bytes", RP_AS_BYTES, peak_bytes, peak),
-	ESTIMATED("largest_peak_bytes", RP_AS_BYTES, peak_bytes_largest, largest_peak),
+	{ "largest_peak_bytes", NULL, NULL, RP_AS_BYTES, get_largest_peak, AT(peak_bytes_largest), RP_WHERE_MEMORY_OFF, .estimate = RP_ESTIMATE_MEMORY },
 	{ "peak_at_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(peak_at_s), RP_WHERE_MEMORY_OFF },
 	{ "resident_bytes", NULL, NULL, RP_AS_BYTES, get_resident, AT(resident_bytes) },
 	{ "largest_resident_bytes", NULL, NULL, RP_AS_BYTES, get_resident, AT(resident_bytes_largest) },
@@ -362,12 +396,13 @@ static void top_text(const struct rp_report_job *job, const char *title, enum rp
 	uint32_t n = find_top(job->result, metric, top);
 
 	for (uint32_t i = 0; i < n; i++) {
+		const struct rp_frame *f = &job->result->frames[top[i]->frame];
 		char text[RP_UNIT_BYTES], name[RP_NAME_BYTES];
 		if (!i)
 			put_title(job->out, title);
 		rp_out_format(job->out, "%12s", rp_unit_metric(text, metric, top[i]->own[metric]));
 		if (rp_report_is_estimate(job, metric))
-			rp_report_doubt(job->out, top[i]->own[metric], rp_report_error(job, top[i]->own, metric));
+			rp_report_doubt(job->out, top[i]->own[metric], rp_report_error_of(job, f, f->met, top[i]->own, metric));
 		rp_out_text(job->out, "  ");
 		const char *s = rp_report_frame_name(job, top[i]->frame, name);
 		rp_out_safe(job->out, s, strlen(s), 40);
@@ -379,6 +414,19 @@ static void top_text(const struct rp_report_job *job, const char *title, enum rp
 	}
 }
 
+/* "exact (3 processes), sampled (2)" */
+static void several_modes_text(const struct rp_report_job *job, const char *key)
+{
+	int n_told = 0;
+
+	for (size_t i = 0; i < RP_COUNT_OF(modes); i++) {
+		uint32_t n = rp_report_meta_count(job, key, modes[i]);
+		if (n)
+			rp_out_format(job->out, "%s%s (%u%s)", n_told ? ", " : "", modes[i], n, n_told ? "" : n == 1 ? " process" : " processes");
+		n_told += n != 0;
+	}
+}
+
 static void mode_text(const struct rp_report_job *job)
 {
 	static const char *const keys[][2] = { { "cpu", "mode.cpu" }, { "memory", "mode.memory" } };
@@ -387,9 +435,10 @@ static void mode_text(const struct rp_report_job *job)
 	for (size_t i = 0; i < RP_COUNT_OF(keys); i++) {
 		const char *value = rp_report_meta(job, keys[i][1]);
 		rp_out_format(job->out, " %s ", keys[i][0]);
-		rp_out_safe(job->out, *value ? value : "?", strlen(*value ? value : "?"), 0);
 		if (rp_report_meta_values(job, keys[i][1]) > 1)
-			rp_out_text(job->out, " (not in every process)");
+			several_modes_text(job, keys[i][1]);
+		else
+			rp_out_safe(job->out, *value ? value : "?", strlen(*value ? value : "?"), 0);
 	}
 	rp_out_text(job->out, !strcmp(rp_report_meta(job, "mode.native"), "1") ? ", native" : "");
 	rp_out_text(job->out, !strcmp(rp_report_meta(job, "mode.pymalloc"), "1") ? ", pymalloc\n" : "\n");
@@ -425,20 +474,20 @@ static void unknown_lines_text(const struct rp_report_job *job)
 }
 
 /* "12.3 MB +-4.5 MB" */
-void rp_report_bytes_text(const struct rp_report_job *job, uint64_t bytes, double variance)
+void rp_report_bytes_text(const struct rp_report_job *job, uint32_t met, uint64_t bytes, double variance)
 {
 	char text[RP_UNIT_BYTES], doubt[RP_DOUBT_BYTES];
 
 	rp_out_text(job->out, rp_unit_bytes(text, (int64_t)bytes));
-	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)bytes, rp_report_bytes_error(job, bytes, variance), RP_M_PEAK));
+	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)bytes, rp_report_bytes_error(job, met, bytes, variance), RP_M_PEAK));
 }
 
-void rp_report_blocks_text(const struct rp_report_job *job, uint64_t blocks, double variance)
+void rp_report_blocks_text(const struct rp_report_job *job, uint32_t met, uint64_t blocks, double variance)
 {
 	char text[RP_UNIT_BYTES], doubt[RP_DOUBT_BYTES];
 
 	rp_out_text(job->out, rp_unit_count(text, (int64_t)blocks));
-	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)blocks, rp_report_blocks_error(job, blocks, variance), RP_M_ALLOCATIONS));
+	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)blocks, rp_report_blocks_error(job, met, blocks, variance), RP_M_ALLOCATIONS));
 }
 
 static void resident_text(const struct rp_report_job *job)
@@ -460,13 +509,13 @@ static void peak_text(const struct rp_report_job *job)
 
 	if (r->n_processes > 1) {
 		rp_out_text(o, "Peaks, summed ");
-		rp_report_bytes_text(job, t->peak_bytes, t->variance.peak);
+		rp_report_bytes_text(job, t->met, t->peak_bytes, t->variance.peak);
 		rp_out_text(o, ": each process has its own, at its own time\nLargest peak  ");
-		rp_report_bytes_text(job, t->peak_bytes_largest, t->variance.largest_peak);
+		rp_report_bytes_text(job, t->largest_peak_met, t->peak_bytes_largest, t->variance.largest_peak);
 		rp_out_format(o, " in one process, %s after its start\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
 	} else {
 		rp_out_text(o, "Peak          ");
-		rp_report_bytes_text(job, t->peak_bytes, t->variance.peak);
+		rp_report_bytes_text(job, t->met, t->peak_bytes, t->variance.peak);
 		rp_out_format(o, " at %s\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
 	}
 	rp_report_pools_text(o, t, "              ");
@@ -489,15 +538,15 @@ static void memory_text(const struct rp_report_job *job)
 	char a[RP_UNIT_BYTES];
 
 	rp_out_text(o, "Allocations   ");
-	rp_report_blocks_text(job, t->allocations, t->variance.allocations);
+	rp_report_blocks_text(job, t->met, t->allocations, t->variance.allocations);
 	rp_out_text(o, ", ");
-	rp_report_bytes_text(job, t->allocated_bytes, t->variance.allocated);
+	rp_report_bytes_text(job, t->met, t->allocated_bytes, t->variance.allocated);
 	rp_out_text(o, "\n");
 	peak_text(job);
 	rp_out_text(o, "Leaked        ");
-	rp_report_bytes_text(job, t->leaked_bytes, t->variance.leaked);
+	rp_report_bytes_text(job, t->met, t->leaked_bytes, t->variance.leaked);
 	rp_out_text(o, " in ");
-	rp_report_blocks_text(job, t->leaked_allocations, t->variance.leaked_allocations);
+	rp_report_blocks_text(job, t->met, t->leaked_allocations, t->variance.leaked_allocations);
 	rp_out_text(o, " blocks\n");
 	for (unsigned i = 0; i < RP_A_COUNT; i++)
 		if (t->by_allocator[i])

@@ -111,6 +111,12 @@ static void row_figures(const struct rp_table *t, const void *row, struct rp_row
 	*of = (struct rp_row_figures){ frame_of(t, row), row_of(row)->self, row_of(row)->own, row_of(row)->total };
 }
 
+static uint32_t met(const struct rp_table *t, const void *row)
+{
+	(void)t;
+	return row_of(row)->met;
+}
+
 /* ---- names in text ---- */
 
 static void put_name(const struct rp_table *t, const struct rp_row *row, size_t width)
@@ -163,6 +169,7 @@ void rp_table_of_rows(struct rp_table *t, struct rp_columns *c, enum rp_row_by b
 	t->columns = c->at;
 	t->n_columns = c->n;
 	t->by = by;
+	t->met = met;
 	t->figures = row_figures;
 	t->what_title = "what";
 	t->what = put_what;

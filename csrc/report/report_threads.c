@@ -50,6 +50,11 @@ static void figures(const struct rp_table *t, const void *row, struct rp_row_fig
 	*of = (struct rp_row_figures){ NULL, m, m, m };
 }
 
+static uint32_t met(const struct rp_table *t, const void *row)
+{
+	return t->job->result->processes[((const struct rp_thread_row *)row)->process].met;
+}
+
 static void what(const struct rp_table *t, const void *row, size_t width)
 {
 	const struct rp_thread_row *r = row;
@@ -97,7 +102,7 @@ int rp_report_threads(const struct rp_report_job *job)
 {
 	const struct rp_result *r = job->result;
 	struct rp_columns c = { .n = 0 };
-	struct rp_table t = { .job = job, .rows = r->threads, .row_bytes = sizeof(*r->threads), .n = r->n_threads, .figures = figures,
+	struct rp_table t = { .job = job, .rows = r->threads, .row_bytes = sizeof(*r->threads), .n = r->n_threads, .met = met, .figures = figures,
 			      .what_title = "what", .what = what, .json_before = rp_table_json_by };
 	int64_t *keys = malloc(((size_t)r->n_threads + 1) * sizeof(*keys));
 	uint32_t *order = malloc(((size_t)r->n_threads + 1) * sizeof(*order));

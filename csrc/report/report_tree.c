@@ -25,6 +25,12 @@ static void figures(const struct rp_table *t, const void *row, struct rp_row_fig
 	*of = *(const struct rp_row_figures *)row;
 }
 
+static uint32_t met(const struct rp_table *t, const void *row)
+{
+	(void)t;
+	return ((const struct rp_row_figures *)row)->f->met;
+}
+
 static void metrics_json(const struct rp_table *t, struct rp_json *j, const char *key, uint32_t frame, const int64_t *m)
 {
 	const struct rp_row_figures of = { &t->job->result->frames[frame], m, m, m };
@@ -71,7 +77,7 @@ static void text_doubt(const struct rp_report_job *job, const struct rp_frame *f
 
 	m[job->metric] = figure;
 	m[rp_metric_info(job->metric)->variance] = variance;
-	rp_report_doubt(job->out, figure, rp_report_error_of(job, f, m, job->metric));
+	rp_report_doubt(job->out, figure, rp_report_error_of(job, f, f->met, m, job->metric));
 }
 
 /* variance: of the totals, by node; NULL where they are no estimates. */
@@ -211,7 +217,7 @@ int rp_report_tree(const struct rp_report_job *job)
 	for (size_t i = 0; i < RP_METRICS; i++)
 		if (rp_metrics[i].in_tree)
 			rp_columns_add_metric(&c, rp_metrics[i].metric, RP_PART_SELF, "");
-	const struct rp_table t = { .job = job, .columns = c.at, .n_columns = c.n, .figures = figures };
+	const struct rp_table t = { .job = job, .columns = c.at, .n_columns = c.n, .met = met, .figures = figures };
 	if (text) {
 		text_head(job, has_doubts);
 	} else {

@@ -252,7 +252,7 @@ static int find_functions(struct units *u, struct table *t)
 		int64_t row[COLUMNS_MAX] = { (int64_t)key_of_frame(u->r, rows[i].frame) };
 		int k = 1;
 		u->is_named[rows[i].frame] = 1;
-		row[k++] = rp_report_is_unknown_of(job, f, rows[i].self, RP_M_CALLS) ? RP_FIGURE_UNKNOWN : rows[i].self[RP_M_CALLS];
+		row[k++] = rp_report_is_unknown_of(job, f, rows[i].met, rows[i].self, RP_M_CALLS) ? RP_FIGURE_UNKNOWN : rows[i].self[RP_M_CALLS];
 		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : rows[i].self[RP_M_CPU];
 		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : rows[i].self[RP_M_CPU_VARIANCE];
 		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : rows[i].total[RP_M_CPU];

@@ -13,20 +13,25 @@ static int has_error(const struct rp_table *t, const struct rp_table_column *c)
 	return c->estimate == RP_ESTIMATE_CPU ? rp_report_is_estimate(t->job, RP_M_CPU) : c->estimate == RP_ESTIMATE_MEMORY && rp_report_is_memory_estimate(t->job);
 }
 
+uint32_t rp_table_met(const struct rp_table *t, const void *row)
+{
+	return t->met ? t->met(t, row) : t->job->result->totals.met;
+}
+
 /* room: RP_NAME_BYTES, as long as the value is used. */
 static struct rp_value value_of(const struct rp_table *t, const struct rp_table_column *c, const void *row, char *room)
 {
 	struct rp_value v = { .room = room };
 	double variance;
 
-	if (c->unknown && rp_report_is_where(t->job, c->unknown)) {
+	if (c->unknown && rp_report_is_where(t->job, rp_table_met(t, row), c->unknown)) {
 		v.is_unknown = 1;
 		return v;
 	}
 	c->get(t, c, row, &v);
 	if (!v.is_unknown && c->variance_at && has_error(t, c)) {
 		memcpy(&variance, (const char *)row + c->variance_at, sizeof(variance));
-		v.error = (c->unit == RP_AS_COUNT ? rp_report_blocks_error : rp_report_bytes_error)(t->job, (uint64_t)v.n, variance);
+		v.error = (c->unit == RP_AS_COUNT ? rp_report_blocks_error : rp_report_bytes_error)(t->job, rp_table_met(t, row), (uint64_t)v.n, variance);
 	}
 	return v;
 }

@@ -85,6 +85,7 @@ struct rp_table {
 	/* Of rows that are struct rp_row: what they are by; what the root stands for, NULL: its own name. */
 	enum rp_row_by by;
 	const char *root_name;
+	uint32_t (*met)(const struct rp_table *t, const void *row); /* enum rp_met; NULL: rows are of all processes */
 	void (*figures)(const struct rp_table *t, const void *row, struct rp_row_figures *ret_figures);
 	/* JSON: keys before and behind "columns" and "rows"; NULL: none */
 	void (*json_before)(const struct rp_table *t, struct rp_json *j);
@@ -108,6 +109,8 @@ int rp_table_write(const struct rp_table *t);
 /* How many of n rows the options ask for; text: so many where they do not say. */
 uint32_t rp_rows_wanted(const struct rp_report_options *o, uint32_t n, uint32_t text_rows);
 #define RP_TEXT_ROWS 20
+/* Where the figures of the row come from: enum rp_met. */
+uint32_t rp_table_met(const struct rp_table *t, const void *row);
 /* Keys of one row into an open object of JSON. */
 void rp_columns_put(const struct rp_table *t, const void *row, struct rp_json *j);
 void rp_columns_put_some(const struct rp_table *t, const char *const *keys, size_t n, const void *row, struct rp_json *j); /* all of them columns */

@@ -65,7 +65,7 @@ def test_figures_of_regions_say_so_too(tab):
     cells = dict(tab.evaluate("[...document.querySelector('#rp-region-grid .grid-row').children].map((c) => [c.dataset.key, [c.textContent, c.title]])"))
     assert cells["calls"] == ["?", "not counted in sampled mode"] and cells["gil_wait_s"] == ["?", "not measured in sampled mode"]
     assert "MiB" in cells["peak_bytes"][0] and cells["peak_bytes"][1] == ""
-    assert re.search(r"MiB( ±\d+%| vague)$", cells["peak_bytes"][0])
+    assert re.search(r"MiB( ±\d+%| ±\?| vague)$", cells["peak_bytes"][0])
 
 
 @pytest.mark.parametrize("tab", ["flamegraph", "report"], indirect=True)
@@ -73,3 +73,26 @@ def test_estimates_say_how_far_off_they_are(tab):
     tab.evaluate(f"{PANEL}.showDetails(0)")
     rows = dict(tab.evaluate("[...document.querySelectorAll('#rp-details tr[data-metric]')].map((r) => [r.dataset.metric, r.textContent])"))
     assert re.search(r"MiB( ±\d+%| vague)", rows["allocated"])
+
+
+@pytest.mark.parametrize("page", ["flamegraph", "report"])
+def test_what_no_sampled_process_ran_has_no_error(page, open_path, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM + "\ndef spin_exact(): spin(0.2)\n\ndef spin_sampled(): spin(0.3)\n\nimport sys\nglobals()['spin_' + sys.argv[1]]()\n")
+    (tmp_path / "traces").mkdir()
+    for mode in ("exact", "sampled"):
+        command = [sys.executable, "-m", "rubinprof", "run", "--cpu", mode, "--memory", mode, "-o", tmp_path / "traces" / f"{mode}.rprof", program, mode]
+        subprocess.run(command, check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "rubinprof", page, tmp_path / "traces", "-o", tmp_path / "m.html"], check=True, capture_output=True, timeout=120)
+    tab = open_path(tmp_path / "m.html")
+
+    def cpu_of(name):
+        tab.evaluate(f"{PANEL}.showDetails({PANEL}.layout.frame.findIndex((f) => {PANEL}.frames.label(f) === '{name}'))")
+        return tab.evaluate("document.querySelector('#rp-details tr[data-metric=cpu]').textContent + document.querySelector('#rp-details table + p').textContent")
+
+    assert "±" not in cpu_of("spin_exact")
+    assert "±" in cpu_of("spin_sampled")
+    if page == "report":
+        exact = tab.evaluate("(() => { const rows = p.rowsBy('function'); return Object.fromEntries(Array.from(rows.self.cpu, (_, i) => [rows.label(i), rows.isExact(i, 'cpu')])); })()")
+        assert (exact["spin_exact"], exact["spin_sampled"], exact["spin"]) == (True, False, False)
+    assert not tab.problems

@@ -75,12 +75,12 @@ def test_what_ran_is_told_although_the_first_file_is_damaged(tmp_path):
     (tmp_path / "a.rprof").write_bytes(damaged)
     with rubinprof.open(tmp_path) as trace:
         stats, text = trace.stats(), trace.report("stats", "text").decode().splitlines()
-    assert (stats["command"], stats["python"], stats["mode"]["cpu"]) == ("b.py sampled", sys.version.split()[0], "sampled")
+    assert (stats["command"], stats["python"], stats["mode"]["cpu"]) == ("b.py sampled", sys.version.split()[0], "mixed")
     assert stats["differing"] == {"command": 2, "mode.cpu": 2, "mode.memory": 2}
     told = [" ".join(line.split()) for line in text]
     assert "Command b.py sampled (one of 2 commands)" in told
     assert f"Python {sys.version.split()[0]}" in told
-    assert "Mode cpu sampled (not in every process) memory sampled (not in every process), native" in told
+    assert "Mode cpu exact (1 process), sampled (1) memory exact (1 process), sampled (1), native" in told
 
 
 def test_a_program_that_closes_all_descriptors_is_still_running(tmp_path):

@@ -55,7 +55,7 @@ class Run:
         if not adds:
             return math.inf  # no sample at all
         most = SAMPLING_Z**2 * adds
-        return most / (1 + most / self.stats["cpu_s"]) if metric == "cpu" else round(most)
+        return most / (1 + most / self.stats["sampled_cpu_s"]) if metric == "cpu" else round(most)
 
 
 def _sum_of_python(rows: list[dict[str, Any]], key: str) -> float | None:

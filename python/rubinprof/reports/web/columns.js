@@ -12,9 +12,10 @@ function figureColumns(report, rows, keys = null) {
     const metric = METRICS.find((m) => m.key === c.key);
     const isUnknown = (i) => rows().isUnknown?.(c.from, c.key, i) ?? false;
     const column = (i) => rows()[c.from][c.key][i];
+    const isExact = (i) => rows().isExact?.(i, c.key) ?? false;
     return {
       key: `${c.from}_${c.key}`, title: c.title, what: c.what, width: figureWidth(c.key),
-      value: (i) => (isUnknown(i) ? -1 : column(i)), text: (i) => (isUnknown(i) ? "?" : column(i) ? formatFigure(column(i), metric) : ""),
+      value: (i) => (isUnknown(i) ? -1 : column(i)), text: (i) => (isUnknown(i) ? "?" : column(i) ? formatFigure(column(i), metric, false, isExact(i)) : ""),
       share: (i) => (isUnknown(i) ? 0 : column(i) / (report.now.tree.total(c.key)[0] || 1)),
     };
   });

@@ -118,14 +118,14 @@ function formatValue(value, unit) {
   return unit === "B" ? formatBytes(value) : formatCount(value);
 }
 
-/* Of a sampled trace: what one sample adds to a figure on average, in the metric's unit, and the CPU time of the whole. Null where all is exact. */
+/* Of a sampled trace: what one sample adds to a figure on average, in the metric's unit, and the CPU time of the processes that were sampled, and of all. Null where all is exact. */
 let samples = null;
 
 function setSamples(stats) {
   isCpuOff = stats.cpu_s === null;
   const adds = stats.sample_adds;
   if (!adds) return;
-  samples = { cpu: (adds.cpu_s ?? 0) * 1e9, allocations: adds.allocations ?? 0, wholeCpu: stats.cpu_s * 1e9 };
+  samples = { cpu: (adds.cpu_s ?? 0) * 1e9, allocations: adds.allocations ?? 0, wholeCpu: (stats.sampled_cpu_s ?? stats.cpu_s) * 1e9, allCpu: stats.cpu_s * 1e9 };
   for (const key of ["allocated", "peak", "leaked"]) samples[key] = adds.bytes ?? 0;
 }
 
@@ -149,15 +149,17 @@ function errorOfPart(value, k, whole) {
   return whole * ((less + k / 2 + Math.sqrt(k * less * (1 - less) + (k * k) / 4)) / (1 + k) - less);
 }
 
+/* error: null where nobody knows it: nothing was sampled but what was certain to be. */
 function formatDoubt(value, error) {
+  if (error === null) return " ±?";
   if (!(error > 0)) return "";
   return error >= Math.abs(value) ? " vague" : ` ±${Math.ceil((100 * error) / Math.abs(value))}%`;
 }
 
 /* A figure of a metric, with its error where it is an estimate; "vague" is too vague to use: the error is as large as the figure.
-   isRoot: it is of all that ran, whose CPU time the clock tells. */
-function formatFigure(value, metric, isRoot = false) {
-  const isKnown = isRoot && metric.key === "cpu" && value > samples?.wholeCpu - 1;
+   isRoot: it is of all that ran, whose CPU time the clock tells. isExact: no process that it comes from was sampled. */
+function formatFigure(value, metric, isRoot = false, isExact = false) {
+  const isKnown = isExact || (isRoot && metric.key === "cpu" && value > samples?.allCpu - 1);
   return formatValue(value, metric.unit) + (isKnown ? "" : formatDoubt(value, errorOf(value, metric.key)));
 }
 

@@ -274,9 +274,10 @@ class FlamePanel {
     if (frame >= 0) {
       const m = this.metric();
       const all = shown.everywhere(frame, m.key, frames.count);
+      const isExact = frames.isExact(frame, m.key);
       const whole = shown.total(m.key)[0];
-      add(box, "p", `In all its places: ${formatFigure(all.self, m)} self (${formatShare(all.self, whole)}), ` +
-        `${formatFigure(all.total, m)} total (${formatShare(all.total, whole)}).`);
+      add(box, "p", `In all its places: ${formatFigure(all.self, m, false, isExact)} self (${formatShare(all.self, whole)}), ` +
+        `${formatFigure(all.total, m, false, isExact)} total (${formatShare(all.total, whole)}).`);
       if (view.zoom > 0 && i !== view.zoom) add(box, "p", `${formatShare(layout.w[i], layout.w[view.zoom])} of what is zoomed into.`);
     }
     this.say(i);
@@ -290,12 +291,13 @@ class FlamePanel {
     for (const m of this.metrics) {
       const { self, total } = this.layout.figures(i, m.key);
       const whole = this.shown.total(m.key)[0];
+      const isExact = this.frames.isExact(this.layout.frame[i], m.key);
       const row = add(body, "tr");
       row.dataset.metric = m.key;
       if (m.key === this.state.metric) row.className = "chosen";
       add(row, "td", m.name).title = m.what;
       for (const value of [self, total]) {
-        const cell = add(row, "td", value > 0 ? formatFigure(value, m, i === 0) : "–");
+        const cell = add(row, "td", value > 0 ? formatFigure(value, m, i === 0, isExact) : "–");
         if (value > 0) add(cell, "small", formatShare(value, whole));
       }
     }
@@ -334,12 +336,13 @@ class FlamePanel {
     }
     const { layout, frames } = this;
     const m = this.metric();
+    const isExact = frames.isExact(layout.frame[i], m.key);
     tip.replaceChildren();
     add(tip, "b", frames.fullName(layout.frame[i]));
     const place = frames.place(layout.frame[i], true);
     if (place) add(tip, "span", place);
-    const self = layout.self[i] > 0 && !this.state.inverted ? `, ${formatFigure(layout.self[i], m)} self` : "";
-    add(tip, "span", `${m.name}: ${formatFigure(layout.w[i], m, i === 0)} (${formatShare(layout.w[i], layout.w[0])})${self}`);
+    const self = layout.self[i] > 0 && !this.state.inverted ? `, ${formatFigure(layout.self[i], m, false, isExact)} self` : "";
+    add(tip, "span", `${m.name}: ${formatFigure(layout.w[i], m, i === 0, isExact)} (${formatShare(layout.w[i], layout.w[0])})${self}`);
     tip.hidden = false;
     const { offsetWidth, offsetHeight } = tip;
     const left = event.clientX + 14 + offsetWidth > innerWidth ? Math.max(4, event.clientX - offsetWidth - 10) : event.clientX + 14;

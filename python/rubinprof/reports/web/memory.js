@@ -8,7 +8,7 @@ class MemoryPart {
     const { lines, frames } = report;
     const name = { key: "name", title: "Where it was allocated", isText: true, width: "minmax(200px, 2fr)", text: (i) => report.lineText(i), };
     const figure = (key, title, what) => ({ key, title, what, width: figureWidth(key), value: (i) => report.now.lines.own[key][i],
-      text: (i) => (report.now.lines.own[key][i] ? formatFigure(report.now.lines.own[key][i], { key, unit: key === "allocations" ? "" : "B" }) : ""),
+      text: (i) => (report.now.lines.own[key][i] ? formatFigure(report.now.lines.own[key][i], { key, unit: key === "allocations" ? "" : "B" }, false, frames.isExact(lines.frame[i], key)) : ""),
       share: (i) => Math.abs(report.now.lines.own[key][i]) / (Math.abs(report.now.tree.total(key === "growth" ? "allocated" : key)[0]) || 1) });
     const peak = figure("peak", "Peak", "held when the heap was highest");
     const leaked = figure("leaked", "Leaked", "never freed");

@@ -15,6 +15,7 @@ class Report extends TabbedPage {
     const tree = CallTree.fromColumns(data.nodes, this.frames);
     this.lines = new Lines(data.lines);
     this.functions = data.functions;
+    this.processes = data.processes;
     this.timeline = new Timeline(data, tree, this.frames, this.lines);
     this.regionColumns = carried.regionColumns ?? [];
     this.regions = this.placeRegions(carried.regions);
@@ -192,7 +193,7 @@ class Report extends TabbedPage {
     if (by === "line") {
       const { lines } = this;
       return { count: lines.count, frame: lines.frame, line: lines.line, isUnknown: this.unknownOfLines(), self: now.lines.own, own: now.lines.own, total: now.lines.total,
-        label: (i) => frames.label(lines.frame[i]), title: (i) => `${frames.fullName(lines.frame[i])}\n${this.lineText(i)}`, place: (i) => this.lineText(i, true) };
+        label: (i) => frames.label(lines.frame[i]), title: (i) => `${frames.fullName(lines.frame[i])}\n${this.lineText(i)}`, place: (i) => this.lineText(i, true), isExact: (i, key) => frames.isExact(lines.frame[i], key) };
     }
     if (by === "thread") return this.threadRows(keys);
     if (by === "region") return this.regionRows(keys);
@@ -200,7 +201,16 @@ class Report extends TabbedPage {
     const rows = flatRows(now.tree, frames, keys, name);
     if (by === "function" && now === this.whole && this.functions) this.putFunctions(rows, keys);
     const label = by === "function" ? (i) => frames.label(rows.frame[i]) : (i) => this.groupText(rows.frame[i], by);
-    return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]) };
+    return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]), isExact: this.exactRows(rows.rowOf) };
+  }
+
+  /* Which rows of frames have figures without errors: by row and metric. */
+  exactRows(rowOf) {
+    const { frames } = this;
+    if (!frames.sampled) return () => false;
+    const sampled = [];
+    for (let f = 0; f < frames.count; f++) sampled[rowOf[f]] |= frames.sampled[f];
+    return (i, key) => !(sampled[i] & sampledBit(key));
   }
 
   /* The wall time of a line has what it ran and what it called. All that its function waited could have been there: where that is more than a part of
@@ -251,7 +261,8 @@ class Report extends TabbedPage {
     const threads = (this.now.threads ??= this.timeline.interval(0, this.timeline.bins).threads);
     const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(threads, (t) => t[key])]));
     const label = (i) => threadName(this.timeline.threads[i]);
-    return { count: threads.length, self: columns, own: columns, total: columns, label, title: label, place: () => "" };
+    const isExact = (i, key) => (this.processes[this.timeline.threads[i].process].sampled & sampledBit(key)) === 0;
+    return { count: threads.length, self: columns, own: columns, total: columns, label, title: label, place: () => "", isExact };
   }
 
   regionRows(keys) {
@@ -262,7 +273,8 @@ class Report extends TabbedPage {
     const inside = (r) => r.bins.to > now.from && r.bins.from < now.to;
     const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(regions, (r) => (inside(r) ? (r[field(key)] ?? 0) * scale(key) : 0))]));
     const label = (i) => regionLabel(regions[i]);
-    return { count: regions.length, keys: keys.filter((key) => known.has(field(key))), self: columns, own: columns, total: columns, label, title: label, place: () => "" };
+    return { count: regions.length, keys: keys.filter((key) => known.has(field(key))), self: columns, own: columns, total: columns, label, title: label, place: () => "",
+      isExact: (i, key) => key === "cpu" || regions[i][`${field(key)}_error`] === 0 };
   }
 
   /* "measure.py:88 (MeasureTask.run)". */

@@ -63,6 +63,7 @@ class SourcePart {
         // "Calls" of a line: those made from it, or of the function that begins there.
         const value = key === "calls" ? report.now.lines.own.calls[l] + (report.isWhole() ? report.lines.callsOut[l] : 0) : report.now.lines[from][key][l];
         row[name] = (row[name] ?? 0) + value;
+        if (!report.frames.isExact(report.lines.frame[l], key)) (row.estimates ??= new Set()).add(key);
       }
       this.figures.set(at, row);
     }
@@ -70,7 +71,7 @@ class SourcePart {
     if (unknown > 0) this.find("source-name").textContent += ` ([line unknown]: ${formatValue(unknown, "s")} of CPU time)`;
     this.figures.delete(0);
     this.most = {};
-    for (const row of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
+    for (const { estimates, ...row } of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
     this.drawHead();
     this.find("source-body").style.height = `${this.text.length * SOURCE_ROW}px`; // before scrolling: there is no place to scroll to else
     if (!this.isScrolled) {
@@ -106,7 +107,7 @@ class SourcePart {
       const figures = this.figures.get(i + 1) ?? {};
       for (const [key, from_] of this.columns()) {
         const value = figures[`${key}_${from_}`] ?? 0;
-        const cell = add(row, "span", value > 0 ? formatFigure(value, METRICS.find((m) => m.key === key)) : "");
+        const cell = add(row, "span", value > 0 ? formatFigure(value, METRICS.find((m) => m.key === key), false, !figures.estimates?.has(key)) : "");
         cell.className = "figure";
         if (value > 0) cell.style.setProperty("--share", `${((100 * value) / (this.most[`${key}_${from_}`] || 1)).toFixed(1)}%`);
       }

@@ -89,7 +89,7 @@ class TablePart {
         link.title = row.frame < 0 ? "" : `${frames.fullName(row.frame)}\n${frames.place(row.frame, true)}`;
         link.disabled = row.frame < 0;
         link.addEventListener("click", () => report.choose(row.frame));
-        add(line, "td", formatFigure(row.value, metric));
+        add(line, "td", formatFigure(row.value, metric, false, frames.isExact(frame, metric.key) || frames.isExact(row.frame, metric.key)));
       }
       if (rows.length > 14) add(box, "p", `and ${rows.length - 14} more`).className = "soft";
       if (!rows.length) add(box, "p", "none").className = "soft";

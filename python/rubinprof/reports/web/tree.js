@@ -6,6 +6,9 @@
  *           depth-first pre-order, widest first, so that a subtree is the stretch [i, end[i])
  * Node 0 of every tree is "everything" and carries frame -1. No recursion: a stack may be as deep as it likes. */
 
+/* In `sampled` of frames and processes. */
+const sampledBit = (key) => (key === "cpu" ? 1 : 2);
+
 class Frames {
   constructor(strings, columns) {
     this.strings = strings.map(visible);
@@ -14,8 +17,14 @@ class Frames {
     this.line = Int32Array.from(columns.line);
     this.kind = Uint8Array.from(columns.kind, (k) => (k >= 0 && k < KIND_OTHER ? k : KIND_OTHER));
     this.module = Int32Array.from(columns.module);
+    this.sampled = columns.sampled ? Uint8Array.from(columns.sampled) : null; // null: the same of all
     this.count = this.name.length;
     this.labels = new Array(this.count);
+  }
+
+  /* No process that ran it was sampled: its figures of this metric have no errors, whatever others have. */
+  isExact(frame, key) {
+    return Boolean(this.sampled) && frame >= 0 && !(this.sampled[frame] & sampledBit(key));
   }
 
   text(id) {
@@ -48,7 +57,7 @@ class Frames {
   /* One frame for all functions of a file, module or library: {frames, of: the new frame of each}. */
   grouped(by) {
     const of = new Int32Array(this.count);
-    const columns = { name: [], file: [], line: [], kind: [], module: [] };
+    const columns = { name: [], file: [], line: [], kind: [], module: [], sampled: this.sampled && [] };
     const strings = [...this.strings];
     const known = new Map();
     for (let f = 0; f < this.count; f++) {
@@ -64,6 +73,7 @@ class Frames {
         columns.kind.push(kind);
         columns.module.push(by === "file" ? -1 : this.module[f]);
       }
+      if (this.sampled) columns.sampled[id] |= this.sampled[f];
       of[f] = id;
     }
     return { frames: new Frames(strings, columns), of };
