@@ -1,5 +1,6 @@
 """The report of a trace that was really made: what a person does, and that the figures are then the analyzer's own."""
 
+import datetime
 import json
 import re
 import subprocess
@@ -174,6 +175,11 @@ def test_wall_time_of_lines_is_known_where_the_analyzer_knows_it(tab, trace_path
 
 def test_whole_run_is_the_table(tab, trace_path):
     assert_same_figures(rows_of(tab, "function"), analyzer_rows(trace_path, "function"))
+
+
+def test_dates_are_iso_in_utc(tab, trace_path):
+    begin = datetime.datetime.fromtimestamp(rubinprof.open(trace_path).stats()["start_s"], datetime.UTC)
+    assert tab.page.inner_text("#rp-about").startswith(f"{begin:%Y-%m-%d %H:%M} UTC")
 
 
 def test_all_bins_together_are_the_whole_run(tab):
