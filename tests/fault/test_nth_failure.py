@@ -32,10 +32,11 @@ FUNCTIONS = [
     "pthread_getattr_np",
 ]
 
-# One forked child a failure: everything is imported once. A child that dies, or hangs for 20 s, is a failure.
+# One forked child a failure: everything is imported once, also what is imported when something fails: the program's own allocations go through
+# our hooks and fail, too, and an import that does not get memory leaves a module without its names. A child that dies, or hangs for 20 s, is a failure.
 PROGRAM = """
-import ctypes, json, os, signal, sys, threading
-import rubinprof
+import ctypes, json, os, signal, sys, threading, traceback
+import rubinprof, rubinprof.trace
 from rubinprof import _capture
 
 shim = ctypes.CDLL(None)
@@ -87,7 +88,6 @@ def run(name, first, last):
             os.write(w, str(child(name, first, last, path)).encode())
             os._exit(0)
         except BaseException:
-            import traceback
             traceback.print_exc()
             os._exit(1)
     os.close(w)
