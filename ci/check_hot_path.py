@@ -38,6 +38,7 @@ PYTHON = {
     *{"PyWeakref_NewRef", "_PyType_Lookup", "_Py_Dealloc"},
     *{"_PyInterpreterState_GetEvalFrameFunc", "_PyInterpreterState_SetEvalFrameFunc"},
 }
+GREENLET = {"PyContextVar_Set", "PyImport_GetModuleDict", "PyObject_CallNoArgs", "PyType_IsSubtype", "_PyObject_CallMethod_SizeT"}  # the first call of a new one
 SIGNAL_SETS = {"sigaddset", "sigdelset", "sigismember"}
 STACK_END = {"pthread_self", "pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy"}
 SWITCH_COUNT = {"sysconf"}
@@ -53,8 +54,8 @@ ROOTS = [
     (r"alloc/operator_new\.c:hook_\w+$", FIRST_EVENT | WALK | SAMPLED),
     (r"alloc/pymalloc\.c:wrap_\w+$", FIRST_EVENT | WALK | SAMPLED),
     (r"alloc/alloc_hook\.c:hook_dl\w+$", FIRST_EVENT | WALK | SAMPLED | LOADER),
-    (r"frames/evalframe\.c:evaluate$", FIRST_EVENT | PYTHON | STACK_END),
-    (r"frames/class_init\.c:on_\w+$", FIRST_EVENT | PYTHON),
+    (r"frames/evalframe\.c:evaluate$", FIRST_EVENT | PYTHON | GREENLET | STACK_END),
+    (r"frames/class_init\.c:on_\w+$", FIRST_EVENT | PYTHON | GREENLET),
     (r"cpu/cpu_sample\.c:on_signal$", FIRST_EVENT | SWITCH_COUNT | {"madvise", "PyGILState_GetThisThreadState", "PyCode_Addr2Line"}),
     (r"alloc/alloc_sample\.c:sample_(?!mmap)\w+$", FIRST_EVENT | WALK | SAMPLED),
     (r"alloc/alloc_sample\.c:sample_mmap(64)?$", FIRST_EVENT | WALK | SAMPLED | MAPS),
@@ -76,6 +77,7 @@ CANCELLATION_POINTS = {
     *{"sleep", "poll", "ppoll", "select", "pselect", "pause", "wait", "waitpid", "fsync", "msync", "fopen", "fclose", "fread", "fwrite", "fprintf"},
     *{"opendir", "readdir", "closedir", "pthread_join", "pthread_testcancel", "pthread_cond_wait", "pthread_cond_timedwait", "pthread_getattr_np"},
     *{"pthread_setcanceltype", "sem_wait", "dlopen", "io_uring_wait_cqe", "PyObject_CallMethod", "PyObject_GetAttrString"},
+    *{"PyObject_CallNoArgs", "_PyObject_CallMethod_SizeT"},
 }
 # Where every call that we make of the program's threads begins. `real` calls go through pointers, and are the program's.
 ON_PROGRAM_THREADS = [

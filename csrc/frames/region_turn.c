@@ -204,18 +204,24 @@ static PyObject *module_of(const char *name)
 	return modules && PyDict_CheckExact(modules) ? PyDict_GetItemString(modules, name) : NULL;
 }
 
+/* New; NULL where the module does not tell. */
+static PyObject *current_greenlet(PyObject *module)
+{
+	PyObject *getcurrent = attribute(module, "getcurrent"), *current = getcurrent ? PyObject_CallNoArgs(getcurrent) : NULL;
+	if (!current)
+		PyErr_Clear();
+	Py_XDECREF(getcurrent);
+	return current;
+}
+
 /* Whether this is the thread's first greenlet: it has no parent. */
 static int is_first_greenlet(PyObject *greenlet)
 {
 	RP_HOLD_CANCEL(); /* asking for an attribute may end anywhere */
-	PyObject *getcurrent = attribute(greenlet, "getcurrent");
-	PyObject *current = getcurrent ? PyObject_CallNoArgs(getcurrent) : NULL, *parent = current ? attribute(current, "parent") : NULL;
+	PyObject *current = current_greenlet(greenlet), *parent = current ? attribute(current, "parent") : NULL;
 	int is_first = parent == Py_None;
-	if (!current)
-		PyErr_Clear();
 	Py_XDECREF(parent);
 	Py_XDECREF(current);
-	Py_XDECREF(getcurrent);
 	return is_first;
 }
 
@@ -324,6 +330,46 @@ static void enter_context(struct rp_thread *t, PyThreadState *ts, const void *gu
 	PyErr_Restore(type, value, traceback);
 }
 
+/* Who made the greenlet that runs, new: its parent, or whom gevent names (there the parent is always the hub). NULL: none, or gone. */
+static PyObject *maker_of_greenlet(PyObject *module)
+{
+	PyObject *current = current_greenlet(module), *maker = NULL;
+	PyObject *reference = current ? attribute(current, "spawning_greenlet") : NULL;
+	if (reference && PyWeakref_Check(reference)) {
+		maker = PyObject_CallNoArgs(reference);
+		if (!maker)
+			PyErr_Clear();
+	} else if (current) {
+		maker = attribute(current, "parent");
+	}
+	Py_XDECREF(reference);
+	Py_XDECREF(current);
+	return maker;
+}
+
+/* A greenlet begins with an empty context, where a task has a copy of its maker's: the region that its maker is in comes into it. No frame
+ * runs below. */
+static void inherit(void)
+{
+	PyObject *type, *value, *traceback, *own = NULL, *module = module_of("greenlet");
+	if (!turns.variable || !module)
+		return;
+	RP_HOLD_CANCEL(); /* asking for an attribute may end anywhere */
+	PyErr_Fetch(&type, &value, &traceback);
+	if (PyContextVar_Get(turns.variable, Py_Ellipsis, &own) == 0 && own == Py_Ellipsis) {
+		PyObject *maker = maker_of_greenlet(module), *context = maker ? attribute(maker, "gr_context") : NULL;
+		PyObject *latest = context && PyContext_CheckExact(context) ? PyObject_CallMethod(context, "get", "O", turns.variable) : NULL;
+		PyObject *token = latest && latest != Py_None ? PyContextVar_Set(turns.variable, latest) : NULL;
+		Py_XDECREF(token);
+		Py_XDECREF(latest);
+		Py_XDECREF(context);
+		Py_XDECREF(maker);
+	}
+	Py_XDECREF(own);
+	PyErr_Clear();
+	PyErr_Restore(type, value, traceback);
+}
+
 /* ---- turns ---- */
 
 /* Enters what f holds. A generator that was dropped between its turns may end without running, and another one be made in its place: what that
@@ -404,6 +450,8 @@ void rp_turns_resync(struct rp_thread *t, PyThreadState *ts)
 		if (e->is_running && e->thread == t->id && !is_on_stack(f, e) && !(e->guest && is_on_stack(f, &(struct turn){ .frame = e->guest })))
 			leave(t, e);
 	}
+	if (turns.n_left && !f)
+		inherit();
 	for (rp_pyframe *outer; turns.n_left && f; f = outer) {
 		outer = rp_pyframe_skip_shims(rp_pyframe_previous(f));
 		for (uint32_t i = *frame_bucket(f); i != NOBODY; i = turns.at[i].next_of_frame)

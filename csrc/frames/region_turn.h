@@ -4,7 +4,8 @@
  * is suspended and entered when it is resumed, wherever that is. A generator that a context manager or a fixture is made of stands for its
  * caller, and holds nothing. A region begun elsewhere is bound to the outermost frame of its stack where greenlets are imported, and
  * else to nothing: then it is never left. While it is left it is entered for what runs in a copy of its context (PEP 567), as the tasks that
- * were made inside it do; such a task's outermost coroutine is the *guest*.
+ * were made inside it do; such a task's outermost coroutine is the *guest*. A greenlet begins with an empty context: where it first runs,
+ * it gets the region that its maker is in then (gevent's `spawning_greenlet`, else its parent).
  *
  * Where turns are not followed (sampled mode) those of coroutines and generators are unknown, and so are those of greenlets where gevent or
  * eventlet is imported, where the region began in another greenlet than its thread's first, or where another region did so meanwhile.

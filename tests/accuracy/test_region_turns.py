@@ -205,6 +205,39 @@ KINDS = {
         """,
         {"one": 3, "other": 6},
     ),
+    "greenlets begun in a region": (
+        """
+        import greenlet
+        main = greenlet.getcurrent()
+        def turn(mb):
+            for _ in range(3):
+                step(mb); main.switch()
+        def nested():
+            with rubinprof.region("nested"): turn(4)
+        before, never, inner = (greenlet.greenlet(lambda mb=mb: turn(mb)) for mb in (5, 7, 2)); within = greenlet.greenlet(nested)
+        before.switch()
+        with rubinprof.region("around"):
+            inner.switch(); within.switch(); step(1); before.switch(); inner.switch(); step(1); before.switch(); within.switch(); inner.switch()
+        within.switch(); inner.switch(); never.switch(); never.switch()
+        """,
+        {"around": 2 + 4 + 1 + 2 + 1 + 4 + 2, "nested": 12},
+    ),
+    "greenlets of gevent begun in a region": (
+        """
+        import gevent
+        def turn(mb, n=3):
+            for _ in range(n):
+                step(mb); gevent.sleep(0)
+        def spawns():
+            with rubinprof.region("spawns"):
+                children = gevent.spawn(turn, 2), gevent.spawn_raw(turn, 3)
+                step(1); gevent.sleep(0); step(1); gevent.joinall(children[:1]); gevent.sleep(0)
+        def other():
+            with rubinprof.region("other"): turn(7)
+        gevent.joinall([gevent.spawn(spawns), gevent.spawn(turn, 5, 9), gevent.spawn(other)])
+        """,
+        {"spawns": 17, "other": 21},
+    ),
 }
 
 
@@ -220,8 +253,9 @@ def regions_of(tmp_path, source, *options):
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_others_do_between_its_turns_is_not_in_it(tmp_path, kind):
     source, right = KINDS[kind]
-    if kind == "greenlets":
-        pytest.importorskip("greenlet")
+    for package in ("greenlet", "gevent"):
+        if f"import {package}\n" in source:
+            pytest.importorskip(package)
     rows = regions_of(tmp_path, source)
     assert rows.keys() == right.keys()
     for name, mb in right.items():
