@@ -206,6 +206,7 @@ struct rp_totals {
 	uint32_t resident_unknown, cpu_user_unknown; /* processes that do not tell */
 	uint64_t pool_bytes_max;     /* of that: more than the heap explains, and what is reserved may hold. 0: too little to tell of. resident.c */
 	uint64_t mapped_file_bytes, shared_bytes; /* most pages of files, and most shared memory, that one process had mapped at one time */
+	uint64_t mapped_file_bytes_summed, shared_bytes_summed; /* over processes: what several have counts several times */
 	uint64_t lost_events, lost_bytes, lost_blocks, damaged_blocks, unreadable_files;
 	int gave_way; /* to max_file_bytes: 1 the order of calls, 2 memory, 3 calls, 4 samples */
 	double gave_way_from_s;   /* the first detail of any process, since its begin; 0: none */

@@ -303,9 +303,11 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->reserved_bytes += r->mapped[RP_APART_RESERVED].most;
 	add_resident_growth(to, r);
 	add_readings(to, r);
-	/* Not their sum: several processes map the same pages. */
+	/* Several processes map the same pages: together they have the largest at least, and the sum at most. */
 	to->mapped_file_bytes = larger(to->mapped_file_bytes, r->mapped[RP_APART_FILE].most);
 	to->shared_bytes = larger(to->shared_bytes, r->mapped[RP_APART_SHARED].most);
+	to->mapped_file_bytes_summed += r->mapped[RP_APART_FILE].most;
+	to->shared_bytes_summed += r->mapped[RP_APART_SHARED].most;
 	to->peak_bytes += r->sites.peak;
 	to->cpu_measured_s += seconds(f, (double)r->cpu_total);
 	to->gil_wait_s += (double)r->gil_wait_ns / 1e9;

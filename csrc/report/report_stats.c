@@ -278,6 +278,8 @@ static const struct rp_table_column columns[] = {
 	{ "pool_bytes_max", NULL, NULL, RP_AS_BYTES, get_growth, AT(pool_bytes_max), RP_WHERE_MEMORY_OFF },
 	MEMORY("mapped_file_bytes", RP_AS_BYTES, mapped_file_bytes),
 	MEMORY("shared_bytes", RP_AS_BYTES, shared_bytes),
+	MEMORY("mapped_file_bytes_summed", RP_AS_BYTES, mapped_file_bytes_summed),
+	MEMORY("shared_bytes_summed", RP_AS_BYTES, shared_bytes_summed),
 	ESTIMATED("leaked_bytes", RP_AS_BYTES, leaked_bytes, leaked),
 	ESTIMATED("leaked_allocations", RP_AS_COUNT, leaked_allocations, leaked_allocations),
 	COUNT(samples), COUNT(samples_in_tool), COUNT(events), COUNT(blocks), COUNT(file_bytes), COUNT(raw_bytes),
@@ -500,6 +502,21 @@ static void resident_text(const struct rp_report_job *job)
 			      rp_unit_bytes(text, (int64_t)t->resident_bytes_largest), job->result->n_processes > 1 ? " in one process" : "");
 }
 
+static void mapped_text(const struct rp_report_job *job, const char *title, uint64_t largest, uint64_t summed, const char *what)
+{
+	struct rp_out *o = job->out;
+	char text[RP_UNIT_BYTES];
+
+	if (!largest)
+		return;
+	rp_out_format(o, "%s%s", title, rp_unit_bytes(text, (int64_t)largest));
+	if (summed > largest)
+		rp_out_format(o, " (of one process at most; %s over all, where the same memory may count several times)", rp_unit_bytes(text, (int64_t)summed));
+	else
+		rp_out_text(o, " at most");
+	rp_out_format(o, ": %s, not in the peak\n", what);
+}
+
 static void peak_text(const struct rp_report_job *job)
 {
 	const struct rp_result *r = job->result;
@@ -523,12 +540,8 @@ static void peak_text(const struct rp_report_job *job)
 	if (t->reserved_bytes)
 		rp_out_format(o, "Reserved      %s of addresses: not counted, and what becomes memory inside may not be seen\n",
 			      rp_unit_bytes(a, (int64_t)t->reserved_bytes));
-	if (t->mapped_file_bytes)
-		rp_out_format(o, "Mapped files  %s%s at most: pages of files, not in the peak\n",
-			      rp_unit_bytes(a, (int64_t)t->mapped_file_bytes), r->n_processes > 1 ? " in one process" : "");
-	if (t->shared_bytes)
-		rp_out_format(o, "Shared        %s%s at most: memory that other processes may have too, not in the peak\n",
-			      rp_unit_bytes(a, (int64_t)t->shared_bytes), r->n_processes > 1 ? " in one process" : "");
+	mapped_text(job, "Mapped files  ", t->mapped_file_bytes, t->mapped_file_bytes_summed, "pages of files");
+	mapped_text(job, "Shared        ", t->shared_bytes, t->shared_bytes_summed, "memory that other processes may have too");
 }
 
 static void memory_text(const struct rp_report_job *job)

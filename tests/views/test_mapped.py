@@ -76,3 +76,28 @@ def test_a_mapping_of_dev_zero_is_memory_without_a_file(tmp_path, mode):
     assert [(row["mapped_file_bytes"], row["shared_bytes"] // MB) for row in rows.values()] == [(0, 0), (0, 32)]
     assert 64 * MB <= rows["private"]["peak_above_start_bytes"] < 66 * MB
     assert rows["shared"]["peak_above_start_bytes"] < 2 * MB
+
+
+SEVERAL = """
+import mmap, os, tempfile, rubinprof
+f = tempfile.TemporaryFile(dir=os.path.dirname(rubinprof.__file__))
+f.truncate(16 << 20)
+inherited = mmap.mmap(-1, 32 << 20)
+if os.fork() == 0:
+    read, block = mmap.mmap(f.fileno(), 16 << 20, access=mmap.ACCESS_READ), mmap.mmap(-1, 8 << 20)
+    raise SystemExit
+os.wait()
+"""
+
+
+def test_what_several_processes_map_has_the_largest_and_the_sum(tmp_path, rubinprof_command):
+    path = tmp_path / "t"
+    path.mkdir()
+    subprocess.run([sys.executable, "-m", "rubinprof", "run", "-o", path / "t.rprof", "-c", SEVERAL], check=True, timeout=120)
+    stats = rubinprof.open(path).stats()
+    assert stats["processes"] == 2
+    found = {key: stats[key] // MB for key in stats if key.startswith(("shared_bytes", "mapped_file_bytes"))}
+    assert found == {"shared_bytes": 32, "shared_bytes_summed": 40, "mapped_file_bytes": 16, "mapped_file_bytes_summed": 16}
+    text = rubinprof_command("stats", path).stdout
+    assert "Mapped files  16.0 MiB at most: pages of files" in text
+    assert "Shared        32.0 MiB (of one process at most; 40.0 MiB over all, where the same memory may count several times): memory" in text

@@ -48,6 +48,13 @@ class MemoryPart {
     return this.report.lines.own[key] ?? new Float64Array(this.report.lines.count);
   }
 
+  /* Processes that map the same memory have the largest of one at least, and their sum at most. */
+  mostMapped(key) {
+    const { [key]: largest, [`${key}_summed`]: summed } = this.report.stats;
+    const over = (summed ?? 0) > (largest ?? 0) ? ` (of one process at most; ${formatBytes(summed)} over all, where the same memory may count several times)` : "";
+    return formatBytes(largest ?? 0) + over;
+  }
+
   /* Bytes leaked by a line in 32 stretches of the run. */
   birthsOf(line) {
     if (!this.allBirths) {
@@ -110,7 +117,7 @@ class MemoryPart {
       leaked: `Allocated ${report.isWhole() ? "" : "in this stretch "}and not freed when the trace ended: ${formatBytes(now.tree.total("leaked")[0])}.`,
       temporary: `Freed again by the same thread before it allocated anything else: ${formatBytes(now.tree.total("temporary")[0])}.`,
       growth: `From ${formatBytes(heapFrom)} to ${formatBytes(heapTo)}: what each line holds more (+) or less (−) at the end of the stretch than at its begin. Choose the two instants above.`,
-      mapped: `In no other figure, at most over the whole run: ${formatBytes(report.stats.mapped_file_bytes ?? 0)} of files and ${formatBytes(report.stats.shared_bytes ?? 0)} shared.`,
+      mapped: `In no other figure, at most over the whole run: ${this.mostMapped("mapped_file_bytes")} of files and ${this.mostMapped("shared_bytes")} shared.`,
     }[view];
     this.fillBars(this.find("size-bars"), report.timeline.counts(report.timeline.sizes, now.from, now.to).map(({ name, count }) => ({ name: `from ${formatBytes(2 ** Number(name)).replace(/\.0+ /, " ")}`, count })));
     this.fillBars(this.find("allocator-bars"), report.timeline.counts(report.timeline.allocators, now.from, now.to).sort((a, b) => b.count - a.count));
