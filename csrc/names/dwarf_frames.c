@@ -37,7 +37,7 @@ struct unit {
 	struct rp_line_table lines;
 	int has_lines;
 	struct {
-		uint64_t number;
+		uint64_t number; /* of the file; of libdw's paths, their address */
 		const char *path;
 	} files[FILES_CACHED];
 };
@@ -141,11 +141,24 @@ static void find_lines(struct unit *u)
 		rp_line_find(&u->lines, u->targets, u->n);
 }
 
+/* libdw leaves a path relative to the unit's directory, and calls a file that the table does not have "???". */
+static const char *whole_path(struct unit *u, const char *path)
+{
+	size_t at = (uintptr_t)path % FILES_CACHED;
+	if (!path || !strcmp(path, "???"))
+		return NULL;
+	if (!u->files[at].path || u->files[at].number != (uintptr_t)path) {
+		u->files[at].number = (uintptr_t)path;
+		u->files[at].path = rp_line_join(string_of(&u->die, DW_AT_comp_dir), path, &u->d->arena);
+	}
+	return u->files[at].path;
+}
+
 static const char *file_of(struct unit *u, uint64_t number)
 {
 	Dwarf_Files *files;
 	if (!u->has_lines)
-		return dwarf_getsrcfiles(&u->die, &files, NULL) ? NULL : dwarf_filesrc(files, number, NULL, NULL);
+		return dwarf_getsrcfiles(&u->die, &files, NULL) ? NULL : whole_path(u, dwarf_filesrc(files, number, NULL, NULL));
 	size_t at = number % FILES_CACHED;
 	if (!u->files[at].path || u->files[at].number != number) {
 		u->files[at].number = number;
@@ -167,7 +180,7 @@ static struct rp_dwarf_frame place_of(struct unit *u, size_t i)
 	int number = 0;
 	if (line && !dwarf_lineno(line, &number)) {
 		f.line = (uint32_t)number;
-		f.file = dwarf_linesrc(line, NULL, NULL);
+		f.file = whole_path(u, dwarf_linesrc(line, NULL, NULL));
 	}
 	return f;
 }

@@ -343,7 +343,7 @@ static const char *nth_dir(const struct rp_line_table *t, uint64_t index)
 	return s;
 }
 
-static const char *join(const char *a, const char *b, struct rp_arena *arena)
+const char *rp_line_join(const char *a, const char *b, struct rp_arena *arena)
 {
 	if (!b || b[0] == '/' || !a || !*a)
 		return b;
@@ -370,5 +370,5 @@ const char *rp_line_file(const struct rp_line_table *t, uint64_t index, struct r
 		path = t->version < 5 ? read_entry_4(&c, &dir) : read_entry_5(t, &c, t->file_format, &dir);
 	if (!path || c.bad)
 		return NULL;
-	return join(t->unit_dir, join(nth_dir(t, dir), path, arena), arena);
+	return rp_line_join(t->unit_dir, rp_line_join(nth_dir(t, dir), path, arena), arena);
 }

@@ -39,5 +39,7 @@ int rp_line_open(struct rp_line_table *ret_t, const struct rp_line_sections *s, 
 void rp_line_find(const struct rp_line_table *t, struct rp_line_target *targets, size_t n);
 /* The path of a file, in the arena's memory; NULL when the table has none of that number. */
 const char *rp_line_file(const struct rp_line_table *t, uint64_t index, struct rp_arena *arena);
+/* dir/path, in the arena's memory; path itself where it is whole or NULL, or dir is NULL or empty. */
+const char *rp_line_join(const char *dir, const char *path, struct rp_arena *arena);
 
 #endif

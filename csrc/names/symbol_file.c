@@ -125,7 +125,8 @@ static struct opened open_path(const char *path)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {
 		o.bytes = (size_t)st.st_size;
-		o.map = mmap(NULL, o.bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+		/* Libelf writes the new size of a section that it unpacks into the header in this memory; the file is never written. */
+		o.map = mmap(NULL, o.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 		if (o.map == MAP_FAILED)
 			o.map = NULL;
 	}
