@@ -42,12 +42,27 @@ def _archive(package):
         apt = ["apt-get", "-q", "-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={lists}"]
         apt += ["-o", f"Dir::State::lists={lists / 'state'}", "-o", "APT::Sandbox::User=root"]
         (lists / "state" / "partial").mkdir(parents=True, exist_ok=True)
-        for command in ([*apt, "update"], [*apt, "--download-only", "source", package]):
-            done = subprocess.run(command, cwd=SOURCES, capture_output=True, text=True)
-            if done.returncode:
-                raise NoSource(f"the source of {package} could not be fetched: {done.stderr.strip().splitlines()[-1]}")
+        _run([*apt, "update"])
+        # apt-get's choice first. A mirror may list a version of the security suite and not hold it: then what the suite began with.
+        for wish in (package, *_versions(apt, package)):
+            done = _run([*apt, "--download-only", "source", wish])
+            if not done.returncode:
+                break
+            print(f"source   {wish} could not be fetched", flush=True)
+        if done.returncode:
+            raise NoSource(f"the source of {package} could not be fetched: {done.stderr.strip().splitlines()[-1]}")
         found = sorted(SOURCES.glob(f"{package}_*.orig.tar.*[!c]"))
     return found[-1]
+
+
+def _versions(apt, package):
+    """package=version for each version that the sources list."""
+    said = _run(["apt-cache", *apt[1:], "madison", package]).stdout
+    return [f"{package}={line.split('|')[1].strip()}" for line in said.splitlines() if line.count("|") == 2]
+
+
+def _run(command):
+    return subprocess.run(command, cwd=SOURCES, capture_output=True, text=True)
 
 
 def _source_lists():
