@@ -98,7 +98,7 @@ static int round_of(const char *name, long n)
 	size_t sum = 0;
 	long before = live;
 
-	options.format = strcmp(name, "collapsed") && strcmp(name, "losses") ? RP_FORMAT_JSON : RP_FORMAT_TEXT;
+	options.format = !strcmp(name, "units") ? RP_FORMAT_COLUMNS : strcmp(name, "collapsed") && strcmp(name, "losses") ? RP_FORMAT_JSON : RP_FORMAT_TEXT;
 	options.region = strcmp(name, "table") ? NULL : "f3";
 	fail_at = n;
 	int rc = rp_trace_open(&trace, &path, 1, detail);
