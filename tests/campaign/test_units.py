@@ -11,6 +11,7 @@ import pytest
 
 import rubinprof
 from rubinprof import campaign
+from rubinprof.campaign.flame import page_trees
 from rubinprof.campaign import columns
 
 pytestmark = pytest.mark.linux
@@ -170,3 +171,25 @@ def test_a_store_without_stacks_still_answers(make_store):
     commit.write_text(json.dumps(about))
     found = campaign.open(path)
     assert len(found.table("task").fetchall()) == 1 and found.table("line").fetchall() == [] and len(found.flame().parent) == 1
+
+
+def test_trees_of_a_page_keep_every_sum(store):
+    """However few nodes there is room for; and each tree is over the same frames."""
+    asked = campaign.open(store)
+    for most in (10, 100_000):
+        flames = {"": asked.flame(), "isr": asked.flame(task="isr")}
+        whole = {task: {column: sum(values) for column, values in flame.figures.items()} for task, flame in flames.items()}
+        made = page_trees(flames, most)
+        for task, nodes in made["trees"].items():
+            assert {column: sum(nodes[column]) for column in whole[task]} == whole[task]
+            assert all(parent < i for i, parent in enumerate(nodes["parent"])) and nodes["parent"][0] == -1
+            assert max(nodes["frame"]) < len(made["frames"]["name"])
+            assert len(nodes["frame"]) <= most
+        names = {made["strings"][name] for name in made["frames"]["name"]}
+        assert ("[smaller frames]" in names) == (most < 100_000)
+    assert made["trees"][""]["cpu"] != made["trees"]["isr"]["cpu"]
+
+
+def test_a_store_without_stacks_has_no_trees(make_store):
+    asked = campaign.open(make_store([{"task": "isr", "trace": "0" * 32, "unit": 0, "wall_s": 1.0}]))
+    assert page_trees({"": asked.flame()}) is None

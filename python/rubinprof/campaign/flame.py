@@ -2,12 +2,16 @@
 
 import io
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from rubinprof.metrics import METRICS
 
-__all__ = ["FORMATS", "Flame"]
+__all__ = ["FORMATS", "Flame", "page_trees"]
 
+PAGE_NODES = 30_000
+"""Of all call trees of a page together: some 600 KB of it."""
+FOLDED = ("[smaller frames]", "", 0, "", "python")
 FORMATS = ("collapsed", "speedscope", "pprof")
 MEASURED = ("cpu", "allocated", "peak")
 """Columns of METRICS that a store has. The peak is what each quantum held above its begin when it held most, summed over quanta."""
@@ -101,24 +105,89 @@ class Flame:
 
     def _json(self, report: str, **options: Any) -> dict[str, Any]:
         """What the exports of traces ask for: the tree in columns, in depth-first pre-order."""
-        children: list[list[int]] = [[] for _ in self.parent]
+        forest = _Forest()
+        nodes = forest.add(self, range(len(self.parent)), self.figures)
+        return {"meta": {"command": f"campaign {self.name}", "start_s": 0, "wall_s": 0}, **forest.names(), "nodes": nodes}
+
+    def _thinned(self, nodes_most: int) -> tuple[list[int], dict[str, list[int]]]:
+        """The nodes that are largest by any figure with what they called, and figures in which the others count as frames of their callers."""
+        totals = {column: list(figures) for column, figures in self.figures.items()}
+        for column in totals.values():
+            for node in range(len(self.parent) - 1, 0, -1):  # a parent comes before its children
+                column[self.parent[node]] += column[node]
+        shares = [max(column[node] / column[0] if column[0] else 0.0 for column in totals.values()) for node in range(len(self.parent))]
+        least = sorted(shares, reverse=True)[nodes_most] if len(shares) > nodes_most else -1.0
+        kept = [node for node, share in enumerate(shares) if share > least or node == 0]
+        is_kept, figures = set(kept), {column: list(values) for column, values in self.figures.items()}
         for node in range(len(self.parent) - 1, 0, -1):
-            children[self.parent[node]].append(node)
+            if node in is_kept:
+                continue
+            above = self.parent[node]
+            to = self._child(above, FOLDED) if above in is_kept else above
+            for column in figures.values():
+                column += [0] * (len(self.parent) - len(column))
+                column[to] += column[node]
+                column[node] = 0
+        folded = [node for node in range(len(shares), len(self.parent)) if any(column[node] for column in figures.values())]
+        return kept + folded, figures
+
+
+class _Forest:
+    """Trees over one list of frames, in columns as the report "flame" has them."""
+
+    def __init__(self) -> None:
+        self.strings = {"": 0}
+        self.frames: dict[tuple, int] = {}
+
+    def add(self, flame: Flame, kept: Iterable[int], figures: dict[str, list[int]]) -> dict[str, Any]:
+        """The columns of a tree's nodes, in depth-first pre-order."""
+        children: dict[int, list[int]] = {node: [] for node in kept}
+        for node in sorted(children, reverse=True):
+            if node:
+                children[flame.parent[node]].append(node)
         order, left = [], [0]
         while left:
             order.append(node := left.pop())
             left += children[node]
         place = {node: i for i, node in enumerate(order)}
-        strings = {"": 0}
+        nodes: dict[str, Any] = {
+            "parent": [place.get(flame.parent[node], -1) for node in order],
+            "frame": [self.frames.setdefault(flame.frames[flame.frame[node]], len(self.frames)) for node in order],
+        }
+        nodes |= {metric.column: None for metric in METRICS.values()}
+        return nodes | {column: [values[node] for node in order] for column, values in figures.items()}
+
+    def names(self) -> dict[str, Any]:
+        """``strings`` and ``frames`` of all trees."""
 
         def text(value: str) -> int:
-            return strings.setdefault(value, len(strings))
+            return self.strings.setdefault(value, len(self.strings))
 
-        frames = {
+        columns = {
             "name": [text(frame[0]) for frame in self.frames], "file": [text(frame[1]) for frame in self.frames], "module": [text(frame[3]) for frame in self.frames],
             "line": [frame[2] for frame in self.frames], "kind": [0 if frame[4] == "python" else 1 for frame in self.frames],
         }  # fmt: skip
-        nodes: dict[str, Any] = {"parent": [place.get(self.parent[node], -1) for node in order], "frame": [self.frame[node] for node in order]}
-        nodes |= {metric.column: None for metric in METRICS.values()}
-        nodes |= {column: [figures[node] for node in order] for column, figures in self.figures.items()}
-        return {"meta": {"command": f"campaign {self.name}", "start_s": 0, "wall_s": 0}, "strings": list(strings), "frames": frames, "nodes": nodes}
+        return {"strings": list(self.strings), "frames": columns}
+
+
+def page_trees(flames: dict[str, Flame], nodes_most: int = PAGE_NODES) -> dict[str, Any] | None:
+    """Call trees for the page of a campaign.
+
+    Parameters
+    ----------
+    flames : `dict` [`str`, `Flame`]
+        By task; that of the whole campaign under "".
+    nodes_most : `int`, optional
+        Nodes of all trees together, frames for what was folded not counted; each tree has the same share.
+
+    Returns
+    -------
+    trees : `dict` or `None`
+        ``strings``, ``frames``, and ``trees``: columns of nodes by task. `None` where no stack was kept.
+    """
+    flames = {task: flame for task, flame in flames.items() if len(flame.parent) > 1}
+    if not flames:
+        return None
+    forest = _Forest()
+    trees = {task: forest.add(flame, *flame._thinned(nodes_most // len(flames))) for task, flame in flames.items()}
+    return {**forest.names(), "trees": trees}

@@ -111,6 +111,9 @@ def run(args):
     return args.run(args)
 
 
+PAGE_TASKS = 20  # with a call tree of their own on the page: those that take most CPU time
+
+
 def _needs_extra(run):
     """A missing library of the extra is one sentence."""
 
@@ -254,6 +257,7 @@ def _cell(name, value):
 @_needs_extra
 def _report(args):
     from rubinprof import campaign
+    from rubinprof.campaign.flame import page_trees
     from rubinprof.campaign.stages import read
     from rubinprof.campaign.summary import summary
     from rubinprof.metrics import parse_quantity
@@ -264,8 +268,11 @@ def _report(args):
     stages = read(args.stages) if args.stages else None
     output = args.output or command.default_output(args.store, ".html")
     with Progress("asking") as progress:
-        document = summary(campaign.open(args.store), over_bytes=over, stages=stages, present_bytes=present, progress=progress)
-    campaign_page.write(document, output)
+        asked = campaign.open(args.store)
+        document = summary(asked, over_bytes=over, stages=stages, present_bytes=present, progress=progress)
+        heaviest = sorted(document["tasks"], key=lambda row: -(row["cpu_s"] or 0))[:PAGE_TASKS]
+        flames = {"": asked.flame()} | {row["task"]: asked.flame(task=row["task"]) for row in heaviest}
+    campaign_page.write(document, output, page_trees(flames))
     print(output)
     return 0
 

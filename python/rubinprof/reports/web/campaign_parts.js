@@ -364,6 +364,7 @@ class CampaignInside {
     if (!this.trees) return;
     const name = page.task && this.trees.trees[page.task] ? page.task : "";
     page.find("inside-note").textContent = page.task && !name ? `no call stacks of ${visible(page.task)}: these are of all tasks` : name ? `quanta of ${visible(name)}` : "all quanta";
+    page.find("inside-note").textContent += "; estimates from at most 64 stacks of each quantum";
     page.showTree(name);
   }
 
