@@ -177,7 +177,8 @@ def test_trees_of_a_page_keep_every_sum(store):
     """However few nodes there is room for; and each tree is over the same frames."""
     asked = campaign.open(store)
     for most in (10, 100_000):
-        flames = {"": asked.flame(), "isr": asked.flame(task="isr")}
+        flames = asked.flames(["isr"])
+        assert [sorted(flames[task].stacks()) for task in ("", "isr")] == [sorted(asked.flame(task=task or None).stacks()) for task in ("", "isr")]
         whole = {task: {column: sum(values) for column, values in flame.figures.items()} for task, flame in flames.items()}
         made = page_trees(flames, most)
         for task, nodes in made["trees"].items():
@@ -192,4 +193,4 @@ def test_trees_of_a_page_keep_every_sum(store):
 
 def test_a_store_without_stacks_has_no_trees(make_store):
     asked = campaign.open(make_store([{"task": "isr", "trace": "0" * 32, "unit": 0, "wall_s": 1.0}]))
-    assert page_trees({"": asked.flame()}) is None
+    assert page_trees(asked.flames(["isr"])) is None

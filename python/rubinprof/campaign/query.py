@@ -3,7 +3,7 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -360,6 +360,34 @@ class Campaign:
         """
         if task is not None:
             where = f"task = '{task}'" + (f" and {where}" if where else "")
+        rows, paths = self._sums_by_path(where, by)
+        return Flame(str(self.store.path), rows, paths)
+
+    def flames(self, tasks: Iterable[str]) -> dict[str, "Flame"]:
+        """Sum the stacks of all quanta, and of those of each of some tasks, in one reading.
+
+        Parameters
+        ----------
+        tasks : `~collections.abc.Iterable` [`str`]
+            The tasks.
+
+        Returns
+        -------
+        flames : `dict` [`str`, `Flame`]
+            By task; that of all quanta under "".
+        """
+        rows, paths = self._sums_by_path(None, "task")
+        whole: dict[Any, list[int]] = {}
+        for _, path, *figures in rows:
+            sums = whole.setdefault(path, [0] * len(figures))
+            for i, figure in enumerate(figures):
+                sums[i] += figure or 0
+        name = str(self.store.path)
+        flames = {"": Flame(name, [(None, path, *sums) for path, sums in sorted(whole.items())], paths)}
+        return flames | {task: Flame(name, [(None, *row) for outside, *row in rows if outside == task], paths) for task in tasks}
+
+    def _sums_by_path(self, where: str | None, by: str | None) -> tuple[list[tuple], dict[int, tuple[int, list]]]:
+        """Sums by what stands outside and path; and the paths, as `Flame` takes both."""
         made = condition.parse(where) if where else condition.Condition("true", [])
         key = self.key(by) if by else "NULL"
         rows = self._db.sql(
@@ -369,7 +397,7 @@ class Campaign:
         paths = self._db.sql("""
             WITH RECURSIVE used(path) AS (SELECT DISTINCT path FROM stacks UNION SELECT parent FROM used JOIN paths USING (path) WHERE parent != 0)
             SELECT path, parent, function, file, line, module, kind FROM used JOIN paths USING (path) JOIN frames USING (frame)""").fetchall()
-        return Flame(str(self.store.path), rows, {path: (parent, frame) for path, parent, *frame in paths})
+        return rows, {path: (parent, frame) for path, parent, *frame in paths}
 
     def _functions(self, keys: list[str], order: str) -> duckdb.DuckDBPyRelation:
         columns = ", ".join(keys)

@@ -271,7 +271,7 @@ def _report(args):
         asked = campaign.open(args.store)
         document = summary(asked, over_bytes=over, stages=stages, present_bytes=present, progress=progress)
         heaviest = sorted(document["tasks"], key=lambda row: -(row["cpu_s"] or 0))[:PAGE_TASKS]
-        flames = {"": asked.flame()} | {row["task"]: asked.flame(task=row["task"]) for row in heaviest}
+        flames = asked.flames([row["task"] for row in heaviest])
     campaign_page.write(document, output, page_trees(flames))
     print(output)
     return 0
