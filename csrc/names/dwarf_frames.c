@@ -23,7 +23,7 @@ struct rp_dwarf {
 	struct rp_lookup **order; /* by unit, then by vaddr */
 	struct rp_line_target *targets; /* as order */
 	struct rp_line_sections sections;
-	int has_lines; /* sections can be read; else libdw is asked, which also knows compressed ones */
+	int has_lines; /* sections can be read, libdw having unpacked them; else libdw is asked, which also knows .zdebug_line */
 	struct rp_arena arena; /* paths */
 };
 
