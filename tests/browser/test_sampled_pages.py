@@ -18,7 +18,8 @@ def spin(seconds):
 
 with rubinprof.region("all"):
     spin(0.3)
-    kept = [bytearray(8 << 20) for _ in range(3)]
+    kept = [bytearray(8 << 20) for _ in range(3)]  # certain to be hit
+    small = [bytes(1000 + i) for i in range(4000)]  # by chance
 """
 
 
