@@ -28,6 +28,15 @@ ONCE_TESTS += [
         "a_tracker_inside_a_task_nests", "the_environment_variable_is_the_option",
     )
 ]  # fmt: skip
+# Left out unless --all is among the words: each says of one more case, in half a minute, what its neighbours say.
+LONG = [
+    f"tests/lsst/test_exit_codes.py::test_traced_run_ends_like_the_untraced[{case}]"
+    for case in ("spawned-1-behaviours1-options1", "no-work-0-behaviours2-options2", "invalid-worker-1-behaviours6-options6")
+]
+LONG += [
+    f"tests/lsst/test_asked_elsewhere.py::test_who_did_not_ask_hears_nothing[{case}]"
+    for case in ("s3://bucket/run.qg-environment1-False", "/no/such/directory/run.qg-environment2-False", "run.qg-environment4-True")
+]
 REQUIREMENTS = ["tests/requirements.txt", "benchmarks/demo/requirements.txt"]
 RESULTS = ROOT / "build" / "check"
 AGAIN_MAX = 5  # more failures than that are no accident
@@ -44,6 +53,9 @@ class Outcome:
 
 
 def main(pytest_args):
+    if "--all" in pytest_args:
+        pytest_args = [word for word in pytest_args if word != "--all"]
+        LONG.clear()
     started = time.monotonic()
     pythons = environment.pythons()
     for python in pythons:
@@ -92,8 +104,9 @@ def run_pytest(env, pytest_args, *, first):
     RESULTS.mkdir(parents=True, exist_ok=True)
     xml = RESULTS / f"{env.base.minor}.xml"
     xml.unlink(missing_ok=True)
-    command = [env.python, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", f"--timeout={TEST_SECONDS_MAX}"]
+    command = [env.python, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", f"--timeout={TEST_SECONDS_MAX}"]
     command += [f"--junitxml={xml}", *pytest_args]
+    command += [f"--deselect={test}" for test in LONG]
     if not first:
         command += [f"--ignore={path}" for path in ONCE] + [f"--deselect={test}" for test in ONCE_TESTS]
     started = time.monotonic()

@@ -57,7 +57,8 @@ def make_spool(directory):
 
 
 def same(left, right):
-    names = [sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()) for top in (left, right)]
+    """Whether two stores hold the same bytes. What was refused is a list of its own, and stays when the spool has it no more."""
+    names = [sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file() and path.name != "refused.json") for top in (left, right)]
     return names[0] == names[1] and filecmp.cmpfiles(left, right, names[0], shallow=False)[0] == names[0]
 
 
@@ -166,6 +167,8 @@ class Faults:
         (strange / "z.rprof").write_bytes(sorted(self.spool.iterdir())[0].read_bytes()[:300])
         process = add(store, strange, workers=self.chance.choice([0, 2]))
         process.wait(HANGS_SECONDS)
+        refused = sorted(Path(entry["path"]).name for entry in json.loads((store / "refused.json").read_text()))
+        assert refused == ["a.rprof", "z.rprof"], refused
 
     def all(self):
         return [self.an_add_is_killed, self.an_add_is_killed, self.a_worker_is_killed, self.a_scheduler_of_its_own_loses, self.the_disk_is_full,
