@@ -132,11 +132,13 @@ def test_the_files_of_terminated_workers_are_finished_by_their_parent(tmp_path, 
     assert (done.returncode, done.stdout) == (0, "4000\n"), done.stderr
     workers = sorted(tmp_path.glob("x-*.rprof"))
     assert len(workers) == 2
+    events = 0  # of both: on a busy machine one may do all the work
     for path in workers:
         (file,) = rubinprof.open(path).verify()["files"]
         assert (file["state"], file["live_buffers"], file["damaged_blocks"], file["missing_blocks"]) == ("killed", 0, 0, 0)
-        assert file["events"] > 0
+        events += file["events"]
         assert path.stat().st_size < MIB
+    assert events > 0
     with rubinprof.open(tmp_path) as trace:
         stats, rows = trace.stats(), {row["function"]: row for row in trace.table()}
     assert stats["ended"] == {"stopped": 1, "killed": 2, "running": 0, "running or killed": 0}
