@@ -19,6 +19,13 @@ ONCE = ["tests/cunit", "tests/browser", "tests/views/test_export.py", "tests/uni
 ONCE += ["tests/campaign", "tests/lsst/test_campaign.py"]
 ONCE += ["tests/lsst/test_asked_elsewhere.py", "tests/lsst/test_bps_page.py", "tests/lsst/test_executors.py", "tests/views/test_export_names.py"]
 ONCE += ["tests/integration/test_tutorial.py", "tests/views/test_index.py", "tests/lsst/test_demo_chain.py", "tests/lsst/test_exit_codes.py", "tests/lsst/test_hook.py"]
+# Forms of reports: the analyzer is the same C code below every Python.
+ONCE += [
+    f"tests/views/test_{name}.py"
+    for name in (
+        "analyzer_output", "colours", "columns", "diff", "interval", "jobs", "leaks", "lines", "losses", "pool_hint", "region_table", "report_size", "tree",
+    )
+]  # fmt: skip
 # The same of single tests: what they say beyond the others of their file is said of the middleware or of native code.
 ONCE_TESTS = ["tests/accuracy/test_agreement.py::test_hot_native_functions_are_those_of_perf"]
 ONCE_TESTS += [
