@@ -222,23 +222,18 @@ static int get_strings(struct input *in, struct rp_strpool *p)
 
 /* ---- a result ---- */
 
-/* The single figures of `from`; what r owns stays. */
+/* Named one by one: whatever else a result may own, a file does not bring it. */
 static void take_figures(struct rp_result *r, const struct rp_result *from)
 {
-	struct rp_result mine = *r;
-
-	*r = *from;
-	r->strings = mine.strings;
-	r->frame_slots = mine.frame_slots;
-	r->node_slots = mine.node_slots;
-	r->line_of = mine.line_of;
-	for (size_t i = 0; i < RP_COUNT_OF(arrays); i++) {
-		const struct array *a = &arrays[i];
-		memcpy((char *)r + a->at, (char *)&mine + a->at, sizeof(void *));
-		memcpy((char *)r + a->n, (char *)&mine + a->n, sizeof(uint32_t));
-		if (a->cap)
-			memcpy((char *)r + a->cap, (char *)&mine + a->cap, sizeof(uint32_t));
-	}
+	r->quanta = from->quanta;
+	r->quanta_retried = from->quanta_retried;
+	r->totals = from->totals;
+	r->axis_zero_ns = from->axis_zero_ns;
+	r->has_begin = from->has_begin;
+	r->axis_begin_ns = from->axis_begin_ns;
+	r->axis_ns = from->axis_ns;
+	r->cpu_ns = from->cpu_ns;
+	r->outside_node = from->outside_node;
 }
 
 void rp_index_put_result(struct rp_buf *out, const struct rp_result *r)
