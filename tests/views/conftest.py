@@ -25,6 +25,12 @@ def rubinprof_command():
 
 
 @pytest.fixture(scope="session")
+def forked_program():
+    """The program of several processes: programs/forked.py CHILDREN STEPS."""
+    return WORK.with_name("forked.py")
+
+
+@pytest.fixture(scope="session")
 def analyze_command():
     """Runs the analyzer without Python."""
     program = Path(rubinprof.__file__).parent / "_bin" / "rubinprof-analyze"

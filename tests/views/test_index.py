@@ -14,23 +14,6 @@ import rubinprof
 
 pytestmark = pytest.mark.linux
 
-PROGRAM = """
-import os, sys
-import rubinprof
-kept = []
-def work(n):
-    with rubinprof.region("work", part=n):
-        for i in range(50 * n):
-            kept.append(bytearray(100 * n))
-            sorted(range(n * 20))
-for n in range(1, 4):
-    if not os.fork():
-        work(n)
-        sys.exit(0)
-for n in range(3):
-    os.wait()
-work(9)
-"""
 REPORTS = [
     ("stats", {}), ("regions", {}), ("table", {}), ("table", {"by": "line", "metric": "peak"}), ("table", {"by": "file"}),
     ("table", {"by": "thread"}), ("table", {"region": "work"}), ("table", {"keep_dispatch": True}), ("lines", {}), ("tree", {}), ("flame", {}),
@@ -39,14 +22,12 @@ REPORTS = [
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory, rubinprof_command):
+def recorded(tmp_path_factory, rubinprof_command, forked_program):
     """Traces of four processes, exact; and of four, sampled, one of them cut short."""
     found = tmp_path_factory.mktemp("index")
-    program = found / "program.py"
-    program.write_text(PROGRAM)
     for name, words in (("exact", []), ("sampled", ["--cpu", "sampled", "--memory", "sampled"])):
         (found / name).mkdir()
-        done = rubinprof_command("run", "-q", *words, "-o", found / name, program)
+        done = rubinprof_command("run", "-q", *words, "-o", found / name, forked_program, 3, 50)
         assert done.returncode == 0, done.stderr
     cut = sorted((found / "sampled").iterdir())[0]
     cut.write_bytes(cut.read_bytes()[:-500])

@@ -11,23 +11,6 @@ import rubinprof
 
 pytestmark = pytest.mark.linux
 
-PROGRAM = """
-import os, sys
-import rubinprof
-kept = []
-def work(n):
-    with rubinprof.region("work", part=n):
-        for i in range(200 * n):
-            kept.append(bytearray(100 * n))
-            sorted(range(n * 20))
-for n in range(1, 7):
-    if not os.fork():
-        work(n)
-        sys.exit(0)
-for n in range(6):
-    os.wait()
-work(9)
-"""
 REPORTS = [
     ("stats", {}), ("regions", {}), ("table", {}), ("table", {"by": "line"}), ("table", {"by": "file"}), ("table", {"by": "thread"}),
     ("table", {"region": "work"}), ("table", {"region": "3"}), ("lines", {}), ("tree", {}), ("flame", {}), ("page", {}),
@@ -36,14 +19,12 @@ REPORTS = [
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory, rubinprof_command):
+def directory(tmp_path_factory, rubinprof_command, forked_program):
     """Traces of seven processes, and two files that are none."""
     found = tmp_path_factory.mktemp("jobs")
-    program = found / "program.py"
-    program.write_text(PROGRAM)
     traces = found / "traces"
     traces.mkdir()
-    done = rubinprof_command("run", "-o", traces, program)
+    done = rubinprof_command("run", "-o", traces, forked_program, 6, 200)
     assert done.returncode == 0 and len(list(traces.iterdir())) == 7, done.stderr
     whole = sorted(traces.iterdir())
     (traces / "a-damaged.rprof").write_bytes(whole[0].read_bytes()[:100])
