@@ -60,9 +60,6 @@ class Outcome:
 
 
 def main(pytest_args):
-    if "--all" in pytest_args:
-        pytest_args = [word for word in pytest_args if word != "--all"]
-        LONG.clear()
     started = time.monotonic()
     pythons = environment.pythons()
     for python in pythons:
@@ -112,8 +109,9 @@ def run_pytest(env, pytest_args, *, first):
     xml = RESULTS / f"{env.base.minor}.xml"
     xml.unlink(missing_ok=True)
     command = [env.python, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", f"--timeout={TEST_SECONDS_MAX}"]
-    command += [f"--junitxml={xml}", *pytest_args]
-    command += [f"--deselect={test}" for test in LONG]
+    command += [f"--junitxml={xml}", *(word for word in pytest_args if word != "--all")]
+    if "--all" not in pytest_args:
+        command += [f"--deselect={test}" for test in LONG]
     if not first:
         command += [f"--ignore={path}" for path in ONCE] + [f"--deselect={test}" for test in ONCE_TESTS]
     started = time.monotonic()
