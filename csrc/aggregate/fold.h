@@ -53,7 +53,6 @@ struct rp_fold {
 	uint32_t n_units;
 	struct rp_time_share *shares; /* by site */
 	uint32_t *symbol_first, *symbol_n; /* by symbol: its frames in chain_frames, outermost first */
-	uint32_t symbols_known;
 	struct rp_chain_frame *chain_frames;
 	uint32_t n_chain_frames, chain_frames_cap;
 	/* The native stack folded last, outermost first: the next often begins like it. */

@@ -9,7 +9,6 @@ References
 """
 
 import math
-import operator
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,11 +17,11 @@ from rubinprof.campaign.condition import FIGURES as UNITS
 from rubinprof.campaign.distribution import EMPTY, NORMAL_975, Distribution, by_key
 from rubinprof.campaign.query import NOT_DONE, Campaign
 from rubinprof.campaign.views import FIGURES
+from rubinprof.compare.limits import OPERATORS
 from rubinprof.metrics import text_of
 
 __all__ = ["Limit", "difference", "judge", "parse_limit"]
 
-OPERATORS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _LIMIT = re.compile(r"\s*(?P<figure>\w+)(?:\s+of\s+(?P<task>\S+))?\s*(?P<operator>[<>]=?)\s*(?P<amount>[+-]?\s*\d+(?:\.\d+)?)\s*%\s*")
 
 
