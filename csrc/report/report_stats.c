@@ -1,22 +1,20 @@
-/* One screen: what ran, time, memory, what the tool cost, what was lost. */
+/* What ran, time, memory, what the tool cost, what was lost: as JSON, and the figures of both forms. */
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "report/table.h"
+#include "report/report_stats.h"
 
-#define TOP_ROWS 5
-
-static const char *const modes[] = { "exact", "sampled", "off" };
+const char *const rp_stats_modes[RP_STATS_MODES] = { "exact", "sampled", "off" };
 
 /* How many processes were traced in each mode; those that do not tell are in none. */
 static void mode_processes(const struct rp_report_job *job, struct rp_json *j, const char *word, const char *key)
 {
 	rp_json_key(j, word);
 	rp_json_open(j, '{');
-	for (size_t i = 0; i < RP_COUNT_OF(modes); i++) {
-		uint32_t n = rp_report_meta_count(job, key, modes[i]);
+	for (size_t i = 0; i < RP_STATS_MODES; i++) {
+		uint32_t n = rp_report_meta_count(job, key, rp_stats_modes[i]);
 		if (n)
-			rp_json_kint(j, modes[i], n);
+			rp_json_kint(j, rp_stats_modes[i], n);
 	}
 	rp_json_close(j, '}');
 }
@@ -120,8 +118,7 @@ static int is_before(const struct rp_line *a, const struct rp_line *b, enum rp_m
 	return a->frame != b->frame ? a->frame < b->frame : a->line < b->line;
 }
 
-/* The Python lines that allocated most, native code they called included: how many of them. */
-static uint32_t find_top(const struct rp_result *r, enum rp_metric metric, const struct rp_line *ret_top[TOP_ROWS])
+uint32_t rp_stats_top(const struct rp_result *r, enum rp_metric metric, const struct rp_line *ret_top[RP_STATS_TOP])
 {
 	uint32_t n = 0;
 
@@ -131,11 +128,11 @@ static uint32_t find_top(const struct rp_result *r, enum rp_metric metric, const
 		if (r->frames[l->frame].kind != RP_KIND_PYTHON || l->own[metric] <= 0)
 			continue;
 		for (; at > 0 && is_before(l, ret_top[at - 1], metric); at--)
-			if (at < TOP_ROWS)
+			if (at < RP_STATS_TOP)
 				ret_top[at] = ret_top[at - 1];
-		if (at < TOP_ROWS)
+		if (at < RP_STATS_TOP)
 			ret_top[at] = l;
-		n += n < TOP_ROWS;
+		n += n < RP_STATS_TOP;
 	}
 	return n;
 }
@@ -154,9 +151,9 @@ static uint32_t line_met(const struct rp_table *t, const void *row)
 
 static void top_keys(const struct rp_report_job *job, struct rp_json *j, const char *key, enum rp_metric metric)
 {
-	const struct rp_line *top[TOP_ROWS];
+	const struct rp_line *top[RP_STATS_TOP];
 	struct rp_columns c = { .n = 0 };
-	uint32_t n = find_top(job->result, metric, top);
+	uint32_t n = rp_stats_top(job->result, metric, top);
 
 	rp_columns_add_metric(&c, RP_M_ALLOCATED, RP_PART_OWN, "");
 	rp_columns_add_metric(&c, RP_M_ALLOCATIONS, RP_PART_OWN, "");
@@ -285,15 +282,9 @@ static const struct rp_table_column columns[] = {
 	COUNT(samples), COUNT(samples_in_tool), COUNT(events), COUNT(blocks), COUNT(file_bytes), COUNT(raw_bytes),
 };
 
-/* What stands on no line of its Python function, because the line is not known. */
-struct unknown_lines {
-	uint64_t calls, allocations, samples;
-	double variance; /* of allocations */
-};
-
-static struct unknown_lines count_unknown_lines(const struct rp_result *r)
+struct rp_unknown_lines rp_stats_unknown_lines(const struct rp_result *r)
 {
-	struct unknown_lines u = { 0 };
+	struct rp_unknown_lines u = { 0 };
 
 	for (uint32_t i = 0; i < r->n_lines; i++) {
 		const struct rp_line *l = &r->lines[i];
@@ -309,14 +300,14 @@ static struct unknown_lines count_unknown_lines(const struct rp_result *r)
 
 static void unknown_line_keys(const struct rp_report_job *job, struct rp_json *j)
 {
-#define OF(field) offsetof(struct unknown_lines, field)
+#define OF(field) offsetof(struct rp_unknown_lines, field)
 	static const struct rp_table_column of_unknown[] = {
 		{ "calls", NULL, NULL, RP_AS_COUNT, rp_value_u64, OF(calls), RP_WHERE_CPU_SAMPLED },
 		{ "allocations", NULL, NULL, RP_AS_COUNT, rp_value_u64, OF(allocations), RP_WHERE_MEMORY_OFF, 0, RP_ESTIMATE_MEMORY, OF(variance) },
 		{ "samples", NULL, NULL, RP_AS_COUNT, rp_value_u64, OF(samples) },
 	};
 #undef OF
-	struct unknown_lines u = count_unknown_lines(job->result);
+	struct rp_unknown_lines u = rp_stats_unknown_lines(job->result);
 
 	rp_json_key(j, "unknown_lines");
 	rp_json_open(j, '{');
@@ -361,271 +352,12 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	}
 }
 
-/* ---- text ---- */
-
-static void line(struct rp_out *o, const char *label, const char *value)
-{
-	rp_out_text(o, label);
-	rp_out_pad(o, strlen(label) < 14 ? 14 - strlen(label) : 1);
-	rp_out_safe(o, value, strlen(value), 0);
-	rp_out_text(o, "\n");
-}
-
-static void count_line(struct rp_out *o, const char *label, uint64_t n)
-{
-	char text[RP_UNIT_BYTES];
-
-	line(o, label, rp_unit_count(text, (int64_t)n));
-}
-
-static int64_t ns_of(double seconds)
-{
-	return rp_int64(seconds * 1e9);
-}
-
-static void put_title(struct rp_out *o, const char *title)
-{
-	rp_out_text(o, "\n");
-	rp_out_paint(o, RP_COLOUR_BOLD);
-	rp_out_text(o, title);
-	rp_out_paint(o, RP_COLOUR_NONE);
-	rp_out_text(o, "\n");
-}
-
-static void top_text(const struct rp_report_job *job, const char *title, enum rp_metric metric)
-{
-	const struct rp_line *top[TOP_ROWS];
-	uint32_t n = find_top(job->result, metric, top);
-
-	for (uint32_t i = 0; i < n; i++) {
-		const struct rp_frame *f = &job->result->frames[top[i]->frame];
-		char text[RP_UNIT_BYTES], name[RP_NAME_BYTES];
-		if (!i)
-			put_title(job->out, title);
-		rp_out_format(job->out, "%12s", rp_unit_metric(text, metric, top[i]->own[metric]));
-		if (rp_report_is_estimate(job, metric))
-			rp_report_doubt(job->out, top[i]->own[metric], rp_report_error_of(job, f, f->met, top[i]->own, metric));
-		rp_out_text(job->out, "  ");
-		const char *s = rp_report_frame_name(job, top[i]->frame, name);
-		rp_out_safe(job->out, s, strlen(s), 40);
-		rp_out_text(job->out, "  ");
-		rp_out_paint(job->out, RP_COLOUR_DIM);
-		rp_report_line_place(job->out, job->result, job->result->frames[top[i]->frame].file, top[i]->line, 60);
-		rp_out_paint(job->out, RP_COLOUR_NONE);
-		rp_out_text(job->out, "\n");
-	}
-}
-
-/* "exact (3 processes), sampled (2)" */
-static void several_modes_text(const struct rp_report_job *job, const char *key)
-{
-	int n_told = 0;
-
-	for (size_t i = 0; i < RP_COUNT_OF(modes); i++) {
-		uint32_t n = rp_report_meta_count(job, key, modes[i]);
-		if (n)
-			rp_out_format(job->out, "%s%s (%u%s)", n_told ? ", " : "", modes[i], n, n_told ? "" : n == 1 ? " process" : " processes");
-		n_told += n != 0;
-	}
-}
-
-static void mode_text(const struct rp_report_job *job)
-{
-	static const char *const keys[][2] = { { "cpu", "mode.cpu" }, { "memory", "mode.memory" } };
-
-	rp_out_text(job->out, "Mode         ");
-	for (size_t i = 0; i < RP_COUNT_OF(keys); i++) {
-		const char *value = rp_report_meta(job, keys[i][1]);
-		rp_out_format(job->out, " %s ", keys[i][0]);
-		if (rp_report_meta_values(job, keys[i][1]) > 1)
-			several_modes_text(job, keys[i][1]);
-		else
-			rp_out_safe(job->out, *value ? value : "?", strlen(*value ? value : "?"), 0);
-	}
-	rp_out_text(job->out, !strcmp(rp_report_meta(job, "mode.native"), "1") ? ", native" : "");
-	rp_out_text(job->out, !strcmp(rp_report_meta(job, "mode.pymalloc"), "1") ? ", pymalloc\n" : "\n");
-}
-
-void rp_report_pools_text(struct rp_out *o, const struct rp_totals *t, const char *before)
-{
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
-
-	if (t->pool_bytes_max && !t->resident_growth_unknown)
-		rp_out_format(o, "%sup to %s more may lie in %s reserved by native pools\n", before, rp_unit_bytes(a, (int64_t)t->pool_bytes_max),
-			      rp_unit_bytes(b, (int64_t)t->reserved_bytes));
-}
-
-static void unknown_lines_text(const struct rp_report_job *job)
-{
-	struct unknown_lines u = count_unknown_lines(job->result);
-	const struct {
-		uint64_t n;
-		const char *one, *many;
-	} counts[] = { { u.calls, "call", "calls" }, { u.allocations, "allocation", "allocations" }, { u.samples, "sample", "samples" } };
-	const char *before = "Lines         not known of ";
-	char text[RP_UNIT_BYTES];
-
-	for (size_t i = 0; i < RP_COUNT_OF(counts); i++)
-		if (counts[i].n) {
-			rp_out_format(job->out, "%s%s %s", before, rp_unit_count(text, (int64_t)counts[i].n),
-				      counts[i].n == 1 ? counts[i].one : counts[i].many);
-			before = ", ";
-		}
-	if (*before == ',')
-		rp_out_text(job->out, "\n");
-}
-
-/* "12.3 MB +-4.5 MB" */
-void rp_report_bytes_text(const struct rp_report_job *job, uint32_t met, uint64_t bytes, double variance)
-{
-	char text[RP_UNIT_BYTES], doubt[RP_DOUBT_BYTES];
-
-	rp_out_text(job->out, rp_unit_bytes(text, (int64_t)bytes));
-	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)bytes, rp_report_bytes_error(job, met, bytes, variance), RP_M_PEAK));
-}
-
-void rp_report_blocks_text(const struct rp_report_job *job, uint32_t met, uint64_t blocks, double variance)
-{
-	char text[RP_UNIT_BYTES], doubt[RP_DOUBT_BYTES];
-
-	rp_out_text(job->out, rp_unit_count(text, (int64_t)blocks));
-	rp_out_text(job->out, rp_report_plus_minus(job, doubt, (int64_t)blocks, rp_report_blocks_error(job, met, blocks, variance), RP_M_ALLOCATIONS));
-}
-
-static void resident_text(const struct rp_report_job *job)
-{
-	const struct rp_totals *t = &job->result->totals;
-	char text[RP_UNIT_BYTES];
-
-	if (!t->resident_unknown)
-		rp_out_format(job->out, "Resident      %s at most%s: all of the process, imports and mapped files with it\n",
-			      rp_unit_bytes(text, (int64_t)t->resident_bytes_largest), job->result->n_processes > 1 ? " in one process" : "");
-}
-
-static void mapped_text(const struct rp_report_job *job, const char *title, uint64_t largest, uint64_t summed, const char *what)
-{
-	struct rp_out *o = job->out;
-	char text[RP_UNIT_BYTES];
-
-	if (!largest)
-		return;
-	rp_out_format(o, "%s%s", title, rp_unit_bytes(text, (int64_t)largest));
-	if (summed > largest)
-		rp_out_format(o, " (of one process at most; %s over all, where the same memory may count several times)", rp_unit_bytes(text, (int64_t)summed));
-	else
-		rp_out_text(o, " at most");
-	rp_out_format(o, ": %s, not in the peak\n", what);
-}
-
-static void peak_text(const struct rp_report_job *job)
-{
-	const struct rp_result *r = job->result;
-	const struct rp_totals *t = &r->totals;
-	struct rp_out *o = job->out;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
-
-	if (r->n_processes > 1) {
-		rp_out_text(o, "Peaks, summed ");
-		rp_report_bytes_text(job, t->met, t->peak_bytes, t->variance.peak);
-		rp_out_text(o, ": each process has its own, at its own time\nLargest peak  ");
-		rp_report_bytes_text(job, t->largest_peak_met, t->peak_bytes_largest, t->variance.largest_peak);
-		rp_out_format(o, " in one process, %s after its start\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
-	} else {
-		rp_out_text(o, "Peak          ");
-		rp_report_bytes_text(job, t->met, t->peak_bytes, t->variance.peak);
-		rp_out_format(o, " at %s\n", rp_unit_ns(b, ns_of(t->peak_at_s)));
-	}
-	rp_report_pools_text(o, t, "              ");
-	resident_text(job);
-	if (t->reserved_bytes)
-		rp_out_format(o, "Reserved      %s of addresses: not counted, and what becomes memory inside may not be seen\n",
-			      rp_unit_bytes(a, (int64_t)t->reserved_bytes));
-	mapped_text(job, "Mapped files  ", t->mapped_file_bytes, t->mapped_file_bytes_summed, "pages of files");
-	mapped_text(job, "Shared        ", t->shared_bytes, t->shared_bytes_summed, "memory that other processes may have too");
-}
-
-static void memory_text(const struct rp_report_job *job)
-{
-	const struct rp_totals *t = &job->result->totals;
-	struct rp_out *o = job->out;
-	char a[RP_UNIT_BYTES];
-
-	rp_out_text(o, "Allocations   ");
-	rp_report_blocks_text(job, t->met, t->allocations, t->variance.allocations);
-	rp_out_text(o, ", ");
-	rp_report_bytes_text(job, t->met, t->allocated_bytes, t->variance.allocated);
-	rp_out_text(o, "\n");
-	peak_text(job);
-	rp_out_text(o, "Leaked        ");
-	rp_report_bytes_text(job, t->met, t->leaked_bytes, t->variance.leaked);
-	rp_out_text(o, " in ");
-	rp_report_blocks_text(job, t->met, t->leaked_allocations, t->variance.leaked_allocations);
-	rp_out_text(o, " blocks\n");
-	for (unsigned i = 0; i < RP_A_COUNT; i++)
-		if (t->by_allocator[i])
-			rp_out_format(o, "%12s  %s\n", rp_unit_count(a, (int64_t)t->by_allocator[i]), rp_allocator_name(i));
-}
-
-static int stats_text(const struct rp_report_job *job)
-{
-	const struct rp_totals *t = &job->result->totals;
-	struct rp_out *o = job->out;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES];
-
-	rp_report_meta_text(job, "Command", "command", "commands");
-	rp_report_meta_text(job, "Python", "python", "versions");
-	rp_out_format(o, "Ran as        %u process%s, %llu thread%s\n", job->result->n_processes,
-		      job->result->n_processes == 1 ? "" : "es", (unsigned long long)t->threads, t->threads == 1 ? "" : "s");
-	mode_text(job);
-	if (!rp_report_has_losses(t))
-		line(o, "Losses", "none");
-	rp_report_unseen_text(o, &job->result->strings, &job->result->unseen, "Not seen      ");
-	unknown_lines_text(job);
-	rp_out_text(o, "\n");
-	line(o, "Wall", rp_unit_ns(a, ns_of(t->wall_s)));
-	if (t->is_cpu_off)
-		line(o, "CPU", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");
-	else
-		line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
-	if (!t->cpu_user_unknown)
-		rp_out_format(o, "              %s user and %s system, the tool's with them\n", rp_unit_ns(a, ns_of(t->cpu_user_s)), rp_unit_ns(b, ns_of(t->cpu_system_s)));
-	if (t->gil_wait_s > 0)
-		line(o, "GIL wait", rp_unit_ns(a, ns_of(t->gil_wait_s)));
-	rp_out_format(o, "Tool          %s (%s the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)),
-		      t->is_cpu_sampled ? "still in" : "taken out of");
-	if (t->is_cpu_sampled)
-		line(o, "Calls", t->is_cpu_off ? "not counted" : "not counted: CPU was sampled");
-	else
-		count_line(o, "Calls", t->calls);
-	if (t->folded_calls)
-		rp_out_format(o, "Timeline      %s of them, in %s, have exact counts and times but no place of their own in time: they came faster than\n"
-				 "              the trace may grow\n",
-			      rp_unit_count(a, (int64_t)t->folded_calls), rp_unit_ns(b, ns_of(t->folded_s)));
-	if (t->samples_in_tool)
-		rp_out_format(o, "Samples       %s, and %s inside rubinprof\n", rp_unit_count(a, (int64_t)t->samples),
-			      rp_unit_count(b, (int64_t)t->samples_in_tool));
-	else
-		count_line(o, "Samples", t->samples);
-	rp_out_text(o, "\n");
-	if (t->is_memory_off) {
-		line(o, "Memory", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");
-		resident_text(job);
-	} else {
-		memory_text(job);
-	}
-	rp_out_format(o, "\nTrace         %s events in %s (%s unpacked)\n", rp_unit_count(a, (int64_t)t->events),
-		      rp_unit_bytes(b, (int64_t)t->file_bytes), rp_unit_bytes(c, (int64_t)t->raw_bytes));
-	top_text(job, "Lines that allocated most", RP_M_ALLOCATED);
-	top_text(job, "Lines that allocated most often", RP_M_ALLOCATIONS);
-	return 0;
-}
-
 int rp_report_stats(const struct rp_report_job *job)
 {
 	struct rp_json j = { job->out, 0 };
 
 	if (job->options->format == RP_FORMAT_TEXT)
-		return stats_text(job);
+		return rp_stats_text(job);
 	rp_json_open(&j, '{');
 	rp_report_stats_keys(job, &j, 1);
 	top_keys(job, &j, "top_by_bytes", RP_M_ALLOCATED);
