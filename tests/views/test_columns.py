@@ -14,7 +14,7 @@ pytestmark = pytest.mark.linux
 PROGRAM = """
 import json, threading, rubinprof
 def work(n):
-    kept.append(bytearray(20_000))
+    kept.append(bytearray(2_000_000))  # so large that sampling cannot miss it
     for _ in range(n):
         bytearray(50_000)
     return json.loads(json.dumps(list(range(2000))))
