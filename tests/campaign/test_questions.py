@@ -222,3 +222,12 @@ def test_a_long_question_tells_how_far_it_is(store):
         assert opened is found
         found.sql("SELECT count(*) FROM range(300000000) t(i) WHERE hash(i) % 7 = 0").fetchall()
     assert all(0 <= done <= total == 100 for done, total in told)
+
+
+@pytest.mark.parametrize("words", [["table"], ["table", "--by", "function"], ["requests"], ["history"]], ids=" ".join)
+def test_a_question_loads_no_pandas(store, words):
+    """Pandas takes longer to load than these questions take to answer. Libraries below them load it behind one's back."""
+    code = "import sys; from rubinprof.cli import main; main(sys.argv[1:]); sys.exit('pandas' in sys.modules)"
+    stores = [store, store] if words == ["history"] else [store]
+    done = subprocess.run([sys.executable, "-c", code, "campaign", *words, *map(str, stores)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -9,7 +9,8 @@ __all__ = ["read"]
 
 MAGIC = b"RPUNITS1"
 _HEAD = struct.Struct("<32sQQQ")
-_UNKNOWN = pa.scalar(-(2**63), pa.int64())
+# Not a scalar of pyarrow: making one imports pandas, which takes longer than most questions.
+_UNKNOWN = -(2**63)
 
 
 def read(data: bytes) -> dict[str, dict[str, pa.Array]]:
@@ -38,7 +39,7 @@ def read(data: bytes) -> dict[str, dict[str, pa.Array]]:
             array = pa.Array.from_buffers(pa.string(), rows, parts)
         else:
             array = pa.Array.from_buffers(pa.int64(), rows, [None, whole.slice(place, size)])
-            if rows and pc.min(array).as_py() == _UNKNOWN.as_py():
+            if rows and pc.min(array).as_py() == _UNKNOWN:
                 array = pc.if_else(pc.equal(array, _UNKNOWN), pa.scalar(None, pa.int64()), array)
         tables.setdefault(table, {})[column] = array
         place += (size + 7) // 8 * 8
