@@ -1,6 +1,9 @@
 """A spool of real traces that the tests of this directory share."""
 
+import contextlib
+import io
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,13 +32,37 @@ def spool(tmp_path_factory):
     return directory
 
 
-@pytest.fixture
-def store(tmp_path, spool):
-    """A store of the whole spool."""
+@pytest.fixture(scope="session")
+def added(tmp_path_factory, spool):
+    """A store of the whole spool, not to be written to."""
     from rubinprof import campaign
 
-    campaign.add(tmp_path / "store", spool, workers=0)
-    return tmp_path / "store"
+    path = tmp_path_factory.mktemp("added") / "store"
+    campaign.add(path, spool, workers=0)
+    return path
+
+
+@pytest.fixture
+def store(tmp_path, added):
+    """A store of the whole spool, of this test alone."""
+    return Path(shutil.copytree(added, tmp_path / "store"))
+
+
+@pytest.fixture
+def ask():
+    """Calls ``rubinprof campaign`` in this process: what it loads takes longer than most of its answers."""
+    from rubinprof.cli import main
+
+    def answer(*words):
+        printed, told = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(told):
+            try:
+                status = main(["campaign", *map(str, words)])
+            except SystemExit as end:  # argparse's
+                status = end.code
+        return subprocess.CompletedProcess(words, status, printed.getvalue(), told.getvalue())
+
+    return answer
 
 
 @pytest.fixture

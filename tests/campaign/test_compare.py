@@ -4,8 +4,6 @@ import datetime
 import json
 import math
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,10 +14,6 @@ from rubinprof.campaign import budgets, difference, history
 pytestmark = pytest.mark.linux
 
 GIB = 1024**3
-
-
-def ask(*words):
-    return subprocess.run([sys.executable, "-m", "rubinprof", "campaign", *map(str, words)], capture_output=True, text=True, timeout=120)
 
 
 def quanta(task, n, wall, seed, memory=2.0, failed=0, at=0, spread=0.2):
@@ -61,7 +55,7 @@ def test_the_interval_of_a_change_holds_it_as_often_as_it_says():
     assert 0.92 <= held / 200 <= 0.99
 
 
-def test_limits_are_broken_by_more_than_chance_only(pair):
+def test_limits_are_broken_by_more_than_chance_only(ask, pair):
     a, b = pair
     done = ask("diff", a, b, "--fail-on", "wall of isr > +5 %", "--fail-on", "memory > +10 %", "--fail-on", "wall of warp > +0 %", "-o", b.parent / "d.html")
     assert done.returncode == 1 and done.stdout.count("FAIL") == 2, done.stdout + done.stderr
@@ -72,7 +66,7 @@ def test_limits_are_broken_by_more_than_chance_only(pair):
 
 
 @pytest.mark.parametrize("limit", ["wall", "wall > 5", "beauty > +5 %", "wall of nothing > +5 %", "wall of new > +5 %", "wall >> +5 %"])
-def test_limits_that_mean_nothing_are_refused(pair, limit):
+def test_limits_that_mean_nothing_are_refused(ask, pair, limit):
     done = ask("diff", *pair, "--fail-on", limit)
     assert done.returncode == 2 and done.stderr.startswith("rubinprof: ") and done.stderr.count("\n") == 1, done.stderr
 
@@ -106,7 +100,7 @@ def test_a_median_of_few_quanta_is_no_change():
     assert history.changes(one) == []
 
 
-def test_several_stores_and_days_are_series(make_store):
+def test_several_stores_and_days_are_series(ask, make_store):
     days = make_store([row for day in range(10) for row in quanta("isr", 60, 10.0 if day < 6 else 13.0, day, at=day)], name="days")
     done = ask("history", days, "--json")
     found = json.loads(done.stdout)
@@ -116,7 +110,7 @@ def test_several_stores_and_days_are_series(make_store):
     assert "2026-11-07" in ask("history", days).stdout
 
 
-def test_check_tells_what_grew_at_the_last_store(make_store, tmp_path):
+def test_check_tells_what_grew_at_the_last_store(ask, make_store, tmp_path):
     nights = [make_store([*quanta("isr", 100, 10.0, night), *quanta("warp", 100, 20.0, 100 + night)], name=f"n{night}") for night in range(4)]
     nights.append(make_store([*quanta("isr", 100, 10.0, 50), *quanta("warp", 100, 30.0, 51)], name="last"))
     limits = tmp_path / "budgets.toml"
@@ -136,7 +130,7 @@ def test_an_allowed_change_is_a_share(tmp_path, change):
         budgets.read(tmp_path / "budgets.toml")
 
 
-def test_a_store_that_is_none_is_one_sentence(pair, tmp_path):
+def test_a_store_that_is_none_is_one_sentence(ask, pair, tmp_path):
     a, _ = pair
     newer = tmp_path / "newer"
     newer.mkdir()

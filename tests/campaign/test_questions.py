@@ -18,10 +18,6 @@ pytestmark = pytest.mark.linux
 GIB = 1024**3
 
 
-def ask(*words):
-    return subprocess.run([sys.executable, "-m", "rubinprof", "campaign", *map(str, words)], capture_output=True, text=True, timeout=120)
-
-
 def made(path, quanta, first=0):
     """A store with these quanta too, each a dict; what they lack is null."""
     store = campaign.Store.create(path)
@@ -76,7 +72,7 @@ def test_large_quanta_and_their_walltime(tmp_path):
     assert (row["over"], row["over_wall_s"], row["wall_s"], row["memory_max_bytes"]) == (3, 300.0, 397.0, 7 * GIB)
 
 
-def test_earlier_attempts_at_a_quantum_are_told_apart(tmp_path):
+def test_earlier_attempts_at_a_quantum_are_told_apart(ask, tmp_path):
     """Three jobs tried one quantum, the second of them ended last; another has no id, a third is no quantum at all."""
     at = [datetime.datetime(2026, 11, 29, hour, tzinfo=datetime.UTC) for hour in range(4)]
     one = {"task": "isr", "quantum_id": "a", "run": "r", "host": "n1"}
@@ -151,7 +147,7 @@ def test_too_few_quanta_give_no_request(tmp_path):
     assert one.request is None and "300 are needed" in one.why_not
 
 
-def test_bps_loads_the_requests(tmp_path):
+def test_bps_loads_the_requests(ask, tmp_path):
     quanta = [{"task": "isr", "rss_max_bytes": 2 * GIB, "wall_s": 1.0}] * 400 + [{"task": "rare", "rss_max_bytes": GIB, "wall_s": 1.0}]
     made(tmp_path / "store", quanta)
     done = ask("requests", tmp_path / "store", "-o", tmp_path / "bps.yaml")
@@ -172,7 +168,7 @@ def test_an_estimate_breaks_a_budget_beyond_its_error(tmp_path):
     assert budgets.check(found, {"at": 1, "task": {"isr": {"peak": 94}}})[0].is_broken
 
 
-def test_a_broken_budget_is_exit_one(tmp_path, store):
+def test_a_broken_budget_is_exit_one(ask, tmp_path, store):
     limits = tmp_path / "budgets.toml"
     limits.write_text('at = 1\n[task.isr]\npeak = "1 KB"\nwall = "1 h"\n[task.calibrateImage]\nnot_done = 0.0\n')
     done = ask("check", store, limits)
@@ -182,7 +178,7 @@ def test_a_broken_budget_is_exit_one(tmp_path, store):
 @pytest.mark.parametrize(
     "text", ['[task.isr]\npeek = "1 GB"\n', '[task.isr]\npeak = "1 parsec"\n', "[task.nothing]\nwall = 3\n", "at = 7\n", "", "x = ["]
 )
-def test_budgets_that_mean_nothing_are_refused(tmp_path, store, text):
+def test_budgets_that_mean_nothing_are_refused(ask, tmp_path, store, text):
     limits = tmp_path / "budgets.toml"
     limits.write_text(text)
     done = ask("check", store, limits)
@@ -190,12 +186,12 @@ def test_budgets_that_mean_nothing_are_refused(tmp_path, store, text):
 
 
 @pytest.mark.parametrize("words", [["--by", "nonsense"], ["--where", "peek > 3"], ["-m", "beauty"], ["--by", "function", "--where", "peek > 1"]])
-def test_questions_that_mean_nothing_are_refused(store, words):
+def test_questions_that_mean_nothing_are_refused(ask, store, words):
     done = ask("table", store, *words)
     assert done.returncode == 2 and done.stderr.startswith("rubinprof: ") and done.stderr.count("\n") == 1, done.stderr
 
 
-def test_the_table_is_printed_for_people_and_for_programs(store):
+def test_the_table_is_printed_for_people_and_for_programs(ask, store):
     assert "calibrateImage" in ask("table", store).stdout
     assert ask("table", store, "--csv", "--by", "task").stdout.startswith("task,quanta,not_done,wall_s")
     assert '"task": "isr"' in ask("table", store, "--json").stdout
@@ -203,7 +199,7 @@ def test_the_table_is_printed_for_people_and_for_programs(store):
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
-def test_quanta_are_exported_for_other_tools(tmp_path, store, form):
+def test_quanta_are_exported_for_other_tools(ask, tmp_path, store, form):
     import duckdb
 
     path = tmp_path / f"quanta.{form}"

@@ -4,8 +4,6 @@ import datetime
 import json
 import math
 import random
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -17,10 +15,6 @@ pytestmark = pytest.mark.linux
 
 GIB = 1024**3
 BEGIN = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
-
-
-def ask(*words):
-    return subprocess.run([sys.executable, "-m", "rubinprof", "campaign", *map(str, words)], capture_output=True, text=True, timeout=120)
 
 
 def log_normal(n, middle, spread, seed=1):
@@ -126,7 +120,7 @@ def test_the_tracers_own_cost(make_store):
     assert (row["lost_events"], row["not_complete"]) == (8, 1)
 
 
-def test_every_view_of_real_traces_is_printed(store):
+def test_every_view_of_real_traces_is_printed(ask, store):
     for name in views.VIEWS:
         assert json.dumps(views.view(name, campaign.open(store)).dicts(), default=str)
     done = ask("table", store, "--view", "time")
@@ -134,7 +128,7 @@ def test_every_view_of_real_traces_is_printed(store):
 
 
 @pytest.mark.parametrize("words", [["--view", "beauty"], ["--by", "stage"], ["--view", "time", "--by", "stage", "--stages", "FILE"], ["--view", "time", "-m", "cpu"], ["--by", "stage", "--stages", "/nowhere"], ["--view", "time", "--where", "wall >> 3"], ["--over", "6 parsecs"]])
-def test_views_that_mean_nothing_are_refused(make_store, tmp_path, words):
+def test_views_that_mean_nothing_are_refused(ask, make_store, tmp_path, words):
     (tmp_path / "stages.toml").write_text('step1 = ["isr"]\n')
     done = ask("table", make_store([{"task": "isr"}]), *[tmp_path / "stages.toml" if word == "FILE" else word for word in words])
     assert done.returncode == 2 and done.stderr.startswith("rubinprof: ") and done.stderr.count("\n") == 1, done.stderr

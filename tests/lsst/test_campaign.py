@@ -1,11 +1,9 @@
 """A campaign of the real middleware: quanta of traces, and what the butler and the summary say of the same."""
 
-import subprocess
-import sys
-
 import pytest
 
 from rubinprof import campaign
+from rubinprof.cli import main
 
 pytestmark = [pytest.mark.linux, pytest.mark.lsst]
 
@@ -53,7 +51,8 @@ def test_it_is_added_once(found, pipeline):
 @pytest.mark.parametrize(
     "words", [["--butler", "/nowhere", "--collections", "x"], ["--butler", "REPO", "--collections", "nothing"], ["--butler", "REPO"], [], ["--summary", __file__]]
 )
-def test_what_is_not_there_is_one_sentence(tmp_path, pipeline, words):
+def test_what_is_not_there_is_one_sentence(tmp_path, capfd, pipeline, words):
     words = [str(pipeline.repo) if word == "REPO" else word for word in words]
-    done = subprocess.run([sys.executable, "-m", "rubinprof", "campaign", "metadata", tmp_path / "s", *words], capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.startswith("rubinprof: ") and done.stderr.count("\n") == 1, done.stderr
+    status = main(["campaign", "metadata", str(tmp_path / "s"), *words])
+    told = capfd.readouterr().err
+    assert status == 2 and told.startswith("rubinprof: ") and told.count("\n") == 1, told
