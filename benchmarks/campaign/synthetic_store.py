@@ -107,11 +107,12 @@ def commit(store, chance, n, number):
         "mode_cpu": ["sampled"] * p, "mode_memory": ["sampled"] * p,
     }  # fmt: skip
     processes = pa.table({field.name: pa.array(rows[field.name]).cast(field.type) for field in TABLES["processes"]}, schema=TABLES["processes"])
-    functions = pa.Table.from_pylist(
-        [{"trace": traces[0].decode(), "function": name, "file": file, "line": line, "module": file, "kind": "native" if file.startswith("lib") else "python", "inlined": False,
-          "self_cpu_s": float(i + 1), "self_cpu_s_error": 0.1} for i, (name, file, line) in enumerate(FUNCTIONS)], schema=TABLES["functions"],
-    )  # fmt: skip
-    store.commit({"quanta": quanta, "processes": processes, "functions": functions})
+    trace = {"trace": traces[0].decode()}
+    functions = [trace | {"frame": i, "processes": 1, "self_cpu_ns": (i + 1) * 10**9, "self_cpu_variance": 2603 * 10**6} for i in range(len(FUNCTIONS))]
+    frames = [trace | {"frame": i, "release": i, "function": name, "file": file, "line": line, "module": file, "build": "", "kind": "native" if file.startswith("lib") else "python", "inlined": False}
+              for i, (name, file, line) in enumerate(FUNCTIONS)]  # fmt: skip
+    summed = {name: pa.Table.from_pylist(rows, schema=TABLES[name].insert(0, pa.field("trace", pa.string()))) for name, rows in (("functions", functions), ("frames", frames))}
+    store.commit({"quanta": quanta, "processes": processes, **summed})
 
 
 def make(path, rows):

@@ -41,8 +41,8 @@ def store(tmp_path_factory, load_module):
     rows = list(quanta())
     processes = [{"trace": f"{i:032x}", "quanta": 1, "wall_s": row["wall_s"] + 1, "cpu_s": row["process_cpu_s"] + 1, "quanta_cpu_s": row["process_cpu_s"], "overhead_s": 0.01, "complete": True,
                   "mode_cpu": "sampled", "mode_memory": "sampled", "file_bytes": 1000, "lost_events": 0, "python": "3.13.0"} for i, row in enumerate(rows)]  # fmt: skip
-    functions = [{"trace": f"{0:032x}", "function": HOSTILE, "file": "a.py", "line": 3, "module": "a", "kind": "python", "inlined": False, "self_cpu_s": 3.0, "self_cpu_s_error": 0.5},
-                 {"trace": f"{0:032x}", "function": "draw", "file": "", "line": 0, "module": "libgalsim.so", "kind": "native", "inlined": False, "self_cpu_s": 1.0}]  # fmt: skip
+    functions = [{"function": HOSTILE, "file": "a.py", "line": 3, "module": "a", "kind": "python", "inlined": False, "self_cpu_ns": 3 * 10**9, "self_cpu_variance": 65 * 10**9},
+                 {"function": "draw", "file": "", "line": 0, "module": "libgalsim.so", "kind": "native", "inlined": False, "self_cpu_ns": 10**9}]  # fmt: skip
     return load_module(MADE).make(tmp_path_factory.mktemp("campaign") / "night", rows, processes, functions)
 
 

@@ -12,12 +12,15 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from rubinprof import campaign
-from rubinprof.campaign import schema, unit
+from rubinprof.campaign import rows, schema, unit
 from rubinprof.campaign import store as store_module
 from rubinprof.errors import RubinprofError
+
+add_module = sys.modules["rubinprof.campaign.add"]  # the package has a function of the same name
 
 pytestmark = pytest.mark.linux
 
@@ -75,6 +78,33 @@ def test_adding_again_and_in_another_order_changes_no_byte(tmp_path, spool, stor
     shutil.copytree(spool, tmp_path / "copies")
     assert campaign.add(other, spool, tmp_path / "copies", workers=0).new == 0
     assert same(store, other)
+
+
+def test_merging_in_pieces_changes_no_byte(tmp_path, spool, store, monkeypatch):
+    """Files are read a few rows at a time, and a few commits at a time: the rows of a trace come in several pieces, and those of several traces in one."""
+    whole = {path.relative_to(store): pq.read_table(path) for path in store.rglob("*.parquet")}
+    monkeypatch.setattr(rows, "BATCH_ROWS", 7)
+    monkeypatch.setattr(rows, "ROW_GROUP_ROWS", 50)
+    monkeypatch.setattr(store_module, "MERGED_MOST", 3)
+    monkeypatch.setattr(add_module, "MERGED_MOST", 3)
+    made, once = tmp_path / "made", tmp_path / "once"
+    for path in sorted(spool.iterdir(), reverse=True):
+        campaign.add(made, path, workers=0)
+    campaign.add(once, spool, workers=0)
+    assert same(made, once)
+    assert {path.relative_to(made): pq.read_table(path) for path in made.rglob("*.parquet")} == whole
+
+
+def test_processes_that_do_the_same_add_no_rows_of_functions(tmp_path, spool, store):
+    """A campaign has millions of processes, and few functions."""
+    one = tmp_path / "one"
+    campaign.add(one, spool / "0.rprof", workers=0)
+    rows_of = {name: [sum(pq.read_metadata(path).num_rows for path in top.glob(f"{name}/*.parquet")) for top in (one, store)] for name in ("functions", "frames", "paths")}
+    for name, (alone, all_six) in rows_of.items():
+        assert all_six < 2 * alone, name
+    found = campaign.open(store).table("function").df()
+    assert found["processes"].max() == 6
+    assert found["self_cpu_s"].sum() == pytest.approx(campaign.open(store).totals()["cpu_s"], rel=1e-6)
 
 
 def test_workers_give_the_same_bytes(tmp_path, spool, store):

@@ -1,13 +1,14 @@
 """Adding: what a spool has and the store has not, read by workers, committed batch by batch."""
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from rubinprof.campaign import attempts, unit
-from rubinprof.campaign.store import Store
+from rubinprof.campaign.store import MERGED_MOST, Store, prepare
 from rubinprof.errors import RubinprofError, TraceError
 from rubinprof.trace import Trace
 
@@ -93,8 +94,10 @@ def add(
     wanted, known, growing, refused = _sort_out(paths, target.uuids(), quiet_s)
     total, done, new = sum(size for _, size in wanted), 0, 0
     with _executor(len(wanted), workers, scheduler) as execute:
-        for batch, (tables, unreadable) in execute(_batches(wanted)):
-            new += target.commit(tables)
+        for batch, (made, unreadable) in execute(_batches(wanted)):
+            new += target.commit_prepared(made, functools.partial(_tables, batch))
+            if target.small() >= MERGED_MOST:
+                target.merge()
             refused += unreadable
             if delete_added:
                 _delete(batch, {entry["path"] for entry in unreadable})
@@ -157,7 +160,12 @@ def _batches(wanted):
 
 def _read(batch):
     """What a worker does."""
-    return unit.read_many([path for path, _ in batch])
+    tables, refused = unit.read_many([path for path, _ in batch])
+    return prepare(tables), refused
+
+
+def _tables(batch):
+    return unit.read_many([path for path, _ in batch])[0]
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rubinprof.campaign.store import Commit, Store, parquet_bytes
+from rubinprof.campaign.rows import parquet_bytes
+from rubinprof.campaign.store import Commit, Store
 
 __all__ = ["NAME", "find", "is_kept", "keep"]
 

@@ -29,6 +29,12 @@ STACKS_ORDER = {"cpu": "self_cpu_s", "allocated": "allocated_bytes"}
 HALF_WIDTH = """CASE WHEN {variance} <= 0 OR {figure} <= 0 THEN NULL
     ELSE 3.841459 * {variance} / {figure} / 2 + 1.959964 * sqrt({variance} + 3.841459 * ({variance} / {figure}) * ({variance} / {figure}) / 4) END"""
 NS, NS_VARIANCE, BYTES_VARIANCE = "1e9", "1e12", "1048576.0"
+# The figures of each function, and its variances, named as in csrc/report/report_units.c.
+FUNCTIONS = f"""SELECT function, file, line, module, kind, inlined, build, frame, release, processes::BIGINT AS processes, calls::BIGINT AS calls,
+    self_cpu_ns / {NS} AS self_cpu_s, self_cpu_variance / {NS_VARIANCE} AS self_cpu_s_variance, total_cpu_ns / {NS} AS total_cpu_s, total_cpu_variance / {NS_VARIANCE} AS total_cpu_s_variance,
+    allocations::BIGINT AS allocations, allocations_variance::DOUBLE AS allocations_variance, allocated_bytes::BIGINT AS allocated_bytes,
+    allocated_variance * {BYTES_VARIANCE} AS allocated_bytes_variance, leaked_bytes::BIGINT AS leaked_bytes, leaked_variance * {BYTES_VARIANCE} AS leaked_bytes_variance
+    FROM sums_of_functions JOIN frames USING (frame)"""
 CHOSEN = """chosen AS (SELECT DISTINCT trace, unit FROM quanta WHERE {where} AND trace IS NOT NULL),
     kept AS (SELECT stacks.*, paths.frame AS leaf, paths.python FROM stacks SEMI JOIN chosen USING (trace, unit) JOIN paths USING (path)),
     of_python AS (SELECT path AS python, frame FROM paths)"""
@@ -151,8 +157,10 @@ class Campaign:
         """Make one row of what several commits have of the same path or frame."""
         for name, (keys, how) in SUMMED.items():
             names = ", ".join(keys)
-            figures = ", ".join(f"{word}({column})::{'BIGINT' if word == 'sum' else _type(name, column)} AS {column}" for column, word in how.items())
-            self._db.sql(f"SELECT {names}, {figures} FROM {name}_of_commits GROUP BY {names}").create_view(name)
+            # Sums stay as wide as DuckDB makes them: nanoseconds of a whole release do not fit into 64 bits.
+            figures = ", ".join(f"{word}({column}){'' if word == 'sum' else '::' + _type(name, column)} AS {column}" for column, word in how.items())
+            self._db.sql(f"SELECT {names}, {figures} FROM {name}_of_commits GROUP BY {names}").create_view("sums_of_functions" if name == "functions" else name)
+        self._db.sql(FUNCTIONS).create_view("functions")
 
     def _find_retried(self, paths: list[str]) -> int:
         """Make the table of those tried again, which are few: where they lie, as one number."""
@@ -401,13 +409,18 @@ class Campaign:
 
     def _functions(self, keys: list[str], order: str) -> duckdb.DuckDBPyRelation:
         columns = ", ".join(keys)
+        figures = ", ".join(f"{_half_width(name, name + '_variance')} AS {name}_error" for name in ("self_cpu_s", "allocated_bytes", "leaked_bytes"))
+        sums = ", ".join(f"sum({name}) AS {name}, sum({name}_variance) AS {name}_variance" for name in ("self_cpu_s", "allocated_bytes", "leaked_bytes"))
+        # A process may have several functions of a library, and one build of each function.
+        processes = "sum" if "function" in keys else "max"
         return self._db.sql(f"""
-            SELECT {columns}, sum(self_cpu_s) AS self_cpu_s, {_error_of_sum("self_cpu_s")},
-                sum(self_cpu_s) / nullif((SELECT sum(cpu_s) FROM processes), 0) AS share, sum(calls)::BIGINT AS calls,
-                sum(allocations)::BIGINT AS allocations, sum(allocated_bytes)::BIGINT AS allocated_bytes,
-                {_error_of_sum("allocated_bytes")}, sum(leaked_bytes)::BIGINT AS leaked_bytes, {_error_of_sum("leaked_bytes")},
-                count(DISTINCT trace) AS processes
-            FROM functions GROUP BY {columns} {order}""")
+            WITH sums AS (SELECT {columns}, {sums}, sum(calls)::BIGINT AS calls, sum(allocations)::BIGINT AS allocations, {processes}(processes)::BIGINT AS processes
+                FROM functions GROUP BY {columns}),
+            told AS (SELECT *, {figures} FROM sums)
+            SELECT {columns.replace("line", "nullif(line, 0) AS line")}, self_cpu_s, self_cpu_s_error, self_cpu_s / nullif((SELECT sum(cpu_s) FROM processes), 0) AS share, calls, allocations,
+                allocated_bytes::BIGINT AS allocated_bytes, allocated_bytes_error, leaked_bytes::BIGINT AS leaked_bytes, leaked_bytes_error,
+                least(processes, (SELECT count(*) FROM processes)) AS processes
+            FROM told {order}""")
 
     def key(self, by: str) -> str:
         """SQL of a quantum for what `table` groups by; ValueError where there is no such word."""
@@ -438,11 +451,6 @@ class Campaign:
                  sum(file_bytes)::BIGINT AS file_bytes FROM processes"""
         found = self._db.sql(sql)
         return dict(zip(found.columns, found.fetchall()[0], strict=True))
-
-
-def _error_of_sum(figure: str) -> str:
-    error = f"{figure}_error"
-    return f"sqrt(sum({error} * {error})) AS {error}"
 
 
 def _half_width(figure: str, variance: str) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 __all__ = ["FORMAT", "KINDS", "SORTED_BY", "SUMMED", "TABLES", "VERSION", "Kind"]
 
 FORMAT = "rubinprof-campaign"
-VERSION = 1  # a reader refuses a greater one
+VERSION = 2  # a reader refuses any other
 
 _MAP = pa.map_(pa.string(), pa.string())
 
@@ -65,26 +65,19 @@ TABLES = {
         ("mode_memory", pa.string()),
     ]),
     "functions": pa.schema([
-        ("trace", pa.string()),
-        ("function", pa.string()),
-        ("file", pa.string()),
-        ("line", pa.int32()),
-        ("module", pa.string()),
-        ("kind", pa.string()),
-        ("inlined", pa.bool_()),
+        ("frame", pa.int64()),
+        ("processes", pa.int64()),
         ("calls", pa.int64()),
-        ("self_cpu_s", pa.float64()),
-        ("total_cpu_s", pa.float64()),
-        ("self_cpu_s_error", pa.float64()),
+        ("self_cpu_ns", pa.int64()),
+        ("self_cpu_variance", pa.int64()),
+        ("total_cpu_ns", pa.int64()),
+        ("total_cpu_variance", pa.int64()),
         ("allocations", pa.int64()),
+        ("allocations_variance", pa.int64()),
         ("allocated_bytes", pa.int64()),
-        ("peak_bytes", pa.int64()),
+        ("allocated_variance", pa.int64()),
         ("leaked_bytes", pa.int64()),
-        ("total_cpu_s_error", pa.float64()),
-        ("allocations_error", pa.float64()),
-        ("allocated_bytes_error", pa.float64()),
-        ("peak_bytes_error", pa.float64()),
-        ("leaked_bytes_error", pa.float64()),
+        ("leaked_variance", pa.int64()),
     ]),
     "stacks": pa.schema([
         ("trace", pa.string()),
@@ -146,12 +139,13 @@ SORTED_BY = {
     "stacks": [(name, "ascending") for name in ("trace", "unit", "path", "line")],
     "paths": [("path", "ascending")],
     "frames": [("frame", "ascending")],
-    "functions": [(name, "ascending") for name in ("trace", "function", "file", "line", "module", "kind", "inlined")],
+    "functions": [("frame", "ascending")],
 }
 """The order of rows in a file. It names each row once, so that it is the only one."""
 
 
 SUMMED = {
+    "functions": (("frame",), {name: "sum" for name in TABLES["functions"].names[1:]}),
     "paths": (("path", "parent", "frame", "python"), {name: "sum" for name in ("cpu_ns", "cpu_variance", "allocated_bytes", "allocated_variance")}),
     "frames": (("frame",), {name: "min" for name in TABLES["frames"].names[1:]}),
 }

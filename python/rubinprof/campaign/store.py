@@ -4,26 +4,27 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
-import io
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rubinprof.campaign.schema import FORMAT, KINDS, SORTED_BY, SUMMED, TABLES, VERSION, Kind
+from rubinprof.campaign import rows as rows_module
+from rubinprof.campaign.schema import FORMAT, KINDS, TABLES, VERSION, Kind
 from rubinprof.errors import RubinprofError
 
-__all__ = ["Commit", "Store", "commit_id"]
+__all__ = ["Commit", "Prepared", "Store", "commit_id", "prepare"]
 
 QUANTA_MERGED_MAX = 1_000_000
 """A commit with as many quanta is left as it is; smaller ones are merged."""
-ROW_GROUP_ROWS = 256 * 1024
+MERGED_MOST = 64
+"""As many commits are merged at a time, and an `add` merges when it has made so many: all are listed for each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,34 @@ class Commit:
     def file(self, table: str) -> dict[str, Any] | None:
         """The file of one of the tables; `None` where the commit is older than the table."""
         return next((file for file in self.files if file["path"].startswith(f"{table}/")), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Rows as the files of a commit: `prepare` makes them, on any machine.
+
+    Parameters
+    ----------
+    kind : `str`
+        A word of `KINDS`.
+    keys : `list` [`str`]
+        What the commit is named after: traces, or datasets of metadata.
+    files : `dict` [`str`, `tuple` [`bytes`, `int`]]
+        A Parquet file and its rows, by table.
+    """
+
+    kind: str
+    keys: list[str]
+    files: dict[str, tuple[bytes, int]]
+
+
+def prepare(tables: dict[str, pa.Table], kind: str = "traces") -> Prepared:
+    """Sort and pack rows as `Store.commit` takes them; most of its work, which needs no store."""
+    about, files = KINDS[kind], {}
+    for name in about.tables:
+        rows = rows_module.in_order(name, tables[name]) if name in tables else TABLES[name].empty_table()
+        files[name] = rows_module.parquet_bytes(rows), rows.num_rows
+    return Prepared(kind, sorted(set(tables[about.named_in][about.key].to_pylist())), files)
 
 
 def commit_id(uuids: Iterable[str]) -> str:
@@ -94,6 +123,8 @@ class Store:
             raise RubinprofError(f"{path} is no campaign store: its format is {name!r}")
         if version > VERSION:
             raise RubinprofError(f"{path} is a store of version {version}, newer than this rubinprof reads ({VERSION}); install a newer one")
+        if version < VERSION:
+            raise RubinprofError(f"{path} is a store of version {version}, which was never released; add its traces to a new one")
         return store
 
     @classmethod
@@ -181,11 +212,25 @@ class Store:
         RubinprofError
             Raised when the store cannot be written; it is as it was then.
         """
+        return self.commit_prepared(prepare(tables, kind), lambda: tables)
+
+    def commit_prepared(self, made: Prepared, read: Callable[[], dict[str, pa.Table]]) -> int:
+        """Add rows that are packed already, as `commit` does.
+
+        Parameters
+        ----------
+        made : `Prepared`
+            The rows.
+        read : `~collections.abc.Callable`
+            Gives the rows as `commit` takes them; called where the store has some of the traces.
+        """
         with self.locked():
-            about = KINDS[kind]
-            new = sorted(set(tables[about.named_in][about.key].to_pylist()) - self.uuids(kind))
+            new = sorted(set(made.keys) - self.uuids(made.kind))
+            if len(new) < len(made.keys):
+                key = KINDS[made.kind].key
+                made = prepare({name: _only(rows, key, new) for name, rows in read().items()}, made.kind) if new else made
             if new:
-                self._commit({name: _only(rows, about.key, new) for name, rows in tables.items()}, kind)
+                self._commit(commit_id(new), made.kind, {name: self._put_bytes(name, commit_id(new), *file) for name, file in made.files.items()})
             return len(new)
 
     def refuse(self, looked_at: Iterable[str], refused: Iterable[dict[str, str]]) -> None:
@@ -199,22 +244,40 @@ class Store:
     def merge(self) -> None:
         """Merge the small commits into one, and remove what no commit names.
 
-        Until the merged commit is renamed into place the small ones count, and from then on it does: ``merging.json`` names both.
+        Until the merged commit is renamed into place the small ones count, and from then on it does: ``merging.json`` names both. No file is read whole: memory does not
+        grow with the campaign, but for what its functions and stacks are.
         """
         with self.locked():
             self._end_merge()
             for kind, about in KINDS.items():
-                self._merge_kind(kind, about)
+                while len(group := self._small(kind, about)) > 1:
+                    self._merge_commits(group, kind, about)
             self._remove_leftovers()
 
-    def _merge_kind(self, kind: str, about: Kind) -> None:
-        small = [commit for commit in self.commits() if commit.kind == kind and commit.file(about.tables[0])["rows"] < QUANTA_MERGED_MAX]
-        if len(small) > 1:
-            tables = {name: self._read(name, small) for name in about.tables}
-            into = commit_id(tables[about.named_in][about.key].to_pylist())
-            self.write("merging.json", _json_bytes({"into": into, "from": [commit.id for commit in small]}))
-            self._commit(tables, kind)
-            self._end_merge()
+    def small(self, kind: str = "traces") -> int:
+        """Commits that `merge` would merge."""
+        return len(self._small(kind, KINDS[kind]))
+
+    def _small(self, kind: str, about: Kind) -> list[Commit]:
+        """Commits to merge next, the smallest first, until they are a large one."""
+        sized = sorted((commit.file(about.tables[0])["rows"], commit.id, commit) for commit in self.commits() if commit.kind == kind)
+        found, rows = [], 0
+        for size, _, commit in sized:
+            if size >= QUANTA_MERGED_MAX or rows >= QUANTA_MERGED_MAX or len(found) == MERGED_MOST:
+                break
+            found.append(commit)
+            rows += size
+        return found
+
+    def _merge_commits(self, group: list[Commit], kind: str, about: Kind) -> None:
+        into = commit_id(uuid for commit in group for uuid in self._read_uuids(commit))
+        self.write("merging.json", _json_bytes({"into": into, "from": [commit.id for commit in group]}))
+        files = {}
+        for name in about.tables:
+            paths = [self.path / file["path"] for commit in group if (file := commit.file(name))]
+            files[name] = self._put_rows(name, into, rows_module.merged(name, paths))
+        self._commit(into, kind, files)
+        self._end_merge()
 
     def verify(self) -> list[str]:
         """Check every file against its commit, and that each trace is there once.
@@ -245,10 +308,11 @@ class Store:
 
     def _problem(self, file: dict[str, Any]) -> str | None:
         try:
-            data = (self.path / file["path"]).read_bytes()
+            with open(self.path / file["path"], "rb") as opened:
+                size, found = os.fstat(opened.fileno()).st_size, hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError as error:
             return f"{file['path']} cannot be read: {error.strerror}"
-        if len(data) != file["bytes"] or hashlib.sha256(data).hexdigest() != file["sha256"]:
+        if size != file["bytes"] or found != file["sha256"]:
             return f"{file['path']} has changed since it was committed"
         return None
 
@@ -266,31 +330,39 @@ class Store:
                 (self.path / "commits" / f"{name}.json").unlink(missing_ok=True)
         (self.path / "merging.json").unlink(missing_ok=True)
 
-    def _commit(self, tables: dict[str, pa.Table], kind: str) -> None:
-        """The lock is held."""
-        about = KINDS[kind]
-        name = commit_id(tables[about.named_in][about.key].to_pylist())
-        files = []
-        for table in about.tables:
-            rows = _summed(table, tables[table]) if table in tables else TABLES[table].empty_table()
-            data = parquet_bytes(rows.cast(TABLES[table]).sort_by(SORTED_BY[table]))
-            path = f"{table}/{name}.parquet"
-            (self.path / table).mkdir(exist_ok=True)  # a store that is older than the table
-            self.write(path, data)
-            files.append({"path": path, "rows": rows.num_rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
-        self.write(f"commits/{name}.json", _json_bytes({"id": name, "kind": kind, "files": files}))
+    def _commit(self, name: str, kind: str, files: dict[str, dict[str, Any]]) -> None:
+        """Make files count. The lock is held."""
+        self.write(f"commits/{name}.json", _json_bytes({"id": name, "kind": kind, "files": list(files.values())}))
 
-    def _read(self, table: str, commits: list[Commit]) -> pa.Table:
-        paths = [self.path / file["path"] for commit in commits if (file := commit.file(table))]
-        return pa.concat_tables([TABLES[table].empty_table(), *(pq.read_table(path, schema=TABLES[table]) for path in paths)])
+    def _put_bytes(self, table: str, name: str, data: bytes, rows: int) -> dict[str, Any]:
+        """Write a file of a table; gives what its commit says of it. The lock is held."""
+        path = f"{table}/{name}.parquet"
+        (self.path / table).mkdir(exist_ok=True)
+        self.write(path, data)
+        return {"path": path, "rows": rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+    def _put_rows(self, table: str, name: str, tables: Iterator[pa.Table]) -> dict[str, Any]:
+        """As `_put_bytes`, of rows that come in pieces."""
+        path = f"{table}/{name}.parquet"
+        (self.path / table).mkdir(exist_ok=True)
+        with self._written(path) as file:
+            hashed = rows_module.Hashed(file)
+            rows = rows_module.write(pa.PythonFile(hashed, "w"), TABLES[table], tables)
+        return {"path": path, "rows": rows, "bytes": hashed.bytes, "sha256": hashed.sha256()}
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file under another name, make it durable, rename it. The lock is held."""
+        with self._written(name) as file:
+            file.write(data)
+
+    @contextlib.contextmanager
+    def _written(self, name: str) -> Iterator[IO[bytes]]:
+        """A file that takes its name when all is written and durable. The lock is held."""
         path = self.path / name
         scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             with open(scratch, "xb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.rename(scratch, path)
@@ -306,23 +378,6 @@ class Store:
                     path.unlink()
         for path in (self.path / "commits").glob(".*"):
             path.unlink()
-
-
-def parquet_bytes(rows: pa.Table) -> bytes:
-    """Rows as a Parquet file: the same rows give the same bytes."""
-    sink = io.BytesIO()
-    pq.write_table(rows, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP_ROWS)
-    return sink.getvalue()
-
-
-def _summed(table: str, rows: pa.Table) -> pa.Table:
-    """Make one row of all that are of the same, where the table has no row a trace."""
-    if table not in SUMMED:
-        return rows
-    keys, how = SUMMED[table]
-    options = pc.ScalarAggregateOptions(min_count=1)  # nobody measured any of them: null
-    made = rows.group_by(list(keys)).aggregate([(name, word, options) for name, word in how.items()])
-    return made.rename_columns([name.removesuffix(f"_{how[name.rpartition('_')[0]]}") if name not in keys else name for name in made.column_names])
 
 
 def _only(rows: pa.Table, key: str, uuids: list[str]) -> pa.Table:

@@ -1,9 +1,10 @@
-"""What a store keeps of one trace: its quanta, its process, its functions."""
+"""What a store keeps of one trace: its quanta, its process, its functions and stacks."""
 
 import datetime
 import os
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -45,13 +46,9 @@ def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
         units = columns.read(trace.report("units", "columns"))  # first: what follows is of the same replay
         (uuid, _), stats = trace.heads()[0], trace.stats()
         quanta = quantum_rows(uuid, stats, trace.regions())
-        rows = {
-            "quanta": quanta,
-            "processes": [process_row(uuid, stats, quanta)],
-            "functions": [{"trace": uuid} | {name: row.get(name) for name in TABLES["functions"].names[1:]} for row in trace.table(by="function")],
-        }
-    made = {name: pa.Table.from_pylist(rows[name], schema=schema) for name, schema in TABLES.items() if name in rows}
-    return made | {name: _with_trace(uuid, name, units[name]) for name in ("stacks", "paths", "frames")}
+        rows = {"quanta": quanta, "processes": [process_row(uuid, stats, quanta)]}
+    made = {name: pa.Table.from_pylist(rows[name], schema=TABLES[name]) for name in rows}
+    return made | {name: _with_trace(uuid, name, units[name]) for name in ("functions", "stacks", "paths", "frames")}
 
 
 def _schema(name: str) -> pa.Schema:
@@ -63,7 +60,7 @@ def _with_trace(uuid: str, name: str, arrays: dict[str, pa.Array]) -> pa.Table:
     if name == "frames":
         arrays = arrays | {"kind": pc.if_else(pc.equal(arrays["is_python"], 1), "python", "native"), "inlined": pc.equal(arrays["is_inlined"], 1)}
     rows = len(next(iter(arrays.values())))
-    arrays = arrays | {"trace": pa.repeat(uuid, rows)}
+    arrays = arrays | {"trace": pa.repeat(uuid, rows), "processes": pa.array(np.ones(rows, np.int64))}
     schema = _schema(name)
     return pa.table([arrays[column] for column in schema.names], names=schema.names).cast(schema)
 
