@@ -477,4 +477,42 @@ int rp_rows(const struct rp_result *r, enum rp_row_by by, enum rp_metric metric,
 const int64_t *rp_row_ranked(const struct rp_row *row, enum rp_metric metric);
 int64_t rp_row_value(const struct rp_row *row, enum rp_metric metric);
 
+/* ---- slices.c: which call ran when, as far as a page has room ----
+ *
+ *   slice    a call from its begin to its end, or several that followed one another below one call and were too short to stand alone.
+ *
+ * Of calls that were seen: a process whose CPU time was sampled has none. Native code has none. */
+#define RP_SLICE_SEVERAL UINT32_MAX
+struct rp_slice {
+	int64_t begin_ns, end_ns; /* since the begin of the run; inside those of the call it lies in */
+	uint32_t thread;          /* place in threads */
+	uint32_t depth;           /* 0: called by none */
+	uint32_t frame;           /* place in frames; RP_SLICE_SEVERAL: of several functions */
+	uint32_t times;           /* how many calls, without those below them */
+};
+struct rp_slice_frame {
+	uint32_t name, file, line; /* string ids */
+};
+struct rp_slice_thread {
+	uint32_t process; /* place in the result's processes */
+	uint32_t id, os_tid, name;
+};
+struct rp_slices {
+	struct rp_slice *at; /* by thread and begin, a call before those below it */
+	uint32_t n, cap;
+	struct rp_slice_frame *frames;
+	uint32_t n_frames, frames_cap;
+	struct rp_slice_thread *threads; /* those with slices and others */
+	uint32_t n_threads, threads_cap;
+	struct rp_strpool strings;
+	int64_t least_ns; /* shorter calls do not stand alone */
+	struct rp_idmap name_of, frame_of; /* name and file, then that and the line: a frame has its place once */
+	uint32_t n_names;
+};
+#define RP_SLICES_MAX (1u << 22)
+/* Reads all files of the trace once more; r is what they came to. [from_ns, to_ns): since the begin of the run; what reaches beyond is cut there. At most `most` slices: the shortest
+ * are put together, or left out. RP_ENOMEM, RP_EIO, RP_EINTERRUPTED, or 0; release it anyway. */
+int rp_slices_read(struct rp_slices *s, struct rp_trace *trace, const struct rp_result *r, int64_t from_ns, int64_t to_ns, uint32_t most);
+void rp_slices_release(struct rp_slices *s);
+
 #endif

@@ -9,6 +9,7 @@
 /* Bits of enum rp_need, and: */
 #define NOTHING 0x100u  /* no replay */
 #define TIMELINE 0x200u
+#define OWN_STRETCH 0x400u /* the report itself keeps to the stretch of time: the result is of the whole run */
 #define ALL (RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_LINES)
 enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV, COLUMNS = 1 << RP_FORMAT_COLUMNS };
 
@@ -30,6 +31,7 @@ static const struct {
 	{ "regions", rp_report_regions, 0, TEXT | JSON | CSV, 0, NULL, "one row a region", "--json, --csv" },
 	{ "flame", rp_report_flame, RP_NEED_TREE, JSON, 1, NULL, "the whole tree in columns, as the flame graph page takes it ('json' too)", "--region" },
 	{ "page", rp_report_page, ALL | TIMELINE, JSON, 1, NULL, "the tree, lines and what happened when, as the report's page takes it", "--region" },
+	{ "slices", rp_report_slices, OWN_STRETCH, JSON, 0, NULL, "which call ran when, by thread: the longest, and shorter ones put together", "-n" },
 	{ "collapsed", rp_report_collapsed, RP_NEED_TREE, TEXT, 1, NULL, "one line a stack, for flame graph scripts", "--metric, --region" },
 	{ "losses", rp_report_losses, 0, TEXT, 0, NULL, "what is missing, with which every other text begins; nothing when nothing is", "" },
 	{ "sources", rp_report_sources, NOTHING, TEXT | JSON, 0, NULL, "the source files whose text is inside", "--json: with it" },
@@ -106,10 +108,14 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 {
 	struct kept *k = trace->results;
 	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .jobs = o->jobs > 0 ? (unsigned)o->jobs : 0, .needs = needs & (ALL | RP_NEED_UNITS),
-					  .timeline = (needs & TIMELINE) != 0,
-					  .has_interval = o->from_s > 0 || o->to_s > 0, .from_s = o->from_s, .to_s = o->to_s };
+					  .timeline = (needs & TIMELINE) != 0 };
 	struct rp_result *result;
 
+	if (!(needs & OWN_STRETCH) && (o->from_s > 0 || o->to_s > 0)) {
+		how.has_interval = 1;
+		how.from_s = o->from_s;
+		how.to_s = o->to_s;
+	}
 	if (how.has_interval && how.to_s <= 0)
 		how.to_s = TO_THE_END_S;
 	if (k && is_same(&k->how, &how)) {

@@ -40,17 +40,15 @@ class Known:
             for f in frames
         ]
         self._lines, self._regions = list(lines), list(regions)
+        self._slices = {"least_s": 0, "frames": [], "threads": [], "slices": dict.fromkeys(["begin", "took", "depth", "frame", "times"], [])}
 
     def _json(self, name, **options):
-        assert name == "flame"
-        return json.loads(json.dumps(self._flame))
+        assert name in ("flame", "lines", "slices")
+        return json.loads(json.dumps({"flame": self._flame, "lines": {"rows": self._lines}, "slices": self._slices}[name]))
 
     def table(self, by="function", **options):
         assert by == "function"
         return self._rows
-
-    def lines(self):
-        return self._lines
 
     def regions(self):
         return json.loads(json.dumps(self._regions))
@@ -148,3 +146,26 @@ def test_regions_that_nest_are_slices_of_their_thread():
     """Also those that nobody ended: all end with the run, give or take a nanosecond of rounding."""
     regions = [region(0, 0.0, 3.0), region(1, 1.0, 1.0), region(2, 2.0, 1.000000001), region(3, 3.0, 1.0)]
     assert [e["ph"] for e in regions_of(Known([frame("[all]")], [(-1, 0, 0, 0)], regions=regions))] == ["X"] * 4
+
+
+def test_calls_in_order_of_time_are_nested_events_of_their_thread():
+    trace = Known([frame("[all]")], [(-1, 0, 0, 0)])
+    threads = [{"pid": 7, "thread": 1, "name": "MainThread", "slices": 4}, {"pid": 7, "thread": 2, "name": "", "slices": 1}]
+    columns = {"begin": [0, 10, 0, 40, -20], "took": [100, 40, 40, 50, 5], "depth": [0, 1, 2, 1, 0], "frame": [0, 1, 2, -1, 0], "times": [1, 1, 1, 9, 1]}
+    trace._slices = {"least_s": 2e-8, "frames": [["main", "/x.py", 1], ["f", "/x.py", 5], ["f", "/y.py", 5]], "threads": threads, "slices": columns}
+    document = json.loads(exported(trace, "speedscope"))
+    names = [f["name"] for f in document["shared"]["frames"]]
+    told = {p["name"]: [(e["type"], names[e["frame"]], e["at"]) for e in p["events"]] for p in document["profiles"]}
+    several = "[several short calls]"
+    assert told == {
+        "MainThread, in order of time": [
+            ("O", "main", 0), ("O", "f", 10), ("O", "f", 10), ("C", "f", 50), ("C", "f", 50), ("O", several, 50), ("C", several, 100), ("C", "main", 100)
+        ],
+        "thread 2, in order of time": [("O", "main", 30), ("C", "main", 35)],
+    }  # fmt: skip
+    events = [e for e in json.loads(exported(trace, "perfetto"))["traceEvents"] if e.get("cat") == "call"]
+    assert [(e["ph"], e["name"], e["ts"]) for e in events][:5] == [
+        ("B", "main", 0), ("B", "f (/x.py:5)", 0.01), ("B", "f (/y.py:5)", 0.01), ("E", "f (/y.py:5)", 0.05), ("E", "f (/x.py:5)", 0.05)
+    ]  # fmt: skip
+    assert events[5]["args"] == {"calls": 9}
+    assert not [e for e in json.loads(exported(trace, "perfetto", region="R"))["traceEvents"] if e.get("cat") == "call"]

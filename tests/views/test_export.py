@@ -81,6 +81,8 @@ def test_speedscope(exported, trace, consumers, playwright):
     document, complaints = consumers.speedscope(playwright, exported("speedscope"))
     assert complaints == []
     seen = {profile["name"]: profile for profile in document["profiles"]}
+    in_time = [seen.pop(name) for name in list(seen) if name.endswith(", in order of time")]
+    assert len(in_time) == 2 and all(0 < p["endValue"] - p["startValue"] <= trace.stats()["wall_s"] * 1e9 for p in in_time)
     assert set(seen) <= set(METRICS) and {"cpu", "wall", "calls", "allocated", "peak", "leaked"} <= set(seen)
     for name, profile in seen.items():
         assert profile["endValue"] - profile["startValue"] == total_of(trace, METRICS[name].column), name

@@ -23,6 +23,7 @@ def add_parser(subparsers):
     parser.add_argument("-m", "--metric", choices=command.metrics(), default="", metavar="M", help="of formats that carry one at a time")
     parser.add_argument("--by", choices=BY, default="function", help="what a row is, of csv and parquet (default: function)")
     command.add_region(parser)
+    command.add_interval(parser)
 
 
 def _formats():
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if command.is_one_of(output, args.traces):
         return command.fail(f"{output} is the trace itself; choose another file with -o")
     with Trace(*args.traces, jobs=args.jobs, index=True) as trace, Progress("reading") as progress:
-        options = exports.Options(args.metric, args.by, args.region, progress)
+        options = exports.Options(args.metric, args.by, args.region, progress, args.from_s, args.to_s)
         if output == "-":
             exports.write(trace, sys.stdout.buffer, args.format, options)
             return 0

@@ -31,12 +31,23 @@ FORMATS = {
 
 
 class Options(NamedTuple):
-    """What an export is asked for. ``by`` is used by tables alone."""
+    """What an export is asked for. ``by`` is used by tables alone; ``from_s`` and ``to_s`` 0: the whole run."""
 
     metric: str = ""
     by: str = "function"
     region: str | None = None
     progress: Any = None
+    from_s: float = 0.0
+    to_s: float = 0.0
+
+    @property
+    def stretch(self) -> dict[str, float]:
+        """The stretch of time, as reports take it."""
+        return {"from_s": self.from_s, "to_s": self.to_s}
+
+    def has_in_stretch(self, region: dict[str, Any]) -> bool:
+        """Whether a region, as a row of regions, was open in the stretch."""
+        return region["start_s"] + region["wall_s"] >= self.from_s and not (self.to_s and region["start_s"] >= self.to_s)
 
 
 def exporter(format: str) -> ModuleType:

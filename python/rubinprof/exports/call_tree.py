@@ -27,8 +27,8 @@ class CallTree:
     trace tells nothing; their figures are 0, and no file may give them as measured.
     """
 
-    def __init__(self, trace: Any, region: str | None = None, progress: Any = None):
-        flame = trace._json("flame", region=region, full_names=True, progress=progress)
+    def __init__(self, trace: Any, region: str | None = None, progress: Any = None, stretch: dict[str, float] | None = None):
+        flame = trace._json("flame", region=region, full_names=True, progress=progress, **(stretch or {}))
         strings, frames = flame["strings"], flame["frames"]
         self.meta: dict[str, Any] = flame["meta"]
         self.names = [strings[i] for i in frames["name"]]

@@ -23,8 +23,8 @@ UNITS = {"s": ", ns", "bytes": ", bytes", "count": ""}
 
 
 def write(trace, out, options):
-    tree = CallTree(trace, options.region, options.progress)
-    lines = trace.lines() if options.region is None else []
+    tree = CallTree(trace, options.region, options.progress, options.stretch)
+    lines = trace._json("lines", n=-1, **options.stretch)["rows"] if options.region is None else []
     out.write(_head(tree).encode())
     text = _Writer(tree, lines)
     for chunk in text.chunks():

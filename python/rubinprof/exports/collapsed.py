@@ -15,5 +15,6 @@ LACKS = (
 
 def write(trace, out, options):
     trace.report(
-        "collapsed", "text", metric=options.metric, region=options.region, full_names=True, write=out.write, progress=options.progress
+        "collapsed", "text", metric=options.metric, region=options.region, full_names=True, write=out.write, progress=options.progress,
+        **options.stretch,
     )

@@ -14,4 +14,4 @@ LACKS = (
 def write(trace: Any, out: BinaryIO, options: Any) -> None:
     # Regions in their order of time.
     name = "regions" if options.by == "region" and options.region is None else "table"
-    trace.report(name, "csv", by=options.by, region=options.region, n=-1, write=out.write)
+    trace.report(name, "csv", by=options.by, region=options.region, n=-1, write=out.write, **({} if name == "regions" else options.stretch))

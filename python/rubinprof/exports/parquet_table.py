@@ -14,7 +14,7 @@ LACKS = ("No stacks: a row is a function, line, file, module, thread or region."
 def rows(trace, options):
     """Rows of the table as dictionaries of plain values; labels of a region become columns ``label.NAME``."""
     if options.by != "region" or options.region is not None:
-        return trace.table(options.by, region=options.region)
+        return trace._json("table", by=options.by, n=-1, region=options.region, **options.stretch)["rows"]
     flat = []
     for row in trace.regions():
         labels = row.pop("labels")

@@ -1,19 +1,21 @@
 """Chrome's trace event format (JSON), which ui.perfetto.dev, chrome://tracing and speedscope read.
 
-Regions are slices of the thread they ran in, at their true times; the format wants slices of a thread to nest, so where those of a thread
-do not (tasks of asyncio), all of them are its asynchronous events, each with an id of its own. The call tree, which has no order of time, is drawn beside them in a
-process of its own, once by CPU and once by wall time.
+Calls are slices in a row of their own a thread, at their true times. Regions are slices of the thread they ran in; the format wants slices of a row to nest, so
+where those of a thread do not (tasks of asyncio), all of them are its asynchronous events, each with an id of its own. The merged call tree, which has no order of
+time, is drawn beside them in a process of its own, once by CPU and once by wall time.
 """
 
 import json
 
+from rubinprof.exports.call_order import CallOrder
 from rubinprof.exports.call_tree import FOLDED, CallTree, tool
 
 SUFFIX = ".trace.json"
-SUMMARY = "Chrome trace JSON for ui.perfetto.dev: regions in time, and the call tree by cpu and wall"
+SUMMARY = "Chrome trace JSON for ui.perfetto.dev: calls and regions in time, and the call tree by cpu and wall"
 METRICS: tuple[str, ...] = ()
 LACKS = (
-    "Calls have no order of time: those of one function below one caller are one slice. Regions alone are on the clock.",
+    "Of calls in order of time the 50,000 longest: shorter ones are put together or left out; --from and --to choose a stretch. Python functions alone.",
+    "No calls in order of time of a sampled trace, nor with --region.",
     "Regions of a thread that overlap (asyncio) stand in rows of their own, which speedscope leaves out.",
     "Memory and counts of calls stand with the regions, not with the calls; no lines below the function.",
     FOLDED,
@@ -21,13 +23,14 @@ LACKS = (
 )
 
 TREES = {"cpu": 1, "wall": 2}
+CALL_ROW = 1 << 24  # and the number of a thread: the row of its calls; no thread of a system has such a number
 ROUNDING_NS = 2  # of a begin and a length
 FIGURES = ["cpu_s", "gil_wait_s", "calls", "allocated_bytes", "peak_bytes", "leaked_bytes"]
 
 
 def write(trace, out, options):
-    tree = CallTree(trace, options.region, options.progress)
-    regions = [] if options.region else trace.regions()
+    tree = CallTree(trace, options.region, options.progress, options.stretch)
+    regions = [] if options.region else [region for region in trace.regions() if options.has_in_stretch(region)]
     meta = {"tool": tool(), "command": tree.title(), "lacks": " ".join(LACKS)}
     out.write(b'{"displayTimeUnit":"ns","otherData":' + json.dumps(meta).encode() + b',"traceEvents":[\n')
     events = _Events(out)
@@ -38,6 +41,9 @@ def write(trace, out, options):
         for region in of_thread:
             for event in [_region(region)] if is_nested else _async_region(region):
                 events.add(event)
+    if not options.region:
+        for event in _calls(trace, options):
+            events.add(event)
     # No process of the system has this number.
     pid = 1 << 22 | 1
     events.add({"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": "call tree, not in order of time"}})
@@ -79,6 +85,28 @@ def _nest(regions):
             return False
         ends.append(end)
     return True
+
+
+def _calls(trace, options):
+    """Calls in their order of time: begin and end events, as those of the tree."""
+    order = CallOrder(trace, **options.stretch)
+    frames = [{"cat": "call", "name": name, "args": {"where": f"{file}:{line}"} if file else {}} for name, file, line in _distinct(order.frames)]
+    for lane in order.lanes:
+        where = {"pid": lane.pid, "tid": CALL_ROW | lane.thread}
+        yield {"ph": "M", "name": "thread_name", **where, "args": {"name": f"calls of {lane.name}"}}
+        for begins, i, ns in order.events(lane):
+            what = frames[order.frame[i]]
+            if order.times[i] > 1:
+                what = {**what, "args": {**what["args"], "calls": order.times[i]}}
+            yield {"ph": "B" if begins else "E", **what, **where, "ts": ns / 1000}
+
+
+def _distinct(frames):
+    """A selection in Perfetto is summed up by name: functions of one name have their place in it."""
+    places: dict[str, set] = {}
+    for name, file, line in frames:
+        places.setdefault(name, set()).add((file, line))
+    return [(name if len(places[name]) == 1 else f"{name} ({file}:{line})", file, line) for name, file, line in frames]
 
 
 def _async_region(region):

@@ -26,7 +26,7 @@ COMMENT, DEFAULT_SAMPLE_TYPE = 13, 14
 
 
 def write(trace, out, options):
-    tree = CallTree(trace, options.region, options.progress)
+    tree = CallTree(trace, options.region, options.progress, options.stretch)
     # mtime=0: the same trace makes the same file.
     with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=6, mtime=0, filename="") as packed:
         for message in _messages(tree):

@@ -20,7 +20,7 @@ LACKS = (
 
 
 def write(trace, out, options):
-    tree = CallTree(trace, options.region, options.progress)
+    tree = CallTree(trace, options.region, options.progress, options.stretch)
     if options.metric in tree.unknown:
         known = [name for name in ("cpu", "wall") if name not in tree.unknown]
         choose = f"Choose {known[0]}." if known else "Formats with memory: pprof, callgrind, speedscope."
