@@ -60,6 +60,16 @@ def test_a_condition_chooses_quanta(store):
     assert condition.parse("wall > 1.5 min or status != 'done'").values == [90.0, "done"]
 
 
+def test_a_task_holds_for_all_of_a_condition(store):
+    """Or binds looser than and: the task is no part of its first half."""
+    found = campaign.open(store)
+    for by in ("task", "line"):
+        one, two = (found.table(by, task="isr", where=where).df() for where in ("band = r or band = i", "band = i or band = r"))
+        assert one.equals(two)
+    assert found.table("task", task="isr", where="band = r or band = i").df()["task"].tolist() == ["isr"]
+    assert campaign.open(store).flame(task="isr", where="band = r or band = i").stacks("allocated") == found.flame(task="isr").stacks("allocated")
+
+
 @pytest.mark.parametrize("text", ["", "peak", "peak >", "peak > 6 parsecs", "tusk > 3", "peak > 6 GB and", "task = 'isr' isr = 3 = 4"])
 def test_a_condition_with_a_typo_is_refused(text):
     with pytest.raises(ValueError):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rubinprof.metrics import parse_quantity
 
-__all__ = ["FIGURES", "Condition", "parse", "word_of"]
+__all__ = ["FIGURES", "Condition", "of", "parse", "word_of"]
 
 
 class Figure(NamedTuple):
@@ -65,6 +65,12 @@ def parse(text: str) -> Condition:
             return Condition(f"({' '.join(parts)})", values)
         parts.append(found["joint"].lower())
         place = found.end()
+
+
+def of(task: str | None, text: str | None) -> Condition:
+    """Both: of this task, and as `parse` reads the text. What is None chooses all."""
+    made = parse(text) if text else Condition("true", [])
+    return made if task is None else Condition(f"(task = ? AND {made.sql})", [task, *made.values])
 
 
 def _term(text: str, name: str, operator: str, value: str) -> tuple[str, object]:

@@ -1,16 +1,21 @@
 """The stacks of a campaign as one tree, for viewers."""
 
+import copy
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
+from rubinprof.campaign.stack_tree import StackTree, levels
 from rubinprof.metrics import METRICS
 
 __all__ = ["FORMATS", "Flame", "page_trees"]
 
 PAGE_NODES = 30_000
 """Of all call trees of a page together: some 600 KB of it."""
+ALL = ("[all]", "", 0, "", "python")
 FOLDED = ("[smaller frames]", "", 0, "", "python")
 FORMATS = ("collapsed", "speedscope", "pprof")
 MEASURED = ("cpu", "allocated", "peak")
@@ -24,40 +29,50 @@ class Flame:
     ----------
     name : `str`
         What it is of.
-    rows : `list` [`tuple`]
-        What stands outside (or `None`), path, and the figures of `MEASURED` of each stack.
-    paths : `dict`
-        By path: its parent, 0 for none, and function, file, line, module and kind of its frame.
+    tree : `StackTree`
+        The paths of the store.
+    parts : `~collections.abc.Iterable` [`tuple`]
+        What stands outside (or `None`), paths, and the figures of `MEASURED` of each path, as arrays.
+
+    Attributes
+    ----------
+    parent, frame : `list` [`int`]
+        By node; a parent comes before what it called. Node 0 is all.
+    frames : `list` [`tuple`]
+        Function, file, line, module and kind.
+    figures : `dict` [`str`, `list` [`int`]]
+        By column of `MEASURED`, each node's own.
     """
 
-    def __init__(self, name: str, rows: list[tuple], paths: dict[int, tuple[int, list]]):
+    def __init__(self, name: str, tree: StackTree, parts: Iterable[tuple[Any, np.ndarray, Sequence[np.ndarray]]]):
         self.name = name
-        self.frames: list[tuple] = [("[all]", "", 0, "", "python")]
-        self.parent, self.frame, self.figures = [-1], [0], {column: [0] for column in MEASURED}
-        self._place_of: dict[tuple, int] = {}
-        self._frame_of: dict[tuple, int] = {self.frames[0]: 0}
-        for outside, path, *figures in rows:
-            node = 0 if outside is None else self._child(0, (str(outside), "", 0, "", "python"))
-            chain = []
-            while path:
-                path, frame = paths[path]
-                chain.append(tuple(frame))
-            for frame in reversed(chain):
-                node = self._child(node, frame)
-            for column, figure in zip(MEASURED, figures, strict=True):
-                self.figures[column][node] += figure or 0
-
-    def _child(self, node: int, frame: tuple) -> int:
-        place = self._frame_of.setdefault(frame, len(self.frames))
-        if place == len(self.frames):
-            self.frames.append(frame)
-        child = self._place_of.setdefault((node, place), len(self.parent))
-        if child == len(self.parent):
-            self.parent.append(node)
-            self.frame.append(place)
-            for column in self.figures.values():
-                column.append(0)
-        return child
+        self.frames: list[tuple] = [ALL, *tree.frames]
+        parent, frame = [np.array([-1])], [np.array([0])]
+        figures: dict[str, list[np.ndarray]] = {column: [np.zeros(1, np.int64)] for column in MEASURED}
+        count = 1
+        for outside, paths, own in parts:
+            nodes = tree.nodes(paths)
+            used = tree.closure(nodes)  # its first, node 0, becomes what stands outside
+            place = np.zeros(len(tree.parent), np.int64)
+            place[used] = np.arange(len(used)) + count - (outside is None)
+            if outside is None:
+                place[0] = 0
+            else:
+                self.frames.append((str(outside), "", 0, "", "python"))
+                parent.append(np.array([0]))
+                frame.append(np.array([len(self.frames) - 1]))
+            parent.append(place[tree.parent[used[1:]]])
+            frame.append(tree.frame[used[1:]] + 1)
+            begin = count
+            count += len(used) - (outside is None)
+            for column, values in zip(MEASURED, own, strict=True):
+                sums = np.zeros(count, np.int64)
+                np.add.at(sums, place[nodes], values)
+                figures[column][0][0] += sums[0]
+                figures[column].append(sums[begin:])
+        self.parent: list[int] = np.concatenate(parent).tolist()
+        self.frame: list[int] = np.concatenate(frame).tolist()
+        self.figures = {column: np.concatenate(values).tolist() for column, values in figures.items()}
 
     def stacks(self, metric: str = "cpu") -> list[tuple[tuple[str, ...], int]]:
         """Functions of each stack, outermost first, and its own figure in ns or bytes."""
@@ -106,30 +121,39 @@ class Flame:
     def _json(self, report: str, **options: Any) -> dict[str, Any]:
         """What the exports of traces ask for: the tree in columns, in depth-first pre-order."""
         forest = _Forest()
-        nodes = forest.add(self, range(len(self.parent)), self.figures)
+        nodes = forest.add(self)
         return {"meta": {"command": f"campaign {self.name}", "start_s": 0, "wall_s": 0}, **forest.names(), "nodes": nodes}
 
-    def _thinned(self, nodes_most: int) -> tuple[list[int], dict[str, list[int]]]:
-        """The nodes that are largest by any figure with what they called, and figures in which the others count as frames of their callers."""
-        totals = {column: list(figures) for column, figures in self.figures.items()}
-        for column in totals.values():
-            for node in range(len(self.parent) - 1, 0, -1):  # a parent comes before its children
-                column[self.parent[node]] += column[node]
-        shares = [max(column[node] / column[0] if column[0] else 0.0 for column in totals.values()) for node in range(len(self.parent))]
-        least = sorted(shares, reverse=True)[nodes_most] if len(shares) > nodes_most else -1.0
-        kept = [node for node, share in enumerate(shares) if share > least or node == 0]
-        is_kept, figures = set(kept), {column: list(values) for column, values in self.figures.items()}
-        for node in range(len(self.parent) - 1, 0, -1):
-            if node in is_kept:
-                continue
-            above = self.parent[node]
-            to = self._child(above, FOLDED) if above in is_kept else above
-            for column in figures.values():
-                column += [0] * (len(self.parent) - len(column))
-                column[to] += column[node]
-                column[node] = 0
-        folded = [node for node in range(len(shares), len(self.parent)) if any(column[node] for column in figures.values())]
-        return kept + folded, figures
+    def thinned(self, nodes_most: int) -> "Flame":
+        """Another one of the nodes that are largest by any figure with what they called; the others count as frames of their callers."""
+        parent, own = np.array(self.parent), {column: np.array(values, np.int64) for column, values in self.figures.items()}
+        by_depth = list(levels(parent))
+        shares = np.zeros(len(parent))
+        for values in own.values():
+            total = values.astype(float)
+            for nodes in reversed(by_depth[1:]):
+                np.add.at(total, parent[nodes], total[nodes])
+            shares = np.maximum(shares, total / total[0] if total[0] else 0.0)
+        least = np.partition(shares, -nodes_most - 1)[-nodes_most - 1] if len(shares) > nodes_most else -1.0
+        is_kept = shares > least
+        is_kept[0] = True
+        # What is left out goes to the innermost that is kept above it.
+        to = np.arange(len(parent))
+        for nodes in by_depth[1:]:
+            to[nodes] = np.where(is_kept[nodes], nodes, to[parent[nodes]])
+        kept = np.flatnonzero(is_kept)
+        folded = {column: np.zeros(len(parent), np.int64) for column in own}
+        for column, values in own.items():
+            np.add.at(folded[column], to[~is_kept], values[~is_kept])
+        above = np.flatnonzero(np.any([values != 0 for values in folded.values()], axis=0))
+        place = np.zeros(len(parent), np.int64)
+        place[kept] = np.arange(len(kept))
+        made = copy.copy(self)
+        made.frames = [*self.frames, FOLDED]
+        made.parent = [-1, *place[parent[kept[1:]]].tolist(), *place[above].tolist()]
+        made.frame = [*np.array(self.frame)[kept].tolist(), *[len(self.frames)] * len(above)]
+        made.figures = {column: [*values[kept].tolist(), *folded[column][above].tolist()] for column, values in own.items()}
+        return made
 
 
 class _Forest:
@@ -139,12 +163,11 @@ class _Forest:
         self.strings = {"": 0}
         self.frames: dict[tuple, int] = {}
 
-    def add(self, flame: Flame, kept: Iterable[int], figures: dict[str, list[int]]) -> dict[str, Any]:
+    def add(self, flame: Flame) -> dict[str, Any]:
         """The columns of a tree's nodes, in depth-first pre-order."""
-        children: dict[int, list[int]] = {node: [] for node in kept}
-        for node in sorted(children, reverse=True):
-            if node:
-                children[flame.parent[node]].append(node)
+        children: list[list[int]] = [[] for _ in flame.parent]
+        for node in range(len(children) - 1, 0, -1):
+            children[flame.parent[node]].append(node)
         order, left = [], [0]
         while left:
             order.append(node := left.pop())
@@ -155,7 +178,7 @@ class _Forest:
             "frame": [self.frames.setdefault(flame.frames[flame.frame[node]], len(self.frames)) for node in order],
         }
         nodes |= {metric.column: None for metric in METRICS.values()}
-        return nodes | {column: [values[node] for node in order] for column, values in figures.items()}
+        return nodes | {column: [values[node] for node in order] for column, values in flame.figures.items()}
 
     def names(self) -> dict[str, Any]:
         """``strings`` and ``frames`` of all trees."""
@@ -189,5 +212,5 @@ def page_trees(flames: dict[str, Flame], nodes_most: int = PAGE_NODES) -> dict[s
     if not flames:
         return None
     forest = _Forest()
-    trees = {task: forest.add(flame, *flame._thinned(nodes_most // len(flames))) for task, flame in flames.items()}
+    trees = {task: forest.add(flame.thinned(nodes_most // len(flames))) for task, flame in flames.items()}
     return {**forest.names(), "trees": trees}

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from rubinprof.campaign import attempts, condition
 from rubinprof.campaign.flame import Flame
 from rubinprof.campaign.schema import SUMMED, TABLES
+from rubinprof.campaign.stack_tree import StackTree
 from rubinprof.campaign.store import Store
 from rubinprof.errors import RubinprofError
 
@@ -37,6 +39,8 @@ FUNCTIONS = f"""SELECT function, file, line, module, kind, inlined, build, frame
     FROM sums_of_functions JOIN frames USING (frame)"""
 CHOSEN = """chosen AS (SELECT DISTINCT trace, unit FROM quanta WHERE {where} AND trace IS NOT NULL),
     kept AS (SELECT stacks.*, paths.frame AS leaf, paths.python FROM stacks SEMI JOIN chosen USING (trace, unit) JOIN paths USING (path)),
+    of_python AS (SELECT path AS python, frame FROM paths)"""
+SUMMED_ALREADY = """kept AS (SELECT task_stacks.*, paths.frame AS leaf, paths.python FROM task_stacks JOIN paths USING (path) WHERE {where}),
     of_python AS (SELECT path AS python, frame FROM paths)"""
 OVER_BYTES = 6 * 1024**3
 
@@ -298,19 +302,17 @@ class Campaign:
         ValueError
             Raised when there is no such grouping, metric or condition; the text says what there is.
         """
-        if task is not None:
-            where = f"task = '{task}'" + (f" and {where}" if where else "")
-        of_stacks = by in STACKS_BY or (by in FUNCTIONS_BY and where is not None)
+        of_stacks = by in STACKS_BY or (by in FUNCTIONS_BY and (task, where) != (None, None))
         orders, default = (STACKS_ORDER, "cpu") if of_stacks else (FUNCTIONS_ORDER, "cpu") if by in FUNCTIONS_BY else (ORDER, "wall")
         if (metric or default) not in orders:
             raise ValueError(f"a table by {by} is not ordered by {metric!r}; choose {', '.join(orders)}")
         limit = "" if n is None else f"LIMIT {int(n)}"
         order = f"ORDER BY {orders[metric or default]} DESC NULLS LAST, 1 {limit}"
         if of_stacks:
-            return self._stacks(by, where, order)
+            return self._stacks(by, task, where, order)
         if by in FUNCTIONS_BY:
             return self._functions(FUNCTIONS_BY[by], order)
-        made = condition.parse(where) if where else condition.Condition("true", [])
+        made = condition.of(task, where)
         sql = f"""
             WITH sums AS MATERIALIZED (
                 SELECT key, is_last, {OF_QUANTA.replace("$over", "?")} FROM (SELECT {self.key(by)} AS key, * FROM quanta WHERE {made.sql}) GROUP BY key, is_last),
@@ -324,28 +326,33 @@ class Campaign:
             FROM counted FULL OUTER JOIN earlier ON counted.key IS NOT DISTINCT FROM earlier.key {order}"""
         return self._db.sql(sql, params=[over_bytes, over_bytes, *made.values])
 
-    def _stacks(self, by: str, where: str | None, order: str) -> duckdb.DuckDBPyRelation:
+    def _stacks(self, by: str, task: str | None, where: str | None, order: str) -> duckdb.DuckDBPyRelation:
         """Sums of stacks that were kept of each quantum: estimates, of CPU time by the innermost frame, of memory by that and the innermost of Python."""
-        made = condition.parse(where) if where else condition.Condition("true", [])
+        if where is None:
+            made = condition.of(task, None)
+            kept = SUMMED_ALREADY.format(where=made.sql)
+        else:
+            made = condition.of(task, where)
+            kept = CHOSEN.format(where=made.sql)
         keys = ", ".join(STACKS_BY.get(by) or FUNCTIONS_BY[by])
         cpu, memory = "cpu_ns, cpu_variance", "allocated_bytes, allocated_variance"
         if by == "line":
-            parts = f"SELECT trace, of_python.frame, line, {cpu}, {memory} FROM kept JOIN of_python USING (python)"
+            parts = f"SELECT of_python.frame, line, {cpu}, {memory} FROM kept JOIN of_python USING (python)"
             place = "nullif(parts.line, 0)"
         else:
-            parts = f"""SELECT trace, leaf AS frame, 0 AS line, {cpu}, {memory} FROM kept UNION ALL
-                SELECT trace, of_python.frame, 0, NULL, NULL, {memory} FROM kept JOIN of_python USING (python) WHERE python != path"""
+            parts = f"""SELECT leaf AS frame, 0 AS line, {cpu}, {memory} FROM kept UNION ALL
+                SELECT of_python.frame, 0, NULL, NULL, {memory} FROM kept JOIN of_python USING (python) WHERE python != path"""
             place = "nullif(frames.line, 0)"
         names = ", ".join(f"{place} AS line" if name == "line" else f"frames.{name}" for name in keys.split(", "))
         sql = f"""
-            WITH {CHOSEN.format(where=made.sql)},
+            WITH {kept},
             parts AS ({parts}),
-            named AS (SELECT {names}, trace, {cpu}, {memory} FROM parts JOIN frames USING (frame)),
-            sums AS (SELECT {keys}, count(DISTINCT trace) AS processes, sum(cpu_ns) / {NS} AS cpu, sum(cpu_variance) / {NS_VARIANCE} AS cpu_variance,
+            named AS (SELECT {names}, {cpu}, {memory} FROM parts JOIN frames USING (frame)),
+            sums AS (SELECT {keys}, sum(cpu_ns) / {NS} AS cpu, sum(cpu_variance) / {NS_VARIANCE} AS cpu_variance,
                 sum(allocated_bytes)::BIGINT AS allocated_bytes, sum(allocated_variance) * {BYTES_VARIANCE} AS allocated_variance FROM named GROUP BY {keys})
             SELECT {keys}, cpu AS self_cpu_s, {_half_width("cpu", "cpu_variance")} AS self_cpu_s_error,
                 cpu / nullif((SELECT sum(cpu_ns) / {NS} FROM kept), 0) AS share, allocated_bytes,
-                {_half_width("allocated_bytes", "allocated_variance")} AS allocated_bytes_error, processes
+                {_half_width("allocated_bytes", "allocated_variance")} AS allocated_bytes_error
             FROM sums {order}"""
         return self._db.sql(sql, params=made.values)
 
@@ -366,10 +373,8 @@ class Campaign:
         flame : `Flame`
             Its tree, and files for viewers.
         """
-        if task is not None:
-            where = f"task = '{task}'" + (f" and {where}" if where else "")
-        rows, paths = self._sums_by_path(where, by)
-        return Flame(str(self.store.path), rows, paths)
+        parts = self._sums_by_path(task, where, by)
+        return Flame(str(self.store.path), self._tree(), [(outside, *part) for outside, part in parts.items()])
 
     def flames(self, tasks: Iterable[str]) -> dict[str, "Flame"]:
         """Sum the stacks of all quanta, and of those of each of some tasks, in one reading.
@@ -384,28 +389,39 @@ class Campaign:
         flames : `dict` [`str`, `Flame`]
             By task; that of all quanta under "".
         """
-        rows, paths = self._sums_by_path(None, "task")
-        whole: dict[Any, list[int]] = {}
-        for _, path, *figures in rows:
-            sums = whole.setdefault(path, [0] * len(figures))
-            for i, figure in enumerate(figures):
-                sums[i] += figure or 0
-        name = str(self.store.path)
-        flames = {"": Flame(name, [(None, path, *sums) for path, sums in sorted(whole.items())], paths)}
-        return flames | {task: Flame(name, [(None, *row) for outside, *row in rows if outside == task], paths) for task in tasks}
+        parts, tree, name = self._sums_by_path(None, None, "task"), self._tree(), str(self.store.path)
+        paths, figures = zip(*parts.values(), strict=True) if parts else ((), ())
+        whole = [(None, np.concatenate(paths), [np.concatenate(values) for values in zip(*figures, strict=True)])] if parts else []
+        flames = {"": Flame(name, tree, whole)}
+        return flames | {task: Flame(name, tree, [(None, *parts[task])] if task in parts else []) for task in tasks}
 
-    def _sums_by_path(self, where: str | None, by: str | None) -> tuple[list[tuple], dict[int, tuple[int, list]]]:
-        """Sums by what stands outside and path; and the paths, as `Flame` takes both."""
-        made = condition.parse(where) if where else condition.Condition("true", [])
-        key = self.key(by) if by else "NULL"
-        rows = self._db.sql(
-            f"""WITH {CHOSEN.format(where=made.sql)}, about AS (SELECT trace, unit, {key} AS outside FROM quanta)
-            SELECT outside, path, sum(cpu_ns)::BIGINT, sum(allocated_bytes)::BIGINT, sum(held_bytes)::BIGINT FROM kept JOIN about USING (trace, unit)
-            GROUP BY outside, path ORDER BY outside, path""", params=made.values).fetchall()  # fmt: skip
-        paths = self._db.sql("""
-            WITH RECURSIVE used(path) AS (SELECT DISTINCT path FROM stacks UNION SELECT parent FROM used JOIN paths USING (path) WHERE parent != 0)
-            SELECT path, parent, function, file, line, module, kind FROM used JOIN paths USING (path) JOIN frames USING (frame)""").fetchall()
-        return rows, {path: (parent, frame) for path, parent, *frame in paths}
+    def _sums_by_path(self, task: str | None, where: str | None, by: str | None) -> dict[Any, tuple[np.ndarray, list[np.ndarray]]]:
+        """By what stands outside: paths, and sums of each, as `Flame` takes them."""
+        sums = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE AS {name}" for name in ("cpu_ns", "allocated_bytes", "held_bytes"))
+        if where is None and by in (None, "task"):  # summed already
+            made = condition.of(task, None)
+            found = self._db.sql(f"SELECT {by or 'NULL'} AS outside, path, {sums} FROM task_stacks WHERE {made.sql} GROUP BY outside, path ORDER BY outside, path", params=made.values)
+        else:
+            made = condition.of(task, where)
+            found = self._db.sql(
+                f"""WITH {CHOSEN.format(where=made.sql)}, about AS (SELECT trace, unit, {self.key(by) if by else 'NULL'} AS outside FROM quanta)
+                SELECT outside, path, {sums} FROM kept JOIN about USING (trace, unit) GROUP BY outside, path ORDER BY outside, path""", params=made.values)  # fmt: skip
+        columns = found.fetchnumpy()
+        outside, paths, *figures = (np.ma.getdata(columns[name]) for name in ("outside", "path", "cpu_ns", "allocated_bytes", "held_bytes"))
+        figures = [np.rint(np.minimum(values, 2.0**62)).astype(np.int64) for values in figures]
+        if by is None:
+            return {None: (paths, figures)} if len(paths) else {}
+        hidden = np.ma.getmaskarray(columns["outside"])
+        names = [None if is_null else name for name, is_null in zip(outside.tolist(), hidden.tolist(), strict=True)]
+        begins = [i for i in range(len(names)) if i == 0 or names[i] != names[i - 1]] + [len(names)]
+        return {names[begin]: (paths[begin:end], [values[begin:end] for values in figures]) for begin, end in zip(begins, begins[1:], strict=False)}
+
+    def _tree(self) -> StackTree:
+        frames = self._db.sql("SELECT frame, function, file, line, module, kind FROM frames ORDER BY frame").fetchall()
+        keys = np.array([row[0] for row in frames], np.int64)
+        columns = self._db.sql("SELECT path, parent, frame FROM paths WHERE frame IN (SELECT frame FROM frames)").fetchnumpy()
+        path, parent, frame = (np.ma.getdata(columns[name]) for name in ("path", "parent", "frame"))
+        return StackTree(path, parent, np.searchsorted(keys, frame), [tuple(row[1:]) for row in frames])
 
     def _functions(self, keys: list[str], order: str) -> duckdb.DuckDBPyRelation:
         columns = ", ".join(keys)

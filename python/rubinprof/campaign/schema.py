@@ -90,6 +90,17 @@ TABLES = {
         ("allocated_variance", pa.int64()),
         ("held_bytes", pa.int64()),
     ]),
+    "task_stacks": pa.schema([
+        ("task", pa.string()),
+        ("path", pa.int64()),
+        ("line", pa.int32()),
+        ("stacks", pa.int64()),
+        ("cpu_ns", pa.int64()),
+        ("cpu_variance", pa.int64()),
+        ("allocated_bytes", pa.int64()),
+        ("allocated_variance", pa.int64()),
+        ("held_bytes", pa.int64()),
+    ]),
     "paths": pa.schema([
         ("path", pa.int64()),
         ("parent", pa.int64()),
@@ -137,6 +148,7 @@ SORTED_BY = {
     "processes": [("trace", "ascending")],
     "metadata": [("key", "ascending")],
     "stacks": [(name, "ascending") for name in ("trace", "unit", "path", "line")],
+    "task_stacks": [(name, "ascending") for name in ("task", "path", "line")],
     "paths": [("path", "ascending")],
     "frames": [("frame", "ascending")],
     "functions": [("frame", "ascending")],
@@ -146,6 +158,7 @@ SORTED_BY = {
 
 SUMMED = {
     "functions": (("frame",), {name: "sum" for name in TABLES["functions"].names[1:]}),
+    "task_stacks": (("task", "path", "line"), {name: "sum" for name in TABLES["task_stacks"].names[3:]}),
     "paths": (("path", "parent", "frame", "python"), {name: "sum" for name in ("cpu_ns", "cpu_variance", "allocated_bytes", "allocated_variance")}),
     "frames": (("frame",), {name: "min" for name in TABLES["frames"].names[1:]}),
 }
@@ -161,7 +174,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "traces": Kind(("quanta", "processes", "functions", "stacks", "paths", "frames"), "processes", "trace"),
+    "traces": Kind(("quanta", "processes", "functions", "stacks", "task_stacks", "paths", "frames"), "processes", "trace"),
     "metadata": Kind(("metadata",), "metadata", "key"),
 }
 """What is read: traces, and the middleware's own figures."""

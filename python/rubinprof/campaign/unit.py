@@ -48,12 +48,20 @@ def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
         quanta = quantum_rows(uuid, stats, trace.regions())
         rows = {"quanta": quanta, "processes": [process_row(uuid, stats, quanta)]}
     made = {name: pa.Table.from_pylist(rows[name], schema=TABLES[name]) for name in rows}
-    return made | {name: _with_trace(uuid, name, units[name]) for name in ("functions", "stacks", "paths", "frames")}
+    units["task_stacks"] = units["stacks"] | {"task": _tasks(quanta, units["stacks"]["unit"]), "stacks": pa.array(np.ones(len(units["stacks"]["unit"]), np.int64))}
+    return made | {name: _with_trace(uuid, name, units[name]) for name in ("functions", "stacks", "task_stacks", "paths", "frames")}
 
 
 def _schema(name: str) -> pa.Schema:
     """The columns of a table, and the trace that a row is of, where the store has one row for all."""
     return TABLES[name] if name not in SUMMED else TABLES[name].insert(0, pa.field("trace", pa.string()))
+
+
+def _tasks(quanta: list[dict[str, Any]], units: pa.Array) -> pa.Array:
+    """The task of each unit."""
+    place = np.zeros(max((row["unit"] for row in quanta), default=0) + 1, np.int64)
+    place[[row["unit"] for row in quanta]] = np.arange(len(quanta))
+    return pa.array([row["task"] for row in quanta], pa.string()).take(pa.array(place[np.asarray(units)]))
 
 
 def _with_trace(uuid: str, name: str, arrays: dict[str, pa.Array]) -> pa.Table:
