@@ -151,18 +151,24 @@ static void take_earliest(const struct rp_fold *f, const char *key, double *to)
 		*to = s;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static void add_lost_kinds(const struct rp_fold *f, struct rp_totals *to, const struct rp_tables *t)
 {
+	const struct rp_file_header *h = &f->replay->file->header; /* tells where the definitions had no room */
 	int step = step_given(rp_tables_meta(t, "gave_way"));
 
 	to->gave_way = step > to->gave_way ? step : to->gave_way;
 	take_earliest(f, "gave_way.ticks", &to->gave_way_from_s);
 	take_earliest(f, "by_samples.first_ticks", &to->by_samples_from_s);
 	to->by_samples_s += seconds(f, (double)meta_count(t, "by_samples.ticks"));
-	to->lost_calls += meta_count(t, "end.lost_calls");
-	to->lost_allocations += meta_count(t, "end.lost_allocations");
-	to->lost_frees += meta_count(t, "end.lost_frees");
-	to->lost_samples += meta_count(t, "end.lost_samples");
+	to->lost_calls += larger(meta_count(t, "end.lost_calls"), h->lost_calls);
+	to->lost_allocations += larger(meta_count(t, "end.lost_allocations"), h->lost_allocations);
+	to->lost_frees += larger(meta_count(t, "end.lost_frees"), h->lost_frees);
+	to->lost_samples += larger(meta_count(t, "end.lost_samples"), h->lost_samples);
 }
 
 /* The threads' figures are sums of readings; below this share of the process, or this long, nothing is missing. */
@@ -201,11 +207,6 @@ static void add_counts(uint64_t *to, const uint64_t *counts, int n)
 
 	for (int i = 0; i < n; i++)
 		to[i] += (uint64_t)rp_count_whole(counts[i], &carry);
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
 }
 
 /* The kernel tells them of a process and its whole life. */

@@ -388,7 +388,7 @@ static uint64_t killed_ticks(const struct rp_replay *r)
 {
 	const struct rp_tables *t = r->tables;
 
-	if (r->file->header.state != RP_STATE_RUNNING || !t->n_clocks || t->clock_last.ticks >= RP_TICKS_MAX)
+	if (r->file->header.state == RP_STATE_COMPLETE || !t->n_clocks || t->clock_last.ticks >= RP_TICKS_MAX)
 		return 0;
 	return t->clock_last.ticks;
 }

@@ -18,6 +18,13 @@ void rp_file_header_encode(const struct rp_file_header *h, uint8_t *bytes)
 	rp_put_u64(bytes + RP_FH_DATA_END, h->data_end);
 	rp_put_u32(bytes + RP_FH_LIVE_COUNT, h->live_count);
 	rp_put_u64(bytes + RP_FH_END_REALTIME, h->end_realtime_ns);
+	rp_put_u32(bytes + RP_FH_UNWRITTEN_DEFS, h->unwritten_defs);
+	rp_put_u64(bytes + RP_FH_LOST_EVENTS, h->lost_events);
+	rp_put_u64(bytes + RP_FH_LOST_BYTES, h->lost_bytes);
+	rp_put_u64(bytes + RP_FH_LOST_CALLS, h->lost_calls);
+	rp_put_u64(bytes + RP_FH_LOST_ALLOCATIONS, h->lost_allocations);
+	rp_put_u64(bytes + RP_FH_LOST_FREES, h->lost_frees);
+	rp_put_u64(bytes + RP_FH_LOST_SAMPLES, h->lost_samples);
 	for (uint32_t i = 0; i < h->live_count && i < RP_LIVE_AREAS_MAX; i++) {
 		rp_put_u64(bytes + RP_FH_LIVE_TABLE + 16 * i, h->live[i].offset);
 		rp_put_u64(bytes + RP_FH_LIVE_TABLE + 16 * i + 8, h->live[i].bytes);
@@ -52,8 +59,17 @@ int rp_file_header_decode(struct rp_file_header *ret_h, const uint8_t *bytes, si
 	h.state = rp_get_u32(bytes + RP_FH_STATE);
 	h.data_end = rp_get_u64(bytes + RP_FH_DATA_END);
 	h.live_count = rp_get_u32(bytes + RP_FH_LIVE_COUNT);
-	if (h.live_count > RP_LIVE_AREAS_MAX || (h.state != RP_STATE_RUNNING && h.state != RP_STATE_COMPLETE))
+	if (h.live_count > RP_LIVE_AREAS_MAX || h.state < RP_STATE_RUNNING || h.state > RP_STATE_STOPPED)
 		return RP_EDAMAGED;
+	if (h.state == RP_STATE_STOPPED) {
+		h.unwritten_defs = rp_get_u32(bytes + RP_FH_UNWRITTEN_DEFS);
+		h.lost_events = rp_get_u64(bytes + RP_FH_LOST_EVENTS);
+		h.lost_bytes = rp_get_u64(bytes + RP_FH_LOST_BYTES);
+		h.lost_calls = rp_get_u64(bytes + RP_FH_LOST_CALLS);
+		h.lost_allocations = rp_get_u64(bytes + RP_FH_LOST_ALLOCATIONS);
+		h.lost_frees = rp_get_u64(bytes + RP_FH_LOST_FREES);
+		h.lost_samples = rp_get_u64(bytes + RP_FH_LOST_SAMPLES);
+	}
 	if (h.live_buffer_bytes < RP_LIVE_BUFFER_BYTES_MIN || h.live_buffer_bytes > RP_LIVE_BUFFER_BYTES_MAX)
 		return RP_ELIMIT;
 	for (uint32_t i = 0; i < h.live_count; i++) {

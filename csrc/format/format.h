@@ -28,6 +28,10 @@ struct rp_file_header {
 	uint64_t data_end;
 	uint32_t live_count;
 	struct rp_live_area live[RP_LIVE_AREAS_MAX];
+	/* Of RP_STATE_STOPPED, 0 in others: what the stop could not write. The losses are those of the whole run, calls and what follows are part of the
+	 * events. */
+	uint32_t unwritten_defs; /* blocks */
+	uint64_t lost_events, lost_bytes, lost_calls, lost_allocations, lost_frees, lost_samples;
 };
 
 /* Writes all RP_FILE_HEADER_BYTES. */

@@ -38,15 +38,24 @@
 #define RP_FH_STATE 68         /* u32: enum rp_file_state; from here on the bytes change while the trace grows */
 #define RP_FH_DATA_END 72      /* u64: blocks lie in [4096, data_end) */
 #define RP_FH_LIVE_COUNT 80    /* u32: live areas in the table below, at most RP_LIVE_AREAS_MAX */
+#define RP_FH_UNWRITTEN_DEFS 84 /* u32: blocks of definitions that the stop found no room for */
 #define RP_FH_END_REALTIME 88  /* u64: ns, 0 while running */
 #define RP_FH_LIVE_TABLE 96    /* LIVE_COUNT x { u64 offset, u64 bytes } */
 #define RP_LIVE_AREAS_MAX 32
+/* With RP_STATE_STOPPED, since the definitions that say so may be missing: what could not be written. */
+#define RP_FH_LOST_EVENTS 608      /* u64, the rest too */
+#define RP_FH_LOST_BYTES 616       /* of event words */
+#define RP_FH_LOST_CALLS 624       /* of the events */
+#define RP_FH_LOST_ALLOCATIONS 632
+#define RP_FH_LOST_FREES 640
+#define RP_FH_LOST_SAMPLES 648
 
 #define RP_COMPAT_LOCKED 1 /* the writer holds flock(2) on the file for as long as it lives */
 
 enum rp_file_state {
 	RP_STATE_RUNNING = 1,  /* or killed: the live areas count */
 	RP_STATE_COMPLETE = 2, /* a clean stop: everything is in blocks, no live area remains */
+	RP_STATE_STOPPED = 3,  /* a stop that could not write all as blocks: the live areas count, and RP_FH_UNWRITTEN_DEFS, RP_FH_LOST_* */
 };
 
 /* The first live area begins here or behind, far enough behind the data that a short trace never reaches it: the clean stop then

@@ -215,7 +215,7 @@ static void sort_blocks(struct rp_file *f)
 
 static enum rp_ended how_it_ended(const struct rp_file *f)
 {
-	if (f->header.state == RP_STATE_COMPLETE)
+	if (f->header.state != RP_STATE_RUNNING)
 		return RP_ENDED_STOPPED;
 	if (!(f->header.compat & RP_COMPAT_LOCKED))
 		return RP_ENDED_UNKNOWN;
@@ -288,5 +288,7 @@ void rp_file_close(struct rp_file *f)
 
 int rp_file_is_complete(const struct rp_file *f)
 {
-	return f->header.state == RP_STATE_COMPLETE && !f->cut && f->n_damaged == 0 && f->n_live == 0;
+	int is_ended = f->header.state == RP_STATE_COMPLETE ? f->n_live == 0 :
+						      f->header.state == RP_STATE_STOPPED && f->header.unwritten_defs == 0;
+	return is_ended && !f->cut && f->n_damaged == 0;
 }

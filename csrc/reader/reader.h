@@ -114,7 +114,7 @@ struct rp_file {
 /* Reads header and block headers. On failure *ret_file is untouched. */
 int rp_file_open(struct rp_file **ret_file, const char *path);
 void rp_file_close(struct rp_file *file);
-/* 1: ended by a clean stop, nothing damaged. */
+/* 1: ended by a stop that left nothing out, nothing damaged. */
 int rp_file_is_complete(const struct rp_file *file);
 
 /* Payload of a block, decompressed into *bytes (realloc'ed to *cap). Checks the checksum. For a live buffer only what is still the
@@ -218,7 +218,7 @@ struct rp_tables {
 	uint64_t cost_inside16; /* of a call, what lies in the function called; at most cost_call16 */
 	double ns_per_tick;
 	int clock_is_guess;  /* too few clock pairs: ns_per_tick is not measured */
-	uint64_t lost_def_blocks; /* missing or damaged blocks of definitions */
+	uint64_t lost_def_blocks; /* missing, damaged or never written blocks of definitions */
 };
 
 /* Reads all definitions of the file. Damaged blocks are counted in lost_def_blocks. RP_ENOMEM, RP_EIO. */

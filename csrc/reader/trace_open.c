@@ -63,7 +63,7 @@ static int probe_file(const char *path, struct rp_trace_file *ret_seen)
 	ret_seen->bytes = rp_os_size(os);
 	if (!rc) {
 		memcpy(ret_seen->uuid, header.uuid, sizeof(header.uuid));
-		ret_seen->is_complete = header.state == RP_STATE_COMPLETE;
+		ret_seen->is_complete = header.state != RP_STATE_RUNNING;
 	}
 	rp_os_close(os);
 	return rc;

@@ -363,6 +363,16 @@ void rp_tables_settle_clock(struct rp_tables *t)
 	}
 }
 
+/* What the definitions of a stop would tell that had no room: the header does. */
+static int add_unwritten(struct rp_tables *t, const struct rp_file *file)
+{
+	const struct rp_file_header *h = &file->header;
+	struct rp_def lost = { .tag = RP_DEF_LOST, .num = { 0, RP_LOST_NOT_WRITTEN, h->lost_events, h->lost_bytes } };
+
+	t->lost_def_blocks += h->unwritten_defs;
+	return h->state == RP_STATE_STOPPED && h->lost_events ? add_lost(t, &lost) : 0;
+}
+
 int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings)
 {
 	uint8_t *bytes = NULL;
@@ -397,6 +407,8 @@ int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool 
 			t->lost_def_blocks++;
 	}
 	free(bytes);
+	if (!rc)
+		rc = add_unwritten(t, file);
 	if (!rc)
 		rc = rp_tables_mark_lines(t);
 	if (!rc)

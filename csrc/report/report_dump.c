@@ -327,7 +327,7 @@ static int dump_file(struct dump *d, const char *path)
 	put_text(d, "path", path);
 	put_uint(d, "major", h->major);
 	put_uint(d, "minor", h->minor);
-	put_text(d, "state", h->state == RP_STATE_COMPLETE ? "complete" : "running");
+	put_text(d, "state", h->state == RP_STATE_COMPLETE ? "complete" : h->state == RP_STATE_STOPPED ? "stopped" : "running");
 	put_uint(d, "pid", h->pid);
 	put_uint(d, "start_realtime_ns", h->start_realtime_ns);
 	put_uint(d, "blocks", d->file->n_blocks);

@@ -114,7 +114,7 @@ static int check_file(struct check *c, const char *path, struct rp_progress *pro
 static const char *ended_text(const struct check *c)
 {
 	static const char *const texts[RP_ENDED_COUNT] = { "ended by a clean stop", "ended without a stop, by a signal or an exec", "running", "running or killed" };
-	return texts[c->file->ended];
+	return c->file->header.state == RP_STATE_STOPPED ? "stopped, with no room for the last of it" : texts[c->file->ended];
 }
 
 static int is_whole(const struct check *c)

@@ -73,16 +73,32 @@ void rp_head_live(struct rp_sink *s)
 	store_u32(s, RP_FH_LIVE_COUNT, s->live_count);
 }
 
-int rp_head_complete(struct rp_sink *s)
+static int store_losses(struct rp_sink *s)
+{
+	int code = store_u32(s, RP_FH_UNWRITTEN_DEFS, s->unwritten_defs);
+	code |= store_u64(s, RP_FH_LOST_EVENTS, atomic_load(&s->lost_events));
+	code |= store_u64(s, RP_FH_LOST_BYTES, atomic_load(&s->lost_bytes));
+	code |= store_u64(s, RP_FH_LOST_CALLS, atomic_load(&s->lost.calls));
+	code |= store_u64(s, RP_FH_LOST_ALLOCATIONS, atomic_load(&s->lost.allocations));
+	code |= store_u64(s, RP_FH_LOST_FREES, atomic_load(&s->lost.frees));
+	return code | store_u64(s, RP_FH_LOST_SAMPLES, atomic_load(&s->lost.samples));
+}
+
+int rp_head_ended(struct rp_sink *s)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	/* data_end once more: on a full disk it may not have got there. */
 	int code = store_u64(s, RP_FH_DATA_END, s->data_end);
 	code |= store_u64(s, RP_FH_END_REALTIME, (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec);
-	s->live_count = 0;
-	code |= store_u32(s, RP_FH_LIVE_COUNT, 0);
-	return code | store_u32(s, RP_FH_STATE, RP_STATE_COMPLETE);
+	if (!s->unwritten) {
+		s->live_count = 0;
+		code |= store_u32(s, RP_FH_LIVE_COUNT, 0);
+	}
+	if (!s->unwritten && !s->unwritten_lost)
+		return code | store_u32(s, RP_FH_STATE, RP_STATE_COMPLETE);
+	code |= store_losses(s);
+	return code | store_u32(s, RP_FH_STATE, RP_STATE_STOPPED);
 }
 
 void rp_head_close(struct rp_sink *s)

@@ -155,7 +155,7 @@ static int is_unfinished(struct dead *d)
 	if (fstat(d->fd, &st) || !S_ISREG(st.st_mode) || read_all(d->fd, bytes, sizeof bytes, 0) || rp_file_header_decode(&d->head, bytes, sizeof bytes))
 		return 0;
 	const struct rp_file_header *h = &d->head;
-	if (h->state != RP_STATE_RUNNING || !(h->compat & RP_COMPAT_LOCKED) || !h->live_count || h->data_end > (uint64_t)st.st_size)
+	if (h->state == RP_STATE_COMPLETE || !(h->compat & RP_COMPAT_LOCKED) || !h->live_count || h->data_end > (uint64_t)st.st_size)
 		return 0;
 	for (uint32_t i = 0; i < h->live_count; i++)
 		if (h->live[i].offset > (uint64_t)st.st_size || h->live[i].bytes > (uint64_t)st.st_size - h->live[i].offset)

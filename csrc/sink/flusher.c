@@ -388,30 +388,72 @@ static void free_reserved_space(struct rp_sink *s)
 	}
 }
 
+/* 0, or errno. */
+static int write_one(struct rp_sink *s, struct rp_buffer *b)
+{
+	struct rp_slot *slot = &s->slots[0];
+	slot->buffer = b;
+	slot->len = rp_block_pack(s, b, slot->bytes);
+	slot->gave = s->packer.gave;
+	uint64_t before = s->next_offset;
+	int error = assign_offset(s, slot);
+	if (!error && rp_pwrite_all(s, slot->bytes, slot->len, slot->offset))
+		error = errno;
+	if (error) {
+		s->next_offset = before;
+		return error;
+	}
+	rp_head_data_end(s, slot->offset + slot->len);
+	account(s, slot);
+	b->header[RP_LH_TYPE] = 0;
+	return 0;
+}
+
+static int is_in_file(const struct rp_sink *s, const struct rp_buffer *b)
+{
+	for (uint32_t i = 0; i < s->area_count; i++)
+		if (b->header >= s->areas[i].map && b->header < s->areas[i].map + s->areas[i].bytes)
+			return s->areas[i].in_file;
+	return 0;
+}
+
+/* No block has room for it: it stays in its live area where that is in the file, else it is counted. */
+static void leave_unwritten(struct rp_sink *s, struct rp_buffer *b, int error)
+{
+	struct rp_lost kinds;
+	int none = 0, is_definitions = b->header[RP_LH_TYPE] == RP_BLOCK_DEFS;
+	atomic_compare_exchange_strong_explicit(&s->error, &none, error, memory_order_relaxed, memory_order_relaxed);
+	if (is_in_file(s, b)) {
+		s->unwritten++;
+		return;
+	}
+	s->unwritten_lost++;
+	s->unwritten_defs += is_definitions;
+	atomic_fetch_add_explicit(&s->lost_buffers, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost_bytes, atomic_load_explicit(b->used, memory_order_relaxed), memory_order_relaxed);
+	if (is_definitions)
+		return;
+	atomic_fetch_add_explicit(&s->lost_events, rp_block_events(b, &kinds), memory_order_relaxed);
+	rp_count_lost(s, &kinds);
+}
+
 /* Writes what is still in live buffers: kept definitions, and buffers whose owners never came back (a thread blocked in a hook). */
 static void write_rest(struct rp_sink *s)
 {
 	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	int round = 0;
 	if (atomic_load_explicit(&s->error, memory_order_relaxed) && s->live_count == s->area_count)
 		free_reserved_space(s);
 	s->kept = s->kept_count = 0;
 	for (uint32_t i = 0; i < total; i++) {
 		struct rp_buffer *b = &s->buffers[i];
-		struct rp_slot *slot = &s->slots[0];
 		if (b->header[RP_LH_TYPE] == 0)
 			continue;
-		slot->buffer = b;
-		slot->len = rp_block_pack(s, b, slot->bytes);
-		slot->gave = s->packer.gave;
-		uint64_t before = s->next_offset;
-		if (assign_offset(s, slot) || rp_pwrite_all(s, slot->bytes, slot->len, slot->offset)) {
-			s->next_offset = before;
-			s->unwritten++;
-			continue;
-		}
-		rp_head_data_end(s, slot->offset + slot->len);
-		account(s, slot);
-		b->header[RP_LH_TYPE] = 0;
+		int error = write_one(s, b);
+		for (; error && rp_make_room(s, error, round); round++)
+			error = write_one(s, b);
+		if (error)
+			leave_unwritten(s, b, error);
 	}
 }
 

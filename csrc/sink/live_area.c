@@ -115,6 +115,7 @@ int rp_live_grow(struct rp_sink *s, uint32_t n)
 	}
 	make_buffers(s, map, n);
 	s->areas[s->area_count].map = map;
+	s->areas[s->area_count].in_file = in_file;
 	s->areas[s->area_count++].bytes = bytes;
 	if (in_file) {
 		s->live_areas[s->live_count].offset = offset;

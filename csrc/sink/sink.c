@@ -324,6 +324,15 @@ void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status)
 
 /* ---- the end ---- */
 
+/* What the header says is all that tells a stop from a kill. */
+static int tell_end(struct rp_sink *s)
+{
+	int code = rp_head_ended(s);
+	for (int round = 0; code && rp_make_room(s, errno, round); round++)
+		code = rp_head_ended(s);
+	return code;
+}
+
 /* The file ends with its last block; areas that blocks have passed become holes. The header says complete first: a kill in between
  * leaves a file that is too long, and whole. */
 static int cut_live_areas(struct rp_sink *s)
@@ -332,16 +341,17 @@ static int cut_live_areas(struct rp_sink *s)
 	int fd = rp_sink_fd(s);
 	if (fd < 0)
 		return RP_EIO;
-	int is_told = rp_head_complete(s) == 0;
+	int is_told = rp_head_ended(s) == 0;
 	for (uint32_t i = 0; i < count; i++)
 		if (s->live_areas[i].offset < s->data_end)
 			(void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s->live_areas[i].offset,
 					 (off_t)s->live_areas[i].bytes); /* costs disk where holes are unknown, no truth */
 	if (ftruncate(fd, (off_t)s->data_end))
 		return RP_EIO;
-	if (!is_told && rp_head_complete(s)) /* there may be room now */
+	s->reserved_end = s->data_end;
+	if (!is_told && tell_end(s)) /* there may be room now */
 		return RP_EIO;
-	return 0;
+	return s->unwritten_lost ? RP_EIO : 0;
 }
 
 int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
@@ -364,6 +374,8 @@ int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
 	rp_live_unmap(s, in_use);
 	if (!s->unwritten)
 		code = cut_live_areas(s);
+	else
+		(void)tell_end(s);
 	if (rp_sink_fd(s) >= 0)
 		close(s->fd);
 	release(s);

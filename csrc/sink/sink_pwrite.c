@@ -58,6 +58,23 @@ int rp_pwrite_all(struct rp_sink *s, const uint8_t *bytes, size_t len, uint64_t 
 	return 0;
 }
 
+/* A quota counts ahead what a write may need, beside what it has reserved, and sets that right when the write has been carried out (Btrfs: EDQUOT
+ * within a reserved stretch). So the file is synced; then all of the file system, since what is given back counts as ours until then. */
+int rp_make_room(struct rp_sink *s, int error, int round)
+{
+	int fd = rp_sink_fd(s);
+	if (fd < 0 || round >= RP_ROOM_ROUNDS || (error != ENOSPC && error != EDQUOT))
+		return 0;
+	if (round == 0) {
+		(void)fsync(fd);
+		return 1;
+	}
+	if (!s->live_count && s->next_offset < s->reserved_end && ftruncate(fd, (off_t)s->next_offset) == 0)
+		s->reserved_end = s->next_offset;
+	(void)syncfs(fd);
+	return 1;
+}
+
 static void submit(struct rp_sink *s, struct rp_slot *slot)
 {
 	if (rp_pwrite_all(s, slot->bytes, slot->len, slot->offset))

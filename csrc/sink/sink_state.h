@@ -122,7 +122,7 @@ struct rp_sink {
 	struct rp_live_area live_areas[RP_LIVE_AREAS_MAX];
 	uint32_t area_count;    /* mappings, those in memory included */
 	uint32_t touched_buffers; /* whose pages have been made */
-	struct { uint8_t *map; uint64_t bytes; } areas[RP_LIVE_AREAS_MAX];
+	struct { uint8_t *map; uint64_t bytes; int in_file; } areas[RP_LIVE_AREAS_MAX];
 	uint64_t data_end;      /* settled */
 	uint64_t next_offset;   /* where the next block goes */
 	uint64_t reserved_end;  /* the disk is ours up to here, where there is no live area in the file */
@@ -135,7 +135,8 @@ struct rp_sink {
 	uint32_t kept_count;
 	struct io_uring ring;
 	int ring_open;
-	int unwritten;          /* buffers left in the live area at the end */
+	uint32_t unwritten;     /* buffers that the stop left in the live areas of the file */
+	uint32_t unwritten_lost, unwritten_defs; /* and those it lost, and how many of them were definitions */
 	uint64_t second_ns;     /* time of the last on_second */
 	_Atomic int started;    /* 1 once the writer has chosen its ops: a status waits for it */
 };
@@ -172,8 +173,8 @@ void rp_live_unmap(struct rp_sink *s, int in_use);
 int rp_head_open(struct rp_sink *s, const struct rp_file_header *h);
 void rp_head_data_end(struct rp_sink *s, uint64_t data_end);
 void rp_head_live(struct rp_sink *s);
-/* RP_EIO: the header is not in the file as it should be. Again is allowed. */
-int rp_head_complete(struct rp_sink *s);
+/* How it ended: complete, or stopped with what has been left and lost. RP_EIO: the header is not in the file as it should be. Again is allowed. */
+int rp_head_ended(struct rp_sink *s);
 void rp_head_close(struct rp_sink *s);
 
 /* ---- sink_pwrite.c ---- */
@@ -182,6 +183,10 @@ void rp_head_close(struct rp_sink *s);
 int rp_sink_fd(struct rp_sink *s);
 /* The whole of it, or -1 with errno. Retries EINTR and short writes. */
 int rp_pwrite_all(struct rp_sink *s, const uint8_t *bytes, size_t len, uint64_t offset);
+/* After a write that `error` refused for want of space, at a stop: has the file system settle what it counts for us, and the second time gives it back
+ * what is reserved behind next_offset. Blocks as long as the disk does. 1: it is worth trying again; 0: it is not, or this was done ROOM_ROUNDS times. */
+#define RP_ROOM_ROUNDS 2
+int rp_make_room(struct rp_sink *s, int error, int round);
 
 /* ---- sink_uring.c ---- */
 /* Really sets up a ring and writes through it; 0, or -errno. By the writer thread: rings belong to their creator. */

@@ -83,6 +83,23 @@ int main(void)
 	CHECK_INT(rp_file_header_decode(&back, bytes, RP_FILE_HEADER_BYTES), RP_EDAMAGED);
 	CHECK_UINT(back.pid, 0x55555555);
 
+	/* What a stop could not write is read of a stop alone. */
+	h = full_header();
+	h.state = RP_STATE_STOPPED;
+	h.unwritten_defs = 7;
+	h.lost_events = UINT64_MAX;
+	h.lost_samples = UINT64_MAX - 5;
+	rp_file_header_encode(&h, bytes);
+	CHECK_INT(rp_file_header_decode(&back, bytes, RP_FILE_HEADER_BYTES), 0);
+	check_same(&back, &h);
+	CHECK_UINT(back.unwritten_defs, 7);
+	CHECK_UINT(back.lost_events, UINT64_MAX);
+	CHECK_UINT(back.lost_samples, UINT64_MAX - 5);
+	CHECK_UINT(rp_get_u64(bytes + 608), UINT64_MAX);
+	bytes[RP_FH_STATE] = RP_STATE_COMPLETE;
+	CHECK_INT(rp_file_header_decode(&back, bytes, RP_FILE_HEADER_BYTES), 0);
+	CHECK_UINT(back.lost_events, 0);
+
 	h = full_header();
 	h.major = RP_FORMAT_MAJOR + 1;
 	CHECK_INT(code_of(h), RP_EVERSION);
@@ -90,7 +107,7 @@ int main(void)
 	h.incompat = UINT64_C(1) << 63;
 	CHECK_INT(code_of(h), RP_EVERSION);
 	h = full_header();
-	h.state = 3;
+	h.state = RP_STATE_STOPPED + 1;
 	CHECK_INT(code_of(h), RP_EDAMAGED);
 	h = full_header();
 	h.live_count = RP_LIVE_AREAS_MAX + 1;
