@@ -294,6 +294,14 @@ static PyObject *region_is_left(PyObject *module, PyObject *args)
 	return PyBool_FromLong(rp_session_region_is_left(id));
 }
 
+static PyObject *region_inherit(PyObject *module, PyObject *unused)
+{
+	(void)module;
+	(void)unused;
+	rp_session_region_inherit();
+	Py_RETURN_NONE;
+}
+
 static PyObject *region_variable(PyObject *module, PyObject *variable)
 {
 	(void)module;
@@ -453,6 +461,7 @@ static PyMethodDef methods[] = {
 	{ "region_begin", region_begin, METH_VARARGS, "region_begin(name, labels=None, parent=0) -> id, 0 when not tracing." },
 	{ "region_label", region_label, METH_VARARGS, "region_label(id, labels): a name again replaces its value." },
 	{ "region_is_left", region_is_left, METH_VARARGS, "region_is_left(id): whether what holds it is suspended, and the context set is the one it began in." },
+	{ "region_inherit", region_inherit, METH_NOARGS, "region_inherit(): a new greenlet that begins with a region gets that of its maker into its context." },
 	{ "region_variable", region_variable, METH_O, "region_variable(variable): its value is the region begun last, with id and outer." },
 	{ "region_end", region_end, METH_VARARGS, "region_end(id, elsewhere=False). elsewhere: in another context than it began in." },
 	{ "name_threads", name_threads, METH_O, "name_threads(names): notes the (native id, name) pairs that names() returns; its calls are not traced" },

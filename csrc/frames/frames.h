@@ -66,5 +66,7 @@ void rp_turns_unbind(struct rp_thread *t, uint32_t region, int elsewhere);
 /* Whether the region is left here: it was begun in the context that is set, and the generator or coroutine that holds it is suspended, or runs on
  * another thread. 0 of regions that are not bound or have ended. */
 int rp_turns_is_left(uint32_t region);
+/* A region is about to begin where the context has none: where it is the first thing that a new greenlet does, the context gets that of its maker. */
+void rp_turns_inherit(void);
 
 #endif

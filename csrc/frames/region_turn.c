@@ -348,7 +348,7 @@ static PyObject *maker_of_greenlet(PyObject *module)
 }
 
 /* A greenlet begins with an empty context, where a task has a copy of its maker's: the region that its maker is in comes into it. No frame
- * runs below. */
+ * of the program runs below. */
 static void inherit(void)
 {
 	PyObject *type, *value, *traceback, *own = NULL, *module = module_of("greenlet");
@@ -368,6 +368,21 @@ static void inherit(void)
 	Py_XDECREF(own);
 	PyErr_Clear();
 	PyErr_Restore(type, value, traceback);
+}
+
+/* Whether nothing but our own functions has run on this stack: a greenlet's own function is decorated, and the evaluator tells of none of them. */
+static int is_all_ours(rp_pyframe *f)
+{
+	for (f = rp_pyframe_skip_shims(f); f; f = rp_pyframe_skip_shims(rp_pyframe_previous(f)))
+		if (!is_package(f, "rubinprof"))
+			return 0;
+	return 1;
+}
+
+void rp_turns_inherit(void)
+{
+	if (turns.follows && rp_turns_n && is_all_ours(rp_pyframe_current(PyThreadState_Get())))
+		inherit();
 }
 
 /* ---- turns ---- */

@@ -67,6 +67,12 @@ int rp_session_region_is_left(uint32_t region)
 	return rp_session.phase == RP_SESSION_ACTIVE && rp_turns_is_left(region);
 }
 
+void rp_session_region_inherit(void)
+{
+	if (rp_session.phase == RP_SESSION_ACTIVE)
+		rp_turns_inherit();
+}
+
 void rp_session_region_end(uint32_t region, int elsewhere)
 {
 	struct rp_thread *t = region && rp_session.phase == RP_SESSION_ACTIVE ? rp_thread_enter() : NULL;

@@ -81,6 +81,8 @@ uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labe
 void rp_session_region_label(uint32_t region, const struct rp_label *labels, uint32_t n);
 /* Whether it lies around nothing that begins here now: frames.h (rp_turns_is_left). GIL held. */
 int rp_session_region_is_left(uint32_t region);
+/* Before a region begins where the context has none: frames.h (rp_turns_inherit). GIL held. */
+void rp_session_region_inherit(void);
 /* elsewhere: in another context (PEP 567) than it began in. */
 void rp_session_region_end(uint32_t region, int elsewhere);
 /* One META definition; key and value any bytes. Keys are listed in docs/trace-format.md. */

@@ -75,6 +75,9 @@ class region:
         recorded = None
         if _capture is not None:
             outer = _latest.get()
+            if outer is None:
+                _capture.region_inherit()
+                outer = _latest.get()
             while outer is not None and outer.closed:  # generators that take turns end theirs in any order
                 outer = outer.outer
             around = outer

@@ -238,6 +238,43 @@ KINDS = {
         """,
         {"spawns": 17, "other": 21},
     ),
+    "greenlets whose own function is a region": (
+        """
+        import greenlet
+        main = greenlet.getcurrent()
+        @rubinprof.region("own")
+        def own(mb):
+            for _ in range(3):
+                step(mb); main.switch()
+        @rubinprof.region("later")
+        def later(): step(1); main.switch()
+        def bare_at_first():
+            main.switch(); later()
+        first, second, elsewhere = greenlet.greenlet(own), greenlet.greenlet(rubinprof.region("nested")(own)), greenlet.greenlet(bare_at_first)
+        elsewhere.switch()
+        with rubinprof.region("around"):
+            second.switch(4); step(1); second.switch(); elsewhere.switch(); second.switch()
+        step(3); first.switch(2); step(5)
+        """,
+        {"around": 13, "nested": 12, "own": 2, "later": 1},
+    ),
+    "greenlets of gevent whose own function is a region": (
+        """
+        import gevent
+        @rubinprof.region("own")
+        def own():
+            for _ in range(3):
+                step(2); gevent.sleep(0)
+        def other():
+            for _ in range(9):
+                step(5); gevent.sleep(0)
+        def spawns():
+            with rubinprof.region("around"):
+                child = gevent.spawn(own); step(1); child.join()
+        gevent.joinall([gevent.spawn(spawns), gevent.spawn(other)])
+        """,
+        {"around": 7, "own": 6},
+    ),
 }
 
 
