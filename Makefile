@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak bench bench-quick analyze cross wheels docs clean
+.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak bench bench-quick analyze cross wheels release docs clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -16,6 +16,7 @@ help:
 	@echo "make mixed    ARGS=1000: that many programs that fork, cancel, execute, kill and switch regions at once: as untraced (after make dev)"
 	@echo "make campaign-faults ARGS=200: that many adds to a campaign under kills, full disks, doubles: the store is as without (after make dev)"
 	@echo "make wheels   dist/: wheels for other Linux machines, with their C libraries inside"
+	@echo "make release  dist/ as it is uploaded: archive, wheels and recipe, each checked and used    ARGS=--trial before the version is one"
 	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
 	@echo "make soak     the suites of CPython, NumPy and others, untraced and traced: the same pass and fail (hours)"
 	@echo "make valgrind  the analyzer under memcheck, every report over the fuzz corpus and a real trace"
@@ -44,6 +45,9 @@ docs:
 
 wheels:
 	@$(newest) ci/wheels.py $(ARGS)
+
+release:
+	@$(newest) ci/release.py $(ARGS)
 
 cunit:
 	@$(newest) ci/cbuild.py cunit
