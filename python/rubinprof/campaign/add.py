@@ -3,11 +3,14 @@
 import contextlib
 import functools
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from rubinprof.campaign import attempts, unit
+from rubinprof.campaign.place import Place, is_url
 from rubinprof.campaign.store import MERGED_MOST, Store, prepare
 from rubinprof.errors import RubinprofError, TraceError
 from rubinprof.trace import Trace
@@ -65,7 +68,8 @@ def add(
     store : `str` or `os.PathLike`
         Directory of the store.
     *spools : `str` or `os.PathLike`
-        Trace files, and directories of them, which jobs may still be writing.
+        Trace files, and directories of them, which jobs may still be writing; or URLs of such, as `rubinprof.campaign.place.Place` takes them. Traces at a URL are read again
+        by each `add`, as only reading says which they are.
     workers : `int`, optional
         Worker processes on this machine: Dask's `distributed.LocalCluster`; 0 reads in this process. By default as many as there are processors.
     scheduler : `str`, optional
@@ -87,26 +91,30 @@ def add(
     RubinprofError
         Raised when the store cannot be written, a spool has no traces, or the scheduler does not answer. What was committed stays.
     """
-    paths = list(traces_below(spools))
-    if not paths:
+    paths, far = list(traces_below(spool for spool in spools if not is_url(spool))), _far_traces(spools)
+    if not paths and not far:
         raise RubinprofError(f"there is no .rprof file in {', '.join(map(str, spools))}")
     target = Store.create(store)
     wanted, known, growing, refused = _sort_out(paths, target.uuids(), quiet_s)
+    wanted += far
     total, done, new = sum(size for _, size in wanted), 0, 0
-    with _executor(len(wanted), workers, scheduler) as execute:
-        for batch, (made, unreadable) in execute(_batches(wanted)):
-            new += target.commit_prepared(made, functools.partial(_tables, batch))
+    with _executor(len(wanted), workers, scheduler, quiet_s) as execute:
+        for batch, (made, unreadable, still_growing) in execute(_batches(wanted)):
+            added = target.commit_prepared(made, functools.partial(_tables, batch, quiet_s))
+            new += added
+            known += [("", 0)] * (len(made.keys) - added)  # at a URL
+            growing += still_growing
             if target.small() >= MERGED_MOST:
                 target.merge()
             refused += unreadable
             if delete_added:
-                _delete(batch, {entry["path"] for entry in unreadable})
+                _delete(batch, {entry["path"] for entry in unreadable} | set(still_growing))
             done += sum(size for _, size in batch)
             if progress:
                 progress(done, total)
     target.merge()
     attempts.keep(target)
-    target.refuse(paths, refused)
+    target.refuse([*paths, *(path for path, _ in far)], refused)
     if delete_added:
         _delete(known, set())
     return Added(new, len(known), growing, refused)
@@ -158,24 +166,61 @@ def _batches(wanted):
         yield batch
 
 
-def _read(batch):
-    """What a worker does."""
-    tables, refused = unit.read_many([path for path, _ in batch])
-    return prepare(tables), refused
+def _far_traces(spools):
+    """(URL, bytes) of the traces at URLs."""
+    found = {one.url: one.bytes or 0 for spool in spools if is_url(spool) for one in Place(os.fspath(spool)).find(".rprof")}
+    return sorted(found.items())
 
 
-def _tables(batch):
-    return unit.read_many([path for path, _ in batch])[0]
+def _read(batch, quiet_s):
+    """What a worker does: packed rows, files that could not be read, files that may still grow."""
+    tables, refused, growing = _read_rows(batch, quiet_s)
+    return prepare(tables), refused, growing
+
+
+def _tables(batch, quiet_s):
+    return _read_rows(batch, quiet_s)[0]
+
+
+def _read_rows(batch, quiet_s):
+    with tempfile.TemporaryDirectory(prefix="rubinprof-") as room:
+        local, refused, growing = {}, [], []
+        for i, (path, _) in enumerate(batch):
+            if not is_url(path):
+                local[path] = path
+                continue
+            copy = os.path.join(room, f"{i}.rprof")
+            try:
+                changed_s = _fetch(path, copy)
+                with Trace(copy) as trace:
+                    has_ended = trace.heads()[0][1]
+            except (RubinprofError, OSError) as error:
+                refused.append({"path": path, "reason": str(error).replace(copy, path)})
+                continue
+            if has_ended or changed_s is None or time.time() - changed_s >= quiet_s:
+                local[copy] = path
+            else:
+                growing.append(path)
+        tables, unreadable = unit.read_many(list(local))
+    return tables, refused + [{"path": local[one["path"]], "reason": one["reason"].replace(one["path"], local[one["path"]])} for one in unreadable], growing
+
+
+def _fetch(url, path):
+    """Copy a trace here; gives the time of its last change, None where nobody knows."""
+    place = Place(url)
+    with place.open() as source, open(path, "wb") as file:
+        shutil.copyfileobj(source, file)
+    return place.changed_s()
 
 
 @contextlib.contextmanager
-def _executor(files, workers, scheduler):
+def _executor(files, workers, scheduler, quiet_s):
     """A function that reads batches and yields (batch, what `unit.read_many` gives), in the order in which they are done."""
     if scheduler is None and (workers == 0 or files <= FILES_WITHOUT_WORKERS):
-        yield lambda batches: ((batch, _read(batch)) for batch in batches)
+        yield lambda batches: ((batch, _read(batch, quiet_s)) for batch in batches)
         return
     with _client(workers, scheduler) as client:
-        yield lambda batches: _on_dask(client, list(batches))
+        yield lambda batches: _on_dask(client, list(batches), quiet_s)
 
 
 @contextlib.contextmanager
@@ -196,10 +241,10 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator["distributed
         yield client
 
 
-def _on_dask(client, batches):
+def _on_dask(client, batches, quiet_s):
     import distributed
 
-    batch_of = {client.submit(_read, batch, pure=False): batch for batch in batches}
+    batch_of = {client.submit(_read, batch, quiet_s, pure=False): batch for batch in batches}
     for future in distributed.as_completed(list(batch_of)):
         yield batch_of.pop(future), future.result()
         future.release()
@@ -207,6 +252,6 @@ def _on_dask(client, batches):
 
 def _delete(batch, but):
     for path, _ in batch:
-        if path not in but:
+        if path and path not in but:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                Place(path).remove("") if is_url(path) else os.unlink(path)

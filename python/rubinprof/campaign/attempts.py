@@ -7,7 +7,7 @@ afterwards only new commits are looked at in full, and the others for quanta of 
 import contextlib
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -43,7 +43,7 @@ class Kept(NamedTuple):
 def is_kept(store: Store, commits: Iterable[str]) -> bool:
     """Whether the store's own file is of just these commits, so that it can be read in the place of `find`."""
     try:
-        about = pq.ParquetFile(store.path / NAME).schema_arrow.metadata or {}
+        about = pq.ParquetFile(store.source(NAME)).schema_arrow.metadata or {}
         return set(json.loads(about[b"commits"])) == set(commits)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return False
@@ -57,7 +57,7 @@ def find(store: Store) -> pa.Table:
         return kept.rows
     fresh = [commit for commit in commits if commit.id not in kept.commits]
     old = [commit for commit in commits if commit.id in kept.commits]
-    with contextlib.closing(duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})) as db:
+    with contextlib.closing(store.connect()) as db:
         db.from_arrow(kept.rows).create_view("kept")
         db.execute("CREATE TABLE touched (commit VARCHAR, row BIGINT, number UBIGINT, trace VARCHAR, unit INT, start TIMESTAMPTZ, identity VARCHAR)")
         passes = -(-sum(commit.file("quanta")["rows"] for commit in fresh) // PASS_QUANTA)
@@ -81,7 +81,7 @@ def keep(store: Store) -> None:
 def _kept(store: Store) -> Kept:
     """What the store has; nothing where it has none, or one that cannot be read."""
     try:
-        rows = pq.ParquetFile(store.path / NAME).read(use_threads=False)  # read_table brings in half of pyarrow
+        rows = pq.ParquetFile(store.source(NAME)).read(use_threads=False)  # read_table brings in half of pyarrow
         return Kept(rows.cast(SCHEMA), frozenset(json.loads(rows.schema.metadata[b"commits"])))
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return Kept(SCHEMA.empty_table(), frozenset())
@@ -101,16 +101,16 @@ def _quanta(store: Store, commits: list[Commit]) -> str | None:
     """SQL for the quanta of commits, with their numbers: equal for attempts at one quantum, and by chance for others."""
     parts = []
     for identity in (IDENTITY_OF_IDS, IDENTITY):
-        paths = [str(store.path / commit.file("quanta")["path"]) for commit in commits]
-        paths = [path for path in paths if _has_all_ids(path) == (identity == IDENTITY_OF_IDS)]
+        names = [commit.file("quanta")["path"] for commit in commits]
+        paths = [store.url(name) for name in names if _has_all_ids(store.source(name)) == (identity == IDENTITY_OF_IDS)]
         if paths:
             parts.append(f"""SELECT parse_filename(filename, true) AS commit, file_row_number AS row, hash({identity}) AS number, trace, unit, start, {identity} AS identity
                 FROM read_parquet([{_texts(paths)}], filename = true, file_row_number = true) WHERE {identity} IS NOT NULL""")
     return " UNION ALL ".join(parts) or None
 
 
-def _has_all_ids(path: str) -> bool:
-    about = pq.read_metadata(path)
+def _has_all_ids(file: Any) -> bool:
+    about = pq.read_metadata(file)
     place = about.schema.names.index("quantum_id")
     groups = (about.row_group(i).column(place).statistics for i in range(about.num_row_groups))
     return all(group is not None and group.has_null_count and group.null_count == 0 for group in groups)

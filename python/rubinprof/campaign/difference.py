@@ -78,7 +78,7 @@ def difference(a: Campaign, b: Campaign, *, where: str | None = None, progress: 
     rows = [_row(name, *(side["tasks"].get(name) for side in sides)) for name in names]
     rows.sort(key=lambda row: (-max((abs(row[name]["change"] or 0) for name in FIGURES if row[name]["certain"]), default=-1), row["task"]))
     totals = {key: [sum(task[key] or 0 for task in side["tasks"].values()) for side in sides] for key in ("quanta", "wall_s", "cpu_s", "not_done")}
-    return {"schema": 1, "a": a.store.path.name, "b": b.store.path.name, "totals": totals, "tasks": rows}
+    return {"schema": 1, "a": a.store.name, "b": b.store.name, "totals": totals, "tasks": rows}
 
 
 def judge(document: dict[str, Any], limits: list[Limit]) -> list[dict[str, Any]]:

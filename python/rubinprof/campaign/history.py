@@ -66,9 +66,9 @@ class Change(NamedTuple):
 
 def of_stores(campaigns: Sequence[Campaign], where: str | None = None) -> list[Series]:
     """Series over several stores, in their order."""
-    names = [campaign.store.path.name for campaign in campaigns]
+    names = [campaign.store.name for campaign in campaigns]
     if len(set(names)) < len(names):
-        names = [str(campaign.store.path) for campaign in campaigns]
+        names = [campaign.store.text for campaign in campaigns]
     points: dict[tuple[str, str], list[tuple[str, Distribution]]] = {}
     for name, campaign in zip(names, campaigns, strict=True):
         quanta = campaign.quanta(where).filter("is_last AND task IS NOT NULL")

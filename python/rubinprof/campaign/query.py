@@ -140,11 +140,11 @@ class Campaign:
 
     def __init__(self, store: Store):
         self.store = store
-        self._db = duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
+        self._db = store.connect()
         self._db.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = true; SET enable_progress_bar_print = false")  # for `watched`
         files = {name: store.files(name) for name in TABLES}
         if not any(files.values()):
-            raise RubinprofError(f"{store.path} holds nothing yet; 'rubinprof campaign add' adds traces")
+            raise RubinprofError(f"{store.text} holds nothing yet; 'rubinprof campaign add' adds traces")
         for name, paths in files.items():
             view = "stored" if name == "quanta" else f"{name}_of_commits" if name in SUMMED else name
             if paths:
@@ -177,7 +177,7 @@ class Campaign:
         made = False
         if attempts.is_kept(self.store, commits):
             with contextlib.suppress(duckdb.Error):
-                self._db.execute(make.format(f"read_parquet({_quoted(str(self.store.path / attempts.NAME))})"))
+                self._db.execute(make.format(f"read_parquet({_quoted(self.store.url(attempts.NAME))})"))
                 made = attempts.is_kept(self.store, commits)  # nobody has replaced it meanwhile
         if not made:
             self._db.register("found", attempts.find(self.store))
@@ -374,7 +374,7 @@ class Campaign:
             Its tree, and files for viewers.
         """
         parts = self._sums_by_path(task, where, by)
-        return Flame(str(self.store.path), self._tree(), [(outside, *part) for outside, part in parts.items()])
+        return Flame(self.store.text, self._tree(), [(outside, *part) for outside, part in parts.items()])
 
     def flames(self, tasks: Iterable[str]) -> dict[str, "Flame"]:
         """Sum the stacks of all quanta, and of those of each of some tasks, in one reading.
@@ -389,7 +389,7 @@ class Campaign:
         flames : `dict` [`str`, `Flame`]
             By task; that of all quanta under "".
         """
-        parts, tree, name = self._sums_by_path(None, None, "task"), self._tree(), str(self.store.path)
+        parts, tree, name = self._sums_by_path(None, None, "task"), self._tree(), self.store.text
         paths, figures = zip(*parts.values(), strict=True) if parts else ((), ())
         whole = [(None, np.concatenate(paths), [np.concatenate(values) for values in zip(*figures, strict=True)])] if parts else []
         flames = {"": Flame(name, tree, whole)}

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rubinprof.campaign import rows as rows_module
+from rubinprof.campaign.place import is_url
 from rubinprof.campaign.schema import FORMAT, KINDS, TABLES, VERSION, Kind
 from rubinprof.errors import RubinprofError
 
@@ -23,6 +25,8 @@ __all__ = ["Commit", "Prepared", "Store", "commit_id", "prepare"]
 
 QUANTA_MERGED_MAX = 1_000_000
 """A commit with as many quanta is left as it is; smaller ones are merged."""
+MANIFEST = "manifest.json"
+"""All commits in one file, for readers that cannot list a directory."""
 MERGED_MOST = 64
 """As many commits are merged at a time, and an `add` merges when it has made so many: all are listed for each."""
 
@@ -48,6 +52,10 @@ class Commit:
     def file(self, table: str) -> dict[str, Any] | None:
         """The file of one of the tables; `None` where the commit is older than the table."""
         return next((file for file in self.files if file["path"].startswith(f"{table}/")), None)
+
+    def as_json(self) -> bytes:
+        """Its file of ``commits/``."""
+        return _json_bytes(dataclasses.asdict(self))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +103,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self.path = Path(path)
+        self.path = Path(path)  # of a store at a URL it means nothing
         self._uuids_of: dict[str, list[str]] = {}  # by commit, which never changes: each batch of an add asks for all of them
 
     @classmethod
@@ -107,9 +115,16 @@ class Store:
         RubinprofError
             Raised when the directory is no store, or one of a newer version.
         """
-        store = cls(path)
+        if is_url(path):
+            from rubinprof.campaign.remote_store import RemoteStore  # it is one of these
+
+            store: Store = RemoteStore(os.fspath(path))
+        else:
+            store = cls(path)
         try:
-            text = (store.path / "store.json").read_text()
+            text = store.read("store.json").decode()
+        except UnicodeDecodeError:
+            raise RubinprofError(f"{path}/store.json is damaged") from None
         except FileNotFoundError:
             raise RubinprofError(f"{path} is no campaign store: it has no store.json; 'rubinprof campaign add' makes one") from None
         except OSError as error:
@@ -136,6 +151,8 @@ class Store:
         RubinprofError
             Raised when the directory holds something else.
         """
+        if is_url(path):
+            raise RubinprofError(f"{path} is a URL; fill a store on a disk, and 'rubinprof campaign copy' it there")
         store = cls(path)
         if not (store.path / "store.json").exists():
             if store.path.exists() and any(store.path.iterdir()):
@@ -144,6 +161,36 @@ class Store:
                 (store.path / name).mkdir(parents=True, exist_ok=True)
             store.write("store.json", _json_bytes({"format": FORMAT, "version": VERSION}))
         return cls.open(path)
+
+    @property
+    def text(self) -> str:
+        """Where it is, for people."""
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        """The last part of where it is."""
+        return self.text.rstrip("/").rpartition("/")[2]
+
+    def read(self, name: str) -> bytes:
+        """All bytes of one of its files."""
+        return (self.path / name).read_bytes()
+
+    def source(self, name: str) -> Any:
+        """One of its files, as pyarrow opens it."""
+        return self.path / name
+
+    def url(self, name: str) -> str:
+        """One of its files, as DuckDB names it after `connect`."""
+        return str(self.path / name)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """A database in memory that can read its files."""
+        return duckdb.connect(":memory:", config={"autoinstall_known_extensions": False})
+
+    def manifest(self) -> bytes:
+        """What `MANIFEST` holds."""
+        return _json_bytes({"commits": [dataclasses.asdict(commit) for commit in self.commits()]})
 
     def commits(self) -> list[Commit]:
         """Return what the store holds now, in the order of the commits' names.
@@ -167,7 +214,7 @@ class Store:
 
     def files(self, table: str) -> list[str]:
         """Paths of the files of one table, as the commits name them."""
-        return [str(self.path / file["path"]) for commit in self.commits() if table in KINDS[commit.kind].tables and (file := commit.file(table))]
+        return [self.url(file["path"]) for commit in self.commits() if table in KINDS[commit.kind].tables and (file := commit.file(table))]
 
     def uuids(self, kind: str = "traces") -> set[str]:
         """Uuids of the traces that the store holds, or of another kind."""
@@ -180,7 +227,7 @@ class Store:
     def refused(self) -> list[dict[str, str]]:
         """Return ``path`` and ``reason`` of each file that `refuse` has noted."""
         try:
-            return json.loads((self.path / "refused.json").read_text())
+            return json.loads(self.read("refused.json"))
         except FileNotFoundError:
             return []
 
@@ -252,6 +299,7 @@ class Store:
             for kind, about in KINDS.items():
                 while len(group := self._small(kind, about)) > 1:
                     self._merge_commits(group, kind, about)
+            self._keep_manifest()  # before the files go that the old one names
             self._remove_leftovers()
 
     def small(self, kind: str = "traces") -> int:
@@ -304,14 +352,15 @@ class Store:
 
     def _read_uuids(self, commit: Commit) -> list[str]:
         about = KINDS[commit.kind]
-        return pq.read_table(self.path / commit.file(about.named_in)["path"], columns=[about.key])[about.key].to_pylist()
+        return pq.read_table(self.source(commit.file(about.named_in)["path"]), columns=[about.key])[about.key].to_pylist()
 
     def _problem(self, file: dict[str, Any]) -> str | None:
         try:
-            with open(self.path / file["path"], "rb") as opened:
-                size, found = os.fstat(opened.fileno()).st_size, hashlib.file_digest(opened, "sha256").hexdigest()
+            source = self.source(file["path"])
+            with open(source, "rb") if isinstance(source, Path) else source as opened:
+                found, size = hashlib.file_digest(opened, "sha256").hexdigest(), opened.tell()
         except OSError as error:
-            return f"{file['path']} cannot be read: {error.strerror}"
+            return f"{file['path']} cannot be read: {error.strerror or error}"
         if size != file["bytes"] or found != file["sha256"]:
             return f"{file['path']} has changed since it was committed"
         return None
@@ -332,7 +381,18 @@ class Store:
 
     def _commit(self, name: str, kind: str, files: dict[str, dict[str, Any]]) -> None:
         """Make files count. The lock is held."""
-        self.write(f"commits/{name}.json", _json_bytes({"id": name, "kind": kind, "files": list(files.values())}))
+        self.write(f"commits/{name}.json", Commit(name, kind, list(files.values())).as_json())
+        self._keep_manifest()
+
+    def _keep_manifest(self) -> None:
+        """Write the manifest where it is not that of the commits. The lock is held."""
+        made = self.manifest()
+        try:
+            is_new = self.read(MANIFEST) != made
+        except FileNotFoundError:
+            is_new = True
+        if is_new:
+            self.write(MANIFEST, made)
 
     def _put_bytes(self, table: str, name: str, data: bytes, rows: int) -> dict[str, Any]:
         """Write a file of a table; gives what its commit says of it. The lock is held."""

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -64,7 +65,7 @@ def summary(
     tasks = _tasks(sums, of, stages or {})
     limits = views.outlier_limits(of)
     found = {
-        "schema": 1, "store": "/".join(campaign.store.path.resolve().parts[-2:]), "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "over_bytes": over_bytes, "bin_width": BIN_WIDTH,
+        "schema": 1, "store": "/".join(os.path.realpath(campaign.store.text).split("/")[-2:]), "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "over_bytes": over_bytes, "bin_width": BIN_WIDTH,
         "tasks": tasks, "stages": _stages(tasks, stages),
         "histograms": {task["task"]: {name: of[name].get(task["task"], EMPTY).coarse(BIN_WIDTH) for name in of} for task in tasks},
         "outliers": step(_dicts(views.OUTLIER_COLUMNS, views.farthest(campaign, quanta, limits, OUTLIERS_MOST))),

@@ -47,7 +47,7 @@ def add_parser(subparsers):
 
     add = command.parser(asks, "add", "rubinprof campaign add STORE SPOOL", _add, "Add the traces of spools to a store, made where it is missing.")
     add.add_argument("store", metavar="STORE")
-    add.add_argument("spools", metavar="SPOOL", nargs="+", help="a directory of traces, or a trace")
+    add.add_argument("spools", metavar="SPOOL", nargs="+", help="a directory of traces, or a trace; or a URL: davs, webdavs, https, s3, …")
     where = add.add_mutually_exclusive_group()
     where.add_argument("--workers", type=command.whole_number, metavar="N", help="processes that read; 0 for this one alone (default: one a core)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler whose workers read, such as tcp://node:8786")
@@ -102,6 +102,10 @@ def add_parser(subparsers):
     export.add_argument("--where", metavar="CONDITION", help="only these quanta")
 
     campaign_compare.add_parsers(asks, _needs_extra)
+
+    copy = command.parser(asks, "copy", "rubinprof campaign copy STORE davs://server/path/store", _copy, "Copy a store to a server, or from one; a URL is also read in the place of any STORE.")
+    copy.add_argument("source", metavar="STORE")
+    copy.add_argument("destination", metavar="TO", help="a URL (davs, webdavs, s3, …), or a directory; what is there already is left")
 
     verify = command.parser(asks, "verify", "rubinprof campaign verify STORE", _verify, "Check that a store is whole; exit 1 when it is not.")
     verify.add_argument("store", metavar="STORE")
@@ -336,6 +340,18 @@ def _export(args):
     with Progress("writing") as progress, campaign.open(args.store).watched(progress) as opened:
         rows = opened.export(args.output, args.format, args.where)
     print(f"{args.output}: {rows:,} rows")
+    return 0
+
+
+@_needs_extra
+def _copy(args):
+    from rubinprof import campaign
+    from rubinprof.metrics import text_of
+    from rubinprof.reports.terminal import Progress
+
+    with Progress("copying") as progress:
+        copied = campaign.copy(args.source, args.destination, progress=progress)
+    print(f"{text_of(copied, 'bytes')} copied.")
     return 0
 
 
