@@ -335,7 +335,8 @@ struct rp_result {
 	struct rp_slots frame_slots;
 	struct rp_node *nodes;
 	uint32_t n_nodes, nodes_cap;
-	struct rp_slots node_slots; /* by parent and frame */
+	struct rp_slots node_slots; /* by parent and frame; while it is made */
+	struct rp_leaf_set *leaves; /* while it is made: leaf.h */
 	struct rp_figures figures[RP_G_COUNT];
 	struct rp_line *lines;
 	uint32_t n_lines, lines_cap;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "aggregate/fold.h"
+#include "aggregate/leaf.h"
 #include "os/os.h"
 
 #define JOBS_MAX 64u
@@ -367,7 +368,7 @@ static void settle_axis(struct rp_result *r)
 int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail)
 {
 	struct rp_result *r = calloc(1, sizeof(*r));
-	int rc = r ? make_root(r) : RP_ENOMEM, file_rc = 0;
+	int rc = r && (r->leaves = calloc(1, sizeof(*r->leaves))) ? make_root(r) : RP_ENOMEM, file_rc = 0;
 	size_t read = 0, bad = 0;
 
 	if (r) {
@@ -388,6 +389,10 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		rp_say(detail, rc, "cannot read %s: %s.", trace->files[bad].path, rp_error_text(rc));
 	} else if (!rc) {
 		rc = name_outside(r);
+		if (!rc)
+			rc = rp_leaves_expand(r);
+		rp_leaves_free(r->leaves);
+		r->leaves = NULL;
 		settle_axis(r);
 		if (!rc)
 			rc = rp_result_number_regions(r);

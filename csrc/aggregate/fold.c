@@ -135,7 +135,7 @@ static int fold_symbol(struct rp_fold *f, uint32_t symbol)
 
 int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n)
 {
-	uint32_t symbol = f->replay->native.nodes[native].symbol;
+	uint32_t symbol = f->replay->native.trie.nodes[native].value;
 
 	if (f->symbol_n[symbol] == UINT32_MAX) {
 		f->symbol_first[symbol] = f->n_chain_frames;
@@ -148,19 +148,18 @@ int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_fra
 	return 0;
 }
 
-/* The nodes of a native stack, innermost first: at most RP_NATIVE_FRAMES_MAX. */
-static uint32_t path_of(const struct rp_fold *f, uint32_t native, uint32_t *ret_path)
+uint32_t rp_fold_path(const struct rp_fold *f, uint32_t native, uint32_t *ret_path)
 {
 	uint32_t depth = 0;
 
-	for (; native && depth < RP_NATIVE_FRAMES_MAX; native = f->replay->native.nodes[native].parent)
+	for (; native && depth < RP_NATIVE_FRAMES_MAX; native = f->replay->native.trie.nodes[native].parent)
 		ret_path[depth++] = native;
 	return depth;
 }
 
 int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *chain, uint32_t *ret_n)
 {
-	uint32_t path[RP_NATIVE_FRAMES_MAX], depth = path_of(f, native, path), n = 0, frames_n;
+	uint32_t path[RP_NATIVE_FRAMES_MAX], depth = rp_fold_path(f, native, path), n = 0, frames_n;
 	const struct rp_chain_frame *frames;
 
 	while (depth-- > 0) {
@@ -238,34 +237,6 @@ static int fold_nodes(struct rp_fold *f)
 	return rc;
 }
 
-int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node)
-{
-	uint32_t path[RP_NATIVE_FRAMES_MAX], n = path_of(f, native, path), i = 0, node = merged, frames = 0, frames_n;
-	const struct rp_chain_frame *chain;
-
-	if (merged != f->last_merged)
-		f->last_n = 0;
-	f->last_merged = merged;
-	for (; i < n && i < f->last_n && f->last[i].native == path[n - 1 - i]; i++) {
-		node = f->last[i].node;
-		frames = f->last[i].frames;
-	}
-	f->last_n = i;
-	for (; i < n; i++) {
-		if (rp_fold_symbol(f, path[n - 1 - i], &chain, &frames_n))
-			return RP_ENOMEM;
-		for (uint32_t k = 0; k < frames_n && frames < RP_CHAIN_MAX; k++, frames++)
-			if (rp_result_child(f->result, node, chain[k].frame, &node))
-				return RP_ENOMEM;
-		f->last[i].native = path[n - 1 - i];
-		f->last[i].node = node;
-		f->last[i].frames = frames;
-		f->last_n = i + 1;
-	}
-	*ret_node = node;
-	return 0;
-}
-
 /* Rounded each by itself, thousands of places with one sample each would all be rounded the same way. */
 static void settle_carries(struct rp_site_set *set)
 {
@@ -275,35 +246,6 @@ static void settle_carries(struct rp_site_set *set)
 		set->variances[i].carry = carry;
 		rp_count_whole(set->sites[i].allocations, &carry);
 	}
-}
-
-/* What native code has of its caller's time leaves the caller: the sum of the tree stays what it was. */
-static int add_share(struct rp_fold *f, uint32_t owner, const struct rp_time_share *share, int64_t *m)
-{
-	int64_t less[RP_M_COUNT] = { 0 };
-
-	m[RP_M_CPU] = share->cpu;
-	m[RP_M_WALL] = share->wall;
-	less[RP_M_CPU] = (int64_t)(0 - (uint64_t)share->cpu);
-	less[RP_M_WALL] = (int64_t)(0 - (uint64_t)share->wall);
-	return rp_node_add(f->result, owner, less);
-}
-
-static int fold_sites(struct rp_fold *f)
-{
-	const struct rp_site_set *set = &f->replay->sites;
-
-	for (uint32_t i = 0; i < set->n; i++) {
-		const struct rp_site *s = &set->sites[i];
-		int64_t m[RP_M_COUNT];
-		uint32_t node = f->merged[s->node];
-		if (s->native && rp_fold_native_node(f, node, s->native, &node))
-			return RP_ENOMEM;
-		rp_fold_site(f, s, m);
-		if ((node != f->merged[s->node] && add_share(f, f->merged[s->node], &f->shares[i], m)) || rp_node_add(f->result, node, m))
-			return RP_ENOMEM;
-	}
-	return 0;
 }
 
 static void release(struct rp_fold *f)
@@ -316,6 +258,7 @@ static void release(struct rp_fold *f)
 	free(f->symbol_first);
 	free(f->symbol_n);
 	free(f->chain_frames);
+	free(f->natives);
 }
 
 /* The calls that were made from no known line. */
@@ -378,7 +321,7 @@ static int fold_tree(struct rp_fold *f)
 	int rc = rp_fold_share(f);
 
 	if (!rc)
-		rc = fold_sites(f);
+		rc = rp_fold_sites(f);
 	if (!rc && (f->needs & RP_NEED_UNITS))
 		rc = rp_fold_units(f);
 	if (!rc && !f->replay->has_interval)
@@ -397,7 +340,8 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct r
 	f.merged = malloc((size_t)r->tree.n * sizeof(*f.merged));
 	f.symbol_first = malloc((n_symbols + 1) * sizeof(*f.symbol_first));
 	f.symbol_n = malloc((n_symbols + 1) * sizeof(*f.symbol_n));
-	int rc = f.nodes && f.merged && f.symbol_first && f.symbol_n ? 0 : RP_ENOMEM;
+	f.natives = calloc((size_t)r->native.trie.n + 1, sizeof(*f.natives));
+	int rc = f.nodes && f.merged && f.symbol_first && f.symbol_n && f.natives ? 0 : RP_ENOMEM;
 	settle_carries(&r->sites);
 	result->frames[0].met |= f.met; /* the root */
 	if (!rc) {

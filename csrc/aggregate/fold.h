@@ -39,6 +39,13 @@ struct rp_split {
 };
 int64_t rp_split_next(struct rp_split *s, double weight);
 
+/* The frames of a native stack of the replay, as the result has them: of those that sites have. */
+struct rp_fold_native {
+	uint32_t tail;  /* leaf.h */
+	uint32_t hash;  /* of the tail */
+	uint32_t depth; /* frames of the replay, from the outermost; 0: no site has it */
+};
+
 struct rp_fold {
 	struct rp_result *result;
 	struct rp_replay *replay;
@@ -55,11 +62,7 @@ struct rp_fold {
 	uint32_t *symbol_first, *symbol_n; /* by symbol: its frames in chain_frames, outermost first */
 	struct rp_chain_frame *chain_frames;
 	uint32_t n_chain_frames, chain_frames_cap;
-	/* The native stack folded last, outermost first: the next often begins like it. */
-	struct {
-		uint32_t native, node, frames; /* its node of the result; frames of the result from `last_merged` down to it */
-	} last[RP_NATIVE_FRAMES_MAX];
-	uint32_t last_n, last_merged;
+	struct rp_fold_native *natives; /* by native node of the replay */
 };
 
 int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o);
@@ -72,9 +75,13 @@ double rp_site_weight(const struct rp_site *s);
 int64_t rp_unit_run(const struct rp_time_unit *u);
 /* Frames of one native node's symbol, outermost first, dispatch folded: *ret_n of them, valid until the next call. 0 or RP_ENOMEM. */
 int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n);
+/* The nodes of a native stack, innermost first: at most RP_NATIVE_FRAMES_MAX. */
+uint32_t rp_fold_path(const struct rp_fold *f, uint32_t native, uint32_t *ret_path);
 /* Frames of a native stack, outermost first, dispatch folded; *ret_n of them in ret_chain (RP_CHAIN_MAX). 0 or RP_ENOMEM. */
 int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_chain, uint32_t *ret_n);
-/* The node of a native stack below a merged node. */
+/* fold_sites.c: sites and what they have of their unit's time, into leaves of the result. After rp_fold_share. */
+int rp_fold_sites(struct rp_fold *f);
+/* The node of a native stack that a site has, below a merged node: a leaf, or the node itself where none of its frames is shown. After rp_fold_sites. */
 int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node);
 /* The frame of a code id. */
 int rp_fold_code_frame(struct rp_fold *f, uint32_t code, uint32_t *ret_frame);

@@ -1,7 +1,7 @@
 /* The arrays of a result, and the maps that find in them by content. */
 #include <stdlib.h>
 
-#include "aggregate/aggregate.h"
+#include "aggregate/leaf.h"
 
 int rp_result_grow(void **at, uint32_t n, uint32_t *cap, size_t bytes)
 {
@@ -97,9 +97,15 @@ int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32
 /* The metrics of group g: from first[g], before first[g + 1]. */
 static const int first[RP_G_COUNT + 1] = { RP_M_CPU, RP_M_ALLOCATED, RP_M_CPU_VARIANCE, RP_M_MAPPED_FILE, RP_M_COUNT };
 
+/* Where the groups of a node, or of a leaf, are. */
+static uint32_t *groups_of(const struct rp_result *r, uint32_t node)
+{
+	return node & RP_LEAF_BIT ? r->leaves->leaves[node & ~RP_LEAF_BIT].group : r->nodes[node].group;
+}
+
 static int64_t *group_at(const struct rp_result *r, uint32_t node, int group)
 {
-	uint32_t place = r->nodes[node].group[group];
+	uint32_t place = groups_of(r, node)[group];
 
 	return place ? &r->figures[group].at[(size_t)(place - 1) * (size_t)(first[group + 1] - first[group])] : NULL;
 }
@@ -145,11 +151,11 @@ static int add_group(struct rp_result *r, uint32_t node, int group, const int64_
 		any |= m[i] != 0;
 	if (!any)
 		return 0;
-	if (!r->nodes[node].group[group]) {
+	if (!groups_of(r, node)[group]) {
 		if (rp_result_grow((void **)&f->at, f->n, &f->cap, n * sizeof(*f->at)))
 			return RP_ENOMEM;
 		memset(&f->at[f->n * n], 0, n * sizeof(*f->at));
-		r->nodes[node].group[group] = ++f->n;
+		groups_of(r, node)[group] = ++f->n;
 	}
 	int64_t *to = group_at(r, node, group);
 	for (size_t i = 0; i < n; i++)
@@ -199,6 +205,7 @@ void rp_result_free(struct rp_result *r)
 	rp_slots_release(&r->frame_slots);
 	free(r->nodes);
 	rp_slots_release(&r->node_slots);
+	rp_leaves_free(r->leaves);
 	for (int g = 0; g < RP_G_COUNT; g++)
 		free(r->figures[g].at);
 	free(r->lines);

@@ -16,15 +16,8 @@
 #include "reader/reader.h"
 
 /* ---- native_tree.c ---- */
-struct rp_native_node {
-	uint32_t parent; /* outwards; 0 is the root: no native frame */
-	uint32_t symbol; /* index in rp_tables.symbols */
-};
-
 struct rp_native_tree {
-	struct rp_native_node *nodes; /* node 0 is the root */
-	uint32_t n, cap;
-	struct rp_idmap children; /* parent << 32 | symbol */
+	struct rp_trie trie; /* keys: addresses, from the outermost inwards; values: index in rp_tables.symbols. Node 0: no native frame */
 	/* The stack added last, outermost first: the next often begins like it. */
 	struct {
 		uint64_t word;
@@ -34,13 +27,13 @@ struct rp_native_tree {
 	int is_full;
 };
 
-#define RP_NATIVE_TREE_INIT { .nodes = NULL }
+#define RP_NATIVE_TREE_INIT { .trie = RP_TRIE_INIT }
 /* Beyond, what lies further in counts for the frame outside it: a trace cannot make us use more than this. */
 #ifndef RP_NATIVE_NODES_MAX
 #define RP_NATIVE_NODES_MAX (1u << 22)
 #endif
 
-/* The node of a stack given innermost first, as events carry it; *ret_node is 0 for an empty one. 0 or RP_ENOMEM. */
+/* The node of a stack given innermost first, as events carry it (RP_NATIVE_FRAMES_MAX); *ret_node is 0 for an empty one. 0 or RP_ENOMEM. */
 int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const uint64_t *words, uint32_t n, uint32_t *ret_node);
 /* The node of one more frame, `address`, further in than `parent` (0: the root); `parent` itself when there is no room. 0 or RP_ENOMEM. */
 int rp_native_tree_child(struct rp_native_tree *t, struct rp_tables *tables, uint32_t parent, uint64_t address, uint32_t *ret_node);

@@ -1,64 +1,54 @@
-#include <stdlib.h>
-
 #include "merge/merge.h"
 
-static int add_node(struct rp_native_tree *t, uint32_t parent, uint32_t symbol)
+/* There is room for one more. The parent itself when no more may be made. */
+static int child(struct rp_native_tree *t, struct rp_tables *tables, uint32_t parent, uint64_t address, uint32_t hash, uint32_t *ret_node)
 {
-	if (t->n == t->cap) {
-		uint32_t cap = t->cap ? t->cap * 2 : 256;
-		struct rp_native_node *nodes = realloc(t->nodes, cap * sizeof(*nodes));
-		if (!nodes)
+	uint32_t node = rp_trie_find(&t->trie, parent, address, hash), symbol;
+
+	if (!node && t->trie.n >= RP_NATIVE_NODES_MAX) {
+		t->is_full = 1;
+		node = parent;
+	} else if (!node) {
+		if ((symbol = rp_tables_symbol(tables, address)) == UINT32_MAX)
 			return RP_ENOMEM;
-		t->nodes = nodes;
-		t->cap = cap;
+		node = rp_trie_add(&t->trie, parent, address, hash, symbol);
 	}
-	t->nodes[t->n++] = (struct rp_native_node){ parent, symbol };
+	*ret_node = node;
 	return 0;
 }
 
 int rp_native_tree_child(struct rp_native_tree *t, struct rp_tables *tables, uint32_t parent, uint64_t address, uint32_t *ret_node)
 {
-	if (t->n == 0 && add_node(t, 0, UINT32_MAX))
+	if (rp_trie_reserve(&t->trie, 1))
 		return RP_ENOMEM;
-	uint32_t symbol = rp_tables_symbol(tables, address);
-	if (symbol == UINT32_MAX)
-		return RP_ENOMEM;
-	uint64_t key = (uint64_t)parent << 32 | symbol;
-	uint32_t *known = rp_idmap_find(&t->children, key);
-	if (known) {
-		*ret_node = *known;
-		return 0;
-	}
-	if (t->n >= RP_NATIVE_NODES_MAX) {
-		t->is_full = 1;
-		*ret_node = parent;
-		return 0;
-	}
-	if (rp_idmap_put(&t->children, key, t->n) || add_node(t, parent, symbol))
-		return RP_ENOMEM;
-	*ret_node = t->n - 1;
-	return 0;
+	return child(t, tables, parent, address, rp_trie_hash(t->trie.nodes[parent].hash, address), ret_node);
 }
 
 int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const uint64_t *words, uint32_t n, uint32_t *ret_node)
 {
-	uint32_t depth = 0, node = 0;
+	uint32_t depth = 0, node = 0, hash, hashes[RP_NATIVE_FRAMES_MAX];
 
+	n = n < RP_NATIVE_FRAMES_MAX ? n : RP_NATIVE_FRAMES_MAX;
 	while (depth < n && depth < t->last_n && t->last[depth].word == words[n - 1 - depth])
 		node = t->last[depth++].node;
 	t->last_n = depth;
+	if (rp_trie_reserve(&t->trie, n - depth))
+		return RP_ENOMEM;
+	hash = t->trie.nodes[node].hash;
+	for (uint32_t i = depth; i < n; i++) {
+		hashes[i] = hash = rp_trie_hash(hash, words[n - 1 - i]);
+		rp_trie_ask(&t->trie, hash);
+	}
 	for (; depth < n; depth++) {
 		uint64_t word = words[n - 1 - depth];
 		uint32_t outside = node;
-		if (rp_native_tree_child(t, tables, outside, word, &node))
+		if (child(t, tables, outside, word, hashes[depth], &node))
 			return RP_ENOMEM;
 		if (node == outside)
 			break; /* full */
-		if (depth < RP_COUNT_OF(t->last)) {
-			t->last[depth].word = word;
-			t->last[depth].node = node;
-			t->last_n = depth + 1;
-		}
+		t->last[depth].word = word;
+		t->last[depth].node = node;
+		t->last_n = depth + 1;
 	}
 	*ret_node = node;
 	return 0;
@@ -66,7 +56,6 @@ int rp_native_tree_add(struct rp_native_tree *t, struct rp_tables *tables, const
 
 void rp_native_tree_release(struct rp_native_tree *t)
 {
-	free(t->nodes);
-	rp_idmap_release(&t->children);
+	rp_trie_release(&t->trie);
 	*t = (struct rp_native_tree)RP_NATIVE_TREE_INIT;
 }
