@@ -259,6 +259,7 @@ static void release(struct rp_fold *f)
 	free(f->symbol_n);
 	free(f->chain_frames);
 	free(f->natives);
+	free(f->noted);
 }
 
 /* The calls that were made from no known line. */

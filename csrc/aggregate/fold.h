@@ -63,6 +63,7 @@ struct rp_fold {
 	struct rp_chain_frame *chain_frames;
 	uint32_t n_chain_frames, chain_frames_cap;
 	struct rp_fold_native *natives; /* by native node of the replay */
+	uint32_t *noted, n_noted;       /* native nodes that sites have: in the order in which sites meet them, callers first */
 };
 
 int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o);
@@ -83,6 +84,12 @@ int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret
 int rp_fold_sites(struct rp_fold *f);
 /* The node of a native stack that a site has, below a merged node: a leaf, or the node itself where none of its frames is shown. After rp_fold_sites. */
 int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node);
+/* native_line.c, after rp_fold_sites. The innermost frame of a native stack that is shown: 1, 0 when there is none, or RP_ENOMEM. */
+int rp_fold_innermost(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_frame);
+/* Makes the lines of native code, and their totals. */
+int rp_fold_native_lines(struct rp_fold *f);
+/* line_sum.c: the figures of a site, with its share of its unit's time. */
+void rp_fold_site_and_share(const struct rp_fold *f, uint32_t site, int64_t *ret_m);
 /* The frame of a code id. */
 int rp_fold_code_frame(struct rp_fold *f, uint32_t code, uint32_t *ret_frame);
 /* Figures of a site, samples and memory; without time. */

@@ -83,7 +83,7 @@ static int add_tail(struct rp_fold *f, uint32_t native, uint32_t *tail)
 static int fold_stacks(struct rp_fold *f)
 {
 	const struct rp_trie *native = &f->replay->native.trie;
-	uint32_t *noted = malloc(((size_t)native->n + 1) * sizeof(*noted)), n = 0;
+	uint32_t *noted = f->noted = malloc(((size_t)native->n + 1) * sizeof(*noted)), n = 0;
 	int rc = noted ? note_stacks(f, noted, &n) : RP_ENOMEM;
 
 	if (!rc)
@@ -97,7 +97,7 @@ static int fold_stacks(struct rp_fold *f)
 		f->natives[at].tail = f->natives[native->nodes[at].parent].tail;
 		rc = add_tail(f, at, &f->natives[at].tail);
 	}
-	free(noted);
+	f->n_noted = n;
 	return rc;
 }
 

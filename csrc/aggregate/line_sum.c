@@ -222,38 +222,27 @@ static int wait_line_of(struct sum *s, uint32_t unit, uint32_t *ret_line)
 
 /* ---- own figures ---- */
 
-/* The figures of one site, with its share of its unit's time. */
-static void site_figures(struct sum *s, uint32_t i, int64_t *m)
+void rp_fold_site_and_share(const struct rp_fold *f, uint32_t site, int64_t *m)
 {
-	rp_fold_site(s->f, &s->f->replay->sites.sites[i], m);
-	m[RP_M_CPU] = s->f->shares[i].cpu;
-	m[RP_M_WALL] = s->f->shares[i].wall;
+	rp_fold_site(f, &f->replay->sites.sites[site], m);
+	m[RP_M_CPU] = f->shares[site].cpu;
+	m[RP_M_WALL] = f->shares[site].wall;
 }
 
-/* Native lines: the innermost frame has the figures as its own, those around it in their totals. */
-static int add_native(struct sum *s, uint32_t native, const int64_t *m, int *ret_kept)
+/* The innermost frame has the figures as its own. *ret_kept: there is one. */
+static int add_innermost(struct sum *s, uint32_t native, const int64_t *m, int *ret_kept)
 {
-	struct rp_chain_frame chain[RP_CHAIN_MAX];
-	uint32_t n, line;
+	struct rp_chain_frame frame;
+	uint32_t line;
+	int rc = rp_fold_innermost(s->f, native, &frame);
 
-	if (rp_fold_chain(s->f, native, chain, &n))
+	*ret_kept = rc > 0;
+	if (rc <= 0)
+		return rc;
+	if (rp_result_line(s->f->result, frame.frame, frame.line, &line))
 		return RP_ENOMEM;
-	*ret_kept = n > 0;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t k;
-		if (rp_result_line(s->f->result, chain[i].frame, chain[i].line, &line))
-			return RP_ENOMEM;
-		for (k = 0; k < i; k++)
-			if (chain[k].frame == chain[i].frame && chain[k].line == chain[i].line)
-				break;
-		struct rp_line *l = &s->f->result->lines[line];
-		if (k == i)
-			rp_figures_add(l->total, m);
-		if (i + 1 == n) {
-			rp_figures_add(l->self, m);
-			rp_figures_add(l->own, m);
-		}
-	}
+	rp_figures_add(s->f->result->lines[line].self, m);
+	rp_figures_add(s->f->result->lines[line].own, m);
 	return 0;
 }
 
@@ -328,11 +317,13 @@ static int add_own(struct sum *s)
 {
 	const struct rp_replay *r = s->f->replay;
 
+	if (rp_fold_native_lines(s->f))
+		return RP_ENOMEM;
 	for (uint32_t i = 0; i < r->sites.n; i++) {
 		int64_t m[RP_M_COUNT];
 		int kept = 0;
-		site_figures(s, i, m);
-		if (r->sites.sites[i].native && add_native(s, r->sites.sites[i].native, m, &kept))
+		rp_fold_site_and_share(s->f, i, m);
+		if (r->sites.sites[i].native && add_innermost(s, r->sites.sites[i].native, m, &kept))
 			return RP_ENOMEM;
 		if (s->site_line[i] == NO_LINE)
 			continue;

@@ -52,16 +52,15 @@ static int place_site(struct placing *p, uint32_t site)
 {
 	const struct rp_site *s = &p->f->replay->sites.sites[site];
 	struct rp_bin_place place = { .kind = RP_PLACE_SITE, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
-	struct rp_chain_frame chain[RP_CHAIN_MAX];
-	uint32_t n = 0;
+	struct rp_chain_frame frame;
 
 	if (place_node(p, s->node) || rp_fold_line(p->f, s->node, s->lasti, &place.line))
 		return RP_ENOMEM;
 	place.parent = p->of_node[s->node];
 	place.node = p->f->merged[s->node];
 	if (s->native) {
-		if (rp_fold_native_node(p->f, place.node, s->native, &place.node) || rp_fold_chain(p->f, s->native, chain, &n) ||
-		    (n && rp_result_line(p->f->result, chain[n - 1].frame, chain[n - 1].line, &place.native_line)))
+		int any = rp_fold_native_node(p->f, place.node, s->native, &place.node) ? RP_ENOMEM : rp_fold_innermost(p->f, s->native, &frame);
+		if (any < 0 || (any && rp_result_line(p->f->result, frame.frame, frame.line, &place.native_line)))
 			return RP_ENOMEM;
 	}
 	return add_place(p, place, &p->of_site[site]);
