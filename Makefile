@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak bench bench-quick analyze cross wheels release docs clean
+.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak unwind-judge bench bench-quick analyze cross wheels release docs clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -19,6 +19,7 @@ help:
 	@echo "make release  dist/ as it is uploaded: archive, wheels and recipe, each checked and used    ARGS=--trial before the version is one"
 	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
 	@echo "make soak     the suites of CPython, NumPy and others, untraced and traced: the same pass and fail (hours)"
+	@echo "make unwind-judge  stacks and rows beside libunwind and libdw: ARGS=scipy (minutes; after make dev)"
 	@echo "make valgrind  the analyzer under memcheck, every report over the fuzz corpus and a real trace"
 	@echo "make axe      the pages under axe-core, in light and dark: accessibility (npm; after make dev)"
 	@echo "make bench    what tracing costs, beside other tools: tables and a page     make bench-quick: the main ratios against their bars"
@@ -81,6 +82,9 @@ campaign-faults:
 
 soak:
 	@$(newest) tests/soak/soak.py $(ARGS)
+
+unwind-judge:
+	@.venv/bin/python tests/unwind/judge.py $(ARGS)
 
 bench:
 	@ci/bench.sh $(ARGS)

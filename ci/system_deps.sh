@@ -20,6 +20,7 @@ TABLE
         echo "c++ command g++ gcc-c++"
         echo "chromium browser chromium chromium"
         echo "perf command linux-perf perf"
+        echo "libunwind library libunwind-dev libunwind-devel" # the judge of stack walks
         # File systems with a quota, and without shared mappings.
         echo "mkfs.btrfs command btrfs-progs btrfs-progs"
         echo "bindfs command bindfs bindfs"

@@ -226,8 +226,15 @@ static PyObject *capture_path(PyObject *module, PyObject *ignored)
 	return PyUnicode_DecodeFSDefault(rp_session_path());
 }
 
-/* Seven strings, seven figures, threads, error, stall. */
-#define STATUS_FORMAT "s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:s,s:K"
+/* Seven strings, seven figures, threads, error, stall, native walks. */
+#define STATUS_FORMAT "s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:K,s:K,s:K,s:K,s:K,s:K,s:K,s:I,s:s,s:K,s:N,s:N"
+
+static PyObject *walks_dict(const struct rp_unwind_ends *w)
+{
+	return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:K}", "too_deep", (unsigned long long)w->too_deep, "no_table", (unsigned long long)w->no_table,
+			     "refused", (unsigned long long)w->refused, "unreadable", (unsigned long long)w->unreadable, "again",
+			     (unsigned long long)w->asked, "again_answered", (unsigned long long)w->answered);
+}
 
 static PyObject *capture_status(PyObject *module, PyObject *ignored)
 {
@@ -244,7 +251,8 @@ static PyObject *capture_status(PyObject *module, PyObject *ignored)
 			     (unsigned long long)(s.sink.lost_events + s.record.lost_events), "lost_bytes",
 			     (unsigned long long)s.record.lost_bytes, "writer_cpu_ns", (unsigned long long)s.sink.writer_cpu_ns, "threads",
 			     (unsigned int)s.record.threads, "error", s.sink.error ? strerror(s.sink.error) : "", "stall_ns",
-			     (unsigned long long)s.record.stall_ns);
+			     (unsigned long long)s.record.stall_ns, "native_walks", walks_dict(&s.walks), "finds_tables",
+			     PyBool_FromLong(s.finds_tables));
 }
 
 /* ---- regions ---- */

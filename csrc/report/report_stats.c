@@ -346,6 +346,7 @@ void rp_report_stats_keys(const struct rp_report_job *job, struct rp_json *j, in
 	rp_report_sample_adds(job, j);
 	if (all) {
 		unknown_line_keys(job, j);
+		rp_stats_walk_keys(job, j);
 		allocator_keys(t, j);
 		meta_keys(job, j);
 		process_keys(job, j);

@@ -19,6 +19,10 @@ struct rp_unknown_lines {
 };
 struct rp_unknown_lines rp_stats_unknown_lines(const struct rp_result *r);
 
+/* Native stacks that ended early: native_walks.c. The text has a line only where there are some. */
+void rp_stats_walk_keys(const struct rp_report_job *job, struct rp_json *j);
+void rp_stats_walk_text(const struct rp_report_job *job);
+
 /* The report as text: report_stats_text.c. 0. */
 int rp_stats_text(const struct rp_report_job *job);
 

@@ -244,6 +244,7 @@ int rp_stats_text(const struct rp_report_job *job)
 			      rp_unit_count(b, (int64_t)t->samples_in_tool));
 	else
 		count_line(o, "Samples", t->samples);
+	rp_stats_walk_text(job);
 	rp_out_text(o, "\n");
 	if (t->is_memory_off) {
 		line(o, "Memory", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");

@@ -391,5 +391,7 @@ int rp_session_status(struct rp_session_status *ret_status)
 	ret_status->switch_reason = "";
 	if (rp_session.options.cpu != RP_MODE_OFF)
 		ret_status->switch_source = rp_cpu_switch_source(&ret_status->switch_reason);
+	rp_unwind_ends(&ret_status->walks);
+	ret_status->finds_tables = rp_unwind_finds_tables();
 	return 0;
 }

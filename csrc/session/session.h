@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "record/record.h"
 #include "sink/sink.h"
+#include "stack/stack.h"
 
 enum rp_mode { RP_MODE_OFF = 0, RP_MODE_SAMPLED = 1, RP_MODE_EXACT = 2 };
 
@@ -56,6 +57,8 @@ struct rp_session_status {
 	struct rp_record_totals record;
 	const char *clock, *clock_reason;
 	const char *switch_source, *switch_reason;
+	struct rp_unwind_ends walks; /* native walks that ended early */
+	int finds_tables; /* frame tables are found through ld.so; 0: through a list that each dlopen renews */
 };
 /* RP_EINACTIVE. Strings are valid until the stop. */
 int rp_session_status(struct rp_session_status *ret_status);

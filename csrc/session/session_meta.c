@@ -11,6 +11,7 @@
 #include "frames/frames.h"
 #include "names/names.h"
 #include "session/session_state.h"
+#include "stack/stack.h"
 
 #define VALUE_BYTES 512
 #define DEFINITION_BYTES 64 /* tag, lengths and numbers, without strings */
@@ -126,6 +127,21 @@ static uint64_t sampling_ticks(void)
 	return cpu.sample_ticks + (rp_session.options.memory == RP_MODE_SAMPLED ? rp_alloc_sample_ticks() : 0);
 }
 
+/* As much of each native stack as there is, or why not. */
+static void define_walks(void)
+{
+	struct rp_unwind_ends ends;
+	if (!rp_session.options.native)
+		return;
+	rp_unwind_ends(&ends);
+	rp_session_metaf("end.walks_too_deep", "%llu", (unsigned long long)ends.too_deep);
+	rp_session_metaf("end.walks_no_table", "%llu", (unsigned long long)ends.no_table);
+	rp_session_metaf("end.walks_refused", "%llu", (unsigned long long)ends.refused);
+	rp_session_metaf("end.walks_unreadable", "%llu", (unsigned long long)ends.unreadable);
+	rp_session_metaf("end.walks_again", "%llu", (unsigned long long)ends.asked);
+	rp_session_metaf("end.walks_again_answered", "%llu", (unsigned long long)ends.answered);
+}
+
 static void define_sources(void)
 {
 	uint32_t files, left_out;
@@ -167,6 +183,7 @@ void rp_session_define_end(void)
 		rp_session_metaf("end.process_cpu_ns", "%llu", (unsigned long long)rp_session.process_cpu_ns);
 		rp_session_metaf("end.tool_cpu_ns", "%llu", (unsigned long long)rp_session.tool_cpu_ns);
 	}
+	define_walks();
 	define_sources();
 	rp_children_define();
 	define_unwritten(&sink);

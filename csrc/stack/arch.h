@@ -4,6 +4,8 @@
  * Each file gives
  *   RP_ARCH_R_SLOT, RP_ARCH_R_GLOB_DAT, RP_ARCH_R_ABS   relocations that put the address of a symbol into a word
  *   RP_ARCH_DWARF_FP, _SP, _RA, _REGS                   numbers of frame pointer, stack pointer, return address; how many there are
+ *   RP_ARCH_DWARF_KEPT                                  a bit for each number of a register that calls keep, but for those three
+ *   RP_ARCH_UC_REG(ucontext, number)                    any register of a signal's ucontext_t
  *   RP_ARCH_CODE_ADDRESS(word)                          a saved return address without authentication bits
  *   RP_ARCH_UC_PC/SP/FP(ucontext)                       registers of a signal's ucontext_t
  *   RP_ARCH_PASS_THROUGH(name, before, real)            a function `name` that calls before() and jumps to *real, with all

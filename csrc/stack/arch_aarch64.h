@@ -3,6 +3,7 @@
 #define RP_STACK_ARCH_AARCH64_H
 
 #include <elf.h>
+#include <stdint.h>
 #include <ucontext.h>
 
 #define RP_ARCH_R_SLOT R_AARCH64_JUMP_SLOT
@@ -14,6 +15,7 @@
 #define RP_ARCH_DWARF_SP 31
 #define RP_ARCH_DWARF_RA 30
 #define RP_ARCH_DWARF_REGS 32
+#define RP_ARCH_DWARF_KEPT (0x3ffu << 19) /* x19 to x28 */
 
 /* Bits above the 48 of a user address may carry a pointer authentication code. */
 #define RP_ARCH_CODE_ADDRESS(word) ((word) & ((UINT64_C(1) << 48) - 1))
@@ -23,6 +25,8 @@
 #define RP_ARCH_UC_FP(uc) ((uintptr_t)(uc)->uc_mcontext.regs[29])
 /* Where a frame that has not saved it yet keeps its return address. */
 #define RP_ARCH_UC_LR(uc) ((uintptr_t)(uc)->uc_mcontext.regs[30])
+
+#define RP_ARCH_UC_REG(uc, reg) ((uintptr_t)((reg) == RP_ARCH_DWARF_SP ? (uc)->uc_mcontext.sp : (uc)->uc_mcontext.regs[reg]))
 
 #define RP_ARCH_PASS_THROUGH(name, before, real)                                      \
 	__asm__(".pushsection .text\n"                                                \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "stack/arch.h"
+#include "stack/cfi_expr.h"
 
 /* ---- which object ---- */
 
@@ -26,6 +27,11 @@ static const struct rp_cfi_objects *_Atomic objects_now;
 void rp_cfi_init(void)
 {
 	*(void **)&find_object = dlsym(RTLD_DEFAULT, "_dl_find_object");
+}
+
+int rp_cfi_asks_loader(void)
+{
+	return find_object != NULL;
 }
 
 const struct rp_cfi_objects *rp_cfi_set_objects(const struct rp_cfi_objects *objects)
@@ -128,6 +134,7 @@ struct entry {
 	uint64_t code_align;
 	int64_t data_align;
 	uint64_t ra_register;
+	uint64_t followed; /* the register, beside the return address, whose rule is kept */
 	int is_signal_frame;
 };
 
@@ -246,14 +253,14 @@ struct state {
 	uint64_t cfa_register;
 	int64_t cfa_offset;
 	const uint8_t *cfa_expr;
-	struct rp_cfi_rule fp, ra;
+	struct rp_cfi_rule followed, ra;
 };
 
 #define REMEMBER_MAX 8 /* compilers nest once; more ends in RP_EUNSUPPORTED */
 
 static struct rp_cfi_rule *rule_of(const struct entry *e, struct state *s, uint64_t reg)
 {
-	return reg == RP_ARCH_DWARF_FP ? &s->fp : reg == e->ra_register ? &s->ra : NULL;
+	return reg == e->followed ? &s->followed : reg == e->ra_register ? &s->ra : NULL;
 }
 
 static void set_rule(const struct entry *e, struct state *s, uint64_t reg, uint8_t kind, int64_t offset, const uint8_t *expr)
@@ -265,8 +272,8 @@ static void set_rule(const struct entry *e, struct state *s, uint64_t reg, uint8
 
 static void restore_rule(const struct entry *e, struct state *s, const struct state *initial, uint64_t reg)
 {
-	if (reg == RP_ARCH_DWARF_FP)
-		s->fp = initial->fp;
+	if (reg == e->followed)
+		s->followed = initial->followed;
 	else if (reg == e->ra_register)
 		s->ra = initial->ra;
 }
@@ -305,8 +312,7 @@ static int run(const struct entry *e, struct rp_cursor c, uintptr_t pc, struct s
 		case 0x07: set_rule(e, s, rp_cursor_varint(&c), RP_CFI_UNDEFINED, 0, NULL); break;
 		case 0x08: set_rule(e, s, rp_cursor_varint(&c), RP_CFI_SAME, 0, NULL); break;
 		case 0x09: reg = rp_cursor_varint(&c); /* register */
-			rp_cursor_varint(&c);
-			set_rule(e, s, reg, RP_CFI_LOST, 0, NULL);
+			set_rule(e, s, reg, RP_CFI_IN_REGISTER, (int64_t)rp_cursor_varint(&c), NULL);
 			break;
 		case 0x0a: /* remember_state */
 			if (depth == REMEMBER_MAX)
@@ -391,19 +397,29 @@ int rp_cfi_range_at(uintptr_t pc, uintptr_t *ret_start, uintptr_t *ret_end)
 	return 0;
 }
 
-int rp_cfi_row_at(struct rp_cfi_row *ret_row, uintptr_t pc)
+/* The state at pc, with the rule of one register. */
+static int find_state(struct state *ret_s, int *ret_is_signal_frame, uintptr_t pc, uint64_t followed)
 {
 	struct entry e;
 	int err = find_entry(&e, pc);
 	if (err)
 		return err;
-	struct state initial = { 0 }, s;
+	struct state initial = { 0 };
+	e.followed = followed;
 	if (run(&e, e.cie_code, UINTPTR_MAX, &initial, &initial))
 		return RP_EUNSUPPORTED;
-	s = initial;
-	if (run(&e, e.fde_code, pc, &s, &initial))
-		return RP_EUNSUPPORTED;
-	struct rp_cfi_row row = { .is_signal_frame = (uint8_t)e.is_signal_frame, .fp = s.fp, .ra = s.ra };
+	*ret_s = initial;
+	*ret_is_signal_frame = e.is_signal_frame;
+	return run(&e, e.fde_code, pc, ret_s, &initial) ? RP_EUNSUPPORTED : 0;
+}
+
+int rp_cfi_row_at(struct rp_cfi_row *ret_row, uintptr_t pc)
+{
+	struct state s;
+	int is_signal_frame, err = find_state(&s, &is_signal_frame, pc, RP_ARCH_DWARF_FP);
+	if (err)
+		return err;
+	struct rp_cfi_row row = { .is_signal_frame = (uint8_t)is_signal_frame, .fp = s.followed, .ra = s.ra };
 	row.cfa_offset = (int32_t)s.cfa_offset;
 	row.cfa_expr = s.cfa_expr;
 	if (s.cfa_expr)
@@ -412,105 +428,55 @@ int rp_cfi_row_at(struct rp_cfi_row *ret_row, uintptr_t pc)
 		row.cfa = RP_CFI_CFA_SP;
 	else if (s.cfa_register == RP_ARCH_DWARF_FP)
 		row.cfa = RP_CFI_CFA_FP;
-	else
+	else if (s.cfa_register < RP_ARCH_DWARF_REGS) {
+		row.cfa = RP_CFI_CFA_REGISTER;
+		row.cfa_register = (uint8_t)s.cfa_register;
+	} else
 		return RP_EUNSUPPORTED;
 	*ret_row = row;
 	return 0;
 }
 
-/* ---- DWARF expressions: PLT stubs and the kernel's signal trampolines ---- */
-
-#define EXPR_STACK_MAX 16
-
-static int evaluate(const uint8_t *expr, const struct rp_cfi_frame *f, const struct rp_cfi_bounds *b, const uintptr_t *pushed,
-		    uintptr_t *ret_value)
-{
-	struct rp_cursor c = rp_cursor_over(expr, RP_VARINT_BYTES_MAX);
-	uint64_t len = rp_cursor_varint(&c);
-	c = rp_cursor_over(c.at, len);
-	uint64_t st[EXPR_STACK_MAX];
-	int n = 0;
-	if (pushed)
-		st[n++] = *pushed;
-	while (rp_cursor_left(&c) && !c.bad) {
-		uint8_t op = rp_cursor_u8(&c);
-		uint64_t v = 0;
-		if (op >= 0x30 && op <= 0x4f)
-			v = op - 0x30u; /* lit */
-		else if (op >= 0x70 && op <= 0x8f) { /* breg */
-			unsigned reg = op - 0x70u;
-			int64_t offset = rp_cursor_sleb(&c);
-			if (reg == RP_ARCH_DWARF_SP)
-				v = f->sp + (uint64_t)offset;
-			else if (reg == RP_ARCH_DWARF_FP)
-				v = f->fp + (uint64_t)offset;
-			else if (reg == RP_ARCH_DWARF_RA)
-				v = f->pc + (uint64_t)offset;
-			else
-				return RP_EUNSUPPORTED;
-		} else if (op == 0x06) { /* deref */
-			uintptr_t word;
-			if (n < 1 || rp_cfi_read(b, st[n - 1], &word))
-				return RP_EDAMAGED;
-			st[n - 1] = word;
-			continue;
-		} else if (op == 0x23) { /* plus_uconst */
-			if (n < 1)
-				return RP_EDAMAGED;
-			st[n - 1] += rp_cursor_varint(&c);
-			continue;
-		} else if (op == 0x08)
-			v = take(&c, 1);
-		else if (op == 0x09)
-			v = (uint64_t)take_signed(&c, 1);
-		else if (op == 0x0a)
-			v = take(&c, 2);
-		else if (op == 0x0b)
-			v = (uint64_t)take_signed(&c, 2);
-		else if (op == 0x10)
-			v = rp_cursor_varint(&c);
-		else if (op == 0x11)
-			v = (uint64_t)rp_cursor_sleb(&c);
-		else {
-			if (n < 2)
-				return RP_EDAMAGED;
-			uint64_t y = st[--n], x = st[--n];
-			switch (op) {
-			case 0x1a: v = x & y; break;
-			case 0x1c: v = x - y; break;
-			case 0x22: v = x + y; break;
-			case 0x24: v = y < 64 ? x << y : 0; break;
-			case 0x29: v = x == y; break;
-			case 0x2a: v = (int64_t)x >= (int64_t)y; break;
-			case 0x2b: v = (int64_t)x > (int64_t)y; break;
-			default: return RP_EUNSUPPORTED;
-			}
-		}
-		if (n == EXPR_STACK_MAX)
-			return RP_EUNSUPPORTED;
-		st[n++] = v;
-	}
-	if (c.bad || n < 1)
-		return RP_EDAMAGED;
-	*ret_value = st[n - 1];
-	return 0;
-}
-
 /* ---- one step ---- */
 
-static int find_cfa(const struct rp_cfi_frame *f, const struct rp_cfi_row *row, const struct rp_cfi_bounds *b, uintptr_t *ret_cfa)
+/* The registers that a walk follows; *keep has room for them where it follows no others. */
+static const struct rp_cfi_regs *regs_of(const struct rp_cfi_frame *f, const struct rp_cfi_regs *regs, struct rp_cfi_regs *keep)
+{
+	if (regs)
+		return regs;
+	keep->known = 0;
+	rp_cfi_set_reg(keep, RP_ARCH_DWARF_SP, f->sp);
+	rp_cfi_set_reg(keep, RP_ARCH_DWARF_FP, f->fp);
+	rp_cfi_set_reg(keep, RP_ARCH_DWARF_RA, f->pc);
+	return keep;
+}
+
+static int evaluate(const uint8_t *expr, const struct rp_cfi_frame *f, const struct rp_cfi_regs *regs, const struct rp_cfi_bounds *b,
+		    const uintptr_t *pushed, uintptr_t *ret_value)
+{
+	struct rp_cfi_regs keep;
+	return rp_cfi_evaluate(expr, regs_of(f, regs, &keep), b, pushed, ret_value);
+}
+
+static int find_cfa(const struct rp_cfi_frame *f, const struct rp_cfi_regs *regs, const struct rp_cfi_row *row, const struct rp_cfi_bounds *b,
+		    uintptr_t *ret_cfa)
 {
 	switch (row->cfa) {
 	case RP_CFI_CFA_SP: *ret_cfa = f->sp + (uintptr_t)(intptr_t)row->cfa_offset; return 0;
 	case RP_CFI_CFA_FP: *ret_cfa = f->fp + (uintptr_t)(intptr_t)row->cfa_offset; return 0;
 	case RP_CFI_CFA_AT_FP: return rp_cfi_read(b, f->fp + (uintptr_t)(intptr_t)row->cfa_offset, ret_cfa);
-	default: return evaluate(row->cfa_expr, f, b, NULL, ret_cfa);
+	case RP_CFI_CFA_REGISTER:
+		if (!regs || !rp_cfi_get_reg(regs, row->cfa_register, ret_cfa))
+			return RP_EUNSUPPORTED;
+		*ret_cfa += (uintptr_t)(intptr_t)row->cfa_offset;
+		return 0;
+	default: return evaluate(row->cfa_expr, f, regs, b, NULL, ret_cfa);
 	}
 }
 
 /* The caller's value of a register; *ret_at: where it was read, 0 when it was not read from the stack. */
-static int find_register(const struct rp_cfi_rule *rule, uintptr_t now, const struct rp_cfi_frame *f, uintptr_t cfa,
-			 const struct rp_cfi_bounds *b, uintptr_t *ret_value, uintptr_t *ret_at)
+static int find_register(const struct rp_cfi_rule *rule, uintptr_t now, const struct rp_cfi_frame *f, const struct rp_cfi_regs *regs,
+			 uintptr_t cfa, const struct rp_cfi_bounds *b, uintptr_t *ret_value, uintptr_t *ret_at)
 {
 	uintptr_t at = 0;
 	int err;
@@ -519,37 +485,77 @@ static int find_register(const struct rp_cfi_rule *rule, uintptr_t now, const st
 	case RP_CFI_IS_CFA: *ret_value = cfa + (uintptr_t)(intptr_t)rule->offset; *ret_at = 0; return 0;
 	case RP_CFI_AT_CFA: at = cfa + (uintptr_t)(intptr_t)rule->offset; break;
 	case RP_CFI_EXPR_AT:
-		if ((err = evaluate(rule->expr, f, b, &cfa, &at)))
+		if ((err = evaluate(rule->expr, f, regs, b, &cfa, &at)))
 			return err;
 		break;
-	case RP_CFI_EXPR_IS: *ret_at = 0; return evaluate(rule->expr, f, b, &cfa, ret_value);
+	case RP_CFI_EXPR_IS: *ret_at = 0; return evaluate(rule->expr, f, regs, b, &cfa, ret_value);
+	case RP_CFI_IN_REGISTER:
+		*ret_at = 0;
+		return regs && rp_cfi_get_reg(regs, (uint64_t)rule->offset, ret_value) ? 0 : RP_EUNSUPPORTED;
 	default: return RP_ENOTFOUND;
 	}
 	*ret_at = at;
 	return rp_cfi_read(b, at, ret_value);
 }
 
-int rp_cfi_step(struct rp_cfi_frame *f, const struct rp_cfi_row *row, const struct rp_cfi_bounds *b)
+/* *ret_cfa is set with 0 only. */
+static int step(struct rp_cfi_frame *f, const struct rp_cfi_regs *regs, const struct rp_cfi_row *row, const struct rp_cfi_bounds *b,
+		uintptr_t *ret_cfa)
 {
 	struct rp_cfi_frame caller = *f;
 	uintptr_t cfa, ignored = 0;
-	int err = find_cfa(f, row, b, &cfa);
+	int err = find_cfa(f, regs, row, b, &cfa);
 	if (err)
 		return err;
 	if (cfa < f->sp || cfa % sizeof(uintptr_t)) /* stacks grow down: a caller never lies below its callee */
 		return RP_EDAMAGED;
 	if (row->ra.kind == RP_CFI_SAME) /* x86-64: no such thing; aarch64: still in the link register, for the innermost only */
 		return RP_EDAMAGED;
-	if ((err = find_register(&row->ra, f->pc, f, cfa, b, &caller.pc, &ignored)))
+	if ((err = find_register(&row->ra, f->pc, f, regs, cfa, b, &caller.pc, &ignored)))
 		return err;
-	if (row->fp.kind == RP_CFI_UNDEFINED || row->fp.kind == RP_CFI_LOST)
+	err = find_register(&row->fp, f->fp, f, regs, cfa, b, &caller.fp, &caller.fp_at);
+	if (row->fp.kind == RP_CFI_UNDEFINED || (err && row->fp.kind == RP_CFI_IN_REGISTER))
 		caller.fp = caller.fp_at = 0;
-	else if ((err = find_register(&row->fp, f->fp, f, cfa, b, &caller.fp, &caller.fp_at)))
+	else if (err)
 		return err;
 	caller.pc = RP_ARCH_CODE_ADDRESS(caller.pc);
 	caller.sp = cfa;
-	if (!caller.pc || caller.sp == f->sp)
-		return caller.pc ? RP_EDAMAGED : RP_ENOTFOUND;
+	if (!caller.pc)
+		return RP_ENOTFOUND;
+	if (caller.sp == f->sp && row->ra.kind != RP_CFI_IN_REGISTER) /* nothing was left: this would go on for ever */
+		return RP_EDAMAGED;
 	*f = caller;
+	*ret_cfa = cfa;
+	return 0;
+}
+
+int rp_cfi_step(struct rp_cfi_frame *f, const struct rp_cfi_row *row, const struct rp_cfi_bounds *b)
+{
+	uintptr_t ignored;
+	return step(f, NULL, row, b, &ignored);
+}
+
+int rp_cfi_step_all(struct rp_cfi_frame *f, struct rp_cfi_regs *regs, uintptr_t pc, const struct rp_cfi_row *row, const struct rp_cfi_bounds *b)
+{
+	struct rp_cfi_frame was = *f;
+	struct rp_cfi_regs caller = { .known = 0 };
+	uintptr_t cfa, value, at;
+	int is_signal_frame, err = step(f, regs, row, b, &cfa);
+	if (err)
+		return err;
+	for (uint32_t reg = 0; reg < RP_ARCH_DWARF_REGS; reg++) {
+		struct state s;
+		int is_kept = RP_ARCH_DWARF_KEPT >> reg & 1, is_known = rp_cfi_get_reg(regs, reg, &value);
+		if (!is_kept && !row->is_signal_frame)
+			continue; /* a call may change it */
+		if (find_state(&s, &is_signal_frame, pc, reg) || (s.followed.kind == RP_CFI_SAME && !is_known))
+			continue;
+		if (!find_register(&s.followed, value, &was, regs, cfa, b, &value, &at))
+			rp_cfi_set_reg(&caller, reg, value);
+	}
+	rp_cfi_set_reg(&caller, RP_ARCH_DWARF_SP, f->sp);
+	rp_cfi_set_reg(&caller, RP_ARCH_DWARF_FP, f->fp);
+	rp_cfi_set_reg(&caller, RP_ARCH_DWARF_RA, f->pc);
+	*regs = caller;
 	return 0;
 }

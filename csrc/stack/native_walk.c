@@ -17,7 +17,7 @@ static uintptr_t loop_start, loop_end;
 
 static int is_compact(const struct rp_cfi_row *row)
 {
-	return row->cfa != RP_CFI_CFA_EXPR && !row->is_signal_frame && row->ra.kind == RP_CFI_AT_CFA && row->ra.offset % 8 == 0
+	return row->cfa < RP_CFI_CFA_EXPR && !row->is_signal_frame && row->ra.kind == RP_CFI_AT_CFA && row->ra.offset % 8 == 0
 	       && row->ra.offset / 8 >= INT8_MIN && row->ra.offset / 8 <= INT8_MAX
 	       && (row->fp.kind == RP_CFI_SAME
 		   || (row->fp.kind == RP_CFI_AT_CFA && row->fp.offset > INT16_MIN && row->fp.offset <= INT16_MAX));
@@ -56,6 +56,26 @@ static void note_near(struct rp_walk *w, uintptr_t at, uintptr_t word)
 	w->notes->near[w->n_near++] = (struct rp_walk_note){ at, word };
 }
 
+static enum rp_walk_state cut(struct rp_walk *w, enum rp_walk_why why)
+{
+	w->why = why;
+	return RP_WALK_CUT;
+}
+
+/* Interrupted before the first instruction of a function that has no frame information: nothing lies on the stack above the return address yet. */
+static int is_at_entry(const struct rp_walk *w)
+{
+#ifdef RP_ARCH_IS_ENTRY
+	int known;
+	if (!w->exact)
+		return 0;
+	rp_cfi_find(w->f.pc, &known);
+	return known && RP_ARCH_IS_ENTRY((const void *)w->f.pc);
+#else
+	return 0;
+#endif
+}
+
 /* Code without frame information (a JIT's): if it keeps a frame pointer, the frame pointer leads on. It is believed only when it
  * points up this stack and the return address there is in a loaded object. */
 static enum rp_walk_state step_by_frame_pointer(struct rp_walk *w)
@@ -63,13 +83,21 @@ static enum rp_walk_state step_by_frame_pointer(struct rp_walk *w)
 	struct rp_cfi_frame next = w->f;
 	int known = 0;
 	w->repeatable = 0;
+	if (is_at_entry(w)) {
+		if (rp_cfi_read(&w->bounds, w->f.sp, &next.pc))
+			return cut(w, RP_WALK_UNREADABLE);
+		next.sp = w->f.sp + sizeof(uintptr_t);
+		w->f = next;
+		w->exact = 0;
+		return RP_WALK_ON;
+	}
 	if (w->f.fp < w->f.sp || (w->base && w->f.fp >= w->base) || rp_cfi_read(&w->bounds, w->f.fp, &next.fp)
 	    || rp_cfi_read(&w->bounds, w->f.fp + 8, &next.pc))
-		return RP_WALK_CUT;
+		return cut(w, RP_WALK_NO_TABLE);
 	next.pc = RP_ARCH_CODE_ADDRESS(next.pc);
 	rp_cfi_find(next.pc, &known);
 	if (!known)
-		return RP_WALK_CUT;
+		return cut(w, RP_WALK_NO_TABLE);
 	next.sp = w->f.fp + 16;
 	next.fp_at = w->f.fp;
 	w->f = next;
@@ -77,12 +105,15 @@ static enum rp_walk_state step_by_frame_pointer(struct rp_walk *w)
 	return RP_WALK_ON;
 }
 
-static enum rp_walk_state step_by_row(struct rp_walk *w, const struct rp_cfi_row *row)
+/* regs: NULL where the walk does not follow them. */
+static enum rp_walk_state step_by_row(struct rp_walk *w, struct rp_cfi_regs *regs, const struct rp_cfi_row *row)
 {
 	w->repeatable = 0;
-	int err = rp_cfi_step(&w->f, row, &w->bounds);
+	int err = regs ? rp_cfi_step_all(&w->f, regs, w->f.pc - !w->exact, row, &w->bounds) : rp_cfi_step(&w->f, row, &w->bounds);
+	if (err == RP_ENOTFOUND)
+		return RP_WALK_NO_CALLER;
 	if (err)
-		return err == RP_ENOTFOUND ? RP_WALK_NO_CALLER : RP_WALK_CUT;
+		return cut(w, err == RP_EUNSUPPORTED ? RP_WALK_REFUSED : RP_WALK_UNREADABLE);
 	w->exact = row->is_signal_frame;
 	return w->base && w->f.sp > w->base ? RP_WALK_AT_BASE : RP_WALK_ON;
 }
@@ -100,22 +131,22 @@ static enum rp_walk_state step_compact(struct rp_walk *w, const struct rp_walk_r
 	default: /* RP_CFI_CFA_AT_FP */
 		note_near(w, w->f.fp_at, w->f.fp);
 		if (rp_cfi_read(&w->bounds, w->f.fp + (uintptr_t)(intptr_t)s->cfa_offset, &cfa))
-			return RP_WALK_CUT;
+			return cut(w, RP_WALK_UNREADABLE);
 		note_near(w, w->f.fp + (uintptr_t)(intptr_t)s->cfa_offset, cfa);
 		cfa -= (uintptr_t)(intptr_t)s->cfa_offset; /* added below for the other kinds */
 	}
 	cfa += (uintptr_t)(intptr_t)s->cfa_offset;
 	if (cfa <= w->f.sp || cfa % sizeof(uintptr_t))
-		return RP_WALK_CUT;
+		return cut(w, RP_WALK_UNREADABLE);
 	if (w->base && cfa > w->base)
 		return RP_WALK_AT_BASE;
 	ra_at = cfa + (uintptr_t)((intptr_t)s->ra_words * 8);
 	if (rp_cfi_read(&w->bounds, ra_at, &ra))
-		return RP_WALK_CUT;
+		return cut(w, RP_WALK_UNREADABLE);
 	if (s->fp_offset != RP_WALK_SAME_FP) {
 		w->f.fp_at = cfa + (uintptr_t)(intptr_t)s->fp_offset;
 		if (rp_cfi_read(&w->bounds, w->f.fp_at, &w->f.fp))
-			return RP_WALK_CUT;
+			return cut(w, RP_WALK_UNREADABLE);
 	}
 	if (ra_at >= w->hook_frame)
 		note_equal(w, ra_at, ra);
@@ -150,7 +181,7 @@ enum rp_walk_state rp_walk_step(struct rp_walk *w)
 		return step_by_frame_pointer(w);
 	if (err) {
 		w->repeatable = 0;
-		return RP_WALK_CUT;
+		return cut(w, RP_WALK_REFUSED);
 	}
 	compact(&fresh, key, &row);
 	if (s && !s->key) {
@@ -161,10 +192,20 @@ enum rp_walk_state rp_walk_step(struct rp_walk *w)
 		}
 		*s = fresh;
 	}
-	return fresh.kind == RP_CFI_CFA_EXPR ? step_by_row(w, &row) : step_compact(w, &fresh);
+	return fresh.kind == RP_CFI_CFA_EXPR ? step_by_row(w, NULL, &row) : step_compact(w, &fresh);
 }
 
-enum rp_walk_state rp_walk_frame(struct rp_walk *w, uint64_t *ret_address)
+enum rp_walk_state rp_walk_step_all(struct rp_walk *w, struct rp_cfi_regs *regs)
+{
+	struct rp_cfi_row row;
+	int err = rp_cfi_row_at(&row, w->f.pc - !w->exact);
+	if (!err)
+		return row.ra.kind == RP_CFI_UNDEFINED ? RP_WALK_NO_CALLER : step_by_row(w, regs, &row);
+	regs->known = 0; /* what this code does to them is written nowhere */
+	return err == RP_ENOTFOUND ? step_by_frame_pointer(w) : cut(w, RP_WALK_REFUSED);
+}
+
+RP_INLINE enum rp_walk_state record_frame(struct rp_walk *w, struct rp_cfi_regs *regs, uint64_t *ret_address)
 {
 	int is_ours = w->f.pc >= self_start && w->f.pc < self_end;
 	uintptr_t inside = w->f.pc - !w->exact; /* a return address may be the first byte behind its function */
@@ -173,22 +214,29 @@ enum rp_walk_state rp_walk_frame(struct rp_walk *w, uint64_t *ret_address)
 		return RP_WALK_AT_LOOP;
 	if (!is_ours)
 		*ret_address = w->f.pc + (w->exact != 0);
-	return rp_walk_step(w);
+	return regs ? rp_walk_step_all(w, regs) : rp_walk_step(w);
 }
 
-uint32_t rp_walk_collect(struct rp_walk *w, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
+enum rp_walk_state rp_walk_frame(struct rp_walk *w, uint64_t *ret_address)
+{
+	return record_frame(w, NULL, ret_address);
+}
+
+RP_INLINE uint32_t collect(struct rp_walk *w, struct rp_cfi_regs *regs, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
 {
 	uint32_t n = 0;
 	uint64_t address;
 	enum rp_walk_state how = RP_WALK_ON;
 	while (n < max && how == RP_WALK_ON) {
-		how = rp_walk_frame(w, &address);
+		how = record_frame(w, regs, &address);
 		if (address && how != RP_WALK_AT_BASE)
 			ret_addresses[n++] = address;
 	}
 	if (how == RP_WALK_AT_BASE && !w->base_is_loop)
 		n -= n > 0;
 	*ret_cut = how == RP_WALK_CUT || how == RP_WALK_ON;
+	if (how == RP_WALK_ON)
+		w->why = RP_WALK_DEEP;
 	if (RP_UNLIKELY(*ret_cut) && n) {
 		n -= n == max;
 		ret_addresses[n++] = RP_ADDRESS_CUT;
@@ -196,8 +244,19 @@ uint32_t rp_walk_collect(struct rp_walk *w, uint64_t *ret_addresses, uint32_t ma
 	return n;
 }
 
+uint32_t rp_walk_collect(struct rp_walk *w, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
+{
+	return collect(w, NULL, ret_addresses, max, ret_cut);
+}
+
+uint32_t rp_walk_collect_all(struct rp_walk *w, struct rp_cfi_regs *regs, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
+{
+	return collect(w, regs, ret_addresses, max, ret_cut);
+}
+
 void rp_walk_set_bounds(struct rp_walk *w, uintptr_t sp, uintptr_t base, uintptr_t stack_high)
 {
+	w->why = RP_WALK_WHOLE;
 	if (base > sp && base - sp < RP_STACK_BYTES_MAX) {
 		w->base = base;
 		w->bounds = (struct rp_cfi_bounds){ sp, base + ABOVE_BASE_BYTES };

@@ -35,6 +35,16 @@ struct rp_walk_notes {
 	struct rp_walk_note near[RP_WALK_NEAR_MAX];   /* addresses on this stack: they must lie at the same distance from the hook's frame */
 };
 
+/* Why a walk ended early. */
+enum rp_walk_why {
+	RP_WALK_WHOLE,      /* it did not */
+	RP_WALK_DEEP,       /* more frames than are kept: the walk itself went well */
+	RP_WALK_NO_TABLE,   /* code without frame information, and no frame pointer that could be believed */
+	RP_WALK_REFUSED,    /* a row that needs a register which is not followed */
+	RP_WALK_UNREADABLE, /* the stack does not agree with its rows */
+	RP_WALK_WHYS,
+};
+
 struct rp_walk {
 	struct rp_cfi_frame f;
 	int exact;       /* f.pc is where the frame was interrupted, not where it will be returned to */
@@ -45,6 +55,7 @@ struct rp_walk {
 	uint32_t rows_mask;
 	uint32_t *rows_used;
 	struct rp_unwind_counts *counts;
+	enum rp_walk_why why;
 
 	/* what decided the walk: for layer 1 */
 	uintptr_t hook_frame;
@@ -57,16 +68,21 @@ enum rp_walk_state { RP_WALK_ON, RP_WALK_AT_BASE, RP_WALK_AT_LOOP, RP_WALK_NO_CA
 
 /* Finds out what belongs to this library and to CPython's interpreter loop. Before all walks. Not for hooks. */
 void rp_walk_init(void);
-/* From sp out to base, the innermost evaluator call's frame address, or to the end of the stack where base is not on it. */
+/* Begins a walk: from sp out to base, the innermost evaluator call's frame address, or to the end of the stack where base is not on it. */
 void rp_walk_set_bounds(struct rp_walk *w, uintptr_t sp, uintptr_t base, uintptr_t stack_high);
 /* To the caller of w->f. After RP_WALK_AT_BASE w->f is the evaluator call itself (or what lies above it). */
 enum rp_walk_state rp_walk_step(struct rp_walk *w);
+/* The same with all registers of w->f, which become the caller's: exact in every frame that has frame information, at several microseconds a frame. No
+ * row is remembered. */
+enum rp_walk_state rp_walk_step_all(struct rp_walk *w, struct rp_cfi_regs *regs);
 /* Records the frame of w->f and goes to its caller. *ret_address: what stands for it; 0 for this library's own frames. With RP_WALK_AT_BASE the frame does
  * not count. RP_WALK_AT_LOOP: it is the interpreter's loop, where a walk ends in any case. */
 enum rp_walk_state rp_walk_frame(struct rp_walk *w, uint64_t *ret_address);
 /* Records frames until the end; returns their number. The frame below the evaluator call is the interpreter's own
  * loop, which the Python frame stands for already: it is left out. *ret_cut: the walk stopped early, and the last address says so (RP_ADDRESS_CUT). */
 uint32_t rp_walk_collect(struct rp_walk *w, uint64_t *ret_addresses, uint32_t max, int *ret_cut);
+/* The same with rp_walk_step_all, for a walk that was refused a row. */
+uint32_t rp_walk_collect_all(struct rp_walk *w, struct rp_cfi_regs *regs, uint64_t *ret_addresses, uint32_t max, int *ret_cut);
 
 RP_INLINE uint32_t rp_walk_hash(uint64_t v)
 {

@@ -30,6 +30,17 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t l
 			  int *ret_cut);
 /* The same from a hook, whose frame address is given; t busy. Nothing is remembered nor emitted. */
 uint32_t rp_unwind_hook(struct rp_thread *t, void *frame_address, uintptr_t loop_frame, uint64_t *ret_addresses, uint32_t max, int *ret_cut);
+/* Native walks of the session that ended early, by all threads. Callable anywhere. */
+struct rp_unwind_ends {
+	uint64_t too_deep;   /* more frames than a stack keeps */
+	uint64_t no_table;   /* at code without frame information */
+	uint64_t refused;    /* at a row that needs a register which is not known */
+	uint64_t unreadable; /* the stack did not agree with its rows */
+	uint64_t asked, answered; /* samples that were walked again with all registers, and got past what was refused */
+};
+void rp_unwind_ends(struct rp_unwind_ends *ret_ends);
+/* Whether frame tables are found through ld.so, without a list of our own. After rp_modules_install. */
+int rp_unwind_finds_tables(void);
 /* Forgets the thread's table: ids defined in lost buffers must be defined again. */
 void rp_unwind_forget(struct rp_thread *t);
 

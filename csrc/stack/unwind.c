@@ -206,6 +206,41 @@ static uint32_t intern(struct rp_thread *t, struct rp_stack_table *s, uint32_t n
 	return (uint32_t)next;
 }
 
+/* ---- walks that end early ---- */
+
+/* Relaxed: figures for the end of the trace. Of all threads: few walks end early. */
+static struct {
+	_Atomic uint64_t early[RP_WALK_WHYS], asked, answered;
+} ends;
+
+RP_COLD static void count_cut(enum rp_walk_why why)
+{
+	atomic_fetch_add_explicit(&ends.early[why], 1, memory_order_relaxed);
+}
+
+void rp_unwind_ends(struct rp_unwind_ends *ret_ends)
+{
+	ret_ends->too_deep = atomic_load_explicit(&ends.early[RP_WALK_DEEP], memory_order_relaxed);
+	ret_ends->no_table = atomic_load_explicit(&ends.early[RP_WALK_NO_TABLE], memory_order_relaxed);
+	ret_ends->refused = atomic_load_explicit(&ends.early[RP_WALK_REFUSED], memory_order_relaxed);
+	ret_ends->unreadable = atomic_load_explicit(&ends.early[RP_WALK_UNREADABLE], memory_order_relaxed);
+	ret_ends->asked = atomic_load_explicit(&ends.asked, memory_order_relaxed);
+	ret_ends->answered = atomic_load_explicit(&ends.answered, memory_order_relaxed);
+}
+
+int rp_unwind_finds_tables(void)
+{
+	return rp_cfi_asks_loader();
+}
+
+static void clear_ends(void)
+{
+	for (uint32_t i = 0; i < RP_WALK_WHYS; i++)
+		atomic_store_explicit(&ends.early[i], 0, memory_order_relaxed);
+	atomic_store_explicit(&ends.asked, 0, memory_order_relaxed);
+	atomic_store_explicit(&ends.answered, 0, memory_order_relaxed);
+}
+
 /* ---- stacks by their words ---- */
 
 RP_INLINE int words_match(const struct rp_stack_table *s, const struct way *v, uintptr_t frame)
@@ -294,6 +329,8 @@ static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s,
 	w.repeatable = w.f.pc == first;
 	w.n_equal = w.n_near = 0;
 	uint32_t n = rp_trail_walk(&s->trail, &w, &s->ids, &is_noted), id = intern(t, s, n);
+	if (RP_UNLIKELY(w.why))
+		count_cut(w.why);
 	if (is_noted && (id || !n))
 		remember_words(s, frame, first, distance, id);
 	return id;
@@ -341,6 +378,22 @@ void rp_unwind_forget(struct rp_thread *t)
 
 /* ---- samples ---- */
 
+/* A row was refused that needs another register than we follow. All are known where the thread was interrupted: once more from there. */
+RP_COLD static uint32_t walk_with_all(struct rp_walk *w, const ucontext_t *uc, uint64_t *ret_addresses, uint32_t max, int *ret_cut)
+{
+	struct rp_cfi_regs regs = { .known = 0 };
+	w->f = (struct rp_cfi_frame){ RP_ARCH_UC_PC(uc), RP_ARCH_UC_SP(uc), RP_ARCH_UC_FP(uc), 0 };
+	w->exact = 1;
+	for (uint32_t reg = 0; reg < RP_ARCH_DWARF_REGS; reg++)
+		rp_cfi_set_reg(&regs, reg, RP_ARCH_UC_REG(uc, reg));
+	w->why = RP_WALK_WHOLE;
+	uint32_t n = rp_walk_collect_all(w, &regs, ret_addresses, max, ret_cut);
+	atomic_fetch_add_explicit(&ends.asked, 1, memory_order_relaxed);
+	if (w->why != RP_WALK_REFUSED)
+		atomic_fetch_add_explicit(&ends.answered, 1, memory_order_relaxed);
+	return n;
+}
+
 uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t loop_frame, uint64_t *ret_addresses, uint32_t max,
 			  int *ret_cut)
 {
@@ -382,7 +435,12 @@ uint32_t rp_unwind_signal(const struct rp_thread *t, void *ucontext, uintptr_t l
 		return 1 + rp_walk_collect(&w, ret_addresses + 1, max - 1, ret_cut);
 	}
 #endif
-	return rp_walk_collect(&w, ret_addresses, max, ret_cut);
+	uint32_t n = rp_walk_collect(&w, ret_addresses, max, ret_cut);
+	if (RP_UNLIKELY(w.why == RP_WALK_REFUSED))
+		n = walk_with_all(&w, uc, ret_addresses, max, ret_cut);
+	if (RP_UNLIKELY(w.why))
+		count_cut(w.why);
+	return n;
 }
 
 /* ---- stacks that are not remembered ---- */
@@ -414,7 +472,10 @@ __attribute__((noinline)) uint32_t rp_unwind_hook(struct rp_thread *t, void *fra
 	for (int ours = 0; w.f.sp <= frame; ours++)
 		if (ours == 8 || rp_walk_step(&w) != RP_WALK_ON)
 			return 0;
-	return rp_walk_collect(&w, ret_addresses, max, ret_cut);
+	uint32_t n = rp_walk_collect(&w, ret_addresses, max, ret_cut);
+	if (RP_UNLIKELY(w.why))
+		count_cut(w.why);
+	return n;
 }
 
 /* ---- install ---- */
@@ -436,6 +497,7 @@ void rp_unwind_counts(const struct rp_thread *t, struct rp_unwind_counts *ret_co
 
 int rp_unwind_install(void)
 {
+	clear_ends();
 	rp_walk_init();
 	uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
 	main_stack_end = end ? *end : 0;

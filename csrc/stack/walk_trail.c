@@ -143,6 +143,8 @@ uint32_t rp_trail_walk(struct rp_trail *t, struct rp_walk *w, const struct rp_st
 	if (RP_UNLIKELY(!left.steps && (how == RP_WALK_CUT || how == RP_WALK_ON) && fresh.addresses)) {
 		fresh.addresses -= fresh.addresses == RP_NATIVE_FRAMES_MAX;
 		t->fresh_addresses[fresh.addresses++] = RP_ADDRESS_CUT;
+		if (how == RP_WALK_ON)
+			w->why = RP_WALK_DEEP;
 	}
 	put_addresses(t, fresh.addresses, left.addresses);
 	if (t->address < RP_NATIVE_FRAMES_MAX)

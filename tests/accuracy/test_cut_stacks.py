@@ -58,6 +58,16 @@ def test_native_frames_that_were_not_kept(trace):
     assert [row["kind"] for row in rows] == ["native"]
 
 
+def test_native_walks_that_ended_early_are_counted_by_reason(trace):
+    stats = trace.stats()
+    walks = stats["native_walks"]
+    assert set(walks) == {"no_table", "refused", "unreadable", "too_deep", "again", "again_answered"}
+    assert walks["again"] >= walks["again_answered"] >= 0
+    assert walks["unreadable"] == 0
+    if stats["mode"]["memory"] == "exact":
+        assert walks["too_deep"] > 0
+
+
 def test_names_that_are_cut_end_in_an_ellipsis(trace):
     row = max((row for row in trace.table(metric="allocated") if row["function"].startswith("aaa")), key=lambda row: row["allocated_bytes"])
     assert row["function"].endswith("a…")

@@ -70,8 +70,21 @@ def _session_findings(status):
         either("clock", status["clock"] != "monotonic", "the system's clock, 30 ns a reading", status["clock_reason"], status["clock"]),
         either("writer", status["writer"] == "io_uring", "plain writes", status["writer_reason"], "io_uring"),
         either("survives kill -9", status["live"] == "mapped", "buffers in memory", status["live_reason"], "buffers in the trace file"),
+        _walk_finding(status),
         either("exact CPU time", status["switch"] == "perf", "clock read at intervals", status["switch_reason"], "perf tells of context switches"),
     ]
+
+
+def _walk_finding(status):
+    """How native stacks are walked, and, of a session that runs, how many ended early."""
+    how = "frame tables found through ld.so" if status["finds_tables"] else "libc has no _dl_find_object (glibc 2.35): a list of frame tables, renewed at each dlopen"
+    walks = status["native_walks"]
+    early = sum(walks[why] for why in ("no_table", "refused", "unreadable"))
+    if early:
+        how += f"; {early} stacks ended early so far: {walks['no_table']} at code without a table, {walks['refused']} at a row that is not followed, {walks['unreadable']} unreadable"
+    if walks["again"]:
+        how += f"; {walks['again']} samples were walked again with all registers, {walks['again_answered']} of them past the row"
+    return "native stacks", GOOD if status["finds_tables"] else FALLBACK, how
 
 
 def _small_objects():
