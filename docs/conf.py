@@ -6,7 +6,7 @@ from pathlib import Path
 
 from documenteer.conf.guide import *
 
-from rubinprof.cli import make_parser
+from rubinprof.cli.parser import make_parser
 
 os.environ["COLUMNS"] = "80"  # the width of --help
 CSRC = Path(__file__).parents[1] / "csrc"

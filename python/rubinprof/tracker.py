@@ -1,14 +1,15 @@
-"""Turns tracing of this process on and off."""
+"""Turns tracing of this process on and off.
+
+Each traced program waits for what is imported here and in `region`: the C halves of `functools` and `warnings` alone, and no `re`,
+`shlex` or `contextlib`. They would be 10 ms of a program that does not import them itself.
+"""
 
 import atexit
-import functools
-import importlib.util
 import os
-import re
-import shlex
 import sys
 import time
-import warnings
+from _functools import partial
+from _warnings import warn
 
 from rubinprof.batch_job import batch_job
 from rubinprof.errors import TracerError
@@ -39,7 +40,7 @@ class _AtLoad:
     register = staticmethod(atexit.register)
     unregister = staticmethod(atexit.unregister)
     register_at_fork = staticmethod(os.register_at_fork) if hasattr(os, "register_at_fork") else None
-    warn = staticmethod(warnings.warn)
+    warn = staticmethod(warn)
 
 
 _outermost = None  # the Tracker that started the session of this process
@@ -300,7 +301,7 @@ class Tracker:
     def _meta(self):
         meta = {"python": sys.version.split()[0], "executable": sys.executable or ""}
         if self._store_command:
-            meta["command"] = shlex.join(sys.orig_argv if self._started else sys.argv)  # in a child argv may begin with a mere -m as yet
+            meta["command"] = _command_line(sys.orig_argv if self._started else sys.argv)  # in a child argv may begin with a mere -m as yet
         if job := batch_job():
             meta["job"] = job
         return meta | self._started | {f"label.{name}": value for name, value in self._labels.items()}
@@ -376,8 +377,24 @@ def _parse_words(words):
 # ---- names ----
 
 
+def _command_line(words):
+    """The words as a shell reads them."""
+    if all(word and _is_made_of(word, "@%+=:,./-_") for word in words):
+        return " ".join(words)
+    import shlex
+
+    return shlex.join(words)
+
+
+def _is_made_of(text, marks):
+    return text.isascii() and all(c.isalnum() or c in marks for c in text)
+
+
 def _safe(text):
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text)
+    kept = "".join(c if _is_made_of(c, "._-") else " " for c in text)
+    while "  " in kept:
+        kept = kept.replace("  ", " ")
+    return kept.replace(" ", "_")
 
 
 def _pid_and_start():
@@ -397,7 +414,9 @@ def _numbered(stem):
 def _sentence_without_capture():
     if sys.platform != "linux":
         return "tracing works on Linux only; traces can be read and shown here"
-    if importlib.util.find_spec("rubinprof._capture") is None:
+    from importlib.util import find_spec
+
+    if find_spec("rubinprof._capture") is None:
         return "this rubinprof was installed without its tracing half; traces can be read and shown here"
     return f"the tracing half of rubinprof cannot be loaded: {_why_no_capture}"
 
@@ -419,7 +438,7 @@ def _watch_forks():
     global _fork_is_watched
     if not _fork_is_watched:
         _fork_is_watched = True
-        _AtLoad.register_at_fork(after_in_child=functools.partial(_capture.call_unseen, _after_fork_in_child))
+        _AtLoad.register_at_fork(after_in_child=partial(_capture.call_unseen, _after_fork_in_child))
 
 
 def _after_fork_in_child():

@@ -331,3 +331,15 @@ def test_at_a_terminal_the_end_says_where_the_trace_is(tmp_path, words, says):
 
 def test_a_held_terminal_holds_nobody(tmp_path):
     assert run_at_a_terminal(tmp_path, [], hold=True) == []
+
+
+def test_a_program_waits_for_no_module_that_it_does_not_use(tmp_path):
+    """What the launcher imports, each traced program pays for: ten milliseconds with argparse and what that needs."""
+    code = "import sys; print(*sys.modules)"
+    untraced, traced = (
+        set(subprocess.run([sys.executable, *words, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split())
+        for words in ([], ["-m", "rubinprof", "run", "-q", "--cpu", "sampled", "--memory", "sampled", "-o", "t.rprof"])
+    )
+    with_runpy = {"runpy", "pkgutil", "types", "warnings"}
+    more = {name for name in traced - untraced - with_runpy if not name.startswith(("rubinprof", "importlib"))}
+    assert more <= {"contextvars", "_contextvars", "_functools", "_posixsubprocess", "_warnings", "atexit"}

@@ -3,7 +3,6 @@
 A subcommand is a module of this package with ``add_parser(subparsers)`` and ``run(args) -> int``, and a word in `COMMANDS`.
 """
 
-import argparse
 import importlib
 import sys
 
@@ -32,49 +31,23 @@ COMMANDS = {
     "doctor": "Say what works on this machine and what falls back, with the reason.",
 }
 
-EXIT_BAD_USE = 2
-
-EXAMPLE = """example:
-  rubinprof run script.py --its-own arguments
-  rubinprof stats rubinprof-script-*.rprof
-"""
-
-
-class Parser(argparse.ArgumentParser):
-    """Bad use is one sentence and status 2."""
-
-    def error(self, message):
-        self.exit(EXIT_BAD_USE, f"{self.prog}: {message}; see '{self.prog} --help'\n")
-
 
 def as_help(sentence: str) -> str:
     """What a command does, as a line of ``--help``."""
     return sentence[0].lower() + sentence[1:].rstrip(".")
 
 
-def make_parser(loaded=tuple(COMMANDS)):
-    """The parser of the command line. The commands ``loaded`` have their options; of the others their names are known."""
-    parser = Parser(
-        prog="rubinprof",
-        description="CPU time and memory of Python over C++, from Python lines down to C++ functions.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="store_true", help="show the version and exit")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name in COMMANDS:
-        if name in loaded:
-            importlib.import_module(f"{__name__}.{name}").add_parser(subparsers)
-        else:
-            subparsers.add_parser(name, help=as_help(COMMANDS[name]))
-    return parser
-
-
 def main(argv=None):
     """Run a command line; returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    # Only what is asked for is loaded: `run` shares its process with the traced program.
+    # Only what is asked for is loaded: `run` shares its process with the traced program, and does without argparse where it can.
+    if argv[:1] == ["run"]:
+        from rubinprof.cli import run
+
+        if (args := run.plain_words(argv[1:])) is not None:
+            return run.run(args)
+    from rubinprof.cli.parser import make_parser
+
     parser = make_parser(argv[:1])
     args = parser.parse_args(argv)
     if args.version:

@@ -5,16 +5,10 @@ are what plain Python gives it. So it is run by what the interpreter itself uses
 below it, and the process ends there.
 """
 
-import argparse
 import atexit
 import builtins
-import contextlib
-import importlib.machinery
 import os
-import select
-import shlex
 import sys
-import types
 import zipimport
 
 from rubinprof.cli import COMMANDS, as_help
@@ -30,7 +24,42 @@ EXAMPLE = """example:
 """
 
 
+def _rate(text):
+    rate = int(text)
+    if not 1 <= rate <= SAMPLE_HZ_MAX:
+        import argparse
+
+        raise argparse.ArgumentTypeError(f"must be from 1 to {SAMPLE_HZ_MAX}; without CPU time it is --cpu off")
+    return rate
+
+
+_MODES = ["exact", "sampled", "off"]
+# As argparse's `add_argument` takes them; the last of the words names the attribute.
+OPTIONS = [
+    (["-o", "--output"], {"metavar": "OUT", "help": "the trace file, which must not exist, or an existing directory"}),
+    (["-f", "--force"], {"action": "store_true", "help": "replace the trace file when it exists"}),
+    (["--cpu"], {"choices": _MODES, "default": "exact", "help": "every Python call, or estimates from samples (default: exact)"}),
+    (["--memory"], {"choices": _MODES, "default": "exact", "help": "every allocation, or estimates from samples (default: exact)"}),
+    (["--no-native"], {"action": "store_true", "help": "do not record the C and C++ functions below Python"}),
+    (["--pymalloc"], {"action": "store_true", "help": "trace CPython's small-object allocator too"}),
+    (["--no-follow-fork"], {"action": "store_true", "help": "do not trace forked children, nor those of multiprocessing"}),
+    (
+        ["--follow-children"],
+        {"action": "store_true", "help": "trace the Pythons among the programs that it starts (subprocess, shells, joblib), too"},
+    ),
+    (["--sources"], {"action": "store_true", "help": "store the text of the source files that run, for reports made elsewhere"}),
+    (["-q", "--quiet"], {"action": "store_true", "help": "do not say at the end, on a terminal, where the trace is"}),
+    (["--no-command"], {"action": "store_true", "help": "do not store the command line in the trace"}),
+    (
+        ["--sample-hz"],
+        {"type": _rate, "metavar": "N", "help": "samples per CPU second and thread (default: 250; 40 when sampled)"},
+    ),
+]
+
+
 def add_parser(subparsers):
+    import argparse
+
     parser = subparsers.add_parser(
         "run",
         help=as_help(COMMANDS["run"]),
@@ -41,31 +70,42 @@ def add_parser(subparsers):
         allow_abbrev=False,
         usage="rubinprof run [options] (SCRIPT | -m MODULE | -c CODE) [ARGS ...]",
     )
-    modes = ["exact", "sampled", "off"]
-    add = parser.add_argument
-    add("-o", "--output", metavar="OUT", help="the trace file, which must not exist, or an existing directory")
-    add("-f", "--force", action="store_true", help="replace the trace file when it exists")
-    add("--cpu", choices=modes, default="exact", help="every Python call, or estimates from samples (default: exact)")
-    add("--memory", choices=modes, default="exact", help="every allocation, or estimates from samples (default: exact)")
-    add("--no-native", action="store_true", help="do not record the C and C++ functions below Python")
-    add("--pymalloc", action="store_true", help="trace CPython's small-object allocator too")
-    add("--no-follow-fork", action="store_true", help="do not trace forked children, nor those of multiprocessing")
-    add("--follow-children", action="store_true", help="trace the Pythons among the programs that it starts (subprocess, shells, joblib), too")
-    add("--sources", action="store_true", help="store the text of the source files that run, for reports made elsewhere")
-    add("-q", "--quiet", action="store_true", help="do not say at the end, on a terminal, where the trace is")
-    add("--no-command", action="store_true", help="do not store the command line in the trace")
-    add("--sample-hz", type=_rate, metavar="N", help="samples per CPU second and thread (default: 250; 40 when sampled)")
-    add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    add("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    add("script", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    for words, settings in OPTIONS:
+        parser.add_argument(*words, **settings)
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument("script", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.set_defaults(parser=parser)
 
 
-def _rate(text):
-    rate = int(text)
-    if not 1 <= rate <= SAMPLE_HZ_MAX:
-        raise argparse.ArgumentTypeError(f"must be from 1 to {SAMPLE_HZ_MAX}; without CPU time it is --cpu off")
-    return rate
+class _Args:
+    """What `add_parser`'s parser makes of the words."""
+
+
+def plain_words(words):
+    """The arguments as argparse would have them, without the 7 ms of importing it; None where the words are not of the plainest kind."""
+    options = {word: (names[-1][2:].replace("-", "_"), settings) for names, settings in OPTIONS for word in names}
+    args = _Args()
+    args.code = args.module = args.script = None
+    for name, settings in options.values():
+        setattr(args, name, settings.get("default", False if "action" in settings else None))
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
+        if word in ("-m", "-c") and rest:
+            setattr(args, "module" if word == "-m" else "code", rest)
+            return args
+        if word not in options:
+            return None
+        name, settings = options[word]
+        if "action" in settings:
+            setattr(args, name, True)
+        elif rest and not rest[0].startswith("-") and rest[0] in settings.get("choices", rest[:1]) and "type" not in settings:
+            setattr(args, name, rest.pop(0))
+        else:
+            return None
+    args.script = rest
+    return args if rest else None
 
 
 def run(args):
@@ -89,7 +129,10 @@ def run(args):
         return EXIT_BAD_USE
     program.become_main()
     if not args.quiet and (terminal := _terminal()) is not None:
-        atexit.register(_say_where, tracker, os.getpid(), os.getcwd(), terminal)
+        import select
+        import shlex
+
+        atexit.register(_say_where, tracker, os.getpid(), os.getcwd(), terminal, select.select, shlex.quote)
     if program.kind == "module":  # before the tracer registers its end, so after it
         atexit.register(_remove_trace_of_nothing, tracker, os.getpid())
     try:
@@ -130,17 +173,19 @@ def _remove_trace_of_nothing(tracker, pid):
         os.unlink(tracker.path)
 
 
-def _say_where(tracker, pid, directory, terminal):
+def _say_where(tracker, pid, directory, terminal, select, quote):
     """On the terminal of the start, for a shell in this directory, where that waits for us and takes it at once."""
-    with contextlib.suppress(Exception):  # the program may have replaced any of these functions
+    try:
         if os.getpid() != pid or _terminal() != terminal or not os.path.exists(tracker.path or ""):
             return
-        if os.tcgetpgrp(2) != os.getpgrp() or not select.select([], [2], [], 0)[1]:
+        if os.tcgetpgrp(2) != os.getpgrp() or not select([], [2], [], 0)[1]:
             return  # in the background a write may stop us, and one to a held terminal hang
         short = os.path.relpath(tracker.path, directory)
-        path = shlex.quote(tracker.path if short.startswith("..") else short)
+        path = quote(tracker.path if short.startswith("..") else short)
         if path.isprintable():
             os.write(2, f"rubinprof: the trace is {path}\n  on one screen: rubinprof stats {path}\n  as a page:     rubinprof report {path}\n".encode())
+    except Exception:  # the program may have replaced any of these functions
+        pass
 
 
 def _terminal():
@@ -149,8 +194,8 @@ def _terminal():
 
 
 def _new_main():
-    main = types.ModuleType("__main__")
-    main.__dict__.update(__builtins__=builtins, __annotations__={}, __loader__=importlib.machinery.BuiltinImporter)
+    main = type(sys)("__main__")
+    main.__dict__.update(__builtins__=builtins, __annotations__={}, __loader__=sys.__loader__)  # importlib's BuiltinImporter
     return main
 
 
