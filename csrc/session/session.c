@@ -168,6 +168,7 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	mine->sink.path = rp_session.path;
 	mine->sink.on_writer = mark_writer;
 	mine->sink.on_second = rp_define_clock;
+	mine->sink.is_quiet = !traces_calls(o);
 	if (!mine->sink.buffer_bytes && !traces_calls(o))
 		mine->sink.buffer_bytes = SAMPLED_BUFFER_BYTES;
 	if (!mine->stall_ms_max)

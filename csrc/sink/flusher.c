@@ -265,8 +265,10 @@ static void grow_when_low(struct rp_sink *s)
 
 /* At once: it holds the lock of the address space, for which an mmap of the program waits. */
 #define TOUCH_BYTES (16u << 10)
-/* In one turn: a start does not wait for more, and each buffer that comes to be written makes a turn. */
+/* In one turn: each buffer that comes to be written makes a turn. */
 #define TOUCH_BUFFERS 4u
+/* Free ones that are ready. The last that was given back comes out first, so no more are needed until threads hold more. */
+#define TOUCH_AHEAD 2u
 
 #ifdef MADV_POPULATE_WRITE
 static void touch(uint8_t *map, uint64_t bytes)
@@ -284,7 +286,12 @@ static void touch_new_buffers(struct rp_sink *s)
 {
 #ifdef MADV_POPULATE_WRITE
 	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
+	uint32_t idle = atomic_load_explicit(&s->free.count, memory_order_relaxed) + atomic_load_explicit(&s->reserve.count, memory_order_relaxed);
+	uint32_t want = total - (idle < total ? idle : total) + TOUCH_AHEAD;
 	uint32_t most = total < s->total_soft ? total : s->total_soft;
+	if (s->options.is_quiet)
+		return;
+	most = want < most ? want : most;
 	for (uint32_t n = 0; n < TOUCH_BUFFERS && s->touched_buffers < most; n++) {
 		uint8_t *buffer = s->buffers[s->touched_buffers++].header;
 		madvise(buffer, s->buffer_bytes, MADV_NORMAL);

@@ -27,6 +27,7 @@ struct rp_sink_options {
 				    * one each on top, up to 32,768 */
 	uint32_t buffers_first;   /* the pool begins with so many; 16 by default */
 	int no_uring;             /* 1: always pwrite */
+	int is_quiet;             /* 1: buffers are filled in minutes, and their pages made where they are first stored to */
 	uint64_t file_bytes_max;  /* 0: none */
 	uint64_t bytes_per_s_max; /* of the file: when it grows faster, calls are added up (format/call_fold.h). 8 MB by default; UINT64_MAX: none */
 	uint64_t resolution_ticks; /* no finer differences of time are kept in blocks, but for a power of two; 0 or 1: all */
