@@ -33,14 +33,14 @@ MAPS = {"fstat", "fstatfs"}  # of a file that is mapped: is it /dev/zero; and if
 LOADER = {"dl_iterate_phdr", "dlopen", "dlclose", "dlsym", "mprotect", "qsort", "readlink", "sigaction", "sysconf", "strcmp", "strncmp", "strrchr"}
 PYTHON = {
     *{"PyBytes_AsStringAndSize", "PyDict_GetItemString", "PyErr_Clear", "PyErr_Fetch", "PyErr_Restore", "PyList_Append"},
-    *{"PyObject_CallMethod", "PyObject_GetAttrString", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra", "_PyCode_SetExtra"},
+    *{"PyObject_CallFunctionObjArgs", "PyObject_CallMethod", "PyObject_GetAttrString", "PyThreadState_Get", "PyUnicode_AsEncodedString", "PyUnicode_EqualToUTF8", "PyUnstable_Code_SetExtra", "_PyCode_SetExtra"},
     *{"PyContextVar_Get", "PyDict_GetItem", "PyLong_AsUnsignedLongMask", "PyUnicode_CompareWithASCIIString"},
     *{"PyWeakref_NewRef", "_PyType_Lookup", "_Py_Dealloc"},
     *{"_PyInterpreterState_GetEvalFrameFunc", "_PyInterpreterState_SetEvalFrameFunc"},
 }
 GREENLET = {"PyContextVar_Set", "PyImport_GetModuleDict", "PyObject_CallNoArgs", "PyType_IsSubtype", "_PyObject_CallMethod_SizeT"}  # the first call of a new one
 SIGNAL_SETS = {"sigaddset", "sigdelset", "sigismember"}
-STACK_END = {"pthread_self", "pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy"}
+STACK_END = {"pthread_self", "pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy", "getauxval", "getrlimit", "strlen"}
 SWITCH_COUNT = {"sysconf"}
 TIMERS = {
     *{"timer_create", "timer_settime", "timer_delete", "ioctl", "fcntl", "open", "close", "read", "sigaction", "snprintf"},
@@ -76,7 +76,7 @@ CANCELLATION_POINTS = {
     *{"open", "openat", "creat", "close", "read", "write", "pread", "pwrite", "pread64", "pwrite64", "fcntl", "nanosleep", "clock_nanosleep", "usleep"},
     *{"sleep", "poll", "ppoll", "select", "pselect", "pause", "wait", "waitpid", "fsync", "msync", "fopen", "fclose", "fread", "fwrite", "fprintf"},
     *{"opendir", "readdir", "closedir", "pthread_join", "pthread_testcancel", "pthread_cond_wait", "pthread_cond_timedwait", "pthread_getattr_np"},
-    *{"pthread_setcanceltype", "sem_wait", "dlopen", "io_uring_wait_cqe", "PyObject_CallMethod", "PyObject_GetAttrString"},
+    *{"pthread_setcanceltype", "sem_wait", "dlopen", "io_uring_wait_cqe", "PyObject_CallFunctionObjArgs", "PyObject_CallMethod", "PyObject_GetAttrString"},
     *{"PyObject_CallNoArgs", "_PyObject_CallMethod_SizeT"},
 }
 # Where every call that we make of the program's threads begins. `real` calls go through pointers, and are the program's.

@@ -33,9 +33,13 @@ static const int tool_ids[] = { 5, 4, 3 };
 static struct {
 	int tool;             /* -1: nothing is watched */
 	PyObject *monitoring; /* sys.monitoring */
+	PyObject *set_local_events; /* its function */
 	PyObject *codes;      /* list of weak references to the watched code objects */
+	PyObject *id;         /* `tool` */
 	PyObject *events;     /* PY_START | PY_RETURN */
+	PyObject *no_events;
 	PyObject *name;       /* "__init__" */
+	int of_metaclasses;   /* whether classes of other metaclasses are inlined too */
 	const char *state;
 } watch = { .tool = -1, .state = "asked" };
 
@@ -50,15 +54,19 @@ static PyObject *count_inits(PyThreadState *ts, rp_pyframe *f, int throwflag)
 	return _PyEval_EvalFrameDefault(ts, f, throwflag);
 }
 
-static int inits_escape(void)
+static const char plain_class[] = "class C:\n"
+				  "    def __init__(self):\n"
+				  "        pass\n"
+				  "for _ in range(64):\n"
+				  "    C()\n";
+static const char class_of_metaclass[] = "class C(metaclass=type('M', (type,), {})):\n"
+					 "    def __init__(self):\n"
+					 "        pass\n"
+					 "for _ in range(64):\n"
+					 "    C()\n";
+
+static int inits_escape(const char *program)
 {
-	static const char program[] = "class C:\n"
-				      "    def __init__(self):\n"
-				      "        pass\n"
-				      "def make(n):\n"
-				      "    for _ in range(n):\n"
-				      "        C()\n"
-				      "make(64)\n";
 	PyInterpreterState *interp = PyInterpreterState_Get();
 	_PyFrameEvalFunction before = _PyInterpreterState_GetEvalFrameFunc(interp);
 	PyObject *globals = PyDict_New();
@@ -136,14 +144,22 @@ static PyMethodDef callbacks[] = {
 
 /* ---- watching ---- */
 
+static int set_events(PyCodeObject *code, PyObject *events)
+{
+	PyObject *done = PyObject_CallFunctionObjArgs(watch.set_local_events, watch.id, (PyObject *)code, events, NULL);
+	Py_XDECREF(done);
+	return done ? 0 : -1;
+}
+
+/* Nothing that takes more than plain arguments is inlined (function_kind of CPython's specialize.c). */
 static void watch_code(PyCodeObject *code)
 {
-	PyObject *done = PyObject_CallMethod(watch.monitoring, "set_local_events", "iOO", watch.tool, code, watch.events);
-	PyObject *ref = done ? PyWeakref_NewRef((PyObject *)code, NULL) : NULL;
+	if (code->co_flags & (CO_VARARGS | CO_VARKEYWORDS) || code->co_kwonlyargcount)
+		return;
+	PyObject *ref = set_events(code, watch.events) ? NULL : PyWeakref_NewRef((PyObject *)code, NULL);
 	if (ref)
 		PyList_Append(watch.codes, ref);
 	Py_XDECREF(ref);
-	Py_XDECREF(done);
 	PyErr_Clear(); /* not watched: its inlined calls are missing, as they are for any other tool */
 }
 
@@ -180,22 +196,34 @@ void rp_class_init_watch_frame(rp_pyframe *f)
 	}
 }
 
-/* The __init__ of the classes below `type`: any may be inlined at the next call. */
-static void watch_below(PyObject *type, PyObject *seen)
+static void watch_class(PyTypeObject *type)
 {
+	PyObject *init = PyDict_GetItemWithError(type->tp_dict, watch.name); /* borrowed */
+	if (init && PyFunction_Check(init))
+		watch_code((PyCodeObject *)PyFunction_GET_CODE(init));
+}
+
+static int is_of_metaclass(PyTypeObject *type)
+{
+	return Py_TYPE(type) != &PyType_Type;
+}
+
+/* The __init__ of the classes below `type`: any may be inlined at the next call. Below a class of another metaclass are only such. */
+static void watch_below(PyTypeObject *type, PyObject *seen)
+{
+	if (type->tp_flags & Py_TPFLAGS_HEAPTYPE && !type->tp_subclasses)
+		return;
 	PyObject *below = PyObject_CallMethod((PyObject *)&PyType_Type, "__subclasses__", "O", type);
 
 	for (Py_ssize_t i = 0; below && i < PyList_GET_SIZE(below); i++) {
-		PyObject *sub = PyList_GET_ITEM(below, i);
-		if (PySet_Contains(seen, sub) || PySet_Add(seen, sub) < 0)
+		PyTypeObject *sub = (PyTypeObject *)PyList_GET_ITEM(below, i);
+		PyObject *object = (PyObject *)sub;
+		if (is_of_metaclass(sub) && !watch.of_metaclasses)
 			continue;
-		if (((PyTypeObject *)sub)->tp_flags & Py_TPFLAGS_HEAPTYPE) {
-			PyObject *dict = PyType_GetDict((PyTypeObject *)sub);
-			PyObject *init = dict ? PyDict_GetItemString(dict, "__init__") : NULL; /* borrowed */
-			if (init && PyFunction_Check(init))
-				watch_code((PyCodeObject *)PyFunction_GET_CODE(init));
-			Py_XDECREF(dict);
-		}
+		if (PyTuple_GET_SIZE(sub->tp_bases) > 1 && (PySet_Contains(seen, object) || PySet_Add(seen, object) < 0))
+			continue; /* come by the other base */
+		if (sub->tp_flags & Py_TPFLAGS_HEAPTYPE)
+			watch_class(sub);
 		watch_below(sub, seen);
 	}
 	Py_XDECREF(below);
@@ -231,23 +259,27 @@ static int register_callback(int event, PyMethodDef *def)
 int rp_class_init_watch(void)
 {
 	watch.state = "asked";
-	if (!inits_escape())
+	if (!inits_escape(plain_class))
 		return 0;
+	watch.of_metaclasses = inits_escape(class_of_metaclass);
 	watch.state = "not watched: no tool id of sys.monitoring is free";
 	watch.name = PyUnicode_InternFromString("__init__");
 	watch.monitoring = Py_XNewRef(PySys_GetObject("monitoring"));
+	watch.set_local_events = watch.monitoring ? PyObject_GetAttrString(watch.monitoring, "set_local_events") : NULL;
 	watch.codes = PyList_New(0);
 	watch.events = PyLong_FromLong(PY_START_BIT | PY_RETURN_BIT);
+	watch.no_events = PyLong_FromLong(0);
 	PyObject *seen = PySet_New(NULL);
 	int rc = RP_ENOMEM;
-	if (watch.monitoring && watch.codes && watch.events && watch.name && seen) {
-		rc = 0;
+	if (watch.set_local_events && watch.codes && watch.events && watch.no_events && watch.name && seen) {
 		watch.tool = take_tool_id();
+		watch.id = PyLong_FromLong(watch.tool);
+		rc = watch.id ? 0 : RP_ENOMEM;
 	}
-	if (watch.tool >= 0 && register_callback(PY_START_BIT, &callbacks[0]) == 0 &&
+	if (!rc && watch.tool >= 0 && register_callback(PY_START_BIT, &callbacks[0]) == 0 &&
 	    register_callback(PY_RETURN_BIT, &callbacks[1]) == 0) {
 		watch.state = "watched";
-		watch_below((PyObject *)&PyBaseObject_Type, seen);
+		watch_below(&PyBaseObject_Type, seen);
 	}
 	Py_XDECREF(seen);
 	PyErr_Clear();
@@ -270,7 +302,7 @@ void rp_class_init_unwatch(void)
 		for (Py_ssize_t i = 0; i < PyList_GET_SIZE(watch.codes); i++) {
 			PyObject *code = NULL;
 			if (PyWeakref_GetRef(PyList_GET_ITEM(watch.codes, i), &code) == 1)
-				Py_XDECREF(PyObject_CallMethod(watch.monitoring, "set_local_events", "iOi", watch.tool, code, 0));
+				(void)set_events((PyCodeObject *)code, watch.no_events);
 			Py_XDECREF(code);
 			PyErr_Clear();
 		}
@@ -281,7 +313,10 @@ void rp_class_init_unwatch(void)
 		watch.tool = -1;
 	}
 	Py_CLEAR(watch.monitoring);
+	Py_CLEAR(watch.set_local_events);
 	Py_CLEAR(watch.codes);
+	Py_CLEAR(watch.id);
+	Py_CLEAR(watch.no_events);
 	Py_CLEAR(watch.events);
 	Py_CLEAR(watch.name);
 	PyErr_Restore(type, value, traceback);

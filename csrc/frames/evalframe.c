@@ -2,11 +2,10 @@
 #define _GNU_SOURCE
 #include "frames/evalframe.h"
 
-#include <pthread.h>
-
 #include "frames/class_init.h"
 #include "frames/frames.h"
 #include "frames/region_turn.h"
+#include "frames/stack_limit.h"
 
 static _PyFrameEvalFunction next_evaluator; /* what was installed before us: CPython's own, or a tool's we chain to */
 static int installed;
@@ -19,19 +18,12 @@ static _PyFrameEvalFunction stepped_aside;
 
 static RP_COLD void learn_stack(struct rp_thread *t)
 {
-	pthread_attr_t attr;
-	void *low;
 	size_t size;
 
 	t->stack_margin = 1; /* known */
 	t->stack_low = 0;
-	if (pthread_getattr_np(pthread_self(), &attr))
-		return;
-	if (pthread_attr_getstack(&attr, &low, &size) == 0) {
-		t->stack_low = (uintptr_t)low;
+	if (rp_stack_limit(&t->stack_low, &size) == 0)
 		t->stack_margin = size / 4 < STACK_MARGIN_BYTES ? size / 4 : STACK_MARGIN_BYTES;
-	}
-	pthread_attr_destroy(&attr);
 }
 
 static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag);

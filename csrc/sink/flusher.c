@@ -268,7 +268,7 @@ static void grow_when_low(struct rp_sink *s)
 /* In one turn: each buffer that comes to be written makes a turn. */
 #define TOUCH_BUFFERS 4u
 /* Free ones that are ready. The last that was given back comes out first, so no more are needed until threads hold more. */
-#define TOUCH_AHEAD 2u
+#define TOUCH_AHEAD 1u
 
 #ifdef MADV_POPULATE_WRITE
 static void touch(uint8_t *map, uint64_t bytes)

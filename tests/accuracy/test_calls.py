@@ -289,3 +289,67 @@ def test_calls_that_come_too_fast_are_still_exact(tmp_path):
     assert 0 < stats["folded_s"] <= stats["wall_s"]
     assert stats["cpu_s"] <= stats["wall_s"]
     assert stats["file_bytes"] < 200_000
+
+
+CLASSES = """
+import abc, sys
+import rubinprof
+
+class Plain:
+    def __init__(self): pass
+
+class Left(Plain):
+    def __init__(self): pass
+
+class Right(Plain):
+    def __init__(self): pass
+
+class Both(Left, Right):
+    def __init__(self): pass
+
+class Inherits(Both): pass
+
+class OfMeta(metaclass=abc.ABCMeta):
+    def __init__(self): pass
+
+class BelowMeta(OfMeta):
+    def __init__(self): pass
+
+class Borrows:
+    __init__ = BelowMeta.__init__
+
+class Keyword:
+    def __init__(self, *, k=1): pass
+
+class Default:
+    def __init__(self, k=1): pass
+
+class Slots:
+    __slots__ = ()
+    def __init__(self): pass
+
+class BelowSlots(Slots): pass
+
+class Failure(ValueError):
+    def __init__(self): pass
+
+def make(n):
+    for _ in range(n):
+        Plain(), Left(), Both(), Inherits(), OfMeta(), BelowMeta(), Borrows(), Keyword(), Default(1), Slots(), BelowSlots(), Failure()
+
+make(200)
+with rubinprof.Tracker(sys.argv[1]):
+    make(500)
+"""
+
+
+def test_constructors_that_were_inlined_before_the_start_are_counted(tmp_path):
+    """CPython 3.13 runs a specialised __init__ in its caller. Which classes that may happen to hangs on metaclass, arguments and slots."""
+    path = tmp_path / "t.rprof"
+    subprocess.run([sys.executable, "-c", CLASSES, path], check=True)
+    with rubinprof.open(path) as trace:
+        calls = Counter({row["function"].removesuffix(".__init__"): row["calls"] for row in trace.table() if "__init__" in row["function"]})
+    assert calls == {
+        **dict.fromkeys(["Plain", "Left", "OfMeta", "Keyword", "Default", "Failure"], 500),
+        **dict.fromkeys(["Both", "BelowMeta", "Slots"], 1000),
+    }
