@@ -285,7 +285,7 @@ static int add_units(struct sum *s)
 			continue;
 		if (u->weight <= 0 && add_unsampled(s, unit))
 			return RP_ENOMEM;
-		if (!waited)
+		if (!waited && !s->f->replay->timeline.n_bins) /* of a stretch without a sample, time may have no line that has one in the whole */
 			continue;
 		if (wait_line_of(s, unit, &line))
 			return RP_ENOMEM;

@@ -190,28 +190,55 @@ def test_all_bins_together_are_the_whole_run(tab):
     assert all_bins == pytest.approx(whole, rel=0.02)
 
 
-def test_native_code_outside_of_python_has_its_share_in_a_stretch(trace_path, open_path, tmp_path):
-    """A thread's own 100 ns in the first bin, sampled in native code that no Python called: by hand, since few runs have it."""
+@pytest.fixture
+def open_by_hand(trace_path, open_path, tmp_path):
+    """Opens a page of two bins whose data are given, for what few runs have."""
     metrics = ["cpu", "wall", "gil_wait", "calls", "allocated", "allocations", "peak", "leaked", "temporary", "samples"]
-    figures = {metric: [0, 0, 0] for metric in metrics} | {"cpu": [0, 0, 100]}
-    none = {metric: [] for metric in metrics}
-    memory = {"rows": [1, 0], "place": [1], "weight": [90]} | dict.fromkeys(["allocated", "allocations", "temporary", "growth", "peak", "leaked"], [0])
-    places = {"up": [0, 1], "kind": [0, 2], "node": [1, 2], "line": [-1, -1], "call_line": [-1, -1], "native_line": [-1, -1], "thread": [0, -1]}
-    page = {
-        "strings": ["", "[all]", "[outside Python]", "work", "lib.so"],
-        "frames": {"name": [1, 2, 3], "file": [0, 0, 0], "module": [0, 0, 4], "line": [0, 0, 0], "kind": [0, 0, 1]},
-        "nodes": {"parent": [-1, 0, 0], "frame": [0, 1, 2], **figures},
-        "lines": {"frame": [], "line": [], "calls_out": [], "own": none, "total": none}, "functions": None,
-        "threads": [{"name": "MainThread", "process": 0, "id": 1, "os_tid": 1, "threads": 1}], "processes": [{"pid": 1, "start_s": 0}],
-        "timeline": {"bins": 2, "folded_parts": 0, "begin_s": 0, "length_s": 1, "heap_max": [0, 0], "heap_end": [0, 0], "rss_max": [0, 0], "sizes": {}, "allocators": {},
-                     "places": places, "time": {"rows": [1, 0], "place": [0], "idle": [0], "cpu": [100], "gil_wait": [0], "calls": [0]}, "memory": memory},
-    }  # fmt: skip
-    with rubinprof.open(trace_path) as trace:
-        carried = {"stats": trace.stats(), "regions": [], "regionColumns": [], "defaults": {"metric": "cpu", "inverted": False}, "sources": []}
-    path = tmp_path / "page.html"
-    path.write_text(html_report.render(json.dumps(page).encode(), carried, []), encoding="utf-8")
-    tab = open_path(path)
+
+    def columns(n, **given):
+        return {metric: given.get(metric, [0] * n) for metric in metrics}
+
+    def open_page(names, frames, parents, cpu, lines, places, time, weights):
+        memory = {"rows": [len(weights), 0], "place": list(weights), "weight": list(weights.values())}
+        memory |= {key: [0] * len(weights) for key in ("allocated", "allocations", "temporary", "growth", "peak", "leaked")}
+        n = len(lines["frame"])
+        page = {
+            "strings": names, "frames": {"file": [0] * len(parents), **frames}, "nodes": {"parent": parents, "frame": list(range(len(parents))), **columns(len(parents), cpu=cpu)},
+            "lines": {"frame": lines["frame"], "line": lines["line"], "calls_out": [0] * n, "own": columns(n, **lines["own"]), "total": columns(n)}, "functions": None,
+            "threads": [{"name": "MainThread", "process": 0, "id": 1, "os_tid": 1, "threads": 1}], "processes": [{"pid": 1, "start_s": 0}],
+            "timeline": {"bins": 2, "folded_parts": 0, "begin_s": 0, "length_s": 1, "heap_max": [0, 0], "heap_end": [0, 0], "rss_max": [0, 0], "sizes": {}, "allocators": {},
+                         "places": places, "time": {key: [0] * len(time["place"]) for key in ("idle", "gil_wait", "calls")} | time, "memory": memory},
+        }  # fmt: skip
+        with rubinprof.open(trace_path) as trace:
+            carried = {"stats": trace.stats(), "regions": [], "regionColumns": [], "defaults": {"metric": "cpu", "inverted": False}, "sources": []}
+        path = tmp_path / "page.html"
+        path.write_text(html_report.render(json.dumps(page).encode(), carried, []), encoding="utf-8")
+        return open_path(path)
+
+    return open_page
+
+
+def test_native_code_outside_of_python_has_its_share_in_a_stretch(open_by_hand):
+    """A thread's own 100 ns in the first bin, sampled in native code that no Python called."""
+    tab = open_by_hand(
+        ["", "[all]", "[outside Python]", "work", "lib.so"], {"name": [1, 2, 3], "module": [0, 0, 4], "line": [0, 0, 0], "kind": [0, 0, 1]},
+        [-1, 0, 0], [0, 0, 100], {"frame": [], "line": [], "own": {}},
+        {"up": [0, 1], "kind": [0, 2], "node": [1, 2], "line": [-1, -1], "call_line": [-1, -1], "native_line": [-1, -1], "thread": [0, -1]},
+        {"rows": [1, 0], "place": [0], "cpu": [100]}, {1: 90},
+    )  # fmt: skip
     assert tab.evaluate("Array.from(p.timeline.interval(0, 1).tree.self.cpu)") == [0, 0, 100]
+
+
+def test_time_of_a_stretch_without_a_sample_has_no_line(open_by_hand):
+    """A function that is sampled in the first bin alone, on line 12; and one all of whose code is on line 21, never sampled."""
+    tab = open_by_hand(
+        ["", "[all]", "[outside Python]", "f", "short"], {"name": [1, 2, 3, 4], "module": [0] * 4, "line": [0, 0, 10, 20], "kind": [0] * 4},
+        [-1, 0, 0, 0], [0, 0, 1100, 50], {"frame": [2, 2, 2, 3, 3], "line": [10, 12, 0, 20, 21], "own": {"cpu": [0, 1100, 0, 0, 50], "wall": [0, 1100, 0, 0, 50]}},
+        {"up": [0, 1, 1, 3], "kind": [0, 1, 2, 1], "node": [1, 2, 2, 3], "line": [-1, -1, 1, -1], "call_line": [-1] * 4, "native_line": [-1] * 4, "thread": [0, -1, -1, -1]},
+        {"rows": [1, 2], "place": [1, 1, 2], "cpu": [1000, 100, 50]}, {2: 90},
+    )  # fmt: skip
+    assert tab.evaluate("Array.from(p.timeline.interval(0, 1).lines.own.cpu)") == [0, 1000, 0, 0, 0]
+    assert tab.evaluate("Array.from(p.timeline.interval(1, 2).lines.own.cpu)") == [0, 0, 100, 0, 50]
 
 
 def test_a_folded_tree_leaves_the_table_exact(trace_path, open_path, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 /* A program of more lines than a page has room for: the page keeps the heaviest, and all of them when it is asked for all, as by the
- * report of leaks, whose sites would stand outside Python without their line. */
+ * report of leaks, whose sites would stand outside Python without their line. A function has a place for what has no line, also where all it ran was
+ * sampled: of a stretch of the run it may be needed. */
 #include "../harness.h"
 #include "../report_reader.h"
 #include "../trace_writer.h"
@@ -42,11 +43,45 @@ static int64_t lines(int64_t limit)
 	return n;
 }
 
+/* f runs 100 ns, all of them sampled on line 11; the code of the other function is on one line. */
+static void write_sampled(const char *path)
+{
+	/* One code unit a line: lasti i is on line first + i. */
+	static const char table[] = { (char)(0x80 | 13 << 3), 0, (char)(0x80 | 13 << 3), 2, (char)(0x80 | 13 << 3), 2 };
+	const struct rp_str lines = { table, sizeof(table) }, one_line = { table, 2 };
+	struct tw w;
+
+	tw_open(&w, path);
+	tw_clock(&w);
+	tw_code(&w, 1, "f", "/x/a.py", 10, lines);
+	tw_code(&w, 2, "<lambda>", "/x/a.py", 20, one_line);
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_enter(t, 0, 1, TW_NONE);
+	tw_sample(t, 100, 1, NULL, 0);
+	tw_exit(t, 0);
+	tw_enter(t, 0, 2, TW_NONE);
+	tw_exit(t, 100);
+	tw_close(&w, RP_STATE_COMPLETE);
+}
+
+/* `want`: the numbers of the lines, in the page's order. */
+static void check_lines(const char *path, const char *want)
+{
+	struct rp_report_options o = RP_REPORT_OPTIONS_INIT;
+	char text[64];
+
+	o.format = RP_FORMAT_JSON;
+	const char *at = rr_find(strstr(rr_report(path, "page", &o), "\"lines\":"), "line");
+	CHECK_STR((snprintf(text, sizeof(text), "%.*s", (int)strcspn(at, "]"), at), text), want);
+}
+
 int main(void)
 {
 	write_trace("page_lines.rprof");
 	CHECK(lines(0) <= LINES_MAX);
 	CHECK(lines(-1) >= LINES);
+	write_sampled("page_unknown.rprof");
+	check_lines("page_unknown.rprof", "[10,20,11,0");
 	rp_buf_release(&rr_json);
 	return 0;
 }

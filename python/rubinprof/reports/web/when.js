@@ -303,14 +303,16 @@ class Timeline {
     return found;
   }
 
-  /* By frame: the line for what has none. A function without one has the line where it waited most: it has but one. */
+  /* By frame: the line for what has none. A function has one, unless all its code is on one line below its first, or on that. */
   findUnknownLines() {
-    const { lines } = this;
+    const { frames, lines } = this;
     const found = new Map();
+    const rank = (l) => (lines.line[l] === 0 ? 2 : lines.line[l] !== frames.line[lines.frame[l]] ? 1 : 0);
     for (let l = 0; l < lines.count; l++) {
-      const best = found.get(lines.frame[l]);
-      const isBetter = best === undefined || lines.line[l] === 0 || (lines.line[best] !== 0 && lines.own.wall[l] > lines.own.wall[best]);
-      if (isBetter && lines.own.wall[l] > 0) found.set(lines.frame[l], l);
+      const f = lines.frame[l];
+      const best = found.get(f) === undefined ? (found.has(f) ? 1 : -1) : rank(found.get(f)); // undefined: several, and the right one is not there
+      if (rank(l) > best) found.set(f, l);
+      else if (rank(l) === best) found.set(f, undefined);
     }
     return found;
   }
