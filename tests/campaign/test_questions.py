@@ -1,11 +1,14 @@
 """Tables, requests and budgets: known answers."""
 
 import datetime
+import json
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -16,6 +19,10 @@ from rubinprof.campaign.schema import TABLES
 pytestmark = pytest.mark.linux
 
 GIB = 1024**3
+
+
+def ask(*words):
+    return subprocess.run([sys.executable, "-m", "rubinprof", "campaign", *map(str, words)], capture_output=True, text=True, timeout=120)
 
 
 def made(path, quanta, first=0):
@@ -58,6 +65,74 @@ def test_a_condition_chooses_quanta(store):
     assert len(found.quanta("task = isr and detector = 1").fetchall()) == 6
     assert len(found.quanta("peak >= 4 MB").fetchall()) == len([1 for (peak,) in found.sql("SELECT peak_bytes FROM quanta").fetchall() if peak >= 4 << 20])
     assert condition.parse("wall > 1.5 min or status != 'done'").values == [90.0, "done"]
+
+
+def budget(tmp_path, text):
+    (tmp_path / "budgets.toml").write_text(text)
+    return budgets.read(tmp_path / "budgets.toml")
+
+
+def test_budgets_of_functions_heed_calls_and_errors(make_store, tmp_path, load_module):
+    made = load_module(Path(__file__).with_name("made_store.py"))
+    functions = [{"function": "fit", "file": f"{name}.py", "line": 1, "module": name, "kind": "python", "inlined": False, "calls": 6, "self_cpu_ns": 10**9, "self_cpu_variance": 10**10} for name in "ab"]
+    functions.append({"function": "draw", "file": "", "line": 0, "module": "libx.so", "kind": "native", "inlined": False, "self_cpu_ns": 10**9, "allocated_bytes": 4096})
+    found = campaign.open(made.make(tmp_path / "made", [{"task": "isr", "wall_s": 1.0}] * 4, functions=functions))
+    limits = budget(tmp_path, """[function.fit]
+calls = 2
+cpu = "0.49 s"
+[function.draw]
+allocated = "1 kB"
+""")
+    verdicts = budgets.check(found, limits)
+    assert [one.is_broken for one in verdicts] == [True, False, False]
+    assert "calls of fit 3 a quantum" in verdicts[0].sentence and "may be noise" in verdicts[1].sentence
+    for text in ('[function.draw]\ncalls = 3\n', '[function.none]\ncpu = "1 s"\n'):
+        with pytest.raises(ValueError):
+            budgets.check(found, budget(tmp_path, text))
+
+
+def test_budgets_of_a_tasks_functions_come_from_its_stacks(store, tmp_path):
+    found = campaign.open(store)
+    (row,) = [row for row in found.table("function", "allocated", task="isr").fetchall() if row[0] == "<module>"]
+    count = len(found.quanta("task = isr").fetchall())
+    broken, kept = ('[task.isr.function."<module>"]\nallocated = "%d B"\n' % (row[8] / count * times) for times in (0.5, 2))
+    assert [one.is_broken for text in (broken, kept) for one in budgets.check(found, budget(tmp_path, text))] == [True, False]
+
+
+@pytest.mark.parametrize("text", ["[function.x]\n", "function = 3\n", '[function.x]\nbeauty = 3\n', '[task.isr.function.x]\ncalls = 3\n', '[function.x]\ncpu = "much"\n'])
+def test_budgets_of_functions_that_mean_nothing_are_refused(tmp_path, text):
+    with pytest.raises(ValueError):
+        budget(tmp_path, text)
+
+
+def test_a_cluster_asks_for_what_its_jobs_need(make_store, tmp_path):
+    """Two tasks share a job: it needs the larger memory for as long as both take."""
+    at = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC)
+    quanta, processes = [], []
+    for i in range(400):
+        trace = f"{i:032x}"
+        quanta.append({"trace": trace, "unit": 0, "task": "isr", "wall_s": 10.0, "rss_max_bytes": 1 * GIB, "start": at + datetime.timedelta(seconds=5)})
+        quanta.append({"trace": trace, "unit": 1, "task": "warp", "wall_s": 30.0, "rss_max_bytes": 3 * GIB, "start": at + datetime.timedelta(seconds=15)})
+        processes.append({"trace": trace, "quanta": 2, "start": at})
+    store = make_store(quanta, processes)
+    (tmp_path / "bps.yaml").write_text("cluster:\n  step1:\n    pipetasks: isr, warp\n    dimensions: visit\n")
+    done = ask("requests", store, "--clusters", tmp_path / "bps.yaml", "-o", tmp_path / "r.yaml")
+    assert done.returncode == 0, done.stderr
+    made = yaml.safe_load((tmp_path / "r.yaml").read_text())
+    assert made["pipetask"]["isr"]["requestMemory"] == 1024 and made["cluster"]["step1"]["requestMemory"] == 3072
+    (job,) = [one for one in requests.advise(campaign.open(store), clusters=requests.read_clusters(tmp_path / "bps.yaml")) if one.is_cluster]
+    assert (job.task, job.quanta) == ("step1", 400)
+    assert sum(demand.wall_s for fold in requests._demands_of_jobs(campaign.open(store), None, {"step1": ["isr", "warp"]})["step1"] for demand in fold) == 400 * 45.0
+    (tmp_path / "bps.yaml").write_text("pipetask: {}\n")
+    assert ask("requests", store, "--clusters", tmp_path / "bps.yaml").returncode == 2
+
+
+@pytest.mark.parametrize("words", [["--by", "task"], ["--view", "time"]])
+def test_a_table_as_parquet_has_its_figures(store, words):
+    command = [sys.executable, "-m", "rubinprof", "campaign", "table", str(store), *words]
+    rows = json.loads(subprocess.run([*command, "--json"], check=True, capture_output=True, timeout=120).stdout)["rows"]
+    data = subprocess.run([*command, "--parquet"], check=True, capture_output=True, timeout=120).stdout
+    assert pq.read_table(pa.BufferReader(data)).to_pylist() == rows
 
 
 def test_a_task_holds_for_all_of_a_condition(store):

@@ -118,6 +118,33 @@ def test_workers_give_the_same_bytes(tmp_path, spool, store):
     assert same(store, tmp_path / "other")
 
 
+def test_slurm_jobs_run_the_python_that_asks(monkeypatch):
+    """The script that dask-jobqueue hands to sbatch. No Slurm here: nothing is submitted."""
+    dask = pytest.importorskip("dask")
+    pytest.importorskip("dask_jobqueue")
+    with dask.config.set({"jobqueue.slurm.queue": "rubin", "jobqueue.slurm.account": "lsst", "jobqueue.slurm.walltime": "02:00:00", "jobqueue.slurm.memory": "6 GB"}), add_module.slurm_cluster() as cluster:
+        script = cluster.job_script()
+    lines = script.splitlines()
+    assert {"#SBATCH -p rubin", "#SBATCH -A lsst", "#SBATCH -t 02:00:00", "#SBATCH --cpus-per-task=1", "#SBATCH --mem=6G"} <= set(lines), script
+    assert f"{sys.executable} -m distributed.cli.dask_worker tcp://" in script and "--nthreads 1" in script
+
+
+def test_workers_and_scheduler_of_their_own_processes_read(tmp_path, spool, store):
+    with subprocess.Popen([sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", tmp_path / "s.json"], stderr=subprocess.DEVNULL) as scheduler:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", tmp_path / "s.json", "--nthreads", "1", "--no-dashboard"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as worker:
+            try:
+                deadline = time.monotonic() + 60
+                while not (tmp_path / "s.json").exists() and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                address = json.loads((tmp_path / "s.json").read_text())["address"]
+                assert campaign.add(tmp_path / "other", spool, scheduler=address).new == 6
+            finally:
+                worker.kill()
+                scheduler.kill()
+    assert same(store, tmp_path / "other")
+
+
 def test_a_kill_at_any_instant_loses_nothing_and_doubles_nothing(tmp_path, spool, store, monkeypatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     chance, killed = random.Random(7), tmp_path / "killed"

@@ -4,10 +4,11 @@ import contextlib
 import functools
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rubinprof.campaign import attempts, unit
 from rubinprof.campaign.place import Place, is_url
@@ -55,6 +56,7 @@ def add(
     *spools: str | os.PathLike[str],
     workers: int | None = None,
     scheduler: str | None = None,
+    slurm: int | None = None,
     quiet_s: float = QUIET_SECONDS,
     delete_added: bool = False,
     progress: Callable[[int, int], object] | None = None,
@@ -74,6 +76,9 @@ def add(
         Worker processes on this machine: Dask's `distributed.LocalCluster`; 0 reads in this process. By default as many as there are processors.
     scheduler : `str`, optional
         Address of a Dask scheduler whose workers read instead, such as ``tcp://node:8786``. They must see the spools by the same paths.
+    slurm : `int`, optional
+        So many Slurm jobs read instead, one worker each, which `dask_jobqueue.SLURMCluster` submits. Queue, account, walltime and what else they need are in its configuration
+        (``~/.config/dask/jobqueue.yaml``).
     quiet_s : `float`, optional
         A trace without end that has changed within so many seconds is left for the next time.
     delete_added : `bool`, optional
@@ -98,7 +103,7 @@ def add(
     wanted, known, growing, refused = _sort_out(paths, target.uuids(), quiet_s)
     wanted += far
     total, done, new = sum(size for _, size in wanted), 0, 0
-    with _executor(len(wanted), workers, scheduler, quiet_s) as execute:
+    with _executor(len(wanted), workers, scheduler, slurm, quiet_s) as execute:
         for batch, (made, unreadable, still_growing) in execute(_batches(wanted)):
             added = target.commit_prepared(made, functools.partial(_tables, batch, quiet_s))
             new += added
@@ -214,17 +219,17 @@ def _fetch(url, path):
 
 
 @contextlib.contextmanager
-def _executor(files, workers, scheduler, quiet_s):
+def _executor(files, workers, scheduler, slurm, quiet_s):
     """A function that reads batches and yields (batch, what `unit.read_many` gives), in the order in which they are done."""
-    if scheduler is None and (workers == 0 or files <= FILES_WITHOUT_WORKERS):
+    if scheduler is None and slurm is None and (workers == 0 or files <= FILES_WITHOUT_WORKERS):
         yield lambda batches: ((batch, _read(batch, quiet_s)) for batch in batches)
         return
-    with _client(workers, scheduler) as client:
+    with _client(workers, scheduler, slurm) as client:
         yield lambda batches: _on_dask(client, list(batches), quiet_s)
 
 
 @contextlib.contextmanager
-def _client(workers: int | None, scheduler: str | None) -> Iterator["distributed.Client"]:
+def _client(workers: int | None, scheduler: str | None, slurm: int | None) -> Iterator["distributed.Client"]:
     import distributed  # here: few of those who read a store have workers
 
     if scheduler is not None:
@@ -235,10 +240,29 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator["distributed
         with client:
             yield client
         return
+    if slurm is not None:
+        with slurm_cluster() as cluster, distributed.Client(cluster) as client:
+            cluster.scale(jobs=slurm)
+            yield client
+        return
     # A process a worker: the analyzer keeps one core busy. Nothing listens beyond this machine.
     cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
     with cluster, distributed.Client(cluster) as client:
         yield client
+
+
+def slurm_cluster() -> Any:
+    """The Slurm jobs of workers: one process of one core and 4 GB each, unless the configuration of dask-jobqueue says otherwise."""
+    try:
+        import dask
+        import dask_jobqueue
+    except ImportError:
+        raise RubinprofError("--slurm needs dask-jobqueue, which is not installed: pip install dask-jobqueue") from None
+    made = {"cores": 1, "processes": 1, "memory": "4 GB"}
+    known = dask.config.get("jobqueue.slurm", {})
+    made = {name: value for name, value in made.items() if known.get(name) is None}
+    # The script runs the Python that runs this, with the environment that it has now.
+    return dask_jobqueue.SLURMCluster(python=sys.executable, scheduler_options={"dashboard_address": None}, **made)
 
 
 def _on_dask(client, batches, quiet_s):

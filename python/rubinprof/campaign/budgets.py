@@ -13,6 +13,12 @@
     [task.calibrateImage]
     cpu = "60 s"
 
+    [task.calibrateImage.function."fitPsf"]
+    cpu = "0.5 s"            # of its own, a quantum in the mean; allocated too
+
+    [function."readFits"]
+    calls = 3                # a quantum of the campaign in the mean, whatever its task; cpu and allocated too
+
 A figure that is an estimate breaks its budget when it is beyond by more than its error.
 """
 
@@ -35,6 +41,19 @@ ERRORS = {name: f"{FIGURES[name].column}_error" for name in ("peak", "leaked", "
 ERRORS["memory"] = "CASE WHEN coalesce(rss_max_bytes, butler_max_rss_bytes) IS NULL THEN peak_bytes_error END"  # as query.MEMORY
 
 
+OF_FUNCTIONS = {"calls": "count", "cpu": "s", "allocated": "bytes"}
+COLUMNS = {"calls": "calls", "cpu": "self_cpu_s", "allocated": "allocated_bytes"}
+
+
+class FunctionLimit(NamedTuple):
+    """What a function may have of its own, a quantum in the mean: of a task, or of the whole campaign where that is None."""
+
+    task: str | None
+    function: str
+    figure: str
+    amount: float
+
+
 class Verdict(NamedTuple):
     """Whether a budget is kept, and a sentence with its figure."""
 
@@ -53,7 +72,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     budgets : `dict`
-        ``at`` and ``change``, shares, and ``task``: amounts by task and figure, in the units of `FIGURES`.
+        ``at`` and ``change``, shares; ``task``: amounts by task and figure, in the units of `FIGURES`; ``functions``: `FunctionLimit` of each.
 
     Raises
     ------
@@ -65,20 +84,42 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             text = tomllib.load(file)
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path} is no TOML: {error}") from None
-    if unknown := sorted(set(text) - {"at", "change", "task"}):
-        raise ValueError(f"{path}: there is no {unknown[0]!r}; write 'at', 'change' and [task.NAME]")
+    if unknown := sorted(set(text) - {"at", "change", "task", "function"}):
+        raise ValueError(f"{path}: there is no {unknown[0]!r}; write 'at', 'change', [task.NAME] and [function.NAME]")
     at = text.get("at", AT)
     if not isinstance(at, int | float) or not 0 < at <= 1:
         raise ValueError(f"{path}: 'at' is the share of quanta that a figure is of, between 0 and 1")
     change = _share(path, text.get("change", CHANGE))
-    tasks = {}
+    tasks: dict[str, dict[str, float]] = {}
+    functions = _of_functions(path, None, text.get("function", {}))
     for task, limits in text.get("task", {}).items():
         if not isinstance(limits, dict):
             raise ValueError(f"{path}: {task} has no limits; write [task.{task}]")
-        tasks[task] = {name: _amount(path, task, name, value) for name, value in limits.items()}
-    if not tasks:
+        tasks[task] = {name: _amount(path, task, name, value) for name, value in limits.items() if name != "function"}
+        functions += _of_functions(path, task, limits.get("function", {}))
+    if not tasks and not functions:
         raise ValueError(f"{path} has no budget; write [task.NAME] with limits such as memory = \"4 GB\"")
-    return {"at": at, "change": change, "task": tasks}
+    return {"at": at, "change": change, "task": tasks, "functions": functions}
+
+
+def _of_functions(path, task, text):
+    """Limits of functions, of one task or of the whole campaign."""
+    place = "function" if task is None else f"task.{task}.function"
+    allowed = OF_FUNCTIONS if task is None else {name: unit for name, unit in OF_FUNCTIONS.items() if name != "calls"}
+    found = []
+    for function, limits in text.items() if isinstance(text, dict) else [(place, None)]:
+        if not isinstance(limits, dict) or not limits:
+            raise ValueError(f"{path}: {function} has no limits; write [{place}.\"NAME\"]")
+        for name, value in limits.items():
+            if name == "calls" and task is not None:
+                raise ValueError(f"{path}: calls are counted for the whole campaign, not for {task} alone; write [function.\"{function}\"]")
+            if name not in allowed:
+                raise ValueError(f"{path}: function {function} has no figure {name!r}; there are {', '.join(allowed)}")
+            try:
+                found.append(FunctionLimit(task, function, name, parse_quantity(str(value), allowed[name])))
+            except ValueError as error:
+                raise ValueError(f"{path}: {name} of {function}: {error}") from None
+    return found
 
 
 def _share(path, text):
@@ -143,7 +184,30 @@ def check(campaign: Campaign, budgets: dict[str, Any]) -> list[Verdict]:
             share = "the largest" if budgets["at"] == 1 else f"{budgets['at']:.4g} of the quanta within"
             noise = ", which may be noise" if found > amount >= surely else ""
             verdicts.append(Verdict(surely > amount, f"{task}: {name} {text_of(found, unit)} ({share}), {text_of(amount, unit)} allowed{noise}"))
-    return verdicts
+    return verdicts + [_check_function(campaign, limit) for limit in budgets.get("functions", [])]
+
+
+def _check_function(campaign: Campaign, limit: FunctionLimit) -> Verdict:
+    """Sums of its rows (it may be in several files), over the quanta that have a trace, each attempt one."""
+    chosen = "true" if limit.task is None else "task = $task"
+    quanta = campaign.sql(f"SELECT * FROM quanta WHERE trace IS NOT NULL AND {chosen}".replace("$task", _text(limit.task or ""))).aggregate("count(*)").fetchall()[0][0]
+    column = COLUMNS[limit.figure]
+    error = "NULL::DOUBLE" if limit.figure == "calls" else f"sqrt(sum({column}_error * {column}_error))"
+    ((rows, found, half),) = campaign.table("function", task=limit.task).filter(f"function = {_text(limit.function)}").aggregate(f"count(*), sum({column}), {error}").fetchall()
+    of = limit.task or "campaign"
+    if not rows or not quanta:
+        raise ValueError(f"no quantum of {of} ran a function {limit.function!r}; 'rubinprof campaign table --by function' lists them")
+    if found is None:
+        raise ValueError(f"nobody has counted {limit.figure} of {limit.function}" + (": sampled traces count no calls" if limit.figure == "calls" else ""))
+    mean, least = found / quanta, (found - (half or 0)) / quanta
+    unit = OF_FUNCTIONS[limit.figure]
+    noise = ", which may be noise" if mean > limit.amount >= least else ""
+    told = f"{mean:.4g}" if unit == "count" else text_of(mean, unit)
+    return Verdict(least > limit.amount, f"{of}: {limit.figure} of {limit.function} {told} a quantum, {text_of(limit.amount, unit)} allowed{noise}")
+
+
+def _text(word: str) -> str:
+    return "'" + word.replace("'", "''") + "'"
 
 
 def check_history(series: Sequence[Series], budgets: dict[str, Any]) -> list[Verdict]:

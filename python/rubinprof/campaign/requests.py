@@ -15,7 +15,7 @@ import numpy as np
 from rubinprof.campaign.query import Campaign
 from rubinprof.errors import RubinprofError
 
-__all__ = ["Advice", "Demand", "Request", "advise", "cost", "to_yaml"]
+__all__ = ["Advice", "Demand", "Request", "advise", "cost", "read_clusters", "to_yaml"]
 
 MIB = 1024**2
 GIB_HOUR = 1024**3 * 3600.0
@@ -75,6 +75,8 @@ class Advice(NamedTuple):
         the request made from the others.
     why_not : `str`
         Why there is no request.
+    is_cluster : `bool`
+        Whether it is of a cluster of tasks: its quanta are jobs then.
     """
 
     task: str
@@ -84,6 +86,28 @@ class Advice(NamedTuple):
     cost: float
     saving: tuple[float, float]
     why_not: str = ""
+    is_cluster: bool = False
+
+
+def read_clusters(path: str | os.PathLike[str]) -> dict[str, list[str]]:
+    """Read which tasks share a job from the ``cluster`` section of BPS yaml: tasks by cluster.
+
+    Raises
+    ------
+    ValueError
+        Raised when the file has none; the text says so.
+    """
+    import yaml  # here: the middleware brings it
+
+    with open(path) as file:
+        try:
+            about = (yaml.safe_load(file) or {}).get("cluster") or {}
+            found = {str(name): [task.strip() for task in one["pipetasks"].split(",") if task.strip()] for name, one in about.items()}
+        except (yaml.YAMLError, AttributeError, KeyError, TypeError, UnicodeDecodeError):
+            raise ValueError(f"{path} is no BPS yaml with clusters; write cluster: {{NAME: {{pipetasks: 'isr, calibrateImage'}}}}") from None
+    if not found:
+        raise ValueError(f"{path} has no cluster; write cluster: {{NAME: {{pipetasks: 'isr, calibrateImage'}}}}")
+    return found
 
 
 def quanta_needed(retry_rate_max: float) -> int:
@@ -154,8 +178,9 @@ def _merged(folds: Sequence[Sequence[Demand]]) -> list[Demand]:
 
 
 def advise(
-    campaign: Campaign, *, present_bytes: float = 4 * 1024**3, retry_rate_max: float = RETRY_RATE_MAX, steps: Sequence[float] = (), where: str | None = None
-) -> list[Advice]:
+    campaign: Campaign, *, present_bytes: float = 4 * 1024**3, retry_rate_max: float = RETRY_RATE_MAX, steps: Sequence[float] = (), where: str | None = None,
+    clusters: dict[str, list[str]] | None = None,
+) -> list[Advice]:  # fmt: skip
     """Find a request for each task.
 
     Parameters
@@ -170,11 +195,14 @@ def advise(
         The sizes there are, bytes; all multiples of 64 MiB by default.
     where : `str`, optional
         A condition on the quanta.
+    clusters : `dict` [`str`, `list` [`str`]], optional
+        Tasks that share a job, by cluster, as `read_clusters` gives them. A process that ran several quanta of a cluster is a job: it needs the most that any of them needs, for as long as all of
+        them take, start-up and imports included.
 
     Returns
     -------
     advice : `list` [`Advice`]
-        One a task, in the order of their names.
+        One a task, in the order of their names, then one a cluster.
 
     Raises
     ------
@@ -184,19 +212,27 @@ def advise(
     parts = _demands(campaign, where)
     if not parts:
         raise RubinprofError("no quantum has a known resident memory; a request made from the heap alone would be too small")
-    return [_advise(task, folds, present_bytes, retry_rate_max, sorted(map(int, steps))) for task, folds in sorted(parts.items())]
+    sizes = sorted(map(int, steps))
+    found = [_advise(task, folds, present_bytes, retry_rate_max, sizes) for task, folds in sorted(parts.items())]
+    for name, folds in _demands_of_jobs(campaign, where, clusters or {}).items():
+        one = _advise(name, folds, present_bytes, retry_rate_max, sizes)
+        found.append(one._replace(is_cluster=True, why_not=one.why_not.replace("quanta are too few", "jobs are too few")))
+    return found
 
 
 def to_yaml(advice: Sequence[Advice]) -> str:
     """Write BPS yaml: ``pipetask: {label: {requestMemory, memoryMultiplier}}``, in MiB as BPS counts; what could not be advised is a comment."""
-    lines = ["pipetask:"] if any(one.request for one in advice) else []
-    for one in advice:
-        if one.request is None:
-            lines.append(f"  # {one.task}: {one.why_not}")
-            continue
-        lines.append(f"  {_yaml_key(one.task)}:  # {one.quanta} quanta, {one.retry_rate:.2%} retried")
-        lines.append(f"    requestMemory: {math.ceil(one.request.bytes / MIB)}")
-        lines.append(f"    memoryMultiplier: {one.request.multiplier:g}")
+    lines = []
+    for section, is_cluster in (("pipetask", False), ("cluster", True)):
+        of = [one for one in advice if one.is_cluster == is_cluster]
+        lines += [f"{section}:"] if any(one.request for one in of) else []
+        for one in of:
+            if one.request is None:
+                lines.append(f"  # {one.task}: {one.why_not}")
+                continue
+            lines.append(f"  {_yaml_key(one.task)}:  # {one.quanta} {'jobs' if is_cluster else 'quanta'}, {one.retry_rate:.2%} retried")
+            lines.append(f"    requestMemory: {math.ceil(one.request.bytes / MIB)}")
+            lines.append(f"    memoryMultiplier: {one.request.multiplier:g}")
     return "\n".join(lines) + "\n"
 
 
@@ -240,6 +276,24 @@ def _demands(campaign: Campaign, where: str | None) -> dict[str, list[list[Deman
     found: dict[str, list[list[Demand]]] = {}
     for task, fold, size, quanta, wall_s in rows.fetchall():
         found.setdefault(task, [[] for _ in range(FOLDS)])[fold].append(Demand(size, quanta, wall_s))
+    return found
+
+
+def _demands_of_jobs(campaign: Campaign, where: str | None, clusters: dict[str, list[str]]) -> dict[str, list[list[Demand]]]:
+    """As `_demands`, of the processes that ran quanta of a cluster; a process whose quanta did not all end well says nothing of what a whole job needs."""
+    pairs = [(task, name) for name, tasks in clusters.items() for task in tasks]
+    campaign.put("clusters", {"task VARCHAR": [task for task, _ in pairs], "cluster VARCHAR": [name for _, name in pairs]})
+    rows = campaign.quanta(where).query(
+        "chosen",
+        f"""WITH jobs AS (SELECT cluster, trace, max(rss_max_bytes) AS most, max(epoch(start) + wall_s) AS ends, sum(wall_s) AS wall_s, bool_and(status IN ('done', 'no_work', 'partial')) AS is_done
+                FROM chosen JOIN clusters USING (task) WHERE trace IS NOT NULL GROUP BY cluster, trace HAVING count(rss_max_bytes) = count(*)),
+            timed AS (SELECT jobs.*, greatest(ends - epoch(processes.start), jobs.wall_s) AS took FROM jobs JOIN processes USING (trace))
+            SELECT cluster, (hash(trace) % {FOLDS})::INT AS fold, ceil(most / {BIN_BYTES})::BIGINT * {BIN_BYTES} AS bytes, count(*), sum(coalesce(took, wall_s))
+            FROM timed WHERE is_done GROUP BY ALL ORDER BY ALL""",
+    )
+    found: dict[str, list[list[Demand]]] = {name: [[] for _ in range(FOLDS)] for name in clusters}
+    for cluster, fold, size, jobs, wall_s in rows.fetchall():
+        found[cluster][fold].append(Demand(size, jobs, wall_s))
     return found
 
 

@@ -51,6 +51,7 @@ def add_parser(subparsers):
     where = add.add_mutually_exclusive_group()
     where.add_argument("--workers", type=command.whole_number, metavar="N", help="processes that read; 0 for this one alone (default: one a core)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler whose workers read, such as tcp://node:8786")
+    where.add_argument("--slurm", type=command.whole_number, metavar="N", help="so many Slurm jobs that read, by way of dask-jobqueue; its configuration says queue, account and walltime")
     add.add_argument("--delete-added", action="store_true", help="delete each trace once its rows are in the store")
     command.add_format(add)
 
@@ -73,7 +74,7 @@ def add_parser(subparsers):
     table.add_argument("--over", metavar="SIZE", help="memory above which a quantum counts as large (default: 6 GB; 4 GB in --view memory)")
     table.add_argument("--stages", metavar="FILE", help="for '--by stage': TOML with lists of tasks, or a pipeline's YAML with subsets")
     command.add_rows(table)
-    command.add_format(table, csv=True)
+    command.add_format(table, csv=True).add_argument("--parquet", dest="format", action="store_const", const="parquet", help="write Parquet to standard output: > X.parquet")
 
     report = command.parser(asks, "report", "rubinprof campaign report STORE -o campaign.html", _report, "Write the campaign as one page that needs no network.")
     report.add_argument("store", metavar="STORE")
@@ -88,6 +89,7 @@ def add_parser(subparsers):
     requests.add_argument("--max-retry-rate", default="1%", metavar="SHARE", help="of a task's quanta (default: 1%%)")
     requests.add_argument("--steps", metavar="GB,GB,…", help="the sizes there are, in GB (default: every 64 MiB)")
     requests.add_argument("--present", default="4 GB", metavar="SIZE", help="what is asked for now, with a multiplier of 2 (default: 4 GB)")
+    requests.add_argument("--clusters", metavar="BPS.yaml", help="with its 'cluster' section: a request for each cluster too, whose tasks share a job")
     requests.add_argument("--where", metavar="CONDITION", help="only these quanta")
     command.add_format(requests)
 
@@ -139,7 +141,7 @@ def _add(args):
     if args.workers is not None and args.workers < 0:
         return command.fail("--workers is a number of processes, 0 or more")
     with Progress("reading") as progress:
-        added = campaign.add(args.store, *args.spools, workers=args.workers, scheduler=args.scheduler, delete_added=args.delete_added, progress=progress)
+        added = campaign.add(args.store, *args.spools, workers=args.workers, scheduler=args.scheduler, slurm=args.slurm, delete_added=args.delete_added, progress=progress)
     if args.format == "json":
         json.dump(added._asdict(), sys.stdout)
         sys.stdout.write("\n")
@@ -178,6 +180,8 @@ def _table(args):
     from rubinprof.reports.terminal import Progress
 
     over = parse_quantity(args.over, "bytes") if args.over else None
+    if args.format == "parquet" and sys.stdout.isatty():
+        return command.fail("--parquet writes binary data, and this is a terminal: write it into a file with > X.parquet")
     if args.by == "stage" and not args.stages:
         return command.fail("--by stage needs --stages FILE: which tasks each stage has")
     if args.view or args.by == "stage":
@@ -191,6 +195,8 @@ def _table(args):
         sys.stdout.write("\n")
     elif args.format == "csv":
         csv.writer(sys.stdout, lineterminator="\n").writerows([names, *(["" if cell is None else cell for cell in row] for row in rows)])
+    elif args.format == "parquet":
+        _put_parquet(names, rows)
     else:
         sys.stdout.write(_text(names, rows, args.over or "6 GB"))
     return 0
@@ -211,11 +217,23 @@ def _view(args, over):
     if args.format == "json":
         json.dump({"schema": 1, "view": args.view or "large", "rows": found.dicts(), "notes": found.notes}, sys.stdout, default=str)
         sys.stdout.write("\n")
+    elif args.format == "parquet":
+        _put_parquet(found.columns, [list(row.values()) for row in found.dicts()])
     elif args.format == "csv":
         csv.writer(sys.stdout, lineterminator="\n").writerows([found.columns, *(["" if cell is None else cell for cell in row.values()] for row in found.dicts())])
     else:
         sys.stdout.write(campaign_view.render(found, Style(sys.stdout)))
     return 0
+
+
+def _put_parquet(names, rows):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # As wide as any of them: a column of which nothing is known is a text of nulls.
+    columns = [pa.array([row[i] for row in rows]) for i in range(len(names))]
+    columns = [column.cast(pa.string()) if pa.types.is_null(column.type) else column for column in columns]
+    pq.write_table(pa.table(columns, names=list(names)), pa.PythonFile(sys.stdout.buffer, "w"), compression="zstd")
 
 
 def _text(names, rows, over):
@@ -296,8 +314,9 @@ def _requests(args):
     if not 0 < share < 1 or any(size <= 0 for size in steps):
         return command.fail("--max-retry-rate lies between 0 and 100 %, and every size of --steps above 0")
     advice = requests.advise(
-        campaign.open(args.store), present_bytes=parse_quantity(args.present, "bytes"), retry_rate_max=share, steps=steps, where=args.where
-    )
+        campaign.open(args.store), present_bytes=parse_quantity(args.present, "bytes"), retry_rate_max=share, steps=steps, where=args.where,
+        clusters=requests.read_clusters(args.clusters) if args.clusters else None,
+    )  # fmt: skip
     if args.output:
         requests.write_yaml(advice, args.output)
     if args.format == "json":
@@ -316,8 +335,8 @@ def _advice_text(advice):
     for one in filter(lambda one: one.request, advice):
         saving = f"{one.saving[0]:.0%} ± {one.saving[1]:.0%}".replace("%", " %")
         rows.append([text_of(one.request.bytes, "bytes"), f"{one.request.multiplier:g}", f"{one.retry_rate:.2%}".replace("%", " %"), saving,
-                     text_of(one.quanta, "count"), one.task])  # fmt: skip
-    columns = [Column("request"), Column("multiplier"), Column("retried"), Column("saves (95 %)"), Column("quanta"), Column("task", True, True)]
+                     text_of(one.quanta, "count"), one.task + (" (cluster, of jobs)" if one.is_cluster else "")])  # fmt: skip
+    columns = [Column("request"), Column("multiplier"), Column("retried"), Column("saves (95 %)"), Column("quanta"), Column("task or cluster", True, True)]
     text = table(Style(sys.stdout), columns, rows) if rows else ""
     return text + "".join(f"No request for {one.task}: {one.why_not}.\n" for one in advice if one.request is None)
 

@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rubinprof.cli import COMMANDS, as_help
 from rubinprof.errors import RubinprofError
@@ -117,12 +117,14 @@ def add_names(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_format(command: argparse.ArgumentParser, *, csv: bool = False) -> None:
+def add_format(command: argparse.ArgumentParser, *, csv: bool = False) -> Any:
+    """The forms of output, as a group that more may be added to."""
     command.set_defaults(format="text")
     group = command.add_mutually_exclusive_group()
     group.add_argument("--json", dest="format", action="store_const", const="json", help="print JSON, every figure unrounded")
     if csv:
         group.add_argument("--csv", dest="format", action="store_const", const="csv", help="print CSV")
+    return group
 
 
 def default_output(trace: str, suffix: str) -> str:
