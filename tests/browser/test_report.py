@@ -54,7 +54,7 @@ def low():
     return total
 """
 
-PARTS = ["overview", "tree", "timeline", "table", "source", "memory", "regions"]
+PARTS = ["overview", "tree", "timeline", "order", "table", "source", "memory", "regions"]
 
 
 def make_page(trace, page, *arguments):
@@ -167,7 +167,7 @@ def test_wall_time_of_lines_is_known_where_the_analyzer_knows_it(tab, trace_path
             assert row["total_wall_s"] is None or shown[key]["total_wall"] == pytest.approx(row["total_wall_s"] * 1e9, rel=0.01, abs=20_000), key
             known += row["total_wall_s"] is not None
     assert known and any(row["no_wall"] for row in shown.values())
-    tab.page.keyboard.press("4")
+    tab.page.keyboard.press("5")
     tab.page.select_option("#rp-table-by", "line")
     tab.page.fill("#rp-table-filter", r"<module>")
     tab.wait_until("[...document.querySelectorAll('#rp-table-grid [data-key=total_wall]')].some((cell) => cell.textContent === '?')")
@@ -258,7 +258,7 @@ def test_a_folded_tree_leaves_the_table_exact(trace_path, open_path, tmp_path, m
 
 
 def test_cells_of_the_table_change_with_the_brush(tab):
-    tab.page.keyboard.press("4")
+    tab.page.keyboard.press("5")
     tab.page.fill("#rp-table-filter", r"Task\.step")
     tab.wait_until("document.querySelectorAll('#rp-table-grid .grid-row').length === 1")
     calls = "document.querySelector('#rp-table-grid .grid-row [data-key=self_calls]').textContent"
@@ -359,7 +359,7 @@ def test_depth_and_sunburst(tab):
 
 
 def test_sort_filter_and_neighbours(tab):
-    tab.page.keyboard.press("4")
+    tab.page.keyboard.press("5")
     grid = "#rp-table-grid"
     tab.page.click(f"{grid} [data-key=total_cpu] button")
     values = tab.evaluate("Array.from(p.parts.table.grid.order, (i) => p.parts.table.rows.total.cpu[i])")
@@ -387,7 +387,7 @@ def test_rows_by_thread_and_region(tab, trace_path):
     assert {row["id"]: (row["calls"], row["allocated"]) for row in shown} == {
         number: (row["calls"], row["allocated_bytes"]) for number, row in threads.items()
     }
-    tab.page.keyboard.press("4")
+    tab.page.keyboard.press("5")
     tab.page.select_option("#rp-table-by", "region")
     assert tab.page.text_content("#rp-table-count") == "8 rows"
 
@@ -395,7 +395,7 @@ def test_rows_by_thread_and_region(tab, trace_path):
 def test_regions_select_their_stretch_and_mark_the_slow_one(tab, trace_path):
     with rubinprof.open(trace_path) as trace:
         regions = trace.regions()
-    tab.page.keyboard.press("7")
+    tab.page.keyboard.press("8")
     rows = tab.page.locator("#rp-region-grid .grid-row")
     assert rows.count() == 8
     rows.nth(5).click()
@@ -427,7 +427,7 @@ def test_outliers_and_trend_of_regions(trace_path, open_path, tmp_path):
 
 
 def test_source_lines_show_their_figures(tab, trace_path):
-    tab.page.keyboard.press("5")
+    tab.page.keyboard.press("6")
     names = tab.page.eval_on_selector_all("#rp-source-files option", "(all) => all.map((o) => o.title)")
     program = str(trace_path.with_name("program.py"))
     assert program in names
@@ -445,7 +445,7 @@ def test_source_lines_show_their_figures(tab, trace_path):
 
 def test_a_source_file_opens_at_its_heaviest_line(tab):
     tab.page.set_viewport_size({"width": 1400, "height": 500})
-    tab.page.keyboard.press("5")
+    tab.page.keyboard.press("6")
     lower = tab.evaluate("p.sources.findIndex((s) => s.file.endsWith('lower.py'))")
     tab.page.select_option("#rp-source-files", str(lower))
     top = tab.evaluate("p.parts.source.scroller.scrollTop")
@@ -463,7 +463,7 @@ def test_no_source(trace_path, open_path, tmp_path):
 
 
 def test_memory_views(tab):
-    tab.page.keyboard.press("6")
+    tab.page.keyboard.press("7")
     first = tab.page.locator("#rp-memory-grid .grid-row").first
     assert "(keep)" in first.inner_text()
     tab.page.click("[data-view=leaked]")
@@ -518,7 +518,7 @@ def test_hostile_names_are_text(trace_path, open_path, tmp_path):
     for number in range(1, 8):
         tab.page.keyboard.press(str(number))
         assert tab.page.evaluate("() => document.images.length + (window.hit ?? 0)") == 0
-    tab.page.keyboard.press("4")
+    tab.page.keyboard.press("5")
     for by in ["line", "file", "module", "thread", "region", "function"]:
         tab.page.select_option("#rp-table-by", by)
     tab.page.locator("#rp-table-grid .grid-row").first.click()
@@ -541,3 +541,104 @@ def test_names_and_roles(page_path, open_path, scheme):
     assert tab.page.evaluate("() => document.querySelectorAll('[role=gridcell]:not([role=row] > [role=gridcell])').length") == 0
     ids = tab.page.eval_on_selector_all("[id]", "(all) => all.map((e) => e.id)")
     assert len(ids) == len(set(ids))
+
+
+def test_flame_chart_is_the_order_of_calls(tab, trace_path):
+    """Boxes lie where their calls began and ended; what is chosen leads on, and comes back by the browser's Back and by a link."""
+    tab.page.keyboard.press("4")
+    slices = "p.parts.order.slices"
+    lanes = tab.evaluate(f"{slices}.lanes.map((l) => l.name)")
+    assert lanes[0] == "MainThread" and len(lanes) == 2
+    runs = tab.evaluate(
+        f"Array.from({slices}.frame).map((f, i) => [{slices}.frames.fullName(f), {slices}.x[i], {slices}.x[i] + {slices}.w[i], i]).filter(([name]) => name === 'Task.run')"
+    )
+    with rubinprof.open(trace_path) as trace:
+        regions = trace.regions()
+    for region, (_, begin, end, _) in zip(regions, runs, strict=False):
+        assert region["start_s"] * 1e9 - 1 <= begin < end <= (region["start_s"] + region["wall_s"]) * 1e9 + 1
+    tab.page.fill("#rp-order-search", r"^Task\.run$")
+    count = re.fullmatch(r"(\d+) matches", tab.page.text_content("#rp-order-share"))
+    assert int(count[1]) == len(runs)
+    tab.page.keyboard.press("Enter")
+    tab.page.keyboard.press("Enter")
+    assert tab.page.text_content("#rp-order-share") == f"2 of {len(runs)}"
+    assert "Task.run" in tab.page.inner_text("#rp-order-details")
+    tab.page.focus("#rp-order")
+    tab.page.keyboard.press("Enter")  # zooms to it
+    assert tab.evaluate("[p.parts.order.view.from, p.parts.order.view.to]") == pytest.approx(runs[1][1:3])
+    box = tab.evaluate("(() => { const b = p.parts.order.view.boxOf(arg), r = document.querySelector('#rp-order').getBoundingClientRect(); return [b.x + r.x + 40, b.y + r.y + 5, b.width]; })()", runs[1][3])
+    assert box[2] > 500
+    tab.page.mouse.move(*box[:2])
+    assert "Task.run" in tab.page.inner_text("#rp-tip")
+    link = tab.page.url
+    tab.page.click("#rp-order-details button:text('Table')")
+    assert tab.page.is_visible("#rp-part-table") and "Task.run" in tab.page.inner_text("#rp-table-grid .active")
+    tab.page.go_back()
+    tab.wait_until("p.part === 'order'")
+    assert tab.evaluate("[p.parts.order.view.from, p.parts.order.view.to]") == pytest.approx(runs[1][1:3], abs=1)
+    tab.open("#" + link.split("#")[1])
+    assert tab.evaluate("[p.part, p.parts.order.view.from]") == ["order", pytest.approx(runs[1][1], abs=1)]
+    tab.page.keyboard.press("Escape")
+    assert tab.evaluate("p.parts.order.view.from") == 0
+
+
+def test_back_and_links_restore_what_was_chosen(tab, page_path, open_path):
+    """Filter, order, row, file and view; what is typed is one step back."""
+    tab.page.keyboard.press("5")
+    tab.page.click("#rp-table-grid [data-key=total_cpu] button")
+    tab.page.type("#rp-table-filter", "Task")
+    tab.page.locator("#rp-table-grid .grid-row", has_text="Task.step").click()
+    chosen = "[p.parts.table.grid.sortBy, document.querySelector('#rp-table-filter').value, p.chosen < 0 ? null : p.frames.fullName(p.chosen)]"
+    assert tab.evaluate(chosen) == ["total_cpu", "Task", "Task.step"]
+    link = tab.page.url
+    for before in (["total_cpu", "Task", None], ["total_cpu", "", None], ["self_cpu", "", None]):
+        tab.page.go_back()
+        tab.wait_until(f"JSON.stringify({chosen}) === arg", json.dumps(before, separators=(",", ":")))
+    tab.page.go_back()
+    tab.wait_until("p.part === 'overview'")
+    tab.page.go_forward()
+    tab.wait_until("p.part === 'table'")
+    again = open_path(page_path, "#" + link.split("#")[1])
+    assert again.evaluate(chosen) == ["total_cpu", "Task", "Task.step"] and "Task.step" in again.page.inner_text("#rp-table-grid .active")
+    names = {"memory": "#rp-memory-chosen", "table": "#rp-neighbours"}
+    for part, box in names.items():
+        again.page.click(f"#rp-tab-{part}")
+        assert again.page.locator(f"{box} button", has_text="Copy name").count() == 1
+    again.page.click("#rp-tab-memory")
+    again.page.click("[data-view=leaked]")
+    again.page.click("#rp-tab-source")
+    assert again.page.locator("#rp-source-files optgroup").first.get_attribute("label") == "Your code"
+    again.page.locator(".source-row", has_text="json.loads(json.dumps").click()
+    assert "Task.step" in again.page.inner_text("#rp-source-marked")
+    last = open_path(page_path, "#" + again.page.url.split("#")[1])
+    assert last.evaluate("[p.part, p.parts.memory.view, p.parts.source.marked > 1]") == ["source", "leaked", True]
+
+
+def test_help_widths_narrow_and_paper(tab):
+    tab.page.keyboard.press("?")
+    words = tab.page.inner_text("#rp-help")
+    assert "How to read this page" in words and "Leaked" in words and "flame chart: nearer" in words
+    tab.page.keyboard.press("Escape")
+    assert not tab.page.is_visible("#rp-help")
+    # A head dragged at its end makes its column wider.
+    tab.page.keyboard.press("5")
+    head = tab.page.locator("#rp-table-grid .grid-head [data-key=name]")
+    before = head.bounding_box()
+    tab.page.mouse.move(before["x"] + before["width"] - 4, before["y"] + 8)
+    tab.page.mouse.down()
+    tab.page.mouse.move(before["x"] + before["width"] + 96, before["y"] + 8, steps=2)
+    tab.page.mouse.up()
+    assert head.bounding_box()["width"] == pytest.approx(before["width"] + 100, abs=2)
+    assert tab.page.evaluate("[...document.querySelectorAll('#rp-table-grid .grid-head button')].every((b) => b.scrollWidth <= b.clientWidth)")
+    # Paper has the rows in sight, on few sheets.
+    for part in ("table", "source"):
+        tab.page.click(f"#rp-tab-{part}")
+        assert tab.page.pdf().count(b"/Type /Page\n") <= 4
+    # Nothing lies over anything else in a narrow window.
+    tab.page.emulate_media(media="screen")
+    tab.page.set_viewport_size({"width": 390, "height": 800})
+    for part in PARTS:
+        tab.page.click(f"#rp-tab-{part}")
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390, part
+        footer, main = tab.page.locator("footer").bounding_box(), tab.page.locator(f"#rp-part-{part}").bounding_box()
+        assert main["y"] + main["height"] <= footer["y"] + 1, part

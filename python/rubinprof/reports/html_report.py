@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rubinprof.reports import webpage
 from rubinprof.reports.output import replaced
 from rubinprof.reports.source_file import SourceTexts
+from rubinprof.reports.source_path import is_own_code
 
 if TYPE_CHECKING:
     from rubinprof.trace import Trace
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 STYLES = ["flame.css", "report.css"]
 SCRIPTS = [
     "data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "when.js", "grid.js", "chart.js", "code.js", "findings.js",
-    "columns.js", "overview.js", "table.js", "source.js", "memory.js", "regions.js", "tabs.js", "report.js",
+    "order.js", "columns.js", "overview.js", "table.js", "source.js", "memory.js", "regions.js", "tabs.js", "report.js",
 ]  # fmt: skip
 PAGE_BYTES_MAX = 3_000_000
 NODES_MAX = 120_000  # of the call tree, and as many rows of the timeline: what is drawn and summed smoothly
@@ -22,6 +23,7 @@ SOURCE_FILES_MAX = 60
 SOURCE_LINES_MAX = 40_000
 SOURCE_WEIGHT_MIN = 0.001  # of the whole, by any metric
 REGIONS_MAX = 20_000
+SLICES_MAX = 20_000  # of the flame chart
 SHARE_MIN = 0.01  # of these numbers: less than that would show nothing
 
 
@@ -78,7 +80,7 @@ def write(
             "defaults": {"metric": metric or "cpu", "inverted": False},
             "sources": _that_fit(sources, int(SOURCE_LINES_MAX * share)),
         }
-        text = render(page, carried, rows, region)
+        text = render(page, carried, rows, region, order=_order(trace, int(SLICES_MAX * share), region))
         if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
             break
         # Not all of the page shrinks with its share: a little less than what fits by proportion.
@@ -88,39 +90,51 @@ def write(
         return file.write(text.encode())
 
 
+def _order(trace: "Trace", n: int, region: str | None) -> bytes:
+    """Calls in their order of time; of a region nobody has picked them out."""
+    if region is not None:
+        return b"null"
+    order = trace.report("slices", n=n)
+    assert order is not None
+    return order
+
+
 def _page(trace: "Trace", n: int, **options: Any) -> bytes:
     page = trace.report("page", full_names=True, n=n, **options)
     assert page is not None
     return page
 
 
-def render(page: bytes, carried: dict[str, Any], rows: list[dict[str, Any]], region: str | None = None) -> str:
-    """Return the page of a "page" report; ``carried`` is what else it shows, ``rows`` the table for readers without scripts."""
+def render(page: bytes, carried: dict[str, Any], rows: list[dict[str, Any]], region: str | None = None, order: bytes = b"null") -> str:
+    """Return the page of a "page" report; ``carried`` is what else it shows, ``rows`` the table for readers without scripts, ``order`` the report "slices"."""
     title = webpage.title_of(carried["stats"], region)
     carried = {**carried, "stats": {**carried["stats"], "command": title}}
     return webpage.render(
-        "report.html", STYLES, SCRIPTS, title=title, what="The report", rows=rows, page=page, carried=json.dumps(carried).encode()
+        "report.html", STYLES, SCRIPTS, title=title, what="The report", rows=rows, page=page, carried=json.dumps(carried).encode(), order=order,
     )
 
 
-def _heaviest_sources(trace: "Trace", region: str | None) -> list[dict[str, str]]:
+def _heaviest_sources(trace: "Trace", region: str | None) -> list[dict[str, Any]]:
     """Text of the files whose code did most by any metric, heaviest first, as far as it can be had."""
     rows = trace.table("file", n=-1, region=region)
     keys = ("self_cpu_s", "allocated_bytes", "peak_bytes", "leaked_bytes")
     whole = {key: sum(row[key] or 0 for row in rows) or 1 for key in keys}
     weight = {row["file"]: max((row[key] or 0) / whole[key] for key in keys) for row in rows if row["file"]}
     texts = SourceTexts(trace)
-    found: list[dict[str, str]] = []
-    for file in sorted((file for file in weight if weight[file] >= SOURCE_WEIGHT_MIN), key=lambda file: -weight[file]):
+    found: list[dict[str, Any]] = []
+    # Own code first, however light: it is what a reader can change.
+    own = {file: is_own_code(file) for file in weight}
+    wanted = [file for file in weight if own[file] or weight[file] >= SOURCE_WEIGHT_MIN]
+    for file in sorted(wanted, key=lambda file: (not own[file], -weight[file])):
         source = texts.read(file)
         if source.text:
-            found.append({"file": file, "text": source.text, "note": source.note})
+            found.append({"file": file, "text": source.text, "note": source.note, "own": own[file]})
         if len(found) == SOURCE_FILES_MAX:
             break
     return found
 
 
-def _that_fit(sources: list[dict[str, str]], lines: int) -> list[dict[str, str]]:
+def _that_fit(sources: list[dict[str, Any]], lines: int) -> list[dict[str, Any]]:
     found = []
     for source in sources:
         count = source["text"].count("\n") + 1

@@ -1,9 +1,12 @@
 """Which file of a trace a user means."""
 
 import os
+import re
 from collections.abc import Iterable
 
-__all__ = ["files_meant"]
+__all__ = ["files_meant", "is_own_code"]
+
+_OF_OTHERS = re.compile(r"^<|[\\/](site|dist)-packages[\\/]|[\\/]lib(64)?[\\/]python\d|^/usr/", re.IGNORECASE)
 
 
 def files_meant(word: str, files: Iterable[str], cwd: str = "") -> list[str]:
@@ -37,6 +40,11 @@ def files_meant(word: str, files: Iterable[str], cwd: str = "") -> list[str]:
         real = os.path.realpath(here)
         found = [file for file, path in whole.items() if os.path.realpath(path) == real]
     return sorted(found or ends)
+
+
+def is_own_code(file: str) -> bool:
+    """Whether a file is neither of the interpreter nor of an installed package: Python that its reader may have written."""
+    return file.endswith(".py") and not _OF_OTHERS.search(file)
 
 
 def _ends_with(file: str, word: str) -> bool:

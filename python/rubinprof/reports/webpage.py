@@ -62,7 +62,7 @@ def render(
         "style": style,
         "script": script,
         "table": _table(rows),
-        "content": _fill(template, {"tree": _source("tree.html"), "legend": _source("legend.html")}),
+        "content": _fill(template, {"tree": _source("tree.html"), "legend": _source("legend.html"), "help": _source("help.html")}),
         "blocks": "".join(_block(name, data) for name, data in {"metrics": _analyze.METRICS.encode(), **blocks}.items()),
     }
     return _fill("shell.html", values)

@@ -29,7 +29,7 @@ class TimeChart {
     const style = getComputedStyle(this.canvas);
     const read = (name) => style.getPropertyValue(name).trim();
     this.colours = Object.fromEntries(
-      ["ground", "panel", "line", "text", "soft", "accent", "native", "warn", "python", "inlined", "match", "on-box", "other"].map((name) => [name, read("--" + name)]),
+      ["ground", "panel", "line", "text", "soft", "accent", "native", "warn", "python", "inlined", "match", "on-box", "other", "heap", "used", "region"].map((name) => [name, read("--" + name)]),
     );
   }
 
@@ -158,8 +158,8 @@ class TimeChart {
     let most = 1;
     for (let bin = 0; bin < timeline.bins; bin++) most = Math.max(most, timeline.heapMax[bin], timeline.rss[bin]);
     this.scaleFor(most, formatBytes, row);
-    this.area(timeline.heapMax, most, row, colours.accent, colours.accent);
-    if (timeline.rss.some((v) => v > 0)) this.area(timeline.rss, most, row, null, colours.native, true);
+    this.area(timeline.heapMax, most, row, colours.heap, colours.heap);
+    if (timeline.rss.some((v) => v > 0)) this.area(timeline.rss, most, row, null, colours.text, true);
     this.title("Memory", row);
   }
 
@@ -176,7 +176,7 @@ class TimeChart {
     }
     const most = Math.max(1, Math.ceil(Math.max(...cpu, ...gil) - 0.05));
     this.scaleFor(most, (v) => `${+v.toFixed(1)} CPU`, row);
-    this.area(cpu, most, row, colours.match, colours.match);
+    this.area(cpu, most, row, colours.used, colours.used);
     if (gil.some((v) => v > 0.001)) this.area(gil, most, row, null, colours.warn, true);
     this.title("CPU", row);
   }
@@ -194,7 +194,7 @@ class TimeChart {
         const width = this.x(timeline.at(bin + 1)) - left + 0.3;
         const used = Math.min(1, Math.max(0, lane.cpu[bin] / ns)) * (LANE - 5);
         const waited = Math.min(1, Math.max(0, lane.gil[bin] / ns)) * (LANE - 5);
-        context.fillStyle = colours.match;
+        context.fillStyle = colours.used;
         context.fillRect(left, bottom - used, width, used);
         if (waited > 0.4) {
           context.fillStyle = colours.warn; // above what was used, so that both are seen

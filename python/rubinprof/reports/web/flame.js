@@ -248,7 +248,15 @@ class FlamePanel {
     const box = this.find("share");
     if (!share) box.textContent = this.find("search").classList.contains("wrong") ? "not a regular expression" : "";
     else if (!share.places) box.textContent = "no match";
-    else box.textContent = `${formatShare(share.sum, share.whole)} · ${formatValue(share.sum, this.metric().unit)} matched`;
+    else box.textContent = `${formatShare(share.sum, share.whole)} · ${formatValue(share.sum, this.metric().unit)} matched · ${countOf(this.matches(), this.view.selected)}`;
+  }
+
+  /* Boxes with a match below what is zoomed into, in the order in which they are drawn. */
+  matches() {
+    const { layout, view } = this;
+    const found = [];
+    for (let i = view.zoom; i < layout.end[view.zoom]; i++) if (layout.frame[i] >= 0 && view.matched[layout.frame[i]]) found.push(i);
+    return found;
   }
 
   /* ---- details, tooltip, what a screen reader hears ---- */
@@ -269,6 +277,7 @@ class FlamePanel {
       if (place) add(box, "p", place);
       const module = frames.text(frames.module[frame]);
       if (module && module !== place) add(box, "p", `in ${module}`);
+      fillActions(add(box, "p"), this.owner.report, this.frames === this.functions ? frame : -1, frames.fullName(frame));
     }
     this.fillFigures(add(box, "table"), i);
     if (frame >= 0) {
@@ -329,21 +338,23 @@ class FlamePanel {
   }
 
   showTip(i, event) {
-    const tip = this.find("tip");
-    if (i < 0) {
-      tip.hidden = true;
-      return;
-    }
+    if (i < 0) return this.putTip(null);
     const { layout, frames } = this;
     const m = this.metric();
     const isExact = frames.isExact(layout.frame[i], m.key);
-    tip.replaceChildren();
-    add(tip, "b", frames.fullName(layout.frame[i]));
-    const place = frames.place(layout.frame[i], true);
-    if (place) add(tip, "span", place);
     const self = layout.self[i] > 0 && !this.state.inverted ? `, ${formatFigure(layout.self[i], m, false, isExact)} self` : "";
-    add(tip, "span", `${m.name}: ${formatFigure(layout.w[i], m, i === 0, isExact)} (${formatShare(layout.w[i], layout.w[0])})${self}`);
-    tip.hidden = false;
+    this.putTip([frames.fullName(layout.frame[i]), frames.place(layout.frame[i], true),
+      `${m.name}: ${formatFigure(layout.w[i], m, i === 0, isExact)} (${formatShare(layout.w[i], layout.w[0])})${self}`], event);
+  }
+
+  /* A name and what stands below it, beside the mouse; null: nothing. */
+  putTip(texts, event) {
+    const tip = this.find("tip");
+    tip.hidden = !texts;
+    if (!texts) return;
+    tip.replaceChildren();
+    add(tip, "b", texts[0]);
+    for (const text of texts.slice(1)) if (text) add(tip, "span", text);
     const { offsetWidth, offsetHeight } = tip;
     const left = event.clientX + 14 + offsetWidth > innerWidth ? Math.max(4, event.clientX - offsetWidth - 10) : event.clientX + 14;
     const top = event.clientY + 18 + offsetHeight > innerHeight ? event.clientY - offsetHeight - 12 : event.clientY + 18;
@@ -440,20 +451,14 @@ class FlamePanel {
     this.built.query = text;
     this.view.draw();
     this.showShare();
-    this.owner.changed();
+    this.owner.changed(true);
   }
 
-  /* The next box with a match, in the order in which they are drawn. */
   nextMatch(step) {
-    const { layout, view } = this;
-    if (!view.matched) return;
-    const first = view.zoom;
-    const span = layout.end[first] - first;
-    const start = Math.max(view.selected, first) - first;
-    for (let k = 1; k <= span; k++) {
-      const i = first + ((start + step * k) % span + span) % span;
-      if (layout.frame[i] >= 0 && view.matched[layout.frame[i]]) return this.choose(i);
-    }
+    if (!this.view.matched) return;
+    const next = stepOf(this.matches(), this.view.selected, step);
+    if (next >= 0) this.choose(next);
+    this.showShare();
   }
 
   onTreeKey(e) {

@@ -7,8 +7,12 @@ const GRID_ROW = 26;
 const GRID_HEIGHT_MOST = 8_000_000; // browsers cannot lay out taller elements: beyond, the scroll bar is scaled
 
 class Grid {
-  constructor(host, { label, columns, choose, sortBy, isAscending = false }) {
+  /* changed(): the reader has sorted, or chosen a row. */
+  constructor(host, { label, columns, choose, changed, sortBy, isAscending = false }) {
     this.columns = columns;
+    this.changed = changed ?? (() => {});
+    this.widths = {}; // by key: what the reader made them
+    this.firstSort = sortBy;
     this.choose = choose ?? (() => {});
     this.sortBy = sortBy;
     this.isAscending = isAscending;
@@ -31,13 +35,19 @@ class Grid {
     this.host.addEventListener("scroll", () => this.draw());
     this.host.addEventListener("keydown", (e) => this.onKey(e));
     new ResizeObserver(() => this.draw()).observe(this.host);
+    for (const [event, isPrinting] of [["beforeprint", true], ["afterprint", false]]) {
+      window.addEventListener(event, () => {
+        this.isPrinting = isPrinting;
+        this.draw();
+      });
+    }
   }
 
   fillHead() {
     this.head.replaceChildren();
-    this.template = this.columns.map((c) => c.width ?? "96px").join(" ");
+    this.template = this.columns.map((c) => this.widthOf(c)).join(" ");
     // One width for head and rows: each is a grid of its own, and must come out the same.
-    const least = this.columns.reduce((sum, c) => sum + Number(/(\d+)px/.exec(c.width ?? "96px")[1]), 0);
+    const least = this.columns.reduce((sum, c) => sum + Number(/(\d+)px/.exec(this.widthOf(c))[1]), 0);
     this.host.style.setProperty("--least", `${least}px`);
     this.head.style.gridTemplateColumns = this.template;
     for (const column of this.columns) {
@@ -49,8 +59,50 @@ class Grid {
       button.type = "button";
       button.tabIndex = -1;
       if (column.what) button.title = column.what;
-      button.addEventListener("click", () => this.sort(column.key, column.key === this.sortBy ? !this.isAscending : Boolean(column.isText)));
+      button.addEventListener("click", () => {
+        this.sort(column.key, column.key === this.sortBy ? !this.isAscending : Boolean(column.isText));
+        this.changed();
+      });
+      this.addHandle(cell, column);
     }
+  }
+
+  /* What the reader made it, else what it asks for, and room for its title. */
+  widthOf(column) {
+    if (this.widths[column.key]) return `${this.widths[column.key]}px`;
+    const width = column.width ?? "96px";
+    return width.replace(/\d+/, (least) => String(Math.max(Number(least), Math.round(column.title.length * 7.2) + 28)));
+  }
+
+  /* At the right end of a head: dragged it makes its column wider, a double click makes it what it was. */
+  addHandle(cell, column) {
+    const handle = add(cell, "i");
+    handle.className = "handle";
+    handle.addEventListener("pointerdown", (e) => {
+      const begin = { x: e.clientX, width: cell.getBoundingClientRect().width };
+      handle.setPointerCapture(e.pointerId);
+      e.preventDefault();
+      handle.onpointermove = (move) => {
+        this.widths[column.key] = Math.max(40, Math.round(begin.width + move.clientX - begin.x));
+        this.setTemplate();
+      };
+      handle.onpointerup = () => {
+        handle.onpointermove = null;
+        this.draw();
+      };
+    });
+    handle.addEventListener("dblclick", () => {
+      delete this.widths[column.key];
+      this.setTemplate();
+      this.draw();
+    });
+  }
+
+  setTemplate() {
+    this.template = this.columns.map((c) => this.widthOf(c)).join(" ");
+    this.host.style.setProperty("--least", `${this.columns.reduce((sum, c) => sum + Number(/(\d+)px/.exec(this.widthOf(c))[1]), 0)}px`);
+    this.head.style.gridTemplateColumns = this.template;
+    for (const row of this.body.children) row.style.gridTemplateColumns = this.template;
   }
 
   setColumns(columns) {
@@ -106,8 +158,9 @@ class Grid {
     this.host.setAttribute("aria-colcount", String(this.columns.length));
     const from = Math.max(0, Math.floor((this.host.scrollTop * scale) / GRID_ROW) - 2);
     const to = Math.min(this.order.length, from + Math.ceil(sight / GRID_ROW) + 5);
-    const shift = this.host.scrollTop - (this.host.scrollTop * scale - from * GRID_ROW);
+    const shift = this.isPrinting ? 0 : this.host.scrollTop - (this.host.scrollTop * scale - from * GRID_ROW);
     this.body.replaceChildren();
+    if (this.isPrinting) this.body.style.height = `${(to - from) * GRID_ROW}px`; // paper has those in sight
     for (let at = from; at < to; at++) this.body.append(this.row(at, shift + (at - from) * GRID_ROW));
     if (!this.order.length) add(this.body, "div", "nothing").className = "grid-none";
     const activeId = this.active >= from && this.active < to ? `${this.id}-${this.active}` : null;
@@ -140,6 +193,7 @@ class Grid {
       this.active = at;
       this.draw();
       this.choose(i);
+      this.changed();
     });
     return row;
   }
@@ -154,8 +208,27 @@ class Grid {
       e.preventDefault();
     } else if ((e.key === "Enter" || e.key === " ") && this.active >= 0) {
       this.choose(this.order[this.active]);
+      this.changed();
       e.preventDefault();
     }
+  }
+
+  /* The row of id i is the chosen one, and in sight; -1: none is. */
+  activate(i) {
+    this.active = i < 0 ? -1 : this.order.indexOf(i);
+    if (this.active >= 0) this.showActive();
+    else this.draw();
+  }
+
+  /* How it is sorted, as a word of an address; null: as it was at the beginning. */
+  sortWord() {
+    return this.sortBy === this.firstSort && !this.isAscending ? null : (this.isAscending ? "-" : "") + this.sortBy;
+  }
+
+  sortByWord(word) {
+    const key = word ? word.replace(/^-/, "") : this.firstSort;
+    this.sortBy = key;
+    this.isAscending = word ? word.startsWith("-") : false;
   }
 
   showActive() {

@@ -55,6 +55,76 @@ function putAddress(words) {
   return text;
 }
 
+/* The address of a page, which holds all that a reader chose. Each choice is a step that the browser's Back undoes; what is typed into a field is one step in all.
+ * read(words): shows what an address says. */
+class PageAddress {
+  constructor(read) {
+    this.isReading = false;
+    this.text = null;
+    window.addEventListener("hashchange", () => {
+      if (location.hash.slice(1) === this.text) return;
+      this.text = location.hash.slice(1);
+      this.isReading = true;
+      read(new URLSearchParams(this.text));
+      this.isReading = false;
+    });
+  }
+
+  put(words, isTyped = false) {
+    const text = words.toString();
+    if (text === this.text) return;
+    const isStep = this.text !== null && !this.isReading && !(isTyped && this.wasTyped);
+    this.text = text;
+    this.wasTyped = isTyped;
+    if (location.protocol === "about:") return; // a notebook's frame has none
+    history[isStep ? "pushState" : "replaceState"](null, "", text ? "#" + text : location.pathname + location.search);
+  }
+}
+
+/* Which of the matches is chosen: "3 of 41". */
+function countOf(matches, chosen) {
+  if (!matches.length) return "no match";
+  const at = matches.indexOf(chosen);
+  return at < 0 ? plural(matches.length, "match", "matches") : `${formatCount(at + 1)} of ${formatCount(matches.length)}`;
+}
+
+/* The match after (step 1) or before (-1) the chosen place, round and round; -1: there is none. */
+function stepOf(matches, chosen, step) {
+  if (!matches.length) return -1;
+  if (step > 0) return matches.find((i) => i > chosen) ?? matches[0];
+  return matches.findLast((i) => i < chosen) ?? matches[matches.length - 1];
+}
+
+/* The same buttons wherever a function is told of. frame: -1 where the page knows only its name. */
+function fillActions(box, report, frame, name) {
+  const action = (text, run) => {
+    const button = add(box, "button", text);
+    button.type = "button";
+    button.addEventListener("click", () => run(button));
+  };
+  box.classList.add("actions");
+  if (report && frame >= 0) {
+    if (report.part !== "tree") action("Call tree", () => report.showInTree(frame));
+    if (report.part !== "table") action("Table", () => report.showInTable(frame));
+    if (report.part !== "source" && report.sourceOf(frame) >= 0) action("Source", () => report.showSource(frame));
+  }
+  action("Copy name", (button) => copyText(name, button));
+}
+
+async function copyText(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // without leave, or in a file that the browser does not trust
+    const field = add(document.body, "textarea");
+    field.value = text;
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy name"), 1500);
+}
+
 /* Title and where, when it ran. find(id): elements of the page. */
 function fillTitle(find, st) {
   const command = Array.isArray(st.command) ? st.command.join(" ") : st.command;

@@ -29,8 +29,14 @@ class MemoryPart {
         mapped("shared", "Shared", "memory that other processes may have too, when most was mapped")], key: lines.own.mapped_file ? "mapped_file" : "shared" },
     };
     this.grid = new Grid(this.find("memory-grid"), { label: "Memory by location", columns: this.views.peak.columns, sortBy: "peak",
-      choose: (i) => report.choose(lines.frame[i], lines.line[i]) });
-    for (const button of this.find("memory-views").querySelectorAll("button")) button.addEventListener("click", () => this.setView(button.dataset.view));
+      choose: (i) => {
+        report.choose(lines.frame[i], lines.line[i]);
+        this.showChosen();
+      }, changed: () => report.writeAddress() });
+    for (const button of this.find("memory-views").querySelectorAll("button")) button.addEventListener("click", () => {
+      this.setView(button.dataset.view);
+      report.writeAddress();
+    });
     this.find("memory-views").querySelector("[data-view=mapped]").hidden = !lines.own.mapped_file && !lines.own.shared;
     this.births = new Map();
     this.frames = frames;
@@ -41,6 +47,31 @@ class MemoryPart {
     this.grid.setColumns(this.views[view].columns);
     this.grid.sort(this.views[view].key, false);
     this.show();
+  }
+
+  /* The line that was chosen, and where else it is told of. */
+  showChosen() {
+    const box = this.find("memory-chosen");
+    const { frames, report } = this;
+    box.replaceChildren();
+    if (report.chosen < 0) return;
+    add(box, "h2", frames.fullName(report.chosen));
+    const place = frames.place(report.chosen, true);
+    if (place) add(box, "p", report.chosenLine > 0 ? place.replace(/:\d+$/, `:${report.chosenLine}`) : place);
+    fillActions(add(box, "p"), report, report.chosen, frames.fullName(report.chosen));
+  }
+
+  writeWords(words) {
+    if (this.view !== "peak") words.set("mv", this.view);
+    const sort = this.grid.isAscending || this.grid.sortBy !== this.views[this.view].key ? (this.grid.isAscending ? "-" : "") + this.grid.sortBy : null;
+    if (sort) words.set("ms", sort);
+  }
+
+  readWords(words) {
+    const view = this.views[words.get("mv")] ? words.get("mv") : "peak";
+    this.view = view;
+    this.grid.setColumns(this.views[view].columns);
+    this.grid.sortByWord(words.get("ms") ?? this.views[view].key);
   }
 
   /* By line, over the whole run: nobody keeps it by stretch of time. */
@@ -109,6 +140,8 @@ class MemoryPart {
     // Native lines repeat what the Python lines above them have: the Python ones sum to the whole.
     for (let l = 0; l < report.lines.count; l++) if (own[l] && this.frames.kind[report.lines.frame[l]] === KIND_PYTHON) ids.push(l);
     this.grid.setRows(ids);
+    this.grid.activate(ids.find((l) => report.lines.frame[l] === report.chosen && report.lines.line[l] === report.chosenLine) ?? -1);
+    this.showChosen();
     const now = report.now;
     const heapFrom = now.from ? report.timeline.heapEnd[now.from - 1] : 0;
     const heapTo = report.timeline.heapEnd[now.to - 1];

@@ -7,21 +7,20 @@ class FlamePage extends FlamePanel {
     const tree = CallTree.fromColumns(data.nodes, frames);
     super(frames, tree, carried.defaults, new URLSearchParams(location.hash.slice(1)), { changed: () => {}, chosen: () => {} });
     fillHeader(this.find, carried.stats);
-    this.owner = { changed: () => this.writeAddress(), chosen: () => {} };
-    document.addEventListener("keydown", (e) => this.onPageKey(e));
-    watchTheme((ratio) => this.redraw(ratio));
-    window.addEventListener("hashchange", () => {
-      if (location.hash.slice(1) === this.written) return;
-      this.readWords(new URLSearchParams(location.hash.slice(1)));
+    this.owner = { changed: (isTyped) => this.writeAddress(isTyped), chosen: () => {} };
+    this.address = new PageAddress((words) => {
+      this.readWords(words);
       this.update({});
     });
+    document.addEventListener("keydown", (e) => this.onPageKey(e));
+    watchTheme((ratio) => this.redraw(ratio));
     this.writeAddress();
   }
 
-  writeAddress() {
+  writeAddress(isTyped = false) {
     const words = new URLSearchParams();
     this.writeWords(words);
-    this.written = putAddress(words);
+    this.address.put(words, isTyped);
   }
 }
 

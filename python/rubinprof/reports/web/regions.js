@@ -40,14 +40,34 @@ class RegionsPart {
     const wanted = report.regionColumns.filter((c) => c.in_page && (!c.if_any || regions.some((r) => r[c.key] > 0)));
     const figures = wanted.map((c) => ({ ...number(c.key === "start_s" ? "at" : c.key, capital(c.title), UNITS[c.unit].unit, UNITS[c.unit].scale), what: c.what,
       ...(c.key === "wall_s" ? { share: (i) => regions[i].wall_s / report.longestRegion } : {}) }));
-    this.grid = new Grid(this.find("region-grid"), { label: "Regions", sortBy: "at", isAscending: true, choose: (i) => report.selectRegion(i), columns: [name, ...labels, ...figures] });
+    this.grid = new Grid(this.find("region-grid"), { label: "Regions", sortBy: "at", isAscending: true, choose: (i) => report.selectRegion(i), changed: () => report.writeAddress(), columns: [name, ...labels, ...figures] });
     const by = this.find("region-by");
     for (const key of ["name", ...this.labelKeys]) add(by, "option", visible(key)).value = key;
-    by.addEventListener("change", () => this.draw());
-    this.find("region-filter").addEventListener("input", () => this.show());
+    by.addEventListener("change", () => {
+      this.draw();
+      report.writeAddress();
+    });
+    this.find("region-filter").addEventListener("input", () => {
+      this.show();
+      report.writeAddress(true);
+    });
     this.canvas = this.find("region-canvas");
     this.canvas.addEventListener("click", (e) => this.onClick(e));
     new ResizeObserver(() => this.draw()).observe(this.canvas);
+  }
+
+  writeWords(words) {
+    if (this.find("region-by").value !== "name") words.set("rg", this.find("region-by").value);
+    if (this.find("region-filter").value) words.set("rf", this.find("region-filter").value);
+    if (this.grid.sortBy !== "at" || !this.grid.isAscending) words.set("rs", (this.grid.isAscending ? "-" : "") + this.grid.sortBy);
+  }
+
+  readWords(words) {
+    const by = this.find("region-by");
+    by.value = words.get("rg") ?? "name";
+    if (!by.value) by.value = "name";
+    this.find("region-filter").value = words.get("rf") ?? "";
+    this.grid.sortByWord(words.get("rs") ?? "-at");
   }
 
   show() {
@@ -69,6 +89,7 @@ class RegionsPart {
   /* Left: each group's times as dots with quartiles. Right: each region's time over its begin, with the trend. */
   draw(ratio = window.devicePixelRatio || 1) {
     const { canvas } = this;
+    const isNarrow = canvas.clientWidth < 640; // one below the other
     const { regions } = this.report;
     if (!this.shown || canvas.clientWidth < 200) return;
     const context = canvas.getContext("2d", { alpha: false });
@@ -82,7 +103,8 @@ class RegionsPart {
     }
     const names = [...groups.keys()].sort((a, b) => groups.get(b).length - groups.get(a).length).slice(0, 12);
     const width = canvas.clientWidth;
-    const height = Math.max(150, names.length * 22 + 46);
+    const half = Math.max(150, names.length * 22 + 46);
+    const height = isNarrow ? 2 * half : half;
     canvas.style.height = `${height}px`;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
@@ -93,13 +115,15 @@ class RegionsPart {
     context.textBaseline = "middle";
     this.dots = [];
     const longest = Math.max(1e-9, ...this.shown.map((i) => regions[i].wall_s));
-    this.drawDistribution(context, colour, names, groups, width * 0.5, longest);
-    this.drawTrend(context, colour, width * 0.5 + 30, width - 14, height, longest);
+    this.drawDistribution(context, colour, names, groups, isNarrow ? width - 6 : width * 0.5, longest);
+    if (isNarrow) context.translate(0, half);
+    this.trendTop = isNarrow ? half : 0;
+    this.drawTrend(context, colour, isNarrow ? 8 : width * 0.5 + 30, width - 14, half, longest);
   }
 
   drawDistribution(context, colour, names, groups, right, longest) {
     const { regions } = this.report;
-    const left = 150;
+    const left = Math.min(150, right * 0.4);
     const x = (seconds) => left + (seconds / longest) * (right - left - 20);
     context.fillStyle = colour("soft");
     context.fillText("Wall time of each", 8, 10);
@@ -130,7 +154,7 @@ class RegionsPart {
     context.fillText(`Wall time over the run${slope ? `: ${slope.change >= 0 ? "+" : "−"}${formatDuration(Math.abs(slope.change) * 1e9)} from begin to end` : ""}`, left, 10);
     context.strokeStyle = colour("line");
     context.strokeRect(left + 0.5, top + 0.5, right - left, bottom - top);
-    for (const i of this.shown) this.dot(context, colour, i, x(regions[i].at), y(regions[i].wall_s));
+    for (const i of this.shown) this.dot(context, colour, i, x(regions[i].at), y(regions[i].wall_s), this.trendTop);
     if (slope) {
       context.strokeStyle = colour("text");
       context.lineWidth = 1.5;
@@ -149,9 +173,9 @@ class RegionsPart {
     context.textAlign = "left";
   }
 
-  dot(context, colour, i, x, y) {
+  dot(context, colour, i, x, y, below = 0) {
     const { isOutlier } = this.report.regions[i];
-    context.fillStyle = colour(isOutlier ? "native" : "python");
+    context.fillStyle = colour(isOutlier ? "warn" : "region");
     context.globalAlpha = isOutlier ? 1 : 0.55;
     context.beginPath();
     // Outliers are diamonds, others discs.
@@ -161,7 +185,7 @@ class RegionsPart {
     } else context.arc(x, y, 2.6, 0, 2 * Math.PI);
     context.fill();
     context.globalAlpha = 1;
-    this.dots.push([x, y, i]);
+    this.dots.push([x, y + below, i]);
   }
 
   ticks(context, colour, x, longest, y) {

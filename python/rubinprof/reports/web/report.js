@@ -2,11 +2,11 @@
  *
  * select() takes a stretch; the figures of it are summed once, and each part shows them when it is in sight. */
 
-const PARTS = ["overview", "tree", "timeline", "table", "source", "memory", "regions"];
+const PARTS = ["overview", "tree", "timeline", "order", "table", "source", "memory", "regions"];
 const LINE_WALL_PARTS = 10;
 
 class Report extends TabbedPage {
-  constructor(data, carried) {
+  constructor(data, carried, order) {
     super(PARTS);
     this.stats = carried.stats;
     setSamples(this.stats);
@@ -32,14 +32,21 @@ class Report extends TabbedPage {
     fillTitle(this.find, this.stats);
     fillNotices(this.find, this.stats);
     const words = new URLSearchParams(location.hash.slice(1));
-    this.panel = new FlamePanel(this.frames, tree, carried.defaults, words, { changed: () => this.writeAddress(), chosen: () => {} });
+    this.panel = new FlamePanel(this.frames, tree, carried.defaults, words, { changed: (isTyped) => this.writeAddress(isTyped), chosen: () => {}, report: this });
     this.strip = new TimeChart(this.find("strip"), this.timeline, this.regions, isCpuOff ? ["memory"] : ["memory", "cpu"], this);
     this.chart = new TimeChart(this.find("chart"), this.timeline, this.regions, isCpuOff ? ["memory", "regions"] : ["memory", "cpu", "threads", "regions"], this);
-    this.parts = { overview: new OverviewPart(this), tree: { show: () => this.showTree() }, timeline: { show: () => this.chart.draw() }, table: new TablePart(this),
+    this.parts = { overview: new OverviewPart(this), tree: { show: () => this.showTree() }, timeline: { show: () => this.chart.draw() }, order: new OrderPart(this, order), table: new TablePart(this),
       source: new SourcePart(this), memory: new MemoryPart(this), regions: new RegionsPart(this) };
     this.shown = new Map(); // part: what it was last shown with
     this.rows = {};
+    this.address = new PageAddress((w) => {
+      this.panel.readWords(w);
+      this.panel.update({});
+      this.readAddress(w);
+      this.writeAddress();
+    });
     this.listen();
+    fillHelp(this.find, [...this.panel.metrics, ...this.panel.unknown]);
     watchTheme((ratio) => this.redraw(ratio));
     this.readAddress(words);
     this.isReady = true;
@@ -149,12 +156,20 @@ class Report extends TabbedPage {
     }
     if (finding.frame >= 0) this.choose(finding.frame);
     this.panel.state.metric = finding.metric;
+    Object.assign(this.panel.state, { hideImport: false, hideFramework: false, hideNative: false, hideNameless: false, hideRegex: "", cut: 0, depth: 0, inverted: false });
     if (finding.frame >= 0) return this.showInTree(finding.frame);
     return this.searchTree(finding.query ?? "");
   }
 
   showInTree(frame) {
     this.searchTree("^" + this.frames.fullName(frame).replace(/[.*+?^${}()|[\]\\]/g, "\\$&") + "$");
+  }
+
+  showInTable(frame) {
+    this.choose(frame);
+    this.open("table");
+    this.parts.table.showFunction(frame);
+    this.writeAddress();
   }
 
   searchTree(query) {
@@ -165,6 +180,7 @@ class Report extends TabbedPage {
     this.open("tree");
     this.panel.update({});
     this.panel.nextMatch(1);
+    this.panel.showShare();
   }
 
   sourceOf(frame) {
@@ -309,6 +325,7 @@ class Report extends TabbedPage {
 
   open(part) {
     this.find("strip").parentNode.hidden = part === "timeline"; // it has the same, larger
+    this.find("legend").hidden = !["tree", "order", "table"].includes(part); // elsewhere colours mean something else
     this.showTab(part);
     if (this.shown.get(part) !== this.now) {
       this.shown.set(part, this.now);
@@ -329,13 +346,7 @@ class Report extends TabbedPage {
       });
     }
     document.addEventListener("keydown", (e) => this.onKey(e));
-    window.addEventListener("hashchange", () => {
-      if (location.hash.slice(1) === this.written) return;
-      const words = new URLSearchParams(location.hash.slice(1));
-      this.panel.readWords(words);
-      this.panel.update({});
-      this.readAddress(words);
-    });
+    this.find("help-open").addEventListener("click", () => this.find("help").showModal());
   }
 
   onKey(e) {
@@ -345,9 +356,13 @@ class Report extends TabbedPage {
         e.preventDefault();
         return this.open(PARTS[number - 1]);
       }
+      if (e.key === "?") {
+        e.preventDefault();
+        return this.find("help").open ? this.find("help").close() : this.find("help").showModal();
+      }
       if (e.key === "0") return this.select(0, this.timeline.bins);
       if (e.key === "/" && this.part !== "tree") {
-        const field = { table: "table-filter", regions: "region-filter" }[this.part];
+        const field = { table: "table-filter", regions: "region-filter", order: "order-search" }[this.part];
         if (field) {
           e.preventDefault();
           return this.find(field).focus();
@@ -356,14 +371,17 @@ class Report extends TabbedPage {
       }
     }
     if (this.part === "tree") this.panel.onPageKey(e);
+    if (this.part === "order") this.parts.order.onPageKey(e);
   }
 
-  writeAddress() {
-    if (!this.isReady) return;
+  writeAddress(isTyped = false) {
+    if (!this.isReady || this.address.isReading) return;
     const words = this.addressOfTab();
     if (!this.isWhole()) words.set("t", `${this.now.from}-${this.now.to}`);
     this.panel.writeWords(words);
-    this.written = putAddress(words);
+    for (const part of Object.values(this.parts)) part.writeWords?.(words);
+    if (this.chosen >= 0) words.set("f", `${this.chosen.toString(36)}${this.chosenLine > 0 ? `.${this.chosenLine}` : ""}`);
+    this.address.put(words, isTyped);
   }
 
   readAddress(words) {
@@ -372,6 +390,10 @@ class Report extends TabbedPage {
     const from = stretch ? Math.min(bins - 1, Number(stretch[1])) : 0;
     const to = stretch ? Math.min(bins, Math.max(from + 1, Number(stretch[2]))) : bins;
     this.part = this.partOf(words);
+    const [frame, line] = (words.get("f") ?? "").split(".");
+    this.chosen = parseInt(frame, 36) < this.frames.count ? parseInt(frame, 36) : -1;
+    this.chosenLine = this.chosen >= 0 && Number(line) > 0 ? Number(line) : -1;
+    for (const part of Object.values(this.parts)) part.readWords?.(words);
     this.wanted = { from, to };
     if (from === this.now.from && to === this.now.to) {
       this.wanted = null;
@@ -387,7 +409,8 @@ class Report extends TabbedPage {
       chart.draw(ratio);
     }
     this.parts.regions.draw(ratio);
+    this.parts.order.redraw(ratio);
   }
 }
 
-startPage(["page", "carried"], (data, carried) => new Report(data, carried));
+startPage(["page", "carried", "order"], (data, carried, order) => new Report(data, carried, order));

@@ -9,10 +9,19 @@ class SourcePart {
     this.file = report.sources.length ? 0 : -1;
     this.marked = -1;
     const list = this.find("source-files");
-    list.addEventListener("change", () => this.open(Number(list.value)));
+    list.addEventListener("change", () => {
+      this.open(Number(list.value));
+      report.writeAddress();
+    });
     this.scroller = this.find("source-lines");
     this.scroller.addEventListener("scroll", () => this.draw());
     new ResizeObserver(() => this.draw()).observe(this.scroller);
+    for (const [event, isPrinting] of [["beforeprint", true], ["afterprint", false]]) {
+      window.addEventListener(event, () => {
+        this.isPrinting = isPrinting;
+        this.draw();
+      });
+    }
     this.byFile = new Map();
     const { lines, frames } = report;
     for (let l = 0; l < lines.count; l++) {
@@ -29,6 +38,37 @@ class SourcePart {
     this.show();
   }
 
+  writeWords(words) {
+    if (this.file > 0) words.set("sf", this.report.sources[this.file].file);
+    if (this.marked > 0) words.set("sl", String(this.marked));
+  }
+
+  readWords(words) {
+    const named = this.report.sources.findIndex((s) => s.file === words.get("sf"));
+    this.file = named >= 0 ? named : this.report.sources.length ? 0 : -1;
+    this.marked = Number(words.get("sl")) || -1;
+    this.isScrolled = false;
+  }
+
+  /* A line is chosen: beside the name of the file stands whose it is. */
+  mark(line) {
+    this.marked = line;
+    this.draw();
+    this.showMarked();
+    this.report.writeAddress();
+  }
+
+  showMarked() {
+    const box = this.find("source-marked");
+    const { lines, frames } = this.report;
+    box.replaceChildren();
+    const of = (this.byFile.get(this.report.sources[this.file].file) ?? []).filter((l) => lines.line[l] === this.marked);
+    if (!of.length) return;
+    const frame = lines.frame[of[0]];
+    add(box, "span", `${frames.label(frame)} `);
+    fillActions(box, this.report, frame, frames.fullName(frame));
+  }
+
   columns() {
     return [["cpu", "total", "CPU"], ["cpu", "own", "Own CPU"], ["calls", "", "Calls"], ["allocated", "own", "Allocated"], ["peak", "own", "Peak"], ["leaked", "own", "Leaked"]]
       .filter(([key]) => this.report.panel.metrics.some((m) => m.key === key));
@@ -40,8 +80,15 @@ class SourcePart {
     const fileSum = (file, key) => (this.byFile.get(file) ?? []).reduce((sum, l) => sum + report.now.lines.own[key][l], 0);
     const all = report.now.tree.total("cpu")[0];
     const isFirst = list.options.length === 0;
+    const isOwn = (source) => source.own !== false;
+    const groups = {};
+    for (const [own, label] of [[true, "Your code"], [false, "Libraries"]]) {
+      if (!isFirst || !report.sources.some((source) => isOwn(source) === own)) continue;
+      groups[own] = add(list, "optgroup");
+      groups[own].label = label;
+    }
     report.sources.forEach((source, i) => {
-      const option = isFirst ? add(list, "option") : list.options[i];
+      const option = isFirst ? add(groups[isOwn(source)], "option") : [...list.options].find((o) => Number(o.value) === i);
       option.value = i;
       option.textContent = `${formatShare(fileSum(source.file, "cpu"), all)}  ${visible(baseName(source.file))}`;
       option.title = visible(source.file);
@@ -68,11 +115,12 @@ class SourcePart {
       this.figures.set(at, row);
     }
     const unknown = this.figures.get(0)?.cpu_own ?? 0;
-    if (unknown > 0) this.find("source-name").textContent += ` ([line unknown]: ${formatValue(unknown, "s")} of CPU time)`;
+    if (unknown > 0) this.find("source-name").textContent += ` ([line unknown]: ${formatDuration(unknown)} of CPU time)`;
     this.figures.delete(0);
     this.most = {};
     for (const { estimates, ...row } of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
     this.drawHead();
+    this.showMarked();
     this.find("source-body").style.height = `${this.text.length * SOURCE_ROW}px`; // before scrolling: there is no place to scroll to else
     if (!this.isScrolled) {
       this.isScrolled = true;
@@ -100,10 +148,14 @@ class SourcePart {
     const from = Math.max(0, Math.floor(this.scroller.scrollTop / SOURCE_ROW) - 3);
     const to = Math.min(this.text.length, from + Math.ceil(this.scroller.clientHeight / SOURCE_ROW) + 6);
     box.replaceChildren();
+    box.style.height = `${(this.isPrinting ? to - from : this.text.length) * SOURCE_ROW}px`;
     for (let i = from; i < to; i++) {
       const row = add(box, "div");
       row.className = i + 1 === this.marked ? "source-row marked" : "source-row";
-      row.style.top = `${i * SOURCE_ROW}px`;
+      row.style.top = `${(this.isPrinting ? i - from : i) * SOURCE_ROW}px`;
+      row.addEventListener("click", () => {
+        if (!String(getSelection())) this.mark(i + 1);
+      });
       const figures = this.figures.get(i + 1) ?? {};
       for (const [key, from_] of this.columns()) {
         const value = figures[`${key}_${from_}`] ?? 0;

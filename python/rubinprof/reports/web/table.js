@@ -5,14 +5,18 @@ class TablePart {
     this.report = report;
     this.find = report.find;
     this.by = "function";
-    this.grid = new Grid(this.find("table-grid"), { label: "Figures", columns: [], choose: (i) => this.choose(i), sortBy: "self_cpu" });
+    this.grid = new Grid(this.find("table-grid"), { label: "Figures", columns: [], choose: (i) => this.choose(i), sortBy: "self_cpu", changed: () => report.writeAddress() });
     this.find("table-by").addEventListener("change", (e) => {
       this.by = e.target.value;
       this.isShaped = false;
       this.grid.active = -1;
       this.show();
+      report.writeAddress();
     });
-    this.find("table-filter").addEventListener("input", () => this.filter());
+    this.find("table-filter").addEventListener("input", () => {
+      this.filter();
+      report.writeAddress(true);
+    });
   }
 
   show() {
@@ -25,7 +29,14 @@ class TablePart {
       this.grid.setColumns([name, ...(["function", "line"].includes(this.by) ? [place] : []), ...figureColumns(this.report, () => this.rows, this.rows.keys)]);
     }
     this.filter();
+    this.activateChosen();
     this.fillNeighbours();
+  }
+
+  activateChosen() {
+    const { chosen, chosenLine } = this.report;
+    if (chosen < 0 || !["function", "line"].includes(this.by)) return;
+    for (let i = 0; i < this.rows.count; i++) if (this.by === "function" ? this.rows.rowOf[chosen] === i : this.rows.frame[i] === chosen && this.rows.line[i] === chosenLine) return this.grid.activate(i);
   }
 
   fillName(cell, i) {
@@ -48,6 +59,30 @@ class TablePart {
     this.find("table-count").textContent = `${formatCount(ids.length)} rows`;
   }
 
+  writeWords(words) {
+    if (this.by !== "function") words.set("tb", this.by);
+    if (this.find("table-filter").value) words.set("tf", this.find("table-filter").value);
+    if (this.grid.sortWord()) words.set("ts", this.grid.sortWord());
+  }
+
+  readWords(words) {
+    const choice = this.find("table-by");
+    choice.value = words.get("tb") ?? "function";
+    this.by = choice.value = choice.value || "function";
+    this.find("table-filter").value = words.get("tf") ?? "";
+    this.isShaped = false;
+    this.grid.sortByWord(words.get("ts"));
+  }
+
+  /* The row of a function, among all of them. */
+  showFunction(frame) {
+    this.by = this.find("table-by").value = "function";
+    this.find("table-filter").value = "";
+    this.isShaped = false;
+    this.show();
+    this.grid.activate(this.rows.rowOf[frame]);
+  }
+
   choose(i) {
     this.chosen = i;
     if (this.by === "region") return this.report.selectRegion(i);
@@ -61,22 +96,14 @@ class TablePart {
     const box = this.find("neighbours");
     box.replaceChildren();
     const frame = report.chosen;
-    if (frame < 0) {
-      add(box, "p", "Choose a row to see who calls it and what it calls.").className = "soft";
-      return;
-    }
+    box.hidden = frame < 0;
+    this.find("table-hint").hidden = frame >= 0;
+    if (frame < 0) return;
     const { frames } = report;
     add(box, "h2", frames.fullName(frame));
     const place = frames.place(frame, true);
     if (place) add(box, "p", place).className = "soft";
-    const actions = add(box, "p");
-    const action = (text, run) => {
-      const button = add(actions, "button", text);
-      button.type = "button";
-      button.addEventListener("click", run);
-    };
-    action("In the call tree", () => report.showInTree(frame));
-    if (report.sourceOf(frame) >= 0) action("Source", () => report.showSource(frame));
+    fillActions(add(box, "p"), report, frame, frames.fullName(frame));
     const metric = report.panel.metric(report.metricForNeighbours());
     for (const [title, rows] of Object.entries(neighboursOf(report.now.tree, frames, frame, metric.key))) {
       add(box, "h3", `${title}, by ${metric.name}`);

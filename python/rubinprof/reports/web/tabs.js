@@ -31,6 +31,7 @@ class TabbedPage {
       tab.setAttribute("aria-selected", String(name === part));
       tab.tabIndex = name === part ? 0 : -1;
       this.find(`part-${name}`).hidden = name !== part;
+      if (name === part && tab.parentNode.scrollWidth > tab.parentNode.clientWidth) tab.parentNode.scrollLeft = tab.offsetLeft - tab.parentNode.offsetLeft - 40;
     }
   }
 
@@ -48,5 +49,14 @@ class TabbedPage {
   /* The words of an address that each such page has. */
   addressOfTab() {
     return new URLSearchParams(this.part === this.names[0] ? "" : { p: this.part });
+  }
+}
+
+/* The metrics among the words that the help explains. */
+function fillHelp(find, metrics) {
+  const list = find("help-words");
+  for (const m of metrics) {
+    add(list, "dt", m.name);
+    add(list, "dd", m.what);
   }
 }
