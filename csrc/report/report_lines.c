@@ -98,8 +98,8 @@ static void choose_columns(struct rp_table *t, struct rp_columns *c)
 		const char *key, *title;
 		unsigned where;
 	} shown[] = {
-		{ "line", "line", 0 },           { "own_cpu_s", "line CPU", 0 },     { "total_cpu_s", "total CPU", 0 },
-		{ "calls_out", "calls out", RP_IF_WIDE }, { "allocated_bytes", "allocated", 0 }, { "peak_bytes", "peak", RP_IF_WIDE },
+		{ "line", "line", 0 },           { "own_cpu_s", "line CPU", 0 },     { "total_cpu_s", "total CPU", 0 }, { "total_wall_s", "total wall", RP_IF_BROAD },
+		{ "calls_out", "calls out", RP_IF_WIDE }, { "allocated_bytes", "allocated", 0 }, { "peak_bytes", "peak", RP_IF_WIDE }, { "leaked_bytes", "leaked", RP_IF_BROAD },
 	};
 	size_t n = 0;
 

@@ -156,7 +156,7 @@ static const struct rp_table_column columns[] = {
 	{ "start_s", "began", "since the begin of the run", RP_AS_NS, rp_value_seconds, AT(start_s), .where = RP_IN_PAGE },
 	{ "wall_s", "wall", "time from begin to end", RP_AS_NS, rp_value_seconds, AT(wall_s), .where = BOTH },
 	{ "process_cpu_s", "CPU (process)", "of all threads of the program while it was open", RP_AS_NS, rp_value_seconds, AT(process_cpu_s), RP_WHERE_CPU_OFF, .where = BOTH },
-	{ "cpu_s", "CPU (thread)", "of its own thread", RP_AS_NS, rp_value_seconds, AT(cpu_s), RP_WHERE_CPU_OFF, .where = BOTH | RP_IF_WIDE },
+	{ "cpu_s", "CPU (thread)", "of its own thread", RP_AS_NS, rp_value_seconds, AT(cpu_s), RP_WHERE_CPU_OFF, .where = BOTH | RP_IF_BROAD },
 	{ "cpu_measured_s", NULL, "of the process, the tool's threads with it", RP_AS_NS, get_measured },
 	{ "cpu_user_s", "user CPU", "of cpu_measured_s, in user mode", RP_AS_NS, get_user_or_system, AT(resident.user_ns), .where = RP_IN_PAGE },
 	{ "cpu_system_s", "system CPU", "of cpu_measured_s, in the kernel", RP_AS_NS, get_user_or_system, AT(resident.system_ns), .where = RP_IN_PAGE },
@@ -165,12 +165,12 @@ static const struct rp_table_column columns[] = {
 	MEMORY("allocations", "allocations", "of all threads", RP_AS_COUNT, allocations, allocations, 0),
 	MEMORY("allocated_bytes", "allocated", "bytes asked for, by all threads", RP_AS_BYTES, allocated_bytes, allocated, RP_IN_PAGE),
 	MEMORY("peak_bytes", "peak", "highest heap of the process while it was open", RP_AS_BYTES, peak_bytes, peak, BOTH),
-	MEMORY("peak_above_start_bytes", "peak over", "by how much the heap grew in it, at most", RP_AS_BYTES, own_peak_bytes, own_peak, BOTH | RP_IF_WIDE),
+	MEMORY("peak_above_start_bytes", "peak over", "by how much the heap grew in it, at most", RP_AS_BYTES, own_peak_bytes, own_peak, BOTH | RP_IF_BROAD),
 	MEMORY("start_bytes", NULL, "heap of the process when it began", RP_AS_BYTES, start_bytes, start, 0),
-	MEMORY("leaked_bytes", "leaked", "allocated inside, alive at its end", RP_AS_BYTES, leaked_bytes, leaked, BOTH),
+	MEMORY("leaked_bytes", "leaked", "allocated inside, alive at its end", RP_AS_BYTES, leaked_bytes, leaked, BOTH | RP_IF_WIDE),
 	MEMORY("leaked_allocations", NULL, NULL, RP_AS_COUNT, leaked_allocations, leaked_allocations, 0),
 	{ "rss_begin", NULL, NULL, RP_AS_BYTES, rp_value_u64_known, AT(resident.begin_bytes) },
-	{ "rss_max", "resident", "most that was seen resident", RP_AS_BYTES, get_resident, AT(resident.most_bytes), .where = BOTH | RP_IF_WIDER },
+	{ "rss_max", "resident", "most that was seen resident", RP_AS_BYTES, get_resident, AT(resident.most_bytes), .where = BOTH | RP_IF_WIDE },
 	{ "rss_end", NULL, NULL, RP_AS_BYTES, rp_value_u64_known, AT(resident.end_bytes) },
 	{ "process_rss_max", NULL, "high-water mark of the process at its end", RP_AS_BYTES, rp_value_u64_known, AT(resident.high_water_bytes) },
 	{ "process_rss_max_is_own", NULL, "whether that was reached while it was open", RP_AS_FLAG, get_is_own, AT(resident.is_own_mark) },
@@ -180,18 +180,25 @@ static const struct rp_table_column columns[] = {
 
 /* ---- text ---- */
 
+#define LABEL_MIN 16     /* columns below which another label is left out */
+#define WHOLE_LABELS 400 /* columns from which labels are whole: a pipe's */
+
 static void text_labels(struct rp_out *o, const struct rp_result *r, const struct rp_region *g, size_t columns)
 {
 	size_t used = 0;
 
-	for (uint32_t i = 0; i < g->n_labels && used < columns; i++) {
+	for (uint32_t i = 0; i < g->n_labels && used + LABEL_MIN <= columns; i++) {
 		const struct rp_label_pair *l = &r->labels[g->first_label + i];
+		size_t room = columns - used - 2;
 		if (g->outcome == RP_OUTCOME_FAILED && !strcmp(rp_strpool_get(&r->strings, l->key), "exception"))
 			continue; /* among the remarks */
+		if (columns < WHOLE_LABELS && !strcmp(rp_strpool_get(&r->strings, l->key), "status") && !strcmp(rp_strpool_get(&r->strings, l->value), "done"))
+			continue; /* nothing to remark: the room is for what tells one from another */
 		rp_out_text(o, " ");
-		used += rp_out_safe(o, rp_strpool_get(&r->strings, l->key), rp_strpool_len(&r->strings, l->key), 24);
+		used += rp_out_safe(o, rp_strpool_get(&r->strings, l->key), rp_strpool_len(&r->strings, l->key), room / 2 < 24 ? room / 2 : 24);
 		rp_out_text(o, "=");
-		used += 2 + rp_out_safe(o, rp_strpool_get(&r->strings, l->value), rp_strpool_len(&r->strings, l->value), 40);
+		room = columns - used - 2;
+		used += 2 + rp_out_safe(o, rp_strpool_get(&r->strings, l->value), rp_strpool_len(&r->strings, l->value), columns >= WHOLE_LABELS ? 0 : room < 40 ? room : 40);
 	}
 }
 
@@ -232,9 +239,9 @@ static void what(const struct rp_table *t, const void *row, size_t width)
 	struct rp_out *o = t->job->out;
 
 	rp_out_paint(o, RP_COLOUR_BOLD);
-	rp_out_safe(o, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), 40);
+	size_t used = rp_out_safe(o, rp_strpool_get(&r->strings, g->name), rp_strpool_len(&r->strings, g->name), width < 40 || width >= WHOLE_LABELS ? width : 40);
 	rp_out_paint(o, RP_COLOUR_NONE);
-	text_labels(o, r, g, width < 60 ? 60 : width);
+	text_labels(o, r, g, width > used ? width - used : 0);
 	text_mapped(o, g);
 	if (g->attempts > 1)
 		rp_out_format(o, " (attempt %u of %u)", g->attempt, g->attempts);
@@ -349,7 +356,8 @@ static void quanta(const struct rp_table *t, struct rp_json *j)
 
 int rp_report_regions(const struct rp_report_job *job)
 {
-	struct rp_table t = { .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns), .n_most = UINT32_MAX, .json_behind = quanta };
+	struct rp_table t = { .job = job, .columns = columns, .n_columns = RP_COUNT_OF(columns), .json_behind = quanta };
+	t.n_most = rp_rows_wanted(job->options, job->result->n_regions, UINT32_MAX);
 	int rc = write(&t);
 
 	if (job->options->format == RP_FORMAT_TEXT && t.n) {

@@ -7,6 +7,7 @@
 #define PLACE_MIN 12
 #define UNKNOWN_PLACE_MIN 26 /* the same with " [line unknown]" */
 #define NAME_MIN 10
+#define LETTER_PLACE 18 /* in a narrow window */
 
 static const struct rp_row *row_of(const void *row)
 {
@@ -126,11 +127,18 @@ static void put_name(const struct rp_table *t, const struct rp_row *row, size_t 
 	struct rp_out *o = t->job->out;
 	char text[RP_NAME_BYTES];
 	const char *name = rp_report_frame_name(t->job, row->frame, text);
-	const char *kind = f->kind == RP_KIND_PYTHON ? "  " : f->kind == RP_KIND_INLINED ? " [inlined]  " : " [native]  ";
+	const char *kind = t->has_kind_letter || f->kind == RP_KIND_PYTHON ? "  " : f->kind == RP_KIND_INLINED ? " [inlined]  " : " [native]  ";
 	int by_line = t->by == RP_BY_LINE;
 	size_t place = by_line && row->line == RP_LINE_UNKNOWN ? UNKNOWN_PLACE_MIN : PLACE_MIN;
+	if (t->has_kind_letter) {
+		rp_out_paint(o, RP_COLOUR_DIM);
+		rp_out_text(o, f->kind == RP_KIND_PYTHON ? "p " : f->kind == RP_KIND_INLINED ? "i " : "n ");
+		rp_out_paint(o, RP_COLOUR_NONE);
+		width -= width > 2 ? 2 : 0;
+		place = place > LETTER_PLACE && !by_line ? LETTER_PLACE : place;
+	}
 	size_t most = strlen(kind) + place + NAME_MIN < width ? width - strlen(kind) - place : NAME_MIN;
-	size_t used = rp_out_safe(o, name, strlen(name), most < width / 2 ? most : width / 2) + strlen(kind);
+	size_t used = rp_out_safe(o, name, strlen(name), most < width / 2 || t->has_kind_letter ? most : width / 2) + strlen(kind);
 
 	rp_out_text(o, kind);
 	size_t room = used + PLACE_MIN < width ? width - used : PLACE_MIN;
@@ -204,6 +212,16 @@ int64_t rp_report_whole_of(const struct rp_result *r, enum rp_metric metric)
 	return sum;
 }
 
+static int is_narrow(const struct rp_report_job *job)
+{
+	return job->options->width > 0 && job->options->width < RP_WIDE_COLUMNS;
+}
+
+static void rank_whole(struct rp_table *t, enum rp_metric metric)
+{
+	t->whole = rp_report_whole_of(t->job->result, metric);
+}
+
 void rp_table_rank(struct rp_table *t, const struct rp_columns *c, enum rp_metric metric)
 {
 	const struct rp_metric_info *m = rp_metric_info(metric);
@@ -227,10 +245,12 @@ void rp_table_rank(struct rp_table *t, const struct rp_columns *c, enum rp_metri
 	t->shown[n++] = (struct rp_table_shown){ t->ranked, "self" };
 	if (total)
 		t->shown[n++] = (struct rp_table_shown){ total, "total" };
+	if (is_narrow(t->job))
+		return rank_whole(t, metric); /* the name needs the room */
 	/* Errors take the place of calls that nobody counted. */
 	if (!rp_report_is_estimate(t->job, metric) || !rp_report_is_unknown(t->job, other))
 		t->shown[n] = (struct rp_table_shown){ beside, other == RP_M_CALLS ? "calls" : "cpu" };
-	t->whole = rp_report_whole_of(t->job->result, metric);
+	rank_whole(t, metric);
 }
 
 static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by)
@@ -246,8 +266,15 @@ static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by)
 	rp_table_rank(&t, &c, job->metric);
 	t.rows = rows;
 	t.n_most = rp_rows_wanted(job->options, t.n, RP_TEXT_ROWS);
+	t.has_kind_letter = is_narrow(job) && has_names(&t);
 	rc = rp_table_write(&t);
 	free(rows);
+	if (job->options->format == RP_FORMAT_TEXT && t.has_kind_letter && t.n) {
+		rp_out_paint(job->out, RP_COLOUR_DIM);
+		rp_out_text(job->out, "p Python, n native, i inlined");
+		rp_out_paint(job->out, RP_COLOUR_NONE);
+		rp_out_text(job->out, "\n");
+	}
 	if (job->options->format == RP_FORMAT_TEXT)
 		rp_report_unseen_text(job->out, &job->result->strings, &job->result->unseen, "Not seen: ");
 	return rc;

@@ -144,7 +144,7 @@ static void put_columns(const struct rp_table *t, struct rp_json *j)
 		else
 			rp_json_int(j, text_place(t, c));
 		rp_json_kbool(j, "in_page", (c->where & RP_IN_PAGE) != 0);
-		rp_json_kbool(j, "if_wide", (c->where & (RP_IF_WIDE | RP_IF_WIDER)) != 0);
+		rp_json_kbool(j, "if_wide", (c->where & (RP_IF_WIDE | RP_IF_WIDER | RP_IF_BROAD)) != 0);
 		rp_json_kbool(j, "if_any", (c->where & RP_IF_ANY) != 0);
 		rp_json_close(j, '}');
 	}
@@ -275,6 +275,8 @@ static void show(struct text *x, const struct rp_table_shown *s)
 	if (x->n == RP_SHOWN_MAX)
 		return;
 	if (window(t) < RP_WIDE_COLUMNS && (s->column->where & RP_IF_WIDE || (s->column->where & RP_IF_WIDER && doubts)))
+		return;
+	if (window(t) < RP_BROAD_COLUMNS && s->column->where & RP_IF_BROAD)
 		return;
 	x->shown[x->n++] = *s;
 	x->columns += cell_columns(s) + (has_error(t, s->column) ? RP_DOUBT_COLUMNS : 0);

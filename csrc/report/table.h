@@ -32,11 +32,13 @@ enum rp_where {
 	RP_IN_TEXT = 1,
 	RP_IF_WIDE = 2,  /* not in a window of fewer than RP_WIDE_COLUMNS */
 	RP_IF_WIDER = 4, /* nor there, beside errors */
+	RP_IF_BROAD = 64, /* not in a window of fewer than RP_BROAD_COLUMNS */
 	RP_IF_ANY = 8,   /* pages: not where no row has any */
 	RP_IN_PAGE = 16,
 	RP_NOT_IN_CSV = 32,
 };
 #define RP_WIDE_COLUMNS 100
+#define RP_BROAD_COLUMNS 140
 #define RP_KEY_BYTES 36
 
 struct rp_table_column {
@@ -96,6 +98,7 @@ struct rp_table {
 	struct rp_table_shown shown[RP_SHOWN_MAX];
 	const struct rp_table_column *ranked; /* shown with its share of `whole`; NULL: none */
 	int64_t whole;
+	int has_kind_letter; /* text: what kind of function it is stands before its name, as a letter */
 	int is_blank_zero;        /* nothing stands for 0 */
 	const char *what_title;
 	void (*what)(const struct rp_table *t, const void *row, size_t columns); /* the last column, without the line's end */

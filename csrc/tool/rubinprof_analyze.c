@@ -11,6 +11,7 @@
 #define RUBINPROF_VERSION "unknown"
 #endif
 
+#define PIPE_COLUMNS 1000 /* what is read by no window has names whole */
 #define PATHS_MAX 65536
 #define BESIDE_MAX 100 /* names of a file beside the output: those of programs that were killed stay */
 
@@ -341,6 +342,8 @@ int main(int argc, char **argv)
 	c.options.index = 1;
 	if (!c.options.width && !c.out)
 		c.options.colour = (c.options.width = rp_os_terminal_columns()) > 0 && !getenv("NO_COLOR");
+	if (!c.options.width)
+		c.options.width = PIPE_COLUMNS;
 	if (!strcmp(c.command, "recover"))
 		return run_recover(&c);
 	const char *name = c.command;

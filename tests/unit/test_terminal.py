@@ -20,9 +20,9 @@ class Stream(io.StringIO):
         return self._encoding
 
 
-def test_a_pipe_has_a_fixed_width(monkeypatch):
+def test_a_pipe_has_room_for_whole_names(monkeypatch):
     monkeypatch.setenv("COLUMNS", "170")
-    assert terminal.width(Stream()) == 100
+    assert terminal.width(Stream()) == 1000
     assert terminal.width(Stream(is_terminal=True)) == 170
     monkeypatch.setenv("COLUMNS", "10")
     assert terminal.width(Stream(is_terminal=True)) == 40

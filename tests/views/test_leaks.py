@@ -48,7 +48,7 @@ def test_temporary(traces, rubinprof_command):
 
 @pytest.mark.parametrize("command", ["leaks", "temporary"])
 def test_text(traces, rubinprof_command, command):
-    text = rubinprof_command(command, traces.a[0], "-n", "2").stdout
+    text = rubinprof_command(command, traces.a[0], "-n", "2", "--width", "100").stdout
     assert "\x1b" not in text and max(map(len, text.splitlines())) <= 100
     assert "work.py:" in text
     ascii_text = rubinprof_command(command, traces.a[0], "-n", "2", env={"PYTHONIOENCODING": "ascii", "PATH": ""}).stdout

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.linux
 
 
 def test_the_source_stands_beside_its_figures(traces, rubinprof_command):
-    text = rubinprof_command("lines", traces.a[0], "work.py").stdout
+    text = rubinprof_command("lines", traces.a[0], "work.py", "--width", "100").stdout
     lines = {int(m[1]): line for line in text.splitlines() if (m := re.match(r" *(\d+) ", line))}
     source = traces.program.read_text().splitlines()
     call = next(i for i, line in enumerate(source, 1) if "fit(3)" in line)
@@ -49,3 +49,21 @@ def test_several_files_of_a_name_are_told(tmp_path, rubinprof_command):
         text = rubinprof_command("lines", tmp_path / "t.rprof", "same.py", format).stdout
         assert "one/same.py" in text and "two/same.py" in text
         assert format == "--json" or text.count("own_cpu_s") == 1
+
+
+def test_wall_leaked_and_percent_and_own_files_first(tmp_path, rubinprof_command):
+    """Of several files of one name the reader's own comes first, a library's after it, and the head says that there are several."""
+    package = tmp_path / "lib" / "python3" / "site-packages" / "other"
+    package.mkdir(parents=True)
+    (package / "work.py").write_text("def busy():\n    return sum(i * i for i in range(300_000))\n")
+    program = tmp_path / "work.py"
+    program.write_text(f"import sys\nsys.path.insert(0, {str(package.parent)!r})\nimport other.work\nother.work.busy()\nkept = bytearray(3_000_000)\n")
+    assert rubinprof_command("run", "-o", tmp_path / "w.rprof", program).returncode == 0
+    text = rubinprof_command("lines", tmp_path / "w.rprof", "work.py").stdout
+    assert text.startswith("2 files of the trace end in work.py, own code and the heaviest first")
+    assert text.index(f"\n{program}\n") < text.index(f"\n{package / 'work.py'}\n")
+    head = next(line for line in text.splitlines() if "line CPU" in line)
+    assert head.split() == "line line CPU percent total CPU total wall calls out allocated peak leaked source".split()
+    kept = next(line for line in text.splitlines() if "kept = bytearray" in line)
+    assert len(re.findall("2.86 MiB", kept)) == 3
+    assert re.search(r"^ +2 .* \d+\.\d % ", text, re.MULTILINE)

@@ -78,3 +78,33 @@ def test_the_data_frame_is_the_table(sized):
     pytest.importorskip("pandas")
     with rubinprof.open(sized) as trace:
         assert list(trace.to_pandas("region", "allocated", 2)["index"]) == [1, 0]
+
+
+def test_regions_as_a_tree_with_sums_sorted_and_cut(tmp_path, rubinprof_command):
+    """A name below another is one row with its sums; what is not known of one is not known of all."""
+    (tmp_path / "nested.py").write_text(
+        "import rubinprof\n"
+        "for i in range(9):\n"
+        "    with rubinprof.region('visit', detector=i):\n"
+        "        with rubinprof.region('read'):\n"
+        "            kept = bytearray(1_000_000)\n"
+        "        for _ in range(2):\n"
+        "            with rubinprof.region('fit'):\n"
+        "                sum(range(50_000))\n"
+    )
+    trace_file = tmp_path / "nested.rprof"
+    assert rubinprof_command("run", "-o", trace_file, tmp_path / "nested.py").returncode == 0
+    lines = rubinprof_command("regions", trace_file, "--tree", "--sort", "wall").stdout.splitlines()
+    assert lines[0].split() == "regions wall longest CPU (process) peak leaked trend region".split()
+    assert [(line.split()[0], line.rstrip().rsplit("  ", 1)[1] if line.split()[-1] == "visit" else line.split()[-1]) for line in lines[1:4]] == [("9", "visit"), ("18", "fit"), ("9", "read")]
+    cut = rubinprof_command("regions", trace_file, "--tree", "-n", "1").stdout
+    assert "2 more; -n -1 shows them." in cut
+    with rubinprof.open(trace_file) as trace:
+        longest = sorted(trace.regions(), key=lambda row: -row["wall_s"])[0]
+    ranked = rubinprof_command("regions", trace_file, "--sort", "wall", "-n", "1").stdout
+    assert longest["name"] in ranked.splitlines()[1] and "35 more" in ranked
+    for width in ("80", "100"):
+        text = rubinprof_command("regions", trace_file, "--width", width).stdout
+        assert max(map(len, text.splitlines())) <= int(width) and "detector=8" in text
+    refused = rubinprof_command("regions", trace_file, "--tree", "--json")
+    assert refused.returncode == 2 and "--tree" in refused.stderr

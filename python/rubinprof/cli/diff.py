@@ -37,6 +37,7 @@ def add_parser(subparsers):
     parser.add_argument("--fail-on", action="append", default=[], metavar="LIMIT", help="exit with 1 when it is broken; may be repeated")
     parser.add_argument("-o", "--output", metavar="X.html", help="also write the difference as a page that needs no network")
     command.add_format(parser, csv=True)
+    command.add_width(parser)
 
 
 @command.plain_errors
@@ -66,7 +67,7 @@ def run(args):
     elif args.format == "csv":
         diff_text.write_csv(difference, sys.stdout)
     else:
-        sys.stdout.write(diff_text.render(difference, Style(sys.stdout)))
+        sys.stdout.write(diff_text.render(difference, Style(sys.stdout, args.width)))
     return command.EXIT_CHECK_FAILED if any(v.is_broken for v in verdicts) else 0
 
 

@@ -16,6 +16,7 @@ def add_parser(subparsers):
     parser.add_argument("--by", choices=BY, default="line", help="what a row is (default: line)")
     command.add_rows(parser)
     command.add_format(parser, csv=True)
+    command.add_width(parser)
 
 
 @command.plain_errors

@@ -18,6 +18,7 @@ def add_parser(subparsers):
     command.add_metric(parser)
     command.add_interval(parser)
     command.add_format(parser, csv=True)
+    command.add_width(parser)
 
 
 @command.plain_errors
@@ -25,12 +26,16 @@ def run(args):
     options = {"metric": args.metric, "from_s": args.from_s, "to_s": args.to_s, "n": -1}
     from rubinprof.reports import lines_text
     from rubinprof.reports.source_file import SourceTexts
+    from rubinprof.reports.source_path import is_own_code
     from rubinprof.reports.style import Style, safe
     from rubinprof.reports.terminal import Progress
     from rubinprof.trace import Trace
 
     with Trace(*args.traces, jobs=args.jobs, index=True) as trace, Progress("reading") as progress:
         files = trace._files_meant(args.file) or [args.file]
+        if len(files) > 1 and args.format == "text":
+            cpu_s = {row["file"]: row["self_cpu_s"] or 0 for row in trace.table("file")}
+            files.sort(key=lambda file: (not is_own_code(file), -cpu_s.get(file, 0)))
         if args.format != "text":
             progress.__exit__()
             for chunk in _in_one([trace.report("lines", args.format, file=file, **options) for file in files], args.format):
@@ -39,10 +44,11 @@ def run(args):
         found = [trace._json("lines", progress=progress, file=file, **options) for file in files]
         texts = SourceTexts(trace)
         head = command.losses(trace)
-    style = Style(sys.stdout)
+        whole_cpu_s = trace._json("stats", from_s=args.from_s, to_s=args.to_s)["cpu_s"]
+    style = Style(sys.stdout, args.width)
     if len(files) > 1:
-        head += style.paint(f"{len(files)} files of the trace end in {safe(args.file)}: more of the path chooses one", "yellow") + "\n\n"
-    sys.stdout.write(head + lines_text.render(found[0]["columns"], [row for one in found for row in one["rows"]], style, texts))
+        head += style.paint(f"{len(files)} files of the trace end in {safe(args.file)}, own code and the heaviest first: more of the path chooses one", "yellow") + "\n\n"
+    sys.stdout.write(head + lines_text.render(found[0]["columns"], [row for one in found for row in one["rows"]], style, texts, whole_cpu_s))
     return 0
 
 

@@ -20,6 +20,7 @@ def add_parser(subparsers):
     command.add_interval(parser)
     command.add_names(parser)
     command.add_format(parser, csv=True)
+    command.add_width(parser)
 
 
 @command.plain_errors

@@ -17,6 +17,7 @@ def add_parser(subparsers):
     parser.add_argument("--native", action="store_true", help="C and C++ functions instead of Python ones")
     command.add_rows(parser)
     command.add_format(parser, csv=True)
+    command.add_width(parser)
 
 
 @command.plain_errors

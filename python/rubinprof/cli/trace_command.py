@@ -127,6 +127,16 @@ def add_format(command: argparse.ArgumentParser, *, csv: bool = False) -> Any:
     return group
 
 
+def add_width(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--width", type=_width, default=0, metavar="COLUMNS", help="of the text (default: the window's; in a pipe as many as names need)")
+
+
+def _width(text: str) -> int:
+    if not text.isdecimal() or not 40 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no width: 40 to 10000 columns")
+    return int(text)
+
+
 def default_output(trace: str, suffix: str) -> str:
     """Named after the trace, in the working directory."""
     return os.path.basename(os.path.abspath(trace)).removesuffix(".rprof") + suffix
@@ -203,14 +213,14 @@ def output(stream: TextIO) -> Iterator[Callable[[bytes], object]]:
         binary.flush()
 
 
-def show(args: argparse.Namespace, name: str, status_of: Callable[["Trace"], int] | None = None, **options) -> int:
+def show(args: argparse.Namespace, name: str, status_of: Callable[["Trace"], int] | None = None, beyond_pipe: bool = False, **options) -> int:
     """Prints one report of the trace that the arguments name; returns 0, or what ``status_of`` makes of the trace."""
     from rubinprof.trace import Trace  # here: --help needs no extension
 
     if args.format == "text":
         from rubinprof.reports.style import wants_colour
 
-        options |= {"width": terminal.width(sys.stdout), "ascii": terminal.needs_ascii(sys.stdout), "colour": wants_colour(sys.stdout)}
+        options |= {"width": getattr(args, "width", 0) or terminal.width(sys.stdout, beyond_pipe=beyond_pipe), "ascii": terminal.needs_ascii(sys.stdout), "colour": wants_colour(sys.stdout)}
     with Trace(*args.traces, jobs=args.jobs, index=True) as trace, terminal.Progress("reading") as progress, output(sys.stdout) as write:
         wipe = functools.partial(_write_after_wiping, progress, write)
         trace.report(name, args.format, write=wipe, progress=progress, **options)

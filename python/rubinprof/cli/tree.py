@@ -26,6 +26,7 @@ def add_parser(subparsers):
     command.add_interval(parser)
     command.add_names(parser)
     command.add_format(parser)
+    command.add_width(parser)
 
 
 @command.plain_errors

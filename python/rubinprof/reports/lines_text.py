@@ -11,14 +11,19 @@ __all__ = ["render"]
 
 CONTEXT = 2  # lines shown before and behind those that did something
 NARROW_BELOW = 100  # columns of the window
+BROAD_FROM = {"total_wall_s": 140, "leaked_bytes": 120}  # the same of some columns
+SHARE = "cpu_share"  # of a line: its own CPU time in that of the run
 CELL = 10
 DOUBT = 6  # columns of what stands beside an estimate
 
 
-def render(columns: list[dict[str, Any]], rows: list[dict[str, Any]], style: Style, texts: SourceTexts) -> str:
-    """The screen, of columns and rows of the report "lines" in their order: by file, then by line."""
-    wanted = [c for c in columns if c["in_text"] is not None and c["key"] != "line" and not (c["if_wide"] and style.width < NARROW_BELOW)]
+def render(columns: list[dict[str, Any]], rows: list[dict[str, Any]], style: Style, texts: SourceTexts, whole_cpu_s: float | None = None) -> str:
+    """The screen, of columns and rows of the report "lines" in their order: by file, then by line. ``whole_cpu_s`` is that of the run, of which lines have a part."""
+    wanted = [c for c in columns if c["in_text"] is not None and c["key"] != "line" and not (c["if_wide"] and style.width < BROAD_FROM.get(c["key"], NARROW_BELOW))]
     shown = [(c["title"], c["key"], c["unit"]) for c in sorted(wanted, key=lambda c: c["in_text"])]
+    if whole_cpu_s:
+        shown.insert(1, ("percent", SHARE, "share"))
+        rows = [{**row, SHARE: (row.get("own_cpu_s") or 0) / whole_cpu_s} for row in rows]
     files: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for row in rows:
         files.setdefault(row["file"], {}).setdefault(row["line"] or 0, []).append(row)
@@ -76,6 +81,8 @@ def _rows(
 
 
 def _cell(row: dict[str, Any], key: str, unit: str, style: Style, is_estimate: bool) -> str:
+    if key == SHARE:
+        return f"{f'{100 * row[key]:.1f} %' if row.get(key, 0) >= 0.0005 else '':>{CELL}}"
     is_empty = row.get(key, 0) == 0
     doubt = f"{'' if is_empty else doubt_of(row, key, is_ascii=style.is_ascii):>{DOUBT}}" if is_estimate else ""
     return f"{'' if is_empty else text_of(row[key], unit):>{CELL}}" + doubt

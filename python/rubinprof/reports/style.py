@@ -25,8 +25,8 @@ class Style:
     ``NO_COLOR`` (https://no-color.org) and ``TERM=dumb`` ask for none, ``FORCE_COLOR`` for colour in a pipe too.
     """
 
-    def __init__(self, stream: TextIO):
-        self.width = terminal.width(stream)
+    def __init__(self, stream: TextIO, width: int = 0):
+        self.width = width or terminal.width(stream)
         self.is_ascii = terminal.needs_ascii(stream)
         self.has_colour = wants_colour(stream)
 

@@ -1,12 +1,11 @@
 """What a stream can show, and a progress bar for it. The reports themselves are written by the analyzer."""
 
 import os
-import shutil
 import sys
 import time
 from typing import TextIO
 
-WIDTH_PIPED = 100  # the analyzer's own default: the same file whatever window it was made from
+WIDTH_PIPED = 1000  # names are whole: what reads them has no window
 WIDTH_MAX = 200  # wider than this the eye loses the row
 PROGRESS_AFTER_S = 1.0  # a step that is done sooner shows no bar
 BAR_CELLS = 24
@@ -20,11 +19,22 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
-def width(stream: TextIO) -> int:
-    """Columns to fill."""
-    if not is_terminal(stream):
-        return WIDTH_PIPED
-    return min(WIDTH_MAX, max(40, shutil.get_terminal_size((WIDTH_PIPED, 24)).columns))
+def width(stream: TextIO, *, beyond_pipe: bool = False) -> int:
+    """Columns to fill: those of the window, else as many as names need.
+
+    With ``beyond_pipe`` a pipe has those of the window, too, as long as errors go to one: ``regions | head`` is read there.
+    """
+    if is_terminal(stream):
+        return _window(stream)
+    return _window(sys.stderr) if beyond_pipe and is_terminal(sys.stderr) else WIDTH_PIPED
+
+
+def _window(stream: TextIO) -> int:
+    try:
+        columns = int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
+    except (ValueError, OSError):
+        columns = 80
+    return min(WIDTH_MAX, max(40, columns))
 
 
 def needs_ascii(stream: TextIO) -> bool:

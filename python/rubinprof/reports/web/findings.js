@@ -89,13 +89,14 @@ function leak(report, now) {
   const peak = now.tree.total("peak")[0];
   if (!(whole > 1 << 20) || whole < 0.02 * peak) return null;
   const { timeline } = report;
-  const { lines, arenas } = leakedLines(report);
+  const { lines, kept } = leakedLines(report);
   const grown = lines.filter((line) => line.grows && line.bytes > 0.01 * whole);
   const line = grown[0] ?? lines[0];
   if (!line) return null;
   const when = line.grows ? ": it kept growing over the run."
     : line.isLate ? `, at once, ${formatDuration(timeline.at(line.most) * 1e9)} into the run.` : ", most of it early: perhaps a cache that is wanted.";
-  const arenaText = arenas > 0.1 * whole ? ` ${formatBytes(arenas)} are arenas of CPython's small objects, which no line owns.` : "";
+  const besides = Object.entries(kept).filter(([, bytes]) => bytes > 0.05 * whole).map(([what, bytes]) => `${formatBytes(bytes)} ${KEPT_WORDS[what]}`);
+  const arenaText = besides.length ? ` No leak: ${besides.join(", ")}.` : "";
   return {
     weight: line.grows ? 0.4 + 0.4 * Math.min(1, line.bytes / peak) : 0.36 * Math.min(1, whole / peak),
     frame: report.lines.frame[line.id], line: line.id, metric: "leaked",
@@ -105,20 +106,41 @@ function leak(report, now) {
 
 const ARENA = /^(_PyMem_ArenaAlloc|_PyObject_Arena\w+|new_arena|arena_alloc)/;
 
-/* Lines of Python that left something behind, largest first, with what their births over the run look like; and the bytes of arenas. */
-function leakedLines(report) {
+/* Buffers that a library makes once and keeps. */
+const LIBRARY_BUFFER = /openblas|blas_memory_alloc|mkl|blis|lib[gi]omp|fftw/i;
+const KEPT_WORDS = { arena: "are arenas of CPython's small objects, which no line owns", library: "are buffers that libraries keep", import: "came with imports" };
+
+/* Which places of the timeline are no leak, however long they live: "arena", "library", "import" by place. */
+function keptPlaces(report) {
+  if (report.kept) return report.kept;
   const { timeline, frames, lines } = report;
+  const { tree } = timeline;
+  const isImport = frames.matching((t) => IMPORT_SYSTEM.test(t), ["file"]);
+  const below = new Uint8Array(tree.count); // below an import
+  for (let i = 1; i < tree.count; i++) below[i] = below[tree.parent[i]] || (tree.frame[i] >= 0 && isImport[tree.frame[i]]) ? 1 : 0;
+  report.kept = Array.from({ length: timeline.count }, (_, place) => {
+    const native = timeline.nativeLine[place] >= 0 ? lines.frame[timeline.nativeLine[place]] : -1;
+    if (native >= 0 && ARENA.test(frames.fullName(native))) return "arena";
+    if (native >= 0 && LIBRARY_BUFFER.test(`${frames.fullName(native)} ${frames.text(frames.module[native])}`)) return "library";
+    return below[timeline.node[place]] ? "import" : null;
+  });
+  return report.kept;
+}
+
+/* Lines of Python that left something behind, largest first, with what their births over the run look like; and the bytes of what is no leak. */
+function leakedLines(report) {
+  const { timeline, lines } = report;
   const births = new Map();
-  let arenas = 0;
+  const kept = { arena: 0, library: 0, import: 0 };
+  const why = keptPlaces(report);
   for (let bin = 0; bin < timeline.bins; bin++) {
     for (let i = timeline.memory.first[bin]; i < timeline.memory.first[bin + 1]; i++) {
       const bytes = timeline.memory.leaked[i];
       const place = timeline.memory.place[i];
       const id = timeline.line[place];
       if (!bytes || id < 0) continue;
-      const native = timeline.nativeLine[place];
-      if (native >= 0 && ARENA.test(frames.fullName(lines.frame[native]))) {
-        arenas += bytes;
+      if (why[place]) {
+        kept[why[place]] += bytes;
         continue;
       }
       if (!births.has(id)) births.set(id, new Float64Array(timeline.bins));
@@ -126,7 +148,7 @@ function leakedLines(report) {
     }
   }
   const found = [...births].map(([id, of]) => ({ id, ...growth(of) }));
-  return { lines: found.filter((l) => l.bytes > 0 && !report.carrier[lines.frame[l.id]]).sort((a, b) => b.bytes - a.bytes), arenas };
+  return { lines: found.filter((l) => l.bytes > 0 && !report.carrier[lines.frame[l.id]]).sort((a, b) => b.bytes - a.bytes), kept };
 }
 
 /* Births by bin in words: grows: in most eighths of the run, and in none more than in the others together. */
@@ -170,7 +192,7 @@ function idle(report, now) {
   const rows = report.rowsBy("function");
   let best = -1;
   const idleOf = (r) => rows.own.wall[r] - rows.own.cpu[r];
-  for (let r = 0; r < rows.count; r++) if (best < 0 || idleOf(r) > idleOf(best)) best = r;
+  for (let r = 0; r < rows.count; r++) if (!report.carrier[rows.frame[r]] && (best < 0 || idleOf(r) > idleOf(best))) best = r;
   if (best < 0 || idleOf(best) < 0.2 * wall) return null;
   const f = rows.frame[best];
   return {

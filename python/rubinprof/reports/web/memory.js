@@ -6,7 +6,7 @@ class MemoryPart {
     this.find = report.find;
     this.view = "peak";
     const { lines, frames } = report;
-    const name = { key: "name", title: "Where it was allocated", isText: true, width: "minmax(200px, 2fr)", text: (i) => report.lineText(i), };
+    const name = { key: "name", title: "Where it was allocated", isText: true, width: "minmax(200px, 2fr)", text: (i) => report.lineText(i) + this.keptText(i) };
     const figure = (key, title, what) => ({ key, title, what, width: figureWidth(key), value: (i) => report.now.lines.own[key][i],
       text: (i) => (report.now.lines.own[key][i] ? formatFigure(report.now.lines.own[key][i], { key, unit: key === "allocations" ? "" : "B" }, false, frames.isExact(lines.frame[i], key)) : ""),
       share: (i) => Math.abs(report.now.lines.own[key][i]) / (Math.abs(report.now.tree.total(key === "growth" ? "allocated" : key)[0]) || 1) });
@@ -47,6 +47,26 @@ class MemoryPart {
     this.grid.setColumns(this.views[view].columns);
     this.grid.sort(this.views[view].key, false);
     this.show();
+  }
+
+  /* Beside a line most of whose leaked bytes are no leak: why. */
+  keptText(line) {
+    if (!this.keptOf) {
+      this.keptOf = new Map(); // line: bytes by reason
+      const { timeline } = this.report;
+      const why = keptPlaces(this.report);
+      const { memory } = timeline;
+      for (let i = 0; i < memory.place.length; i++) {
+        if (!(memory.leaked[i] > 0)) continue;
+        const place = memory.place[i];
+        const of = this.keptOf.get(timeline.line[place]) ?? this.keptOf.set(timeline.line[place], { sum: 0 }).get(timeline.line[place]);
+        of.sum += memory.leaked[i];
+        if (why[place]) of[why[place]] = (of[why[place]] ?? 0) + memory.leaked[i];
+      }
+    }
+    const of = this.keptOf.get(line);
+    const reason = of && ["arena", "library", "import"].find((key) => of[key] > 0.5 * of.sum);
+    return this.view === "leaked" && reason ? ` · ${{ arena: "small objects' arenas", library: "library's buffer", import: "import" }[reason]}` : "";
   }
 
   /* The line that was chosen, and where else it is told of. */

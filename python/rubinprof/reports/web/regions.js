@@ -114,6 +114,7 @@ class RegionsPart {
     context.font = "11.5px system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', 'DejaVu Sans', sans-serif";
     context.textBaseline = "middle";
     this.dots = [];
+    this.trends = new Map(names.map((name) => [name, trendOf(groups.get(name).map((i) => [regions[i].at, regions[i].wall_s]), this.report.timeline.length)]));
     const longest = Math.max(1e-9, ...this.shown.map((i) => regions[i].wall_s));
     this.drawDistribution(context, colour, names, groups, isNarrow ? width - 6 : width * 0.5, longest);
     if (isNarrow) context.translate(0, half);
@@ -123,7 +124,7 @@ class RegionsPart {
 
   drawDistribution(context, colour, names, groups, right, longest) {
     const { regions } = this.report;
-    const left = Math.min(150, right * 0.4);
+    const left = Math.min(200, right * 0.4);
     const x = (seconds) => left + (seconds / longest) * (right - left - 20);
     context.fillStyle = colour("soft");
     context.fillText("Wall time of each", 8, 10);
@@ -132,7 +133,7 @@ class RegionsPart {
       const times = groups.get(name).map((i) => regions[i].wall_s).sort((a, b) => a - b);
       const at = (part) => times[Math.min(times.length - 1, Math.floor(part * times.length))];
       context.fillStyle = colour("text");
-      context.fillText(clip(context, `${visible(name)} (${times.length})`, left - 16), 8, y);
+      context.fillText(clip(context, `${visible(name)} (${times.length})${this.trendText(name)}`, left - 16), 8, y);
       context.fillStyle = colour("line");
       context.fillRect(left, y, right - left - 20, 1);
       context.fillRect(x(at(0.25)), y - 6, Math.max(2, x(at(0.75)) - x(at(0.25))), 12);
@@ -143,19 +144,25 @@ class RegionsPart {
     this.ticks(context, colour, x, longest, 34 + names.length * 22 + 2);
   }
 
+  /* By how much the regions of a group became slower (+) or faster from the begin of the run to its end. */
+  trendText(name) {
+    const slope = this.trends.get(name);
+    return slope ? ` ${slope.change >= 0 ? "+" : "−"}${formatDuration(Math.abs(slope.change) * 1e9)}` : "";
+  }
+
   drawTrend(context, colour, left, right, height, longest) {
     const { regions, timeline } = this.report;
     const top = 22;
     const bottom = height - 26;
     const x = (seconds) => left + (seconds / timeline.length) * (right - left);
     const y = (seconds) => bottom - (seconds / longest) * (bottom - top);
-    const slope = trendOf(this.shown.map((i) => [regions[i].at, regions[i].wall_s]), timeline.length);
     context.fillStyle = colour("soft");
-    context.fillText(`Wall time over the run${slope ? `: ${slope.change >= 0 ? "+" : "−"}${formatDuration(Math.abs(slope.change) * 1e9)} from begin to end` : ""}`, left, 10);
+    context.fillText("Wall time over the run, with the trend of each group", left, 10);
     context.strokeStyle = colour("line");
     context.strokeRect(left + 0.5, top + 0.5, right - left, bottom - top);
     for (const i of this.shown) this.dot(context, colour, i, x(regions[i].at), y(regions[i].wall_s), this.trendTop);
-    if (slope) {
+    for (const slope of this.trends.values()) {
+      if (!slope) continue;
       context.strokeStyle = colour("text");
       context.lineWidth = 1.5;
       context.setLineDash([5, 4]);

@@ -157,6 +157,11 @@ class Report extends TabbedPage {
     if (finding.frame >= 0) this.choose(finding.frame);
     this.panel.state.metric = finding.metric;
     Object.assign(this.panel.state, { hideImport: false, hideFramework: false, hideNative: false, hideNameless: false, hideRegex: "", cut: 0, depth: 0, inverted: false });
+    if (finding.metric === "leaked" || finding.metric === "peak" || finding.metric === "temporary") {
+      this.parts.memory.setView(finding.metric);
+      if (finding.line !== undefined) this.choose(finding.frame, this.lines.line[finding.line]);
+      return this.open("memory");
+    }
     if (finding.frame >= 0) return this.showInTree(finding.frame);
     return this.searchTree(finding.query ?? "");
   }
