@@ -13,6 +13,7 @@ static void begin(struct rp_call_fold *f)
 
 void rp_call_fold_begin(struct rp_call_fold *f, uint64_t ticks)
 {
+	rp_assert(f->cap > 1 && !(f->index_mask & (f->index_mask + 1)) && f->index_mask + 1 >= 2 * f->cap);
 	f->ticks = ticks;
 	f->calls_merged = f->ticks_merged = 0;
 	begin(f);
@@ -31,6 +32,7 @@ static uint32_t find_call(struct rp_call_fold *f, uint32_t code, uint32_t lasti)
 		if (c->code == code && c->lasti == lasti && c->parent == parent)
 			return f->index[slot];
 	}
+	rp_assert(f->n < f->cap);
 	uint32_t id = f->n++;
 	f->calls[id] = (struct rp_folded_call){ .code = code, .lasti = lasti, .parent = parent, .slot = slot };
 	f->index[slot] = id;
@@ -63,6 +65,7 @@ static void take_enter(struct rp_call_fold *f, const struct rp_event *e)
 static void take_exit(struct rp_call_fold *f, const struct rp_event *e)
 {
 	struct rp_folded_call *c = &f->calls[f->at];
+	rp_assert(f->at && c->is_open);
 	pass_time(f, e->ticks);
 	c->done[e->how]++;
 	c->is_open = 0;

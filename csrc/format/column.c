@@ -48,6 +48,7 @@ static uint32_t take_words(const uint8_t **at, const uint8_t *end, uint64_t *v, 
 		n += 4;
 		p += b4 >> 3;
 	}
+	rp_assert(n <= max && p <= end);
 	*at = p;
 	return n;
 }

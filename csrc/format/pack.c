@@ -347,6 +347,8 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 	if (rc < 0)
 		return rc;
 	c.at[RP_COL_TIME] = c.time.at + c.time.half;
+	for (int i = 0; i < RP_COLUMN_COUNT; i++)
+		rp_assert((size_t)(c.at[i] - c.start[i]) <= bytes_per_word[i] * (n_words + 2));
 
 	p = ret_bytes;
 	*p++ = (uint8_t)encoder->shifts.other;
@@ -358,6 +360,7 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 		memcpy(p, c.start[i], len);
 		p += len;
 	}
+	rp_assert((size_t)(p - ret_bytes) <= rp_pack_bytes_max(n_words));
 	*ret_count = c.count;
 	*ret_ticks_last = c.ticks;
 	return p - ret_bytes;

@@ -118,6 +118,7 @@ static uint8_t *put_part(struct rp_payload_room *room, struct rp_payload_habit *
 		stored = code_part(room, habit->coding, p, bytes, max);
 		habit->left = is_worse(habit, p->len, stored) ? 0 : habit->left - 1;
 	}
+	rp_assert(stored < p->len && stored <= max);
 	if (!stored && max < p->len)
 		return NULL;
 	*out++ = stored ? habit->coding : RP_PART_PLAIN;
@@ -144,7 +145,9 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 {
 	uint8_t *out = ret_stored;
 
+	rp_assert((n == 1 || n == RP_PACK_ENDS) && ends[n - 1] == len);
 	for (uint32_t i = 0, start = 0; i < n; i++) {
+		rp_assert(ends[i] >= start);
 		if (ends[i] - start < PART_BYTES_MIN && i + 1 < n)
 			continue;
 		struct part p = { raw + start, ends[i] - start, n == RP_PACK_ENDS && i == 1 + RP_COL_TIME ? &zstd_times : &zstd_any };
@@ -155,6 +158,7 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 		start = ends[i];
 	}
 	size_t stored = (size_t)(out - ret_stored);
+	rp_assert(stored <= max);
 	if (len / RP_PAYLOAD_OF_ONE_MAX > stored) { /* no reader would believe it; LZ4 is never so good */
 		struct rp_payload_room lz4 = { .lz4 = room->lz4 };
 		return rp_payload_store(&lz4, raw, len, &(uint32_t){ (uint32_t)len }, 1, ret_stored, max);

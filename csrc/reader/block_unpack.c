@@ -78,6 +78,7 @@ int rp_block_unpack(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *
 		return rc;
 	if (len < ref->stored_bytes || rp_crc32c(0, f->stored, len) != ref->payload_crc)
 		return RP_EDAMAGED;
+	rp_assert(ref->raw_bytes <= *cap);
 	*ret_len = ref->raw_bytes;
 	return rp_payload_load(&f->loader, f->stored, len, *bytes, ref->raw_bytes);
 }

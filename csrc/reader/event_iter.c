@@ -34,6 +34,7 @@ static void close_block(struct rp_source *s)
 		return;
 	s->is_open = 0;
 	s->last_ticks = s->is_raw ? s->raw.ticks : s->pack->ticks;
+	rp_assert(s->interleave->file->decoded_bytes >= s->cap);
 	s->interleave->file->decoded_bytes -= s->cap;
 }
 
@@ -154,6 +155,7 @@ int rp_source_open_next(struct rp_source *s)
 	close_block(s);
 	while (s->at < s->end && !m->rc) {
 		const struct rp_block_ref *ref = &m->file->blocks[s->at++];
+		rp_assert(ref->thread == s->thread && ref->seq >= s->seq_next);
 		if (ref->seq != s->seq_next) {
 			uint64_t missing = ref->seq - s->seq_next;
 			s->lost_blocks += missing;
@@ -211,6 +213,7 @@ int rp_interleave_open(struct rp_interleave *m, struct rp_file *file)
 									 .at = i, .ticks_key = file->blocks[i].ticks_first };
 		m->sources[m->n_sources - 1].end = i + 1;
 	}
+	rp_assert(m->n_sources == n);
 	for (uint32_t i = 0; i < n; i++)
 		m->heap[i] = i;
 	m->heap_n = n;
@@ -232,6 +235,7 @@ void rp_interleave_close(struct rp_interleave *m)
 
 void rp_interleave_settle(struct rp_interleave *m, struct rp_source *s, int has_head)
 {
+	rp_assert(m->heap_n && &m->sources[m->heap[0]] == s && has_head == s->is_open);
 	if (has_head)
 		s->ticks_key = s->event->ticks;
 	else

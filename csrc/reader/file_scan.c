@@ -206,6 +206,7 @@ static void sort_blocks(struct rp_file *f)
 			f->duplicates += !b->live;
 			continue;
 		}
+		rp_assert(!is_defs || f->n_defs == kept); /* definitions come first */
 		f->n_defs += is_defs;
 		f->n_live += b->live;
 		f->blocks[kept++] = *b;

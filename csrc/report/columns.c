@@ -84,6 +84,7 @@ void rp_value_figure(const struct rp_table *t, const struct rp_table_column *c, 
 
 void rp_columns_add(struct rp_columns *c, const struct rp_table_column *columns, size_t n)
 {
+	rp_assert(n <= RP_COLUMNS_MAX - c->n);
 	for (size_t i = 0; i < n && c->n < RP_COLUMNS_MAX; i++)
 		c->at[c->n++] = columns[i];
 }
@@ -94,7 +95,9 @@ void rp_columns_add_metric(struct rp_columns *c, enum rp_metric metric, enum rp_
 	struct rp_table_column made = { .title = m->title, .what = m->what, .unit = m->unit, .get = rp_value_figure, .at = rp_figure_at(metric, part) };
 
 	made.estimate = m->variance == RP_M_COUNT ? RP_ESTIMATE_NONE : metric == RP_M_CPU ? RP_ESTIMATE_CPU : RP_ESTIMATE_MEMORY;
-	snprintf(made.key, sizeof(made.key), "%s%s", prefix, m->key);
+	int len = snprintf(made.key, sizeof(made.key), "%s%s", prefix, m->key);
+	rp_assert(len > 0 && (size_t)len < sizeof(made.key));
+	(void)len;
 	rp_columns_add(c, &made, 1);
 }
 

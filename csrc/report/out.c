@@ -38,6 +38,7 @@ void rp_out_bytes(struct rp_out *o, const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
 
+	rp_assert(o->len < sizeof(o->bytes));
 	while (len) {
 		size_t room = sizeof(o->bytes) - o->len, part = len < room ? len : room;
 		memcpy(o->bytes + o->len, p, part);

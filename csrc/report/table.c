@@ -38,6 +38,7 @@ static struct rp_value value_of(const struct rp_table *t, const struct rp_table_
 
 static const void *row_at(const struct rp_table *t, uint32_t i)
 {
+	rp_assert(i < t->n && (!t->order || t->order[i] < t->n));
 	return (const char *)t->rows + (t->order ? t->order[i] : i) * t->row_bytes;
 }
 
@@ -101,8 +102,10 @@ static void put_key(const struct rp_table *t, const struct rp_table_column *c, c
 
 void rp_columns_put_some(const struct rp_table *t, const char *const *keys, size_t n, const void *row, struct rp_json *j)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		rp_assert(rp_column_of(t, keys[i]));
 		put_key(t, rp_column_of(t, keys[i]), row, j);
+	}
 }
 
 void rp_columns_put(const struct rp_table *t, const void *row, struct rp_json *j)
@@ -121,6 +124,7 @@ static int text_place(const struct rp_table *t, const struct rp_table_column *c)
 			return (int)i;
 	if (t->shown[0].column || !(c->where & RP_IN_TEXT))
 		return -1;
+	rp_assert(c >= t->columns && c < t->columns + t->n_columns);
 	for (const struct rp_table_column *at = t->columns; at < c; at++)
 		place += (at->where & RP_IN_TEXT) != 0;
 	return place;
