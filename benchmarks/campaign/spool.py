@@ -4,7 +4,7 @@
 
 The pool is recorded first (a minute or two; `--pool` keeps it): processes of real_quanta.py, sampled, some of them killed in their last quantum. Each file of the spool is one of them with a uuid of
 its own, and a block behind the others that gives its quanta new labels: id, visit, detector, band, run. One quantum in 250 failed and is tried again in a later file. What a file's events say is what
-really happened; its times are those of the pool, and so are its stacks: a real campaign has more different ones (`paths.py` says how they grow).
+really happened; its times are those of the pool, and so are its stacks: a real campaign has more different ones.
 """
 
 import argparse

@@ -139,3 +139,14 @@ def test_stages_that_mean_nothing_are_refused(tmp_path, text):
     (tmp_path / "stages.toml").write_text(text)
     with pytest.raises(ValueError):
         stages.read(tmp_path / "stages.toml")
+
+
+@pytest.mark.parametrize(("span", "is_told"), [(30 / 86400, False), (2.0, True)])
+def test_a_campaign_of_seconds_has_no_trend_a_day(span, is_told):
+    """A change a day made of one in half a minute was a number that no float holds; nor does a crowd that began at once make one."""
+    days = np.sort(np.concatenate([np.linspace(0, span, 50), np.full(50, span / 2) + np.arange(50) * 1e-6]))
+    values = 10.0 * 2 ** (days / span) * np.exp(0.1 * np.random.default_rng(1).standard_normal(100))
+    found = statistics.slope(days, values)
+    assert (found is not None) == is_told
+    if found:
+        assert all(map(math.isfinite, found))

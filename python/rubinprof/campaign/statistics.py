@@ -13,6 +13,9 @@ __all__ = ["Modes", "Slope", "adjusted", "modes", "slope"]
 KDE_POINTS = 200
 PEAK_MIN = 0.1
 """A second mode is at least a tenth as high as the first, above the valley between them."""
+DAYS_MIN = 1 / 24
+"""A trend over less than an hour says nothing of a day."""
+LOG_MOST = 100.0
 SMALLEST = 30
 """Quanta without which neither test is made."""
 
@@ -85,15 +88,17 @@ def modes(values: np.ndarray) -> Modes | None:
 
 
 def slope(days: np.ndarray, values: np.ndarray) -> Slope | None:
-    """The trend of positive figures over time; None where there are too few."""
+    """The trend of positive figures over time; None where there are too few, or the time is too short."""
     from scipy import stats
 
     known = values > 0
     days, logs = days[known], np.log(values[known])
-    if len(logs) < SMALLEST or np.ptp(days) == 0 or np.ptp(logs) == 0:
+    if len(logs) < SMALLEST or np.ptp(days) < DAYS_MIN or np.ptp(logs) == 0:
         return None
     found = stats.theilslopes(logs, days, 0.95)
-    return Slope(math.expm1(found.slope), math.expm1(found.low_slope), math.expm1(found.high_slope), float(stats.kendalltau(days, logs).pvalue))
+    # Pairs that began within a second have slopes that no float holds as a change a day.
+    change, low, high = (math.expm1(min(one, LOG_MOST)) for one in (found.slope, found.low_slope, found.high_slope))
+    return Slope(change, low, high, float(stats.kendalltau(days, logs).pvalue))
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:
