@@ -251,6 +251,8 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 		rc = get_result(trace, o, needs, &job.result, detail);
 	if (!rc && o->region && !region_exists(job.result, o->region))
 		rc = rp_say(detail, RP_ENOTFOUND, "there is no region '%.200s' in the trace.", o->region);
+	if (!rc && job.result && o->from_s > 0 && job.result->axis_ns > 1 && o->from_s * 1e9 >= job.result->axis_ns)
+		rc = rp_say(detail, RP_EINVAL, "nothing happened from %.3f s on: the run ended after %.3f s.", o->from_s, job.result->axis_ns / 1e9);
 	if (!rc && job.result && !o->metric && job.metric == RP_M_CPU)
 		job.metric = default_metric(&job);
 	else if (!rc && job.result && rp_report_is_unknown(&job, job.metric))

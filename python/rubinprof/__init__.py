@@ -41,7 +41,7 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})  # what there is for users: no modules
 
 
 def load_ipython_extension(shell):

@@ -41,12 +41,13 @@ class CellResult:
         The trace, opened: ``.table()``, ``.lines()``, ``.to_pandas()``.
     """
 
-    def __init__(self, path, *, is_temporary=False, metric="cpu", height=HEIGHT_PX, as_table=False):
+    def __init__(self, path, *, is_temporary=False, metric="cpu", height=HEIGHT_PX, as_table=False, cell_file=""):
         from rubinprof.trace import open as open_trace
 
         self.path = path
         self.trace = open_trace(path)
         self._metric, self._height, self._as_table = metric, height, as_table
+        self._cell_file = cell_file
         if is_temporary:
             weakref.finalize(self, _remove, path)
 
@@ -63,7 +64,7 @@ class CellResult:
             return head + self._table()
         from rubinprof.reports import flamegraph
 
-        flame = json.dumps(_cell_first(self.trace._json("flame", full_names=True))).encode()
+        flame = json.dumps(_cell_first(self.trace._json("flame", full_names=True), self._cell_file)).encode()
         stats = {**self.trace.stats(), "command": "notebook cell"}
         page = flamegraph.render(flame, stats=stats, rows=self.trace.table(metric=self._metric, n=20), metric=self._metric)
         # The page brings its own policy: no network, no script but its own.
@@ -99,10 +100,14 @@ class CellResult:
         return ", ".join(parts)
 
 
-def _cell_first(flame):
-    """Hang what the cell called at the root, before the kernel's own thirty frames that called the cell."""
+def _cell_first(flame, cell_file=""):
+    """Hang the cell's own ``<module>`` at the root, before the kernel's thirty frames that called it; where it is not known, what the kernel called."""
     strings, frames, nodes = flame["strings"], flame["frames"], flame["nodes"]
     parent = nodes["parent"]
+    own = {i for i, (name, file) in enumerate(zip(frames["name"], frames["file"], strict=True)) if cell_file and strings[file] == cell_file and strings[name] == "<module>"}
+    cell = next((i for i, frame in enumerate(nodes["frame"]) if frame in own), None)
+    if cell is not None:
+        return _moved_first(flame, cell, cell)
     for names in RUNNERS:
         runs_cells = {
             i
@@ -112,14 +117,20 @@ def _cell_first(flame):
         runner = next((i for i, frame in enumerate(nodes["frame"]) if frame in runs_cells), None)
         if runner is not None:
             break
-    if runner is None:
-        return flame
-    end = runner + 1
-    while end < len(parent) and parent[end] >= runner:  # pre-order: its subtree lies behind it
+    return flame if runner is None else _moved_first(flame, runner, runner + 1)
+
+
+def _moved_first(flame, top, first):
+    """The tree with what lies below a node at its root; ``first`` is the node itself when it goes with it, else the next."""
+    nodes = flame["nodes"]
+    parent = nodes["parent"]
+    end = top + 1
+    while end < len(parent) and parent[end] >= top:  # pre-order: its subtree lies behind it
         end += 1
-    order = [0, *range(runner + 1, end), *range(1, runner + 1), *range(end, len(parent))]
+    order = [0, *range(first, end), *range(1, first), *range(end, len(parent))]
     place = {old: new for new, old in enumerate(order)}
-    moved = [-1 if old == 0 else 0 if parent[old] == runner else place[parent[old]] for old in order]
+    is_top = (lambda old: old == top) if first == top else (lambda old: parent[old] == top)
+    moved = [-1 if old == 0 else 0 if is_top(old) else place[parent[old]] for old in order]
     columns = {name: values and [values[old] for old in order] for name, values in nodes.items()}
     return {**flame, "nodes": columns | {"parent": moved}}
 
@@ -155,7 +166,7 @@ class RubinprofMagics(Magics):
         if any(map(_is_coroutine, codes)):
             return self._run_coroutine(args, codes, is_cell=cell is not None)
         names = self.shell.user_global_ns, self.shell.user_ns
-        with self.shell.display_trap, _Traced(args, self.shell) as traced:
+        with self.shell.display_trap, _Traced(args, self.shell, codes) as traced:
             _execute(codes, *names)
         return traced.result
 
@@ -166,7 +177,7 @@ class RubinprofMagics(Magics):
 
     async def _run_async(self, args, codes):
         names = self.shell.user_global_ns, self.shell.user_ns
-        with _Traced(args, self.shell) as traced:
+        with _Traced(args, self.shell, codes) as traced:
             await _execute_async(codes, *names)
         return traced.result
 
@@ -207,11 +218,12 @@ class RubinprofMagics(Magics):
 class _Traced:
     """Traces what is inside ``with``. Where that fails the result is shown first, and the error goes on to the shell, which stops the notebook."""
 
-    def __init__(self, args, shell):
+    def __init__(self, args, shell, codes):
         if is_active():
             raise UsageError("rubinprof: this kernel is being traced already; the cell was not run")
         self.result = None
         self._args, self._shell = args, shell
+        self._cell_file = codes[0].co_filename if codes else ""
 
     def __enter__(self):
         args = self._args
@@ -230,7 +242,7 @@ class _Traced:
         self._tracker.stop()
         args = self._args
         self.result = CellResult(
-            self._path, is_temporary=not args.output, metric=args.metric, height=args.height, as_table=args.table
+            self._path, is_temporary=not args.output, metric=args.metric, height=args.height, as_table=args.table, cell_file=self._cell_file
         )
         if args.name:
             self._shell.user_ns[args.name] = self.result

@@ -125,18 +125,30 @@ class Trace:
         with self._lock:
             return self._handle.is_whole()
 
-    def stats(self) -> dict[str, Any]:
+    def stats(self, *, from_s: float = 0.0, to_s: float = 0.0) -> dict[str, Any]:
         """Summarise the run: what ran, time, memory, what the tool cost and what was lost.
+
+        Parameters
+        ----------
+        from_s, to_s : `float`, optional
+            Only what happened in this stretch, in seconds since the run began; ``to_s`` 0: to its end. The same in the other methods.
 
         Returns
         -------
         stats : `dict`
             The keys of ``rubinprof stats --json``.
         """
-        return self._json("stats")
+        return self._json("stats", from_s=from_s, to_s=to_s)
 
     def table(
-        self, by: str = "function", metric: str | None = None, n: int | None = None, *, region: str | int | None = None
+        self,
+        by: str = "function",
+        metric: str | None = None,
+        n: int | None = None,
+        *,
+        region: str | int | None = None,
+        from_s: float = 0.0,
+        to_s: float = 0.0,
     ) -> list[dict[str, Any]]:
         """Rank functions, lines, files, modules, threads or regions.
 
@@ -152,16 +164,61 @@ class Trace:
             Rows at most; all of them when `None`.
         region : `str` or `int`, optional
             Only what happened in this region: its name, or its index in `regions`. Not of a table by region.
+        from_s, to_s : `float`, optional
+            Only what happened in this stretch: see `stats`.
 
         Returns
         -------
         rows : `list` [`dict`]
             The largest first.
         """
-        return self._json("table", by=by, metric=metric, n=-1 if n is None else n, region=region)["rows"]
+        return self._json("table", by=by, metric=metric, n=_rows_at_most(n), region=region, from_s=from_s, to_s=to_s)["rows"]
+
+    def leaks(self, by: str = "line", n: int | None = None) -> list[dict[str, Any]]:
+        """Return what was never freed: where it was allocated, and when.
+
+        Parameters
+        ----------
+        by : `str`, optional
+            ``"line"``, ``"function"`` or ``"file"``.
+        n : `int`, optional
+            Rows at most; all of them when `None`.
+
+        Returns
+        -------
+        rows : `list` [`dict`]
+            The largest first.
+        """
+        return self._json("leaks", by=by, n=_rows_at_most(n))["rows"]
+
+    def temporary(self, by: str = "line", n: int | None = None, *, native: bool = False) -> list[dict[str, Any]]:
+        """Return what was freed before its thread allocated again: a buffer that could be kept.
+
+        Parameters
+        ----------
+        by : `str`, optional
+            ``"line"``, ``"function"`` or ``"file"``.
+        n : `int`, optional
+            Rows at most; all of them when `None`.
+        native : `bool`, optional
+            Rows of native functions instead of Python ones.
+
+        Returns
+        -------
+        rows : `list` [`dict`]
+            The largest first.
+        """
+        return self._json("temporary", by=by, n=_rows_at_most(n), native=native)["rows"]
 
     def tree(
-        self, metric: str | None = None, *, depth: int = 0, min_share: float = 0.0, region: str | int | None = None
+        self,
+        metric: str | None = None,
+        *,
+        depth: int = 0,
+        min_share: float = 0.0,
+        region: str | int | None = None,
+        from_s: float = 0.0,
+        to_s: float = 0.0,
     ) -> dict[str, Any]:
         """Return the call tree.
 
@@ -175,15 +232,25 @@ class Trace:
             Nodes below this share of the whole are folded into one.
         region : `str` or `int`, optional
             Only what happened in this region.
+        from_s, to_s : `float`, optional
+            Only what happened in this stretch: see `stats`.
 
         Returns
         -------
         tree : `dict`
             As ``rubinprof tree --json`` gives it.
         """
-        return self._json("tree", metric=metric, depth=depth, min_share=min_share, region=region)
+        return self._json("tree", metric=metric, depth=depth, min_share=min_share, region=region, from_s=from_s, to_s=to_s)
 
-    def lines(self, file: str | None = None, metric: str | None = None) -> list[dict[str, Any]]:
+    def lines(
+        self,
+        file: str | None = None,
+        metric: str | None = None,
+        *,
+        region: str | int | None = None,
+        from_s: float = 0.0,
+        to_s: float = 0.0,
+    ) -> list[dict[str, Any]]:
         """Return the figures of each source line.
 
         Parameters
@@ -192,15 +259,20 @@ class Trace:
             File name, the end of it after a ``/``, or a path to it from here; every file when `None`.
         metric : `str`, optional
             What to rank by where lines of many files are mixed.
+        region : `str` or `int`, optional
+            Only what happened in this region.
+        from_s, to_s : `float`, optional
+            Only what happened in this stretch: see `stats`.
 
         Returns
         -------
         rows : `list` [`dict`]
             One row a line that did something.
         """
+        options: dict[str, Any] = {"metric": metric, "n": -1, "region": region, "from_s": from_s, "to_s": to_s}
         if file is None:
-            return self._json("lines", metric=metric, n=-1)["rows"]
-        return [row for name in self._files_meant(file) or [file] for row in self._json("lines", file=name, metric=metric, n=-1)["rows"]]
+            return self._json("lines", **options)["rows"]
+        return [row for name in self._files_meant(file) or [file] for row in self._json("lines", file=name, **options)["rows"]]
 
     def _files_meant(self, word: str) -> list[str]:
         """The files of the trace that a user means by a word."""
@@ -208,9 +280,13 @@ class Trace:
 
         return files_meant(word, {row["file"] for row in self.table("file")}, self.stats()["meta"].get("cwd", ""))
 
-    def regions(self) -> list[dict[str, Any]]:
-        """Return one row a region, in the order in which they began. A quantum of a pipeline is one."""
-        return self._json("regions")["rows"]
+    def regions(self, *, from_s: float = 0.0, to_s: float = 0.0) -> list[dict[str, Any]]:
+        """Return one row a region, in the order in which they began. A quantum of a pipeline is one.
+
+        In a stretch of time those that were open in it, whole: nobody keeps their figures by stretch.
+        """
+        rows = self._json("regions")["rows"]
+        return [row for row in rows if row["start_s"] + row["wall_s"] >= from_s and not (to_s and row["start_s"] >= to_s)]
 
     def quanta(self) -> dict[str, Any]:
         """Return what the quanta of a pipeline sum to.
@@ -222,9 +298,9 @@ class Trace:
         """
         return self._json("regions")["quanta"]
 
-    def flame(self, *, region: str | int | None = None) -> dict[str, Any]:
+    def flame(self, *, region: str | int | None = None, from_s: float = 0.0, to_s: float = 0.0) -> dict[str, Any]:
         """Return the whole call tree in columns, as the flame graph draws it."""
-        return self._json("flame", region=region)
+        return self._json("flame", region=region, from_s=from_s, to_s=to_s)
 
     def sources(self) -> list[dict[str, Any]]:
         """Return the source files whose text is inside the trace: those that ran, where the tracer was asked for ``sources``.
@@ -241,7 +317,16 @@ class Trace:
         """Check every file: complete or not, blocks, what was lost where."""
         return self._json("verify")
 
-    def to_pandas(self, by: str = "function", metric: str | None = None, n: int | None = None) -> "pandas.DataFrame":
+    def to_pandas(
+        self,
+        by: str = "function",
+        metric: str | None = None,
+        n: int | None = None,
+        *,
+        region: str | int | None = None,
+        from_s: float = 0.0,
+        to_s: float = 0.0,
+    ) -> "pandas.DataFrame":
         """Return `table` as a data frame.
 
         Raises
@@ -251,7 +336,7 @@ class Trace:
         """
         import pandas  # optional: nothing else here needs it
 
-        return pandas.DataFrame.from_records(self.table(by, metric, n))
+        return pandas.DataFrame.from_records(self.table(by, metric, n, region=region, from_s=from_s, to_s=to_s))
 
     def report(
         self,
@@ -293,3 +378,10 @@ class Trace:
         report = self.report(name, **options)
         assert report is not None
         return _decoded(report.decode())
+
+
+def _rows_at_most(n: int | None) -> int:
+    """As the analyzer takes it."""
+    if n == 0:
+        raise ValueError("n=0 asks for no rows: give how many at most, or None for all")
+    return -1 if n is None else n

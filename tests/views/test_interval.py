@@ -30,3 +30,20 @@ def test_an_interval_over_several_runs_is_as_long_as_it_is(traces, rubinprof_com
     begin, end = visit["start_s"], visit["start_s"] + visit["wall_s"] / 2  # in the later run, when the earlier one has ended
     done = rubinprof_command("stats", traces.a[0], traces.b[0], "--from", f"{begin:.9f}", "--to", f"{end:.9f}", "--json")
     assert json.loads(done.stdout)["wall_s"] == pytest.approx(end - begin, abs=1e-6)
+
+
+def test_what_asks_for_nothing_says_so(traces, rubinprof_command):
+    """No rows, and a stretch after the end: neither is a guess, nor an empty answer."""
+    path = traces.a[0]
+    for words, said in ((("table", path, "-n", "0"), "0 rows"), (("stats", path, "--from", "1000"), "the run ended after"), (("table", path, "--from", "1000"), "the run ended after")):
+        done = rubinprof_command(*words)
+        assert done.returncode == 2 and said in done.stderr and not done.stdout
+    with rubinprof.open(path) as trace:
+        for ask in (lambda: trace.table(n=0), lambda: trace.leaks(n=0), lambda: trace.table(from_s=1000.0)):
+            with pytest.raises(ValueError, match="no rows|the run ended"):
+                ask()
+        second = trace.regions()[1]["start_s"]
+        assert trace.stats(to_s=second)["calls"] == sum(row["calls"] or 0 for row in trace.table(to_s=second)) < trace.stats()["calls"]
+        assert {row["line"] for row in trace.leaks() if row["function"] == "keep"} and any(row["function"] == "pass_by" for row in trace.temporary())
+        assert trace.lines(region="visit") and len(trace.regions(to_s=trace.regions()[1]["start_s"])) == 1
+    assert {"Tracker", "open", "region", "Trace"} <= set(dir(rubinprof)) and "after_exec" not in dir(rubinprof)

@@ -122,6 +122,12 @@ def test_a_flame_graph_in_a_frame(outputs):
     page = shown["data"]["text/html"]
     assert page.count("<iframe") == 1 and "Content-Security-Policy" in html.unescape(page)
     assert "keep" in shown["data"]["text/plain"]  # where no HTML is shown
+    # The cell's own <module> is the root: "keep" is called by it, and it by nobody.
+    packed = re.search(r'id="rp-data-flame">([^<]*)<', html.unescape(page))[1]
+    flame = json.loads(gzip.decompress(base64.b64decode(packed)))
+    name = lambda node: flame["strings"][flame["frames"]["name"][flame["nodes"]["frame"][node]]]
+    parent = flame["nodes"]["parent"]
+    assert (name(1), parent[1]) == ("<module>", 0) and "keep" in {name(i) for i in range(2, len(parent)) if parent[i] == 1}
 
 
 def test_an_exception_is_the_cells_own_and_the_trace_is_there(outputs):

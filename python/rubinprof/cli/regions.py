@@ -17,7 +17,7 @@ def add_parser(subparsers):
     command.add_traces(parser)
     parser.add_argument("--tree", action="store_true", help="a row for all regions of a name below those of another, with their sums")
     parser.add_argument("--sort", choices=list(SORT), metavar="M", help=f"largest first: by {', '.join(SORT)} (default: as they began)")
-    parser.add_argument("-n", type=command.whole_number, default=-1, metavar="N", help="rows at most (default: all)")
+    parser.add_argument("-n", type=command.row_count, default=-1, metavar="N", help="rows at most (default: all)")
     command.add_format(parser, csv=True)
     command.add_width(parser)
 

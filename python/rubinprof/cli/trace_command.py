@@ -99,9 +99,16 @@ def whole_number(text: str) -> int:
     return value
 
 
+def row_count(text: str) -> int:
+    """The type of ``-n``."""
+    if (value := whole_number(text)) == 0:
+        raise argparse.ArgumentTypeError("0 rows are none: give how many at most, or -1 for all")
+    return value
+
+
 def add_rows(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "-n", type=whole_number, default=0, metavar="N", help=f"rows at most; -1 for all (default: {TEXT_ROWS}, all with --json and --csv)"
+        "-n", type=row_count, default=0, metavar="N", help=f"rows at most; -1 for all (default: {TEXT_ROWS}, all with --json and --csv)"
     )
 
 
