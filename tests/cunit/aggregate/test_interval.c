@@ -79,10 +79,16 @@ int main(void)
 	for (int i = 0; i < 5; i++)
 		CHECK_INT(sum[i], whole[i]);
 
-	/* Behind the end there is nothing. */
-	json = interval("stats", 5000, 6000);
-	CHECK_INT(rr_number(json, "calls"), 0);
-	CHECK_INT(rr_number(json, "allocations"), 0);
+	/* Behind the end there is nothing: that is said. */
+	struct rp_report_options behind = RP_REPORT_OPTIONS_INIT;
+	const char *path = "interval.rprof";
+	char detail[RP_DETAIL_BYTES] = "";
+	struct rp_trace *trace;
+	behind.from_s = 5000e-9;
+	CHECK_INT(rp_trace_open(&trace, &path, 1, detail), 0);
+	CHECK_INT(rp_report(trace, "stats", &behind, rr_take, &rr_json, detail), RP_EINVAL);
+	CHECK(strstr(detail, "the run ended"));
+	rp_trace_close(trace);
 	rp_buf_release(&rr_json);
 	return 0;
 }
