@@ -18,6 +18,13 @@
 #define RP_PRINTF(fmt, args)
 #endif
 
+/* Loads and stores word by word, as written. clang, which knows no such attribute, may join them: slower, not wrong. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define RP_WORD_BY_WORD __attribute__((optimize("no-tree-slp-vectorize")))
+#else
+#define RP_WORD_BY_WORD
+#endif
+
 #define RP_STATIC_ASSERT(cond, text) _Static_assert(cond, text)
 
 /* What a comment promises, as a check. NDEBUG, which CPython sets for extensions, takes it out: so it is in the C tests, under the sanitizers and the

@@ -91,11 +91,14 @@ static void *map_bytes(size_t bytes)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* ld.so leaves the executable nameless. */
+/* ld.so leaves the executable nameless. The kernel tells it by the thread's entry also when the first thread has ended; qemu-user answers for the
+ * process's entry alone. */
 static void name_main(struct rp_elf_list *l)
 {
 	char path[PATH_BYTES_MAX];
-	ssize_t len = readlink("/proc/thread-self/exe", path, sizeof path);
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path);
+	if (len <= 0)
+		len = readlink("/proc/thread-self/exe", path, sizeof path);
 	if (len > 0 && l->count)
 		l->objects[0].path = keep_text(l, path, (size_t)len);
 }

@@ -89,7 +89,7 @@ static int fits(const struct counts *fresh, const struct counts *left)
 /* ---- walking ---- */
 
 /* Word by word: the frame has just been written so, and a load of two words at once would wait for both to reach the cache. */
-__attribute__((optimize("no-tree-slp-vectorize"))) static void note_step(struct rp_trail *t, const struct rp_walk *w, const struct counts *fresh)
+RP_WORD_BY_WORD static void note_step(struct rp_trail *t, const struct rp_walk *w, const struct counts *fresh)
 {
 	struct rp_trail_step *s = &t->fresh_steps[fresh->steps];
 	if (fresh->steps >= RP_TRAIL_STEPS_MAX)
