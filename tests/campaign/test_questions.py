@@ -21,10 +21,6 @@ pytestmark = pytest.mark.linux
 GIB = 1024**3
 
 
-def ask(*words):
-    return subprocess.run([sys.executable, "-m", "rubinprof", "campaign", *map(str, words)], capture_output=True, text=True, timeout=120)
-
-
 def made(path, quanta, first=0):
     """A store with these quanta too, each a dict; what they lack is null."""
     store = campaign.Store.create(path)
@@ -105,7 +101,7 @@ def test_budgets_of_functions_that_mean_nothing_are_refused(tmp_path, text):
         budget(tmp_path, text)
 
 
-def test_a_cluster_asks_for_what_its_jobs_need(make_store, tmp_path):
+def test_a_cluster_asks_for_what_its_jobs_need(make_store, ask, tmp_path):
     """Two tasks share a job: it needs the larger memory for as long as both take."""
     at = datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC)
     quanta, processes = [], []
@@ -225,6 +221,20 @@ def test_no_request_retries_more_than_allowed(tmp_path):
     found = made(tmp_path, quanta)
     strict, loose = requests.advise(found, retry_rate_max=0.002)[0], requests.advise(found, retry_rate_max=0.3)[0]
     assert strict.retry_rate <= 0.002 and loose.retry_rate <= 0.3 and loose.cost < strict.cost
+
+
+def test_those_are_tried_again_that_save_most_by_it(tmp_path, ask):
+    """2 % of one task are huge, 1 % of all quanta may be retried: they are, instead of the huge request for all of their task. Task by task they may not."""
+    quanta = [{"task": "huge", "rss_max_bytes": 12 * GIB, "wall_s": 10.0}] * 20 + [{"task": "huge", "rss_max_bytes": 2 * GIB, "wall_s": 10.0}] * 980
+    quanta += [{"task": "even", "rss_max_bytes": (GIB if i % 100 else GIB + 2**26), "wall_s": 10.0} for i in range(1500)]
+    made(tmp_path / "store", quanta)
+    found = campaign.open(tmp_path / "store")
+    of_all, of_each = requests.advise(found), requests.advise(found, is_of_task=True)
+    assert [one.request.bytes for one in of_all] == [GIB + 2**26, 2 * GIB] and [one.request.bytes for one in of_each] == [GIB, 12 * GIB]
+    together, apart = requests.total(of_all), requests.total(of_each)
+    assert together.retry_rate == pytest.approx(20 / 2500) and together.cost < 0.6 * apart.cost and 0 < together.error < 0.1
+    told = ask("requests", tmp_path / "store")
+    assert "All tasks, on quanta that the requests were not made from: " in told.stdout and "0.80 % tried again" in told.stdout, told.stdout + told.stderr
 
 
 def test_too_few_quanta_give_no_request(tmp_path):

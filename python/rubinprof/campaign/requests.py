@@ -1,4 +1,4 @@
-"""Memory requests: what each task should ask of the batch system, so that memory times walltime is least and few quanta are retried.
+"""Memory requests: what each task should ask of the batch system, so that memory times walltime is least and few quanta of all are retried.
 
 A quantum that needs more than its request is killed and tried again with the request times the multiplier, as BPS does (``requestMemory``,
 ``memoryMultiplier``, ``numberOfRetries``). Each attempt is counted with the whole walltime of the quantum: the batch system reserves the memory until the job
@@ -15,7 +15,7 @@ import numpy as np
 from rubinprof.campaign.query import Campaign
 from rubinprof.errors import RubinprofError
 
-__all__ = ["Advice", "Demand", "Request", "advise", "cost", "read_clusters", "to_yaml"]
+__all__ = ["Advice", "Demand", "Request", "advise", "cost", "read_clusters", "to_yaml", "total"]
 
 MIB = 1024**2
 GIB_HOUR = 1024**3 * 3600.0
@@ -25,6 +25,8 @@ MULTIPLIERS = (1.5, 2.0, 3.0)
 RETRIES_MAX = 5
 """BPS's default of ``numberOfRetries``."""
 RETRY_RATE_MAX = 0.01
+PRICE_MOST = 1e12
+"""GiB hours a retry: no request that has a retry is cheaper than one that has none then."""
 FOLDS = 10
 T_95 = 2.262
 """Student's t for 95 % and FOLDS - 1 degrees of freedom."""
@@ -55,6 +57,24 @@ class Request(NamedTuple):
     multiplier: float
 
 
+class Replay(NamedTuple):
+    """A part of a task's quanta under a request made from the other parts: its number, GiB hours with the present request and with this one, quanta, and those tried again."""
+
+    part: int
+    present_gib_hours: float
+    gib_hours: float
+    quanta: int
+    retried: float
+
+
+class Total(NamedTuple):
+    """All tasks with a request together, on quanta that the requests were not made from: GiB hours over those of the present request, half of the 95 % interval, and the share tried again."""
+
+    cost: float
+    error: float
+    retry_rate: float
+
+
 class Advice(NamedTuple):
     """The request of one task.
 
@@ -77,6 +97,8 @@ class Advice(NamedTuple):
         Why there is no request.
     is_cluster : `bool`
         Whether it is of a cluster of tasks: its quanta are jobs then.
+    replay : `tuple` [`Replay`]
+        One a part that the request was not made from.
     """
 
     task: str
@@ -87,6 +109,7 @@ class Advice(NamedTuple):
     saving: tuple[float, float]
     why_not: str = ""
     is_cluster: bool = False
+    replay: tuple["Replay", ...] = ()
 
 
 def read_clusters(path: str | os.PathLike[str]) -> dict[str, list[str]]:
@@ -146,25 +169,62 @@ def cost(demands: Sequence[Demand], request: Request) -> tuple[float, float]:
     return total / GIB_HOUR, retried / count if count else 0.0
 
 
-def best(demands: Sequence[Demand], sizes: Sequence[int], retry_rate_max: float) -> Request | None:
-    """The cheapest request that retries few enough and lets every quantum end; None when no size is large enough."""
+class Options(NamedTuple):
+    """What a task may ask for: the requests that let every quantum end, with the GiB hours of each and how many quanta it tries again."""
+
+    requests: list[Request]
+    gib_hours: np.ndarray
+    retried: np.ndarray
+    quanta: int
+
+    def cheapest(self, price: float = 0.0, retry_rate_max: float = 1.0) -> Request | None:
+        """The request with the least GiB hours, where each retry costs so many more; None when none retries few enough."""
+        spent = np.where(self.retried > retry_rate_max * self.quanta, math.inf, self.gib_hours + price * self.retried)
+        place = int(np.argmin(spent)) if len(spent) else -1
+        return self.requests[place] if place >= 0 and spent[place] < math.inf else None
+
+
+def options(demands: Sequence[Demand], sizes: Sequence[int]) -> Options:
+    """What can be asked for, of some sizes. As `cost` counts it, for all at once."""
     bytes_of, wall_of, quanta_of = (np.array([demand[i] for demand in demands], float) for i in (0, 2, 1))
     asked = np.array(sizes, float)[:, None]
-    rate = ((asked < bytes_of) * quanta_of).sum(axis=1) / quanta_of.sum()
-    found, least = None, math.inf
+    retried = ((asked < bytes_of) * quanta_of).sum(axis=1)
+    requests, hours, again = [], [], []
     for multiplier in MULTIPLIERS:
-        # As `cost` counts it, for all sizes at once.
         spent, now = np.repeat(asked, len(demands), axis=1), asked
         for _ in range(RETRIES_MAX):
             too_small = now < bytes_of
             now = now * multiplier
             spent += too_small * now
-        spent = (spent * wall_of).sum(axis=1)
-        spent[(rate > retry_rate_max) | (asked[:, 0] * multiplier**RETRIES_MAX < bytes_of.max())] = math.inf
-        place = int(np.argmin(spent))
-        if spent[place] < least:
-            found, least = Request(sizes[place], multiplier), float(spent[place])
-    return found
+        ends = np.flatnonzero(asked[:, 0] * multiplier**RETRIES_MAX >= bytes_of.max())
+        requests += [Request(sizes[i], multiplier) for i in ends]
+        hours.append((spent * wall_of).sum(axis=1)[ends] / GIB_HOUR)
+        again.append(retried[ends])
+    return Options(requests, np.concatenate(hours), np.concatenate(again), int(quanta_of.sum()))
+
+
+def chosen(of: dict[str, Options], retry_rate_max: float, is_of_task: bool) -> dict[str, Request | None]:
+    """A request for each task: those that cost least together, where at most the given share of all quanta is tried again, or of the quanta of each task.
+
+    Of all quanta: a retry has one price in all tasks (Lagrange's multiplier), so that those are tried again that save most by it.
+    """
+    if is_of_task:
+        return {task: one.cheapest(retry_rate_max=retry_rate_max) for task, one in of.items()}
+    allowed = retry_rate_max * sum(one.quanta for one in of.values())
+
+    def at(price: float) -> tuple[dict[str, Request | None], float]:
+        found = {task: one.cheapest(price) for task, one in of.items()}
+        return found, sum(float(of[task].retried[of[task].requests.index(request)]) for task, request in found.items() if request)
+
+    if at(0.0)[1] <= allowed:
+        return at(0.0)[0]
+    low, high = 0.0, 1e-6
+    while at(high)[1] > allowed and high < PRICE_MOST:
+        low, high = high, high * 4
+    for _ in range(30):  # the least price that is high enough
+        middle = (low + high) / 2
+        low, high = (middle, high) if at(middle)[1] > allowed else (low, middle)
+    return at(high)[0]
 
 
 def _merged(folds: Sequence[Sequence[Demand]]) -> list[Demand]:
@@ -179,7 +239,7 @@ def _merged(folds: Sequence[Sequence[Demand]]) -> list[Demand]:
 
 def advise(
     campaign: Campaign, *, present_bytes: float = 4 * 1024**3, retry_rate_max: float = RETRY_RATE_MAX, steps: Sequence[float] = (), where: str | None = None,
-    clusters: dict[str, list[str]] | None = None,
+    clusters: dict[str, list[str]] | None = None, is_of_task: bool = False,
 ) -> list[Advice]:  # fmt: skip
     """Find a request for each task.
 
@@ -190,7 +250,7 @@ def advise(
     present_bytes : `float`, optional
         What every task asks for now, with a multiplier of 2: what the cost is compared with.
     retry_rate_max : `float`, optional
-        Share of the quanta of a task that may be tried again.
+        Share of all quanta that may be tried again; in few tasks, where that saves most.
     steps : `~collections.abc.Sequence` [`float`], optional
         The sizes there are, bytes; all multiples of 64 MiB by default.
     where : `str`, optional
@@ -198,6 +258,9 @@ def advise(
     clusters : `dict` [`str`, `list` [`str`]], optional
         Tasks that share a job, by cluster, as `read_clusters` gives them. A process that ran several quanta of a cluster is a job: it needs the most that any of them needs, for as long as all of
         them take, start-up and imports included.
+
+    is_of_task : `bool`, optional
+        Whether ``retry_rate_max`` holds for the quanta of each task.
 
     Returns
     -------
@@ -213,11 +276,9 @@ def advise(
     if not parts:
         raise RubinprofError("no quantum has a known resident memory; a request made from the heap alone would be too small")
     sizes = sorted(map(int, steps))
-    found = [_advise(task, folds, present_bytes, retry_rate_max, sizes) for task, folds in sorted(parts.items())]
-    for name, folds in _demands_of_jobs(campaign, where, clusters or {}).items():
-        one = _advise(name, folds, present_bytes, retry_rate_max, sizes)
-        found.append(one._replace(is_cluster=True, why_not=one.why_not.replace("quanta are too few", "jobs are too few")))
-    return found
+    found = _advise(parts, present_bytes, retry_rate_max, sizes, is_of_task)
+    jobs = _advise(_demands_of_jobs(campaign, where, clusters or {}), present_bytes, retry_rate_max, sizes, is_of_task)
+    return found + [one._replace(is_cluster=True, why_not=one.why_not.replace("quanta are too few", "jobs are too few")) for one in jobs]
 
 
 def to_yaml(advice: Sequence[Advice]) -> str:
@@ -236,34 +297,64 @@ def to_yaml(advice: Sequence[Advice]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _advise(task: str, folds: list[list[Demand]], present_bytes: float, retry_rate_max: float, steps: list[int]) -> Advice:
-    everything = _merged(folds)
-    quanta, needed = sum(demand.quanta for demand in everything), quanta_needed(retry_rate_max)
-    if quanta < needed:
-        return Advice(task, None, quanta, 0.0, 1.0, (0.0, 0.0), f"{quanta} quanta are too few for a request; {needed} are needed")
-    sizes = steps or sorted({demand.bytes for demand in everything})
-    request = best(everything, sizes, retry_rate_max)
-    if request is None:
-        return Advice(task, None, quanta, 0.0, 1.0, (0.0, 0.0), f"no step is large enough for its {max(d.bytes for d in everything) / 1024**3:.1f} GiB")
+def _advise(parts: dict[str, list[list[Demand]]], present_bytes: float, retry_rate_max: float, steps: list[int], is_of_task: bool) -> list[Advice]:
+    """A request for each, in the order of their names."""
+    whole = {task: _merged(folds) for task, folds in sorted(parts.items())}
+    needed = quanta_needed(retry_rate_max)
+    few = {task for task, demands in whole.items() if sum(demand.quanta for demand in demands) < needed}
+    sizes = {task: steps or sorted({demand.bytes for demand in demands}) for task, demands in whole.items() if task not in few}
+    requests = chosen({task: options(whole[task], sizes[task]) for task in sizes}, retry_rate_max, is_of_task)
     present = Request(int(present_bytes), 2.0)
-    spent, rate = cost(everything, request)
-    return Advice(task, request, quanta, rate, spent / cost(everything, present)[0], _held_out(folds, sizes, present, retry_rate_max))
-
-
-def _held_out(folds: list[list[Demand]], sizes: list[int], present: Request, retry_rate_max: float) -> tuple[float, float]:
-    """The saving on each part with a request made from the others: mean, and half of its 95 % interval."""
-    savings = []
-    for i, fold in enumerate(folds):
-        others = _merged([other for j, other in enumerate(folds) if j != i])
-        if not fold or not others:
+    replays = _held_out(parts, sizes, present, retry_rate_max, is_of_task)
+    found = []
+    for task, demands in whole.items():
+        quanta, request = sum(demand.quanta for demand in demands), requests.get(task)
+        if request is not None and not replays[task]:
+            found.append(Advice(task, None, quanta, 0.0, 1.0, (0.0, 0.0), "nobody knows the walltime of its quanta"))
             continue
-        request = best(others, sizes, retry_rate_max)
-        before = cost(fold, present)[0]
-        if request and before:
-            savings.append(1 - cost(fold, request)[0] / before)
-    mean = sum(savings) / len(savings)
-    spread = math.sqrt(sum((saving - mean) ** 2 for saving in savings) / max(len(savings) - 1, 1))
-    return mean, T_95 * spread / math.sqrt(len(savings))
+        if request is None:
+            why = f"no step is large enough for its {max(d.bytes for d in demands) / 1024**3:.1f} GiB" if task in sizes else f"{quanta} quanta are too few for a request; {needed} are needed"
+            found.append(Advice(task, None, quanta, 0.0, 1.0, (0.0, 0.0), why))
+            continue
+        spent, rate = cost(demands, request)
+        mean, half = _mean([one.gib_hours / one.present_gib_hours for one in replays[task]])
+        found.append(Advice(task, request, quanta, rate, spent / cost(demands, present)[0], (1 - mean, half), replay=tuple(replays[task])))
+    return found
+
+
+def total(advice: Sequence[Advice]) -> Total | None:
+    """What the requests of tasks come to together; None where there is none. Clusters are left out: their quanta are those of tasks."""
+    found: dict[int, list[float]] = {}
+    for one in (one for advised in advice if not advised.is_cluster for one in advised.replay):
+        sums = found.setdefault(one.part, [0.0] * 4)
+        found[one.part] = [a + b for a, b in zip(sums, one[1:], strict=True)]
+    if not found:
+        return None
+    mean, half = _mean([after / before for before, after, _, _ in found.values()])
+    return Total(mean, half, sum(one[3] for one in found.values()) / sum(one[2] for one in found.values()))
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """The mean of the parts, and half of its 95 % interval."""
+    mean = sum(values) / len(values)
+    spread = math.sqrt(sum((value - mean) ** 2 for value in values) / max(len(values) - 1, 1))
+    return mean, T_95 * spread / math.sqrt(len(values))
+
+
+def _held_out(parts: dict[str, list[list[Demand]]], sizes: dict[str, list[int]], present: Request, retry_rate_max: float, is_of_task: bool) -> dict[str, list[Replay]]:
+    """Each part of each task with requests made from the others."""
+    found: dict[str, list[Replay]] = {task: [] for task in sizes}
+    for i in range(FOLDS):
+        others = {task: _merged([fold for j, fold in enumerate(parts[task]) if j != i]) for task in sizes if parts[task][i]}
+        requests = chosen({task: options(demands, sizes[task]) for task, demands in others.items() if demands}, retry_rate_max, is_of_task)
+        for task, request in requests.items():
+            fold = parts[task][i]
+            before = cost(fold, present)[0]
+            if request and before:
+                after, rate = cost(fold, request)
+                quanta = sum(demand.quanta for demand in fold)
+                found[task].append(Replay(i, before, after, quanta, rate * quanta))
+    return found
 
 
 def _demands(campaign: Campaign, where: str | None) -> dict[str, list[list[Demand]]]:

@@ -159,7 +159,7 @@ def _requests(campaign: Campaign, present_bytes: float) -> dict[str, Any]:
         advice = requests.advise(campaign, present_bytes=present_bytes)
     except RubinprofError as error:
         return {"requests": [], "requests_yaml": "", "requests_why_not": str(error), "present_bytes": present_bytes}
-    rows = [one._asdict() | {"request": one.request and one.request._asdict()} for one in advice]
+    rows = [{key: value for key, value in one._asdict().items() if key != "replay"} | {"request": one.request and one.request._asdict()} for one in advice]
     return {"requests": rows, "requests_yaml": requests.to_yaml(advice), "requests_why_not": "", "present_bytes": present_bytes}
 
 

@@ -86,7 +86,8 @@ def add_parser(subparsers):
     requests = command.parser(asks, "requests", "rubinprof campaign requests STORE -o requestMemory.yaml", _requests, "Advise memory requests for BPS.")
     requests.add_argument("store", metavar="STORE")
     requests.add_argument("-o", "--output", metavar="X.yaml", help="write BPS yaml")
-    requests.add_argument("--max-retry-rate", default="1%", metavar="SHARE", help="of a task's quanta (default: 1%%)")
+    requests.add_argument("--max-retry-rate", default="1%", metavar="SHARE", help="of all quanta together (default: 1%%)")
+    requests.add_argument("--of-each-task", action="store_true", help="--max-retry-rate holds for the quanta of each task")
     requests.add_argument("--steps", metavar="GB,GB,…", help="the sizes there are, in GB (default: every 64 MiB)")
     requests.add_argument("--present", default="4 GB", metavar="SIZE", help="what is asked for now, with a multiplier of 2 (default: 4 GB)")
     requests.add_argument("--clusters", metavar="BPS.yaml", help="with its 'cluster' section: a request for each cluster too, whose tasks share a job")
@@ -315,12 +316,14 @@ def _requests(args):
         return command.fail("--max-retry-rate lies between 0 and 100 %, and every size of --steps above 0")
     advice = requests.advise(
         campaign.open(args.store), present_bytes=parse_quantity(args.present, "bytes"), retry_rate_max=share, steps=steps, where=args.where,
-        clusters=requests.read_clusters(args.clusters) if args.clusters else None,
+        clusters=requests.read_clusters(args.clusters) if args.clusters else None, is_of_task=args.of_each_task,
     )  # fmt: skip
     if args.output:
         requests.write_yaml(advice, args.output)
     if args.format == "json":
-        json.dump({"schema": 1, "rows": [one._asdict() | {"request": one.request and one.request._asdict()} for one in advice]}, sys.stdout)
+        together = requests.total(advice)
+        rows = [{key: value for key, value in one._asdict().items() if key != "replay"} | {"request": one.request and one.request._asdict()} for one in advice]
+        json.dump({"schema": 1, "rows": rows, "total": together and together._asdict()}, sys.stdout)
         sys.stdout.write("\n")
     else:
         sys.stdout.write(_advice_text(advice))
@@ -328,6 +331,7 @@ def _requests(args):
 
 
 def _advice_text(advice):
+    from rubinprof.campaign.requests import total
     from rubinprof.metrics import text_of
     from rubinprof.reports.style import Column, Style, table
 
@@ -338,6 +342,9 @@ def _advice_text(advice):
                      text_of(one.quanta, "count"), one.task + (" (cluster, of jobs)" if one.is_cluster else "")])  # fmt: skip
     columns = [Column("request"), Column("multiplier"), Column("retried"), Column("saves (95 %)"), Column("quanta"), Column("task or cluster", True, True)]
     text = table(Style(sys.stdout), columns, rows) if rows else ""
+    if together := total(advice):
+        told = f"{together.cost:.0%} ± {together.error:.1%} of the GB h of the present request, {together.retry_rate:.2%} tried again"
+        text += f"All tasks, on quanta that the requests were not made from: {told}.\n".replace("%", " %")
     return text + "".join(f"No request for {one.task}: {one.why_not}.\n" for one in advice if one.request is None)
 
 
