@@ -112,6 +112,16 @@ def test_lambdas_of_one_file_have_their_own_lines_in_callgrind():
     assert sorted(found[-1]) == [(50, 1_000_000), (51, 29_000_000)]
 
 
+def test_a_function_that_calls_itself_counts_once_in_callgrind():
+    """callgrind_annotate --inclusive adds up what a function had itself and in all that it called, its own calls of itself too."""
+    frames = [frame("[all]"), frame("f", "/x.py", 1), frame("g", "/x.py", 9)]
+    nodes = [(-1, 0, 0, 0), (0, 1, 1000, 1), (1, 1, 300, 5), (2, 2, 40, 2)]  # f calls f, which calls g
+    text = exported(Known(frames, nodes), "callgrind").decode()
+    function = next(part for part in text.split("\nob=")[1:] if re.search(r"^fn=\(\d+\) f$", part, re.MULTILINE))
+    assert sum(int(cpu) for cpu in re.findall(r"^\d+ (\d+)", function, re.MULTILINE)) == 1340
+    assert re.search(r"^calls=5 1$", function, re.MULTILINE)
+
+
 def test_functions_that_a_reader_would_take_for_one_have_names_of_their_own():
     """pprof knows functions by name, callgrind_annotate by file and name."""
     frames = [frame("[all]"), frame("<module>", "/x.py", 1), frame("<lambda>", "/x.py", 10), frame("<lambda>", "/x.py", 50)]

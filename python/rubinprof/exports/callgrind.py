@@ -70,7 +70,8 @@ class _Writer:
                 "c" + self._name("fn", self.names[callee]),
                 # Where only samples are known it was called at least once.
                 f"calls={max(1, edge.calls[0])} {max(0, tree.lines[callee])}",
-                f"{line} {' '.join(map(str, edge.total))}",
+                # What a function had in a call of its own is in that call already: readers add up what a function called.
+                f"{line} {' '.join('0' if self.functions[key] is function else str(value) for value in edge.total)}",
             ]
         return "\n".join([*lines, "", ""])
 
