@@ -12,7 +12,7 @@ import pytest
 import rubinprof
 from rubinprof import campaign
 from rubinprof.campaign.flame import page_trees
-from rubinprof.campaign import columns
+from rubinprof.campaign import columns, unit
 
 pytestmark = pytest.mark.linux
 
@@ -84,6 +84,18 @@ def test_each_unit_has_what_its_region_has(traced):
         assert sum(row[3] for row in mine) == pytest.approx(region["peak_above_start_bytes"], rel=0.01)
     cpu, all_of_them = sum(row[1] for row in stacks), sum(region["process_cpu_s"] for region in regions) * 1e9
     assert cpu == pytest.approx(all_of_them, rel=0.05 if traced.stem == "exact" else 0.4)
+
+
+def test_an_error_of_0_is_exact_and_null_is_unknown(traced):
+    with rubinprof.open(traced) as trace:
+        stats, regions = trace.stats(), trace.regions()
+    rows = unit.quantum_rows("0", stats, regions)
+    errors = [row[f"{name}_error"] for row in rows for name in unit.WITH_ERROR]
+    assert errors and (errors == [0.0] * len(errors) if traced.stem == "exact" else any(error > 0 for error in errors if error is not None))
+    unknown = {"peak_bytes_error": None, "leaked_bytes": None}
+    (row, *_) = unit.quantum_rows("0", stats, [region | unknown for region in regions])
+    assert row["peak_bytes_error"] is None
+    assert row["leaked_bytes_error"] is None or traced.stem == "sampled"
 
 
 def test_reading_again_or_a_copy_gives_the_same_bytes(traced, tmp_path):

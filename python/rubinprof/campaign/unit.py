@@ -20,8 +20,9 @@ OWN_LABELS = ("task", "status", "quantum_id", "run", "data_id")
 
 FIGURES = (
     "wall_s", "cpu_s", "process_cpu_s", "gil_wait_s", "calls", "allocations", "allocated_bytes", "peak_bytes", "peak_above_start_bytes",
-    "leaked_bytes", "allocations_error", "allocated_bytes_error", "peak_bytes_error", "peak_above_start_bytes_error", "leaked_bytes_error",
+    "leaked_bytes",
 )  # fmt: skip
+WITH_ERROR = ("allocations", "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "leaked_bytes")
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
@@ -102,6 +103,8 @@ def quantum_rows(uuid: str, stats: dict[str, Any], regions: list[dict[str, Any]]
         labels = region["labels"]
         row = {"trace": uuid, "unit": region["index"], "pid": region["pid"], "host": region["host"]}
         row |= {name: region.get(name) for name in FIGURES}
+        # Reports of an exact trace have no errors; an error that is null there is unknown.
+        row |= {f"{name}_error": region.get(f"{name}_error", None if row[name] is None else 0.0) for name in WITH_ERROR}
         row["rss_max_bytes"] = region["rss_max"]
         row["task"] = labels.get("task", region["name"])
         row["status"] = "unfinished" if region["unfinished"] else labels.get("status", "done")
