@@ -90,6 +90,10 @@ def packages():
     numpy = ["fft", "linalg", "ma", "polynomial", "lib", "random", "_core"]
     # Out are what wants its author's other tools (markers of plugins) and hours of statistics.
     left_out = ["cpp_conduit", "eigen_tensor", "eigen_matrix", "standalone_enum_module"]  # of pybind11: want modules and headers of their own
+    # Of suites that take longer than SECONDS_MAX traced: what has to do with descriptors, signals, threads, frames, the collector, pools.
+    of_pytest = ["code", "python/raises.py", *(f"test_{name}.py" for name in ("capture", "faulthandler", "monkeypatch", "recwarn", "runner", "threadexception", "unraisableexception"))]
+    of_pytest_asyncio = [f"tests/{name}" for name in ("async_fixtures", *(f"test_{name}.py" for name in ("is_async_test", "simple", "subprocess", "task_cleanup")))]
+    of_joblib = "not test_memmapping and (not test_parallel or simple_parallel or context_manager or nested_loop or dispatch_one_job or error_capture)"
     treecorr = [f"test_{name}.py" for name in ("config", "kmeans", "catalog", "index", "nn", "kk", "gg", "ng", "kg")]
     return [
         *(pytest(f"numpy.{part}", "--pyargs", f"numpy.{part}", "-m", "not slow", "--tb=no") for part in numpy),
@@ -97,10 +101,10 @@ def packages():
         pytest("treecorr", *treecorr, "-k", "not varxi", "--tb=no", directory=Source("treecorr", "tests")),
         pytest("galsim", ".", "--tb=no", "--continue-on-collection-errors", directory=Source("galsim", "tests")),
         # What traced programs stand on, and what stands on other programs' frames, forks and files.
-        pytest("pytest", "testing", "--tb=no", directory=Source("pytest")),
+        pytest("pytest", "-p", "no:asyncio", *of_pytest, "--tb=no", directory=Source("pytest", "testing")),
         pytest("pyfakefs", "--pyargs", "pyfakefs.tests", "pyfakefs.pytest_tests", "--tb=no"),
-        pytest("pytest_asyncio", "tests", "--tb=no", directory=Source("pytest_asyncio")),
-        pytest("joblib", "--pyargs", "joblib", "--tb=no"),
+        pytest("pytest_asyncio", *of_pytest_asyncio, "--tb=no", directory=Source("pytest_asyncio")),
+        pytest("joblib", "--pyargs", "joblib", "-k", of_joblib, "--tb=no"),
         pytest("anyio", "tests", "-m", "not network", "--tb=no", directory=Source("anyio")),
         pytest("greenlet", "--pyargs", "greenlet.tests", "--tb=no"),
         pytest("cancellation", "test_cancellation.py", directory=Here("programs")),
