@@ -630,6 +630,9 @@ def test_help_widths_narrow_and_paper(tab):
     tab.page.mouse.up()
     assert head.bounding_box()["width"] == pytest.approx(before["width"] + 100, abs=2)
     assert tab.page.evaluate("[...document.querySelectorAll('#rp-table-grid .grid-head button')].every((b) => b.scrollWidth <= b.clientWidth)")
+    # The heads stay in sight.
+    tab.evaluate("(p.parts.table.grid.host.scrollTop = 5000)")
+    assert head.bounding_box()["y"] == pytest.approx(before["y"], abs=1)
     # Paper has the rows in sight, on few sheets.
     for part in ("table", "source"):
         tab.page.click(f"#rp-tab-{part}")

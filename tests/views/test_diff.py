@@ -94,7 +94,7 @@ def test_a_limit_of_a_function_that_is_nowhere_is_bad_use(nested, rubinprof_comm
 
 def test_text_is_plain_in_a_pipe_and_csv_has_every_row(traces, rubinprof_command):
     # By calls, which are the same each time: in CPU time so short a function may rank behind the noise of imports.
-    text = rubinprof_command("diff", traces.a[0], traces.b[0], "-m", "calls").stdout
+    text = rubinprof_command("diff", traces.a[0], traces.b[0], "-m", "calls", "--width", "100").stdout
     assert "\x1b" not in text and max(map(len, text.splitlines())) <= 100
     assert re.search(r"^ *\+30 +\+96.8 % .* 31 +61 +fit ", text, re.MULTILINE), text
     rows = list(csv.DictReader(io.StringIO(rubinprof_command("diff", traces.a[0], traces.b[0], "--csv").stdout)))
