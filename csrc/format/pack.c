@@ -307,7 +307,7 @@ static void end_fold(struct columns *c)
 	put_timed(c, &e);
 }
 
-/* Bytes a raw word can become at most, per column: a step of time has 24 bits (4 bytes), or is free after a TIME (9 from 3 words);
+/* Bytes a raw word can become at most, per column: a step of time has 24 bits (4 bytes, eight stored: two words more are counted), or is free after a TIME (9 from 3 words);
  * a number 4 from 2 words, since a buffer has less than 2^21 of them; an address 10 from 2 words; a size 10 from 3; a word of a list 10, with the list's count under the first word of the event. */
 static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 2, 2, 5, 4, 3, 1, 11 };
 
@@ -325,7 +325,7 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 		c.at[i] = c.start[i] = p;
 		p += bytes_per_word[i] * (n_words + 2);
 	}
-	c.time = (struct rp_time_writer){ c.at[RP_COL_TIME], 0 };
+	c.time = (struct rp_time_writer){ .at = c.at[RP_COL_TIME] };
 	if (encoder->fold) {
 		encoder->fold->emit = put_folded;
 		encoder->fold->arg = &c;
