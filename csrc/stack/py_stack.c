@@ -14,6 +14,7 @@
 /* The largest C stack we believe in. */
 #define C_STACK_BYTES_MAX ((uintptr_t)1 << 32)
 #define DEFINITION_BYTES_FIXED 96
+#define PAGE_BYTES ((uintptr_t)4096)
 #define LINES RP_COUNT_OF(((struct rp_py_stack *)0)->lines)
 
 enum { UNDEFINED, DEFINING, DEFINED };
@@ -196,8 +197,23 @@ static uint32_t line_at(rp_pyframe *f, uint32_t id, struct rp_py_stack *s)
 
 enum place { NOWHERE, DATA_STACK, C_STACK, HEAP };
 
+/* rp_readable, asking the kernel once a walk for each page. Another thread may take a page away in between, as it may after each question. */
+static int is_readable(struct rp_py_stack *s, const void *p, size_t bytes)
+{
+	uintptr_t page = (uintptr_t)p / PAGE_BYTES;
+	uintptr_t *known = &s->pages[page % RP_PY_STACK_PAGES];
+	int is_one_page = ((uintptr_t)p + bytes - 1) / PAGE_BYTES == page;
+	if (page && is_one_page && *known == page)
+		return 1;
+	if (!rp_readable(p, bytes))
+		return 0;
+	if (is_one_page)
+		*known = page;
+	return 1;
+}
+
 /* CPython gives a chunk of the data stack back while current_frame still points into it; the list of chunks is set right first. */
-static enum place place_of(const PyThreadState *ts, const rp_pyframe *f, uintptr_t sp)
+static enum place place_of(struct rp_py_stack *s, const PyThreadState *ts, const rp_pyframe *f, uintptr_t sp)
 {
 	uintptr_t at = (uintptr_t)f;
 	for (const _PyStackChunk *c = ts->datastack_chunk; c; c = c->previous)
@@ -205,14 +221,14 @@ static enum place place_of(const PyThreadState *ts, const rp_pyframe *f, uintptr
 			return DATA_STACK;
 	if (at % sizeof(void *))
 		return NOWHERE;
-	if (!rp_readable(f, sizeof *f))
+	if (!is_readable(s, f, sizeof *f))
 		return NOWHERE;
 	return at > sp && at - sp < C_STACK_BYTES_MAX && f->owner != FRAME_OWNED_BY_GENERATOR ? C_STACK : HEAP;
 }
 
-static int is_code(PyCodeObject *code)
+static int is_code(struct rp_py_stack *s, PyCodeObject *code)
 {
-	return code && !((uintptr_t)code % sizeof(void *)) && rp_readable(code, sizeof *code) && Py_TYPE(code) == &PyCode_Type;
+	return code && !((uintptr_t)code % sizeof(void *)) && is_readable(s, code, sizeof *code) && Py_TYPE(code) == &PyCode_Type;
 }
 
 static void cut(struct rp_py_stack *s)
@@ -226,21 +242,22 @@ void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 {
 	s->n = s->cut = 0;
 	s->c_frame = 0;
+	memset(s->pages, 0, sizeof s->pages);
 	PyThreadState *ts = PyGILState_GetThisThreadState();
 	if (!ts)
 		return;
 	s->c_frame = rp_pyframe_c_frame(ts);
 	uint32_t looked_at = 0;
 	for (rp_pyframe *f = rp_pyframe_current(ts); f; f = rp_pyframe_previous(f)) {
-		enum place place = place_of(ts, f, sp);
+		enum place place = place_of(s, ts, f, sp);
 		if (place == NOWHERE || s->n == RP_PY_STACK_MAX || looked_at++ == 4 * RP_PY_STACK_MAX) {
 			cut(s);
 			return;
 		}
-		if (!is_code(rp_pyframe_code(f)) || rp_pyframe_is_shim(f)) {
+		if (!is_code(s, rp_pyframe_code(f)) || rp_pyframe_is_shim(f)) {
 			if (place == C_STACK && !s->c_frame)
 				s->c_frame = (uintptr_t)f;
-			else if (place != C_STACK && !is_code(rp_pyframe_code(f))) {
+			else if (place != C_STACK && !is_code(s, rp_pyframe_code(f))) {
 				cut(s); /* half made */
 				return;
 			}

@@ -12,6 +12,7 @@
 #include "record/record.h"
 
 #define RP_PY_STACK_MAX 1024 /* deeper stacks keep the innermost */
+#define RP_PY_STACK_PAGES 16 /* that one walk knows it can read: a recursion's code is asked about once, not at each frame */
 
 /* Before the first walk of a session; none of an earlier one is in flight. */
 void rp_py_stack_open(void);
@@ -28,6 +29,7 @@ struct rp_py_stack {
 	uint32_t n;
 	uint32_t cut;      /* the outermost frames are missing, and the last key says so (RP_CODE_CUT) */
 	uintptr_t c_frame; /* an address inside the C frame of the innermost evaluator call; 0: none, or unknown */
+	uintptr_t pages[RP_PY_STACK_PAGES]; /* of this walk, by their low bits; 0: none */
 	struct rp_py_line lines[4096];
 	char module[1024], name[1024], file[4096]; /* scratch: longer ones are cut, and end in an ellipsis */
 };

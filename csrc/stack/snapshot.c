@@ -37,6 +37,8 @@ struct rp_snapshot_table {
 	uint32_t forgets; /* a change tells that ids found before are void */
 	uint32_t starts_generation;
 	uint64_t keys[STACK_MAX]; /* the stack being looked up, outermost first */
+	uint64_t last_keys[STACK_MAX]; /* the stack looked up before, as far as its nodes are known: the outer part is mostly the same */
+	uint32_t last_ids[STACK_MAX], last_n;
 	uint64_t native[RP_NATIVE_FRAMES_MAX];
 	struct {
 		uint64_t address, start;
@@ -66,7 +68,7 @@ void rp_snapshot_forget(struct rp_thread *t)
 		return;
 	if (madvise(s->nodes, sizeof s->nodes, MADV_DONTNEED)) /* refused where pages are larger than we think */
 		memset(s->nodes, 0, sizeof s->nodes);
-	s->n_nodes = 0;
+	s->n_nodes = s->last_n = 0;
 	s->forgets++;
 }
 
@@ -117,23 +119,44 @@ static uint32_t add_nodes(struct rp_thread *t, struct rp_snapshot_table *s, uint
 	return parent;
 }
 
+static void remember(struct rp_snapshot_table *s, uint32_t i, uint32_t id)
+{
+	s->last_keys[i] = s->keys[i];
+	s->last_ids[i] = id;
+	s->last_n = i + 1;
+}
+
+/* Node of the outer keys that are those of the last stack; *ret_n of them. What else was known of the last stack is given up. */
+static uint32_t same_as_last(struct rp_snapshot_table *s, uint32_t n, uint32_t *ret_n)
+{
+	uint32_t i = 0;
+	while (i < n && i < s->last_n && s->keys[i] == s->last_keys[i])
+		i++;
+	s->last_n = *ret_n = i;
+	return i ? s->last_ids[i - 1] : 0;
+}
+
 /* Whether the buffer has room, so that nodes and what refers to them mostly lie in one block, is not asked: ids hold for all blocks. */
 static uint32_t node_of(struct rp_thread *t, struct rp_snapshot_table *s, uint32_t n, int may_wait)
 {
-	uint32_t id = 0, i = 0;
+	uint32_t i;
 	if (s->n_nodes + n > NODES / 2)
 		rp_snapshot_forget(t);
+	uint32_t id = same_as_last(s, n, &i);
 	for (; i < n; i++) {
 		const struct node *known = find_node(s, id, s->keys[i]);
 		if (!known->id)
 			break;
 		id = known->id;
+		remember(s, i, id);
 	}
 	for (uint32_t some; i < n; i += some) {
 		some = n - i < KEYS_MAX ? n - i : KEYS_MAX;
 		id = add_nodes(t, s, id, s->keys + i, some, may_wait);
 		if (!id)
 			return 0;
+		for (uint32_t k = 0; k < some; k++)
+			remember(s, i + k, id - some + 1 + k);
 	}
 	return id;
 }
