@@ -68,7 +68,7 @@ def extensions():
         found.append(
             extension(
                 "rubinprof._capture",
-                csources.sources(csources.CAPTURE_ROOMS) + ["csrc/ext/capture_module.c", "csrc/ext/stand_ins.c"],
+                csources.sources(csources.CAPTURE_ROOMS) + ["csrc/ext/capture_module.c", "csrc/ext/stand_ins.c", "csrc/ext/bundle_parts.c"],
                 csources.CAPTURE_LIBRARIES,
                 csources.CAPTURE_FLAGS,
             )

@@ -29,6 +29,7 @@ MAY_INCLUDE = {
     "index": ["aggregate", "reader", "os", "base"],
     "report": ["index", "aggregate", "merge", "reader", "os", "base", "public"],
     "ext/capture_module.c": ["session", "frames", "base"],  # of frames only rp_program_run and rp_turns_set_variable: the session is in between for the rest
+    "ext/bundle_parts.c": ["names", "record", "format", "base"],
     "ext/stand_ins.c": ["session", "base"],
     "ext/analyze_module.c": ["public"],
     "ext": ["public"],
@@ -38,6 +39,10 @@ MAY_INCLUDE = {
 
 # Doors beside room.h: what only some of those who enter need, or what drags in headers of the system or of CPython.
 MORE_DOORS = {
+    "format": ["symbol_table.h"],
+    "reader": ["bundle.h"],
+    "names": ["symbol_file.h"],
+    "record": ["known_names.h"],
     "frames": ["pyframe.h"],
     "stack": ["arch.h", "elf_walk.h"],
 }

@@ -175,7 +175,9 @@ static int open_work(struct work *w, struct rp_result *result, struct rp_trace_f
 		w->file = NULL;
 		return rc;
 	}
-	if ((rc = rp_tables_load(&w->tables, w->file, &result->strings))) {
+	if (!(rc = rp_tables_load(&w->tables, w->file, &result->strings)) && (rc = rp_tables_name(&w->tables)))
+		rp_tables_release(&w->tables);
+	if (rc) {
 		rp_file_close(w->file);
 		w->file = NULL;
 		return rc;

@@ -106,6 +106,19 @@ static int add_nameless(struct rp_fold *f, const struct rp_symbol *s, const stru
 	return add_chain_frame(f, &frame);
 }
 
+/* One function that the trace leaves to its bundle. */
+static int add_named(struct rp_fold *f, const struct rp_module *module, const char *module_name, const char *name)
+{
+	enum rp_frame_class class = rp_frame_classify(name, module_name);
+	struct rp_frame frame = { .module = module->name, .kind = RP_KIND_NATIVE, .met = f->met };
+
+	if (class == RP_FRAME_TOOL || (class == RP_FRAME_DISPATCH && !f->keep_dispatch))
+		return 0;
+	if (add_text(f, name, &frame.name) || ((f->needs & RP_NEED_UNITS) && rp_frame_key_native(&f->result->strings, module, &frame)))
+		return RP_ENOMEM;
+	return add_chain_frame(f, &frame);
+}
+
 /* The frames of one symbol, outermost first: without those that are folded away. */
 static int fold_symbol(struct rp_fold *f, uint32_t symbol)
 {
@@ -114,6 +127,9 @@ static int fold_symbol(struct rp_fold *f, uint32_t symbol)
 	const struct rp_module *module = s->module < tables->modules.n ? &tables->modules.at[s->module] : NULL;
 	const char *module_name = module ? rp_strpool_get(&f->result->strings, module->name) : "";
 
+	const char *bundled = s->n_frames ? NULL : rp_tables_bundled(tables, s);
+	if (bundled)
+		return add_named(f, module, module_name, bundled);
 	if (s->n_frames == 0) {
 		enum rp_frame_class class = rp_frame_classify("", module_name);
 		return class == RP_FRAME_TOOL ? 0 : add_nameless(f, s, module, module ? module->name : 0);

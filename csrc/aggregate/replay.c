@@ -161,6 +161,8 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		t->ended = 1;
 		end_thread(r, t);
 		break;
+	case RP_MORE_SETTLE:
+		return rp_replay_settle(r, t);
 	case RP_MORE_TURN:
 		return rp_replay_region_turn(r, (uint32_t)(t - r->threads), e);
 	case RP_MORE_CPU_BEFORE:

@@ -240,6 +240,8 @@ void rp_replay_time_hung(struct rp_replay *r, struct rp_replay_thread *t, uint64
 /* sample.c. RP_ENOMEM, or 0 */
 int rp_replay_sample(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
 /* In a tree trace, flushed: the time since the last sample was in no sample's place. */
+/* The thread's CPU time up to here goes where its last sample was (RP_MORE_SETTLE). 0 or RP_ENOMEM. */
+int rp_replay_settle(struct rp_replay *r, struct rp_replay_thread *t);
 int rp_replay_settle_unsampled(struct rp_replay *r, struct rp_replay_thread *t);
 /* The same at the thread's end, where the last sample may stand for what came after it. */
 int rp_replay_settle_rest(struct rp_replay *r, struct rp_replay_thread *t);

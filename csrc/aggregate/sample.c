@@ -27,6 +27,20 @@ static int settle_pending(struct rp_replay *r, struct rp_replay_thread *t, uint3
 	return 0;
 }
 
+static int settle_sampled(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	t->sample_most = t->pending > t->sample_most ? t->pending : t->sample_most;
+	return settle_pending(r, t, t->sample_site, 1);
+}
+
+int rp_replay_settle(struct rp_replay *r, struct rp_replay_thread *t)
+{
+	rp_replay_flush(r, t);
+	if (!r->is_tree || t->pending <= 0)
+		return 0;
+	return t->sample_site == UINT32_MAX ? rp_replay_settle_unsampled(r, t) : settle_sampled(r, t);
+}
+
 /* Where it shows the thread: of one that runs no Python, where the one it works for is. */
 static int place_of(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, struct rp_stack_node *ret_place)
 {
@@ -49,8 +63,7 @@ static int on_tree_sample(struct rp_replay *r, struct rp_replay_thread *t, const
 	if (!t->on)
 		return 0;
 	t->sample_site = rp_site_find(&r->sites, n->call, n->lasti, n->native);
-	t->sample_most = t->pending > t->sample_most ? t->pending : t->sample_most;
-	if (settle_pending(r, t, t->sample_site, 1))
+	if (!(e->how & RP_SAMPLE_EARLY) && settle_sampled(r, t))
 		return RP_ENOMEM;
 	r->sites.sites[t->sample_site].samples++;
 	r->tree.nodes[n->call].cost16 += r->cost_sample16;

@@ -39,6 +39,11 @@ void rp_alloc_fork_child(void);
 uint64_t rp_alloc_measure(struct rp_thread *t);
 /* What the sampled allocations since rp_alloc_install have taken, of all threads. Means something when memory is sampled. */
 uint64_t rp_alloc_sample_ticks(void);
+/* Sampled allocations shall take about so many bytes of the file, of the trace or of an outermost region; 0: as many as they like. After rp_alloc_install,
+ * before anything is recorded. */
+void rp_alloc_limit(uint64_t bytes);
+/* An outermost region begins on t, the calling thread, while memory is sampled: rates begin anew. */
+void rp_alloc_region_begin(struct rp_thread *t);
 
 /* ---- child_start.c: programs that this one starts ---- */
 

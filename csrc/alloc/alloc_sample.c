@@ -19,6 +19,8 @@
 /* Samples that may come at once, and for good. */
 #define BURST 300u
 #define PER_MINUTE 400u
+#define SAMPLE_WORDS 3
+#define FREE_WORDS 2 /* to come */
 
 int rp_alloc_sampled;
 static int with_native;
@@ -84,12 +86,13 @@ void rp_sample_hit(enum rp_allocator a, const void *p, size_t size, void *first,
 			return;
 		}
 	}
-	uint64_t begin = rp_clock_ticks();
+	uint64_t begin = rp_clock_ticks(), *before = t->pos;
 	rp_record_begin(t);
 	tell_period(t, s->period);
 	emit(t, a, p, size, first, frame);
+	size_t words = before >= t->words && before <= t->pos ? (size_t)(t->pos - before) : SAMPLE_WORDS;
 	rp_record_end(t);
-	rp_budget_spend(&budget, begin);
+	rp_budget_spend(&budget, begin, words + FREE_WORDS);
 	rp_sampler_draw(s, period_now());
 	errno = saved;
 }
@@ -328,6 +331,20 @@ void rp_sample_open(int native)
 	rp_kept_open();
 	rp_budget_open(&budget, BURST, PER_MINUTE);
 	rp_alloc_sampled = 1;
+}
+
+void rp_alloc_limit(uint64_t bytes)
+{
+	rp_budget_limit(&budget, bytes);
+}
+
+/* The exponential distribution has no memory: a gap that was drawn for a longer period may be drawn anew. */
+void rp_alloc_region_begin(struct rp_thread *t)
+{
+	struct rp_byte_sampler *s = &rp_byte_sampler;
+	rp_budget_restart(&budget);
+	if (s->session == t->session && s->period > period_now())
+		rp_sampler_draw(s, period_now());
 }
 
 uint64_t rp_alloc_sample_ticks(void)

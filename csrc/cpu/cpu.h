@@ -23,6 +23,13 @@
 /* Arms a CPU-clock timer of sample_hz for each thread (through rp_record_on_thread), opens the perf page that tells of context switches
  * where allowed. native: samples in exact mode carry the C and C++ functions below Python. No GIL. */
 int rp_cpu_install(uint32_t sample_hz, int native);
+/* Samples that carry their stack shall take about so many bytes of the file, of the trace or of an outermost region; 0: as many as they like. After
+ * rp_cpu_install, before anything is recorded. */
+void rp_cpu_limit(uint64_t bytes);
+/* Where calls are not seen, at both ends of an outermost region on its thread, busy: what the thread's samples stand for ends there, and rates begin
+ * anew. */
+void rp_cpu_region_begin(struct rp_thread *t);
+void rp_cpu_region_end(struct rp_thread *t);
 void rp_cpu_remove(void);
 /* Around an exec by the calling thread: no signal of ours is pending when it happens. errno may change. */
 void rp_cpu_before_exec(void);

@@ -20,6 +20,7 @@
 #include "cpu/cpu_timer.h"
 #include "cpu/gil_wait.h"
 #include "cpu/own_signal.h"
+#include "cpu/sample_cell.h"
 #include "cpu/switch_count.h"
 #include "cpu/thread_watch.h"
 #include "frames/frames.h"
@@ -39,6 +40,9 @@
  * minute. More threads share them. */
 #define BURST_SECONDS 90u
 #define MINUTE_SECONDS 60u
+
+#define SAMPLE_WORDS 4 /* and its CPU reading */
+#define SETTLE_WORDS 3 /* to come */
 
 struct cpu_slot {
 	_Atomic int in_use; /* acquire on take, release on give */
@@ -79,21 +83,59 @@ static uint64_t random_below(const struct rp_thread *t, uint64_t n)
 	return (x ^ x >> 31) % n;
 }
 
-/* Where calls are not seen. Of several signals one is taken when the trace would grow too fast; it then stands for the time of all. */
+/* The thread's CPU time up to here goes to its last sample. */
+static void settle(struct rp_thread *t)
+{
+	t->cell_left = 0;
+	rp_record_want_cpu(t);
+	(void)rp_emit_words(t, RP_EV_MORE, RP_MORE_SETTLE, NULL, 0, NULL, 0, 0); /* lost: the next sample stands for it */
+}
+
+/* Words of the live buffer since `before`; those of one sample where there is another buffer now. */
+static size_t words_since(const struct rp_thread *t, const uint64_t *before)
+{
+	return before >= t->words && before <= t->pos ? (size_t)(t->pos - before) : SAMPLE_WORDS;
+}
+
+/* Where calls are not seen. */
 static void take_tree_sample(struct rp_thread *t, void *ucontext)
 {
 	int cut;
-	uint64_t begin = rp_clock_ticks();
-	uint32_t thin = rp_budget_doublings(&cpu.budget);
-	if (thin && random_below(t, UINT64_C(1) << thin))
+	uint64_t begin = rp_clock_ticks(), *before = t->pos;
+	struct rp_cell cell = { t->cell_left, t->cell_pick };
+	enum rp_cell_step step = rp_cell_next(&cell, rp_budget_doublings(&cpu.budget), (uint32_t)random_below(t, UINT64_C(1) << 32));
+	t->cell_left = cell.left;
+	t->cell_pick = cell.pick;
+	if (step == RP_CELL_SETTLE)
+		settle(t);
+	if (step == RP_CELL_SETTLE || step == RP_CELL_PASS)
 		return;
-	rp_record_want_cpu(t);
+	int is_early = step == RP_CELL_EARLY;
+	if (!is_early)
+		rp_record_want_cpu(t);
 	uint64_t node = rp_snapshot_signal(t, ucontext, &cut);
-	uint64_t arg = (uint64_t)(RP_SAMPLE_TREE | (cut ? RP_SAMPLE_CUT : 0)) << 16;
-	if (rp_emit_words(t, RP_EV_SAMPLE, arg, &node, 1, NULL, 0, 0))
+	uint64_t flags = RP_SAMPLE_TREE | (cut ? RP_SAMPLE_CUT : 0u) | (is_early ? RP_SAMPLE_EARLY : 0u);
+	if (rp_emit_words(t, RP_EV_SAMPLE, flags << 16, &node, 1, NULL, 0, 0))
 		atomic_fetch_add_explicit(&cpu.samples_lost, 1, memory_order_relaxed);
 	else
-		rp_budget_spend(&cpu.budget, begin);
+		rp_budget_spend(&cpu.budget, begin, words_since(t, before) + (is_early ? SETTLE_WORDS : 0));
+}
+
+void rp_cpu_limit(uint64_t bytes)
+{
+	rp_budget_limit(&cpu.budget, bytes);
+}
+
+void rp_cpu_region_begin(struct rp_thread *t)
+{
+	rp_cpu_region_end(t);
+	rp_budget_restart(&cpu.budget);
+}
+
+void rp_cpu_region_end(struct rp_thread *t)
+{
+	if (t->cell_left)
+		settle(t);
 }
 
 static void take_sample(struct rp_thread *t, void *ucontext)
@@ -231,6 +273,7 @@ static uint64_t own_period(const struct rp_thread *t)
 static void on_thread_begin(struct rp_thread *t)
 {
 	struct cpu_slot *s = take_slot();
+	t->cell_left = 0;
 	if (atomic_load_explicit(&rp_record_on, memory_order_relaxed) && !rp_watch_end((int)t->os_tid, &t->from_cpu_ns))
 		t->from_cpu_ns = rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	if (!s) {

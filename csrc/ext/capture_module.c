@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ext/bundle_parts.h"
 #include "ext/stand_ins.h"
 #include "frames/frames.h"
 #include "session/session.h"
@@ -146,22 +147,22 @@ static int parse_mode(const char *word, const char *what, enum rp_mode *ret_mode
 }
 
 PyDoc_STRVAR(start_doc, "start(path, *, native=True, pymalloc=False, follow_fork=True, sources=False, sample_hz=250, cpu='exact', memory='exact',\n"
-			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, bytes_per_s_max=0, no_uring=False, meta=None)\n--\n\n"
+			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, bytes_per_s_max=0, sampled_bytes=0, symbols=None, no_uring=False, meta=None)\n--\n\n"
 			"Starts tracing into a new file. Zero stands for the default.");
 
 static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	static char *names[] = { "path", "native", "pymalloc", "follow_fork", "sources", "sample_hz", "cpu", "memory", "buffer_bytes",
-				 "memory_bytes_max", "file_bytes_max", "bytes_per_s_max", "no_uring", "meta", NULL };
+				 "memory_bytes_max", "file_bytes_max", "bytes_per_s_max", "sampled_bytes", "symbols", "no_uring", "meta", NULL };
 	struct rp_session_options o = { .native = 1, .follow_fork = 1, .sample_hz = 250 };
 	const char *cpu = "exact", *memory = "exact";
-	unsigned long long memory_bytes_max = 0, file_bytes_max = 0, bytes_per_s_max = 0;
+	unsigned long long memory_bytes_max = 0, file_bytes_max = 0, bytes_per_s_max = 0, sampled_bytes = 0;
 	PyObject *path, *meta = Py_None;
 	char detail[RP_DETAIL_BYTES];
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$ppppIssIKKKpO:start", names, PyUnicode_FSConverter, &path, &o.native,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$ppppIssIKKKKzpO:start", names, PyUnicode_FSConverter, &path, &o.native,
 					 &o.pymalloc, &o.follow_fork, &o.sources, &o.sample_hz, &cpu, &memory, &o.sink.buffer_bytes,
-					 &memory_bytes_max, &file_bytes_max, &bytes_per_s_max, &o.sink.no_uring, &meta))
+					 &memory_bytes_max, &file_bytes_max, &bytes_per_s_max, &sampled_bytes, &o.symbols, &o.sink.no_uring, &meta))
 		return NULL;
 	PyObject *result = NULL;
 	if (meta != Py_None && !PyDict_Check(meta)) {
@@ -174,6 +175,7 @@ static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwarg
 	o.sink.memory_bytes_max = memory_bytes_max;
 	o.sink.file_bytes_max = file_bytes_max;
 	o.sink.bytes_per_s_max = bytes_per_s_max;
+	o.sampled_bytes = sampled_bytes;
 	int code = rp_session_start(&o, detail);
 	if (code)
 		raise_code(module, code, detail);
@@ -465,6 +467,10 @@ static PyMethodDef methods[] = {
 	{ "checkpoint", capture_checkpoint, METH_NOARGS, "Writes what a stop would add, and goes on. False when not tracing." },
 	{ "active", capture_active, METH_NOARGS, "Whether this process is being traced." },
 	{ "path", capture_path, METH_NOARGS, "The file being written, or None." },
+	{ "object_functions", rp_ext_object_functions, METH_O, "object_functions(path) -> (build id, [(start, name)]) or None" },
+	{ "code_key", rp_ext_code_key, METH_VARARGS, "code_key(name, file, module, line, flags) -> int" },
+	{ "file_key", rp_ext_file_key, METH_O, "file_key(path) -> int" },
+	{ "crc32c", rp_ext_crc32c, METH_O, "crc32c(bytes) -> int" },
 	{ "status", capture_status, METH_NOARGS, "Figures of the session so far." },
 	{ "region_begin", region_begin, METH_VARARGS, "region_begin(name, labels=None, parent=0) -> id, 0 when not tracing." },
 	{ "region_label", region_label, METH_VARARGS, "region_label(id, labels): a name again replaces its value." },

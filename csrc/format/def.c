@@ -115,6 +115,14 @@ uint8_t *rp_def_put_code_lines(uint8_t *p, uint8_t *end, uint32_t code, uint64_t
 	return finish(&w, p);
 }
 
+uint8_t *rp_def_put_code_ref(uint8_t *p, uint8_t *end, uint32_t code, uint32_t row)
+{
+	struct def_writer w = begin(p, end, RP_DEF_CODE_REF);
+	put_num(&w, code);
+	put_num(&w, row);
+	return finish(&w, p);
+}
+
 uint8_t *rp_def_put_module(uint8_t *p, uint8_t *end, uint32_t module, uint64_t bias, uint64_t start, uint64_t stop,
 			   struct rp_str path, struct rp_str build_id, uint32_t flags)
 {
@@ -273,6 +281,7 @@ static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_READING] = "nnnnnnooo",
 	[RP_DEF_SOURCE_SUM] = "nnns",
 	[RP_DEF_CODE_LINES] = "nns",
+	[RP_DEF_CODE_REF] = "nn",
 };
 
 int rp_def_next(struct rp_cursor *c, struct rp_def *ret_def)

@@ -323,6 +323,7 @@ uint8_t *rp_def_put_thread(uint8_t *p, uint8_t *end, uint32_t thread, uint32_t o
 uint8_t *rp_def_put_code(uint8_t *p, uint8_t *end, uint32_t code, uint32_t first_line, uint32_t flags,
 			 struct rp_str qualname, struct rp_str file, struct rp_str module, struct rp_str linetable);
 uint8_t *rp_def_put_code_lines(uint8_t *p, uint8_t *end, uint32_t code, uint64_t offset, struct rp_str part);
+uint8_t *rp_def_put_code_ref(uint8_t *p, uint8_t *end, uint32_t code, uint32_t row);
 uint8_t *rp_def_put_module(uint8_t *p, uint8_t *end, uint32_t module, uint64_t bias, uint64_t start, uint64_t stop,
 			   struct rp_str path, struct rp_str build_id, uint32_t flags);
 uint8_t *rp_def_put_unload(uint8_t *p, uint8_t *end, uint32_t module, uint64_t ticks);

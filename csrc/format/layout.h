@@ -184,6 +184,7 @@ enum rp_sample_flag {
 	RP_SAMPLE_CUT = 1,     /* the native walk stopped early */
 	RP_SAMPLE_IN_TOOL = 2, /* the signal landed inside rubinprof: the sample counts as its overhead */
 	RP_SAMPLE_TREE = 4,    /* the whole stack is a node of the thread's stack tree */
+	RP_SAMPLE_EARLY = 8,   /* with TREE: stands for the CPU time up to the next MORE_SETTLE of the thread, too */
 };
 
 enum rp_more {
@@ -200,6 +201,7 @@ enum rp_more {
 	RP_MORE_TURN = 11,    /* words: region id, enum rp_turn. The context that began the region and others take turns on a thread */
 	RP_MORE_LASTI = 12,   /* words: lasti of the thread's next ALLOC or REALLOC, which has no room for it and says RP_LASTI_NONE */
 	RP_MORE_TOOL = 13,    /* words: ticks that the tool took on this thread since the last one, beyond what RP_DEF_COST says of its events */
+	RP_MORE_SETTLE = 14,  /* no words: the CPU time since the last sample that was not early goes to the last sample */
 };
 
 enum rp_turn {
@@ -261,7 +263,8 @@ enum rp_def_tag {
 	RP_DEF_READING = 13, /* ticks, resident bytes, their high-water mark, CPU ns, region id or 0, moment, resident bytes of files and shared memory, user and system CPU ns: what the kernel says of the process */
 	RP_DEF_SOURCE_SUM = 14, /* mtime ns, bytes of the file, CRC-32C of them, path: which text ran */
 	RP_DEF_CODE_LINES = 15, /* code id, offset, bytes of its linetable from there on. The parts in order, behind their CODE */
-	RP_DEF_TAG_COUNT = 16,
+	RP_DEF_CODE_REF = 16, /* code id, row of the code table of the symbol bundle that the metadata names (symbol_table.h). Its flags have RP_CODE_LINES, too */
+	RP_DEF_TAG_COUNT = 17,
 };
 
 enum rp_reading_moment {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "names/names.h"
+#include "record/known_names.h"
 
 /* One definition's part of a text: far below a live buffer. */
 #define PART_BYTES (32u << 10)
@@ -100,7 +101,10 @@ static void define(const char *path, uint32_t path_len)
 	size_t len;
 	uint64_t mtime_ns;
 	errno = 0;
-	char *text = find(whole, path) ? NULL : read_file(whole, &len, &mtime_ns);
+	int is_lost = find(whole, path);
+	if (!is_lost && !wants_text && rp_bundle_has_file(whole, (uint32_t)strlen(whole)))
+		return;
+	char *text = is_lost ? NULL : read_file(whole, &len, &mtime_ns);
 
 	if (text)
 		define_sum(name, text, len, mtime_ns);

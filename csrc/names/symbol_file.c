@@ -20,7 +20,7 @@
 
 #include "names/dwarf_frames.h"
 
-#define BUILD_ID_BYTES_MAX 64
+#define BUILD_ID_BYTES_MAX RP_BUILD_ID_BYTES_MAX
 #define NAME_BUCKETS 1024 /* a power of two */
 
 #define STT_GNU_IFUNC_ 10
@@ -265,6 +265,47 @@ static void hand_out(const struct rp_lookup *l, struct names *names, rp_symbol_f
 		fn(&s, arg);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+struct places {
+	uint64_t *at;
+	size_t n, cap;
+	int failed;
+};
+
+static void add_place(struct places *p, uint64_t at)
+{
+	if (p->n == p->cap) {
+		size_t cap = p->cap ? 2 * p->cap : 1024;
+		uint64_t *more = realloc(p->at, cap * sizeof *more);
+		p->failed |= !more;
+		if (!more)
+			return;
+		p->at = more;
+		p->cap = cap;
+	}
+	p->at[p->n++] = at;
+}
+
+/* Where functions begin and end. */
+static void add_places(struct places *p, Elf *elf)
+{
+	for (Elf_Scn *scn = NULL; elf && (scn = elf_nextscn(elf, scn));) {
+		GElf_Shdr h;
+		Elf_Data *symbols = gelf_getshdr(scn, &h) && (h.sh_type == SHT_SYMTAB || h.sh_type == SHT_DYNSYM) ? elf_getdata(scn, NULL) : NULL;
+		const ElfW(Sym) *at = symbols ? symbols->d_buf : NULL;
+		for (size_t i = 0; at && i < symbols->d_size / sizeof *at && !p->failed; i++)
+			if (is_function(&at[i]) && at[i].st_value + at[i].st_size > at[i].st_value) {
+				add_place(p, at[i].st_value);
+				add_place(p, at[i].st_value + at[i].st_size);
+			}
+	}
+}
+
 static void look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int tables_only, rp_symbol_fn *fn, void *arg)
 {
 	struct names *names = calloc(1, sizeof *names);
@@ -302,6 +343,73 @@ void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_
 	free(l);
 	close_opened(&debug);
 	close_opened(&main);
+}
+
+struct all {
+	rp_symbol_fn *fn;
+	void *arg;
+	const struct rp_lookup *l;
+	size_t n, at; /* up to here places have been told */
+};
+
+static void tell_up_to(struct all *a, uint64_t address)
+{
+	for (; a->at < a->n && a->l[a->at].address < address; a->at++)
+		a->fn(&(struct rp_symbol){ a->l[a->at].address, NULL, 0 }, a->arg);
+}
+
+static void tell(const struct rp_symbol *s, void *arg)
+{
+	struct all *a = arg;
+	tell_up_to(a, s->address);
+	a->fn(s, a->arg);
+	a->at++;
+}
+
+static int all_of(Elf *main, Elf *debug, rp_symbol_fn *fn, void *arg)
+{
+	struct places p = { NULL, 0, 0, 0 };
+	size_t n = 0;
+	add_places(&p, main);
+	add_places(&p, debug);
+	qsort(p.at, p.n, sizeof *p.at, by_value);
+	for (size_t i = 0; i < p.n; i++)
+		if (!i || p.at[i] != p.at[n - 1])
+			p.at[n++] = p.at[i];
+	struct rp_lookup *l = p.failed || !n ? NULL : calloc(n, sizeof *l);
+	for (size_t i = 0; l && i < n; i++)
+		l[i] = (struct rp_lookup){ .address = p.at[i] + 1, .vaddr = p.at[i] };
+	struct all a = { fn, arg, l, n, 0 };
+	if (l) {
+		look_up(main, debug, l, n, 1, tell, &a);
+		tell_up_to(&a, UINT64_MAX);
+	}
+	int rc = p.failed || (n && !l) ? RP_ENOMEM : 0;
+	free(l);
+	free(p.at);
+	return rc;
+}
+
+int rp_symbol_file_all(const char *path, uint8_t *ret_build_id, uint32_t *ret_build_id_len, rp_symbol_fn *fn, void *arg)
+{
+	struct rp_symbol_source source = { .path = path };
+	elf_version(EV_CURRENT);
+	struct opened main = open_object(&source), debug = OPENED_NONE;
+	const void *id;
+	ssize_t len = main.elf ? dwelf_elf_gnu_build_id(main.elf, &id) : -1;
+	int rc = RP_ENOTFOUND;
+	if (len >= 2 && len <= RP_BUILD_ID_BYTES_MAX) {
+		memcpy(ret_build_id, id, (size_t)len);
+		*ret_build_id_len = (uint32_t)len;
+		source.build_id = ret_build_id;
+		source.build_id_len = (uint32_t)len;
+		if (!has_section(main.elf, ".debug_info"))
+			debug = open_debug_file(&source);
+		rc = all_of(main.elf, debug.elf, fn, arg);
+	}
+	close_opened(&debug);
+	close_opened(&main);
+	return rc;
 }
 
 /* ---- fork ---- */

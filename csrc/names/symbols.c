@@ -4,6 +4,7 @@
 
 #include "names/names.h"
 #include "names/symbol_file.h"
+#include "record/known_names.h"
 #include "stack/stack.h"
 
 /* What a definition takes besides its strings: tag, length, numbers. */
@@ -76,6 +77,8 @@ int rp_symbols_define(rp_symbols_between_fn *between)
 			next++;
 		struct rp_symbol_source source = { .path = m.path, .bias = m.bias, .start = m.start, .end = m.end,
 						   .build_id = m.build_id_len ? m.build_id : NULL, .build_id_len = m.build_id_len };
+		if (functions_only && m.build_id_len && rp_bundle_has_object(m.build_id, m.build_id_len))
+			continue;
 		int tables_only = (between && between()) || functions_only;
 		rp_symbol_file_resolve(&source, addresses + i, next - i, tables_only, define_symbol, &m.id);
 	}

@@ -73,6 +73,8 @@ void rp_os_crew_close(struct rp_os_crew *crew);
 uint64_t rp_os_build_id(void);
 /* ns of a clock that never goes back. */
 uint64_t rp_os_monotonic_ns(void);
+/* Between the directories of a list, as PATH is one. */
+char rp_os_list_separator(void);
 /* Text of the last system error on this thread; static or thread-local storage. */
 const char *rp_os_error_text(void);
 /* Standard output takes bytes as they are (Windows would change line ends). */

@@ -243,6 +243,11 @@ uint64_t rp_os_monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+char rp_os_list_separator(void)
+{
+	return ':';
+}
+
 const char *rp_os_error_text(void)
 {
 	return strerror(errno);

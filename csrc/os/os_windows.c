@@ -262,6 +262,11 @@ uint64_t rp_os_monotonic_ns(void)
 	return (uint64_t)((double)count.QuadPart * 1e9 / (double)rate.QuadPart);
 }
 
+char rp_os_list_separator(void)
+{
+	return ';';
+}
+
 const char *rp_os_error_text(void)
 {
 	static _Thread_local char text[256];

@@ -164,6 +164,10 @@ struct rp_thread_def {
 	uint32_t name; /* string id */
 };
 
+struct rp_code_ref {
+	uint32_t code, row; /* row of the bundle's code table */
+};
+
 struct rp_region_def {
 	uint32_t id, parent, thread;
 	uint32_t name;
@@ -201,6 +205,8 @@ struct rp_tables {
 	struct rp_strpool *strings; /* not owned */
 	struct rp_arena arena;      /* line tables */
 	RP_TABLE(struct rp_code) codes;
+	RP_TABLE(struct rp_code_ref) code_refs;
+	const struct rp_bundle *bundle; /* NULL before rp_tables_name, and where the trace has all names itself */
 	RP_TABLE(struct rp_module) modules;
 	RP_TABLE(struct rp_symbol) symbols;
 	RP_TABLE(struct rp_native_frame) native_frames;
@@ -224,6 +230,10 @@ struct rp_tables {
 /* Reads all definitions of the file. Damaged blocks are counted in lost_def_blocks. RP_ENOMEM, RP_EIO. */
 int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings);
 void rp_tables_release(struct rp_tables *t);
+/* Finds the symbol bundle that the trace leaves names to, and takes the names of code from it; nothing where it leaves none. RP_ENOBUNDLE, RP_EBADBUNDLE, RP_ENOMEM. */
+int rp_tables_name(struct rp_tables *t);
+/* The function at an address that the trace does not name; NULL: its bundle does not either, or it has none. Any thread. */
+const char *rp_tables_bundled(const struct rp_tables *t, const struct rp_symbol *symbol);
 /* NULL when it was never defined. */
 const struct rp_code *rp_tables_code(const struct rp_tables *t, uint32_t id);
 const struct rp_thread_def *rp_tables_thread(const struct rp_tables *t, uint32_t id);

@@ -311,6 +311,11 @@ int rp_tables_add(struct rp_tables *t, struct rp_def *d)
 		return add_code(t, d);
 	case RP_DEF_CODE_LINES:
 		return add_code_lines(t, d);
+	case RP_DEF_CODE_REF:
+		if (GROW(t->code_refs))
+			return RP_ENOMEM;
+		t->code_refs.at[t->code_refs.n++] = (struct rp_code_ref){ (uint32_t)d->num[0], (uint32_t)d->num[1] };
+		return 0;
 	case RP_DEF_MODULE:
 		return add_module(t, d);
 	case RP_DEF_SYMBOL:
@@ -421,6 +426,7 @@ int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool 
 void rp_tables_release(struct rp_tables *t)
 {
 	free(t->codes.at);
+	free(t->code_refs.at);
 	free(t->modules.at);
 	free(t->symbols.at);
 	free(t->native_frames.at);

@@ -18,6 +18,13 @@ static uint64_t seq;
 static int gave_up; /* a wait was in vain: do not wait again before a buffer was had */
 static uint64_t dropped, dropped_bytes; /* found no buffer */
 
+/* Readings of a trace with a budget are this part of its time apart, or of its memory where that grows: a killed process's last is off by no more. */
+#define READINGS_APART 8
+/* The last one. Touched by whoever defines clocks: the session while it starts and stops, the writer in between; a checkpoint may overwrite it. */
+static struct {
+	uint64_t first_ticks, ticks, resident_bytes;
+} told;
+
 /* Whether this thread, which forks, holds the lock. */
 static __thread int locked_for_fork __attribute__((tls_model("initial-exec")));
 /* Whether define_begin has made this thread a tool's thread for want of a record that could be busy. */
@@ -151,20 +158,39 @@ static uint8_t *begin_at_second(size_t bytes, uint8_t **ret_end)
 	return rp_thread_is_tool == RP_TOOL_WRITER ? rp_define_try(bytes, ret_end) : rp_define_begin(bytes, ret_end);
 }
 
-void rp_define_clock(void)
+static void define_clock(const struct rp_reading *reading)
 {
-	struct rp_reading reading;
-	rp_reading_take(&reading);
 	uint8_t *end, *p = begin_at_second(64, &end);
 	if (!p)
 		return;
 	/* The middle of two tick readings belongs to the monotonic one between them. */
 	uint64_t before = rp_clock_ticks(), monotonic = rp_clock_ns(CLOCK_MONOTONIC), after = rp_clock_ticks();
 	uint64_t realtime = rp_clock_ns(CLOCK_REALTIME);
-	rp_define_end(rp_def_put_clock(p, end, before + (after - before) / 2, monotonic, realtime, reading.resident_bytes));
+	rp_define_end(rp_def_put_clock(p, end, before + (after - before) / 2, monotonic, realtime, reading->resident_bytes));
 	p = begin_at_second(96, &end);
 	if (p)
-		rp_define_end(rp_def_put_reading(p, end, &reading));
+		rp_define_end(rp_def_put_reading(p, end, reading));
+}
+
+void rp_define_clock(void)
+{
+	struct rp_reading reading;
+	rp_reading_take(&reading);
+	define_clock(&reading);
+	told.resident_bytes = reading.resident_bytes;
+	told.ticks = reading.ticks;
+}
+
+void rp_define_clock_at_times(void)
+{
+	struct rp_reading r;
+	rp_reading_take(&r);
+	uint64_t since = r.ticks - told.ticks, grown = r.resident_bytes > told.resident_bytes ? r.resident_bytes - told.resident_bytes : 0;
+	if (since < (r.ticks - told.first_ticks) / READINGS_APART && grown < told.resident_bytes / READINGS_APART)
+		return;
+	define_clock(&r);
+	told.resident_bytes = r.resident_bytes;
+	told.ticks = r.ticks;
 }
 
 /* ---- for record_open, close and fork ---- */
@@ -176,6 +202,7 @@ void rp_define_open(void)
 	seq = 0;
 	gave_up = 0;
 	dropped = dropped_bytes = 0;
+	told.first_ticks = rp_clock_ticks();
 	pthread_mutex_unlock(&lock);
 }
 

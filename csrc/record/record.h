@@ -75,8 +75,10 @@ struct rp_thread {
 	struct rp_stack_table *stacks; /* native stacks known to this thread: stack/unwind.c */
 	void *cpu; /* timers and perf page: cpu/cpu_sample.c */
 	void *snapshot; /* nodes of its stack tree: stack/snapshot.c; stays with the record */
+	uint32_t cell_left, cell_pick; /* of its CPU samples: cpu/sample_cell.h */
 	void *sampler;  /* the thread's rp_byte_sampler: alloc/alloc_sample.c */
 	uint64_t alloc_period; /* mean gap of its allocation samples, bytes; 0: every allocation is an event. Told in each buffer */
+	uint32_t outer_region; /* begun last with none around it; 0: it has ended */
 	uint32_t region; /* region begun last and not ended, 0: none */
 	uint32_t session; /* the session in which this record speaks: see rp_record_open */
 	uint64_t *end;    /* behind the last word of the live buffer */
@@ -382,6 +384,8 @@ void rp_define_thread_name(uint32_t os_tid, struct rp_str name);
 void rp_define_ended_thread_name(uint32_t os_tid, struct rp_str name);
 /* The CLOCK pair of now, and a READING. */
 void rp_define_clock(void);
+/* The same where enough time has passed since the last, or memory has grown: for traces of few bytes. By the writer, once a second. */
+void rp_define_clock_at_times(void);
 
 /* ---- reading.c: what the kernel says of the process ---- */
 /* Some 50 us: reads /proc. Region and moment are left 0. Any thread, not in a signal handler, no lock held. */

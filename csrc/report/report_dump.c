@@ -107,6 +107,7 @@ static const struct {
 	[RP_DEF_CLOCK] = { "CLOCK", { "ticks", "monotonic_ns", "realtime_ns", "resident_bytes" }, { 0 } },
 	[RP_DEF_THREAD] = { "THREAD", { "thread", "os_tid" }, { "name" } },
 	[RP_DEF_CODE] = { "CODE", { "code", "line", "flags" }, { "name", "file", "module" } },
+	[RP_DEF_CODE_REF] = { "CODE_REF", { "code", "row" }, { NULL } },
 	[RP_DEF_MODULE] = { "MODULE", { "module", "bias", "start", "end", "flags" }, { "path" } },
 	[RP_DEF_UNLOAD] = { "UNLOAD", { "module", "ticks" }, { 0 } },
 	[RP_DEF_SYMBOL] = { "SYMBOL", { "address", "module" }, { 0 } },
@@ -214,7 +215,7 @@ static void put_event(struct dump *d, uint32_t thread, const struct rp_event *e)
 {
 	static const char *const exits[] = { "return", "raise", "yield" }, *const contexts[] = { "buffer", "seed", "resync" },
 				      *const mores[] = { "?", "lost", "gil_wait", "stall", "?", "thread_end", "unseen", "period", "nodes", "folded",
-				      "cpu_before", "turn", "lasti", "tool" };
+				      "cpu_before", "turn", "lasti", "tool", "settle" };
 
 	begin(d, event_names[e->kind & 15]);
 	key(d, "t");

@@ -1,6 +1,8 @@
 /* The source files inside a trace: text for people is a list of them, JSON has their text. Definitions alone are read. */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "reader/bundle.h"
 #include "report/report.h"
 #include "report/utf8.h"
 
@@ -16,6 +18,7 @@ struct source {
 	int is_broken;    /* a part does not follow the one before */
 	int differs;      /* another process ran another text of this path */
 	int has_sum, sums_differ; /* of processes */
+	uint32_t sum_process;     /* 1 + the one that told a sum last; 0: none */
 	uint64_t sum_bytes, crc32c;
 };
 
@@ -82,7 +85,7 @@ static int add_part(struct sources *all, uint32_t process, const struct rp_def *
 }
 
 /* The first process's. */
-static int add_sum(struct sources *all, const struct rp_def *d)
+static int add_sum(struct sources *all, uint32_t process, const struct rp_def *d, int is_bundled)
 {
 	struct source *s;
 
@@ -90,6 +93,9 @@ static int add_sum(struct sources *all, const struct rp_def *d)
 		return RP_ENOMEM;
 	if (!s)
 		return 0;
+	if (is_bundled && s->sum_process == process + 1)
+		return 0;
+	s->sum_process = process + 1;
 	s->sums_differ |= s->has_sum && (s->sum_bytes != d->num[1] || s->crc32c != d->num[2]);
 	if (!s->has_sum) {
 		s->has_sum = 1;
@@ -97,6 +103,59 @@ static int add_sum(struct sources *all, const struct rp_def *d)
 		s->crc32c = d->num[2];
 	}
 	return 0;
+}
+
+/* The bundle that a process leaves names to, and the rows of its code there. */
+struct bundled {
+	char id[80], path[4096];
+	uint32_t *rows, n, cap;
+};
+
+static int note_row(struct bundled *b, uint32_t row)
+{
+	if (b->n == b->cap) {
+		uint32_t cap = b->cap ? 2 * b->cap : 256;
+		uint32_t *rows = realloc(b->rows, cap * sizeof(*rows));
+		if (!rows)
+			return RP_ENOMEM;
+		b->rows = rows;
+		b->cap = cap;
+	}
+	b->rows[b->n++] = row;
+	return 0;
+}
+
+static void note_bundle(struct bundled *b, const struct rp_def *d)
+{
+	if (d->str[0].len == 14 && !memcmp(d->str[0].s, "symbols.bundle", 14))
+		snprintf(b->id, sizeof(b->id), "%.*s", (int)d->str[1].len, d->str[1].s);
+	else if (d->str[0].len == 12 && !memcmp(d->str[0].s, "symbols.path", 12))
+		snprintf(b->path, sizeof(b->path), "%.*s", (int)d->str[1].len, d->str[1].s);
+}
+
+/* A file whose code is left to the bundle, and that has no sum of its own in the trace, is as the bundle knows it. */
+static int add_bundled_sums(struct sources *all, const struct bundled *b, uint32_t process)
+{
+	const struct rp_bundle *bundle;
+	int rc = b->n ? rp_bundle_of(&bundle, b->id, b->path) : 0;
+
+	for (uint32_t i = 0; i < b->n && !rc; i++) {
+		struct rp_symbol_code code;
+		struct rp_symbol_source_file file;
+		struct rp_def d = { 0 };
+		uint64_t bytes, mtime_ns;
+		const struct rp_symbol_table *t = rp_bundle_codes(bundle);
+		if (rp_symbol_table_code_at(t, b->rows[i], &code))
+			continue;
+		d.str[0] = (struct rp_str){ code.file, (uint32_t)strlen(code.file) };
+		uint32_t row = rp_symbol_table_file(t, rp_symbol_file_key(d.str[0]), &bytes, &mtime_ns);
+		if (row == UINT32_MAX || rp_symbol_table_file_at(t, row, &file))
+			continue;
+		d.num[1] = file.bytes;
+		d.num[2] = file.crc;
+		rc = add_sum(all, process, &d, 1);
+	}
+	return rc;
 }
 
 static void note_left_out(struct sources *all, const struct rp_def *d)
@@ -112,6 +171,7 @@ static void note_left_out(struct sources *all, const struct rp_def *d)
 
 static int read_file(struct sources *all, struct rp_file *file, uint32_t process)
 {
+	struct bundled bundled = { .rows = NULL };
 	uint8_t *bytes = NULL;
 	uint32_t cap = 0, len;
 	int rc = 0;
@@ -128,11 +188,18 @@ static int read_file(struct sources *all, struct rp_file *file, uint32_t process
 			if (def.tag == RP_DEF_SOURCE)
 				rc = add_part(all, process, &def);
 			else if (def.tag == RP_DEF_SOURCE_SUM)
-				rc = add_sum(all, &def);
-			else if (def.tag == RP_DEF_META)
+				rc = add_sum(all, process, &def, 0);
+			else if (def.tag == RP_DEF_CODE_REF)
+				rc = note_row(&bundled, (uint32_t)def.num[1]);
+			else if (def.tag == RP_DEF_META) {
 				note_left_out(all, &def);
+				note_bundle(&bundled, &def);
+			}
 		}
 	}
+	if (!rc)
+		rc = add_bundled_sums(all, &bundled, process);
+	free(bundled.rows);
 	free(bytes);
 	return rc;
 }

@@ -1,5 +1,7 @@
 /* Regions: named stretches of a thread's time, with labels. */
 #define _GNU_SOURCE
+#include "alloc/alloc.h"
+#include "cpu/cpu.h"
 #include "frames/frames.h"
 #include "session/session_state.h"
 
@@ -31,6 +33,28 @@ static void define_labels_apart(uint32_t region, const struct rp_label *labels, 
 		define_labels(region, &(struct rp_label){ rp_str_cut(labels[i].key, most / 4), rp_str_cut(labels[i].value, most / 2) }, 1);
 }
 
+static int has_cpu_samples(void)
+{
+	return rp_session.installed & RP_HAS_SNAPSHOT && rp_session.options.cpu != RP_MODE_OFF;
+}
+
+/* What samples may take is shared out by outermost regions: a quantum is one. */
+static void begin_outermost(struct rp_thread *t, uint32_t id)
+{
+	t->outer_region = id;
+	if (has_cpu_samples())
+		rp_cpu_region_begin(t);
+	if (rp_session.options.memory == RP_MODE_SAMPLED)
+		rp_alloc_region_begin(t);
+}
+
+static void end_outermost(struct rp_thread *t)
+{
+	t->outer_region = 0;
+	if (has_cpu_samples())
+		rp_cpu_region_end(t);
+}
+
 uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labels, uint32_t n, uint32_t parent)
 {
 	struct rp_thread *t = rp_session.phase == RP_SESSION_ACTIVE ? rp_thread_enter() : NULL;
@@ -47,6 +71,8 @@ uint32_t rp_session_region_begin(struct rp_str name, const struct rp_label *labe
 		define_labels_apart(id, labels, n);
 	rp_define_region_reading(id, RP_READING_BEGIN);
 	rp_record_begin(t);
+	if (!parent)
+		begin_outermost(t, id);
 	rp_emit_region(t, RP_EV_REGION_BEGIN, id);
 	t->region = id;
 	rp_turns_bind(t, id);
@@ -80,6 +106,8 @@ void rp_session_region_end(uint32_t region, int elsewhere)
 		return;
 	rp_record_begin(t);
 	rp_turns_unbind(t, region, elsewhere);
+	if (t->outer_region == region)
+		end_outermost(t);
 	rp_emit_region(t, RP_EV_REGION_END, region);
 	if (t->region == region)
 		t->region = 0;

@@ -3,6 +3,7 @@
 #include "session/session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 #include "cpu/cpu.h"
 #include "frames/frames.h"
 #include "names/names.h"
+#include "record/known_names.h"
 #include "session/session_state.h"
 #include "stack/stack.h"
 
@@ -30,6 +32,7 @@
 #define NAMER_PATIENCE_NS UINT64_C(100000000)
 
 struct rp_session rp_session;
+static char symbols[PATH_MAX]; /* options.symbols */
 _Atomic uint32_t rp_session_children;
 
 /* ---- start ---- */
@@ -65,6 +68,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 	struct rp_alloc_options alloc = { .memory = o->memory != RP_MODE_OFF, .threads = o->cpu != RP_MODE_OFF,
 					  .native = o->native, .pymalloc = o->pymalloc,
 					  .sampled = o->memory == RP_MODE_SAMPLED, .on_loaded = rp_namer_look };
+	rp_modules_only_used(!by_calls); /* a sampled trace shall be small */
 	int code = install(RP_HAS_MODULES, rp_modules_install());
 	if (code)
 		return fail(ret_detail, code, "the loaded libraries cannot be listed");
@@ -72,9 +76,12 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 		return fail(ret_detail, code, "stacks cannot be read");
 	if ((alloc.memory || o->cpu != RP_MODE_OFF) && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
 		return fail(ret_detail, code, "the allocator cannot be hooked");
+	if (o->memory == RP_MODE_SAMPLED)
+		rp_alloc_limit(o->sampled_bytes);
 	if (o->cpu != RP_MODE_OFF) {
 		if ((code = install(RP_HAS_CPU, rp_cpu_install(o->sample_hz, o->native))))
 			return fail(ret_detail, code, "CPU time cannot be measured");
+		rp_cpu_limit(o->sampled_bytes);
 	} else {
 		atomic_store_explicit(&rp_record_cpu_every_ticks, UINT64_MAX, memory_order_relaxed);
 	}
@@ -166,8 +173,11 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	struct rp_session_options *mine = &rp_session.options;
 	*mine = *o;
 	mine->sink.path = rp_session.path;
+	if (o->symbols && o->symbols != symbols) /* a forked child starts with these options again */
+		snprintf(symbols, sizeof symbols, "%s", o->symbols);
+	mine->symbols = o->symbols ? symbols : NULL;
 	mine->sink.on_writer = mark_writer;
-	mine->sink.on_second = rp_define_clock;
+	mine->sink.on_second = o->sampled_bytes ? rp_define_clock_at_times : rp_define_clock;
 	mine->sink.is_quiet = !traces_calls(o);
 	if (!mine->sink.buffer_bytes && !traces_calls(o))
 		mine->sink.buffer_bytes = SAMPLED_BUFFER_BYTES;
@@ -188,6 +198,7 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	rp_record_on_loss(forget);
 	rp_children_open();
 	rp_define_clock();
+	(void)rp_bundle_open(traces_calls(o) ? NULL : o->symbols); /* one that is not sound knows nothing */
 	code = rp_sources_open(mine->sources);
 	code = code ? fail(ret_detail, code, "sources cannot be kept") : install_probes(mine, ret_detail);
 	if (code) {

@@ -26,6 +26,8 @@ struct rp_session_options {
 	int pymalloc;
 	int follow_fork;
 	int sources; /* text of the source files that ran goes into the trace */
+	const char *symbols; /* directory of a symbol bundle whose names a sampled trace leaves out; NULL: none. Copied */
+	uint64_t sampled_bytes; /* of the file: about what samples may take, of the trace or of an outermost region; 0: no limit */
 	uint32_t sample_hz; /* per CPU second and thread; 0: no samples */
 	uint64_t stall_ms_max; /* how long a thread may wait for the writer before it drops; 0: 1000 */
 };

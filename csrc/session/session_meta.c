@@ -10,6 +10,7 @@
 #include "cpu/cpu.h"
 #include "frames/frames.h"
 #include "names/names.h"
+#include "record/known_names.h"
 #include "session/session_state.h"
 #include "stack/stack.h"
 
@@ -76,6 +77,12 @@ void rp_session_define_start(void)
 	rp_session_metaf("mode.sources", "%d", o->sources);
 	rp_session_metaf("mode.pymalloc", "%d", o->pymalloc);
 	rp_session_metaf("sample_hz", "%u", o->cpu == RP_MODE_OFF ? 0 : o->sample_hz);
+	if (rp_bundle_id()) {
+		rp_session_metaf("symbols.bundle", "%s", rp_bundle_id());
+		rp_session_metaf("symbols.path", "%s", rp_bundle_directory());
+	}
+	if (o->sampled_bytes)
+		rp_session_metaf("sampled_bytes", "%llu", (unsigned long long)o->sampled_bytes);
 	rp_session_metaf("clock", "%s", rp_clock_name());
 	rp_session_metaf("init_calls", "%s", rp_frames_init_calls());
 	rp_session_metaf("switch", "%s", status.switch_source);

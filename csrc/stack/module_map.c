@@ -23,7 +23,7 @@ struct module {
 	uint32_t build_id_len;
 	uint64_t path_hash;
 	uint32_t id;
-	int seen;
+	int seen, told; /* told: its definition is in the trace */
 };
 
 static struct {
@@ -38,6 +38,7 @@ static struct {
 	_Atomic int again;
 	_Atomic int active;
 	int pid; /* of the process that records */
+	int only_used; /* set before the first scan */
 	struct rp_cfi_objects *retired; /* tables of an earlier scan; the last one may still be read by a walk in flight */
 } map;
 
@@ -77,17 +78,21 @@ static uintptr_t find_malloc_home(const struct rp_elf_list *l)
 	return 0;
 }
 
-static int define_module(const struct rp_elf *e, uint32_t id, uint32_t flags)
+/* Without list_lock: it may wait for the writer. */
+static void define_module(const struct module *m, uint32_t flags)
 {
-	struct rp_str path = { e->path, (uint32_t)strlen(e->path) }, build_id = { "", 0 };
-	build_id.s = (const char *)rp_elf_build_id(e, &build_id.len);
-	if (!build_id.s)
-		build_id = RP_STR("");
+	struct rp_str path = { m->path, (uint32_t)strlen(m->path) }, build_id = { m->build_id_len ? (const char *)m->build_id : "", m->build_id_len };
 	uint8_t *end, *p = rp_define_begin(path.len + build_id.len + 96, &end);
-	if (!p)
-		return RP_ENOSPACE;
-	rp_define_end(rp_def_put_module(p, end, id, e->bias, e->start, e->end, path, build_id, flags));
-	return 0;
+	if (p)
+		rp_define_end(rp_def_put_module(p, end, m->id, m->bias, m->start, m->end, path, build_id, flags));
+}
+
+/* Whether it falls to the caller to define it. list_lock is held, or nobody else knows of it. */
+static int is_first_to_tell(struct module *m)
+{
+	int is_first = !m->told;
+	m->told = 1;
+	return is_first;
 }
 
 static void define_unload(uint32_t id)
@@ -137,11 +142,15 @@ static void add_new(const struct rp_elf_list *l)
 		struct module *m = find_module(e);
 		if (!m && map.n < RP_ELF_OBJECTS_MAX) {
 			struct module fresh = describe(e);
+			uint32_t flags = has_own_allocator(e, malloc_home) ? RP_MODULE_STATIC_ALLOCATOR : 0;
+			int is_told = !map.only_used || flags;
+			fresh.told = is_told;
 			pthread_mutex_lock(&list_lock);
 			m = &map.modules[map.n++];
 			*m = fresh;
 			pthread_mutex_unlock(&list_lock);
-			define_module(e, m->id, has_own_allocator(e, malloc_home) ? RP_MODULE_STATIC_ALLOCATOR : 0);
+				if (is_told)
+				define_module(&fresh, flags);
 		}
 		if (m)
 			m->seen = 1;
@@ -152,8 +161,14 @@ static void drop_unseen(void)
 {
 	uint32_t kept = 0, before = map.n;
 	for (uint32_t i = 0; i < map.n; i++)
-		if (!map.modules[i].seen)
+		if (!map.modules[i].seen) {
+			pthread_mutex_lock(&list_lock);
+			int is_first = is_first_to_tell(&map.modules[i]);
+			pthread_mutex_unlock(&list_lock);
+			if (is_first) /* addresses in it may be waiting for their names */
+				define_module(&map.modules[i], 0);
 			define_unload(map.modules[i].id);
+		}
 	pthread_mutex_lock(&list_lock);
 	for (uint32_t i = 0; i < before; i++) {
 		struct module m = map.modules[i];
@@ -244,18 +259,28 @@ void rp_modules_refresh(void)
 	atomic_store_explicit(&map.owner, 0, memory_order_release);
 }
 
+void rp_modules_only_used(int yes)
+{
+	map.only_used = yes;
+}
+
 int rp_modules_find(uint64_t address, struct rp_module_info *ret_info)
 {
-	int code = RP_ENOTFOUND;
+	int code = RP_ENOTFOUND, is_first = 0;
+	struct module found;
 	pthread_mutex_lock(&list_lock);
 	for (uint32_t i = 0; i < map.n && code; i++) {
-		const struct module *m = &map.modules[i];
+		struct module *m = &map.modules[i];
 		if (address < m->start || address >= m->end)
 			continue;
 		*ret_info = (struct rp_module_info){ m->id, m->bias, m->start, m->end, m->path, m->build_id, m->build_id_len };
+		found = *m;
+		is_first = is_first_to_tell(m);
 		code = 0;
 	}
 	pthread_mutex_unlock(&list_lock);
+	if (is_first)
+		define_module(&found, 0);
 	return code;
 }
 

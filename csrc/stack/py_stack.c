@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "frames/pyframe.h"
+#include "record/known_names.h"
 #include "stack/readable.h"
 
 #define CODES (1u << 15) /* open addressing, at most three quarters full; further code objects have no name */
@@ -153,10 +154,14 @@ static void define(uint32_t at, rp_pyframe *f, struct rp_py_stack *s)
 		id = rp_define_id(&codes.last_id);
 		atomic_store_explicit(&codes.id[at], id, memory_order_relaxed);
 	}
+	uint32_t line = (uint32_t)code->co_firstlineno, flags = (uint32_t)code->co_flags;
+	uint32_t row = rp_bundle_code(name, file, module, line, flags);
 	p = rp_define_try(DEFINITION_BYTES_FIXED + name.len + file.len + module.len, &end);
 	if (p) {
-		p = rp_def_put_code(p, end, id, (uint32_t)code->co_firstlineno, (uint32_t)code->co_flags | RP_CODE_LINES, name, file, module,
-				    RP_STR(""));
+		if (row != UINT32_MAX)
+			p = rp_def_put_code_ref(p, end, id, row);
+		else
+			p = rp_def_put_code(p, end, id, line, flags | RP_CODE_LINES, name, file, module, RP_STR(""));
 		rp_define_end(p);
 		rp_source_note(file);
 	}

@@ -63,6 +63,9 @@ void rp_snapshot_forget(struct rp_thread *t);
 
 /* Scans once and again after each dlopen/dlclose (alloc hooks call rp_modules_refresh). No GIL needed. */
 int rp_modules_install(void);
+/* yes: objects are defined when rp_modules_find finds an address in them, or they are unloaded; those with an allocator of their own always are. Before
+ * rp_modules_install. */
+void rp_modules_only_used(int yes);
 void rp_modules_refresh(void);
 void rp_modules_remove(void);
 

@@ -117,6 +117,17 @@ class Tracker:
         How fast the file may grow, 8 MB a second by default. When calls come
         faster, their counts and times stay exact, and only their order is
         given up; ``stats`` says for how many.
+    sampled_bytes : `int` or `str`, optional
+        About how large a sampled trace may become, and what each outermost
+        region may add to it: bytes, or text as ``"16k"``. Samples become rarer
+        as a run or a region grows, and each stands for more: estimates stay
+        unbiased, and their errors say what it costs. No limit by default.
+    symbols : `str` or `os.PathLike`, optional
+        Directory of a symbol bundle (``rubinprof symbols build``): where code
+        is sampled, names that it has are left out of the trace, which then
+        needs it to be read. By default the first directory of the environment
+        variable ``RUBINPROF_SYMBOLS``. One that is not there, or not sound,
+        is done without: the trace has all names itself.
 
     Raises
     ------
@@ -143,6 +154,8 @@ class Tracker:
         max_memory_bytes=0,
         max_file_bytes=0,
         max_bytes_per_s=0,
+        sampled_bytes=None,
+        symbols=None,
     ):
         for mode, what in ((cpu, "cpu"), (memory, "memory")):
             if mode not in ("exact", "sampled", "off"):
@@ -164,6 +177,8 @@ class Tracker:
             "memory_bytes_max": max_memory_bytes,
             "file_bytes_max": max_file_bytes,
             "bytes_per_s_max": max_bytes_per_s,
+            "sampled_bytes": size_of(sampled_bytes or 0, "sampled_bytes") if "sampled" in (cpu, memory) else 0,
+            "symbols": _symbols_directory(symbols),
         }
         self._follow_children = bool(follow_children)
         self._started = {}  # whose child this process is: for its first trace
@@ -372,6 +387,27 @@ def _parse_words(words):
     _, number, length, rest = os.fsencode(words).split(b":", 3)
     name, rest = rest[: int(length)], rest[int(length) :]
     return _CHILD, os.fsdecode(rest), (int(number), name.decode(errors="replace"))
+
+
+def _symbols_directory(given):
+    """The directory, whole; None where there is none."""
+    given = os.fspath(given) if given else os.environ.get("RUBINPROF_SYMBOLS", "").split(os.pathsep)[0]
+    try:
+        os.fsdecode(given).encode()
+    except UnicodeEncodeError:
+        return None
+    return os.path.abspath(os.fsdecode(given)) if given else None
+
+
+def size_of(size, what):
+    """Bytes of 16384, "16k", "1M"."""
+    if isinstance(size, str):
+        number, unit = size[:-1], size[-1:].lower()
+        factor = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}.get(unit)
+        size = int(number) * factor if factor and number.isdecimal() else int(size) if size.isdecimal() else -1
+    if not 0 <= size < 1 << 32:
+        raise ValueError(f"{what} must be a size as 16k or 1M, below 4G")
+    return size
 
 
 # ---- names ----

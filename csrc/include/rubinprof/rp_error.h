@@ -23,7 +23,9 @@
 	X(RP_EINVAL, -15, "an argument is out of range")                              \
 	X(RP_ENOSPACE, -16, "no space is left on the device")                         \
 	X(RP_ENOTFOUND, -17, "nothing of that name is in the trace")           \
-	X(RP_EINTERRUPTED, -18, "stopped on request")
+	X(RP_EINTERRUPTED, -18, "stopped on request")                                \
+	X(RP_ENOBUNDLE, -19, "its names are in a symbol bundle that is not here: name the bundle's directory with --symbols or RUBINPROF_SYMBOLS") \
+	X(RP_EBADBUNDLE, -20, "the symbol bundle that has its names is damaged: make it anew with 'rubinprof symbols build'")
 
 enum rp_error {
 	RP_OK = 0,

@@ -28,6 +28,7 @@ COMMANDS = {
     "sources": "List the source files whose text is inside a trace; with --json, print it.",
     "dump": "Print every definition and event of a trace, one a line.",
     "campaign": "Ask questions of a whole campaign: a store of quanta, made from many traces.",
+    "symbols": "Make the names of a release once, so that the sampled traces of its jobs need not carry them.",
     "doctor": "Say what works on this machine and what falls back, with the reason.",
 }
 

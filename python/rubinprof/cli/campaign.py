@@ -48,6 +48,7 @@ def add_parser(subparsers):
     add = command.parser(asks, "add", "rubinprof campaign add STORE SPOOL", _add, "Add the traces of spools to a store, made where it is missing.")
     add.add_argument("store", metavar="STORE")
     add.add_argument("spools", metavar="SPOOL", nargs="+", help="a directory of traces, or a trace; or a URL: davs, webdavs, https, s3, …")
+    add.add_argument("--symbols", type=command.use_symbols, metavar="DIR", help="the symbol bundle that traces leave their names to (default: RUBINPROF_SYMBOLS, then where it was)")
     where = add.add_mutually_exclusive_group()
     where.add_argument("--workers", type=command.whole_number, metavar="N", help="processes that read; 0 for this one alone (default: one a core)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask scheduler whose workers read, such as tcp://node:8786")

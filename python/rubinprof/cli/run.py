@@ -13,7 +13,7 @@ import zipimport
 
 from rubinprof.cli import COMMANDS, as_help
 from rubinprof.errors import RubinprofError
-from rubinprof.tracker import SAMPLE_HZ_MAX, Tracker
+from rubinprof.tracker import SAMPLE_HZ_MAX, Tracker, size_of
 
 EXIT_BAD_USE = 2
 
@@ -31,6 +31,15 @@ def _rate(text):
 
         raise argparse.ArgumentTypeError(f"must be from 1 to {SAMPLE_HZ_MAX}; without CPU time it is --cpu off")
     return rate
+
+
+def _size(text):
+    try:
+        return size_of(text, "it")
+    except ValueError as error:
+        import argparse
+
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 _MODES = ["exact", "sampled", "off"]
@@ -54,6 +63,11 @@ OPTIONS = [
         ["--sample-hz"],
         {"type": _rate, "metavar": "N", "help": "samples per CPU second and thread (default: 250; 40 when sampled)"},
     ),
+    (
+        ["--bytes"],
+        {"type": _size, "metavar": "SIZE", "help": "about how large a sampled trace may become, as 16k: samples become rarer as it grows (default: any)"},
+    ),
+    (["--symbols"], {"metavar": "DIR", "help": "a symbol bundle: its names are left out of a sampled trace (default: the first of RUBINPROF_SYMBOLS)"}),
 ]
 
 
@@ -120,6 +134,8 @@ def run(args):
         follow_children=args.follow_children,
         sources=args.sources,
         sample_hz=args.sample_hz,
+        sampled_bytes=args.bytes,
+        symbols=args.symbols,
         program=program.name,
         overwrite=args.force,
         store_command=not args.no_command,

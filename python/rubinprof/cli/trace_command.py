@@ -42,9 +42,19 @@ def add_traces(command: argparse.ArgumentParser) -> None:
         "traces", metavar="TRACE", nargs="+", help="a trace file, a directory of them, or several of either"
     )
     command.add_argument(
+        "--symbols", type=use_symbols, metavar="DIR", help="the symbol bundle that a trace leaves its names to (default: RUBINPROF_SYMBOLS, then where it was)"
+    )
+    command.add_argument(
         "-j", dest="jobs", type=jobs, default=0, metavar="N",
         help="processes read at the same time, each on a core and in memory (default: as there are cores)",
     )  # fmt: skip
+
+
+def use_symbols(directory: str) -> str:
+    """The type of ``--symbols``: the analyzer, and its workers, look there first."""
+    known = os.environ.get("RUBINPROF_SYMBOLS")
+    os.environ["RUBINPROF_SYMBOLS"] = os.path.abspath(directory) + (os.pathsep + known if known else "")
+    return directory
 
 
 def jobs(text: str) -> int:

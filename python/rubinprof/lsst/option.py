@@ -31,6 +31,13 @@ SOURCES_HELP = (
     "Store the text of the source files that run in the traces, for reports made where the stack is not. "
     f"The environment variable {SOURCES_VARIABLE} does the same."
 )
+BYTES_VARIABLE = "RUBINPROF_PIPETASK_BYTES"
+BYTES_FLAG = "--rubinprof-bytes"
+BYTES = "16k"
+BYTES_HELP = (
+    f"About how large the sampled trace of a quantum may become; samples become rarer as it grows. 0: any size (default: {BYTES}). "
+    f"The environment variable {BYTES_VARIABLE} does the same."
+)
 SCRIPT_MODULES = {
     "run": "lsst.ctrl.mpexec.cli.script.run",
     "run_qbb": "lsst.ctrl.mpexec.cli.script.run_qbb",
@@ -51,7 +58,7 @@ def add_options(commands):
         command = getattr(commands, name)
         if not any(FLAG in param.opts for param in command.params):
             command.params.append(make_option(name, importlib.import_module(module_name)))
-            command.params += [make_mode_option(), make_sources_option()]
+            command.params += [make_mode_option(), make_sources_option(), make_bytes_option()]
 
 
 def make_option(name, module):
@@ -88,6 +95,11 @@ def make_sources_option():
     return make_early(SOURCES_FLAG, SOURCES_VARIABLE, SOURCES_HELP, is_flag=True)
 
 
+def make_bytes_option():
+    """Make the option for how large a sampled trace may become."""
+    return make_early(BYTES_FLAG, BYTES_VARIABLE, BYTES_HELP, type=Size(), default=BYTES, metavar="SIZE")
+
+
 def make_early(flag, variable, text, **settings):
     """Make an option that is read before ``--rubinprof`` and kept for `TraceDirectory`."""
 
@@ -110,7 +122,7 @@ def common_settings(use):
         if factory is not None:
             return use(factory)
         # What is given on the command line, as the graph is, was read before an option that is not.
-        asked_elsewhere.notice(ctx.params, ENVIRONMENT_VARIABLE, [MODE_VARIABLE, SOURCES_VARIABLE])
+        asked_elsewhere.notice(ctx.params, ENVIRONMENT_VARIABLE, [MODE_VARIABLE, SOURCES_VARIABLE, BYTES_VARIABLE])
         return None
 
     return {"type": TraceDirectory(), "envvar": ENVIRONMENT_VARIABLE, "metavar": "DIR", "help": HELP, "callback": callback}
@@ -125,6 +137,21 @@ def refuse(_factory):
     """Say that this release has no place for a task factory."""
     version = importlib.metadata.version("lsst-ctrl-mpexec")
     raise UsageSentence(f"{FLAG} does not know how to trace lsst-ctrl-mpexec {version}; 28 to 30 are supported.")
+
+
+class Size(click.ParamType):
+    """Bytes, as 16k or 1M."""
+
+    name = "size"
+
+    def convert(self, value, param, ctx):
+        """Give bytes, or one sentence."""
+        from rubinprof.tracker import size_of
+
+        try:
+            return size_of(value, BYTES_FLAG)
+        except ValueError as error:
+            raise UsageSentence(f"{error}.") from error
 
 
 class TraceDirectory(click.ParamType):
@@ -142,7 +169,8 @@ class TraceDirectory(click.ParamType):
         from .task_factory import TracingTaskFactory
 
         mode = ctx.meta.get(MODE_FLAG, MODES[0])
-        return TracingTaskFactory(value, cpu=mode, memory=mode, sources=ctx.meta.get(SOURCES_FLAG, False))
+        size = ctx.meta.get(BYTES_FLAG) if mode == "sampled" else None
+        return TracingTaskFactory(value, cpu=mode, memory=mode, sources=ctx.meta.get(SOURCES_FLAG, False), sampled_bytes=size)
 
 
 def must_be_able_to_trace():

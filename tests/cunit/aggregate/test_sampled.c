@@ -309,8 +309,39 @@ static void check_part(void)
 	CHECK(sum / 64 >= 0.95);
 }
 
+/* An early sample stands for the time of its cell before and after it, and only then; a region's end settles what is left of one. */
+static void check_cells(void)
+{
+	struct tw w;
+	const uint64_t a[] = { PYTHON(1, 0) }, b[] = { PYTHON(2, 0) };
+
+	tw_open(&w, "cells.rprof");
+	tw_clock(&w);
+	tw_meta(&w, "stacks", "tree");
+	tw_code_flags(&w, 1, "a", "/x/a.py", 10, RP_CODE_LINES);
+	tw_code_flags(&w, 2, "b", "/x/a.py", 20, RP_CODE_LINES);
+	struct tw_thread *t = tw_thread(&w, 1);
+	tw_cpu(t, 0, 0);
+	put_nodes(t, 0, 1, a, 1);
+	put_nodes(t, 0, 2, b, 1);
+	tw_put(t, tw_word0(t, RP_EV_SAMPLE, 100, (uint64_t)(RP_SAMPLE_TREE | RP_SAMPLE_EARLY) << 16, 2));
+	tw_put(t, 1);
+	tw_more(t, 300, RP_MORE_SETTLE, 0, 0, 0); /* 400 to a */
+	put_sample(t, 50, 2);                     /* 50 to b */
+	tw_more(t, 30, RP_MORE_SETTLE, 0, 0, 0);  /* a cell without a sample: to the one before */
+	tw_put(t, tw_word0(t, RP_EV_SAMPLE, 20, (uint64_t)(RP_SAMPLE_TREE | RP_SAMPLE_EARLY) << 16, 2));
+	tw_put(t, 1);
+	tw_more(t, 40, RP_MORE_THREAD_END, 0, 0, 0); /* 60 to a: the end settles, too */
+	tw_close(&w, RP_STATE_COMPLETE);
+	const char *json = rr_report("cells.rprof", "table", NULL);
+	CHECK_INT(rr_number(rr_row(json, "a"), "self_cpu_s") * 1e9 + 0.5, 460);
+	CHECK_INT(rr_number(rr_row(json, "b"), "self_cpu_s") * 1e9 + 0.5, 80);
+	CHECK_INT(rr_number(rr_report("cells.rprof", "stats", NULL), "samples"), 3);
+}
+
 int main(void)
 {
+	check_cells();
 	check_part();
 	check_poor_coverage();
 	double weight = 1 / (1 - exp(-501.0 / PERIOD)), bytes = 501 * weight;

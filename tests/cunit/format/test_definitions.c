@@ -31,6 +31,7 @@ static uint8_t *put_one(enum rp_def_tag tag, uint8_t *p, size_t room)
 		return rp_def_put_module(p, end, 3, UINT64_MAX, UINT64_C(0x7f0000000000), UINT64_C(0x7fffffffffff), RP_STR("/lib/x.so"),
 					 RP_STR("\x01\x00\x02"), RP_MODULE_STATIC_ALLOCATOR);
 	case RP_DEF_UNLOAD: return rp_def_put_unload(p, end, 3, UINT64_MAX);
+	case RP_DEF_CODE_REF: return rp_def_put_code_ref(p, end, UINT32_MAX, 395700);
 	case RP_DEF_SYMBOL: return rp_def_put_symbol(p, end, UINT64_C(0x7fffffffffff), 3, frames, 2);
 	case RP_DEF_REGION: return rp_def_put_region(p, end, 9, 8, 7, RP_STR("isr"), labels, 2);
 	case RP_DEF_LABELS: return rp_def_put_labels(p, end, 9, labels, 2);
@@ -94,6 +95,7 @@ static void check_one(struct rp_def *d)
 		CHECK(same(d->str[0], RP_STR("/lib/x.so")) && same(d->str[1], RP_STR("\x01\x00\x02")));
 		break;
 	case RP_DEF_UNLOAD: NUMBERS(3, UINT64_MAX); break;
+	case RP_DEF_CODE_REF: NUMBERS(UINT32_MAX, 395700); break;
 	case RP_DEF_SYMBOL:
 		NUMBERS(UINT64_C(0x7fffffffffff), 3);
 		check_frames(d);
