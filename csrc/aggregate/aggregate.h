@@ -86,6 +86,19 @@ struct rp_node {
 	uint32_t group[RP_G_COUNT]; /* 1 + its place among the group's; 0: all of them are 0 */
 };
 
+/* Native frames below a Python node, from the outermost inwards: a tree, in which equal beginnings share. Tail 0 is none, and a parent comes first. */
+struct rp_tail {
+	uint32_t parent, frame;
+};
+
+/* What a tail below a node has. A leaf is named like a node, with RP_LEAF_BIT. */
+#define RP_LEAF_BIT (UINT32_C(1) << 31)
+struct rp_leaf {
+	uint32_t node, tail;
+	uint32_t after; /* nodes that there were when it was made: of equals in a report the first made comes first */
+	uint32_t group[RP_G_COUNT]; /* as those of struct rp_node */
+};
+
 /* The figures of one group, node after node. */
 struct rp_figures {
 	int64_t *at;
@@ -336,7 +349,12 @@ struct rp_result {
 	struct rp_node *nodes;
 	uint32_t n_nodes, nodes_cap;
 	struct rp_slots node_slots; /* by parent and frame; while it is made */
-	struct rp_leaf_set *leaves; /* while it is made: leaf.h */
+	struct rp_leaf_set *leaf_set; /* while it is made: leaf.h */
+	/* Native stacks, until rp_result_expand makes nodes of them: then there are none. */
+	struct rp_tail *tails;
+	uint32_t n_tails, tails_cap;
+	struct rp_leaf *leaves;
+	uint32_t n_leaves, leaves_cap;
 	struct rp_figures figures[RP_G_COUNT];
 	struct rp_line *lines;
 	uint32_t n_lines, lines_cap;
@@ -390,7 +408,7 @@ void rp_thin_bins_close(struct rp_thin_bins *b);
 /* What a report looks at beside totals, processes, threads and regions, which are always there. */
 enum rp_need {
 	RP_NEED_PLACES = 1, /* lines of Python: of each its own memory alone, and the calls made from no known one */
-	RP_NEED_TREE = 2,   /* nodes, and the native ones below them */
+	RP_NEED_TREE = 2,   /* nodes, and the leaves below them */
 	RP_NEED_LINES = 4,  /* lines, whole */
 	RP_NEED_UNITS = 8,  /* stacks of units, and keys of frames. Needs the tree; not together with a timeline, an interval or a region */
 };
@@ -404,6 +422,10 @@ struct rp_analyze_options {
 	double from_s, to_s;
 	int timeline;       /* gather bins; not together with an interval */
 };
+
+/* leaf.c. All leaves become nodes; whatever in the result points at one points at its node from then on. Ids are as if each frame had become a node
+ * when its leaf was made. 0 or RP_ENOMEM; then the result is what it was. */
+int rp_result_expand(struct rp_result *r);
 
 /* Replays all files of the trace. On failure detail has a sentence. */
 int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail);

@@ -370,7 +370,7 @@ static void settle_axis(struct rp_result *r)
 int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail)
 {
 	struct rp_result *r = calloc(1, sizeof(*r));
-	int rc = r && (r->leaves = calloc(1, sizeof(*r->leaves))) ? make_root(r) : RP_ENOMEM, file_rc = 0;
+	int rc = r && (r->leaf_set = calloc(1, sizeof(*r->leaf_set))) ? make_root(r) : RP_ENOMEM, file_rc = 0;
 	size_t read = 0, bad = 0;
 
 	if (r) {
@@ -392,9 +392,7 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 	} else if (!rc) {
 		rc = name_outside(r);
 		if (!rc)
-			rc = rp_leaves_expand(r);
-		rp_leaves_free(r->leaves);
-		r->leaves = NULL;
+			rc = rp_leaves_settle(r);
 		settle_axis(r);
 		if (!rc)
 			rc = rp_result_number_regions(r);

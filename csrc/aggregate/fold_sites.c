@@ -61,7 +61,7 @@ static void ask_for(struct rp_fold *f, uint32_t native)
 
 	for (uint32_t i = 0; i < n; i++) {
 		hash = rp_trie_hash(hash, frames[i].frame);
-		rp_trie_ask(&f->result->leaves->tails, hash);
+		rp_trie_ask(&f->result->leaf_set->tails, hash);
 	}
 	f->natives[native].hash = hash;
 }
@@ -69,7 +69,7 @@ static void ask_for(struct rp_fold *f, uint32_t native)
 /* The tail of one native frame more. */
 static int add_tail(struct rp_fold *f, uint32_t native, uint32_t *tail)
 {
-	struct rp_leaf_set *s = f->result->leaves;
+	struct rp_leaf_set *s = f->result->leaf_set;
 	uint32_t n;
 	const struct rp_chain_frame *frames = frames_of(f, native, &n);
 
@@ -87,7 +87,7 @@ static int fold_stacks(struct rp_fold *f)
 	int rc = noted ? note_stacks(f, noted, &n) : RP_ENOMEM;
 
 	if (!rc)
-		rc = rp_trie_reserve(&f->result->leaves->tails, 1);
+		rc = rp_trie_reserve(&f->result->leaf_set->tails, 1);
 	for (uint32_t i = 0; i < n + AHEAD && !rc; i++) {
 		if (i < n)
 			ask_for(f, noted[i]);
@@ -150,7 +150,7 @@ int rp_fold_sites(struct rp_fold *f)
 		int64_t m[RP_M_COUNT];
 		uint32_t node = f->merged[s->node];
 		if (i + AHEAD < set->n && s[AHEAD].native)
-			rp_leaves_ask(f->result->leaves, f->merged[s[AHEAD].node], f->natives[s[AHEAD].native].tail);
+			rp_leaves_ask(f->result, f->merged[s[AHEAD].node], f->natives[s[AHEAD].native].tail);
 		if (s->native && rp_fold_native_node(f, node, s->native, &node))
 			return RP_ENOMEM;
 		rp_fold_site(f, s, m);

@@ -6,44 +6,62 @@
 
 static uint64_t leaf_hash(const void *keys, uint32_t id)
 {
-	const struct rp_leaf *l = &((const struct rp_leaf_set *)keys)->leaves[id];
+	const struct rp_leaf *l = &((const struct rp_result *)keys)->leaves[id];
 
 	return rp_hash_pair(l->node, l->tail);
 }
 
-void rp_leaves_ask(const struct rp_leaf_set *s, uint32_t node, uint32_t tail)
+void rp_leaves_ask(const struct rp_result *r, uint32_t node, uint32_t tail)
 {
+	const struct rp_slots *slots = &r->leaf_set->leaf_slots;
+
 #if defined(__GNUC__)
-	if (s->leaf_slots.slots)
-		__builtin_prefetch(&s->leaf_slots.slots[(uint32_t)rp_hash_pair(node, tail) & s->leaf_slots.mask]);
+	if (slots->slots)
+		__builtin_prefetch(&slots->slots[(uint32_t)rp_hash_pair(node, tail) & slots->mask]);
 #else
-	(void)s, (void)node, (void)tail;
+	(void)slots, (void)node, (void)tail;
 #endif
 }
 
 int rp_leaves_at(struct rp_result *r, uint32_t node, uint32_t tail, uint32_t *ret_node)
 {
-	struct rp_leaf_set *s = r->leaves;
+	struct rp_slots *slots = &r->leaf_set->leaf_slots;
 	uint64_t hash = rp_hash_pair(node, tail);
 
 	if (!tail) {
 		*ret_node = node;
 		return 0;
 	}
-	RP_SLOTS_EACH(&s->leaf_slots, hash, id)
+	RP_SLOTS_EACH(slots, hash, id)
 	{
-		if (s->leaves[id].node == node && s->leaves[id].tail == tail) {
+		if (r->leaves[id].node == node && r->leaves[id].tail == tail) {
 			*ret_node = RP_LEAF_BIT | id;
 			return 0;
 		}
 	}
-	if (s->n_leaves >= NODES_MAX || rp_slots_reserve(&s->leaf_slots, s, leaf_hash) ||
-	    rp_result_grow((void **)&s->leaves, s->n_leaves, &s->leaves_cap, sizeof(*s->leaves)))
+	if (r->n_leaves >= NODES_MAX || rp_slots_reserve(slots, r, leaf_hash) ||
+	    rp_result_grow((void **)&r->leaves, r->n_leaves, &r->leaves_cap, sizeof(*r->leaves)))
 		return RP_ENOMEM;
-	s->leaves[s->n_leaves] = (struct rp_leaf){ .node = node, .tail = tail, .after = r->n_nodes };
-	rp_slots_add(&s->leaf_slots, hash, s->n_leaves);
-	*ret_node = RP_LEAF_BIT | s->n_leaves++;
+	r->leaves[r->n_leaves] = (struct rp_leaf){ .node = node, .tail = tail, .after = r->n_nodes };
+	rp_slots_add(slots, hash, r->n_leaves);
+	*ret_node = RP_LEAF_BIT | r->n_leaves++;
 	return 0;
+}
+
+int rp_leaves_settle(struct rp_result *r)
+{
+	struct rp_leaf_set *s = r->leaf_set;
+	uint32_t n = s->tails.n;
+
+	r->leaf_set = NULL;
+	rp_slots_release(&s->leaf_slots);
+	r->tails = n ? malloc(n * sizeof(*r->tails)) : NULL;
+	for (uint32_t i = 0; r->tails && i < n; i++)
+		r->tails[i] = (struct rp_tail){ s->tails.nodes[i].parent, (uint32_t)s->tails.nodes[i].key };
+	r->n_tails = r->tails_cap = r->tails ? n : 0;
+	rp_leaves_free(s);
+	rp_slots_release(&r->node_slots);
+	return n && !r->tails ? RP_ENOMEM : 0;
 }
 
 /* ---- leaves become nodes ---- */
@@ -55,7 +73,6 @@ struct mark {
 
 struct expansion {
 	struct rp_result *r;
-	struct rp_leaf_set *s;
 	uint32_t *first, *by_node; /* leaves of node i, in the order in which they were made: by_node[first[i]] up to by_node[first[i + 1]] */
 	struct mark *marks;        /* by tail */
 	uint32_t *node_of;         /* by leaf: how many nodes it makes; then the node after these; then its node */
@@ -66,28 +83,28 @@ struct expansion {
 
 static void group_leaves(struct expansion *x)
 {
-	const struct rp_leaf_set *s = x->s;
+	const struct rp_result *r = x->r;
 	uint32_t n = x->r->n_nodes;
 
-	for (uint32_t i = 0; i < s->n_leaves; i++)
-		x->first[s->leaves[i].node]++;
+	for (uint32_t i = 0; i < r->n_leaves; i++)
+		x->first[r->leaves[i].node]++;
 	for (uint32_t i = 0, sum = 0; i <= n; i++) {
 		sum += x->first[i];
 		x->first[i] = sum;
 	}
-	for (uint32_t i = s->n_leaves; i-- > 0;)
-		x->by_node[--x->first[s->leaves[i].node]] = i;
+	for (uint32_t i = r->n_leaves; i-- > 0;)
+		x->by_node[--x->first[r->leaves[i].node]] = i;
 }
 
 /* Of each leaf how many of its frames no leaf before has below the same node. */
 static void count_nodes(struct expansion *x)
 {
-	const struct rp_leaf_set *s = x->s;
+	const struct rp_result *r = x->r;
 
 	for (uint32_t node = 0; node < x->r->n_nodes; node++)
 		for (uint32_t k = x->first[node]; k < x->first[node + 1]; k++) {
 			uint32_t n = 0;
-			for (uint32_t t = s->leaves[x->by_node[k]].tail; t && x->marks[t].below != node + 1; t = s->tails.nodes[t].parent, n++)
+			for (uint32_t t = r->leaves[x->by_node[k]].tail; t && x->marks[t].below != node + 1; t = r->tails[t].parent, n++)
 				x->marks[t].below = node + 1;
 			x->node_of[x->by_node[k]] = n;
 		}
@@ -96,12 +113,12 @@ static void count_nodes(struct expansion *x)
 /* In the order in which all was made. */
 static int number_nodes(struct expansion *x)
 {
-	const struct rp_leaf_set *s = x->s;
+	const struct rp_result *r = x->r;
 	uint32_t leaf = 0;
 	uint64_t n = 0;
 
 	for (uint32_t i = 0; i <= x->r->n_nodes; i++) {
-		for (; leaf < s->n_leaves && s->leaves[leaf].after <= i; leaf++) {
+		for (; leaf < r->n_leaves && r->leaves[leaf].after <= i; leaf++) {
 			n += x->node_of[leaf];
 			x->node_of[leaf] = (uint32_t)n;
 		}
@@ -110,22 +127,22 @@ static int number_nodes(struct expansion *x)
 		if (n >= NODES_MAX)
 			return RP_ENOMEM;
 	}
-	rp_assert(leaf == s->n_leaves);
+	rp_assert(leaf == r->n_leaves);
 	x->n_nodes = (uint32_t)n;
 	return 0;
 }
 
 static void place_leaf(struct expansion *x, uint32_t below, uint32_t leaf)
 {
-	const struct rp_leaf *l = &x->s->leaves[leaf];
-	const struct rp_trie_node *tails = x->s->tails.nodes;
+	const struct rp_leaf *l = &x->r->leaves[leaf];
+	const struct rp_tail *tails = x->r->tails;
 	uint32_t id = x->node_of[leaf];
 
 	for (uint32_t t = l->tail; t && x->marks[t].below != below + 1; t = tails[t].parent) {
 		uint32_t parent = tails[t].parent;
 		x->marks[t] = (struct mark){ below + 1, --id };
 		x->nodes[id] = (struct rp_node){ .parent = !parent ? x->moved_to[below] : x->marks[parent].below == below + 1 ? x->marks[parent].node : id - 1,
-						 .frame = (uint32_t)tails[t].key };
+						 .frame = tails[t].frame };
 	}
 	x->node_of[leaf] = x->marks[l->tail].node;
 	memcpy(x->nodes[x->node_of[leaf]].group, l->group, sizeof(l->group));
@@ -135,7 +152,7 @@ static void place_nodes(struct expansion *x)
 {
 	const struct rp_result *r = x->r;
 
-	memset(x->marks, 0, (size_t)x->s->tails.n * sizeof(*x->marks));
+	memset(x->marks, 0, (size_t)r->n_tails * sizeof(*x->marks));
 	for (uint32_t i = 0; i < r->n_nodes; i++) {
 		struct rp_node *n = &x->nodes[x->moved_to[i]];
 		*n = r->nodes[i];
@@ -163,22 +180,26 @@ static void take_nodes(struct expansion *x)
 	free(r->nodes);
 	r->nodes = x->nodes;
 	r->n_nodes = r->nodes_cap = x->n_nodes;
-	rp_slots_release(&r->node_slots);
+	free(r->leaves);
+	free(r->tails);
+	r->leaves = NULL;
+	r->tails = NULL;
+	r->n_leaves = r->leaves_cap = r->n_tails = r->tails_cap = 0;
 }
 
-int rp_leaves_expand(struct rp_result *r)
+int rp_result_expand(struct rp_result *r)
 {
-	struct expansion x = { .r = r, .s = r->leaves };
+	struct expansion x = { .r = r };
+	size_t nodes = r->n_nodes, leaves = r->n_leaves;
 	int rc = 0;
 
-	if (!x.s || !x.s->n_leaves)
+	if (!leaves)
 		return 0;
-	size_t nodes = r->n_nodes, leaves = x.s->n_leaves;
 	x.first = calloc(nodes + 1, sizeof(*x.first));
 	x.by_node = malloc(leaves * sizeof(*x.by_node));
 	x.node_of = malloc(leaves * sizeof(*x.node_of));
 	x.moved_to = malloc(nodes * sizeof(*x.moved_to));
-	x.marks = calloc(x.s->tails.n, sizeof(*x.marks));
+	x.marks = calloc(r->n_tails, sizeof(*x.marks));
 	rc = x.first && x.by_node && x.node_of && x.moved_to && x.marks ? 0 : RP_ENOMEM;
 	if (!rc) {
 		group_leaves(&x);
@@ -206,7 +227,6 @@ void rp_leaves_free(struct rp_leaf_set *s)
 	if (!s)
 		return;
 	rp_trie_release(&s->tails);
-	free(s->leaves);
 	rp_slots_release(&s->leaf_slots);
 	free(s);
 }

@@ -20,7 +20,7 @@ static int is_cut(const struct rp_fold *f, uint32_t native)
 {
 	const struct rp_fold_native *n = &f->natives[native];
 
-	return n->depth > RP_NATIVE_FRAMES_MAX || f->result->leaves->tails.nodes[n->tail].value >= RP_CHAIN_MAX;
+	return n->depth > RP_NATIVE_FRAMES_MAX || f->result->leaf_set->tails.nodes[n->tail].value >= RP_CHAIN_MAX;
 }
 
 int rp_fold_innermost(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_frame)

@@ -100,7 +100,7 @@ static const int first[RP_G_COUNT + 1] = { RP_M_CPU, RP_M_ALLOCATED, RP_M_CPU_VA
 /* Where the groups of a node, or of a leaf, are. */
 static uint32_t *groups_of(const struct rp_result *r, uint32_t node)
 {
-	return node & RP_LEAF_BIT ? r->leaves->leaves[node & ~RP_LEAF_BIT].group : r->nodes[node].group;
+	return node & RP_LEAF_BIT ? r->leaves[node & ~RP_LEAF_BIT].group : r->nodes[node].group;
 }
 
 static int64_t *group_at(const struct rp_result *r, uint32_t node, int group)
@@ -205,7 +205,9 @@ void rp_result_free(struct rp_result *r)
 	rp_slots_release(&r->frame_slots);
 	free(r->nodes);
 	rp_slots_release(&r->node_slots);
-	rp_leaves_free(r->leaves);
+	rp_leaves_free(r->leaf_set);
+	free(r->tails);
+	free(r->leaves);
 	for (int g = 0; g < RP_G_COUNT; g++)
 		free(r->figures[g].at);
 	free(r->lines);

@@ -66,44 +66,129 @@ static int make_rows(const struct rp_result *r, enum rp_row_by by, uint32_t *row
 	return rc;
 }
 
-/* A node of the path is left. A total is a difference of the running sum: what it is when the last of the row is
- * left, less what it was when the first was entered. */
-static void leave(const struct rp_result *r, uint32_t node, const uint32_t *row_of, struct rp_row *rows, uint32_t *on_path,
-		  const int64_t *sum)
-{
-	uint32_t row = row_of[r->nodes[node].frame];
+/* Leaves, by their node or by their tail: of[first[i]] up to of[first[i + 1]]. */
+struct leaves_of {
+	uint32_t *first, *of;
+};
 
-	if (--on_path[row] == 0)
-		rp_figures_add(rows[row].total, sum);
+static int list_leaves(struct leaves_of *l, const struct rp_result *r, uint32_t n, int by_tail)
+{
+	l->first = calloc((size_t)n + 2, sizeof(*l->first));
+	l->of = malloc(((size_t)r->n_leaves + 1) * sizeof(*l->of));
+	if (!l->first || !l->of)
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < r->n_leaves; i++)
+		l->first[by_tail ? r->leaves[i].tail : r->leaves[i].node]++;
+	for (uint32_t i = 0, sum = 0; i <= n; i++) {
+		sum += l->first[i];
+		l->first[i] = sum;
+	}
+	for (uint32_t i = r->n_leaves; i-- > 0;)
+		l->of[--l->first[by_tail ? r->leaves[i].tail : r->leaves[i].node]] = i;
+	return 0;
 }
 
-static void sum_tree(const struct rp_result *r, const struct rp_walk *w, const uint32_t *row_of, struct rp_row *rows, uint32_t *on_path,
-		     uint32_t *owner)
+static void free_leaves(struct leaves_of *l)
 {
+	free(l->first);
+	free(l->of);
+}
+
+struct summing {
+	const struct rp_result *r;
+	const uint32_t *row_of;
+	struct rp_row *rows;
+	uint32_t *on_path; /* by row */
+	int64_t sum[RP_M_COUNT];
+};
+
+static void enter(struct summing *s, uint32_t row)
+{
+	if (s->on_path[row]++ == 0)
+		for (int k = 0; k < RP_M_COUNT; k++)
+			s->rows[row].total[k] = (int64_t)((uint64_t)s->rows[row].total[k] - (uint64_t)s->sum[k]);
+}
+
+/* A node of the path is left. A total is a difference of the running sum: what it is when the last of the row is
+ * left, less what it was when the first was entered. */
+static void leave(struct summing *s, uint32_t row)
+{
+	if (--s->on_path[row] == 0)
+		rp_figures_add(s->rows[row].total, s->sum);
+}
+
+/* What a leaf has is its innermost frame's own, and of the Python function above. */
+static void add_leaf(struct summing *s, uint32_t leaf, struct rp_row *over)
+{
+	struct rp_row *row = &s->rows[s->row_of[s->r->tails[s->r->leaves[leaf].tail].frame]];
+
+	rp_figures_add_node(row->self, s->r, RP_LEAF_BIT | leaf);
+	rp_figures_add_node(row->own, s->r, RP_LEAF_BIT | leaf);
+	if (over != row)
+		rp_figures_add_node(over->own, s->r, RP_LEAF_BIT | leaf);
+	rp_figures_add_node(s->sum, s->r, RP_LEAF_BIT | leaf);
+}
+
+static void sum_nodes(struct summing *s, const struct rp_walk *w, const struct leaves_of *leaves, uint32_t *owner)
+{
+	const struct rp_result *r = s->r;
 	uint32_t *path = owner + r->n_nodes; /* nodes from the root to here, by depth */
 	uint32_t n_path = 0;
-	int64_t sum[RP_M_COUNT] = { 0 };
 
 	for (uint32_t place = 0; place < w->n; place++) {
-		uint32_t node = w->order[place];
+		uint32_t node = w->order[place], number = s->row_of[r->nodes[node].frame];
 		while (n_path > w->depth[place])
-			leave(r, path[--n_path], row_of, rows, on_path, sum);
+			leave(s, s->row_of[r->nodes[path[--n_path]].frame]);
 		path[n_path++] = node;
-		struct rp_row *row = &rows[row_of[r->nodes[node].frame]];
+		struct rp_row *row = &s->rows[number];
 		int is_native = node && r->frames[r->nodes[node].frame].kind != RP_KIND_PYTHON;
 		owner[node] = is_native ? owner[r->nodes[node].parent] : node;
 		rp_figures_add_node(row->self, r, node);
 		rp_figures_add_node(row->own, r, node);
-		struct rp_row *over = &rows[row_of[r->nodes[owner[node]].frame]];
+		struct rp_row *over = &s->rows[s->row_of[r->nodes[owner[node]].frame]];
 		if (over != row)
 			rp_figures_add_node(over->own, r, node);
-		if (on_path[(uint32_t)(row - rows)]++ == 0)
-			for (int k = 0; k < RP_M_COUNT; k++)
-				row->total[k] = (int64_t)((uint64_t)row->total[k] - (uint64_t)sum[k]);
-		rp_figures_add_node(sum, r, node);
+		enter(s, number);
+		rp_figures_add_node(s->sum, r, node);
+		for (uint32_t k = leaves->first[node]; k < leaves->first[node + 1]; k++)
+			add_leaf(s, leaves->of[k], over);
 	}
 	while (n_path)
-		leave(r, path[--n_path], row_of, rows, on_path, sum);
+		leave(s, s->row_of[r->nodes[path[--n_path]].frame]);
+}
+
+/* Totals of what is in tails: no Python row is there. */
+static int sum_tails(struct summing *s)
+{
+	const struct rp_result *r = s->r;
+	uint32_t *first = malloc(((size_t)r->n_tails + 1) * 2 * sizeof(*first)), *next = first + r->n_tails; /* children, by tail */
+	struct leaves_of leaves = { NULL, NULL };
+	int rc = first ? list_leaves(&leaves, r, r->n_tails, 1) : RP_ENOMEM;
+
+	if (rc || !r->n_tails)
+		goto done;
+	memset(first, 0, (size_t)r->n_tails * 2 * sizeof(*first));
+	for (uint32_t i = r->n_tails; i-- > 1;) {
+		next[i] = first[r->tails[i].parent];
+		first[r->tails[i].parent] = i;
+	}
+	for (uint32_t at = first[0]; at;) {
+		enter(s, s->row_of[r->tails[at].frame]);
+		for (uint32_t k = leaves.first[at]; k < leaves.first[at + 1]; k++)
+			rp_figures_add_node(s->sum, r, RP_LEAF_BIT | leaves.of[k]);
+		if (first[at]) {
+			at = first[at];
+			continue;
+		}
+		leave(s, s->row_of[r->tails[at].frame]);
+		for (; !next[at] && r->tails[at].parent; leave(s, s->row_of[r->tails[at].frame]))
+			at = r->tails[at].parent;
+		at = next[at];
+	}
+done:
+	free(first);
+	free_leaves(&leaves);
+	return rc;
 }
 
 static int rows_of_tree(const struct rp_result *r, enum rp_row_by by, struct rp_row **ret_rows, uint32_t *ret_n)
@@ -118,8 +203,15 @@ static int rows_of_tree(const struct rp_result *r, enum rp_row_by by, struct rp_
 	uint32_t *owner = malloc((size_t)r->n_nodes * 2 * sizeof(*owner));
 	struct rp_row *rows = malloc((size_t)r->n_frames * sizeof(*rows));
 	rc = row_of && on_path && owner && rows ? make_rows(r, by, row_of, rows, &n) : RP_ENOMEM;
+	struct summing s = { .r = r, .row_of = row_of, .rows = rows, .on_path = on_path };
+	struct leaves_of leaves = { NULL, NULL };
 	if (!rc)
-		sum_tree(r, &w, row_of, rows, on_path, owner);
+		rc = list_leaves(&leaves, r, r->n_nodes, 0);
+	if (!rc) {
+		sum_nodes(&s, &w, &leaves, owner);
+		rc = sum_tails(&s);
+	}
+	free_leaves(&leaves);
 	free(row_of);
 	free(on_path);
 	free(owner);

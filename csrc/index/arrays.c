@@ -20,7 +20,7 @@ struct array {
 RP_STATIC_ASSERT(sizeof(struct rp_result) <= PART_BYTES && sizeof(struct rp_bin) <= PART_BYTES, "an element fits a part");
 
 static const struct array arrays[] = {
-	ARRAY(nodes), /* the first */
+	ARRAY(nodes),
 	ARRAY(frames),
 	FIGURES(RP_G_TIME, RP_M_CPU, RP_M_ALLOCATED),
 	FIGURES(RP_G_SITE, RP_M_ALLOCATED, RP_M_CPU_VARIANCE),
@@ -36,6 +36,8 @@ static const struct array arrays[] = {
 	{ OFFSET(bins), OFFSET(n_bins), 0, sizeof(struct rp_bin) },
 	ARRAY(places),
 	ARRAY(bin_rows),
+	ARRAY(tails),
+	ARRAY(leaves),
 };
 
 static void *pointer_of(const struct rp_result *r, const struct array *a)
@@ -54,35 +56,45 @@ static uint32_t number_of(const struct rp_result *r, const struct array *a)
 	return n;
 }
 
-/* ---- nodes: ids as differences, which are small ---- */
+/* ---- ids as differences, which are small: in place; whoever changed them changes them back ---- */
 
-/* A parent mostly is the node before; the places of figures mostly are the next ones. */
-static struct rp_node *node_differences(const struct rp_node *nodes, uint32_t n)
+/* sign 1: the places of figures mostly are the next ones. -1: back. */
+static void change_groups(uint32_t *group, uint32_t *last, int sign)
 {
-	struct rp_node *d = malloc((n ? n : 1) * sizeof(*d));
-	uint32_t last[RP_G_COUNT] = { 0 };
-
-	for (uint32_t i = 0; d && i < n; i++) {
-		d[i] = nodes[i];
-		d[i].parent = i - nodes[i].parent;
-		for (int g = 0; g < RP_G_COUNT; g++) {
-			d[i].group[g] = nodes[i].group[g] ? nodes[i].group[g] - last[g] : 0;
-			last[g] += d[i].group[g];
-		}
+	for (int g = 0; g < RP_G_COUNT; g++) {
+		uint32_t was = group[g];
+		if (!was)
+			continue;
+		group[g] = sign > 0 ? was - last[g] : was + last[g];
+		last[g] = sign > 0 ? was : group[g];
 	}
-	return d;
 }
 
-static void node_sums(struct rp_node *nodes, uint32_t n)
+static void change_id(uint32_t *id, uint32_t *last, int sign)
 {
-	uint32_t last[RP_G_COUNT] = { 0 };
+	uint32_t was = *id;
 
-	for (uint32_t i = 0; i < n; i++) {
-		nodes[i].parent = i - nodes[i].parent;
-		for (int g = 0; g < RP_G_COUNT; g++) {
-			last[g] += nodes[i].group[g];
-			nodes[i].group[g] = nodes[i].group[g] ? last[g] : 0;
-		}
+	*id = sign > 0 ? was - *last : was + *last;
+	*last = sign > 0 ? was : *id;
+}
+
+/* A parent mostly is the one before. */
+static void change_ids(struct rp_result *r, int sign)
+{
+	uint32_t last[RP_G_COUNT] = { 0 }, node = 0, tail = 0, after = 0;
+
+	for (uint32_t i = 0; i < r->n_nodes; i++) {
+		r->nodes[i].parent = i - r->nodes[i].parent;
+		change_groups(r->nodes[i].group, last, sign);
+	}
+	memset(last, 0, sizeof(last));
+	for (uint32_t i = 0; i < r->n_tails; i++)
+		r->tails[i].parent = i - r->tails[i].parent;
+	for (uint32_t i = 0; i < r->n_leaves; i++) {
+		change_id(&r->leaves[i].node, &node, sign);
+		change_id(&r->leaves[i].tail, &tail, sign);
+		change_id(&r->leaves[i].after, &after, sign);
+		change_groups(r->leaves[i].group, last, sign);
 	}
 }
 
@@ -236,19 +248,16 @@ static void take_figures(struct rp_result *r, const struct rp_result *from)
 	r->outside_node = from->outside_node;
 }
 
-void rp_index_put_result(struct rp_buf *out, const struct rp_result *r)
+void rp_index_put_result(struct rp_buf *out, struct rp_result *r)
 {
-	struct rp_node *nodes = node_differences(r->nodes, r->n_nodes);
 	struct rp_result figures = { .n_nodes = 0 };
 
 	take_figures(&figures, r);
 	put_strings(out, &r->strings);
-	out->failed |= !nodes;
-	if (nodes)
-		put_columns(out, (const uint8_t *)nodes, r->n_nodes, sizeof(*nodes));
-	free(nodes);
-	for (size_t i = 1; i < RP_COUNT_OF(arrays); i++)
+	change_ids(r, 1);
+	for (size_t i = 0; i < RP_COUNT_OF(arrays); i++)
 		put_columns(out, pointer_of(r, &arrays[i]), number_of(r, &arrays[i]), arrays[i].bytes);
+	change_ids(r, -1);
 	put_columns(out, (const uint8_t *)&figures, 1, sizeof(figures));
 }
 
@@ -278,7 +287,7 @@ struct rp_result *rp_index_get_result(const uint8_t *bytes, size_t len)
 	for (size_t i = 0; !rc && i < RP_COUNT_OF(arrays); i++)
 		rc = get_array(&in, r, &arrays[i]);
 	if (!rc)
-		node_sums(r->nodes, r->n_nodes);
+		change_ids(r, -1);
 	if (!rc)
 		rc = get_columns(&in, sizeof(*r), &figures, &n);
 	if (!rc && n == 1)

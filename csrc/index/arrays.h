@@ -7,8 +7,8 @@
 
 #include "index/index.h"
 
-/* Appends everything but the maps that find by content. out->failed is checked by the caller. */
-void rp_index_put_result(struct rp_buf *out, const struct rp_result *r);
+/* Appends everything but the maps that find by content; the result is changed meanwhile, and afterwards as it was. out->failed is checked by the caller. */
+void rp_index_put_result(struct rp_buf *out, struct rp_result *r);
 /* A result out of untrusted bytes: every id leads to something. NULL: it is none, or memory is short. */
 struct rp_result *rp_index_get_result(const uint8_t *bytes, size_t len);
 

@@ -109,7 +109,7 @@ static int write_whole(const char *path, const struct head *head, const struct r
 	return rc;
 }
 
-void rp_index_save(const struct rp_trace *trace, const struct rp_analyze_options *made, const struct rp_result *result, uint64_t took_ns)
+void rp_index_save(const struct rp_trace *trace, const struct rp_analyze_options *made, struct rp_result *result, uint64_t took_ns)
 {
 	struct head head = { .magic = MAGIC, .needs = made->needs, .timeline = (uint32_t)(made->timeline != 0) };
 	enum rp_index_wish wish = rp_index_wish();

@@ -21,6 +21,6 @@
 /* A result that has at least what is wanted, and what it was made with (of ret_made only needs and timeline); NULL: there is none. */
 struct rp_result *rp_index_load(const struct rp_trace *trace, const struct rp_analyze_options *wanted, struct rp_analyze_options *ret_made);
 /* Keeps a result that took so many ns. */
-void rp_index_save(const struct rp_trace *trace, const struct rp_analyze_options *made, const struct rp_result *result, uint64_t took_ns);
+void rp_index_save(const struct rp_trace *trace, const struct rp_analyze_options *made, struct rp_result *result, uint64_t took_ns);
 
 #endif

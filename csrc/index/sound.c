@@ -33,6 +33,32 @@ static int nodes_are_sound(const struct rp_result *r)
 	return r->outside_node == UINT32_MAX || r->outside_node < r->n_nodes;
 }
 
+/* Tail 0 is none, and a parent comes before its children; a leaf comes after its node. */
+static int leaves_are_sound(const struct rp_result *r)
+{
+	uint32_t after = 0;
+
+	for (uint32_t i = 0; i < r->n_tails; i++)
+		if ((i && r->tails[i].parent >= i) || r->tails[i].frame >= r->n_frames)
+			return 0;
+	for (uint32_t i = 0; i < r->n_leaves; i++) {
+		const struct rp_leaf *l = &r->leaves[i];
+		if (l->node >= r->n_nodes || !l->tail || l->tail >= r->n_tails || l->after < after || l->after <= l->node || l->after > r->n_nodes)
+			return 0;
+		for (int g = 0; g < RP_G_COUNT; g++)
+			if (l->group[g] > r->figures[g].n)
+				return 0;
+		after = l->after;
+	}
+	return r->n_leaves < RP_LEAF_BIT;
+}
+
+/* A node, or a leaf. */
+static int is_node(const struct rp_result *r, uint32_t node)
+{
+	return node & RP_LEAF_BIT ? (node & ~RP_LEAF_BIT) < r->n_leaves : node < r->n_nodes;
+}
+
 static int runs_are_sound(const struct rp_result *r)
 {
 	for (uint32_t i = 0; i < r->n_processes; i++)
@@ -57,7 +83,7 @@ static int bins_are_sound(const struct rp_result *r)
 {
 	for (uint32_t i = 0; i < r->n_places; i++) {
 		const struct rp_bin_place *p = &r->places[i];
-		if (p->kind > RP_PLACE_FOLDED || p->node >= r->n_nodes || (p->parent != UINT32_MAX && p->parent >= i))
+		if (p->kind > RP_PLACE_FOLDED || !is_node(r, p->node) || (p->parent != UINT32_MAX && p->parent >= i))
 			return 0;
 		if (p->kind == RP_PLACE_THREAD ? p->thread >= r->n_threads : p->parent == UINT32_MAX)
 			return 0;
@@ -73,5 +99,5 @@ static int bins_are_sound(const struct rp_result *r)
 
 int rp_index_is_sound(const struct rp_result *r)
 {
-	return frames_are_sound(r) && nodes_are_sound(r) && runs_are_sound(r) && bins_are_sound(r);
+	return frames_are_sound(r) && nodes_are_sound(r) && leaves_are_sound(r) && runs_are_sound(r) && bins_are_sound(r);
 }

@@ -9,6 +9,7 @@
 /* Bits of enum rp_need, and: */
 #define NOTHING 0x100u  /* no replay */
 #define TIMELINE 0x200u
+#define NODES 0x800u /* native frames are nodes */
 #define OWN_STRETCH 0x400u /* the report itself keeps to the stretch of time: the result is of the whole run */
 #define ALL (RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_LINES)
 enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV, COLUMNS = 1 << RP_FORMAT_COLUMNS };
@@ -24,19 +25,19 @@ static const struct {
 } reports[] = {
 	{ "stats", rp_report_stats, RP_NEED_PLACES, TEXT | JSON, 0, NULL, "one screen: what ran, time, memory, what the tool cost, what was lost", "--json" },
 	{ "table", rp_report_table, 0, TEXT | JSON | CSV, 1, NULL, "ranked rows", "--by, --metric, -n, --json, --csv, --region" },
-	{ "tree", rp_report_tree, RP_NEED_TREE, TEXT | JSON, 1, NULL, "the call tree", "--metric, --depth, --min-share, --json, --region" },
+	{ "tree", rp_report_tree, RP_NEED_TREE | NODES, TEXT | JSON, 1, NULL, "the call tree", "--metric, --depth, --min-share, --json, --region" },
 	{ "lines", rp_report_lines, ALL, TEXT | JSON | CSV, 1, NULL, "figures per source line", "--file FILE, -n, --json, --csv" },
 	{ "leaks", rp_report_leaks, ALL | TIMELINE, TEXT | JSON | CSV, 0, "leaked", "what was never freed: where, and when", "--by line|function|file, -n, --json, --csv" },
 	{ "temporary", rp_report_temporary, ALL, TEXT | JSON | CSV, 0, "temporary", "what was freed at once", "--by line|function|file, --native, -n, --json, --csv" },
 	{ "regions", rp_report_regions, 0, TEXT | JSON | CSV, 0, NULL, "one row a region", "--json, --csv" },
-	{ "flame", rp_report_flame, RP_NEED_TREE, JSON, 1, NULL, "the whole tree in columns, as the flame graph page takes it ('json' too)", "--region" },
-	{ "page", rp_report_page, ALL | TIMELINE, JSON, 1, NULL, "the tree, lines and what happened when, as the report's page takes it", "--region" },
+	{ "flame", rp_report_flame, RP_NEED_TREE | NODES, JSON, 1, NULL, "the whole tree in columns, as the flame graph page takes it ('json' too)", "--region" },
+	{ "page", rp_report_page, ALL | TIMELINE | NODES, JSON, 1, NULL, "the tree, lines and what happened when, as the report's page takes it", "--region" },
 	{ "slices", rp_report_slices, OWN_STRETCH, JSON, 0, NULL, "which call ran when, by thread: the longest, and shorter ones put together", "-n" },
-	{ "collapsed", rp_report_collapsed, RP_NEED_TREE, TEXT, 1, NULL, "one line a stack, for flame graph scripts", "--metric, --region" },
+	{ "collapsed", rp_report_collapsed, RP_NEED_TREE | NODES, TEXT, 1, NULL, "one line a stack, for flame graph scripts", "--metric, --region" },
 	{ "losses", rp_report_losses, 0, TEXT, 0, NULL, "what is missing, with which every other text begins; nothing when nothing is", "" },
 	{ "sources", rp_report_sources, NOTHING, TEXT | JSON, 0, NULL, "the source files whose text is inside", "--json: with it" },
 	{ "dump", rp_report_dump, NOTHING, TEXT | JSON, 0, NULL, "every definition and event, one a line", "--json" },
-	{ "units", rp_report_units, RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_UNITS, COLUMNS, 0, NULL, "what a campaign keeps of a trace (columns alone)", NULL },
+	{ "units", rp_report_units, RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_UNITS | NODES, COLUMNS, 0, NULL, "what a campaign keeps of a trace (columns alone)", NULL },
 	{ "verify", rp_report_verify, NOTHING, TEXT | JSON, 0, NULL, "is it whole, and what is missing where; exit status 1 when it is not", "--json" },
 };
 
@@ -103,6 +104,11 @@ static int make_result(struct rp_trace *trace, struct rp_analyze_options *how, i
 	return rc;
 }
 
+static int expand(struct rp_result *r, unsigned needs, char *detail)
+{
+	return needs & NODES && rp_result_expand(r) ? rp_say(detail, RP_ENOMEM, "out of memory.") : 0;
+}
+
 static int get_result(struct rp_trace *trace, const struct rp_report_options *o, unsigned needs, const struct rp_result **ret_result,
 		      char *detail)
 {
@@ -120,11 +126,15 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 		how.to_s = TO_THE_END_S;
 	if (k && is_same(&k->how, &how)) {
 		*ret_result = k->result;
-		return 0;
+		return expand(k->result, needs, detail);
 	}
 	int rc = make_result(trace, &how, o->index, &result, detail);
 	if (rc)
 		return rc;
+	if ((rc = expand(result, needs, detail))) {
+		rp_result_free(result);
+		return rc;
+	}
 	struct kept *fresh = calloc(1, sizeof(*fresh));
 	size_t len = o->region ? strlen(o->region) + 1 : 0;
 	char *region = len ? malloc(len) : NULL;

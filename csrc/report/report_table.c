@@ -209,6 +209,8 @@ int64_t rp_report_whole_of(const struct rp_result *r, enum rp_metric metric)
 
 	for (uint32_t i = 0; i < r->n_nodes; i++)
 		sum = (int64_t)((uint64_t)sum + (uint64_t)rp_node_figure(r, i, metric));
+	for (uint32_t i = 0; i < r->n_leaves; i++)
+		sum = (int64_t)((uint64_t)sum + (uint64_t)rp_node_figure(r, RP_LEAF_BIT | i, metric));
 	return sum;
 }
 

@@ -40,11 +40,11 @@ static void add_native(uint32_t below)
 {
 	uint32_t once = once_of[below], tail = 0, leaf, n = chance(8);
 
-	CHECK_INT(rp_trie_reserve(&late.leaves->tails, n + 1), 0);
+	CHECK_INT(rp_trie_reserve(&late.leaf_set->tails, n + 1), 0);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t frame = 100 + chance(i < 3 ? 2 : FRAMES);
 		CHECK_INT(rp_result_child(&at_once, once, frame, &once), 0);
-		tail = rp_leaves_tail(late.leaves, tail, frame);
+		tail = rp_leaves_tail(late.leaf_set, tail, frame);
 	}
 	CHECK_INT(rp_leaves_at(&late, late_of[below], tail, &leaf), 0);
 	CHECK_INT(!!(leaf & RP_LEAF_BIT), n > 0);
@@ -58,9 +58,9 @@ static void add_native(uint32_t below)
 int main(void)
 {
 	late.outside_node = at_once.outside_node = UINT32_MAX;
-	late.leaves = calloc(1, sizeof(*late.leaves));
-	CHECK(late.leaves);
-	CHECK_INT(rp_leaves_expand(&late), 0); /* nothing to do */
+	late.leaf_set = calloc(1, sizeof(*late.leaf_set));
+	CHECK(late.leaf_set);
+	CHECK_INT(rp_result_expand(&late), 0); /* nothing to do */
 	CHECK_INT(rp_result_child(&at_once, UINT32_MAX, 0, &once_of[0]), 0);
 	CHECK_INT(rp_result_child(&late, UINT32_MAX, 0, &late_of[0]), 0);
 	for (n_python = 1; n_python < ROUNDS / 4;) {
@@ -70,7 +70,8 @@ int main(void)
 	}
 	at_once.outside_node = once_of[n_python - 1];
 	late.outside_node = late_of[n_python - 1];
-	CHECK_INT(rp_leaves_expand(&late), 0);
+	CHECK_INT(rp_leaves_settle(&late), 0);
+	CHECK_INT(rp_result_expand(&late), 0);
 	CHECK_UINT(late.n_nodes, at_once.n_nodes);
 	CHECK_UINT(late.outside_node, at_once.outside_node);
 	for (uint32_t i = 0; i < late.n_nodes; i++) {
