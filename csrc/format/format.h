@@ -194,11 +194,11 @@ uint32_t rp_raw_words(uint64_t w0);
 
 /* ---- pack.c, unpack.c: raw words to columns and back ----
  *
- * Packed payload, before it is compressed (payload.h): the two shifts of time, a byte each; for each of the RP_COLUMN_COUNT columns its length as a varint;
- * the columns. */
+ * Packed payload, before it is compressed (payload.h): the two shifts of time, a byte each, the first with RP_PACK_TIMES_APART; for each of the
+ * RP_COLUMN_COUNT columns its length as a varint; the columns. */
 enum rp_column_name {
 	RP_COL_OP,    /* u8 per event: kind | small << 4 */
-	RP_COL_TIME,  /* steps of time in half bytes: pack_time.h */
+	RP_COL_TIME,  /* steps of time in half bytes: pack_time.h. Of events that have no column of their own below */
 	RP_COL_CODE,  /* varint: code id of ENTER */
 	RP_COL_LASTI, /* varint */
 	RP_COL_FREED, /* varint: zigzag of a difference of numbers of allocations: pack_model.h */
@@ -208,8 +208,25 @@ enum rp_column_name {
 	RP_COL_STACK, /* varint: stack id */
 	RP_COL_ALLOCATOR, /* varint: allocators, and what a REALLOC frees */
 	RP_COL_WORD,  /* varint: counts, and zigzag differences of words to the previous word */
+	RP_COL_TIME_EXIT,  /* as RP_COL_TIME: after what a function does, */
+	RP_COL_TIME_ALLOC, /* before ALLOC and REALLOC, */
+	RP_COL_TIME_FREE,  /* before FREE. Each kind has lengths of its own, which a coder uses where they stand apart */
 	RP_COLUMN_COUNT,
 };
+/* In the byte of the first shift: each kind's times are apart. Without it there are RP_COLUMNS_OF_ONE_TIME columns, and all times are in RP_COL_TIME. */
+#define RP_PACK_TIMES_APART 0x80
+#define RP_COLUMNS_OF_ONE_TIME 11
+RP_STATIC_ASSERT(RP_COLUMNS_OF_ONE_TIME == RP_COL_TIME_EXIT, "they are the columns before those of times apart");
+/* Which column an event's step of time is in: 0 is RP_COL_TIME, the others follow from RP_COL_TIME_EXIT on. */
+#define RP_TIMES 4
+RP_INLINE uint32_t rp_pack_time_of(uint32_t kind)
+{
+	return kind == RP_EV_EXIT ? 1 : kind == RP_EV_ALLOC || kind == RP_EV_REALLOC ? 2 : kind == RP_EV_FREE ? 3 : 0;
+}
+RP_INLINE uint32_t rp_pack_time_column(uint32_t time)
+{
+	return time ? RP_COL_TIME_EXIT + time - 1 : RP_COL_TIME;
+}
 
 /* The finest step of time that a block keeps, as a power of two of ticks: of ALLOC, FREE, REALLOC and UNMAP; of all others. 0: exact. */
 #define RP_TIME_SHIFT_MAX 32
@@ -268,14 +285,15 @@ struct rp_pack_nodes {
 /* Large (270 KB), so it is best kept while a block is open only. */
 struct rp_pack_decoder {
 	const uint8_t *op, *op_end;
-	struct rp_time_reader time;
+	struct rp_time_reader time[RP_TIMES];
+	uint8_t time_of[16]; /* by kind: all 0 where times are not apart */
 	struct rp_pack_shifts shifts;
 	uint64_t ticks, word;
 	struct rp_pack_nodes nodes;
 	uint8_t free_allocator;
 	int bad;
 	uint64_t *scratch; /* RP_CONTEXT_FRAMES_MAX words, the caller's */
-	struct rp_column col[RP_COLUMN_COUNT]; /* those of RP_COL_OP and RP_COL_TIME are not used */
+	struct rp_column col[RP_COLUMN_COUNT]; /* those of RP_COL_OP and of times are not used */
 	struct rp_pack_model model;
 };
 int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, uint64_t ticks_first, uint64_t *scratch);

@@ -3,7 +3,7 @@
 #include "format/pack_op.h"
 #include "format/pack_time.h"
 
-#define PACKED_BYTES_PER_WORD 39 /* the sum of bytes_per_word below */
+#define PACKED_BYTES_PER_WORD 51 /* the sum of bytes_per_word below */
 
 size_t rp_pack_bytes_max(size_t words)
 {
@@ -13,7 +13,7 @@ size_t rp_pack_bytes_max(size_t words)
 struct columns {
 	uint8_t *at[RP_COLUMN_COUNT];
 	uint8_t *start[RP_COLUMN_COUNT];
-	struct rp_time_writer time;
+	struct rp_time_writer time[RP_TIMES];
 	uint64_t word;
 	struct rp_pack_nodes nodes;
 	uint32_t free_allocator;
@@ -227,7 +227,7 @@ RP_INLINE void put_timed(struct columns *c, const struct rp_event *e)
 
 	if (shift && e->ticks < c->ticks)
 		step = 0;
-	rp_time_put(&c->time, step);
+	rp_time_put(&c->time[rp_pack_time_of(e->kind)], step);
 	c->ticks = rp_time_after(c->ticks, step, shift);
 	*c->at[RP_COL_OP]++ = put_event(c, e);
 	c->count++;
@@ -239,11 +239,12 @@ static void put_many(struct columns *c, struct rp_raw_decoder *d)
 {
 	const struct rp_pack_shifts shifts = c->encoder->shifts;
 	const uint8_t *at = d->at, *end = d->end;
-	struct rp_time_writer time = c->time;
+	struct rp_time_writer time[RP_TIMES];
 	uint8_t *op = c->at[RP_COL_OP], *code = c->at[RP_COL_CODE], *lasti = c->at[RP_COL_LASTI];
 	uint64_t raw_ticks = d->ticks, ticks = c->ticks;
 	uint32_t count = 0, words;
 
+	memcpy(time, c->time, sizeof(time));
 	for (; end - at >= 8; at += 8 * words, count++) {
 		uint64_t w0 = rp_get_u64(at);
 		uint8_t kind = rp_raw_kind(w0);
@@ -276,12 +277,12 @@ static void put_many(struct columns *c, struct rp_raw_decoder *d)
 		uint64_t step = (raw_ticks >> shift) - (ticks >> shift);
 		if (shift && raw_ticks < ticks)
 			step = 0;
-		rp_time_put(&time, step);
+		rp_time_put(&time[rp_pack_time_of(kind)], step);
 		ticks = rp_time_after(ticks, step, shift);
 	}
 	d->at = at;
 	d->ticks = raw_ticks;
-	c->time = time;
+	memcpy(c->time, time, sizeof(time));
 	c->at[RP_COL_OP] = op;
 	c->at[RP_COL_CODE] = code;
 	c->at[RP_COL_LASTI] = lasti;
@@ -308,8 +309,9 @@ static void end_fold(struct columns *c)
 }
 
 /* Bytes a raw word can become at most, per column: a step of time has 24 bits (4 bytes, eight stored: two words more are counted), or is free after a TIME (9 from 3 words);
+ * so in each column of times, though of an ALLOC it is 9 from 6 words, and of a FREE 9 from 5;
  * a number 4 from 2 words, since a buffer has less than 2^21 of them; an address 10 from 2 words; a size 10 from 3; a word of a list 10, with the list's count under the first word of the event. */
-static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 2, 2, 5, 4, 3, 1, 11 };
+static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 2, 2, 5, 4, 3, 1, 11, 4, 4, 4 };
 
 int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch,
 		uint8_t *ret_bytes, uint32_t *ret_count, uint64_t *ret_ticks_last)
@@ -325,7 +327,8 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 		c.at[i] = c.start[i] = p;
 		p += bytes_per_word[i] * (n_words + 2);
 	}
-	c.time = (struct rp_time_writer){ .at = c.at[RP_COL_TIME] };
+	for (uint32_t i = 0; i < RP_TIMES; i++)
+		c.time[i] = (struct rp_time_writer){ .at = c.at[rp_pack_time_column(i)] };
 	if (encoder->fold) {
 		encoder->fold->emit = put_folded;
 		encoder->fold->arg = &c;
@@ -346,12 +349,13 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 		end_fold(&c); /* also after an error: it leaves the memory ready for the next block */
 	if (rc < 0)
 		return rc;
-	c.at[RP_COL_TIME] = c.time.at + c.time.half;
+	for (uint32_t i = 0; i < RP_TIMES; i++)
+		c.at[rp_pack_time_column(i)] = c.time[i].at + c.time[i].half;
 	for (int i = 0; i < RP_COLUMN_COUNT; i++)
 		rp_assert((size_t)(c.at[i] - c.start[i]) <= bytes_per_word[i] * (n_words + 2));
 
 	p = ret_bytes;
-	*p++ = (uint8_t)encoder->shifts.other;
+	*p++ = (uint8_t)(encoder->shifts.other | RP_PACK_TIMES_APART);
 	*p++ = (uint8_t)encoder->shifts.alloc;
 	for (int i = 0; i < RP_COLUMN_COUNT; i++)
 		p = rp_put_varint(p, (uint64_t)(c.at[i] - c.start[i]));
@@ -369,10 +373,11 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 uint32_t rp_pack_ends(const uint8_t *packed, uint32_t len, uint32_t ret_ends[RP_PACK_ENDS])
 {
 	struct rp_cursor c = rp_cursor_over(packed, len);
-	uint64_t lens[RP_COLUMN_COUNT];
+	uint64_t lens[RP_COLUMN_COUNT] = { 0 };
 
-	rp_cursor_bytes(&c, 2);
-	for (int i = 0; i < RP_COLUMN_COUNT; i++)
+	int n = rp_cursor_u8(&c) & RP_PACK_TIMES_APART ? RP_COLUMN_COUNT : RP_COLUMNS_OF_ONE_TIME;
+	rp_cursor_u8(&c);
+	for (int i = 0; i < n; i++)
 		lens[i] = rp_cursor_varint(&c);
 	for (int i = 0; i < RP_COLUMN_COUNT; i++) {
 		ret_ends[i] = (uint32_t)(c.at - packed);

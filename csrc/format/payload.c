@@ -140,6 +140,12 @@ static struct rp_payload_habit *habit_of(struct rp_payload_room *room, uint32_t 
 	return &room->habits[n == RP_PACK_ENDS ? i : RP_PACK_ENDS];
 }
 
+/* Whether part i of packed events is a column of times: what stands before the columns is part 0. */
+static int is_times(uint32_t i)
+{
+	return i == 1 + RP_COL_TIME || i > RP_COL_TIME_EXIT;
+}
+
 size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t len, const uint32_t *ends, uint32_t n,
 			uint8_t *ret_stored, size_t max)
 {
@@ -150,7 +156,7 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 		rp_assert(ends[i] >= start);
 		if (ends[i] - start < PART_BYTES_MIN && i + 1 < n)
 			continue;
-		struct part p = { raw + start, ends[i] - start, n == RP_PACK_ENDS && i == 1 + RP_COL_TIME ? &zstd_times : &zstd_any };
+		struct part p = { raw + start, ends[i] - start, n == RP_PACK_ENDS && is_times(i) ? &zstd_times : &zstd_any };
 		if (p.len)
 			out = put_part(room, habit_of(room, i, n), &p, out, ret_stored + max);
 		if (!out)

@@ -17,7 +17,7 @@
 /* ---- storing ---- */
 
 /* Kinds of parts: those of packed events, and all others. */
-#define RP_PAYLOAD_KINDS 13
+#define RP_PAYLOAD_KINDS 16
 
 /* How a part was coded the last times. */
 struct rp_payload_habit {

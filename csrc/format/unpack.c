@@ -7,14 +7,19 @@ int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, ui
 {
 	struct rp_cursor c = rp_cursor_over(bytes, len);
 	uint64_t lens[RP_COLUMN_COUNT];
+	uint8_t first = rp_cursor_u8(&c);
+	int is_apart = (first & RP_PACK_TIMES_APART) != 0, n = is_apart ? RP_COLUMN_COUNT : RP_COLUMNS_OF_ONE_TIME;
 
-	d->shifts.other = rp_cursor_u8(&c);
+	d->shifts.other = first & ~RP_PACK_TIMES_APART;
 	d->shifts.alloc = rp_cursor_u8(&c);
 	if (d->shifts.other > RP_TIME_SHIFT_MAX || d->shifts.alloc > RP_TIME_SHIFT_MAX)
 		return RP_EDAMAGED;
-	for (int i = 0; i < RP_COLUMN_COUNT; i++)
+	for (uint32_t kind = 0; kind < RP_COUNT_OF(d->time_of); kind++)
+		d->time_of[kind] = (uint8_t)(is_apart ? rp_pack_time_of(kind) : 0);
+	memset(d->time, 0, sizeof(d->time));
+	for (int i = 0; i < n; i++)
 		lens[i] = rp_cursor_varint(&c);
-	for (int i = 0; i < RP_COLUMN_COUNT; i++) {
+	for (int i = 0; i < n; i++) {
 		const uint8_t *p = rp_cursor_bytes(&c, lens[i]);
 		if (c.bad)
 			return RP_EDAMAGED;
@@ -22,7 +27,9 @@ int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, ui
 			d->op = p;
 			d->op_end = p + lens[i];
 		} else if (i == RP_COL_TIME) {
-			d->time = (struct rp_time_reader){ p, 0, lens[i] * 2 };
+			d->time[0] = (struct rp_time_reader){ p, 0, lens[i] * 2 };
+		} else if (i >= RP_COL_TIME_EXIT) {
+			d->time[i - RP_COL_TIME_EXIT + 1] = (struct rp_time_reader){ p, 0, lens[i] * 2 };
 		} else {
 			rp_column_open(&d->col[i], p, (size_t)lens[i]);
 		}
@@ -190,7 +197,7 @@ int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *e)
 	uint8_t op = *d->op++, small = op >> 4;
 
 	*e = (struct rp_event){ .kind = op & 15, .lasti = RP_LASTI_NONE };
-	d->ticks = rp_time_after(d->ticks, rp_time_get(&d->time, &d->bad), rp_pack_shift_of(&d->shifts, e->kind));
+	d->ticks = rp_time_after(d->ticks, rp_time_get(&d->time[d->time_of[op & 15]], &d->bad), rp_pack_shift_of(&d->shifts, e->kind));
 	e->ticks = d->ticks;
 	switch (op & 15) {
 	case RP_EV_ENTER:

@@ -35,8 +35,9 @@ static void check_round_trip(const struct ew *w)
 		ew_check(&e, &w->events[i]);
 	}
 	CHECK_INT(rp_pack_next(&d, &e), 0);
-	CHECK(d.time.n - d.time.at <= 1);
-	for (int i = RP_COL_CODE; i < RP_COLUMN_COUNT; i++)
+	for (int i = 0; i < RP_TIMES; i++)
+		CHECK(d.time[i].n - d.time[i].at <= 1);
+	for (int i = RP_COL_CODE; i < RP_COL_TIME_EXIT; i++)
 		CHECK(d.col[i].i == d.col[i].n && d.col[i].at == d.col[i].end);
 	free(packed);
 }
@@ -216,6 +217,50 @@ static void check_coarse_times(void)
 	ew_close(&w);
 }
 
+/* Times of all kinds in one column, as earlier builds wrote them: made of a block that has one kind, whose column becomes that one. */
+static void check_one_time(enum rp_event_kind kind)
+{
+	static struct ew w;
+	static uint8_t old[4096];
+	int64_t len;
+	uint32_t count, n_times = rp_pack_time_of(kind);
+	uint64_t last, lens[RP_COLUMN_COUNT];
+	struct rp_event e;
+
+	ew_open(&w);
+	for (uint64_t i = 0; i < 100; i++)
+		if (kind == RP_EV_EXIT)
+			ew_exit(&w, i * i, RP_EXIT_RETURN);
+		else
+			ew_enter(&w, i * i, 7, 3);
+	uint8_t *packed = pack(w.words, w.n, &len, &count, &last), *p = old;
+	struct rp_cursor c = rp_cursor_over(packed + 2, (size_t)len - 2);
+	CHECK(packed[0] & RP_PACK_TIMES_APART);
+	*p++ = packed[0] & ~RP_PACK_TIMES_APART;
+	*p++ = packed[1];
+	for (int i = 0; i < RP_COLUMN_COUNT; i++)
+		lens[i] = rp_cursor_varint(&c);
+	if (n_times)
+		CHECK_UINT(lens[RP_COL_TIME], 0);
+	lens[RP_COL_TIME] = lens[rp_pack_time_column(n_times)];
+	for (int i = 0; i < RP_COLUMNS_OF_ONE_TIME; i++)
+		p = rp_put_varint(p, lens[i]);
+	/* Of an EXIT these are the op bytes and the times: they stand one behind the other in either form. */
+	memcpy(p, c.at, rp_cursor_left(&c));
+	p += rp_cursor_left(&c);
+	CHECK_INT(rp_pack_open(&d, old, (size_t)(p - old), EW_START, scratch), 0);
+	for (size_t i = 0; i < w.n_events; i++) {
+		CHECK_INT(rp_pack_next(&d, &e), 1);
+		ew_check(&e, &w.events[i]);
+	}
+	CHECK_INT(rp_pack_next(&d, &e), 0);
+	uint32_t ends[RP_PACK_ENDS];
+	CHECK_UINT(rp_pack_ends(old, (uint32_t)(p - old), ends), RP_PACK_ENDS);
+	CHECK_UINT(ends[RP_COLUMN_COUNT], (uint32_t)(p - old));
+	free(packed);
+	ew_close(&w);
+}
+
 /* Numbers of allocations and frees that the block has not had, a class with nothing in it, and units of time that cannot be. */
 static void check_lies(void)
 {
@@ -253,6 +298,8 @@ int main(void)
 	check_allocations();
 	check_expected();
 	check_coarse_times();
+	check_one_time(RP_EV_EXIT);
+	check_one_time(RP_EV_ENTER);
 	check_lies();
 
 	/* Words that are no events are not packed. */

@@ -230,7 +230,7 @@ int main(void)
 			check_payload(bytes, lengths[i], (const uint32_t[]){ (uint32_t)lengths[i] }, 1, 300);
 		}
 	/* Each style a part, short and empty ones between; the same kinds again, with their habits. */
-	uint32_t ends[] = { 10, 10, 9000, 18000, 18030, 27000, 36000, 45000, 54000, 54000, 57000, 60000 };
+	uint32_t ends[] = { 10, 10, 9000, 18000, 18030, 27000, 36000, 45000, 54000, 54000, 57000, 57000, 58000, 59000, 60000 };
 	_Static_assert(RP_COUNT_OF(ends) == RP_PACK_ENDS, "as packed events have them");
 	for (int again = 0; again < 70; again++) {
 		for (uint32_t i = 0, start = 0; i < RP_COUNT_OF(ends); start = ends[i++])
