@@ -1,6 +1,7 @@
 """Builds _capture (Linux only), _analyze and the program rubinprof-analyze (everywhere).
 
-RUBINPROF_WITHOUT_CAPTURE=1 leaves _capture out on Linux too: what a laptop gets, for machines that only read traces.
+RUBINPROF_WITHOUT_CAPTURE=1 leaves _capture out on Linux too: what a laptop gets, for machines that only read traces. It is also left out
+for a CPython newer than those whose insides are known; a build without the GIL is refused.
 
 Metadata is in pyproject.toml; which sources make what is in ci/csources.py.
 """
@@ -146,8 +147,13 @@ class BuildPython(build_py):
                 shutil.copy2(ROOT / "python" / name, os.path.join(self.build_lib, name))
 
 
-if WITH_CAPTURE and (reason := csources.why_no_capture()):
-    sys.exit(reason)
+if WITH_CAPTURE:
+    reason, is_too_new = csources.why_no_capture()
+    if is_too_new:
+        print(reason, file=sys.stderr)
+        WITH_CAPTURE = False
+    elif reason:
+        sys.exit(reason)
 try:
     setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions, "build_py": BuildPython})
 except csources.MissingLibrary as missing:

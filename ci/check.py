@@ -11,7 +11,13 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import environment
+import fetch_python
 from environment import ROOT, VENVS
+
+# These run every test. Newer ones run SOME, which say that what is read inside CPython means what we think; --all makes them run every test too.
+EVERY_TEST_ON = ["3.11", "3.12", "3.13"]
+SOME = ["tests/accuracy", "tests/integration/test_frames.py", "tests/integration/test_unharmed.py"]
+SOME += ["tests/lsst/test_flag.py::test_one_process_makes_one_trace", "tests/lsst/test_flag.py::test_workers_make_a_trace_each"]
 
 # The newest Python alone runs these: they do not depend on its version (C, the page), or say for the middleware's command line
 # what tests/lsst/test_flag.py says on every version, at several seconds of imports a run.
@@ -45,6 +51,7 @@ LONG += [
     for case in ("s3://bucket/run.qg-environment1-False", "/no/such/directory/run.qg-environment2-False", "run.qg-environment4-True")
 ]
 REQUIREMENTS = ["tests/requirements.txt", "benchmarks/demo/requirements.txt"]
+SOME_REQUIREMENTS = ["tests/requirements-some.txt"]
 RESULTS = ROOT / "build" / "check"
 AGAIN_MAX = 5  # more failures than that are no accident
 TEST_SECONDS_MAX = 300  # one test that hangs must not cost the whole run
@@ -61,26 +68,34 @@ class Outcome:
 
 def main(pytest_args):
     started = time.monotonic()
-    pythons = environment.pythons()
+    fetch_python.main()
+    everything = "--all" in pytest_args
+    found = environment.pythons()
+    pythons = [python for python in found if everything or not pytest_args or not runs_some(python)] or found
     for python in pythons:
         environment.system_deps("--for-tests", "--python", python.path)
     print("CPython found: " + ", ".join(f"{p.full} ({p.path})" for p in pythons), flush=True)
-    environments = prepare(pythons)
+    environments = prepare(pythons, everything)
     print(f"prepared in {time.monotonic() - started:.0f} s", flush=True)
 
     outcomes = [static_checks(environments)]
     for index, env in enumerate(environments):
-        outcomes.append(run_pytest(env, pytest_args, first=index == 0))
+        outcomes.append(run_pytest(env, pytest_args, first=index == 0, some=not everything and runs_some(env.base)))
     return report(outcomes, environments, time.monotonic() - started)
 
 
-def prepare(pythons):
+def runs_some(python):
+    """Whether this one runs SOME only, and nothing where words for pytest ask for other tests; without --all."""
+    return python.minor not in EVERY_TEST_ON
+
+
+def prepare(pythons, everything=False):
     uv = environment.fetch_uv(pythons[0])
     made = []
     for python in pythons:
         env = environment.Environment(VENVS / python.minor, python, uv)
         env.create()
-        env.install_requirements(*REQUIREMENTS)
+        env.install_requirements(*(SOME_REQUIREMENTS if runs_some(python) and not everything else REQUIREMENTS))
         env.install_rubinprof(werror=True)
         made.append(env)
     return made
@@ -102,14 +117,15 @@ def static_checks(environments):
     return outcome
 
 
-def run_pytest(env, pytest_args, *, first):
+def run_pytest(env, pytest_args, *, first, some):
     outcome = Outcome(f"CPython {env.base.full}")
     print(f"\n=== {outcome.name} ===", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
     xml = RESULTS / f"{env.base.minor}.xml"
     xml.unlink(missing_ok=True)
     command = [env.python, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", f"--timeout={TEST_SECONDS_MAX}"]
-    command += [f"--junitxml={xml}", *(word for word in pytest_args if word != "--all")]
+    words = [word for word in pytest_args if word != "--all"]
+    command += [f"--junitxml={xml}", *(words or (SOME if some else []))]
     if "--all" not in pytest_args:
         command += [f"--deselect={test}" for test in LONG]
     if not first:

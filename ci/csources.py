@@ -4,6 +4,7 @@ setup.py, the C unit tests and every script in ci/ ask here, so that a new .c fi
 by all of them without an edit, and a new room needs one word in the lists below.
 """
 
+import ast
 import os
 import platform
 import re
@@ -24,9 +25,6 @@ PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 
 CAPTURE_LIBRARIES = ["liblz4", "libzstd", "liburing", "libdw", "libelf"]
 PORTABLE_LIBRARIES = ["liblz4", "libzstd"]
-
-# Each new one has its own insides (frames/pyframe_3xx.h).
-CAPTURE_PYTHONS = [(3, 11), (3, 12), (3, 13)]
 
 MATH = [] if sys.platform == "win32" else ["-lm"]
 
@@ -71,9 +69,14 @@ def warning_flags():
     return WARNING_FLAGS + werror
 
 
-def version() -> str:
+def _constant(name):
+    """What version.py, which need not be importable yet, calls so."""
     text = (ROOT / "python" / "rubinprof" / "version.py").read_text(encoding="utf-8")
-    return re.search(r'^VERSION = "([^"]+)"', text, re.M).group(1)
+    return ast.literal_eval(re.search(rf"^{name} = (.+)", text, re.M).group(1))
+
+
+def version() -> str:
+    return _constant("VERSION")
 
 
 class MissingLibrary(Exception):
@@ -114,14 +117,16 @@ def _pkg_config_query(question, library):
 
 
 def why_no_capture():
-    """Why _capture cannot be built for this Python, as a sentence; `None` where it can."""
+    """Why _capture cannot be built for this Python, as a sentence, and whether it is only too new; (`None`, False) where it can be built."""
     python = f"{platform.python_implementation()} {sys.version_info[0]}.{sys.version_info[1]}"
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
-        python += " without the GIL"
-    elif sys.implementation.name == "cpython" and sys.version_info[:2] in CAPTURE_PYTHONS:
-        return None
-    supported = ", ".join("%d.%d" % version for version in CAPTURE_PYTHONS)
+    known, is_cpython = _constant("TRACED_PYTHONS"), sys.implementation.name == "cpython"
+    without_gil = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    if is_cpython and not without_gil and sys.version_info[:2] in known:
+        return None, False
+    traced = ", ".join("%d.%d" % version for version in known)
+    if is_cpython and not without_gil and sys.version_info[:2] > max(known):
+        return f"rubinprof cannot trace {python} yet, only CPython {traced}: it is installed without its tracing half, and reads traces.", True
     return (
-        f"rubinprof traces CPython {supported}, not {python}; to read traces here, install the other half alone: "
+        f"rubinprof traces CPython {traced}, not {python}{' without the GIL' if without_gil else ''}; to read traces here, install the other half alone: "
         "RUBINPROF_WITHOUT_CAPTURE=1 pip install ..."
-    )
+    ), False

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Lists the supported CPythons of this machine, newest first, one a line: "3.13 3.13.0 /path/to/python".
-# --newest prints only the path of the first. Fails with one sentence where there is none.
+# Lists the supported CPythons of this machine, one a line: "3.13 3.13.0 /path/to/python". First those that run every test, newest first; then
+# those that run some (ci/check.py). --newest prints only the path of the first. Fails with one sentence where there is none.
 set -euo pipefail
 
-supported="3.13 3.12 3.11"
+supported="3.13 3.12 3.11 3.15 3.14"
 
 # Prints "minor full path" of the interpreter that command $1 really starts, or nothing.
 describe() {
     "$1" -c 'import os, sys, sysconfig
-if sys.implementation.name == "cpython" and not hasattr(sys, "pypy_version_info"):
+if sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED"):
     base = getattr(sys, "_base_executable", None) or sys.executable
     headers = os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h"))
     print("%d.%d" % sys.version_info[:2], "%d.%d.%d" % sys.version_info[:3], int(headers), base)' 2>/dev/null || true
@@ -20,6 +20,7 @@ candidates() {
     # The highest patch release first; pyenv keeps them side by side, off PATH.
     ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$minor".*/bin/python 2>/dev/null | sort -rV || true
     ls /usr/local/bin/"python$minor" /usr/bin/"python$minor" 2>/dev/null || true
+    ls "${XDG_CACHE_HOME:-$HOME/.cache}/rubinprof-tests/cpython-$minor/bin/python$minor" 2>/dev/null || true # ci/fetch_python.py
 }
 
 # The first candidate of this minor version that has its headers, else the first one at all.
@@ -36,7 +37,7 @@ choose() {
 
 list=$(for minor in $supported; do choose "$minor"; done)
 if [ -z "$list" ]; then
-    echo "rubinprof needs CPython 3.11, 3.12 or 3.13, and none was found on PATH or among pyenv's versions." >&2
+    echo "rubinprof needs CPython 3.11 to 3.15, and none was found on PATH or among pyenv's versions." >&2
     exit 2
 fi
 if [ "${1:-}" = --newest ]; then echo "$list" | head -n 1 | cut -d ' ' -f 3-; else echo "$list"; fi

@@ -90,7 +90,7 @@ static int inits_escape(const char *program)
 static int is_inlined(rp_pyframe *f)
 {
 	rp_pyframe *below = rp_pyframe_previous(f);
-	return below && below->owner != FRAME_OWNED_BY_CSTACK;
+	return below && !rp_pyframe_is_entry(below);
 }
 
 static struct rp_thread *thread_of(rp_pyframe *f)

@@ -188,10 +188,14 @@ void rp_code_name_thread(rp_pyframe *f, uint32_t os_tid)
 		rp_define_thread_name(os_tid, (struct rp_str){ name, len });
 }
 
+#if PY_VERSION_HEX < 0x030d0000
+#define PyThreadState_GetUnchecked _PyThreadState_UncheckedGet
+#endif
+
 uint32_t rp_thread_name_to_be(char *ret_name)
 {
 	RP_HOLD_CANCEL();
-	PyThreadState *ts = _PyThreadState_UncheckedGet();
+	PyThreadState *ts = PyThreadState_GetUnchecked();
 	if (!ts || ts != PyGILState_GetThisThreadState())
 		return 0;
 	rp_pyframe *f = rp_pyframe_skip_shims(rp_pyframe_current(ts));

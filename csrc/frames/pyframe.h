@@ -4,6 +4,8 @@
  *   rp_pyframe_current(ts)   the innermost frame of a thread state (may be a shim), NULL when it runs no Python
  *   rp_pyframe_previous(f)   the frame below (may be a shim), NULL at the bottom
  *   rp_pyframe_is_shim(f)    true for frames that are not Python code: C-stack entry frames, __init__ clean-up frames
+ *   rp_pyframe_is_entry(f)   true for the shim that the interpreter's loop puts below the frame it was called with. From 3.13 on
+ *   rp_pyframe_is_bottom(ts, f)   true for a shim of the thread state's own, below which there is none: the end of the chain since 3.15
  *   rp_pyframe_code(f)       the code object, borrowed
  *   rp_pyframe_globals(f)    the globals dict, borrowed
  *   rp_pyframe_first_local(f)   the first argument or local as it stands, borrowed; may be NULL. Only where the code has one
@@ -37,8 +39,10 @@
 
 typedef struct _PyInterpreterFrame rp_pyframe;
 
-#if PY_VERSION_HEX >= 0x030e0000
-#error "rubinprof captures on CPython 3.11, 3.12 and 3.13; for a later one add frames/pyframe_3xx.h"
+#if PY_VERSION_HEX >= 0x03100000
+#error "rubinprof captures on CPython 3.11 to 3.15; for a later one add frames/pyframe_3xx.h"
+#elif PY_VERSION_HEX >= 0x030e0000
+#include "frames/pyframe_314.h"
 #elif PY_VERSION_HEX >= 0x030d0000
 #include "frames/pyframe_313.h"
 #elif PY_VERSION_HEX >= 0x030c0000
@@ -76,7 +80,7 @@ RP_INLINE int rp_pyframe_makes_generator(rp_pyframe *f)
 
 /* ---- a number of ours kept with a code object (PEP 523's co_extra) ---- */
 
-/* The layout of Objects/codeobject.c, the same in 3.11 to 3.13. Read directly because PyUnstable_Code_GetExtra costs a call
+/* The layout of Objects/codeobject.c, the same in 3.11 to 3.15. Read directly because PyUnstable_Code_GetExtra costs a call
  * through the PLT and an interpreter lookup at every Python call. */
 struct rp_code_extras {
 	Py_ssize_t size;

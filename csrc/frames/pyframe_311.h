@@ -70,3 +70,9 @@ RP_INLINE uintptr_t rp_pyframe_c_frame(PyThreadState *ts)
 {
 	return ts->cframe != &ts->root_cframe ? (uintptr_t)ts->cframe : 0;
 }
+
+RP_INLINE int rp_pyframe_is_bottom(PyThreadState *ts, rp_pyframe *f)
+{
+	(void)ts, (void)f; /* the chain ends with NULL */
+	return 0;
+}

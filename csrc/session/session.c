@@ -64,6 +64,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 {
 	int by_calls = traces_calls(o);
 	rp_turns_open(by_calls);
+	rp_jit_code_install();
 	rp_symbols_functions_only(!by_calls); /* code is told by function there (snapshot.c) */
 	struct rp_alloc_options alloc = { .memory = o->memory != RP_MODE_OFF, .threads = o->cpu != RP_MODE_OFF,
 					  .native = o->native, .pymalloc = o->pymalloc,

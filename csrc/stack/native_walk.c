@@ -13,6 +13,8 @@ static uintptr_t self_start, self_end;
 /* CPython's interpreter loop; 0 where there is none. Frames that ran when tracing began have no native_base: a walk out of one ends here. */
 static uintptr_t loop_start, loop_end;
 
+int (*rp_walk_is_loop_code)(uintptr_t pc);
+
 /* ---- rows ---- */
 
 static int is_compact(const struct rp_cfi_row *row)
@@ -83,6 +85,8 @@ static enum rp_walk_state step_by_frame_pointer(struct rp_walk *w)
 	struct rp_cfi_frame next = w->f;
 	int known = 0;
 	w->repeatable = 0;
+	if (rp_walk_is_loop_code && rp_walk_is_loop_code(w->f.pc))
+		return RP_WALK_AT_LOOP;
 	if (is_at_entry(w)) {
 		if (rp_cfi_read(&w->bounds, w->f.sp, &next.pc))
 			return cut(w, RP_WALK_UNREADABLE);
@@ -214,7 +218,10 @@ RP_INLINE enum rp_walk_state record_frame(struct rp_walk *w, struct rp_cfi_regs 
 		return RP_WALK_AT_LOOP;
 	if (!is_ours)
 		*ret_address = w->f.pc + (w->exact != 0);
-	return regs ? rp_walk_step_all(w, regs) : rp_walk_step(w);
+	enum rp_walk_state how = regs ? rp_walk_step_all(w, regs) : rp_walk_step(w);
+	if (RP_UNLIKELY(how == RP_WALK_AT_LOOP))
+		*ret_address = 0;
+	return how;
 }
 
 enum rp_walk_state rp_walk_frame(struct rp_walk *w, uint64_t *ret_address)

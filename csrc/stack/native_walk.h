@@ -66,6 +66,10 @@ struct rp_walk {
 
 enum rp_walk_state { RP_WALK_ON, RP_WALK_AT_BASE, RP_WALK_AT_LOOP, RP_WALK_NO_CALLER, RP_WALK_CUT };
 
+/* Whether an address in no loaded object is code of the interpreter's loop all the same; NULL where there is none. Asked by the thread whose
+ * stack it is, in hooks and signal handlers, and for such addresses only. Set before the first walk. */
+extern int (*rp_walk_is_loop_code)(uintptr_t pc);
+
 /* Finds out what belongs to this library and to CPython's interpreter loop. Before all walks. Not for hooks. */
 void rp_walk_init(void);
 /* Begins a walk: from sp out to base, the innermost evaluator call's frame address, or to the end of the stack where base is not on it. */

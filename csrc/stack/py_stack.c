@@ -253,7 +253,7 @@ void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 		return;
 	s->c_frame = rp_pyframe_c_frame(ts);
 	uint32_t looked_at = 0;
-	for (rp_pyframe *f = rp_pyframe_current(ts); f; f = rp_pyframe_previous(f)) {
+	for (rp_pyframe *f = rp_pyframe_current(ts); f && !rp_pyframe_is_bottom(ts, f); f = rp_pyframe_previous(f)) {
 		enum place place = place_of(s, ts, f, sp);
 		if (place == NOWHERE || s->n == RP_PY_STACK_MAX || looked_at++ == 4 * RP_PY_STACK_MAX) {
 			cut(s);

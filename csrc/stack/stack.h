@@ -59,6 +59,11 @@ uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address);
 /* Forgets the nodes: those defined in lost buffers must be defined again. */
 void rp_snapshot_forget(struct rp_thread *t);
 
+/* ---- jit_code.c: what CPython's JIT has made ---- */
+
+/* From here on native walks end at such code as they do at the interpreter's loop. Before the first walk. */
+void rp_jit_code_install(void);
+
 /* ---- module_map.c: loaded objects; defines MODULE and UNLOAD ---- */
 
 /* Scans once and again after each dlopen/dlclose (alloc hooks call rp_modules_refresh). No GIL needed. */

@@ -13,6 +13,7 @@ from _warnings import warn
 
 from rubinprof.batch_job import batch_job
 from rubinprof.errors import TracerError
+from rubinprof.version import TRACED_PYTHONS
 
 try:
     from rubinprof import _capture
@@ -452,6 +453,14 @@ def _sentence_without_capture():
         return "tracing works on Linux only; traces can be read and shown here"
     from importlib.util import find_spec
 
+    import sysconfig  # the program need not have it: this is said where nothing is traced
+
+    python = "%d.%d" % sys.version_info[:2]
+    traced = ", ".join("%d.%d" % version for version in TRACED_PYTHONS)
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return f"tracing works on builds of CPython with the GIL, and this {python} is one without; traces can be read and shown here"
+    if sys.version_info[:2] not in TRACED_PYTHONS:
+        return f"tracing works on CPython {traced}, not yet on {python}; traces can be read and shown here"
     if find_spec("rubinprof._capture") is None:
         return "this rubinprof was installed without its tracing half; traces can be read and shown here"
     return f"the tracing half of rubinprof cannot be loaded: {_why_no_capture}"

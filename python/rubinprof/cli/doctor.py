@@ -13,8 +13,8 @@ import tempfile
 from rubinprof import tracker
 from rubinprof.cli import COMMANDS, as_help
 from rubinprof.errors import RubinprofError
+from rubinprof.version import TRACED_PYTHONS
 
-SUPPORTED = [(3, 11), (3, 12), (3, 13)]
 GOOD, FALLBACK, BAD = "yes", "falls back", "no"
 
 
@@ -42,9 +42,11 @@ def run(args):
 
 def _python():
     version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info[:2] in SUPPORTED:
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return "Python", BAD, f"{version} without the GIL is not supported for tracing"
+    if sys.version_info[:2] in TRACED_PYTHONS:
         return "Python", GOOD, f"{version}, {sys.executable}"
-    return "Python", BAD, f"{version} is not supported for tracing: " + ", ".join("%d.%d" % v for v in SUPPORTED) + " are"
+    return "Python", BAD, f"{version} is not supported for tracing: " + ", ".join("%d.%d" % v for v in TRACED_PYTHONS) + " are"
 
 
 def _capture_findings():
