@@ -451,9 +451,8 @@ def _numbered(stem):
 def _sentence_without_capture():
     if sys.platform != "linux":
         return "tracing works on Linux only; traces can be read and shown here"
+    import sysconfig  # the program need not have these two: this is said where nothing is traced
     from importlib.util import find_spec
-
-    import sysconfig  # the program need not have it: this is said where nothing is traced
 
     python = "%d.%d" % sys.version_info[:2]
     traced = ", ".join("%d.%d" % version for version in TRACED_PYTHONS)
