@@ -4,6 +4,7 @@
 #endif
 #include <internal/pycore_genobject.h>
 #include <internal/pycore_interpframe.h>
+#include <internal/pycore_optimizer.h>
 
 RP_INLINE rp_pyframe *rp_pyframe_current(PyThreadState *ts)
 {
@@ -101,3 +102,5 @@ RP_INLINE int rp_pyframe_is_bottom(PyThreadState *ts, rp_pyframe *f)
 	return 0;
 #endif
 }
+
+typedef _PyExecutorObject rp_pyframe_executor;

@@ -6,12 +6,10 @@
 
 #if PY_VERSION_HEX >= 0x030e0000
 
-#include <internal/pycore_optimizer.h>
-
 static int is_jit_code(uintptr_t pc)
 {
 	PyThreadState *ts = PyGILState_GetThisThreadState();
-	const _PyExecutorObject *e = ts ? (const _PyExecutorObject *)ts->current_executor : NULL;
+	const rp_pyframe_executor *e = ts ? (const rp_pyframe_executor *)ts->current_executor : NULL;
 	return e && rp_readable(e, sizeof *e) && pc - (uintptr_t)e->jit_code < e->jit_size;
 }
 
