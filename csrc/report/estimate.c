@@ -37,14 +37,28 @@ int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric
 
 int rp_report_is_mixed(const struct rp_report_job *job)
 {
-	uint32_t met = job->result->totals.met;
+	const struct rp_result *r = job->result;
+	uint32_t met = r->totals.met;
 
-	return (met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH || (met & RP_MET_MEMORY_BOTH) == RP_MET_MEMORY_BOTH;
+	if ((met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH || (met & RP_MET_MEMORY_BOTH) == RP_MET_MEMORY_BOTH)
+		return 1;
+	for (uint32_t i = 0; i < r->n_processes; i++)
+		if ((r->processes[i].met ^ met) & RP_MET_NO_GIL_WAIT)
+			return 1;
+	return 0;
 }
 
 int rp_report_sampled_bits(uint32_t met)
 {
-	return (met & RP_MET_CPU_SAMPLED ? 1 : 0) | (met & RP_MET_MEMORY_SAMPLED ? 2 : 0);
+	return (met & RP_MET_CPU_SAMPLED ? 1 : 0) | (met & RP_MET_MEMORY_SAMPLED ? 2 : 0) | (met & RP_MET_NO_GIL_WAIT ? 4 : 0) |
+	       ((met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH ? 8 : 0) | ((met & RP_MET_MEMORY_BOTH) == RP_MET_MEMORY_BOTH ? 16 : 0);
+}
+
+int rp_report_unknown_bits(enum rp_metric metric)
+{
+	unsigned unknown = rp_metric_info(metric)->unknown;
+
+	return (unknown & RP_WHERE_CPU_SAMPLED ? 1 : 0) | (unknown & RP_WHERE_MEMORY_SAMPLED ? 2 : 0) | (unknown & RP_WHERE_GIL_WAIT_OFF ? 4 : 0);
 }
 
 /* What one sample adds to figures of this kind, on average over the processes that were sampled; 0 without any sample. */
@@ -82,6 +96,12 @@ static double sampled_part(uint32_t met, uint32_t both, double estimate, double 
 	double part = unit > 0 ? variance / unit : estimate;
 
 	return (met & both) == both && part < estimate ? part : estimate;
+}
+
+const char *rp_report_variance_column(char *text, enum rp_metric metric)
+{
+	snprintf(text, RP_VARIANCE_COLUMN_BYTES, "variance_%.20s", rp_metric_column(rp_metric_info(metric)));
+	return text;
 }
 
 /* of: bytes, or RP_M_ALLOCATIONS. */

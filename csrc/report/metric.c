@@ -64,6 +64,7 @@ static void put(struct rp_json *j)
 		rp_json_kbool(j, "in_stats", m->metric != RP_M_TEMPORARY);
 		rp_json_kbool(j, "has_self", m->parts == RP_PARTS_SELF_TOTAL);
 		rp_json_ktext(j, "part", m->parts == RP_PARTS_SELF || m->parts == RP_PARTS_SELF_TOTAL ? "self" : "own");
+		rp_json_kint(j, "unknown_if", rp_report_unknown_bits(m->metric));
 		rp_json_kbool(j, "has_total", m->parts == RP_PARTS_SELF_TOTAL || m->parts == RP_PARTS_OWN_TOTAL);
 		rp_json_close(j, '}');
 	}

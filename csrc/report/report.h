@@ -125,6 +125,7 @@ void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len);
 struct rp_shown {
 	uint32_t node;   /* RP_SHOWN_FOLDED: the sum of nodes left out */
 	uint32_t parent; /* place among the shown; UINT32_MAX: the root */
+	uint32_t met;    /* enum rp_met: no more than that of each frame on its path */
 	int64_t m[RP_M_COUNT];
 };
 #define RP_SHOWN_FOLDED UINT32_MAX
@@ -186,10 +187,15 @@ typedef int rp_report_fn(const struct rp_report_job *job);
 /* "12.3 MB +-4.5 MB" */
 void rp_report_bytes_text(const struct rp_report_job *job, uint32_t met, uint64_t bytes, double variance);
 void rp_report_blocks_text(const struct rp_report_job *job, uint32_t met, uint64_t blocks, double variance);
-/* Some processes were sampled, others were not. */
+/* Processes did not all measure the same: some were sampled, or have no GIL waits. */
 int rp_report_is_mixed(const struct rp_report_job *job);
-/* What is an estimate there, as the page has it: 1 CPU time, 2 memory. */
+/* What is an estimate there, as the page has it: 1 CPU time, 2 memory, 8 and 16 the same where exact processes have a part in it; 4: GIL waits were not measured. */
 int rp_report_sampled_bits(uint32_t met);
+/* Where a frame has one of these bits the metric is not known of it. */
+int rp_report_unknown_bits(enum rp_metric metric);
+/* The name of the column beside an estimate that has its variance. Into text (RP_VARIANCE_COLUMN_BYTES). */
+#define RP_VARIANCE_COLUMN_BYTES 32
+const char *rp_report_variance_column(char *text, enum rp_metric metric);
 
 /* Of the report "table": by thread and by region. */
 rp_report_fn rp_report_threads, rp_report_ranked_regions;

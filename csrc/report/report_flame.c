@@ -78,6 +78,7 @@ static void close_until(struct rp_flame *f, struct open_node *open, uint32_t *de
 		struct rp_shown *s = &f->shown[f->n_shown++];
 		s->node = FOLDED;
 		s->parent = o->place;
+		s->met = f->shown[o->place].met;
 		memcpy(s->m, o->folded, sizeof(s->m));
 		f->folded_of[o->place] = f->n_shown - 1;
 	}
@@ -119,6 +120,7 @@ static int choose_shown(struct rp_flame *f)
 		struct rp_shown *s = &f->shown[f->n_shown];
 		s->node = node;
 		s->parent = depth ? open[depth - 1].place : UINT32_MAX;
+		s->met = depth ? f->shown[s->parent].met & r->frames[r->nodes[node].frame].met : r->totals.met;
 		rp_node_figures(r, node, s->m);
 		struct open_node *o = &open[depth++];
 		o->end = place + f->walk.subtree[place];
@@ -227,6 +229,46 @@ static void put_frames(struct rp_flame *f)
 	rp_json_close(j, '}');
 }
 
+static int is_known(const struct rp_flame *f, const struct rp_metric_info *m, uint32_t place)
+{
+	return !rp_report_is_where(f->job, f->shown[place].met, m->unknown);
+}
+
+/* Null where nobody measured it: of a node, or of all. */
+static void put_figures(struct rp_flame *f, const struct rp_metric_info *m)
+{
+	struct rp_json *j = &f->j;
+	uint32_t first = 0;
+
+	while (first < f->n_shown && !is_known(f, m, first))
+		first++;
+	rp_json_key(j, rp_metric_column(m));
+	if (first == f->n_shown) {
+		rp_json_null(j);
+		return;
+	}
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < f->n_shown; i++) {
+		if (is_known(f, m, i))
+			rp_json_int(j, f->shown[i].m[m->metric]);
+		else
+			rp_json_null(j);
+	}
+	rp_json_close(j, ']');
+}
+
+static void put_variances(struct rp_flame *f, const struct rp_metric_info *m)
+{
+	struct rp_json *j = &f->j;
+	char text[RP_VARIANCE_COLUMN_BYTES];
+
+	rp_json_key(j, rp_report_variance_column(text, m->metric));
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < f->n_shown; i++)
+		rp_json_int(j, f->shown[i].m[m->variance]);
+	rp_json_close(j, ']');
+}
+
 static void put_nodes(struct rp_flame *f)
 {
 	struct rp_json *j = &f->j;
@@ -243,19 +285,12 @@ static void put_nodes(struct rp_flame *f)
 	for (uint32_t i = 0; i < f->n_shown; i++)
 		rp_json_int(j, f->frame_place[frame_of(f, &f->shown[i])]);
 	rp_json_close(j, ']');
-	for (size_t k = 0; k < RP_METRICS; k++) {
-		if (!rp_metrics[k].in_tree)
-			continue;
-		rp_json_key(j, rp_metric_column(&rp_metrics[k]));
-		if (rp_report_is_unknown(f->job, rp_metrics[k].metric)) {
-			rp_json_null(j);
-			continue;
-		}
-		rp_json_open(j, '[');
-		for (uint32_t i = 0; i < f->n_shown; i++)
-			rp_json_int(j, f->shown[i].m[rp_metrics[k].metric]);
-		rp_json_close(j, ']');
-	}
+	for (size_t k = 0; k < RP_METRICS; k++)
+		if (rp_metrics[k].in_tree)
+			put_figures(f, &rp_metrics[k]);
+	for (size_t k = 0; k < RP_METRICS && rp_report_is_mixed(f->job); k++)
+		if (rp_metrics[k].in_tree && rp_report_is_estimate(f->job, rp_metrics[k].metric))
+			put_variances(f, &rp_metrics[k]);
 	rp_json_close(j, '}');
 }
 

@@ -74,25 +74,58 @@ static int choose_lines(struct page *p)
 	return 0;
 }
 
-/* A column for each metric, null for what nobody measured; none for kinds of mappings that the trace has not. row(i): the figures of one. */
-static void put_figures(struct page *p, const char *name, uint32_t n, const int64_t *(*row)(const void *rows, uint32_t i), const void *rows)
+/* Rows of figures: n of them, those of row i, and where they come from (enum rp_met). */
+struct page_rows {
+	const void *rows;
+	uint32_t n;
+	const int64_t *(*figures)(const void *rows, uint32_t i);
+	uint32_t (*met)(const void *rows, uint32_t i);
+};
+
+/* Null for what nobody measured, of a row or of all. */
+static void put_metric(struct page *p, const struct page_rows *of, const struct rp_metric_info *m)
 {
+	const struct rp_report_job *job = p->flame.job;
 	struct rp_json *j = &p->flame.j;
+	uint32_t first = 0;
+
+	while (first < of->n && rp_report_is_where(job, of->met(of->rows, first), m->unknown))
+		first++;
+	rp_json_key(j, rp_metric_column(m));
+	if (first == of->n && rp_report_is_unknown(job, m->metric)) {
+		rp_json_null(j);
+		return;
+	}
+	rp_json_open(j, '[');
+	for (uint32_t i = 0; i < of->n; i++) {
+		if (rp_report_is_where(job, of->met(of->rows, i), m->unknown))
+			rp_json_null(j);
+		else
+			rp_json_int(j, of->figures(of->rows, i)[m->metric]);
+	}
+	rp_json_close(j, ']');
+}
+
+/* A column for each metric; none for kinds of mappings that the trace has not. Where processes differ, also the variances of estimates. */
+static void put_figures(struct page *p, const char *name, const struct page_rows *of)
+{
+	const struct rp_report_job *job = p->flame.job;
+	struct rp_json *j = &p->flame.j;
+	char text[RP_VARIANCE_COLUMN_BYTES];
 
 	rp_json_key(j, name);
 	rp_json_open(j, '{');
-	for (size_t k = 0; k < RP_METRICS; k++) {
+	for (size_t k = 0; k < RP_METRICS; k++)
+		if (rp_metrics[k].in_tree || (rp_metrics[k].word && p->flame.whole[rp_metrics[k].metric]))
+			put_metric(p, of, &rp_metrics[k]);
+	for (size_t k = 0; k < RP_METRICS && rp_report_is_mixed(job); k++) {
 		enum rp_metric metric = rp_metrics[k].metric;
-		if (!rp_metrics[k].in_tree && (!rp_metrics[k].word || !p->flame.whole[metric]))
+		if (!rp_metrics[k].in_tree || !rp_report_is_estimate(job, metric))
 			continue;
-		rp_json_key(j, rp_metric_column(&rp_metrics[k]));
-		if (rp_report_is_unknown(p->flame.job, metric)) {
-			rp_json_null(j);
-			continue;
-		}
+		rp_json_key(j, rp_report_variance_column(text, metric));
 		rp_json_open(j, '[');
-		for (uint32_t i = 0; i < n; i++)
-			rp_json_int(j, row(rows, i)[metric]);
+		for (uint32_t i = 0; i < of->n; i++)
+			rp_json_int(j, of->figures(of->rows, i)[rp_metrics[k].variance]);
 		rp_json_close(j, ']');
 	}
 	rp_json_close(j, '}');
@@ -128,6 +161,11 @@ static const int64_t *line_total(const void *p, uint32_t i)
 	return line_at(p, i)->total;
 }
 
+static uint32_t line_met(const void *p, uint32_t i)
+{
+	return ((const struct page *)p)->r->frames[line_at(p, i)->frame].met;
+}
+
 static void put_lines(struct page *p)
 {
 	struct rp_json *j = &p->flame.j;
@@ -137,8 +175,8 @@ static void put_lines(struct page *p)
 	put_column(p, "frame", p->n_lines, line_frame);
 	put_column(p, "line", p->n_lines, line_line);
 	put_column(p, "calls_out", p->n_lines, line_calls_out);
-	put_figures(p, "own", p->n_lines, line_own, p);
-	put_figures(p, "total", p->n_lines, line_total, p);
+	put_figures(p, "own", &(struct page_rows){ p, p->n_lines, line_own, line_met });
+	put_figures(p, "total", &(struct page_rows){ p, p->n_lines, line_total, line_met });
 	rp_json_close(j, '}');
 }
 
@@ -157,6 +195,11 @@ static const int64_t *function_own(const void *rows, uint32_t i)
 static const int64_t *function_total(const void *rows, uint32_t i)
 {
 	return ((const struct rp_row *)rows)[i].total;
+}
+
+static uint32_t function_met(const void *rows, uint32_t i)
+{
+	return ((const struct rp_row *)rows)[i].met;
 }
 
 /* Those that stand in the tree or among the lines. */
@@ -183,9 +226,9 @@ static int put_functions(struct page *p)
 	for (uint32_t i = 0; i < kept; i++)
 		rp_json_int(j, p->flame.frame_place[rows[i].frame]);
 	rp_json_close(j, ']');
-	put_figures(p, "self", kept, function_self, rows);
-	put_figures(p, "own", kept, function_own, rows);
-	put_figures(p, "total", kept, function_total, rows);
+	put_figures(p, "self", &(struct page_rows){ rows, kept, function_self, function_met });
+	put_figures(p, "own", &(struct page_rows){ rows, kept, function_own, function_met });
+	put_figures(p, "total", &(struct page_rows){ rows, kept, function_total, function_met });
 	rp_json_close(j, '}');
 	free(rows);
 	return 0;

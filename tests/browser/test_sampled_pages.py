@@ -94,6 +94,6 @@ def test_what_no_sampled_process_ran_has_no_error(page, open_path, tmp_path):
     assert "±" not in cpu_of("spin_exact")
     assert "±" in cpu_of("spin_sampled")
     if page == "report":
-        exact = tab.evaluate("(() => { const rows = p.rowsBy('function'); return Object.fromEntries(Array.from(rows.self.cpu, (_, i) => [rows.label(i), rows.isExact(i, 'cpu')])); })()")
+        exact = tab.evaluate("(() => { const rows = p.rowsBy('function'); return Object.fromEntries(Array.from(rows.self.cpu, (_, i) => [rows.label(i), rows.doubt('self', 'cpu', i) === true])); })()")
         assert (exact["spin_exact"], exact["spin_sampled"], exact["spin"]) == (True, False, False)
     assert not tab.problems

@@ -9,6 +9,9 @@ import pytest
 
 import rubinprof
 from rubinprof.compare import diff
+from rubinprof.compare.side import read_runs
+from rubinprof.compare.tree import diff_flame
+from rubinprof.exports.call_tree import CallTree
 
 pytestmark = pytest.mark.linux
 
@@ -165,11 +168,42 @@ def test_the_page_is_told_which_frames_are_exact(traces):
     page = json.loads(traces["both"].report("page"))
     sampled = {page["strings"][name]: bits for name, bits in zip(page["frames"]["name"], page["frames"]["sampled"], strict=True)}
     assert {name: sampled[name] for name in ("keep_exact", "burn_exact", "keep_sampled", "burn_sampled", "shared", "[all]")} == {
-        "keep_exact": 0, "burn_exact": 0, "keep_sampled": 3, "burn_sampled": 3, "shared": 3, "[all]": 3,
+        "keep_exact": 0, "burn_exact": 0, "keep_sampled": 7, "burn_sampled": 7, "shared": 31, "[all]": 31,
     }
-    assert sorted(process["sampled"] for process in page["processes"]) == [0, 3]
+    assert sorted(process["sampled"] for process in page["processes"]) == [0, 7]
     for mode in MODES:
         assert "sampled" not in json.loads(traces[mode].report("page"))["frames"]
+
+
+@pytest.mark.parametrize("report", ["flame", "page"])
+def test_nodes_of_the_page_have_what_exact_processes_counted_alone(traces, report):
+    both, exact = (json.loads(traces[name].report(report)) for name in ("both", "exact"))
+    assert named(both, "calls")["keep_exact"] == named(exact, "calls")["keep_exact"] == [1]
+    assert named(both, "temporary")["keep_exact"] == named(exact, "temporary")["keep_exact"]
+    assert named(both, "calls")["keep_sampled"] == named(both, "calls")["[all]"] == [None]
+    assert set(named(both, "variance_cpu")["burn_exact"]) == {0}
+    assert "variance_cpu" not in exact["nodes"]
+    for mode in MODES:
+        assert not [column for column in json.loads(traces[mode].report(report))["nodes"].values() if column and None in column]
+
+
+def named(flame, column):
+    found = {}
+    for frame, value in zip(flame["nodes"]["frame"], flame["nodes"][column], strict=True):
+        found.setdefault(flame["strings"][flame["frames"]["name"][frame]], []).append(value)
+    return found
+
+
+def test_exports_leave_out_what_some_processes_did_not_count(directory):
+    with rubinprof.open(directory) as both:
+        tree = CallTree(both)
+    assert {"calls", "wall", "gil_wait", "temporary"} == tree.unknown
+    assert all(isinstance(value, int) for column in tree.figures.values() for value in column)
+
+
+def test_a_difference_of_trees_has_no_column_that_some_processes_did_not_count(directory):
+    runs = read_runs(directory, want_flame=True)
+    assert {name for name, column in diff_flame(runs, runs)["nodes"]["b"].items() if column is None} == {"calls", "wall", "gil_wait", "temporary"}
 
 
 def test_a_difference_has_no_errors_of_what_is_exact(directory):

@@ -57,7 +57,7 @@ class _Merged:
         for column, name in enumerate(COLUMNS):
             for both in self.figures:
                 both[column].extend([0] * (len(children) - len(both[column])))
-            if nodes[name] is None:
+            if nodes[name] is None or nodes[name][0] is None:
                 self.unknown[side].add(name)
                 continue
             into = self.figures[side][column]

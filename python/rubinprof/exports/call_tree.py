@@ -24,7 +24,7 @@ class CallTree:
 
     ``names``, ``files``, ``modules``, ``lines``, ``kinds`` are columns by frame; ``parent``, ``frame`` and
     ``figures[column]`` by node. Node 0 is the root, which is no frame of the program. Of columns in ``unknown`` a sampled
-    trace tells nothing; their figures are 0, and no file may give them as measured.
+    process tells nothing; their figures are 0, and no file may give them as measured.
     """
 
     def __init__(self, trace: Any, region: str | None = None, progress: Any = None, stretch: dict[str, float] | None = None):
@@ -39,9 +39,10 @@ class CallTree:
         nodes = flame["nodes"]
         self.parent: list[int] = nodes["parent"]
         self.frame: list[int] = nodes["frame"]
-        columns = {k: v for k, v in nodes.items() if k not in ("parent", "frame")}
-        self.unknown = {k for k, v in columns.items() if v is None}
-        self.figures: dict[str, list[int]] = {k: [0] * len(self.parent) if v is None else v for k, v in columns.items()}
+        columns = {k: v for k, v in nodes.items() if k not in ("parent", "frame") and not k.startswith("variance_")}
+        # Where the root has none some processes did not measure it.
+        self.unknown = {k for k, v in columns.items() if v is None or v[0] is None}
+        self.figures: dict[str, list[int]] = {k: [0] * len(self.parent) if k in self.unknown else v for k, v in columns.items()}
 
     def __len__(self) -> int:
         return len(self.parent)

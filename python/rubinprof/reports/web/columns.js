@@ -12,11 +12,11 @@ function figureColumns(report, rows, keys = null) {
     const metric = METRICS.find((m) => m.key === c.key);
     const isUnknown = (i) => rows().isUnknown?.(c.from, c.key, i) ?? false;
     const column = (i) => rows()[c.from][c.key][i];
-    const isExact = (i) => rows().isExact?.(i, c.key) ?? false;
+    const doubt = (i) => rows().doubt?.(c.from, c.key, i);
     return {
       key: `${c.from}_${c.key}`, title: c.title, what: c.what, width: figureWidth(c.key),
-      value: (i) => (isUnknown(i) ? -1 : column(i)), text: (i) => (isUnknown(i) ? "?" : column(i) ? formatFigure(column(i), metric, false, isExact(i)) : ""),
-      share: (i) => (isUnknown(i) ? 0 : column(i) / (report.now.tree.total(c.key)[0] || 1)),
+      value: (i) => (isUnknown(i) ? -1 : column(i)), text: (i) => (isUnknown(i) ? "?" : column(i) ? formatFigure(column(i), metric, false, doubt(i)) : ""),
+      share: (i) => (isUnknown(i) || report.panel.partly.includes(metric) ? 0 : column(i) / (report.now.tree.total(c.key)[0] || 1)),
     };
   });
 }

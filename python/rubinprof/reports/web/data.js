@@ -3,7 +3,7 @@
  * Names come from traced programs and may hold anything. They reach the page through textContent and canvas text only. */
 
 /* What a metric is, in the order in which pages offer them: the analyzer's list (csrc/report/metric.c). `key` is its word, `row` its key in rows of reports,
- * `part` the figures that belong to a place itself. Filled when a page begins. */
+ * `part` the figures that belong to a place itself, `unknownIf` the bits of `sampled` (tree.js) with which it is not known. Filled when a page begins. */
 const METRICS = [];
 
 /* How figures of a report's unit are written, and what makes them so. */
@@ -12,7 +12,7 @@ const UNITS = { s: { unit: "ns", scale: 1e9 }, bytes: { unit: "B", scale: 1 }, c
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 function takeMetrics(rows) {
-  for (const m of rows) if (m.in_tree) METRICS.push({ key: m.word, row: m.key, name: capital(m.title), unit: UNITS[m.unit].unit, what: m.what, part: m.part, hasTotal: m.has_total });
+  for (const m of rows) if (m.in_tree) METRICS.push({ key: m.word, row: m.key, name: capital(m.title), unit: UNITS[m.unit].unit, what: m.what, part: m.part, hasTotal: m.has_total, unknownIf: m.unknown_if });
 }
 
 /* Nobody measured CPU time. */
@@ -22,6 +22,11 @@ let isCpuOff = false;
 function unknownText(metric) {
   if (isCpuOff && metric.unit === "ns") return "not measured";
   return `${metric.unit === "ns" ? "not measured" : "not counted"} in sampled mode`;
+}
+
+/* The same where some processes measured it. */
+function partlyText(metric) {
+  return `${metric.unit === "ns" ? "measured" : "counted"} in some processes only`;
 }
 
 const KIND_PYTHON = 0;
@@ -133,13 +138,19 @@ function isEstimate(key) {
   return Boolean(samples?.[key]);
 }
 
-/* Half of the 95 % interval around an estimate: docs/sampling.md. The samples of a stretch of time or of a place are taken to be as those of the whole trace. */
-function errorOf(value, key) {
+const Z = 1.959964; // 95 %
+
+/* Half of the 95 % interval around an estimate: docs/sampling.md. part: what is known of its samples (doubtOf); else those of a stretch of time or of a place
+ * are taken to be as those of the whole trace. */
+function errorOf(value, key, part) {
   if (!isEstimate(key)) return 0;
   const unit = samples[key];
-  const z = 1.96;
-  if (key === "cpu" && samples.wholeCpu > 0) return errorOfPart(value, (z * z * unit) / samples.wholeCpu, samples.wholeCpu);
-  return (z * z * unit) / 2 + z * Math.sqrt(value * unit + (z * z * unit * unit) / 4);
+  const estimate = part?.isBoth ? Math.min(value, part.variance / unit) : value;
+  const variance = estimate > 0 ? part?.variance ?? value * unit : 0;
+  const own = variance > 0 ? variance / estimate : unit; // what one of its samples adds
+  if (key !== "cpu" || !(samples.wholeCpu > 0)) return (Z * Z * own) / 2 + Z * Math.sqrt(variance + (Z * Z * own * own) / 4);
+  const share = Math.min(1, estimate / samples.wholeCpu);
+  return errorOfPart(estimate, (Z * Z * ((1 - share) * own + share * unit)) / samples.wholeCpu, samples.wholeCpu);
 }
 
 /* Of a part of a whole that is known exactly. k: z squared by the number of samples. */
@@ -157,10 +168,10 @@ function formatDoubt(value, error) {
 }
 
 /* A figure of a metric, with its error where it is an estimate; "vague" is too vague to use: the error is as large as the figure.
-   isRoot: it is of all that ran, whose CPU time the clock tells. isExact: no process that it comes from was sampled. */
-function formatFigure(value, metric, isRoot = false, isExact = false) {
-  const isKnown = isExact || (isRoot && metric.key === "cpu" && value > samples?.allCpu - 1);
-  return formatValue(value, metric.unit) + (isKnown ? "" : formatDoubt(value, errorOf(value, metric.key)));
+   isRoot: it is of all that ran, whose CPU time the clock tells. doubt: as doubtOf gives it. */
+function formatFigure(value, metric, isRoot = false, doubt = undefined) {
+  const isKnown = doubt === true || (isRoot && metric.key === "cpu" && value > samples?.allCpu - 1);
+  return formatValue(value, metric.unit) + (isKnown ? "" : formatDoubt(value, errorOf(value, metric.key, doubt)));
 }
 
 function figureWidth(key) {

@@ -60,7 +60,13 @@ function hottest(report, now) {
   return out;
 }
 
+/* All processes measured it. */
+function isKnown(report, key) {
+  return report.panel.choices.some((m) => m.key === key);
+}
+
 function gilWait(report, now) {
+  if (!isKnown(report, "gil_wait")) return null;
   const gil = now.tree.total("gil_wait")[0];
   const cpu = now.tree.total("cpu")[0];
   if (!(gil > 0.05 * cpu)) return null;
@@ -162,6 +168,7 @@ function growth(births) {
 }
 
 function temporary(report, now) {
+  if (!isKnown(report, "temporary")) return null;
   const whole = now.tree.total("allocated")[0];
   const sum = now.tree.total("temporary")[0];
   if (!(sum > 0.3 * whole) || now.tree.total("allocations")[0] < 10_000) return null;
@@ -188,7 +195,7 @@ function imports(report, now) {
 function idle(report, now) {
   const cpu = now.tree.total("cpu")[0];
   const wall = now.seconds * 1e9;
-  if (isCpuOff || !(wall > 1e8) || cpu > 0.6 * wall) return null;
+  if (isCpuOff || !isKnown(report, "wall") || !(wall > 1e8) || cpu > 0.6 * wall) return null;
   const rows = report.rowsBy("function");
   let best = -1;
   const idleOf = (r) => rows.own.wall[r] - rows.own.cpu[r];

@@ -15,9 +15,11 @@ class FlamePanel {
     this.tree = tree;
     this.owner = owner;
     this.unknown = tree.unknown;
+    this.partly = tree.partly; // no order of a tree: what some processes did not count has no width
     this.metrics = METRICS.filter((m) => tree.total(m.key)[0] > 0 && !this.unknown.includes(m));
+    this.choices = this.metrics.filter((m) => !this.partly.includes(m));
     this.defaults = {
-      metric: this.metrics.some((m) => m.key === defaults.metric) ? defaults.metric : this.metrics[0]?.key ?? "cpu",
+      metric: this.choices.some((m) => m.key === defaults.metric) ? defaults.metric : this.choices[0]?.key ?? "cpu",
       inverted: Boolean(defaults.inverted), style: "icicle", query: "", cut: 0, depth: 0, group: "function", fold: false,
       hideImport: false, hideFramework: false, hideNative: false, hideNameless: false, hideRegex: "", path: [],
     };
@@ -175,7 +177,7 @@ class FlamePanel {
   readWords(words) {
     const s = { ...this.defaults };
     const among = (key, choices, otherwise) => (choices.includes(words.get(key)) ? words.get(key) : otherwise);
-    if (this.metrics.some((m) => m.key === words.get("m"))) s.metric = words.get("m");
+    if (this.choices.some((m) => m.key === words.get("m"))) s.metric = words.get("m");
     if (words.has("inv")) s.inverted = words.get("inv") === "1";
     s.style = among("st", ["icicle", "flame", "sunburst"], s.style);
     s.query = words.get("q") ?? "";
@@ -195,18 +197,22 @@ class FlamePanel {
   /* ---- controls ---- */
 
   fillControls() {
-    for (const m of this.metrics) {
+    for (const m of this.choices) {
       const option = add(this.find("metric"), "option");
       option.value = m.key;
       option.title = m.what;
     }
-    for (const m of this.unknown) {
-      const option = add(this.find("metric"), "option", `${m.name}  ·  ${unknownText(m)}`);
+    for (const m of [...this.unknown, ...this.partly]) {
+      const option = add(this.find("metric"), "option", `${m.name}  ·  ${this.whyUnknown(m)}`);
       option.value = m.key;
       option.title = m.what;
       option.disabled = true;
     }
     this.fillMetrics();
+  }
+
+  whyUnknown(metric) {
+    return this.partly.includes(metric) ? partlyText(metric) : unknownText(metric);
   }
 
   fillMetrics() {
@@ -240,7 +246,7 @@ class FlamePanel {
     this.find("reset").disabled = s.path.length === 0;
     const isEmpty = !(this.layout.w[0] > 0);
     this.find("empty").hidden = !isEmpty;
-    this.find("empty").textContent = this.metrics.length ? hiding ? "Nothing of this metric is left with these frames hidden." : "Nothing of this metric in this stretch of time." : "This trace holds no figures to draw.";
+    this.find("empty").textContent = this.choices.length ? hiding ? "Nothing of this metric is left with these frames hidden." : "Nothing of this metric in this stretch of time." : "This trace holds no figures to draw.";
   }
 
   showShare() {
@@ -283,10 +289,10 @@ class FlamePanel {
     if (frame >= 0) {
       const m = this.metric();
       const all = shown.everywhere(frame, m.key, frames.count);
-      const isExact = frames.isExact(frame, m.key);
+      const variances = shown.everywhere(frame, varianceKey(m.key), frames.count);
       const whole = shown.total(m.key)[0];
-      add(box, "p", `In all its places: ${formatFigure(all.self, m, false, isExact)} self (${formatShare(all.self, whole)}), ` +
-        `${formatFigure(all.total, m, false, isExact)} total (${formatShare(all.total, whole)}).`);
+      const figure = (part) => formatFigure(all[part], m, false, doubtOf(frames.bits(frame), m.key, variances[part]));
+      add(box, "p", `In all its places: ${figure("self")} self (${formatShare(all.self, whole)}), ${figure("total")} total (${formatShare(all.total, whole)}).`);
       if (view.zoom > 0 && i !== view.zoom) add(box, "p", `${formatShare(layout.w[i], layout.w[view.zoom])} of what is zoomed into.`);
     }
     this.say(i);
@@ -298,16 +304,18 @@ class FlamePanel {
     for (const title of ["Metric", "Self", "Total"]) add(head, "th", title).scope = "col";
     const body = add(table, "tbody");
     for (const m of this.metrics) {
-      const { self, total } = this.layout.figures(i, m.key);
+      const figures = this.layout.figures(i, m.key);
       const whole = this.shown.total(m.key)[0];
-      const isExact = this.frames.isExact(this.layout.frame[i], m.key);
+      const doubts = this.layout.doubts(i, this.frames, m.key);
+      const isUnknown = this.frames.isUnknown(this.layout.frame[i], m);
       const row = add(body, "tr");
       row.dataset.metric = m.key;
       if (m.key === this.state.metric) row.className = "chosen";
       add(row, "td", m.name).title = m.what;
-      for (const value of [self, total]) {
-        const cell = add(row, "td", value > 0 ? formatFigure(value, m, i === 0, isExact) : "–");
-        if (value > 0) add(cell, "small", formatShare(value, whole));
+      for (const [part, value] of Object.entries(figures)) {
+        const cell = add(row, "td", isUnknown ? "?" : value > 0 ? formatFigure(value, m, i === 0, doubts[part]) : "–");
+        if (isUnknown) cell.title = partlyText(m);
+        else if (value > 0 && !this.partly.includes(m)) add(cell, "small", formatShare(value, whole));
       }
     }
     this.fillUnknown(body, 2);
@@ -341,10 +349,10 @@ class FlamePanel {
     if (i < 0) return this.putTip(null);
     const { layout, frames } = this;
     const m = this.metric();
-    const isExact = frames.isExact(layout.frame[i], m.key);
-    const self = layout.self[i] > 0 && !this.state.inverted ? `, ${formatFigure(layout.self[i], m, false, isExact)} self` : "";
+    const doubts = layout.doubts(i, frames, m.key);
+    const self = layout.self[i] > 0 && !this.state.inverted ? `, ${formatFigure(layout.self[i], m, false, doubts.self)} self` : "";
     this.putTip([frames.fullName(layout.frame[i]), frames.place(layout.frame[i], true),
-      `${m.name}: ${formatFigure(layout.w[i], m, i === 0, isExact)} (${formatShare(layout.w[i], layout.w[0])})${self}`], event);
+      `${m.name}: ${formatFigure(layout.w[i], m, i === 0, doubts.total)} (${formatShare(layout.w[i], layout.w[0])})${self}`], event);
   }
 
   /* A name and what stands below it, beside the mouse; null: nothing. */

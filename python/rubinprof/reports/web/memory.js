@@ -8,7 +8,11 @@ class MemoryPart {
     const { lines, frames } = report;
     const name = { key: "name", title: "Where it was allocated", isText: true, width: "minmax(200px, 2fr)", text: (i) => report.lineText(i) + this.keptText(i) };
     const figure = (key, title, what) => ({ key, title, what, width: figureWidth(key), value: (i) => report.now.lines.own[key][i],
-      text: (i) => (report.now.lines.own[key][i] ? formatFigure(report.now.lines.own[key][i], { key, unit: key === "allocations" ? "" : "B" }, false, frames.isExact(lines.frame[i], key)) : ""),
+      text: (i) => {
+        const own = report.now.lines.own;
+        if (frames.isUnknown(lines.frame[i], METRICS.find((m) => m.key === key) ?? GROWTH)) return "?";
+        return own[key][i] ? formatFigure(own[key][i], { key, unit: key === "allocations" ? "" : "B" }, false, doubtOf(frames.bits(lines.frame[i]), key, own[varianceKey(key)]?.[i])) : "";
+      },
       share: (i) => Math.abs(report.now.lines.own[key][i]) / (Math.abs(report.now.tree.total(key === "growth" ? "allocated" : key)[0]) || 1) });
     const peak = figure("peak", "Peak", "held when the heap was highest");
     const leaked = figure("leaked", "Leaked", "never freed");
@@ -168,7 +172,7 @@ class MemoryPart {
     this.find("memory-note").textContent = {
       peak: `What each Python line (with the native code it called) held when the heap was highest: ${formatBytes(now.peakBytes)}.`,
       leaked: `Allocated ${report.isWhole() ? "" : "in this stretch "}and not freed when the trace ended: ${formatBytes(now.tree.total("leaked")[0])}.`,
-      temporary: `Freed again by the same thread before it allocated anything else: ${formatBytes(now.tree.total("temporary")[0])}.`,
+      temporary: `Freed again by the same thread before it allocated anything else: ${report.panel.partly.some((m) => m.key === "temporary") ? "?, counted in some processes only" : formatBytes(now.tree.total("temporary")[0])}.`,
       growth: `From ${formatBytes(heapFrom)} to ${formatBytes(heapTo)}: what each line holds more (+) or less (−) at the end of the stretch than at its begin. Choose the two instants above.`,
       mapped: `In no other figure, at most over the whole run: ${this.mostMapped("mapped_file_bytes")} of files and ${this.mostMapped("shared_bytes")} shared.`,
     }[view];

@@ -26,7 +26,8 @@ class OverviewPart {
       card("CPU time", formatDuration(sum("cpu")));
       card("CPU efficiency", formatShare(sum("cpu"), now.seconds * 1e9), "of one CPU");
     }
-    if (sum("gil_wait") > 0) card("GIL wait", formatDuration(sum("gil_wait")));
+    if (report.panel.partly.some((m) => m.key === "gil_wait")) card("GIL wait", "?", report.panel.whyUnknown(METRICS.find((m) => m.key === "gil_wait")));
+    else if (sum("gil_wait") > 0) card("GIL wait", formatDuration(sum("gil_wait")));
     if (st.allocations > 0) {
       const at = `at ${formatDuration(report.timeline.at(now.highest + 0.5) * 1e9)}`, hint = report.isWhole() ? poolHint(st) : "";
       card("Peak memory", formatBytes(now.peakBytes), hint ? `${at}; ${hint}` : at);
@@ -82,9 +83,10 @@ class OverviewPart {
     for (const [what, name] of [["cpu", st.calls === null || modes.cpu === "off" ? "CPU time" : "CPU time and calls"], ["memory", "Memory"]]) {
       if (modes[what] === "sampled" && !(what === "cpu" && st.calls !== null)) say(`${name}: estimated from samples.`);
       else if (modes[what] === "off") say(`${name}: not recorded.`);
+      else if (modes[what] === "mixed") say(`${what === "cpu" ? "CPU time" : "Memory"}: ${Object.entries(st.mode_processes?.[what] ?? {}).map(([how, n]) => `${how} in ${plural(n, "process", "processes")}`).join(", ")}.`);
       else if (modes[what]) say(`${name}: every event was recorded.`);
     }
-    for (const m of report.panel.unknown) say(`${m.name}: ${unknownText(m)}.`);
+    for (const m of [...report.panel.unknown, ...report.panel.partly]) say(`${m.name}: ${report.panel.whyUnknown(m)}.`);
     if (st.samples > 0 && st.calls !== null) say(`Native functions share the exact CPU time of their Python function by ${formatCount(st.samples)} samples.`);
     if (st.lost_events > 0 || st.lost_bytes > 0) say(`${formatCount(st.lost_events)} events (${formatBytes(st.lost_bytes)} of allocations) were lost while recording.`);
     if (st.lost_blocks > 0 || st.damaged_blocks > 0) say(`${formatCount((st.lost_blocks ?? 0) + (st.damaged_blocks ?? 0))} blocks are missing or damaged in the files.`);

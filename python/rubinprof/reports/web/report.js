@@ -19,6 +19,7 @@ class Report extends TabbedPage {
     this.timeline = new Timeline(data, tree, this.frames, this.lines);
     this.regionColumns = carried.regionColumns ?? [];
     this.regions = this.placeRegions(carried.regions);
+    this.varianceKeys = METRICS.map((m) => varianceKey(m.key)).filter((key) => tree.self[key]);
     this.whole = { from: 0, to: this.timeline.bins, seconds: this.stats.wall_s || this.timeline.length, tree, lines: { own: this.lines.own, total: this.lines.total },
       peakBytes: this.stats.peak_bytes ?? 0, highest: this.binOfPeak(), threads: null };
     this.addGrowth();
@@ -213,25 +214,28 @@ class Report extends TabbedPage {
     const keys = METRICS.map((m) => m.key);
     if (by === "line") {
       const { lines } = this;
-      return { count: lines.count, frame: lines.frame, line: lines.line, isUnknown: this.unknownOfLines(), self: now.lines.own, own: now.lines.own, total: now.lines.total,
-        label: (i) => frames.label(lines.frame[i]), title: (i) => `${frames.fullName(lines.frame[i])}\n${this.lineText(i)}`, place: (i) => this.lineText(i, true), isExact: (i, key) => frames.isExact(lines.frame[i], key) };
+      const rows = { count: lines.count, frame: lines.frame, line: lines.line, self: now.lines.own, own: now.lines.own, total: now.lines.total,
+        label: (i) => frames.label(lines.frame[i]), title: (i) => `${frames.fullName(lines.frame[i])}\n${this.lineText(i)}`, place: (i) => this.lineText(i, true) };
+      const isWallUnknown = this.unknownOfLines();
+      const known = knownOf(rows, (i) => frames.bits(lines.frame[i]));
+      return { ...rows, ...known, isUnknown: (from, key, i) => isWallUnknown(from, key, i) || known.isUnknown(from, key, i) };
     }
     if (by === "thread") return this.threadRows(keys);
     if (by === "region") return this.regionRows(keys);
     const name = by === "function" ? (f) => f : (f) => `${frames.kind[f] === KIND_PYTHON ? 0 : 1} ${this.groupText(f, by)}`;
-    const rows = flatRows(now.tree, frames, keys, name);
-    if (by === "function" && now === this.whole && this.functions) this.putFunctions(rows, keys);
+    const all = [...keys, ...this.varianceKeys];
+    const rows = flatRows(now.tree, frames, all, name);
+    if (by === "function" && now === this.whole && this.functions) this.putFunctions(rows, all);
     const label = by === "function" ? (i) => frames.label(rows.frame[i]) : (i) => this.groupText(rows.frame[i], by);
-    return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]), isExact: this.exactRows(rows.rowOf) };
+    return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]), ...knownOf(rows, this.bitsOfRows(rows.rowOf)) };
   }
 
-  /* Which rows of frames have figures without errors: by row and metric. */
-  exactRows(rowOf) {
+  /* By row of frames: their `sampled`. */
+  bitsOfRows(rowOf) {
     const { frames } = this;
-    if (!frames.sampled) return () => false;
-    const sampled = [];
-    for (let f = 0; f < frames.count; f++) sampled[rowOf[f]] |= frames.sampled[f];
-    return (i, key) => !(sampled[i] & sampledBit(key));
+    const bits = [];
+    if (frames.sampled) for (let f = 0; f < frames.count; f++) bits[rowOf[f]] = bothBits(bits[rowOf[f]], frames.sampled[f]);
+    return (i) => bits[i];
   }
 
   /* The wall time of a line has what it ran and what it called. All that its function waited could have been there: where that is more than a part of
@@ -256,6 +260,7 @@ class Report extends TabbedPage {
         if (!exact) continue;
         let more = 0;
         for (let i = 0; i < frame.length; i++) {
+          if (exact[i] === null) continue;
           const row = rows.rowOf[frame[i]];
           more += exact[i] - column[row];
           column[row] = exact[i];
@@ -282,8 +287,8 @@ class Report extends TabbedPage {
     const threads = (this.now.threads ??= this.timeline.interval(0, this.timeline.bins).threads);
     const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(threads, (t) => t[key])]));
     const label = (i) => threadName(this.timeline.threads[i]);
-    const isExact = (i, key) => (this.processes[this.timeline.threads[i].process].sampled & sampledBit(key)) === 0;
-    return { count: threads.length, self: columns, own: columns, total: columns, label, title: label, place: () => "", isExact };
+    const rows = { count: threads.length, self: columns, own: columns, total: columns, label, title: label, place: () => "" };
+    return { ...rows, ...knownOf(rows, (i) => this.processes[this.timeline.threads[i].process].sampled) };
   }
 
   regionRows(keys) {
@@ -295,7 +300,8 @@ class Report extends TabbedPage {
     const columns = Object.fromEntries(keys.map((key) => [key, Float64Array.from(regions, (r) => (inside(r) ? (r[field(key)] ?? 0) * scale(key) : 0))]));
     const label = (i) => regionLabel(regions[i]);
     return { count: regions.length, keys: keys.filter((key) => known.has(field(key))), self: columns, own: columns, total: columns, label, title: label, place: () => "",
-      isExact: (i, key) => key === "cpu" || regions[i][`${field(key)}_error`] === 0 };
+      isUnknown: (from, key, i) => regions[i][field(key)] === null,
+      doubt: (from, key, i) => (key === "cpu" || regions[i][`${field(key)}_error`] === 0 ? true : undefined) };
   }
 
   /* "measure.py:88 (MeasureTask.run)". */
@@ -416,6 +422,15 @@ class Report extends TabbedPage {
     this.parts.regions.draw(ratio);
     this.parts.order.redraw(ratio);
   }
+}
+
+/* What is not known of rows, and how far off what is an estimate may be. bitsOf(i): `sampled` of a row. */
+function knownOf(rows, bitsOf) {
+  const metrics = new Map(METRICS.map((m) => [m.key, m]));
+  return {
+    isUnknown: (from, key, i) => Boolean(bitsOf(i) & metrics.get(key)?.unknownIf),
+    doubt: (from, key, i) => doubtOf(bitsOf(i), key, rows[from][varianceKey(key)]?.[i]),
+  };
 }
 
 startPage(["page", "carried", "order"], (data, carried, order) => new Report(data, carried, order));

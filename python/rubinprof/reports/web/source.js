@@ -110,15 +110,17 @@ class SourcePart {
         // "Calls" of a line: those made from it, or of the function that begins there.
         const value = key === "calls" ? report.now.lines.own.calls[l] + (report.isWhole() ? report.lines.callsOut[l] : 0) : report.now.lines[from][key][l];
         row[name] = (row[name] ?? 0) + value;
-        if (!report.frames.isExact(report.lines.frame[l], key)) (row.estimates ??= new Set()).add(key);
+        const variance = report.now.lines[from]?.[varianceKey(key)];
+        if (variance) (row.variances ??= {})[name] = (row.variances[name] ?? 0) + variance[l];
       }
+      row.bits = bothBits(row.bits, report.frames.bits(report.lines.frame[l]));
       this.figures.set(at, row);
     }
     const unknown = this.figures.get(0)?.cpu_own ?? 0;
     if (unknown > 0) this.find("source-name").textContent += ` ([line unknown]: ${formatDuration(unknown)} of CPU time)`;
     this.figures.delete(0);
     this.most = {};
-    for (const { estimates, ...row } of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
+    for (const { variances, bits, ...row } of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
     this.drawHead();
     this.showMarked();
     this.find("source-body").style.height = `${this.text.length * SOURCE_ROW}px`; // before scrolling: there is no place to scroll to else
@@ -159,9 +161,12 @@ class SourcePart {
       const figures = this.figures.get(i + 1) ?? {};
       for (const [key, from_] of this.columns()) {
         const value = figures[`${key}_${from_}`] ?? 0;
-        const cell = add(row, "span", value > 0 ? formatFigure(value, METRICS.find((m) => m.key === key), false, !figures.estimates?.has(key)) : "");
+        const metric = METRICS.find((m) => m.key === key);
+        const isUnknown = Boolean(figures.bits & metric.unknownIf);
+        const text = value > 0 ? formatFigure(value, metric, false, doubtOf(figures.bits, key, figures.variances?.[`${key}_${from_}`])) : "";
+        const cell = add(row, "span", isUnknown ? "?" : text);
         cell.className = "figure";
-        if (value > 0) cell.style.setProperty("--share", `${((100 * value) / (this.most[`${key}_${from_}`] || 1)).toFixed(1)}%`);
+        if (value > 0 && !isUnknown) cell.style.setProperty("--share", `${((100 * value) / (this.most[`${key}_${from_}`] || 1)).toFixed(1)}%`);
       }
       add(row, "span", String(i + 1)).className = "line-number";
       const code = add(row, "code");

@@ -105,7 +105,9 @@ class TablePart {
     if (place) add(box, "p", place).className = "soft";
     fillActions(add(box, "p"), report, frame, frames.fullName(frame));
     const metric = report.panel.metric(report.metricForNeighbours());
+    const variances = report.now.tree.self[varianceKey(metric.key)] ? neighboursOf(report.now.tree, frames, frame, varianceKey(metric.key)) : {};
     for (const [title, rows] of Object.entries(neighboursOf(report.now.tree, frames, frame, metric.key))) {
+      const varianceOf = new Map(variances[title]?.map((row) => [row.frame, row.value]));
       add(box, "h3", `${title}, by ${metric.name}`);
       const table = add(box, "table");
       for (const row of rows.slice(0, 14)) {
@@ -116,7 +118,7 @@ class TablePart {
         link.title = row.frame < 0 ? "" : `${frames.fullName(row.frame)}\n${frames.place(row.frame, true)}`;
         link.disabled = row.frame < 0;
         link.addEventListener("click", () => report.choose(row.frame));
-        add(line, "td", formatFigure(row.value, metric, false, frames.isExact(frame, metric.key) || frames.isExact(row.frame, metric.key)));
+        add(line, "td", formatFigure(row.value, metric, false, doubtOf(frames.sampled ? frames.bits(frame) & frames.bits(row.frame) : undefined, metric.key, varianceOf.get(row.frame) ?? 0)));
       }
       if (rows.length > 14) add(box, "p", `and ${rows.length - 14} more`).className = "soft";
       if (!rows.length) add(box, "p", "none").className = "soft";

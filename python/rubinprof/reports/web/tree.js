@@ -6,8 +6,27 @@
  *           depth-first pre-order, widest first, so that a subtree is the stretch [i, end[i])
  * Node 0 of every tree is "everything" and carries frame -1. No recursion: a stack may be as deep as it likes. */
 
-/* In `sampled` of frames and processes. */
+/* Bits in `sampled` of frames and processes: a figure is an estimate; exact processes have a part in it, too. */
 const sampledBit = (key) => (key === "cpu" ? 1 : 2);
+const bothBit = (key) => (key === "cpu" ? 8 : 16);
+
+/* Those of two frames together. */
+function bothBits(a, b) {
+  if (a === undefined) return b;
+  return a | b | ((a ^ b) & 1 ? 8 : 0) | ((a ^ b) & 2 ? 16 : 0);
+}
+
+/* The variance of an estimate, in us², KiB² or counts: a column beside it where processes were traced in several modes. */
+const varianceKey = (key) => `variance_${key}`;
+const varianceUnit = (key) => (key === "cpu" ? 1e6 : key === "allocations" ? 1 : 2 ** 20);
+
+/* What is known of how a figure came about. True: no process that it comes from was sampled. {variance, isBoth}: that of the estimate, and whether exact processes
+ * have a part in it. Nothing: as all figures of the trace. bits: of its frames, nothing where all processes were traced in one mode. */
+function doubtOf(bits, key, variance) {
+  if (bits === undefined) return undefined;
+  if (!(bits & sampledBit(key))) return true;
+  return variance === undefined ? undefined : { variance: variance * varianceUnit(key), isBoth: Boolean(bits & bothBit(key)) };
+}
 
 class Frames {
   constructor(strings, columns) {
@@ -18,13 +37,19 @@ class Frames {
     this.kind = Uint8Array.from(columns.kind, (k) => (k >= 0 && k < KIND_OTHER ? k : KIND_OTHER));
     this.module = Int32Array.from(columns.module);
     this.sampled = columns.sampled ? Uint8Array.from(columns.sampled) : null; // null: the same of all
+    this.allSampled = this.sampled?.reduce(bothBits);
     this.count = this.name.length;
     this.labels = new Array(this.count);
   }
 
-  /* No process that ran it was sampled: its figures of this metric have no errors, whatever others have. */
-  isExact(frame, key) {
-    return Boolean(this.sampled) && frame >= 0 && !(this.sampled[frame] & sampledBit(key));
+  /* `sampled` of a frame, or of everything (-1); nothing where it is the same of all. */
+  bits(frame) {
+    return frame < 0 ? this.allSampled : this.sampled?.[frame];
+  }
+
+  /* A process that ran it did not measure the metric, others did. */
+  isUnknown(frame, metric) {
+    return Boolean(this.bits(frame) & metric.unknownIf);
   }
 
   text(id) {
@@ -73,7 +98,7 @@ class Frames {
         columns.kind.push(kind);
         columns.module.push(by === "file" ? -1 : this.module[f]);
       }
-      if (this.sampled) columns.sampled[id] |= this.sampled[f];
+      if (this.sampled) columns.sampled[id] = bothBits(columns.sampled[id], this.sampled[f]);
       of[f] = id;
     }
     return { frames: new Frames(strings, columns), of };
@@ -108,6 +133,7 @@ class CallTree {
     this.frame = frame;
     this.self = self; // metric key -> Float64Array
     this.unknown = []; // metrics that a sampled trace tells nothing of
+    this.partly = []; // metrics that some processes tell of
     this.count = parent.length;
     this.totals = {};
     this.children = null;
@@ -128,7 +154,8 @@ class CallTree {
       if (isFrame(nodes.frame[i])) frame[i + shift] = nodes.frame[i];
     }
     const self = {};
-    for (const { key } of METRICS) {
+    const keys = METRICS.map((m) => m.key);
+    for (const key of [...keys, ...keys.map(varianceKey).filter((key) => nodes[key])]) {
       self[key] = new Float64Array(n + shift);
       const column = nodes[key];
       if (!column) continue;
@@ -136,10 +163,13 @@ class CallTree {
     }
     const tree = new CallTree(parent, frame, self);
     tree.unknown = METRICS.filter(({ key }) => nodes[key] === null);
+    tree.partly = METRICS.filter(({ key }) => nodes[key]?.[0] === null);
     return tree;
   }
 
+  /* Nothing where the tree does not have the column. */
   total(metric) {
+    if (!this.self[metric]) return undefined;
     if (!this.totals[metric]) {
       const sum = Float64Array.from(this.self[metric]);
       for (let i = this.count - 1; i > 0; i--) sum[this.parent[i]] += sum[i];
@@ -257,6 +287,7 @@ class CallTree {
     const one = new Uint8Array(frameCount);
     one[frame] = 1;
     const total = this.total(metric);
+    if (!total) return {};
     let self = 0;
     for (let i = 1; i < this.count; i++) if (this.frame[i] === frame) self += this.self[metric][i];
     return { self, total: this.topmost(one).reduce((sum, i) => sum + total[i], 0) };
@@ -331,9 +362,16 @@ class Layout {
     return at;
   }
 
-  /* Every metric of node i, {self, total}. */
+  /* Every metric of node i, {self, total}; a column that the tree does not have: nothing. */
   figures(i, metric) {
-    return { self: this.tree.self[metric][this.ref[i]], total: this.tree.total(metric)[this.ref[i]] };
+    return { self: this.tree.self[metric]?.[this.ref[i]], total: this.tree.total(metric)?.[this.ref[i]] };
+  }
+
+  /* As doubtOf, of figures of node i: {self, total}. */
+  doubts(i, frames, key) {
+    const bits = frames.bits(this.frame[i]);
+    const { self, total } = this.figures(i, varianceKey(key));
+    return { self: doubtOf(bits, key, self), total: doubtOf(bits, key, total) };
   }
 
   /* Nodes of the tree that node i stands for. */
@@ -366,6 +404,7 @@ class Layout {
  * and below its end as far as the zoom needs. A node is a stretch of `who`: the nodes of the tree whose own figures it sums. */
 class InvertedLayout extends Layout {
   figures(i, metric) {
+    if (!this.tree.self[metric]) return {};
     let sum = 0;
     for (let k = this.from[i]; k < this.to[i]; k++) sum += this.tree.self[metric][this.who[k]];
     return { self: i === 0 ? 0 : sum, total: sum };

@@ -198,7 +198,16 @@ class Timeline {
       self.wall[n] += wall;
       self.wall[o] -= wall;
     }
+    this.addVariances(self, tree.self);
     return new CallTree(tree.parent, tree.frame, self);
+  }
+
+  /* Of estimates in a stretch: what one sample adds to a figure is taken to be the same as in the whole run. */
+  addVariances(columns, whole) {
+    for (const { key } of METRICS) {
+      const variance = whole[varianceKey(key)];
+      if (variance) columns[varianceKey(key)] = columns[key].map((value, i) => (whole[key][i] > 0 ? value * (variance[i] / whole[key][i]) : 0));
+    }
   }
 
   linesOf(sums) {
@@ -238,6 +247,8 @@ class Timeline {
       }
     }
     this.addUnsampled(sums, units, own, total);
+    this.addVariances(own, this.lines.own);
+    this.addVariances(total, this.lines.total);
     return { own, total };
   }
 
