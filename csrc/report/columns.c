@@ -108,8 +108,8 @@ void rp_columns_add_metrics(struct rp_columns *c)
 		if (m->parts == RP_PARTS_SELF_TOTAL)
 			rp_columns_add_metric(c, m->metric, RP_PART_SELF, "self_");
 		else
-			rp_columns_add_metric(c, m->metric, m->parts == RP_PARTS_SELF ? RP_PART_SELF : RP_PART_OWN, "");
-		if (m->parts == RP_PARTS_SELF_TOTAL || m->parts == RP_PARTS_OWN_TOTAL)
+			rp_columns_add_metric(c, m->metric, m->parts == RP_PARTS_SELF || m->parts == RP_PARTS_SELF_BESIDE_TOTAL ? RP_PART_SELF : RP_PART_OWN, "");
+		if (m->parts == RP_PARTS_SELF_TOTAL || m->parts == RP_PARTS_SELF_BESIDE_TOTAL || m->parts == RP_PARTS_OWN_TOTAL)
 			rp_columns_add_metric(c, m->metric, RP_PART_TOTAL, "total_");
 	}
 }

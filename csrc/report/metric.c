@@ -27,7 +27,7 @@ const struct rp_metric_info rp_metrics[RP_METRICS] = {
 	  RP_WHERE_MEMORY_OFF, RP_PARTS_OWN_TOTAL, 0 },
 	{ RP_M_SHARED, "shared", "shared_bytes", "shared", "memory that other processes may have too", RP_AS_BYTES, NEVER,
 	  RP_WHERE_MEMORY_OFF, RP_PARTS_OWN_TOTAL, 0 },
-	{ RP_M_SAMPLES, NULL, "samples", "samples", "CPU samples taken there", RP_AS_COUNT, NEVER, 0, RP_PARTS_SELF, 1 },
+	{ RP_M_SAMPLES, NULL, "samples", "samples", "CPU samples taken there", RP_AS_COUNT, NEVER, 0, RP_PARTS_SELF_BESIDE_TOTAL, 1 },
 };
 
 const struct rp_metric_info *rp_metric_info(enum rp_metric metric)

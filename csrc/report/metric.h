@@ -24,7 +24,7 @@ enum rp_unknown {
 enum rp_part { RP_PART_SELF, RP_PART_OWN, RP_PART_TOTAL };
 
 /* In which parts a row has it: self and total, each with its prefix; or one without a prefix, and perhaps the total beside it. */
-enum rp_parts { RP_PARTS_SELF_TOTAL, RP_PARTS_SELF, RP_PARTS_OWN, RP_PARTS_OWN_TOTAL };
+enum rp_parts { RP_PARTS_SELF_TOTAL, RP_PARTS_SELF, RP_PARTS_SELF_BESIDE_TOTAL, RP_PARTS_OWN, RP_PARTS_OWN_TOTAL };
 
 struct rp_metric_info {
 	enum rp_metric metric;

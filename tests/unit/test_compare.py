@@ -15,7 +15,7 @@ from rubinprof.metrics import METRICS, parse_quantity, text_of
 FIGURES = {
     key: 0
     for key in "self_cpu_s total_cpu_s self_wall_s total_wall_s self_gil_wait_s total_gil_wait_s calls allocated_bytes allocations "
-    "peak_bytes leaked_bytes temporary_bytes total_allocated_bytes total_allocations total_peak_bytes total_leaked_bytes samples".split()
+    "peak_bytes leaked_bytes temporary_bytes total_allocated_bytes total_allocations total_peak_bytes total_leaked_bytes samples total_samples".split()
 }
 
 
@@ -113,6 +113,19 @@ def test_few_samples_are_no_certain_change():
 
     assert changes([native(4, 0.004)], [native(6, 0.006)])[0]["certain"]["self_cpu_s"] is False
     assert changes([native(400, 0.4)], [native(600, 0.6)])[0]["certain"]["self_cpu_s"] is True
+
+
+@pytest.mark.parametrize(("key", "samples"), [("self_cpu_s", "samples"), ("self_wall_s", "samples"), ("total_cpu_s", "total_samples"), ("total_wall_s", "total_samples")])
+def test_times_of_a_native_function_have_the_error_of_their_samples(key, samples):
+    def native(n, time):
+        return Run(row("dgemm", kind="native", **{key: time, samples: n}))
+
+    (found,) = changes([native(400, 0.4)], [native(600, 0.6)])
+    assert found["errors"] == {key: [pytest.approx(1.96 * 0.4 / 20, rel=1e-3), pytest.approx(1.96 * 0.6 / 600**0.5, rel=1e-3)]}
+    assert found["certain"] == {key: True}
+    assert changes([native(4, 0.004)], [native(6, 0.006)])[0]["certain"] == {key: False}
+    python = Run(row("f", **{key: 0.004, samples: 4})), Run(row("f", **{key: 0.006, samples: 6}))
+    assert "errors" not in changes(*([run] for run in python))[0]
 
 
 def test_trees_meet_node_by_node():

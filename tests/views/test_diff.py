@@ -48,6 +48,37 @@ def test_limits_are_the_exit_status(traces, rubinprof_command, limits, status, w
     assert word in done.stdout and done.stderr == ""
 
 
+NATIVE = """
+import sys, time, zlib
+
+def run(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        zlib.crc32(data)
+
+data = bytes(1 << 20)
+run(float(sys.argv[1]))
+"""
+
+
+def test_a_limit_on_a_native_function_heeds_its_samples(rubinprof_command, tmp_path):
+    (tmp_path / "p.py").write_text(NATIVE)
+    for name, seconds in (("a", 0.2), ("b", 0.22)):
+        done = rubinprof_command("run", "--memory", "off", "-o", tmp_path / f"{name}.rprof", tmp_path / "p.py", seconds)
+        assert done.returncode == 0, done.stderr
+    with rubinprof.open(tmp_path / "b.rprof") as b:
+        natives = [row for row in b.table() if row["kind"] == "native" and row["function"].isidentifier() and row["total_samples"] > 10]
+    row = max(natives, key=lambda row: row["total_cpu_s"])
+    error = 1.959964 * row["total_cpu_s"] / row["total_samples"] ** 0.5
+    name, figure = row["function"], row["total_cpu_s"]
+    limits = {f"cpu of {name} > {figure - 0.9 * error:.9f} s": False, f"cpu of {name} > {figure - 1.1 * error:.9f} s": True}
+    words = [word for limit in limits for word in ("--fail-on", limit)]
+    found = json.loads(rubinprof_command("diff", tmp_path / "a.rprof", tmp_path / "b.rprof", "--json", *words).stdout)
+    assert {limit["limit"]: limit["broken"] for limit in found["limits"]} == limits
+    assert found["limits"][0]["found"].endswith("which may be noise")
+    assert next(r for r in found["rows"] if r["function"] == name)["errors"]["total_cpu_s"][1] == pytest.approx(error)
+
+
 NESTED = """
 class Inner:
     def run(self):

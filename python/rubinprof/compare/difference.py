@@ -6,8 +6,8 @@ from typing import Any
 
 from rubinprof.compare import bootstrap
 from rubinprof.compare.match import Matcher
-from rubinprof.compare.side import SAMPLING_Z, Progress, Run, read_runs
-from rubinprof.metrics import METRICS, error_of
+from rubinprof.compare.side import Progress, Run, read_runs
+from rubinprof.metrics import METRICS, error_of_row
 
 __all__ = ["matcher_of", "compare_runs", "diff", "error_of_mean", "figure", "figure_of_function", "figure_of_run"]
 
@@ -116,7 +116,7 @@ def figure_of_function(metric: str, name: str, a: list[Run], b: list[Run]) -> di
 
 
 def error_of_mean(runs: list[Run], metric: str, function: str | None) -> float | None:
-    """How far off the mean of a side may be by its samples: as `error_of`."""
+    """How far off the mean of a side may be by its samples: as `error_of_row`."""
     key = metric, function
     errors = [(run.of_functions.get(key) or (0, run.error_of_none(metric)))[1] if function else run.errors[metric] for run in runs]
     return math.hypot(*(error or 0 for error in errors)) / len(errors) or None
@@ -209,22 +209,14 @@ def _add_intervals(row: dict[str, Any], of_zero: list[dict[str, float]]) -> None
     known = {key: values for key, values in row["_runs"].items() if None not in (*values[0], *values[1])}
     found = {key: bootstrap.interval(*values) for key, values in known.items()}
     if not any(found.values()):
-        if row["kind"] == "native":
-            found = {key: _sampling_interval(row, key) for key in ("self_cpu_s", "self_wall_s") if key in known}
         for key in known:
-            errors = [error_of(rows[0], key) if rows[0] else zero.get(key) for rows, zero in zip(row["_rows"], of_zero, strict=True)]
+            errors = [error_of_row(rows[0], key) if rows[0] else zero.get(key) for rows, zero in zip(row["_rows"], of_zero, strict=True)]
             if any(errors):
                 found[key] = _estimated_interval({side: row[side][key] for side in ("a", "b", "change")}, *errors)
                 row.setdefault("errors", {})[key] = [_known(error) for error in errors]
     if any(found.values()):
         sure = {key: _sureness(interval) for key, interval in found.items() if interval}
         row |= {word: {key: how[word] for key, how in sure.items() if word in how} for word in ("interval", "certain")}
-
-
-def _sampling_interval(row: dict[str, Any], key: str) -> tuple[float, float]:
-    """Of one run a side: a native function's share of exact time comes from n samples, whose relative error is 1 / sqrt(n)."""
-    error = SAMPLING_Z * math.sqrt(sum(row[side][key] ** 2 / max(1, row[side]["samples"] or 0) for side in "ab"))
-    return row["change"][key] - error, row["change"][key] + error
 
 
 def _excludes_zero(interval: tuple[float, float]) -> bool:

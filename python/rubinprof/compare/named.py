@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any
 
-from rubinprof.metrics import METRICS, error_of
+from rubinprof.metrics import METRICS, error_of_row
 
 __all__ = ["figure_of"]
 
@@ -32,7 +32,7 @@ def figure_of(opened: Any, rows: list[dict[str, Any]], metric: str, name: str) -
     figure : `float` or `None`
         `None` when nobody measured the metric.
     error : `float` or `None`
-        As `error_of`. Those of several functions are taken as independent, which is too large where they lie in one another.
+        As `error_of_row`. Those of several functions are taken as independent, which is too large where they lie in one another.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def figure_of(opened: Any, rows: list[dict[str, Any]], metric: str, name: str) -
         raise LookupError(name)
     if None in found:
         return None, None
-    errors = [error for row in named if (error := error_of(row, key))]
+    errors = [error for row in named if (error := error_of_row(row, key))]
     # Own figures add up; totals of several functions may lie in one another, which only their stacks tell.
     figure = sum(found) if not total or len(found) == 1 else _inside(opened, metric, name)
     return figure, math.hypot(*errors) if errors else None

@@ -8,11 +8,10 @@ from typing import Any
 
 from rubinprof import trace
 from rubinprof.compare import named
-from rubinprof.metrics import METRICS, error_of
+from rubinprof.metrics import METRICS, SAMPLING_Z, error_of
 
 __all__ = ["Run", "read_runs"]
 
-SAMPLING_Z = 1.959964  # 95 %
 Progress = Callable[[int, int], object]
 
 
