@@ -322,3 +322,26 @@ def test_a_question_loads_no_pandas(store, words):
     stores = [store, store] if words == ["history"] else [store]
     done = subprocess.run([sys.executable, "-c", code, "campaign", *words, *map(str, stores)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def put_metadata(path, kind, rows):
+    """Rows of the middleware into a store; what they lack is null. Gives the campaign."""
+    store = campaign.Store.create(path)
+    store.commit({kind: pa.Table.from_pylist([{"data_id": {"visit": "1"}, "task": "isr", "run": "r"} | row for row in rows], schema=TABLES[kind])}, kind)
+    return campaign.open(path)
+
+
+def test_a_quantum_that_summaries_and_metadata_tell_of_is_one(tmp_path):
+    """It failed twice, as two summaries say, then it succeeded: its trace, and another quantum's failure, were there three times."""
+    made(tmp_path / "s", [{"task": "isr", "run": "r", "data_id": {"visit": "1"}, "wall_s": 4.0}])
+    rows = [{"key": "a", "status": "failed", "exception": "E"}, {"key": "b", "status": "failed"}, {"key": "c", "status": "done", "wall_s": 5.0}]
+    rows += [{"key": f"{i}", "status": "failed", "data_id": {"visit": "2"}} for i in range(3)]
+    found = put_metadata(tmp_path / "s", "metadata", rows)
+    assert found.sql("SELECT data_id['visit'], status, wall_s, butler_wall_s FROM quanta ORDER BY 1").fetchall() == [("1", "done", 4.0, 5.0), ("2", "failed", None, None)]
+
+
+def test_a_provenance_graph_does_not_hide_how_a_summary_says_that_a_quantum_ended(tmp_path):
+    """A quantum that left no log is unknown to the graph; the summary says that it was killed."""
+    put_metadata(tmp_path / "s", "metadata", [{"key": "a", "status": "timeout"}])
+    found = put_metadata(tmp_path / "s", "provenance", [{"key": "q.1", "quantum_id": "q", "attempt": 1, "status": "unknown"}, {"key": "p.1", "quantum_id": "p", "status": "unknown", "task": "flat"}])
+    assert found.sql("SELECT task, status, quantum_id FROM quanta ORDER BY task").fetchall() == [("flat", "unknown", "p"), ("isr", "timeout", "q")]

@@ -2,8 +2,9 @@
 
 from rubinprof.campaign.add import add
 from rubinprof.campaign.metadata import add_butler, add_summaries
+from rubinprof.campaign.provenance import add_provenance
 from rubinprof.campaign.query import Campaign, open
 from rubinprof.campaign.remote_store import copy
 from rubinprof.campaign.store import Store
 
-__all__ = ["Campaign", "Store", "add", "add_butler", "add_summaries", "copy", "open"]
+__all__ = ["Campaign", "Store", "add", "add_butler", "add_provenance", "add_summaries", "copy", "open"]

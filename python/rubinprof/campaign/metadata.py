@@ -1,4 +1,4 @@
-"""The middleware's own figures: the datasets ``<label>_metadata`` of a butler, and the files of ``pipetask --summary``.
+"""The middleware's own figures: the datasets ``<label>_metadata`` of a butler, and the files of ``pipetask --summary``. Provenance graphs: `rubinprof.campaign.provenance`.
 
 What the figures mean is said by lsst.pipe.base's single_quantum_executor, which writes them: under ``quantum`` the prefixes prep, init, start and end, each with Utc,
 CpuTime (``process_time``, all threads), UserTime, SystemTime (s) and MaxResidentSetSize (bytes, the high-water mark of the process).
@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from rubinprof.campaign import provenance
 from rubinprof.campaign.schema import TABLES
 from rubinprof.campaign.store import Store
 from rubinprof.errors import RubinprofError
@@ -27,7 +28,7 @@ STATUS = {"success": "done", "failure": "failed"}
 def add_butler(
     store: str | os.PathLike[str], repo: str, collections: str | Iterable[str], *, progress: Callable[[int, int], object] | None = None
 ) -> int:
-    """Add the figures of every quantum that has metadata in a butler.
+    """Add the figures of every quantum that has metadata in a butler, and the provenance graphs of its runs.
 
     Parameters
     ----------
@@ -57,11 +58,12 @@ def add_butler(
         butler = Butler.from_config(repo)
         types = sorted(kind.name for kind in butler.registry.queryDatasetTypes("*_metadata"))
         found = [ref for name in types for ref in _datasets(butler, name, collections, EmptyQueryResultError)]
+        graphs = [ref for kind in butler.registry.queryDatasetTypes(provenance.DATASET_TYPE) for ref in _datasets(butler, kind.name, collections, EmptyQueryResultError)]
     except FileNotFoundError as error:
         raise RubinprofError(f"{repo} is no butler repository: {error}") from None
     except MissingCollectionError as error:
         raise RubinprofError(f"{repo} has no such collection: {error}") from None
-    if not found:
+    if not found and not graphs:
         raise RubinprofError(f"{repo} has no metadata of a task in {collections}")
     known = target.uuids("metadata")
     wanted = [ref for ref in found if ref.id.hex not in known]
@@ -76,6 +78,7 @@ def add_butler(
             if progress:
                 progress(begin + len(rows), len(wanted))
         new += _commit(target, rows)
+    new += sum(provenance.commit(target, butler.get(ref, parameters={"datasets": ()})) for ref in graphs)
     target.merge()
     return new
 
@@ -151,6 +154,10 @@ def quantum_figures(quantum: dict[str, Any]) -> dict[str, Any]:
         "max_rss_bytes": None if memory is None else int(memory),
         "put_s": metrics.get("time_in_put"),
         "get_s": metrics.get("time_in_get"),
+        "prep_wall_s": between("Utc", "prep", "init"),
+        "init_wall_s": between("Utc", "init", "start"),
+        "prep_cpu_s": between("CpuTime", "prep", "init"),
+        "init_cpu_s": between("CpuTime", "init", "start"),
     }
 
 

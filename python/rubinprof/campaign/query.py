@@ -47,8 +47,23 @@ OVER_BYTES = 6 * 1024**3
 # Memory is the resident memory where the trace has it, else the middleware's high-water mark of the process, which earlier quanta may have made; else
 # the heap since tracing began, which is less.
 MEMORY = "coalesce(rss_max_bytes, butler_max_rss_bytes, peak_bytes) AS memory_bytes"
-ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, true AS has_trace, {MEMORY}
-    FROM traced"""
+ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, NULL::VARCHAR AS butler_status, NULL::VARCHAR AS butler_exception,
+    NULL::INTEGER AS butler_attempts, NULL::INTEGER AS butler_earlier_quanta, true AS has_trace, {MEMORY} FROM traced"""
+# One row a quantum: its dataset of metadata; where there is none, what one of the summaries says.
+METADATA_ONCE = """
+    SELECT * FROM metadata WHERE status = 'done' UNION ALL
+    SELECT of.* FROM (SELECT * FROM metadata WHERE status != 'done' QUALIFY row_number() OVER (PARTITION BY run, task, data_id ORDER BY key) = 1) of
+    ANTI JOIN (SELECT run, task, data_id FROM metadata WHERE status = 'done') made ON of.run = made.run AND of.task = made.task AND of.data_id = made.data_id"""
+WITHOUT_PROVENANCE = f"SELECT *, NULL::VARCHAR AS quantum_id, NULL::INTEGER AS attempts, NULL::INTEGER AS earlier_quanta FROM ({METADATA_ONCE})"
+# The last attempt at a quantum is the one that its metadata is of. A summary's status says how a quantum ended that left neither metadata nor log.
+WITH_PROVENANCE = f"""
+    WITH told AS ({METADATA_ONCE}),
+    newest AS (SELECT * FROM provenance QUALIFY row_number() OVER (PARTITION BY quantum_id ORDER BY attempt DESC NULLS LAST) = 1)
+    SELECT coalesce(told.task, newest.task) AS task, coalesce(told.run, newest.run) AS run, coalesce(told.data_id, newest.data_id) AS data_id,
+        CASE WHEN coalesce(newest.status, 'unknown') = 'unknown' THEN coalesce(told.status, newest.status) ELSE newest.status END AS status,
+        coalesce(told.exception, newest.exception) AS exception, told.host, coalesce(told.start, newest.start) AS start, coalesce(told.wall_s, newest.wall_s) AS wall_s,
+        coalesce(told.cpu_s, newest.cpu_s) AS cpu_s, coalesce(told.max_rss_bytes, newest.max_rss_bytes) AS max_rss_bytes, newest.quantum_id, newest.attempt AS attempts, newest.earlier_quanta
+    FROM told FULL OUTER JOIN newest ON told.run = newest.run AND told.task = newest.task AND told.data_id = newest.data_id"""
 
 # A region that is a quantum has an attempt in its own process, which is the first unless it was tried again: `attempts` knows of other processes.
 NONE_RETRIED = "SELECT * EXCLUDE (place), attempt AS attempts, true AS is_last FROM stored"
@@ -62,13 +77,15 @@ JOINED = f"""
     joined AS (
         SELECT last.* EXCLUDE is_newest REPLACE (
                 coalesce(last.is_last, true) AS is_last,
-                coalesce(last.task, metadata.task) AS task, coalesce(last.run, metadata.run) AS run, coalesce(last.data_id, metadata.data_id) AS data_id,
-                coalesce(last.host, metadata.host) AS host, coalesce(last.start, metadata.start) AS start,
-                coalesce(last.wall_s, metadata.wall_s) AS wall_s, coalesce(last.process_cpu_s, metadata.cpu_s) AS process_cpu_s,
-                CASE WHEN last.trace IS NULL THEN metadata.status ELSE last.status END AS status),
-            metadata.wall_s AS butler_wall_s, metadata.cpu_s AS butler_cpu_s, metadata.max_rss_bytes AS butler_max_rss_bytes, last.trace IS NOT NULL AS has_trace
-        FROM last FULL OUTER JOIN metadata
-        ON last.run = metadata.run AND last.task = metadata.task AND last.data_id = metadata.data_id AND last.is_newest)
+                coalesce(last.task, told.task) AS task, coalesce(last.run, told.run) AS run, coalesce(last.data_id, told.data_id) AS data_id,
+                coalesce(last.host, told.host) AS host, coalesce(last.start, told.start) AS start,
+                coalesce(last.wall_s, told.wall_s) AS wall_s, coalesce(last.process_cpu_s, told.cpu_s) AS process_cpu_s,
+                coalesce(last.quantum_id, told.quantum_id) AS quantum_id,
+                CASE WHEN last.trace IS NULL THEN told.status ELSE last.status END AS status),
+            told.wall_s AS butler_wall_s, told.cpu_s AS butler_cpu_s, told.max_rss_bytes AS butler_max_rss_bytes, told.status AS butler_status,
+            told.exception AS butler_exception, told.attempts AS butler_attempts, told.earlier_quanta AS butler_earlier_quanta, last.trace IS NOT NULL AS has_trace
+        FROM last FULL OUTER JOIN middleware AS told
+        ON last.run = told.run AND last.task = told.task AND last.data_id = told.data_id AND last.is_newest)
     SELECT *, {MEMORY} FROM joined"""
 
 # Quantiles of a list hold each value once; by view (`rubinprof.campaign.views`) they are of bins, for tens of millions of quanta.
@@ -128,7 +145,7 @@ def open(store: str | os.PathLike[str]) -> "Campaign":
 
 
 class Campaign:
-    """A store with its tables as views of an in-memory DuckDB: ``quanta``, ``processes``, ``functions`` and ``metadata``.
+    """A store with its tables as views of an in-memory DuckDB: ``quanta``, ``processes``, ``functions``, ``metadata`` and ``provenance``.
 
     It sees the store as it was when it was opened. One thread at a time may use it.
 
@@ -155,7 +172,9 @@ class Campaign:
                 self._db.execute(f"CREATE TABLE {view} ({', '.join(columns)})")
         self._sum_up()
         self._db.sql(TRACED if self._find_retried(files["quanta"]) else NONE_RETRIED).create_view("traced")
-        self._db.sql(JOINED if files["metadata"] else ALONE).create_view("quanta")
+        if files["metadata"] or files["provenance"]:
+            self._db.sql(WITH_PROVENANCE if files["provenance"] else WITHOUT_PROVENANCE).create_view("middleware")
+        self._db.sql(JOINED if files["metadata"] or files["provenance"] else ALONE).create_view("quanta")
 
     def _sum_up(self) -> None:
         """Make one row of what several commits have of the same path or frame."""
@@ -190,7 +209,7 @@ class Campaign:
 
         ``attempt`` and ``attempts`` are of the whole campaign, and null where a region is no quantum; ``is_last`` chooses the last attempt at each.
 
-        Quanta without a trace are there when the store has their metadata: ``has_trace`` is false, and wall and CPU time are the middleware's.
+        Quanta without a trace are there when the store has their metadata or provenance: ``has_trace`` is false, and wall and CPU time are the middleware's.
 
         Parameters
         ----------
@@ -263,7 +282,7 @@ class Campaign:
         return count
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Ask in SQL, of the views ``quanta``, ``processes``, ``functions`` and ``metadata``."""
+        """Ask in SQL, of the views ``quanta``, ``processes``, ``functions``, ``metadata`` and ``provenance``."""
         return self._db.sql(query)
 
     def table(

@@ -140,6 +140,29 @@ TABLES = {
         ("max_rss_bytes", pa.int64()),
         ("put_s", pa.float64()),
         ("get_s", pa.float64()),
+        ("prep_wall_s", pa.float64()),
+        ("init_wall_s", pa.float64()),
+        ("prep_cpu_s", pa.float64()),
+        ("init_cpu_s", pa.float64()),
+    ]),
+    "provenance": pa.schema([
+        ("key", pa.string()),
+        ("quantum_id", pa.string()),
+        ("task", pa.string()),
+        ("run", pa.string()),
+        ("data_id", _MAP),
+        ("attempt", pa.int32()),
+        ("status", pa.string()),
+        ("caveats", pa.string()),
+        ("exception", pa.string()),
+        ("process", pa.string()),
+        ("earlier_quanta", pa.int32()),
+        ("start", pa.timestamp("us", "UTC")),
+        ("wall_s", pa.float64()),
+        ("cpu_s", pa.float64()),
+        ("prep_wall_s", pa.float64()),
+        ("init_wall_s", pa.float64()),
+        ("max_rss_bytes", pa.int64()),
     ]),
 }  # fmt: skip
 
@@ -147,6 +170,7 @@ SORTED_BY = {
     "quanta": [("trace", "ascending"), ("unit", "ascending")],
     "processes": [("trace", "ascending")],
     "metadata": [("key", "ascending")],
+    "provenance": [("key", "ascending")],
     "stacks": [(name, "ascending") for name in ("trace", "unit", "path", "line")],
     "task_stacks": [(name, "ascending") for name in ("task", "path", "line")],
     "paths": [("path", "ascending")],
@@ -176,5 +200,6 @@ class Kind(NamedTuple):
 KINDS = {
     "traces": Kind(("quanta", "processes", "functions", "stacks", "task_stacks", "paths", "frames"), "processes", "trace"),
     "metadata": Kind(("metadata",), "metadata", "key"),
+    "provenance": Kind(("provenance",), "provenance", "key"),
 }
 """What is read: traces, and the middleware's own figures."""

@@ -189,7 +189,7 @@ def _totals(campaign: Campaign, tasks) -> dict[str, Any]:
 
 def _disagreement(campaign: Campaign) -> list[dict[str, Any]]:
     """Our figures over the middleware's, by task, where both are there."""
-    if not campaign.store.files("metadata"):
+    if not campaign.store.files("metadata") and not campaign.store.files("provenance"):
         return []
     rows = campaign.sql("""SELECT task, count(*), sum(wall_s) / nullif(sum(butler_wall_s), 0), sum(process_cpu_s) / nullif(sum(butler_cpu_s), 0),
         median(rss_max_bytes / nullif(butler_max_rss_bytes, 0)), max(rss_max_bytes / nullif(butler_max_rss_bytes, 0)) FROM quanta

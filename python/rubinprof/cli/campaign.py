@@ -63,6 +63,7 @@ def add_parser(subparsers):
     metadata.add_argument("store", metavar="STORE")
     metadata.add_argument("--butler", metavar="REPO", help="the repository whose '<label>_metadata' is read")
     metadata.add_argument("--collections", metavar="C,C,…", help="where to look in it")
+    metadata.add_argument("--provenance", metavar="FILE", nargs="+", default=[], help="files that 'butler aggregate-graph' wrote; those in the repository are read anyway")
     metadata.add_argument("--summary", metavar="FILE", nargs="+", default=[], help="files of 'pipetask --summary': how quanta failed")
 
     table = command.parser(asks, "table", "rubinprof campaign table STORE --by task", _table, "Sum the campaign by something, the largest first.")
@@ -160,18 +161,20 @@ def _add(args):
 
 @_needs_extra
 def _metadata(args):
-    from rubinprof.campaign import metadata
+    from rubinprof.campaign import metadata, provenance
     from rubinprof.reports.terminal import Progress
 
-    if (args.butler is None) != (args.collections is None) or not (args.butler or args.summary):
-        return command.fail("name a repository and its collections (--butler REPO --collections C), files of --summary, or both")
+    if (args.butler is None) != (args.collections is None) or not (args.butler or args.summary or args.provenance):
+        return command.fail("name a repository and its collections (--butler REPO --collections C), files of --summary or of --provenance")
     new = 0
     if args.butler:
         with Progress("reading") as progress:
             new += metadata.add_butler(args.store, args.butler, args.collections.split(","), progress=progress)
+    if args.provenance:
+        new += provenance.add_provenance(args.store, *args.provenance)
     if args.summary:
         new += metadata.add_summaries(args.store, *args.summary)
-    print(f"{new:,} quanta added.")
+    print(f"{new:,} quanta and attempts added.")
     return 0
 
 

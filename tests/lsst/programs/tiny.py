@@ -1,5 +1,6 @@
 """A camera with a few detectors and two tasks whose quanta end as they are told."""
 
+import os
 import time
 
 import rubinprof
@@ -92,6 +93,10 @@ class BehaveTask(PipelineTask):
 
     def repeatable(self, detector):
         raise RepeatableQuantumError("fails whenever it runs")
+
+    def flaky(self, detector):
+        """Fail where the environment says so."""
+        return self.failed(detector) if "TINY_FAILS" in os.environ else self.done(detector)
 
     def invalid(self, detector):
         raise InvalidQuantumError("makes no sense")
