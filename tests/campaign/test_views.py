@@ -6,10 +6,12 @@ import math
 import random
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from rubinprof import campaign
-from rubinprof.campaign import distribution, stages, statistics, views
+from rubinprof.campaign import disagreement, distribution, stages, statistics, views
+from rubinprof.campaign.schema import TABLES
 
 pytestmark = pytest.mark.linux
 
@@ -150,3 +152,38 @@ def test_a_campaign_of_seconds_has_no_trend_a_day(span, is_told):
     assert (found is not None) == is_told
     if found:
         assert all(map(math.isfinite, found))
+
+
+def test_each_disagreement_with_the_middleware_has_its_reason(make_store):
+    """Ours and theirs of one quantum a task: wall, CPU, memory, the process's own high-water mark; what differs, and why."""
+    said = {
+        "agree": ({}, {}, {}),
+        "other": ({}, {"start": BEGIN + datetime.timedelta(hours=1), "wall_s": 20.0}, {"wall": "attempt"}),
+        "killed": ({"status": "unfinished", "wall_s": 4.0}, {}, {"wall": "unfinished"}),
+        "around": ({}, {"wall_s": 11.0, "cpu_s": 12.0}, {"wall": "around", "cpu": "around"}),
+        "exact": ({"overhead": 3.0}, {"cpu_s": 11.0}, {"cpu": "tool"}),
+        "faster": ({}, {"cpu_s": 2.0}, {"cpu": "unknown"}),
+        "clustered": ({"unit": 3}, {"max_rss_bytes": 4 * GIB}, {"memory": "earlier"}),
+        "imports": ({}, {"max_rss_bytes": 4 * GIB}, {"memory": "start_up"}),
+        "spawned": ({"process_rss_max_bytes": GIB}, {"max_rss_bytes": 4 * GIB}, {"memory": "inherited"}),
+        "later": ({"rss_max_bytes": 4 * GIB}, {}, {"memory": "unknown"}),
+    }
+    ours, theirs, processes = [], [], []
+    for i, (task, (one, other, _)) in enumerate(said.items()):
+        one = dict(one)
+        processes.append({"trace": f"{i:032x}", "quanta": 1, "overhead_s": one.pop("overhead", 0.0)})
+        ours.append({"trace": f"{i:032x}", "task": task, "run": "r", "start": BEGIN, "wall_s": 10.0, "process_cpu_s": 9.0, "rss_max_bytes": GIB, "process_rss_max_bytes": 4 * GIB} | one)
+        theirs.append({"key": task, "task": task, "run": "r", "data_id": {}, "status": "done", "start": BEGIN, "wall_s": 10.2, "cpu_s": 9.1, "max_rss_bytes": GIB} | other)
+    path = make_store(ours, processes)
+    campaign.Store.open(path).commit({"metadata": pa.Table.from_pylist(theirs, schema=TABLES["metadata"])}, "metadata")
+    opened = campaign.open(path)
+    found = disagreement.disagreement(opened, opened.quanta())
+    assert {(row.key, row.figure): row.why for row in found if row.why} == {(task, figure): {why: 1} for task, (_, _, whys) in said.items() for figure, why in whys.items()}
+    assert len(found) == 3 * len(said) and all(row.quanta == 1 and row.beyond == len(row.why) for row in found)
+    rows = [row for row in rows_of(path, "disagreement") if row["task"] == "spawned"]
+    assert [(row["figure"], row["beyond"]) for row in rows] == [("wall", 0), ("cpu", 0), ("memory", 1)] and "execve" in rows[2]["why"] and rows[2]["ours_over_theirs"] == 0.25
+
+
+def test_without_figures_of_the_middleware_nothing_disagrees(make_store):
+    path = make_store([{"task": "isr", "wall_s": 1.0}])
+    assert views.view("disagreement", campaign.open(path)).rows == [] and "metadata" in views.view("disagreement", campaign.open(path)).notes[0]

@@ -48,7 +48,7 @@ OVER_BYTES = 6 * 1024**3
 # the heap since tracing began, which is less.
 MEMORY = "coalesce(rss_max_bytes, butler_max_rss_bytes, peak_bytes) AS memory_bytes"
 ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, NULL::VARCHAR AS butler_status, NULL::VARCHAR AS butler_exception,
-    NULL::INTEGER AS butler_attempts, NULL::INTEGER AS butler_earlier_quanta, true AS has_trace, {MEMORY} FROM traced"""
+    NULL::TIMESTAMPTZ AS butler_start, NULL::INTEGER AS butler_attempts, NULL::INTEGER AS butler_earlier_quanta, true AS has_trace, {MEMORY} FROM traced"""
 # One row a quantum: its dataset of metadata; where there is none, what one of the summaries says.
 METADATA_ONCE = """
     SELECT * FROM metadata WHERE status = 'done' UNION ALL
@@ -83,7 +83,7 @@ JOINED = f"""
                 coalesce(last.quantum_id, told.quantum_id) AS quantum_id,
                 CASE WHEN last.trace IS NULL THEN told.status ELSE last.status END AS status),
             told.wall_s AS butler_wall_s, told.cpu_s AS butler_cpu_s, told.max_rss_bytes AS butler_max_rss_bytes, told.status AS butler_status,
-            told.exception AS butler_exception, told.attempts AS butler_attempts, told.earlier_quanta AS butler_earlier_quanta, last.trace IS NOT NULL AS has_trace
+            told.exception AS butler_exception, told.start AS butler_start, told.attempts AS butler_attempts, told.earlier_quanta AS butler_earlier_quanta, last.trace IS NOT NULL AS has_trace
         FROM last FULL OUTER JOIN middleware AS told
         ON last.run = told.run AND last.task = told.task AND last.data_id = told.data_id AND last.is_newest)
     SELECT *, {MEMORY} FROM joined"""
@@ -153,6 +153,11 @@ class Campaign:
     ----------
     store : `Store`
         The store.
+
+    Attributes
+    ----------
+    has_middleware : `bool`
+        Whether it has figures of the middleware.
     """
 
     def __init__(self, store: Store):
@@ -172,9 +177,10 @@ class Campaign:
                 self._db.execute(f"CREATE TABLE {view} ({', '.join(columns)})")
         self._sum_up()
         self._db.sql(TRACED if self._find_retried(files["quanta"]) else NONE_RETRIED).create_view("traced")
-        if files["metadata"] or files["provenance"]:
+        self.has_middleware = bool(files["metadata"] or files["provenance"])
+        if self.has_middleware:
             self._db.sql(WITH_PROVENANCE if files["provenance"] else WITHOUT_PROVENANCE).create_view("middleware")
-        self._db.sql(JOINED if files["metadata"] or files["provenance"] else ALONE).create_view("quanta")
+        self._db.sql(JOINED if self.has_middleware else ALONE).create_view("quanta")
 
     def _sum_up(self) -> None:
         """Make one row of what several commits have of the same path or frame."""

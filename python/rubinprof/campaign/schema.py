@@ -39,6 +39,7 @@ TABLES = {
         ("peak_above_start_bytes", pa.int64()),
         ("leaked_bytes", pa.int64()),
         ("rss_max_bytes", pa.int64()),
+        ("process_rss_max_bytes", pa.int64()),
         ("allocations_error", pa.float64()),
         ("allocated_bytes_error", pa.float64()),
         ("peak_bytes_error", pa.float64()),

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from rubinprof.campaign import requests, views
+from rubinprof.campaign import disagreement, requests, views
 from rubinprof.campaign.distribution import EMPTY, Distribution, by_key
 from rubinprof.campaign.findings import findings
 from rubinprof.campaign.query import OVER_BYTES, Campaign
@@ -80,7 +80,10 @@ def summary(
     found |= step(_inside(campaign))
     found["totals"] = step(_totals(campaign, tasks))
     found["tracer"], found["refused"] = views.tracer(campaign, views.Question()).dicts(), campaign.store.refused()[:200]
-    found["disagreement"] = _disagreement(campaign)
+    found["disagreement"] = [
+        {"task": "?" if row.key is None else row.key, "figure": row.figure, "quanta": row.quanta, "times": row.times, "beyond": row.beyond, "why": row.why_text()}
+        for row in disagreement.disagreement(campaign, quanta)]  # fmt: skip
+    found["disagreement_bounds"] = disagreement.BOUNDS_TEXT
     found["findings"] = findings(found)
     found["hosts"] = _extremes(found["hosts"])
     return found
@@ -185,16 +188,6 @@ def _totals(campaign: Campaign, tasks) -> dict[str, Any]:
     of_processes = campaign.totals()
     return found | {key: of_processes[key] for key in ("overhead_s", "lost_events", "not_complete", "file_bytes")} | {"process_cpu_s": of_processes["cpu_s"], "pythons": [
         row[0] for row in campaign.sql("SELECT DISTINCT python FROM processes WHERE python IS NOT NULL ORDER BY 1").fetchall()]}  # fmt: skip
-
-
-def _disagreement(campaign: Campaign) -> list[dict[str, Any]]:
-    """Our figures over the middleware's, by task, where both are there."""
-    if not campaign.store.files("metadata") and not campaign.store.files("provenance"):
-        return []
-    rows = campaign.sql("""SELECT task, count(*), sum(wall_s) / nullif(sum(butler_wall_s), 0), sum(process_cpu_s) / nullif(sum(butler_cpu_s), 0),
-        median(rss_max_bytes / nullif(butler_max_rss_bytes, 0)), max(rss_max_bytes / nullif(butler_max_rss_bytes, 0)) FROM quanta
-        WHERE has_trace AND is_last AND butler_wall_s IS NOT NULL GROUP BY task ORDER BY task""").fetchall()
-    return _dicts(["task", "quanta", "wall_times", "cpu_times", "memory_times_p50", "memory_times_max"], rows)
 
 
 def _extremes(hosts):

@@ -105,7 +105,7 @@ def quantum_rows(uuid: str, stats: dict[str, Any], regions: list[dict[str, Any]]
         row |= {name: region.get(name) for name in FIGURES}
         # Reports of an exact trace have no errors; an error that is null there is unknown.
         row |= {f"{name}_error": region.get(f"{name}_error", None if row[name] is None else 0.0) for name in WITH_ERROR}
-        row["rss_max_bytes"] = region["rss_max"]
+        row["rss_max_bytes"], row["process_rss_max_bytes"] = region["rss_max"], region["process_rss_max"]
         row["task"] = labels.get("task", region["name"])
         row["status"] = "unfinished" if region["unfinished"] else labels.get("status", "done")
         row["quantum_id"], row["run"] = labels.get("quantum_id"), labels.get("run")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import duckdb
 import numpy as np
 
-from rubinprof.campaign import statistics
+from rubinprof.campaign import disagreement, statistics
 from rubinprof.campaign.distribution import EMPTY, NORMAL_975, Distribution, by_key
 from rubinprof.campaign.query import NOT_DONE, Campaign
 
@@ -329,8 +329,16 @@ def tracer(campaign: Campaign, question: Question) -> View:
     return View([*columns, "lost_events", "not_complete"], rows, [])
 
 
+def disagreements(campaign: Campaign, question: Question) -> View:
+    """Where our figures and the middleware's differ by more than a bound, and why."""
+    rows = disagreement.disagreement(campaign, counted(campaign, question), campaign.key(question.by))
+    columns = [question.by, "figure", "quanta", "ours_over_theirs", "beyond", "beyond_share", "why"]
+    told = [(row.key, row.figure, row.quanta, row.times, row.beyond, _ratio(row.beyond, row.quanta), row.why_text()) for row in rows]
+    return View(columns, told, [disagreement.BOUNDS_TEXT] if told else ["No quantum has both our figures and the middleware's: 'rubinprof campaign metadata' adds theirs."])
+
+
 VIEWS: dict[str, Callable[[Campaign, Question], View]] = {
-    "time": time, "memory": memory, "large": large, "hosts": hosts, "outliers": outliers, "modes": modes, "drift": drift, "tracer": tracer,
+    "time": time, "memory": memory, "large": large, "hosts": hosts, "outliers": outliers, "modes": modes, "drift": drift, "tracer": tracer, "disagreement": disagreements,
 }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def add_parser(subparsers):
 
     table = command.parser(asks, "table", "rubinprof campaign table STORE --by task", _table, "Sum the campaign by something, the largest first.")
     table.add_argument("store", metavar="STORE")
-    table.add_argument("--view", metavar="VIEW", help="a table of its own: time, memory, large, hosts, outliers, modes, drift, tracer")
+    table.add_argument("--view", metavar="VIEW", help="a table of its own: time, memory, large, hosts, outliers, modes, drift, tracer, disagreement")
     table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension or label such as band; or function, library, file, line")
     table.add_argument("-m", "--metric", metavar="M", help="what to order by: wall, cpu, memory, quanta, over; of functions cpu, allocated, calls, leaked")
     table.add_argument("--task", metavar="T", help="only quanta of this task")

@@ -16,10 +16,10 @@ TITLES = {
     "wall_max_s": "longest", "memory_p50_bytes": "median (95 %)", "memory_p95_bytes": "p95", "memory_p99_bytes": "p99", "memory_max_bytes": "largest", "over": "above", "over_share": "share",
     "over_wall_s": "their wall", "over_wall_share": "share", "wall_times": "wall (95 %)", "cpu_times": "CPU (95 %)", "low_mode": "mode", "high_mode": "mode", "share_low": "in the lower",
     "a_day": "a day (95 %)", "over_all": "over all", "mode_cpu": "CPU mode", "mode_memory": "memory mode", "overhead_s": "tool's CPU", "overhead_share": "share",
-    "overhead_share_p50": "median", "overhead_share_p99": "p99", "file_bytes": "traces", "quantum_bytes": "a quantum", "lost_events": "lost", "not_complete": "not ended", "data_id": "data ID",
+    "overhead_share_p50": "median", "overhead_share_p99": "p99", "file_bytes": "traces", "quantum_bytes": "a quantum", "lost_events": "lost", "not_complete": "not ended", "data_id": "data ID", "ours_over_theirs": "ours / theirs", "beyond_share": "share",
 }  # fmt: skip
-SHARES = ("cpu_efficiency", "over_share", "over_wall_share", "share_low", "overhead_share", "overhead_share_p50", "overhead_share_p99")
-COUNTS = ("quanta", "not_done", "over", "processes", "lost_events", "not_complete", "unit")
+SHARES = ("cpu_efficiency", "beyond_share", "over_share", "over_wall_share", "share_low", "overhead_share", "overhead_share_p50", "overhead_share_p99")
+COUNTS = ("quanta", "not_done", "over", "processes", "lost_events", "not_complete", "unit", "beyond")
 INTERVALS = {"wall_p50_s": "wall_p50{}_s", "memory_p50_bytes": "memory_p50{}_bytes", "wall_times": "wall_times{}", "cpu_times": "cpu_times{}", "a_day": "a_day{}"}
 """Figures that stand with their interval."""
 HIDDEN = {name.format(end) for name in INTERVALS.values() for end in ("_low", "_high")} | {"is_certain", "dip", "start", "trace", "unit"}
@@ -64,7 +64,7 @@ def _one(name: str, value: Any, row: dict[str, Any]) -> str:
         return text_of(value, "count")
     if name in ("a_day", "over_all"):
         return ("+" if value > 0 else "") + _percent(value)
-    if name in ("wall_times", "cpu_times", "times"):
+    if name in ("wall_times", "cpu_times", "ours_over_theirs", "times"):
         return f"{value:.3g} x" if name == "times" else f"{value:.3f}"
     if name == "sigmas":
         return f"{value:+.1f}"

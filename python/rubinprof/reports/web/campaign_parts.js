@@ -477,10 +477,11 @@ class CampaignLosses {
       `${r.mode_cpu ?? "?"}, ${r.mode_memory ?? "?"}`, formatCount(r.processes), writeFigure(r.overhead_s, "s"), ...["overhead_share", "overhead_share_p50", "overhead_share_p99"].map((key) => (r[key] === null ? "?" : formatPart(r[key]))),
       writeFigure(r.file_bytes, "B"), writeFigure(r.quantum_bytes, "B"), r.lost_events === null ? "?" : formatCount(r.lost_events)]));
     find("disagreement-none").hidden = data.disagreement.length > 0;
-    const times = (v) => (v === null ? "?" : v.toFixed(3));
+    find("disagreement-bounds").textContent = data.disagreement.length ? data.disagreement_bounds : "";
     if (data.disagreement.length) {
-      fillTable(find("disagreement"), ["Task", "Quanta", "Wall", "CPU", "Memory, median", "Memory, most", "Why"], data.disagreement.map((r) => [visible(r.task), formatCount(r.quanta), times(r.wall_times), times(r.cpu_times),
-        times(r.memory_times_p50), times(r.memory_times_max), whyTheyDiffer(r)]));
+      const names = { wall: "Walltime", cpu: "CPU time", memory: "Memory" };
+      fillTable(find("disagreement"), ["Task", "Figure", "Quanta", "Ours / theirs", "Beyond the bound", "Why"], data.disagreement.map((r) => [visible(r.task), names[r.figure], formatCount(r.quanta),
+        r.times === null ? "?" : r.times.toFixed(3), formatCount(r.beyond), r.why]));
     }
     for (const entry of data.refused) say("refused", `${entry.path}: ${entry.reason}`);
     if (!data.refused.length) say("refused", "None.");
@@ -489,14 +490,4 @@ class CampaignLosses {
   show() {}
 
   draw() {}
-}
-
-/* Bounds beyond which our figures and the middleware's are told apart, and what each then means. */
-function whyTheyDiffer(row) {
-  const said = [];
-  if (row.cpu_times !== null && row.cpu_times < 0.95) said.push("the tool's own CPU time is taken out of ours");
-  if (row.cpu_times !== null && row.cpu_times > 1.05) said.push("theirs leaves out what other processes do");
-  if (row.wall_times !== null && row.wall_times < 0.95) said.push("their walltime has what runQuantum does around the task");
-  if (row.memory_times_p50 !== null && row.memory_times_p50 < 0.9) said.push("theirs is the process's high-water mark, earlier quanta included");
-  return said.join("; ") || "within 5 %";
 }
