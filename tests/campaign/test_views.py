@@ -7,10 +7,11 @@ import random
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rubinprof import campaign
-from rubinprof.campaign import disagreement, distribution, stages, statistics, views
+from rubinprof.campaign import disagreement, distribution, stages, statistics, usage, views
 from rubinprof.campaign.schema import TABLES
 
 pytestmark = pytest.mark.linux
@@ -187,3 +188,44 @@ def test_each_disagreement_with_the_middleware_has_its_reason(make_store):
 def test_without_figures_of_the_middleware_nothing_disagrees(make_store):
     path = make_store([{"task": "isr", "wall_s": 1.0}])
     assert views.view("disagreement", campaign.open(path)).rows == [] and "metadata" in views.view("disagreement", campaign.open(path)).notes[0]
+
+
+@pytest.fixture
+def of_both(make_store):
+    """Four quanta of isr with figures of the middleware, the first two traced; a fifth has neither."""
+    ours = [{"task": "isr", "run": "r", "data_id": {"band": "r", "visit": str(i)}, "wall_s": 9.0, "process_cpu_s": 5.0, "rss_max_bytes": 5 * GIB, "start": BEGIN} for i in range(2)]
+    path = make_store(ours)
+    theirs = [
+        {"key": str(i), "task": "isr", "run": "r", "data_id": {"band": "r", "visit": str(i)}, "status": "done", "start": BEGIN, "wall_s": 10.0 * i, "cpu_s": 8.0 * i, "max_rss_bytes": i * GIB,
+         "prep_wall_s": 1.0, "init_wall_s": 2.0, "prep_cpu_s": 0.5, "init_cpu_s": 0.25} for i in range(1, 5)]  # fmt: skip
+    theirs.append({"key": "failed", "task": "isr", "run": "r", "data_id": {"band": "r", "visit": "9"}, "status": "failed"})
+    campaign.Store.open(path).commit({"metadata": pa.Table.from_pylist(theirs, schema=TABLES["metadata"])}, "metadata")
+    return path
+
+
+def test_the_names_of_resource_usage_summary_mean_what_they_mean_there(of_both):
+    (row,) = rows_of(of_both, "usage")
+    memory, cpu, wall = [5, 1, 2, 3, 4], [5, 8, 16, 24, 32], [9, 10, 20, 30, 40]
+    assert (row["task"], row["quanta"], row["integrated_runtime_hrs"]) == ("isr", 5, pytest.approx(sum(cpu) / 3600))
+    for name, values in (("mem_GB", memory), ("runtime_s", cpu), ("walltime_s", wall)):
+        assert [row[f"{name}_p{percent:03}"] for percent in usage.PERCENTILES] == pytest.approx(list(np.percentile(values, usage.PERCENTILES)))
+    assert len(row) == 3 + 3 * len(usage.PERCENTILES)
+
+
+@pytest.mark.parametrize(
+    ("names", "figures"),
+    [
+        ("gather-resource-usage", {"memory": 3 * GIB, "prep_time": 0.5, "init_time": 0.25, "run_time": 24.0, "wall_time": 30.0}),
+        ("provenance", {"memory": 3 * GIB, "start": BEGIN.timestamp() - 3.0, "prep_time": 1.0, "init_time": 2.0, "run_time": 30.0, "run_time_cpu": 24.0}),
+    ],
+)
+def test_quanta_have_the_columns_of_the_tools_of_the_middleware(of_both, ask, tmp_path, names, figures):
+    done = ask("export", of_both, "--names", names, "-o", tmp_path / "x.parquet")
+    rows = pq.read_table(tmp_path / "x.parquet").to_pylist()
+    assert done.returncode == 0 and len(rows) == 5 and rows[3] == {"task": "isr", "run": "r", "quantum_id": None, "band": "r", "visit": 3} | figures
+    assert rows[0]["run_time"] in (5.0, 9.0) and rows[0]["prep_time"] is None  # ours alone
+
+
+def test_names_of_the_middleware_are_of_quanta(of_both, ask, tmp_path):
+    done = ask("export", of_both, "--names", "provenance", "--format", "pprof", "-o", tmp_path / "x")
+    assert done.returncode == 2 and "--names" in done.stderr and not (tmp_path / "x").exists()

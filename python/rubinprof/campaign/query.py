@@ -47,8 +47,11 @@ OVER_BYTES = 6 * 1024**3
 # Memory is the resident memory where the trace has it, else the middleware's high-water mark of the process, which earlier quanta may have made; else
 # the heap since tracing began, which is less.
 MEMORY = "coalesce(rss_max_bytes, butler_max_rss_bytes, peak_bytes) AS memory_bytes"
-ALONE = f"""SELECT *, NULL::DOUBLE AS butler_wall_s, NULL::DOUBLE AS butler_cpu_s, NULL::BIGINT AS butler_max_rss_bytes, NULL::VARCHAR AS butler_status, NULL::VARCHAR AS butler_exception,
-    NULL::TIMESTAMPTZ AS butler_start, NULL::INTEGER AS butler_attempts, NULL::INTEGER AS butler_earlier_quanta, true AS has_trace, {MEMORY} FROM traced"""
+OF_MIDDLEWARE = {
+    "wall_s": "DOUBLE", "cpu_s": "DOUBLE", "max_rss_bytes": "BIGINT", "status": "VARCHAR", "exception": "VARCHAR", "start": "TIMESTAMPTZ", "attempts": "INTEGER", "earlier_quanta": "INTEGER",
+    "prep_wall_s": "DOUBLE", "init_wall_s": "DOUBLE", "prep_cpu_s": "DOUBLE", "init_cpu_s": "DOUBLE",
+}  # fmt: skip
+ALONE = f"SELECT *, {', '.join(f'NULL::{kind} AS butler_{name}' for name, kind in OF_MIDDLEWARE.items())}, true AS has_trace, {MEMORY} FROM traced"
 # One row a quantum: its dataset of metadata; where there is none, what one of the summaries says.
 METADATA_ONCE = """
     SELECT * FROM metadata WHERE status = 'done' UNION ALL
@@ -62,7 +65,8 @@ WITH_PROVENANCE = f"""
     SELECT coalesce(told.task, newest.task) AS task, coalesce(told.run, newest.run) AS run, coalesce(told.data_id, newest.data_id) AS data_id,
         CASE WHEN coalesce(newest.status, 'unknown') = 'unknown' THEN coalesce(told.status, newest.status) ELSE newest.status END AS status,
         coalesce(told.exception, newest.exception) AS exception, told.host, coalesce(told.start, newest.start) AS start, coalesce(told.wall_s, newest.wall_s) AS wall_s,
-        coalesce(told.cpu_s, newest.cpu_s) AS cpu_s, coalesce(told.max_rss_bytes, newest.max_rss_bytes) AS max_rss_bytes, newest.quantum_id, newest.attempt AS attempts, newest.earlier_quanta
+        coalesce(told.cpu_s, newest.cpu_s) AS cpu_s, coalesce(told.max_rss_bytes, newest.max_rss_bytes) AS max_rss_bytes,
+        coalesce(told.prep_wall_s, newest.prep_wall_s) AS prep_wall_s, coalesce(told.init_wall_s, newest.init_wall_s) AS init_wall_s, told.prep_cpu_s, told.init_cpu_s, newest.quantum_id, newest.attempt AS attempts, newest.earlier_quanta
     FROM told FULL OUTER JOIN newest ON told.run = newest.run AND told.task = newest.task AND told.data_id = newest.data_id"""
 
 # A region that is a quantum has an attempt in its own process, which is the first unless it was tried again: `attempts` knows of other processes.
@@ -82,8 +86,7 @@ JOINED = f"""
                 coalesce(last.wall_s, told.wall_s) AS wall_s, coalesce(last.process_cpu_s, told.cpu_s) AS process_cpu_s,
                 coalesce(last.quantum_id, told.quantum_id) AS quantum_id,
                 CASE WHEN last.trace IS NULL THEN told.status ELSE last.status END AS status),
-            told.wall_s AS butler_wall_s, told.cpu_s AS butler_cpu_s, told.max_rss_bytes AS butler_max_rss_bytes, told.status AS butler_status,
-            told.exception AS butler_exception, told.start AS butler_start, told.attempts AS butler_attempts, told.earlier_quanta AS butler_earlier_quanta, last.trace IS NOT NULL AS has_trace
+            {', '.join(f'told.{name} AS butler_{name}' for name in OF_MIDDLEWARE)}, last.trace IS NOT NULL AS has_trace
         FROM last FULL OUTER JOIN middleware AS told
         ON last.run = told.run AND last.task = told.task AND last.data_id = told.data_id AND last.is_newest)
     SELECT *, {MEMORY} FROM joined"""
@@ -254,7 +257,7 @@ class Campaign:
             is_over.set()
             thread.join()
 
-    def export(self, path: str | os.PathLike[str], format: str = "parquet", where: str | None = None) -> int:
+    def export(self, path: str | os.PathLike[str], format: str = "parquet", where: str | None = None, names: str | None = None) -> int:
         """Write quanta, one row an attempt, into a file: the columns of `quanta`, in the order of traces.
 
         Parameters
@@ -265,20 +268,27 @@ class Campaign:
             ``"parquet"`` or ``"csv"``.
         where : `str`, optional
             A condition on the quanta.
+        names : `str`, optional
+            A key of `rubinprof.campaign.usage.NAMES`: rows and columns as `rubinprof.campaign.usage.usage` gives them.
 
         Returns
         -------
         rows : `int`
             Rows written.
         """
-        rows = self.quanta(where).order("trace, unit")
+        if names:
+            from rubinprof.campaign.usage import usage  # it asks this class
+
+            rows = usage(self, names, where)
+        else:
+            rows = self.quanta(where).order("trace, unit")
         scratch = f"{path}.{os.getpid()}.tmp"
         try:
             if format == "parquet":
                 rows.write_parquet(scratch, compression="zstd")
             else:
                 rows.write_csv(scratch, header=True)
-            count = self.quanta(where).aggregate("count(*)").fetchall()[0][0]
+            count = rows.aggregate("count(*)").fetchall()[0][0]
             os.replace(scratch, path)
         except (duckdb.IOException, OSError) as error:
             raise RubinprofError(f"cannot write {path}: {error}") from None

@@ -10,6 +10,7 @@ import numpy as np
 from rubinprof.campaign import disagreement, statistics
 from rubinprof.campaign.distribution import EMPTY, NORMAL_975, Distribution, by_key
 from rubinprof.campaign.query import NOT_DONE, Campaign
+from rubinprof.campaign.usage import IS_MEASURED, summary_columns
 
 __all__ = ["VIEWS", "Question", "View", "sample", "view"]
 
@@ -337,8 +338,16 @@ def disagreements(campaign: Campaign, question: Question) -> View:
     return View(columns, told, [disagreement.BOUNDS_TEXT] if told else ["No quantum has both our figures and the middleware's: 'rubinprof campaign metadata' adds theirs."])
 
 
+def usage(campaign: Campaign, question: Question) -> View:
+    """The columns of analysis_tools' ResourceUsageSummary, under its names."""
+    columns = summary_columns()
+    figures = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    rows = counted(campaign, question).query("q", f"SELECT {campaign.key(question.by)} AS key, {figures} FROM q WHERE {IS_MEASURED} GROUP BY key ORDER BY integrated_runtime_hrs DESC NULLS LAST, key")
+    return View([question.by, *columns], rows.fetchall(), [])
+
+
 VIEWS: dict[str, Callable[[Campaign, Question], View]] = {
-    "time": time, "memory": memory, "large": large, "hosts": hosts, "outliers": outliers, "modes": modes, "drift": drift, "tracer": tracer, "disagreement": disagreements,
+    "time": time, "memory": memory, "large": large, "hosts": hosts, "outliers": outliers, "modes": modes, "drift": drift, "tracer": tracer, "disagreement": disagreements, "usage": usage,
 }  # fmt: skip
 
 

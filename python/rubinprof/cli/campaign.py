@@ -68,7 +68,7 @@ def add_parser(subparsers):
 
     table = command.parser(asks, "table", "rubinprof campaign table STORE --by task", _table, "Sum the campaign by something, the largest first.")
     table.add_argument("store", metavar="STORE")
-    table.add_argument("--view", metavar="VIEW", help="a table of its own: time, memory, large, hosts, outliers, modes, drift, tracer, disagreement")
+    table.add_argument("--view", metavar="VIEW", help="a table of its own: time, memory, large, hosts, outliers, modes, drift, tracer, disagreement, usage")
     table.add_argument("--by", default="task", metavar="WHAT", help="task, status, host, run, day, a dimension or label such as band; or function, library, file, line")
     table.add_argument("-m", "--metric", metavar="M", help="what to order by: wall, cpu, memory, quanta, over; of functions cpu, allocated, calls, leaked")
     table.add_argument("--task", metavar="T", help="only quanta of this task")
@@ -103,6 +103,7 @@ def add_parser(subparsers):
     export.add_argument("-m", "--metric", choices=("cpu", "allocated", "peak"), default="cpu", help="of collapsed stacks (default: cpu)")
     export.add_argument("--by", metavar="WHAT", help="what stands outside of each stack: task, host, a dimension or label")
     export.add_argument("--task", metavar="T", help="only stacks of quanta of this task")
+    export.add_argument("--names", choices=("gather-resource-usage", "provenance"), help="of quanta: the last attempts alone, with the columns of these tools under their names")
     export.add_argument("-o", "--output", required=True, metavar="X", help="the file")
     export.add_argument("--where", metavar="CONDITION", help="only these quanta")
 
@@ -359,6 +360,8 @@ def _export(args):
     from rubinprof.reports.terminal import Progress
 
     if args.format in FORMATS:
+        if args.names:
+            return command.fail("--names is of quanta: --format parquet or csv")
         with Progress("writing") as progress, campaign.open(args.store).watched(progress) as opened:
             flame = opened.flame(task=args.task, where=args.where, by=args.by)
         if len(flame.parent) == 1:
@@ -368,7 +371,7 @@ def _export(args):
     if args.by or args.task:
         return command.fail("--by and --task are of stacks: --format collapsed, speedscope or pprof")
     with Progress("writing") as progress, campaign.open(args.store).watched(progress) as opened:
-        rows = opened.export(args.output, args.format, args.where)
+        rows = opened.export(args.output, args.format, args.where, names=args.names)
     print(f"{args.output}: {rows:,} rows")
     return 0
 

@@ -23,6 +23,7 @@ COUNTS = ("quanta", "not_done", "over", "processes", "lost_events", "not_complet
 INTERVALS = {"wall_p50_s": "wall_p50{}_s", "memory_p50_bytes": "memory_p50{}_bytes", "wall_times": "wall_times{}", "cpu_times": "cpu_times{}", "a_day": "a_day{}"}
 """Figures that stand with their interval."""
 HIDDEN = {name.format(end) for name in INTERVALS.values() for end in ("_low", "_high")} | {"is_certain", "dip", "start", "trace", "unit"}
+HIDDEN |= {f"{name}_p{percent:03}" for name in ("mem_GB", "runtime_s", "walltime_s") for percent in (0, 1, 5, 32, 68, 95)}
 WIDE_ONLY = ("gil_wait_s", "wall_p95_s", "memory_p95_bytes", "cpu_times", "status", "median", "over_share")
 WIDE = 130  # columns of a terminal that has room for all
 
@@ -62,6 +63,8 @@ def _one(name: str, value: Any, row: dict[str, Any]) -> str:
         return _percent(value)
     if name in COUNTS:
         return text_of(value, "count")
+    if name.startswith(("mem_GB_", "runtime_s_", "walltime_s_", "integrated_")):  # the unit is in the name
+        return f"{value:,.4g}"
     if name in ("a_day", "over_all"):
         return ("+" if value > 0 else "") + _percent(value)
     if name in ("wall_times", "cpu_times", "ours_over_theirs", "times"):
