@@ -22,7 +22,7 @@ SOME += ["tests/lsst/test_flag.py::test_one_process_makes_one_trace", "tests/lss
 # The newest Python alone runs these: they do not depend on its version (C, the page), or say for the middleware's command line
 # what tests/lsst/test_flag.py says on every version, at several seconds of imports a run.
 ONCE = ["tests/cunit", "tests/browser", "tests/views/test_export.py", "tests/unit/test_recording_page.py"]
-ONCE += ["tests/unwind", "tests/campaign", "tests/lsst/test_campaign.py", "tests/lsst/test_provenance.py"]
+ONCE += ["tests/unwind", "tests/campaign", "tests/lsst/test_campaign.py", "tests/lsst/test_provenance.py", "tests/lsst/test_ingest.py"]
 ONCE += ["tests/lsst/test_asked_elsewhere.py", "tests/lsst/test_bps_page.py", "tests/lsst/test_executors.py", "tests/views/test_export_names.py"]
 ONCE += ["tests/integration/test_tutorial.py", "tests/views/test_index.py", "tests/lsst/test_demo_chain.py", "tests/lsst/test_exit_codes.py", "tests/lsst/test_hook.py"]
 # Forms of reports: the analyzer is the same C code below every Python.

@@ -1,10 +1,8 @@
 """Provenance graphs that the real middleware wrote of two jobs, the second after the first one failed: what they tell of attempts joins the traces."""
 
 import shutil
-import sys
 
 import pytest
-from pipeline_run import PROGRAMS, made_once, must_call
 
 from rubinprof import campaign
 from rubinprof.cli import main
@@ -15,19 +13,10 @@ RUN = "provenance"
 
 
 @pytest.fixture(scope="module")
-def directory(pipeline):
-    made = pipeline.directory / RUN
-    with made_once(made) as missing:
-        if missing:
-            must_call([sys.executable, PROGRAMS / "provenance.py", pipeline.repo, RUN, made], made)
-    return made
-
-
-@pytest.fixture(scope="module")
-def found(directory, tmp_path_factory):
+def found(two_jobs, tmp_path_factory):
     store = tmp_path_factory.mktemp("provenance") / "store"
-    campaign.add(store, directory / "traces", workers=0)
-    assert campaign.add_provenance(store, directory / "graph.qg") == 7
+    campaign.add(store, two_jobs / "traces", workers=0)
+    assert campaign.add_provenance(store, two_jobs / "graph.qg") == 7
     return campaign.open(store)
 
 
@@ -59,10 +48,10 @@ def test_the_last_attempt_joins_the_last_trace(found):
     assert ids.fetchall() == [(6,)]
 
 
-def test_a_butler_that_has_the_graph_gives_it_with_the_metadata(pipeline, directory, tmp_path):
-    campaign.add(tmp_path / "store", directory / "traces", workers=0)
+def test_a_butler_that_has_the_graph_gives_it_with_the_metadata(pipeline, two_jobs, tmp_path):
+    campaign.add(tmp_path / "store", two_jobs / "traces", workers=0)
     assert campaign.add_butler(tmp_path / "store", str(pipeline.repo), [RUN]) == 3 + 7
-    assert campaign.add_provenance(tmp_path / "store", directory / "graph.qg") == 0
+    assert campaign.add_provenance(tmp_path / "store", two_jobs / "graph.qg") == 0
     found = campaign.open(tmp_path / "store")
     assert campaign.Store.open(tmp_path / "store").verify() == []
     rows = found.sql("SELECT task, count(*), count(butler_wall_s), count(butler_attempts) FROM quanta WHERE is_last GROUP BY task ORDER BY task").fetchall()
@@ -70,8 +59,8 @@ def test_a_butler_that_has_the_graph_gives_it_with_the_metadata(pipeline, direct
 
 
 @pytest.mark.parametrize("name", ["predicted.qg", "foreign", "missing"])
-def test_what_is_no_provenance_graph_is_one_sentence(directory, tmp_path, capfd, name):
-    path = directory / "predicted.qg" if name == "predicted.qg" else tmp_path / name
+def test_what_is_no_provenance_graph_is_one_sentence(two_jobs, tmp_path, capfd, name):
+    path = two_jobs / "predicted.qg" if name == "predicted.qg" else tmp_path / name
     if name == "foreign":
         shutil.copy(__file__, path)
     status = main(["campaign", "metadata", str(tmp_path / "s"), "--provenance", str(path)])
