@@ -59,5 +59,5 @@ def test_show_leads_to_the_frames_that_it_speaks_of(page):
         assert page.page.input_value("#rp-metric") == "cpu"
     page.page.click("[role=tab]:has-text('Overview')")
     page.page.locator("#rp-findings li", has_text="never freed").locator("button").click()
-    assert page.page.input_value("#rp-search") == "^Cache\\.visit$"
-    assert page.page.input_value("#rp-metric") == "leaked"
+    assert page.evaluate("[p.part, p.parts.memory.view]") == ["memory", "leaked"]
+    assert page.page.inner_text("#rp-memory-chosen h2") == "Cache.visit"
