@@ -18,9 +18,13 @@ function takeMetrics(rows) {
 /* Nobody measured CPU time. */
 let isCpuOff = false;
 
+/* Nobody recorded memory, in one process at least: why, else "". */
+let memoryOff = "";
+
 /* Why a trace has no figures of a metric. */
 function unknownText(metric) {
   if (isCpuOff && metric.unit === "ns") return "not measured";
+  if (memoryOff && (metric.unit === "B" || metric.key === "allocations")) return memoryOff;
   return `${metric.unit === "ns" ? "not measured" : "not counted"} in sampled mode`;
 }
 
@@ -128,6 +132,8 @@ let samples = null;
 
 function setSamples(stats) {
   isCpuOff = stats.cpu_s === null;
+  const off = stats.mode_processes?.memory?.off ?? 0;
+  memoryOff = !off ? "" : off < stats.processes ? "recorded in some processes only" : "not recorded";
   const adds = stats.sample_adds;
   if (!adds) return;
   samples = { cpu: (adds.cpu_s ?? 0) * 1e9, allocations: adds.allocations ?? 0, wholeCpu: (stats.sampled_cpu_s ?? stats.cpu_s) * 1e9, allCpu: stats.cpu_s * 1e9 };
