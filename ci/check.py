@@ -123,7 +123,7 @@ def run_pytest(env, pytest_args, *, first, some):
     RESULTS.mkdir(parents=True, exist_ok=True)
     xml = RESULTS / f"{env.base.minor}.xml"
     xml.unlink(missing_ok=True)
-    command = [env.python, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", f"--timeout={TEST_SECONDS_MAX}"]
+    command = [env.python, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", f"--timeout={TEST_SECONDS_MAX}", *cache_of(env)]
     words = [word for word in pytest_args if word != "--all"]
     command += [f"--junitxml={xml}", *(words or (SOME if some else []))]
     if "--all" not in pytest_args:
@@ -143,11 +143,16 @@ def run_pytest(env, pytest_args, *, first, some):
     return outcome
 
 
+def cache_of(env):
+    """Where pytest notes what failed: each Python's own, or the next one would try its failures again."""
+    return ["-o", f"cache_dir={RESULTS / f'cache-{env.base.minor}'}"]
+
+
 def try_again(env, outcome, strict):
     """The few that failed, once more and one after the other: two tests at once on a busy machine can take each other's time. What passes
     only then is told in the summary."""
     print(f"\n=== {outcome.name}: the {outcome.failed} that failed, alone ===", flush=True)
-    command = [env.python, "-m", "pytest", "-q", "--last-failed", "--last-failed-no-failures=none", f"--timeout={TEST_SECONDS_MAX}"]
+    command = [env.python, "-m", "pytest", "-q", "--last-failed", "--last-failed-no-failures=none", f"--timeout={TEST_SECONDS_MAX}", *cache_of(env)]
     if subprocess.run([str(word) for word in command], cwd=ROOT, env=strict).returncode == 0:
         outcome.passed, outcome.again, outcome.failed = outcome.passed + outcome.failed, outcome.failed, 0
 

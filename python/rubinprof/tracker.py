@@ -38,6 +38,7 @@ class _AtLoad:
     """Functions as they were when this was loaded: a test that is traced may have put fakes in their place."""
 
     getpid = staticmethod(os.getpid)
+    unlink = staticmethod(os.unlink)
     register = staticmethod(atexit.register)
     unregister = staticmethod(atexit.unregister)
     register_at_fork = staticmethod(os.register_at_fork) if hasattr(os, "register_at_fork") else None
@@ -223,6 +224,11 @@ class Tracker:
         except BaseException:  # Ctrl-C, or a signal handler of the program that raises: nobody would stop what has begun
             self._is_outermost = True
             self.stop()
+            if self._path is not None:
+                try:
+                    _AtLoad.unlink(self._path)  # a start that failed leaves no trace behind
+                except OSError:
+                    pass
             raise
 
     def _ask_now(self):

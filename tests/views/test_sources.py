@@ -71,7 +71,7 @@ def test_code_is_shown_where_the_files_are_gone(program, tmp_path, rubinprof_com
     assert "return sum(i * i" in lines.stdout and "different" not in lines.stdout
     assert rubinprof_command("report", path, "-o", tmp_path / "page.html").returncode == 0
     sources = page_sources(tmp_path / "page.html")
-    assert sources[str(program.with_name("helper.py"))] == {"text": HELPER, "note": ""}
+    assert sources[str(program.with_name("helper.py"))] == {"text": HELPER, "note": "", "own": True}
     assert rubinprof_command("report", path, "--no-source", "-o", tmp_path / "bare.html").returncode == 0
     assert page_sources(tmp_path / "bare.html") == {}
 
