@@ -50,11 +50,26 @@ void rp_count_lost(struct rp_sink *s, const struct rp_lost *kinds)
 	atomic_fetch_add_explicit(&s->lost.samples, kinds->samples, memory_order_relaxed);
 }
 
-/* Definitions are kept and tried again; events are dropped by rule and counted, so that the program goes on. */
-static void lose(struct rp_sink *s, struct rp_buffer *b, int error)
+static void note_error(struct rp_sink *s, int error)
 {
 	int none = 0;
 	atomic_compare_exchange_strong_explicit(&s->error, &none, error, memory_order_relaxed, memory_order_relaxed);
+}
+
+/* Definitions have no events. */
+static void count_lost_buffer(struct rp_sink *s, const struct rp_buffer *b)
+{
+	struct rp_lost kinds;
+	atomic_fetch_add_explicit(&s->lost_buffers, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->lost_events, rp_block_events(b, &kinds), memory_order_relaxed);
+	rp_count_lost(s, &kinds);
+	atomic_fetch_add_explicit(&s->lost_bytes, atomic_load_explicit(b->used, memory_order_relaxed), memory_order_relaxed);
+}
+
+/* Definitions are kept and tried again; events are dropped by rule and counted, so that the program goes on. */
+static void lose(struct rp_sink *s, struct rp_buffer *b, int error)
+{
+	note_error(s, error);
 	uint32_t total = atomic_load_explicit(&s->total, memory_order_relaxed);
 	if (b->header[RP_LH_TYPE] == RP_BLOCK_DEFS && s->kept_count < total / 2) {
 		atomic_store_explicit(&b->next, s->kept, memory_order_relaxed);
@@ -62,11 +77,7 @@ static void lose(struct rp_sink *s, struct rp_buffer *b, int error)
 		s->kept_count++;
 		return;
 	}
-	atomic_fetch_add_explicit(&s->lost_buffers, 1, memory_order_relaxed);
-	struct rp_lost kinds;
-	atomic_fetch_add_explicit(&s->lost_events, rp_block_events(b, &kinds), memory_order_relaxed);
-	rp_count_lost(s, &kinds);
-	atomic_fetch_add_explicit(&s->lost_bytes, atomic_load_explicit(b->used, memory_order_relaxed), memory_order_relaxed);
+	count_lost_buffer(s, b);
 	atomic_fetch_add_explicit(&s->lost_epoch, 1, memory_order_release); /* threads compare it at their next hand-over */
 	give_back(s, b);
 }
@@ -140,6 +151,18 @@ static int assign_offset(struct rp_sink *s, struct rp_slot *slot)
 
 /* ---- slots ---- */
 
+/* Writes it behind all others, at once. errno, and nothing has moved, when that cannot be. */
+static int write_slot(struct rp_sink *s, struct rp_slot *slot)
+{
+	uint64_t before = s->next_offset;
+	int error = assign_offset(s, slot);
+	if (!error && rp_pwrite_all(s, slot->bytes, slot->len, slot->offset))
+		error = errno;
+	if (error)
+		s->next_offset = before;
+	return error;
+}
+
 static void account(struct rp_sink *s, const struct rp_slot *slot)
 {
 	atomic_fetch_add_explicit(&s->blocks, 1, memory_order_relaxed);
@@ -164,12 +187,8 @@ static void rewrite_from_head(struct rp_sink *s)
 	for (; s->slot_head != s->slot_tail; s->slot_head++) {
 		struct rp_slot *slot = &s->slots[s->slot_head % RP_SLOTS];
 		int first_error = slot->error;
-		uint64_t before = s->next_offset;
-		int error = assign_offset(s, slot);
-		if (!error && rp_pwrite_all(s, slot->bytes, slot->len, slot->offset))
-			error = errno;
+		int error = write_slot(s, slot);
 		if (error) {
-			s->next_offset = before;
 			lose(s, slot->buffer, first_error ? first_error : error);
 			count_done(s);
 		} else {
@@ -402,14 +421,9 @@ static int write_one(struct rp_sink *s, struct rp_buffer *b)
 	slot->buffer = b;
 	slot->len = rp_block_pack(s, b, slot->bytes);
 	slot->gave = s->packer.gave;
-	uint64_t before = s->next_offset;
-	int error = assign_offset(s, slot);
-	if (!error && rp_pwrite_all(s, slot->bytes, slot->len, slot->offset))
-		error = errno;
-	if (error) {
-		s->next_offset = before;
+	int error = write_slot(s, slot);
+	if (error)
 		return error;
-	}
 	rp_head_data_end(s, slot->offset + slot->len);
 	account(s, slot);
 	b->header[RP_LH_TYPE] = 0;
@@ -427,21 +441,14 @@ static int is_in_file(const struct rp_sink *s, const struct rp_buffer *b)
 /* No block has room for it: it stays in its live area where that is in the file, else it is counted. */
 static void leave_unwritten(struct rp_sink *s, struct rp_buffer *b, int error)
 {
-	struct rp_lost kinds;
-	int none = 0, is_definitions = b->header[RP_LH_TYPE] == RP_BLOCK_DEFS;
-	atomic_compare_exchange_strong_explicit(&s->error, &none, error, memory_order_relaxed, memory_order_relaxed);
+	note_error(s, error);
 	if (is_in_file(s, b)) {
 		s->unwritten++;
 		return;
 	}
 	s->unwritten_lost++;
-	s->unwritten_defs += is_definitions;
-	atomic_fetch_add_explicit(&s->lost_buffers, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&s->lost_bytes, atomic_load_explicit(b->used, memory_order_relaxed), memory_order_relaxed);
-	if (is_definitions)
-		return;
-	atomic_fetch_add_explicit(&s->lost_events, rp_block_events(b, &kinds), memory_order_relaxed);
-	rp_count_lost(s, &kinds);
+	s->unwritten_defs += b->header[RP_LH_TYPE] == RP_BLOCK_DEFS;
+	count_lost_buffer(s, b);
 }
 
 /* Writes what is still in live buffers: kept definitions, and buffers whose owners never came back (a thread blocked in a hook). */
