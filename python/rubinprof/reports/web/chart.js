@@ -83,13 +83,7 @@ class TimeChart {
     const width = canvas.clientWidth;
     const { height } = this;
     if (width < GUTTER + 40) return;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.font = this.font;
-    context.textBaseline = "middle";
-    context.fillStyle = colours.ground;
-    context.fillRect(0, 0, width, height);
+    beginDrawing(canvas, context, width, height, ratio, colours.ground, this.font);
     for (const row of this.rows) {
       if (row.name === "memory") this.drawMemory(row);
       else if (row.name === "cpu") this.drawCpu(row);

@@ -135,13 +135,7 @@ class SliceCanvas extends FlameCanvas {
     const { layout, context, colours } = this;
     const { width, height } = this.measure();
     if (width < 1 || height < 1) return;
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = colours.ground;
-    context.fillRect(0, 0, width, height);
-    context.font = this.font;
-    context.textBaseline = "middle";
+    beginDrawing(this.canvas, context, width, height, ratio, colours.ground, this.font);
     this.drawn = 0;
     this.drawn_to = new Float64Array(layout.rows + 1).fill(-1);
     for (const lane of layout.shown) if (this.rowTop(lane.top + lane.rows) > AXIS_HIGH && this.rowTop(lane.top) < height) this.drawLane(lane, width, height, ratio);

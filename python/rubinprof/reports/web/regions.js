@@ -106,13 +106,7 @@ class RegionsPart {
     const half = Math.max(150, names.length * 22 + 46);
     const height = isNarrow ? 2 * half : half;
     canvas.style.height = `${height}px`;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = colour("ground");
-    context.fillRect(0, 0, width, height);
-    context.font = "11.5px system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', 'DejaVu Sans', sans-serif";
-    context.textBaseline = "middle";
+    beginDrawing(canvas, context, width, height, ratio, colour("ground"), "11.5px system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', 'DejaVu Sans', sans-serif");
     this.dots = [];
     this.trends = new Map(names.map((name) => [name, trendOf(groups.get(name).map((i) => [regions[i].at, regions[i].wall_s]), this.report.timeline.length)]));
     const longest = Math.max(1e-9, ...this.shown.map((i) => regions[i].wall_s));

@@ -63,13 +63,7 @@ class SunburstCanvas extends FlameCanvas {
     const { layout, zoom, context, colours } = this;
     const { width, height } = this.size();
     if (!layout || width < 1 || height < 1) return;
-    this.canvas.width = Math.round(width * ratio);
-    this.canvas.height = Math.round(height * ratio);
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.fillStyle = colours.ground;
-    context.fillRect(0, 0, width, height);
-    context.font = this.font;
-    context.textBaseline = "middle";
+    beginDrawing(this.canvas, context, width, height, ratio, colours.ground, this.font);
     const geometry = this.geometry();
     const first = layout.depth[zoom];
     this.drawn = 0;
