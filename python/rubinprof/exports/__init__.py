@@ -45,10 +45,6 @@ class Options(NamedTuple):
         """The stretch of time, as reports take it."""
         return {"from_s": self.from_s, "to_s": self.to_s}
 
-    def has_in_stretch(self, region: dict[str, Any]) -> bool:
-        """Whether a region, as a row of regions, was open in the stretch."""
-        return region["start_s"] + region["wall_s"] >= self.from_s and not (self.to_s and region["start_s"] >= self.to_s)
-
 
 def exporter(format: str) -> ModuleType:
     """The module of a format."""

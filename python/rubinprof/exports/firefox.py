@@ -36,7 +36,7 @@ def write(trace, out, options):
     tree = CallTree(trace, options.region, options.progress, options.stretch)
     strings = _Strings()
     shared = _shared(tree, strings)
-    regions = [] if options.region else [region for region in trace.regions() if options.has_in_stretch(region)]
+    regions = [] if options.region else trace.regions(**options.stretch)
     threads = [_thread(i, metric, tree) for i, metric in enumerate(ALL.values(), 1) if any(tree.figures[metric.column])]
     if regions:
         threads.append(_regions(len(ALL) + 1, regions, strings))

@@ -30,7 +30,7 @@ FIGURES = ["cpu_s", "gil_wait_s", "calls", "allocated_bytes", "peak_bytes", "lea
 
 def write(trace, out, options):
     tree = CallTree(trace, options.region, options.progress, options.stretch)
-    regions = [] if options.region else [region for region in trace.regions() if options.has_in_stretch(region)]
+    regions = [] if options.region else trace.regions(**options.stretch)
     meta = {"tool": tool(), "command": tree.title(), "lacks": " ".join(LACKS)}
     out.write(b'{"displayTimeUnit":"ns","otherData":' + json.dumps(meta).encode() + b',"traceEvents":[\n')
     events = _Events(out)
