@@ -11,7 +11,7 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from .bundle import TITLE, BundleError, put_file
+from .bundle import TITLE, BundleError, put_file, table_files
 from .tables import code_table, object_table
 
 __all__ = ["build_bundle", "bundle_id"]
@@ -25,7 +25,7 @@ CHUNK = 64
 def bundle_id(directory):
     """What stands for all files of a bundle and what is in them."""
     whole = hashlib.sha256()
-    for path in [directory / "code.rpsym", *sorted(directory.glob("native/*/*.rpsym"))]:
+    for path in table_files(directory):
         whole.update(f"{path.relative_to(directory).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()[:32]
 

@@ -6,13 +6,18 @@ from pathlib import Path
 
 from rubinprof.errors import RubinprofError
 
-__all__ = ["BundleError", "open_bundle", "put_file"]
+__all__ = ["BundleError", "open_bundle", "put_file", "table_files"]
 
 TITLE = "rubinprof symbols 1"
 
 
 class BundleError(RubinprofError):
     """A bundle that cannot be made or read; the text is one sentence."""
+
+
+def table_files(directory):
+    """The tables below the directory of a bundle, sorted."""
+    return [directory / "code.rpsym", *sorted(directory.glob("native/*/*.rpsym"))]
 
 
 def put_file(path, content):
@@ -52,7 +57,7 @@ class Bundle:
 
     def tables(self):
         """The files of the bundle, sorted."""
-        return [self.directory / "code.rpsym", *sorted(self.directory.glob("native/*/*.rpsym"))]
+        return table_files(self.directory)
 
     def faults(self):
         """A sentence for each file that is not as the bundle was made."""
@@ -67,15 +72,17 @@ class Bundle:
 def _fault(path):
     from rubinprof import _capture
 
+    from .tables import HEADER_BYTES, MAGIC
+
     try:
         content = path.read_bytes()
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    if len(content) < 64 or content[:8] != b"\x89RPSYM\r\n" or _capture.crc32c(content[:60]) != struct.unpack_from("<I", content, 60)[0]:
+    if len(content) < HEADER_BYTES or content[:8] != MAGIC or _capture.crc32c(content[:60]) != struct.unpack_from("<I", content, 60)[0]:
         return "its header is damaged"
     kind, rows, files, size, index_crc, rest_crc = struct.unpack_from("<6I", content, 12)
     index = rows * 8 + files * 24
-    if len(content) != size or _capture.crc32c(content[64 : 64 + index]) != index_crc or _capture.crc32c(content[64 + index :]) != rest_crc:
+    if len(content) != size or _capture.crc32c(content[HEADER_BYTES : HEADER_BYTES + index]) != index_crc or _capture.crc32c(content[HEADER_BYTES + index :]) != rest_crc:
         return "it is damaged"
     return None
 
