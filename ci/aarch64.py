@@ -79,7 +79,7 @@ def main():
         sys.exit(f"make check-aarch64 compares with CPython {MINOR} of this machine, which is not here")
     environment.system_deps("--for-cross", "--python", python.path)
     root = unpack()
-    package = build([cross._zig_environment(python), "-m", "ziglang", "cc"], root)
+    package = build(cross.zig_cc(python), root)
     there = Machine([EMULATOR, "-L", root, root / "usr" / "bin" / f"python{MINOR}"], package)
     here = Machine([native(python), "-P"], None)
     wrong = 0

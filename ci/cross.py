@@ -54,7 +54,7 @@ threads = [threading.Thread(target=work, args=(n,)) for n in (300, 600)]
 def main(traces):
     python = environment.pythons()[0]
     environment.system_deps("--for-cross", "--python", python.path)
-    zig = [_zig_environment(python), "-m", "ziglang", "cc"]
+    zig = zig_cc(python)
     lz4, zstd = debian_source.fetch("lz4") / "lib", debian_source.fetch("libzstd") / "lib"
     with ThreadPoolExecutor(2) as pool:
         programs = dict(zip(TARGETS, pool.map(lambda target: build(zig, lz4, zstd, target), TARGETS), strict=True))
@@ -72,12 +72,9 @@ def main(traces):
     return 1 if unlike else 0
 
 
-def _zig_environment(python):
-    home = ROOT / "build" / "zig-venv"
-    if not (home / "bin" / "python").exists():
-        subprocess.run([python.path, "-m", "venv", home], check=True)
-    subprocess.run([home / "bin" / "pip", "install", "-q", "ziglang==0.15.1"], check=True)
-    return str(home / "bin" / "python")
+def zig_cc(python):
+    """The command of zig's C compiler."""
+    return [str(environment.tools("zig-venv", python, "ziglang==0.15.1") / "python"), "-m", "ziglang", "cc"]
 
 
 def build(zig, lz4, zstd, target):

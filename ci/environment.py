@@ -68,6 +68,17 @@ def fetch_uv(python: Python):
     return uv
 
 
+def tools(name: str, python: Python, *packages: str) -> Path:
+    """The folder of programs of an environment below build/ with these packages, which is made once for each set of them."""
+    home = ROOT / "build" / name
+    wanted = home / "packages"
+    if not wanted.exists() or wanted.read_text() != " ".join(packages):
+        run([python.path, "-m", "venv", home])
+        run([home / "bin" / "pip", "install", "-q", *packages])
+        wanted.write_text(" ".join(packages))
+    return home / "bin"
+
+
 def fingerprint(paths, *extra):
     """Changes when a file below paths, or one of the extra words, changes."""
     digest = hashlib.sha256(repr(extra).encode())

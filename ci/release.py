@@ -44,7 +44,7 @@ def main(words):
     if not trial:
         check_version(version)
     python = environment.pythons()[0]
-    tools = make_tools(python)
+    tools = environment.tools("release-tools", python, *TOOLS)
     wheels.main()  # empties dist first
     archive = source_archive(tools)
     with tempfile.TemporaryDirectory() as directory:
@@ -64,14 +64,6 @@ def check_version(version):
         sys.exit(f"CHANGELOG.md has no section '## {version} (date)'")
     if f'version: "{version}"' not in RECIPE.read_text():
         sys.exit(f"{RECIPE.relative_to(ROOT)} has another version than {version}")
-
-
-def make_tools(python):
-    home = ROOT / "build" / "release-tools"
-    if not (home / "bin" / "twine").exists():
-        subprocess.run([python.path, "-m", "venv", home], check=True)
-        subprocess.run([home / "bin" / "pip", "install", "-q", *TOOLS], check=True)
-    return home / "bin"
 
 
 def source_archive(tools):

@@ -47,7 +47,7 @@ print("  works in an empty environment, writer:", stats["writer"])
 def main():
     pythons = environment.pythons()
     environment.system_deps("--for-wheels", "--python", pythons[0].path)
-    tools = _tools(pythons[0])
+    tools = environment.tools("wheel-tools", pythons[0], *TOOLS)
     build_libraries()
     dist = ROOT / "dist"
     shutil.rmtree(dist, ignore_errors=True)
@@ -57,14 +57,6 @@ def main():
             check(wheel, Path(directory))
             try_it(wheel, python, Path(directory))
     return 0
-
-
-def _tools(python):
-    home = ROOT / "build" / "wheel-tools"
-    if not (home / "bin" / "auditwheel").exists():
-        subprocess.run([python.path, "-m", "venv", home], check=True)
-        subprocess.run([home / "bin" / "pip", "install", "-q", *TOOLS], check=True)
-    return home / "bin"
 
 
 def build_libraries():
