@@ -17,13 +17,16 @@ from environment import ROOT, VENVS
 # These run every test. Newer ones run SOME, which say that what is read inside CPython means what we think; --all makes them run every test too.
 EVERY_TEST_ON = ["3.11", "3.12", "3.13"]
 SOME = ["tests/accuracy", "tests/integration/test_frames.py", "tests/integration/test_unharmed.py"]
+SOME += ["tests/lsst/test_flag.py::test_one_process_makes_one_trace", "tests/lsst/test_flag.py::test_workers_make_a_trace_each"]
 
 # The newest Python alone runs these: they do not depend on its version (C, the page), or say for the middleware's command line
 # what tests/lsst/test_flag.py says on every version, at several seconds of imports a run.
 ONCE = ["tests/cunit", "tests/browser", "tests/views/test_export.py", "tests/unit/test_recording_page.py"]
-ONCE += ["tests/unwind", "tests/campaign", "tests/lsst/test_campaign.py", "tests/lsst/test_provenance.py", "tests/lsst/test_ingest.py"]
-ONCE += ["tests/lsst/test_asked_elsewhere.py", "tests/lsst/test_bps_page.py", "tests/lsst/test_executors.py", "tests/views/test_export_names.py"]
-ONCE += ["tests/integration/test_tutorial.py", "tests/views/test_index.py", "tests/lsst/test_demo_chain.py", "tests/lsst/test_exit_codes.py", "tests/lsst/test_hook.py"]
+ONCE += ["tests/unwind", "tests/campaign", "tests/integration/test_tutorial.py", "tests/views/test_index.py", "tests/views/test_export_names.py"]
+ONCE += [
+    f"tests/lsst/test_{name}.py"
+    for name in ("asked_elsewhere", "bps_page", "campaign", "demo_chain", "executors", "exit_codes", "hook", "ingest", "provenance")
+]  # fmt: skip
 # Forms of reports: the analyzer is the same C code below every Python.
 ONCE += [
     f"tests/views/test_{name}.py"
