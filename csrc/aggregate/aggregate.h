@@ -442,6 +442,7 @@ void rp_node_figures(const struct rp_result *r, uint32_t node, int64_t ret_m[RP_
 int rp_node_add(struct rp_result *r, uint32_t node, const int64_t m[RP_M_COUNT]);
 /* Sums of untrusted numbers wrap instead of being undefined. */
 void rp_figures_add(int64_t to[RP_M_COUNT], const int64_t m[RP_M_COUNT]);
+void rp_figures_subtract(int64_t from[RP_M_COUNT], const int64_t m[RP_M_COUNT]);
 /* Adds what the node has itself. */
 void rp_figures_add_node(int64_t to[RP_M_COUNT], const struct rp_result *r, uint32_t node);
 /* Room for one more in an array of the result. */

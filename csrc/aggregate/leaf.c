@@ -64,6 +64,41 @@ int rp_leaves_settle(struct rp_result *r)
 	return n && !r->tails ? RP_ENOMEM : 0;
 }
 
+/* ---- lists ---- */
+
+static int list_leaves(struct rp_leaf_list *l, const struct rp_result *r, uint32_t n, int by_tail)
+{
+	l->first = calloc((size_t)n + 2, sizeof(*l->first));
+	l->of = malloc(((size_t)r->n_leaves + 1) * sizeof(*l->of));
+	if (!l->first || !l->of)
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < r->n_leaves; i++)
+		l->first[by_tail ? r->leaves[i].tail : r->leaves[i].node]++;
+	for (uint32_t i = 0, sum = 0; i <= n; i++) {
+		sum += l->first[i];
+		l->first[i] = sum;
+	}
+	for (uint32_t i = r->n_leaves; i-- > 0;)
+		l->of[--l->first[by_tail ? r->leaves[i].tail : r->leaves[i].node]] = i;
+	return 0;
+}
+
+int rp_leaf_list_by_node(struct rp_leaf_list *ret_l, const struct rp_result *r)
+{
+	return list_leaves(ret_l, r, r->n_nodes, 0);
+}
+
+int rp_leaf_list_by_tail(struct rp_leaf_list *ret_l, const struct rp_result *r)
+{
+	return list_leaves(ret_l, r, r->n_tails, 1);
+}
+
+void rp_leaf_list_release(struct rp_leaf_list *l)
+{
+	free(l->first);
+	free(l->of);
+}
+
 /* ---- leaves become nodes ---- */
 
 /* The node of a tail below the Python node at hand: of another one when `below` is not its number + 1. */
@@ -73,7 +108,7 @@ struct mark {
 
 struct expansion {
 	struct rp_result *r;
-	uint32_t *first, *by_node; /* leaves of node i, in the order in which they were made: by_node[first[i]] up to by_node[first[i + 1]] */
+	struct rp_leaf_list leaves; /* by node */
 	struct mark *marks;        /* by tail */
 	uint32_t *node_of;         /* by leaf: how many nodes it makes; then the node after these; then its node */
 	uint32_t *moved_to;        /* by node before: its id now */
@@ -81,32 +116,17 @@ struct expansion {
 	uint32_t n_nodes;
 };
 
-static void group_leaves(struct expansion *x)
-{
-	const struct rp_result *r = x->r;
-	uint32_t n = x->r->n_nodes;
-
-	for (uint32_t i = 0; i < r->n_leaves; i++)
-		x->first[r->leaves[i].node]++;
-	for (uint32_t i = 0, sum = 0; i <= n; i++) {
-		sum += x->first[i];
-		x->first[i] = sum;
-	}
-	for (uint32_t i = r->n_leaves; i-- > 0;)
-		x->by_node[--x->first[r->leaves[i].node]] = i;
-}
-
 /* Of each leaf how many of its frames no leaf before has below the same node. */
 static void count_nodes(struct expansion *x)
 {
 	const struct rp_result *r = x->r;
 
 	for (uint32_t node = 0; node < x->r->n_nodes; node++)
-		for (uint32_t k = x->first[node]; k < x->first[node + 1]; k++) {
+		for (uint32_t k = x->leaves.first[node]; k < x->leaves.first[node + 1]; k++) {
 			uint32_t n = 0;
-			for (uint32_t t = r->leaves[x->by_node[k]].tail; t && x->marks[t].below != node + 1; t = r->tails[t].parent, n++)
+			for (uint32_t t = r->leaves[x->leaves.of[k]].tail; t && x->marks[t].below != node + 1; t = r->tails[t].parent, n++)
 				x->marks[t].below = node + 1;
-			x->node_of[x->by_node[k]] = n;
+			x->node_of[x->leaves.of[k]] = n;
 		}
 }
 
@@ -157,8 +177,8 @@ static void place_nodes(struct expansion *x)
 		struct rp_node *n = &x->nodes[x->moved_to[i]];
 		*n = r->nodes[i];
 		n->parent = i ? x->moved_to[n->parent] : UINT32_MAX;
-		for (uint32_t k = x->first[i]; k < x->first[i + 1]; k++)
-			place_leaf(x, i, x->by_node[k]);
+		for (uint32_t k = x->leaves.first[i]; k < x->leaves.first[i + 1]; k++)
+			place_leaf(x, i, x->leaves.of[k]);
 	}
 }
 
@@ -195,14 +215,11 @@ int rp_result_expand(struct rp_result *r)
 
 	if (!leaves)
 		return 0;
-	x.first = calloc(nodes + 1, sizeof(*x.first));
-	x.by_node = malloc(leaves * sizeof(*x.by_node));
 	x.node_of = malloc(leaves * sizeof(*x.node_of));
 	x.moved_to = malloc(nodes * sizeof(*x.moved_to));
 	x.marks = calloc(r->n_tails, sizeof(*x.marks));
-	rc = x.first && x.by_node && x.node_of && x.moved_to && x.marks ? 0 : RP_ENOMEM;
+	rc = x.node_of && x.moved_to && x.marks ? rp_leaf_list_by_node(&x.leaves, r) : RP_ENOMEM;
 	if (!rc) {
-		group_leaves(&x);
 		count_nodes(&x);
 		rc = number_nodes(&x);
 	}
@@ -214,8 +231,7 @@ int rp_result_expand(struct rp_result *r)
 		place_nodes(&x);
 		take_nodes(&x);
 	}
-	free(x.first);
-	free(x.by_node);
+	rp_leaf_list_release(&x.leaves);
 	free(x.node_of);
 	free(x.moved_to);
 	free(x.marks);

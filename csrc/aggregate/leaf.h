@@ -30,4 +30,14 @@ void rp_leaves_ask(const struct rp_result *r, uint32_t node, uint32_t tail);
 int rp_leaves_settle(struct rp_result *r);
 void rp_leaves_free(struct rp_leaf_set *s);
 
+/* Leaves of a settled result by something that each has: of[first[i]] up to of[first[i + 1]], in the order in which they were made. Released also
+ * after RP_ENOMEM. */
+struct rp_leaf_list {
+	uint32_t *first, *of;
+};
+
+int rp_leaf_list_by_node(struct rp_leaf_list *ret_l, const struct rp_result *r);
+int rp_leaf_list_by_tail(struct rp_leaf_list *ret_l, const struct rp_result *r);
+void rp_leaf_list_release(struct rp_leaf_list *l);
+
 #endif

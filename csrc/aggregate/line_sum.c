@@ -396,12 +396,6 @@ static void settle_totals(struct sum *s)
 }
 
 /* A total is a difference of the running sum: what it is when the subtree has been walked, less what it was before. */
-static void add_sum(struct rp_line *line, const int64_t *sum, int sign)
-{
-	for (int k = 0; k < RP_M_COUNT; k++)
-		line->total[k] = rp_add(line->total[k], sign < 0 ? (int64_t)(0 - (uint64_t)sum[k]) : sum[k]);
-}
-
 static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 {
 	const struct rp_replay *r = s->f->replay;
@@ -412,7 +406,7 @@ static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 		struct rp_line *l = &s->f->result->lines[line];
 		l->calls_out = rp_add(l->calls_out, own[RP_M_CALLS]);
 		if (s->on_path[line]++ == 0)
-			add_sum(l, sum, -1);
+			rp_figures_subtract(l->total, sum);
 	}
 	total_own(s, node);
 	for (int k = 0; k < RP_FOLD_METRICS; k++)
@@ -429,7 +423,7 @@ static void leave_node(struct sum *s, uint32_t node, const int64_t *sum)
 	uint32_t line = s->call_line[node];
 
 	if (line != NO_LINE && --s->on_path[line] == 0)
-		add_sum(&s->f->result->lines[line], sum, 1);
+		rp_figures_add(s->f->result->lines[line].total, sum);
 }
 
 static void walk(struct sum *s)

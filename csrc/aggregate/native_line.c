@@ -87,12 +87,6 @@ static void make_lists(struct native_lines *l)
 
 /* ---- totals ---- */
 
-static void add_to(struct rp_line *line, const int64_t *sum, int sign)
-{
-	for (int k = 0; k < RP_M_COUNT; k++)
-		line->total[k] = rp_add(line->total[k], sign < 0 ? (int64_t)(0 - (uint64_t)sum[k]) : sum[k]);
-}
-
 /* The lines of its frames; *ret_n of them. */
 static const uint32_t *lines_of(const struct native_lines *l, uint32_t native, uint32_t *ret_n)
 {
@@ -110,7 +104,7 @@ static void enter(struct native_lines *l, uint32_t native, int64_t *sum)
 
 	for (uint32_t k = 0; k < n; k++)
 		if (l->on_path[lines[k]]++ == 0)
-			add_to(&l->f->result->lines[lines[k]], sum, -1);
+			rp_figures_subtract(l->f->result->lines[lines[k]].total, sum);
 	for (uint32_t i = l->first_site[native]; i != NONE; i = l->next_site[i]) {
 		int64_t m[RP_M_COUNT];
 		rp_fold_site_and_share(l->f, i, m);
@@ -125,7 +119,7 @@ static void leave(struct native_lines *l, uint32_t native, const int64_t *sum)
 
 	for (uint32_t k = 0; k < n; k++)
 		if (--l->on_path[lines[k]] == 0)
-			add_to(&l->f->result->lines[lines[k]], sum, 1);
+			rp_figures_add(l->f->result->lines[lines[k]].total, sum);
 }
 
 static void walk(struct native_lines *l)

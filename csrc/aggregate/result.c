@@ -132,6 +132,12 @@ void rp_figures_add(int64_t to[RP_M_COUNT], const int64_t m[RP_M_COUNT])
 		to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)m[i]);
 }
 
+void rp_figures_subtract(int64_t from[RP_M_COUNT], const int64_t m[RP_M_COUNT])
+{
+	for (int i = 0; i < RP_M_COUNT; i++)
+		from[i] = (int64_t)((uint64_t)from[i] - (uint64_t)m[i]);
+}
+
 void rp_figures_add_node(int64_t to[RP_M_COUNT], const struct rp_result *r, uint32_t node)
 {
 	for (int g = 0; g < RP_G_COUNT; g++) {

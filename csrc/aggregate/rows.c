@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "aggregate/aggregate.h"
+#include "aggregate/leaf.h"
 
 const int64_t *rp_row_ranked(const struct rp_row *row, enum rp_metric metric)
 {
@@ -66,34 +67,6 @@ static int make_rows(const struct rp_result *r, enum rp_row_by by, uint32_t *row
 	return rc;
 }
 
-/* Leaves, by their node or by their tail: of[first[i]] up to of[first[i + 1]]. */
-struct leaves_of {
-	uint32_t *first, *of;
-};
-
-static int list_leaves(struct leaves_of *l, const struct rp_result *r, uint32_t n, int by_tail)
-{
-	l->first = calloc((size_t)n + 2, sizeof(*l->first));
-	l->of = malloc(((size_t)r->n_leaves + 1) * sizeof(*l->of));
-	if (!l->first || !l->of)
-		return RP_ENOMEM;
-	for (uint32_t i = 0; i < r->n_leaves; i++)
-		l->first[by_tail ? r->leaves[i].tail : r->leaves[i].node]++;
-	for (uint32_t i = 0, sum = 0; i <= n; i++) {
-		sum += l->first[i];
-		l->first[i] = sum;
-	}
-	for (uint32_t i = r->n_leaves; i-- > 0;)
-		l->of[--l->first[by_tail ? r->leaves[i].tail : r->leaves[i].node]] = i;
-	return 0;
-}
-
-static void free_leaves(struct leaves_of *l)
-{
-	free(l->first);
-	free(l->of);
-}
-
 struct summing {
 	const struct rp_result *r;
 	const uint32_t *row_of;
@@ -105,8 +78,7 @@ struct summing {
 static void enter(struct summing *s, uint32_t row)
 {
 	if (s->on_path[row]++ == 0)
-		for (int k = 0; k < RP_M_COUNT; k++)
-			s->rows[row].total[k] = (int64_t)((uint64_t)s->rows[row].total[k] - (uint64_t)s->sum[k]);
+		rp_figures_subtract(s->rows[row].total, s->sum);
 }
 
 /* A node of the path is left. A total is a difference of the running sum: what it is when the last of the row is
@@ -129,7 +101,7 @@ static void add_leaf(struct summing *s, uint32_t leaf, struct rp_row *over)
 	rp_figures_add_node(s->sum, s->r, RP_LEAF_BIT | leaf);
 }
 
-static void sum_nodes(struct summing *s, const struct rp_walk *w, const struct leaves_of *leaves, uint32_t *owner)
+static void sum_nodes(struct summing *s, const struct rp_walk *w, const struct rp_leaf_list *leaves, uint32_t *owner)
 {
 	const struct rp_result *r = s->r;
 	uint32_t *path = owner + r->n_nodes; /* nodes from the root to here, by depth */
@@ -162,8 +134,8 @@ static int sum_tails(struct summing *s)
 {
 	const struct rp_result *r = s->r;
 	uint32_t *first = malloc(((size_t)r->n_tails + 1) * 2 * sizeof(*first)), *next = first + r->n_tails; /* children, by tail */
-	struct leaves_of leaves = { NULL, NULL };
-	int rc = first ? list_leaves(&leaves, r, r->n_tails, 1) : RP_ENOMEM;
+	struct rp_leaf_list leaves = { NULL, NULL };
+	int rc = first ? rp_leaf_list_by_tail(&leaves, r) : RP_ENOMEM;
 
 	if (rc || !r->n_tails)
 		goto done;
@@ -187,7 +159,7 @@ static int sum_tails(struct summing *s)
 	}
 done:
 	free(first);
-	free_leaves(&leaves);
+	rp_leaf_list_release(&leaves);
 	return rc;
 }
 
@@ -204,14 +176,14 @@ static int rows_of_tree(const struct rp_result *r, enum rp_row_by by, struct rp_
 	struct rp_row *rows = malloc((size_t)r->n_frames * sizeof(*rows));
 	rc = row_of && on_path && owner && rows ? make_rows(r, by, row_of, rows, &n) : RP_ENOMEM;
 	struct summing s = { .r = r, .row_of = row_of, .rows = rows, .on_path = on_path };
-	struct leaves_of leaves = { NULL, NULL };
+	struct rp_leaf_list leaves = { NULL, NULL };
 	if (!rc)
-		rc = list_leaves(&leaves, r, r->n_nodes, 0);
+		rc = rp_leaf_list_by_node(&leaves, r);
 	if (!rc) {
 		sum_nodes(&s, &w, &leaves, owner);
 		rc = sum_tails(&s);
 	}
-	free_leaves(&leaves);
+	rp_leaf_list_release(&leaves);
 	free(row_of);
 	free(on_path);
 	free(owner);
