@@ -7,11 +7,9 @@ import os
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
-import fsspec
-
 from rubinprof.errors import RubinprofError
 
-__all__ = ["Found", "Place", "StoreFiles", "is_url"]
+__all__ = ["Found", "Place", "is_url"]
 
 READ_BYTES = 1 << 20
 OF_LSST = ("dav", "davs")
@@ -45,6 +43,8 @@ class Place:
     """
 
     def __init__(self, url: str):
+        import fsspec  # here, since every question of a campaign asks is_url, and few go to a server
+
         self.url = url.rstrip("/")
         scheme, _, rest = self.url.partition("://")
         self._lsst, self._fs, self._root = None, None, self.url
@@ -133,46 +133,6 @@ class Place:
 
     def _below(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
-
-
-class StoreFiles(fsspec.AbstractFileSystem):
-    """The files of a store for DuckDB, as ``campaign://NAME``; it reads what it needs of each.
-
-    Parameters
-    ----------
-    place : `Place`
-        The store.
-    sizes : `dict` [`str`, `int`]
-        Bytes by name, as the commits have them: no server is asked.
-    """
-
-    protocol = "campaign"
-    cachable = False
-
-    def __init__(self, place: Place, sizes: dict[str, int]):
-        super().__init__()
-        self._place, self._sizes = place, sizes
-
-    def open(self, path: str, mode: str = "rb", **options: Any) -> IO[bytes]:
-        """Open a file of the store."""
-        return self._place.open(self._strip_protocol(path))
-
-    def info(self, path: str, **options: Any) -> dict[str, Any]:
-        """What is known of a file."""
-        name = self._strip_protocol(path)
-        return {"name": name, "size": self._sizes.get(name), "type": "file"}
-
-    def glob(self, path: str, maxdepth: int | None = None, **options: Any) -> list[str]:
-        """The file itself: names of a store have no stars."""
-        return [self._strip_protocol(path)]
-
-    def exists(self, path: str, **options: Any) -> bool:
-        """Whether the store names it."""
-        return self._strip_protocol(path) in self._sizes
-
-    def modified(self, path: str) -> datetime.datetime:
-        """Never: files of a store do not change."""
-        return datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 
 class _Held(io.RawIOBase):

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from rubinprof.campaign import attempts
-from rubinprof.campaign.place import Place, StoreFiles, is_url
+from rubinprof.campaign.place import Place, is_url
 from rubinprof.campaign.store import MANIFEST, Commit, Store
 from rubinprof.errors import RubinprofError
 
@@ -48,9 +48,11 @@ class RemoteStore(Store):
         return self.place.open(name)
 
     def url(self, name: str) -> str:
-        return f"{StoreFiles.protocol}://{name}"
+        return f"campaign://{name}"  # StoreFiles
 
     def connect(self) -> duckdb.DuckDBPyConnection:
+        from rubinprof.campaign.store_files import StoreFiles  # with fsspec: only where a store is on a server
+
         db = super().connect()
         sizes = {file["path"]: file["bytes"] for commit in self.commits() for file in commit.files}
         db.register_filesystem(StoreFiles(self.place, sizes | {attempts.NAME: 0}))
