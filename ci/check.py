@@ -125,13 +125,15 @@ def run_pytest(env, pytest_args, *, first, some):
     RESULTS.mkdir(parents=True, exist_ok=True)
     xml = RESULTS / f"{env.base.minor}.xml"
     xml.unlink(missing_ok=True)
-    command = [env.python, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", f"--timeout={TEST_SECONDS_MAX}", *cache_of(env)]
     words = [word for word in pytest_args if word != "--all"]
-    command += [f"--junitxml={xml}", *(words or (SOME if some else []))]
+    chosen = words or (SOME if some else [])
     if "--all" not in pytest_args:
-        command += [f"--deselect={test}" for test in LONG]
+        chosen = [*chosen, *(f"--deselect={test}" for test in LONG)]
     if not first:
-        command += [f"--ignore={path}" for path in ONCE] + [f"--deselect={test}" for test in ONCE_TESTS]
+        chosen = [*chosen, *(f"--ignore={path}" for path in ONCE), *(f"--deselect={test}" for test in ONCE_TESTS)]
+    # What failed is noted for each Python by itself, or the next one would try its failures again.
+    pytest = [env.python, "-m", "pytest", "-q", f"--timeout={TEST_SECONDS_MAX}", "-o", f"cache_dir={RESULTS / f'cache-{env.base.minor}'}", *chosen]
+    command = [*pytest, "-n", "3", "--dist", "worksteal", f"--junitxml={xml}"]
     started = time.monotonic()
     # In a check a missing browser or middleware is a failure, not a reason to skip, and a warning is an error.
     strict = {**os.environ, "RUBINPROF_TESTS_MUST_RUN": "1", "RUBINPROF_WERROR": "1"}
@@ -139,22 +141,17 @@ def run_pytest(env, pytest_args, *, first, some):
     outcome.seconds = time.monotonic() - started
     count(xml, outcome)
     if 0 < outcome.failed <= AGAIN_MAX:
-        try_again(env, outcome, strict)
+        try_again(pytest, outcome, strict)
     if status and not outcome.failed and not outcome.again:
         outcome.failed = 1  # a crash of pytest itself, or no test at all
     return outcome
 
 
-def cache_of(env):
-    """Where pytest notes what failed: each Python's own, or the next one would try its failures again."""
-    return ["-o", f"cache_dir={RESULTS / f'cache-{env.base.minor}'}"]
-
-
-def try_again(env, outcome, strict):
+def try_again(pytest, outcome, strict):
     """The few that failed, once more and one after the other: two tests at once on a busy machine can take each other's time. What passes
     only then is told in the summary."""
     print(f"\n=== {outcome.name}: the {outcome.failed} that failed, alone ===", flush=True)
-    command = [env.python, "-m", "pytest", "-q", "--last-failed", "--last-failed-no-failures=none", f"--timeout={TEST_SECONDS_MAX}", *cache_of(env)]
+    command = [*pytest, "--last-failed", "--last-failed-no-failures=none"]
     if subprocess.run([str(word) for word in command], cwd=ROOT, env=strict).returncode == 0:
         outcome.passed, outcome.again, outcome.failed = outcome.passed + outcome.failed, outcome.failed, 0
 
