@@ -28,4 +28,5 @@ def doors():
 
 extensions.remove("sphinx_sitemap")  # it asks for the site's address
 myst_heading_anchors = 4  # other pages link to them
+autodoc_mock_imports = ["lsst"]  # the middleware, which is not installed here
 jinja_contexts = {"commands": {"helps": list(helps(make_parser()))}, "doors": {"doors": doors()}}
