@@ -61,7 +61,7 @@ def extensions():
     found = [
         extension(
             "rubinprof._analyze",
-            csources.sources(csources.PORTABLE_ROOMS) + ["csrc/ext/analyze_module.c"],
+            csources.module_sources("_analyze"),
             csources.PORTABLE_LIBRARIES,
         )
     ]
@@ -69,7 +69,7 @@ def extensions():
         found.append(
             extension(
                 "rubinprof._capture",
-                csources.sources(csources.CAPTURE_ROOMS) + ["csrc/ext/capture_module.c", "csrc/ext/stand_ins.c", "csrc/ext/bundle_parts.c"],
+                csources.module_sources("_capture"),
                 csources.CAPTURE_LIBRARIES,
                 csources.CAPTURE_FLAGS,
             )

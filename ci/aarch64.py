@@ -136,14 +136,10 @@ def build(zig, root):
     tree = HOME / "include-python" / "aarch64-linux-gnu" / f"python{MINOR}"
     shutil.rmtree(HOME / "include-python", ignore_errors=True)
     shutil.copytree(python / "aarch64-linux-gnu" / f"python{MINOR}", tree)
-    modules = {
-        "_capture": csources.sources(csources.CAPTURE_ROOMS, "linux") + ["csrc/ext/capture_module.c", "csrc/ext/stand_ins.c"],
-        "_analyze": csources.sources(csources.PORTABLE_ROOMS, "linux") + ["csrc/ext/analyze_module.c"],
-    }
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, sources in modules.items():
-            objects = list(pool.map(lambda source: compile_one(zig, flags, source), sources))
-            libraries = [root / "usr" / "lib" / "aarch64-linux-gnu" / f"lib{library}.so" for library in LIBRARIES[name]]
+        for name, needed in LIBRARIES.items():
+            objects = list(pool.map(lambda source: compile_one(zig, flags, source), csources.module_sources(name, "linux")))
+            libraries = [root / "usr" / "lib" / "aarch64-linux-gnu" / f"lib{library}.so" for library in needed]
             libraries.append(root / "lib" / "aarch64-linux-gnu" / "libgcc_s.so.1")  # where clang's own runtime has no personality of C
             module = package / f"{name}.cpython-{MINOR.replace('.', '')}-aarch64-linux-gnu.so"
             hide = f"-Wl,--version-script={ROOT / 'csrc/ext/exports.map'}"

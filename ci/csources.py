@@ -20,6 +20,11 @@ CSRC = ROOT / "csrc"
 PROBE_ROOMS = ["frames", "stack", "alloc", "cpu", "names"]
 CAPTURE_ROOMS = ["base", "format", "record", *PROBE_ROOMS, "sink", "session"]
 PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "index", "report"]
+# extension module -> its rooms, and its files in csrc/ext
+MODULES = {
+    "_capture": (CAPTURE_ROOMS, ["capture_module", "stand_ins", "bundle_parts"]),
+    "_analyze": (PORTABLE_ROOMS, ["analyze_module"]),
+}
 # Rooms of the capture half that have no Python.h inside.
 PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
 
@@ -50,6 +55,12 @@ def sources(rooms, platform=sys.platform):
     for room in rooms:
         found += sorted(p for p in (CSRC / room).glob("*.c") if _is_for(p, platform))
     return [str(p.relative_to(ROOT)) for p in found]
+
+
+def module_sources(module, platform=sys.platform):
+    """What _capture or _analyze, the two extension modules, are made of."""
+    rooms, ext = MODULES[module]
+    return sources(rooms, platform) + [f"csrc/ext/{name}.c" for name in ext]
 
 
 def pythonless_probes():
