@@ -240,6 +240,9 @@ int main(int argc, char **argv)
 			tw_sample(l->t, 10, 3, words + below(4), 4);
 		}
 		before = l;
+#ifdef LOOK /* looks.c */
+		LOOK(&w, argv[1], n, before->t->ticks, threads);
+#endif
 	}
 	tw_close(&w, RP_STATE_COMPLETE);
 

@@ -431,6 +431,28 @@ int rp_result_expand(struct rp_result *r);
 int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail);
 void rp_result_free(struct rp_result *r);
 
+/* ---- follow.c: a trace that grows ----
+ *
+ *   settled   events up to the last pair of clocks that the file has: they were replayed, and are not read again.
+ *   late      an event that should have come before others that are settled. It makes the state stale: begin again.
+ *
+ * What is not settled is in no order yet that will stay. It is replayed in a copy of the state, that is of the process: see rp_os_in_copy. So a look
+ * costs what was written since the look before, what is not settled, and the size of the result.
+ *
+ * Figures are those of rp_analyze of the same bytes. Only times may differ: what is settled out of a live buffer has them exactly, a block has them
+ * rounded. And CPU time that was read from the kernel, by one part in 100,000: the rate of the clock is known better from second to second, and what
+ * is settled keeps the rate that was known then. */
+struct rp_follow;
+/* One file, from its begin. As rp_file_open. */
+int rp_follow_open(struct rp_follow **ret_follow, const char *path);
+/* Reads on. RP_ESTALE, or a code: close it and begin again, or read all; also where the file is damaged. */
+int rp_follow_read(struct rp_follow *f, int (*on_block)(void *, uint64_t), void *user);
+/* struct rp_file's, of what was read last. */
+uint64_t rp_follow_state(const struct rp_follow *f);
+/* What rp_analyze makes of the file. Leaves nothing to go on with: in a copy of the process only. RP_ESTALE, or a code. */
+int rp_follow_result(struct rp_follow *f, const struct rp_analyze_options *options, struct rp_result **ret_result);
+void rp_follow_close(struct rp_follow *f);
+
 /* ---- result.c ---- */
 /* Place of the frame, made when it is new; it was met where frame->met says, too. RP_ENOMEM, or 0. */
 int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t *ret_frame);

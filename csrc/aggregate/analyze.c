@@ -346,7 +346,7 @@ static void settle_totals(struct rp_result *r, const struct rp_analyze_options *
 	t->wall_s = r->n_processes == 1 ? r->processes[0].wall_s : last - first;
 }
 
-static int make_root(struct rp_result *r)
+int rp_result_root(struct rp_result *r)
 {
 	struct rp_frame frame = { .kind = RP_KIND_PYTHON };
 	uint32_t node, id;
@@ -367,16 +367,41 @@ static void settle_axis(struct rp_result *r)
 		r->regions[i].start_s += r->processes[r->regions[i].process].axis_s;
 }
 
-int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail)
+int rp_result_begin(struct rp_result **ret_result)
 {
 	struct rp_result *r = calloc(1, sizeof(*r));
-	int rc = r && (r->leaf_set = calloc(1, sizeof(*r->leaf_set))) ? make_root(r) : RP_ENOMEM, file_rc = 0;
+
+	*ret_result = r;
+	if (!r)
+		return RP_ENOMEM;
+	r->totals.is_complete = 1;
+	r->outside_node = UINT32_MAX;
+	r->leaf_set = calloc(1, sizeof(*r->leaf_set));
+	return r->leaf_set ? 0 : RP_ENOMEM;
+}
+
+int rp_result_end(struct rp_result *r, const struct rp_analyze_options *options)
+{
+	int rc = name_outside(r);
+
+	if (!rc)
+		rc = rp_leaves_settle(r);
+	settle_axis(r);
+	if (!rc)
+		rc = rp_result_number_regions(r);
+	if (!rc)
+		settle_totals(r, options);
+	return rc;
+}
+
+int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const struct rp_analyze_options *options, char *detail)
+{
+	struct rp_result *r;
+	int rc = rp_result_begin(&r), file_rc = 0;
 	size_t read = 0, bad = 0;
 
-	if (r) {
-		r->totals.is_complete = 1;
-		r->outside_node = UINT32_MAX;
-	}
+	if (!rc)
+		rc = rp_result_root(r);
 	if (!rc && (options->has_interval || options->timeline))
 		rc = find_axis(r, trace);
 	if (!rc && options->timeline) {
@@ -390,12 +415,7 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		rc = file_rc;
 		rp_say(detail, rc, "cannot read %s: %s.", trace->files[bad].path, rp_error_text(rc));
 	} else if (!rc) {
-		rc = name_outside(r);
-		if (!rc)
-			rc = rp_leaves_settle(r);
-		settle_axis(r);
-		if (!rc)
-			rc = rp_result_number_regions(r);
+		rc = rp_result_end(r, options);
 	}
 	if (rc) {
 		if (!is_of_file(rc))
@@ -403,7 +423,6 @@ int rp_analyze(struct rp_result **ret_result, struct rp_trace *trace, const stru
 		rp_result_free(r);
 		return rc;
 	}
-	settle_totals(r, options);
 	*ret_result = r;
 	return 0;
 }

@@ -108,4 +108,9 @@ int rp_fold_def_line(struct rp_fold *f, uint32_t node, uint32_t *ret_line);
 /* fold_rows.c: rows of processes, threads and regions */
 int rp_fold_process(struct rp_fold *f, const char *path);
 
+/* analyze.c: an empty result (to be freed after a failure, too), its root, and after the last file. 0 or RP_ENOMEM. */
+int rp_result_begin(struct rp_result **ret_result);
+int rp_result_root(struct rp_result *r);
+int rp_result_end(struct rp_result *r, const struct rp_analyze_options *options);
+
 #endif

@@ -279,7 +279,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->lost_blocks += from->lost_blocks + t->lost_def_blocks;
 	to->damaged_blocks += from->damaged_blocks;
 	to->threads += r->n_threads;
-	to->blocks += r->file->n_blocks;
+	to->blocks += rp_file_blocks(r->file);
 	to->file_bytes += p->is_complete ? r->file->bytes : r->file->data_end;
 	to->raw_bytes += r->file->raw_bytes;
 	add_counts(to->by_allocator, from->by_allocator, RP_A_COUNT);

@@ -320,14 +320,18 @@ static void start_thread(struct rp_replay *r, struct rp_replay_thread *t, const 
 	r->has_ticks = 1;
 }
 
+/* Of the sources that are new. */
 static int init_threads(struct rp_replay *r, const struct rp_interleave *m)
 {
-	r->threads = calloc(m->n_sources ? m->n_sources : 1, sizeof(*r->threads));
-	if (!r->threads)
+	struct rp_replay_thread *threads = realloc(r->threads, (m->n_sources ? m->n_sources : 1) * sizeof(*threads));
+
+	if (!threads)
 		return RP_ENOMEM;
-	r->n_threads = m->n_sources;
-	for (uint32_t i = 0; i < r->n_threads; i++) {
+	r->threads = threads;
+	while (r->n_threads < m->n_sources) {
+		uint32_t i = r->n_threads++;
 		struct rp_replay_thread *t = &r->threads[i];
+		*t = (struct rp_replay_thread){ 0 };
 		t->id = m->sources[i].thread;
 		t->on = !r->has_filter;
 		t->sample_site = UINT32_MAX;
@@ -423,51 +427,94 @@ static int is_told(const struct rp_tables *tables, const char *key, const char *
 	return told && !strcmp(told, value);
 }
 
-void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables)
+/* What the tables say of the whole file. */
+static void take_told(struct rp_replay_told *to, const struct rp_tables *tables)
 {
 	const char *samples_end = rp_tables_meta(tables, "sample.end_ticks");
 
-	r->file = file;
-	r->tables = tables;
-	r->periodic = is_told(tables, "switch", "periodic");
-	r->is_tree = is_told(tables, "stacks", "tree");
-	r->totals.is_cpu_sampled = r->is_tree;
-	r->totals.is_memory_sampled = is_told(tables, "mode.memory", "sampled"); /* also where no thread came to have a period */
-	/* Estimates are rounded by site: with other sites they would be rounded otherwise. */
-	r->has_no_native &= !r->is_tree && !is_told(tables, "mode.memory", "sampled");
-	r->totals.is_cpu_off = is_told(tables, "mode.cpu", "off");
-	r->totals.is_memory_off = is_told(tables, "mode.memory", "off");
-	r->totals.is_gil_wait_off = r->totals.is_cpu_off || is_told(tables, "gil_wait", "not measured");
-	r->samples_end = samples_end ? strtoull(samples_end, NULL, 10) : 0;
-	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
-	r->cost_alloc16 = tables->cost_alloc16;
-	r->cost_free16 = tables->cost_free16;
-	r->cost_sample16 = tables->cost_sample16;
+	*to = (struct rp_replay_told){
+		.is_periodic = is_told(tables, "switch", "periodic"),
+		.is_tree = is_told(tables, "stacks", "tree"),
+		.is_memory_sampled = is_told(tables, "mode.memory", "sampled"),
+		.samples_end = samples_end ? strtoull(samples_end, NULL, 10) : 0,
+		.cost_alloc16 = tables->cost_alloc16,
+		.cost_free16 = tables->cost_free16,
+		.cost_sample16 = tables->cost_sample16,
+	};
 }
 
-int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *user)
+static void take_modes(struct rp_replay *r)
 {
-	struct rp_interleave m;
+	r->totals.is_cpu_off = is_told(r->tables, "mode.cpu", "off");
+	r->totals.is_memory_off = is_told(r->tables, "mode.memory", "off");
+	r->totals.is_gil_wait_off = r->totals.is_cpu_off || is_told(r->tables, "gil_wait", "not measured");
+}
 
+void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables)
+{
+	struct rp_replay_told *told = &r->told;
+
+	r->file = file;
+	r->tables = tables;
+	take_told(told, tables);
+	r->periodic = told->is_periodic;
+	r->is_tree = told->is_tree;
+	r->totals.is_cpu_sampled = r->is_tree;
+	r->totals.is_memory_sampled = told->is_memory_sampled; /* also where no thread came to have a period */
+	/* Estimates are rounded by site: with other sites they would be rounded otherwise. */
+	r->has_no_native &= !r->is_tree && !told->is_memory_sampled;
+	take_modes(r);
+	r->samples_end = told->samples_end;
+	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
+	r->cost_alloc16 = told->cost_alloc16;
+	r->cost_free16 = told->cost_free16;
+	r->cost_sample16 = told->cost_sample16;
+}
+
+/* The rate of the clock is known better from second to second: CPU time that was read before keeps the former rate, which differs by less than this. */
+#define RATE_DRIFT_MAX 1e-5
+
+int rp_replay_renew(struct rp_replay *r, uint32_t threads)
+{
+	struct rp_replay_told told;
+	double rate = 1.0 / r->tables->ns_per_tick, drift = rate / r->ticks_per_ns - 1;
+
+	take_told(&told, r->tables);
+	int is_same = told.is_periodic == r->told.is_periodic && told.is_tree == r->told.is_tree &&
+		      told.is_memory_sampled == r->told.is_memory_sampled && told.samples_end == r->told.samples_end &&
+		      told.cost_alloc16 == r->told.cost_alloc16 && told.cost_free16 == r->told.cost_free16 &&
+		      told.cost_sample16 == r->told.cost_sample16;
+	int is_crowd = threads > RP_BOUNDARY_THREADS_MAX, was_crowd = r->n_threads > RP_BOUNDARY_THREADS_MAX;
+	if (!is_same || is_crowd != was_crowd || !(drift < RATE_DRIFT_MAX && drift > -RATE_DRIFT_MAX))
+		return 1;
+	take_modes(r);
+	for (uint32_t i = 0; i < r->n_threads && !(drift >= 0 && drift <= 0); i++)
+		r->threads[i].cpu_read = rp_int64((double)r->threads[i].cpu_read * (1 + drift));
+	r->ticks_per_ns = rate;
+	return 0;
+}
+
+int rp_replay_begin(struct rp_replay *r)
+{
 	if (!r->timeline.n_bins)
 		r->sites.bin_peak = UINT64_MAX;
 	int rc = rp_call_tree_init(&r->tree);
-	if (!rc && r->timeline.n_bins)
-		rc = rp_timeline_begin(r);
-	if (rc)
-		return rc;
-	rc = rp_interleave_open(&m, r->file);
-	if (rc)
-		return rc;
-	m.on_block = on_block;
-	m.user = user;
-	rc = init_threads(r, &m);
-	if (!rc && r->units.is_on)
+	return !rc && r->timeline.n_bins ? rp_timeline_begin(r) : rc;
+}
+
+int rp_replay_go_on(struct rp_replay *r, struct rp_interleave *m)
+{
+	int is_begin = !r->threads, rc = init_threads(r, m);
+
+	if (!rc && is_begin && r->units.is_on)
 		rc = rp_units_begin(&r->units, &r->tree, &r->sites, r->n_threads);
-	if (!rc)
-		rc = replay_events(r, &m);
-	if (!rc)
-		rc = take_totals(r, &m);
+	return rc ? rc : replay_events(r, m);
+}
+
+int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m)
+{
+	int rc = take_totals(r, m);
+
 	if (!rc)
 		rc = rp_replay_regions_finish(r);
 	if (!rc)
@@ -482,6 +529,23 @@ int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *
 		rc = rp_timeline_apply(r);
 	/* Not needed for the result, and as large as it. */
 	rp_live_release(&r->live);
+	return rc;
+}
+
+int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *user)
+{
+	struct rp_interleave m;
+	int rc = rp_replay_begin(r);
+
+	if (!rc)
+		rc = rp_interleave_open(&m, r->file);
+	if (rc)
+		return rc;
+	m.on_block = on_block;
+	m.user = user;
+	rc = rp_replay_go_on(r, &m);
+	if (!rc)
+		rc = rp_replay_end(r, &m);
 	rp_interleave_close(&m);
 	return rc;
 }

@@ -156,6 +156,12 @@ struct rp_gone_block {
 	double variance;
 };
 
+/* What definitions say of all events, those before them too. */
+struct rp_replay_told {
+	int is_periodic, is_tree, is_memory_sampled;
+	uint64_t samples_end, cost_alloc16, cost_free16, cost_sample16;
+};
+
 struct rp_replay {
 	struct rp_file *file;
 	struct rp_tables *tables;
@@ -181,6 +187,7 @@ struct rp_replay {
 	uint32_t in_python;     /* threads; in a tree trace: those that ever were, and live */
 	uint64_t not_followed; /* sampled blocks whose free is not told */
 	uint64_t in_python_sum; /* of their places in threads: of one, its place */
+	struct rp_replay_told told;
 	int periodic;
 	int is_tree; /* stacks are named by nodes of a tree; no event tells of calls */
 	double ticks_per_ns;
@@ -210,6 +217,12 @@ struct rp_replay {
 void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables);
 /* Reads all events of the file; addresses without a symbol are added to the tables. On any one thread: strings are not looked at. */
 int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *user);
+/* The same in parts, for a file that grows (rp_interleave_renew): once, for each stretch, once. rp_replay_end leaves nothing to go on with. */
+int rp_replay_begin(struct rp_replay *r);
+int rp_replay_go_on(struct rp_replay *r, struct rp_interleave *m);
+int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m);
+/* Before going on: the tables have more, and there are so many threads. 1: what they say now changes what was replayed. */
+int rp_replay_renew(struct rp_replay *r, uint32_t threads);
 void rp_replay_release(struct rp_replay *r);
 
 /* CPU time between two readings is shared among what ran in between. (In a tree trace the sample that follows takes it all.) */

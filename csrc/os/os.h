@@ -69,6 +69,12 @@ int rp_os_crew_wait(struct rp_os_crew *crew, struct rp_os_task *task, unsigned m
 /* Runs what was given to its end first. NULL is allowed. */
 void rp_os_crew_close(struct rp_os_crew *crew);
 
+/* Runs fn in a process that is a copy of this one: what fn changes is lost with it. What it writes to `to` is handed to `take` here, in order. Returns what fn did; what take did when that is not 0; RP_EIO when the copy died,
+ * RP_ENOMEM, RP_EUNSUPPORTED (no more processes; Windows). fn may allocate; it must not wait for other threads of this process: they are not in the copy. */
+typedef int rp_os_take_fn(void *user, const void *bytes, size_t len);
+typedef int rp_os_copy_fn(void *user, rp_os_take_fn *write, void *to);
+int rp_os_in_copy(rp_os_copy_fn *fn, void *user, rp_os_take_fn *take, void *taker);
+
 /* A number that another build of this very code has not: from size and time of the file that it was loaded from. 0: it cannot be told. */
 uint64_t rp_os_build_id(void);
 /* ns of a clock that never goes back. */

@@ -15,7 +15,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -262,4 +264,74 @@ int rp_os_terminal_columns(void)
 	struct winsize size;
 
 	return isatty(1) && ioctl(1, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* ---- a copy of this process ---- */
+
+#define COPY_CHUNK_BYTES 65536u
+
+static int write_to_pipe(void *to, const void *bytes, size_t len)
+{
+	const char *at = bytes;
+
+	while (len) {
+		ssize_t n = write(*(const int *)to, at, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return RP_EIO;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* Hands on what comes, to its end; after an error it is read and dropped. */
+static int take_from_pipe(int pipe_fd, rp_os_take_fn *take, void *taker)
+{
+	char *chunk = malloc(COPY_CHUNK_BYTES);
+	int rc = chunk ? 0 : RP_ENOMEM;
+
+	while (chunk) {
+		ssize_t n = read(pipe_fd, chunk, COPY_CHUNK_BYTES);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		rc = rc ? rc : take(taker, chunk, (size_t)n);
+	}
+	free(chunk);
+	return rc;
+}
+
+int rp_os_in_copy(rp_os_copy_fn *fn, void *user, rp_os_take_fn *take, void *taker)
+{
+	int ends[2], status, rc = RP_EIO;
+	/* What fn returns: an exit status is too small for it. */
+	int *told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (told == MAP_FAILED)
+		return RP_ENOMEM;
+	if (pipe(ends))
+		goto done;
+	fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+	fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+	*told = RP_EIO;
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(ends[0]);
+		*told = fn(user, write_to_pipe, &ends[1]);
+		_exit(0);
+	}
+	close(ends[1]);
+	rc = pid < 0 ? RP_EUNSUPPORTED : take_from_pipe(ends[0], take, taker);
+	close(ends[0]);
+	if (pid > 0) {
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		rc = rc ? rc : *told;
+	}
+done:
+	munmap(told, sizeof(*told));
+	return rc;
 }

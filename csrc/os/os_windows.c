@@ -291,3 +291,9 @@ int rp_os_terminal_columns(void)
 		return 0;
 	return info.srWindow.Right - info.srWindow.Left + 1;
 }
+
+int rp_os_in_copy(rp_os_copy_fn *fn, void *user, rp_os_take_fn *take, void *taker)
+{
+	(void)fn, (void)user, (void)take, (void)taker;
+	return RP_EUNSUPPORTED;
+}

@@ -27,7 +27,7 @@ static int loader(struct rp_file *f, uint32_t raw_bytes)
 }
 
 /* The bytes of a live buffer are trusted only when the buffer was not given to another use while they were read. */
-static int unpack_live(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *bytes, uint32_t *ret_len)
+int rp_live_read(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *bytes, uint32_t *ret_len)
 {
 	uint8_t header[RP_LIVE_HEADER_BYTES];
 	struct rp_live_header h;
@@ -56,8 +56,13 @@ int rp_block_unpack(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *
 	int rc = room(bytes, cap, ref->raw_bytes);
 	if (rc)
 		return rc;
+	if (ref->live && ref->kept) {
+		memcpy(*bytes, ref->kept, ref->stored_bytes);
+		*ret_len = ref->stored_bytes;
+		return 0;
+	}
 	if (ref->live)
-		return unpack_live(f, ref, *bytes, ret_len);
+		return rp_live_read(f, ref, *bytes, ret_len);
 	if (ref->codec == RP_CODEC_NONE) {
 		rc = rp_os_read(f->os, ref->offset, *bytes, ref->stored_bytes, &len);
 		if (rc)

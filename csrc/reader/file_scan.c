@@ -113,7 +113,7 @@ static int payload_is_good(struct rp_file *f, const struct rp_block_header *h, u
  * more blocks than it could count. */
 static int walk_blocks(struct rp_file *f)
 {
-	uint64_t counted = f->header.data_end, at = RP_FILE_HEADER_BYTES;
+	uint64_t counted = f->header.data_end, at = f->walk_from;
 	int rc = 0;
 
 	if (counted > f->bytes) {
@@ -149,11 +149,25 @@ static int walk_blocks(struct rp_file *f)
 		note_damage(f, at, next - at);
 		at = next;
 	}
+	f->walk_from = at;
 	f->data_end = at < f->bytes ? at : f->bytes;
 	return rc;
 }
 
-static int scan_live_area(struct rp_file *f, const struct rp_live_area *area)
+/* What is in a live buffer now: 1; 0 when it was given to another use meanwhile, so that it is a block by now; or RP_ENOMEM, RP_EIO. */
+static int keep_live(struct rp_file *f, struct rp_block_ref *ref)
+{
+	uint8_t *bytes = rp_arena_alloc(&f->kept, ref->stored_bytes);
+	uint32_t len;
+
+	if (!bytes)
+		return RP_ENOMEM;
+	int rc = rp_live_read(f, ref, bytes, &len);
+	ref->kept = bytes;
+	return rc == RP_EDAMAGED ? 0 : rc ? rc : 1;
+}
+
+static int scan_live_area(struct rp_file *f, const struct rp_live_area *area, uint64_t *kept_bytes)
 {
 	uint32_t step = f->header.live_buffer_bytes;
 	int rc = 0;
@@ -172,7 +186,11 @@ static int scan_live_area(struct rp_file *f, const struct rp_live_area *area)
 			.stored_bytes = (uint32_t)h.used, .raw_bytes = (uint32_t)h.used, .thread = h.thread,
 			.type = h.type, .codec = RP_CODEC_NONE, .live = 1,
 		};
-		rc = add_block(f, &ref);
+		int keep = f->keeps_live && *kept_bytes + h.used <= RP_KEPT_BYTES_MAX;
+		*kept_bytes += h.used;
+		f->state = rp_hash_pair(f->state, rp_hash_pair(h.used, h.seq << 24 ^ h.thread));
+		int is_there = keep ? keep_live(f, &ref) : 1;
+		rc = is_there > 0 ? add_block(f, &ref) : is_there;
 	}
 	return rc;
 }
@@ -229,10 +247,39 @@ const char *rp_ended_text(enum rp_ended ended)
 	return texts[ended];
 }
 
-int rp_file_open(struct rp_file **ret_file, const char *path)
+static int read_header(struct rp_file *f, struct rp_file_header *ret_header)
 {
 	uint8_t bytes[RP_FILE_HEADER_BYTES];
 	size_t len;
+	int rc = rp_os_read(f->os, 0, bytes, sizeof(bytes), &len);
+
+	f->bytes = rp_os_size(f->os);
+	f->state = rp_hash_pair(f->state, rc ? 0 : rp_hash_bytes(bytes, len));
+	return rc ? rc : rp_file_header_decode(ret_header, bytes, len);
+}
+
+/* The blocks that are there now, behind those that are known. The header has been read. */
+static int scan(struct rp_file *f)
+{
+	uint64_t kept_bytes = 0;
+	int rc = 0;
+
+	/* Live areas come before the blocks: a buffer that is written out while we look is then seen twice, not missed. */
+	for (uint32_t i = 0; i < f->header.live_count && !rc; i++)
+		rc = scan_live_area(f, &f->header.live[i], &kept_bytes);
+	if (!rc && f->header.state == RP_STATE_RUNNING)
+		rc = read_header(f, &f->header);
+	f->ended = how_it_ended(f);
+	if (!rc)
+		rc = walk_blocks(f);
+	f->state = rp_hash_pair(f->state, rp_hash_pair(f->walk_from, f->bytes << 2 | (uint64_t)f->ended));
+	if (!rc)
+		sort_blocks(f);
+	return rc;
+}
+
+int rp_file_open(struct rp_file **ret_file, const char *path)
+{
 	struct rp_file *f = calloc(1, sizeof(*f));
 
 	if (!f)
@@ -245,26 +292,10 @@ int rp_file_open(struct rp_file **ret_file, const char *path)
 	if (!f->path)
 		goto done;
 	memcpy(f->path, path, strlen(path) + 1);
-	rc = rp_os_read(f->os, 0, bytes, sizeof(bytes), &len);
+	f->walk_from = RP_FILE_HEADER_BYTES;
+	rc = read_header(f, &f->header);
 	if (!rc)
-		rc = rp_file_header_decode(&f->header, bytes, len);
-	if (rc)
-		goto done;
-	f->bytes = rp_os_size(f->os);
-	/* Live areas come before the blocks: a buffer that is written out while we look is then seen twice, not missed. */
-	for (uint32_t i = 0; i < f->header.live_count && !rc; i++)
-		rc = scan_live_area(f, &f->header.live[i]);
-	if (!rc && f->header.state == RP_STATE_RUNNING) {
-		rc = rp_os_read(f->os, 0, bytes, sizeof(bytes), &len);
-		if (!rc)
-			rc = rp_file_header_decode(&f->header, bytes, len);
-		f->bytes = rp_os_size(f->os);
-	}
-	f->ended = how_it_ended(f);
-	if (!rc)
-		rc = walk_blocks(f);
-	if (!rc)
-		sort_blocks(f);
+		rc = scan(f);
 done:
 	if (rc) {
 		rp_file_close(f);
@@ -274,6 +305,32 @@ done:
 	return 0;
 }
 
+int rp_file_renew(struct rp_file *f)
+{
+	struct rp_file_header header;
+	uint32_t kept = 0;
+
+	/* Opened anew: another file may have the name now. */
+	rp_os_close(f->os);
+	f->os = NULL;
+	f->state = 0;
+	int rc = rp_os_open(&f->os, f->path);
+	if (!rc)
+		rc = read_header(f, &header);
+	if (rc)
+		return rc;
+	if (memcmp(header.uuid, f->header.uuid, sizeof(header.uuid)) || header.pid != f->header.pid || f->bytes < f->walk_from)
+		return RP_ESTALE;
+	f->header = header;
+	for (uint32_t i = 0; i < f->n_blocks; i++)
+		if (!f->blocks[i].past && !f->blocks[i].live)
+			f->blocks[kept++] = f->blocks[i];
+	f->n_blocks = kept;
+	f->n_defs = f->n_live = 0;
+	rp_arena_release(&f->kept);
+	return scan(f);
+}
+
 void rp_file_close(struct rp_file *f)
 {
 	if (!f)
@@ -281,10 +338,20 @@ void rp_file_close(struct rp_file *f)
 	rp_os_close(f->os);
 	free(f->path);
 	free(f->blocks);
+	rp_arena_release(&f->kept);
 	free(f->stored);
 	free(f->loader.middle);
 	free(f->loader_memory);
 	free(f);
+}
+
+uint32_t rp_file_blocks(const struct rp_file *f)
+{
+	uint32_t n = f->n_past;
+
+	for (uint32_t i = 0; i < f->n_blocks; i++)
+		n += !f->blocks[i].past;
+	return n;
 }
 
 int rp_file_is_complete(const struct rp_file *f)

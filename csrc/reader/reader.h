@@ -23,6 +23,7 @@
 #define RP_DIRECTORY_DEPTH_MAX 32    /* nested directories followed */
 #define RP_BLOCKS_MAX (1u << 26)     /* blocks in one file: 16 TB of 256 KiB buffers */
 #define RP_DECODED_BYTES_MAX ((uint64_t)1 << 30) /* blocks decoded at the same time, one per thread */
+#define RP_KEPT_BYTES_MAX ((uint64_t)1 << 28) /* of live buffers */
 #define RP_RESYNC_STEP ((size_t)1 << 20)
 
 /* ---- rp_trace: trace_open.c ---- */
@@ -42,6 +43,14 @@ struct rp_trace {
 	void *progress_user;
 	void *results; /* what report/ keeps between calls, freed by: */
 	void (*free_results)(void *results);
+	unsigned looks_read; /* looks, one behind the other, that had to read all of it */
+	unsigned follows;    /* how often looks have begun at the begin of the file */
+	struct rp_follow *follow; /* of a trace that grows, closed by: */
+	void (*close_follow)(struct rp_trace *trace);
+	struct rp_buf looked;     /* what the last look said, of a file in this state: */
+	uint64_t looked_state;
+	char looked_by[16];
+	unsigned looks_repeated;  /* looks that said it again */
 };
 
 /* What one report has read of the bytes of all files; begins as { trace }. */
@@ -67,6 +76,8 @@ struct rp_block_ref {
 	uint8_t type;  /* RP_BLOCK_EVENTS, RP_BLOCK_RAW_EVENTS or RP_BLOCK_DEFS */
 	uint8_t codec;
 	uint8_t live;  /* a live buffer: no checksum */
+	const uint8_t *kept; /* of a live buffer: what was in it, where the file keeps that; else NULL */
+	uint8_t past;  /* whoever reads on in a growing file needs it no more */
 };
 
 struct rp_stretch {
@@ -93,6 +104,7 @@ struct rp_file {
 	uint64_t bytes;
 	struct rp_file_header header;
 	struct rp_block_ref *blocks; /* sorted by kind (definitions first), thread, seq; no two the same */
+	uint32_t n_past;     /* blocks that are behind, here still or no longer */
 	uint32_t n_blocks, blocks_cap;
 	uint32_t n_defs;     /* the first n_defs of blocks are definitions */
 	uint64_t damaged_bytes;
@@ -101,9 +113,13 @@ struct rp_file {
 	uint32_t n_live;     /* live buffers among the blocks */
 	uint32_t duplicates; /* blocks dropped because another has their thread and seq */
 	uint64_t data_end;   /* where the walk ended */
+	uint64_t walk_from;  /* and where the next begins */
 	int cut;             /* the file ends before the header says it does */
 	enum rp_ended ended;
 	uint64_t raw_bytes;  /* sum over blocks */
+	uint64_t state;      /* a sum of all that a writer changes: the same when nothing has been written since it was scanned before */
+	int keeps_live;      /* live buffers are read with their headers: a program that runs gives them away while blocks are read */
+	struct rp_arena kept; /* what was in them */
 	uint8_t *stored; /* scratch for compressed payloads */
 	uint32_t stored_cap, middle_cap;
 	struct rp_payload_loader loader; /* in loader_memory, which is NULL before the first compressed block */
@@ -114,12 +130,21 @@ struct rp_file {
 /* Reads header and block headers. On failure *ret_file is untouched. */
 int rp_file_open(struct rp_file **ret_file, const char *path);
 void rp_file_close(struct rp_file *file);
+/* Looks at a file that grows again: what was written since joins the blocks that are not behind (block ref `past`). 0, or RP_ESTALE when it is another
+ * file now, or shorter; or as rp_file_open. After a failure close it. */
+#define RP_ESTALE 1
+/* All blocks of the file, those that are behind among them. */
+uint32_t rp_file_blocks(const struct rp_file *file);
+int rp_file_renew(struct rp_file *file);
 /* 1: ended by a stop that left nothing out, nothing damaged. */
 int rp_file_is_complete(const struct rp_file *file);
 
 /* Payload of a block, decompressed into *bytes (realloc'ed to *cap). Checks the checksum. For a live buffer only what is still the
  * same buffer. RP_EDAMAGED, RP_ELIMIT, RP_ENOMEM, RP_EIO. block_unpack.c */
 int rp_block_unpack(struct rp_file *file, const struct rp_block_ref *ref, uint8_t **bytes, uint32_t *cap, uint32_t *ret_len);
+
+/* What is in a live buffer now, into stored_bytes of room. RP_EDAMAGED when it is another buffer by now; RP_EIO. */
+int rp_live_read(struct rp_file *file, const struct rp_block_ref *ref, uint8_t *bytes, uint32_t *ret_len);
 
 /* ---- tables: trace_tables.c ---- */
 struct rp_code {
@@ -157,6 +182,7 @@ struct rp_symbol {
 	uint32_t module;      /* index in modules, or UINT32_MAX */
 	uint32_t first_frame; /* index in native_frames: n_frames of them, innermost first, the last is not inlined */
 	uint32_t n_frames;    /* 0: no name is known */
+	int is_guess;         /* no definition has told of it yet: the module is the one that covers the address */
 };
 
 struct rp_thread_def {
@@ -225,10 +251,16 @@ struct rp_tables {
 	double ns_per_tick;
 	int clock_is_guess;  /* too few clock pairs: ns_per_tick is not measured */
 	uint64_t lost_def_blocks; /* missing, damaged or never written blocks of definitions */
+	/* How far the definitions of a growing file have been read: all before block seq_next, and part_bytes of block part_seq. */
+	uint64_t seq_next, part_seq;
+	uint32_t part_bytes;
+	int has_unwritten; /* what the header of a stopped file tells is in lost_def_blocks */
 };
 
 /* Reads all definitions of the file. Damaged blocks are counted in lost_def_blocks. RP_ENOMEM, RP_EIO. */
 int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings);
+/* The definitions that a renewed file has more. They are as if all had been loaded at once. The same errors. */
+int rp_tables_renew(struct rp_tables *t, struct rp_file *file);
 void rp_tables_release(struct rp_tables *t);
 /* Finds the symbol bundle that the trace leaves names to, and takes the names of code from it; nothing where it leaves none. RP_ENOBUNDLE, RP_EBADBUNDLE, RP_ENOMEM. */
 int rp_tables_name(struct rp_tables *t);
@@ -285,6 +317,9 @@ struct rp_source {
 	uint64_t *scratch;
 	uint64_t seq_next;
 	uint64_t ticks_key; /* order in the heap: of the head, or of the block to come */
+	/* rp_interleave_renew: of block resume_seq so many events are behind, if any. resume_sum: of these, where they came from a live buffer. */
+	uint64_t resume, resume_seq, resume_sum, events_before;
+	uint32_t resume_bytes; /* of a live buffer of which all was read; 0: not all */
 	uint64_t events;
 	uint64_t lost_blocks, damaged_blocks;
 	uint64_t first_ticks, last_ticks;
@@ -297,6 +332,9 @@ struct rp_interleave {
 	uint32_t *heap; /* indexes of sources by ticks_key, then index */
 	uint32_t heap_n;
 	uint64_t blocks_done, bytes_done;
+	uint64_t limit;    /* later events are left for later */
+	uint64_t settled;  /* up to here events have been handed out: */
+	int is_followed, is_stale; /* is_stale: one came later than it should have, or is not the one that was read before */
 	/* Called after each block with the bytes of it; nonzero stops with RP_EINTERRUPTED. */
 	int (*on_block)(void *user, uint64_t stored_bytes);
 	void *user;
@@ -312,6 +350,12 @@ void rp_interleave_close(struct rp_interleave *m);
 struct rp_source *rp_interleave_next(struct rp_interleave *m, uint64_t *ret_until);
 /* Opens the next readable block of the source and decodes its first event. 1, or 0 at its end. */
 int rp_source_open_next(struct rp_source *s);
+/* In a file that grows: stops before the first event behind `limit`. What the sources have read is noted, and no block stays open. Begin with is_followed 1
+ * and limit set; continue with rp_file_renew, rp_interleave_renew and another limit. Events then come in the order in which one reading of the whole file
+ * has them, or is_stale says that they do not. */
+void rp_interleave_pause(struct rp_interleave *m);
+/* Takes the blocks in that a renewed file has more; sources of new threads come last. RP_ENOMEM, or 0 (see is_stale). */
+int rp_interleave_renew(struct rp_interleave *m);
 /* Puts a drained source back in order: has_head is the last result of rp_source_step. */
 void rp_interleave_settle(struct rp_interleave *m, struct rp_source *s, int has_head);
 /* The next batch: 1 and its first event is the head, or 0 when the thread has no more. */

@@ -216,6 +216,8 @@ void rp_trace_close(struct rp_trace *trace)
 		return;
 	if (trace->free_results)
 		trace->free_results(trace->results);
+	if (trace->follow)
+		trace->close_follow(trace);
 	for (size_t i = 0; i < trace->count; i++)
 		free(trace->files[i].path);
 	free(trace->files);

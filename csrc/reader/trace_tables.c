@@ -93,6 +93,7 @@ static int add_code_lines(struct rp_tables *t, const struct rp_def *d)
 	if (part.len)
 		memcpy(code->linetable_room + code->linetable_len, part.s, part.len);
 	code->linetable_len = len;
+	code->marks = NULL; /* they are of what it was */
 	return 0;
 }
 
@@ -101,7 +102,7 @@ int rp_tables_mark_lines(struct rp_tables *t)
 	int rc = 0;
 
 	for (uint32_t i = 0; i < t->codes.n && !rc; i++)
-		if (t->codes.at[i].linetable_len > RP_LINE_MARKS_FROM_BYTES)
+		if (t->codes.at[i].linetable_len > RP_LINE_MARKS_FROM_BYTES && !t->codes.at[i].marks)
 			rc = rp_line_mark(&t->codes.at[i], &t->arena);
 	return rc;
 }
@@ -368,57 +369,114 @@ void rp_tables_settle_clock(struct rp_tables *t)
 	}
 }
 
+/* The module loaded last wins: an address range is used again after dlclose. UINT32_MAX: none. */
+static uint32_t module_at(const struct rp_tables *t, uint64_t address)
+{
+	for (uint32_t i = t->modules.n; i-- > 0;)
+		if (address >= t->modules.at[i].start && address < t->modules.at[i].stop)
+			return i;
+	return UINT32_MAX;
+}
+
 /* What the definitions of a stop would tell that had no room: the header does. */
 static int add_unwritten(struct rp_tables *t, const struct rp_file *file)
 {
 	const struct rp_file_header *h = &file->header;
 	struct rp_def lost = { .tag = RP_DEF_LOST, .num = { 0, RP_LOST_NOT_WRITTEN, h->lost_events, h->lost_bytes } };
 
-	t->lost_def_blocks += h->unwritten_defs;
+	t->lost_def_blocks += t->has_unwritten ? 0 : h->unwritten_defs;
+	t->has_unwritten = h->unwritten_defs != 0;
 	return h->state == RP_STATE_STOPPED && h->lost_events ? add_lost(t, &lost) : 0;
 }
 
-int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings)
+/* The definitions of one block that are not known; a live one is read on the next time. RP_ENOMEM, or 0. */
+static int load_block(struct rp_tables *t, const struct rp_block_ref *ref, const uint8_t *bytes, uint32_t len)
+{
+	uint32_t part = ref->seq == t->part_seq ? t->part_bytes : 0, known = part < len ? part : len;
+	struct rp_cursor c = rp_cursor_over(bytes + known, len - known);
+	struct rp_def def;
+	int more, rc = 0;
+
+	while ((more = rp_def_next(&c, &def)) > 0 && !rc) {
+		rc = rp_tables_add(t, &def);
+		if (rc == RP_EDAMAGED)
+			rc = 0; /* this one definition */
+	}
+	if (more < 0)
+		t->lost_def_blocks++;
+	t->part_seq = ref->seq;
+	t->part_bytes = ref->live ? len : 0;
+	return rc;
+}
+
+static void set_past(struct rp_file *file, struct rp_block_ref *ref)
+{
+	file->n_past += !ref->past;
+	ref->past = 1;
+}
+
+static int load_blocks(struct rp_tables *t, struct rp_file *file)
 {
 	uint8_t *bytes = NULL;
-	uint32_t cap = 0;
-	uint64_t seq_next = 0;
+	uint32_t cap = 0, len;
 	int rc = 0;
 
-	memset(t, 0, sizeof(*t));
-	t->strings = strings;
 	for (uint32_t i = 0; i < file->n_defs && !rc; i++) {
-		const struct rp_block_ref *ref = &file->blocks[i];
-		uint32_t len;
-		t->lost_def_blocks += ref->seq - seq_next;
-		seq_next = ref->seq + 1;
-		rc = rp_block_unpack(file, ref, &bytes, &cap, &len);
-		if (rc == RP_EDAMAGED || rc == RP_ELIMIT) {
-			t->lost_def_blocks++;
-			rc = 0;
+		struct rp_block_ref *ref = &file->blocks[i];
+		int is_part = t->part_bytes && ref->seq == t->part_seq;
+		if (ref->seq < t->seq_next && !is_part) {
+			ref->past = 1; /* it was counted */
 			continue;
 		}
-		if (rc)
-			break;
-		struct rp_cursor c = rp_cursor_over(bytes, len);
-		struct rp_def def;
-		int more;
-		while ((more = rp_def_next(&c, &def)) > 0 && !rc) {
-			rc = rp_tables_add(t, &def);
-			if (rc == RP_EDAMAGED)
-				rc = 0; /* this one definition */
-		}
-		if (more < 0)
-			t->lost_def_blocks++;
+		if (!is_part && t->part_bytes && i)
+			set_past(file, &file->blocks[i - 1]); /* a live one, and there is the next */
+		if (!ref->live)
+			set_past(file, ref);
+		if (is_part && ref->live && ref->stored_bytes == t->part_bytes)
+			continue;
+		t->lost_def_blocks += is_part ? 0 : ref->seq - t->seq_next;
+		t->seq_next = ref->seq + 1;
+		rc = rp_block_unpack(file, ref, &bytes, &cap, &len);
+		if (!rc)
+			rc = load_block(t, ref, bytes, len);
+		else if (rc == RP_EDAMAGED || rc == RP_ELIMIT)
+			rc = (t->lost_def_blocks++, 0);
 	}
 	free(bytes);
+	return rc;
+}
+
+/* Definitions may come behind the events that need them. */
+static void guess_again(struct rp_tables *t)
+{
+	for (uint32_t i = 0; i < t->symbols.n; i++)
+		if (t->symbols.at[i].is_guess)
+			t->symbols.at[i].module = module_at(t, t->symbols.at[i].address);
+}
+
+int rp_tables_renew(struct rp_tables *t, struct rp_file *file)
+{
+	uint32_t modules = t->modules.n;
+	int rc = load_blocks(t, file);
+
 	if (!rc)
 		rc = add_unwritten(t, file);
 	if (!rc)
 		rc = rp_tables_mark_lines(t);
-	if (!rc)
-		rp_tables_settle_clock(t);
-	else
+	if (rc)
+		return rc;
+	if (t->modules.n > modules)
+		guess_again(t);
+	rp_tables_settle_clock(t);
+	return 0;
+}
+
+int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings)
+{
+	memset(t, 0, sizeof(*t));
+	t->strings = strings;
+	int rc = rp_tables_renew(t, file);
+	if (rc)
 		rp_tables_release(t);
 	return rc;
 }
@@ -478,13 +536,7 @@ uint32_t rp_tables_symbol(struct rp_tables *t, uint64_t address)
 
 	if (place)
 		return *place;
-	struct rp_symbol symbol = { .address = address, .module = UINT32_MAX };
-	/* The module loaded last wins: an address range is used again after dlclose. */
-	for (uint32_t i = t->modules.n; i-- > 0;)
-		if (address >= t->modules.at[i].start && address < t->modules.at[i].stop) {
-			symbol.module = i;
-			break;
-		}
+	struct rp_symbol symbol = { .address = address, .module = module_at(t, address), .is_guess = 1 };
 	if (GROW(t->symbols) || rp_idmap_put(&t->symbol_of, address, t->symbols.n))
 		return UINT32_MAX;
 	t->symbols.at[t->symbols.n] = symbol;

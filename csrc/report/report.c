@@ -285,6 +285,136 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 	return rc;
 }
 
+/* ---- looks ---- */
+
+/* So many that had to read all, and the next ones do not try. */
+#define LOOKS_READ_MAX 3
+
+struct look {
+	struct rp_trace *trace;
+	const char *by;
+	char *detail; /* of this process */
+};
+
+static void forget_results(struct rp_trace *trace)
+{
+	if (trace->results)
+		free_kept(trace->results);
+	trace->results = NULL;
+}
+
+static int write_look(const struct look *l, rp_write_fn *write, void *user)
+{
+	struct rp_report_options o = RP_REPORT_OPTIONS_INIT;
+
+	o.format = RP_FORMAT_JSON;
+	o.n = -1;
+	o.by = l->by;
+	int rc = rp_report(l->trace, "stats", &o, write, user, l->detail);
+	if (!rc && write(user, "", 1))
+		rc = RP_EIO;
+	return rc ? rc : rp_report(l->trace, "table", &o, write, user, l->detail);
+}
+
+static int take_text(void *user, const void *bytes, size_t len)
+{
+	struct rp_buf *text = user;
+
+	rp_buf_add(text, bytes, len);
+	return text->failed ? RP_ENOMEM : 0;
+}
+
+static int look_in_copy(void *user, rp_os_take_fn *write, void *to)
+{
+	const struct look *l = user;
+	const struct rp_report_options o = { .by = l->by };
+	struct kept *k = calloc(1, sizeof(*k));
+	int rc = k ? 0 : RP_ENOMEM;
+
+	if (!rc) {
+		k->how.needs = RP_NEED_PLACES | needs_of(find_report("table"), &o);
+		rc = rp_follow_result(l->trace->follow, &k->how, &k->result);
+	}
+	if (rc)
+		return rc;
+	forget_results(l->trace);
+	l->trace->results = k;
+	/* What cannot be told in a sentence from here is told by reading all. */
+	return refuse_unreadable(k->result, NULL) || write_look(l, write, to) ? RP_ESTALE : 0;
+}
+
+static void close_follow(struct rp_trace *trace)
+{
+	rp_follow_close(trace->follow);
+	trace->follow = NULL;
+	rp_buf_release(&trace->looked);
+}
+
+/* Nothing has been written since the last look, of this kind: it is said again. */
+static int is_said(const struct look *l)
+{
+	const struct rp_trace *trace = l->trace;
+
+	return trace->looked.len && trace->looked_state == rp_follow_state(trace->follow) && !strcmp(trace->looked_by, l->by ? l->by : "");
+}
+
+static int make_text(struct look *l)
+{
+	struct rp_trace *trace = l->trace;
+
+	rp_buf_clear(&trace->looked);
+	int rc = rp_os_in_copy(look_in_copy, l, take_text, &trace->looked);
+	snprintf(trace->looked_by, sizeof(trace->looked_by), "%s", l->by ? l->by : "");
+	trace->looked_state = rp_follow_state(trace->follow);
+	return rc;
+}
+
+/* RP_ESTALE, or a code: nothing was written, and the next begins anew. */
+static int try_look(struct look *l)
+{
+	struct rp_trace *trace = l->trace;
+	struct rp_progress progress = { trace, 0, 0 };
+	int rc = 0;
+
+	if (trace->count != 1 || trace->looks_read >= LOOKS_READ_MAX)
+		return RP_EUNSUPPORTED;
+	trace->close_follow = close_follow;
+	if (!trace->follow) {
+		trace->follows++;
+		rc = rp_follow_open(&trace->follow, trace->files[0].path);
+	}
+	if (!rc)
+		rc = rp_follow_read(trace->follow, rp_progress_step, &progress);
+	if (!rc && is_said(l))
+		trace->looks_repeated++;
+	else if (!rc)
+		rc = make_text(l);
+	if (rc)
+		close_follow(trace);
+	return rc;
+}
+
+int rp_report_look(struct rp_trace *trace, const char *by, rp_write_fn *write, void *user, char *detail)
+{
+	struct look l = { trace, by, detail };
+	int had = trace->follow != NULL, rc = try_look(&l);
+
+	if (rc == RP_ESTALE && had)
+		rc = try_look(&l);
+	trace->looks_read = rc ? trace->looks_read : 0;
+	if (!rc && write(user, trace->looked.bytes, trace->looked.len))
+		rc = rp_say(detail, RP_EIO, "the report could not be written.");
+	else if (rc == RP_EINTERRUPTED || rc == RP_ENOMEM)
+		rp_say(detail, rc, "the analysis stopped: %s.", rp_error_text(rc));
+	else if (rc) {
+		trace->looks_read++;
+		forget_results(trace);
+		rc = write_look(&l, write, user);
+		forget_results(trace);
+	}
+	return rc;
+}
+
 /* ---- frames ---- */
 
 const char *rp_report_kind(const struct rp_frame *f)

@@ -374,6 +374,12 @@ class Trace:
         with self._lock:
             return self._handle.report(name, format=format, write=write, progress=progress, jobs=self._jobs, index=self._index, **options)
 
+    def _look(self, by: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Return `stats` and all rows of `table` of a trace that grows: the first time all of it is read, then what is new."""
+        with self._lock:
+            stats, table = self._handle.report("look", by=by).split(b"\0")
+        return _decoded(stats.decode()), _decoded(table.decode())["rows"]
+
     def _json(self, name: str, **options: Any) -> dict[str, Any]:
         report = self.report(name, **options)
         assert report is not None

@@ -3,11 +3,14 @@
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
+
+import rubinprof
 
 pytestmark = pytest.mark.linux
 
@@ -123,3 +126,84 @@ def test_live_in_a_terminal(running, tmp_path):
         wait_for(lambda: not terminal.is_open())
     finally:
         terminal.close()
+
+
+# Threads at different paces, a silent one, a forked child, regions: until the file it is given is there.
+GROWING = """
+import os, sys, threading, time
+import rubinprof
+
+kept = []
+
+def step(n):
+    block = bytearray(1000 + n % 7000)
+    if n % 10 == 0:
+        kept.append(block)
+    if n % 3000 == 0:
+        kept.clear()
+
+def pace(pause_s):
+    n = 0
+    while not os.path.exists(sys.argv[1]):
+        n += 1
+        step(n)
+        time.sleep(pause_s)
+
+threads = [threading.Thread(target=pace, args=(pause_s,)) for pause_s in (0.0002, 0.002, 0.2)]
+for thread in threads:
+    thread.start()
+for n in range(1000000):
+    with rubinprof.region("round"):
+        for k in range(200):
+            step(k)
+    time.sleep(0.001)
+    if n % 100 == 0 and not (child := os.fork()):
+        os._exit(0)
+    elif n % 100 == 0:
+        os.waitpid(child, 0)
+"""
+
+
+def differences(looked, whole, path=""):
+    """What differs, but for times: those in blocks are rounded, and the clock's rate is known better from second to second."""
+    if isinstance(looked, dict) and isinstance(whole, dict):
+        return [d for key in looked.keys() | whole.keys() for d in differences(looked.get(key), whole.get(key), f"{path}.{key}")]
+    if isinstance(looked, list) and isinstance(whole, list) and len(looked) == len(whole):
+        return [d for i, pair in enumerate(zip(looked, whole, strict=True)) for d in differences(*pair, f"{path}[{i}]")]
+    if isinstance(looked, float) and isinstance(whole, float) and looked == pytest.approx(whole, rel=1e-4, abs=1e-5):
+        return []
+    return [] if looked == whole else [f"{path}: {looked} is {whole}"]
+
+
+@pytest.mark.parametrize("options", [(), ("--cpu", "sampled", "--memory", "sampled")], ids=["exact", "sampled"])
+def test_each_look_is_a_reading_of_the_whole_file(tmp_path, options):
+    program, trace = tmp_path / "grows.py", tmp_path / "grows.rprof"
+    program.write_text(GROWING)
+    words = [sys.executable, "-m", "rubinprof", "run", *options, "-o", str(trace), str(program), str(tmp_path / "stop")]
+    process = subprocess.Popen(words)
+    try:
+        wait_for(lambda: trace.exists() and trace.stat().st_size > 4096)
+        looking, calls = rubinprof.open(trace), []
+        for by in ("function", "line", "function"):
+            # Until there is more: a second holds a pair of clocks, up to which events are settled.
+            wait_for(lambda: not calls or time.monotonic() > due)
+            process.send_signal(signal.SIGKILL if len(calls) == 2 else signal.SIGSTOP)
+            wait_for(lambda: re.search(r"^State:\s+[TZ]", open(f"/proc/{process.pid}/status").read(), re.MULTILINE))
+            stats, rows = looking._look(by)
+            with rubinprof.open(trace) as whole:
+                found = differences([stats, keyed(rows)], [whole.stats(), keyed(whole.table(by))])
+            assert not found
+            calls.append(stats["events"])
+            due = time.monotonic() + 0.4
+            process.send_signal(signal.SIGCONT)
+        assert calls == sorted(calls) and calls[0] < calls[2]
+        assert stats["ended"]["killed"] == 1
+        looking.close()
+    finally:
+        process.kill()
+        process.wait(PATIENCE_S)
+
+
+def keyed(rows):
+    """Rows of equal figures are in no order that is promised."""
+    return {(row["function"], row["file"], row["line"], row.get("def_line"), row["module"]): row for row in rows}

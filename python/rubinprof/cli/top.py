@@ -47,7 +47,7 @@ def run(args):
     if args.once or not is_terminal(sys.stdout):
         from rubinprof.reports.style import Style
 
-        seen = live.try_look(path, args.by)
+        seen = live.Watch(path).try_look(args.by)
         sys.stdout.write(live.render(seen, None, Style(sys.stdout), metric=args.metric, by=args.by, rows=args.n))
         return 0
     try:
@@ -62,6 +62,7 @@ class _Screen:
 
     def __init__(self, path, metric, by):
         self.path, self.metric, self.by = path, metric, by
+        self.watch = None
         self.now = self.before = None
 
     def run(self):
@@ -70,7 +71,8 @@ class _Screen:
 
         from rubinprof.reports import live
 
-        self.now = live.try_look(self.path, self.by)
+        self.watch = live.Watch(self.path)
+        self.now = self.watch.try_look(self.by)
         keyboard = sys.stdin.fileno() if is_terminal(sys.stdin) else None
         saved = termios.tcgetattr(keyboard) if keyboard is not None else None
         sys.stdout.write("\x1b[?1049h\x1b[?25l")
@@ -101,12 +103,12 @@ class _Screen:
                 self.metric = KEYS[key]
             elif key in ("f", "l"):
                 self.by = "line" if key == "l" else "function"
-                self.now, self.before = live.try_look(self.path, self.by), None
+                self.now, self.before = self.watch.try_look(self.by), None
             if time.monotonic() < due:
                 continue
             if not self.now.stats["complete"]:
                 try:
-                    self.before, self.now = self.now, live.look(self.path, self.by)
+                    self.before, self.now = self.now, self.watch.look(self.by)
                 except TraceError:  # read in the middle of a write: the next look sees it whole
                     pass
             due = time.monotonic() + live.pause_after(self.now)
@@ -116,7 +118,7 @@ class _Screen:
 
         style = Style(sys.stdout)
         height = shutil.get_terminal_size().lines
-        note = f"read in {self.now.took_s:.1f} s"
+        note = f"read in {self.now.took_s:.2f} s"
         body = live.render(
             self.now, self.before, style, metric=self.metric, by=self.by, rows=height - HEAD_LINES - 1, note=note
         ).splitlines()

@@ -1,8 +1,7 @@
 """A running trace, looked at again and again.
 
-The program is not touched: no signal, no ptrace, no lock. Only its trace file is read, which it writes anyway; each look reads the file
-from its begin, on this process's own CPU time. So that a long trace does not keep a core busy, looks are as far apart as keeps the
-reading below a quarter of the time.
+The program is not touched: no signal, no ptrace, no lock. Only its trace file is read, which it writes anyway, on this process's own CPU
+time: the first look reads all of it, the next ones what is new. Looks are as far apart as keeps the reading below a quarter of the time.
 """
 
 import os
@@ -17,7 +16,7 @@ from rubinprof.places import place_of
 from rubinprof.reports.pool_hint import pool_hint
 from rubinprof.reports.style import Column, Style, cut, safe, table
 
-__all__ = ["Look", "look", "pause_after", "render", "trace_of_process"]
+__all__ = ["Look", "Watch", "pause_after", "render", "trace_of_process"]
 
 PAUSE_S = 1.0
 READING_SHARE_MAX = 0.25
@@ -74,27 +73,40 @@ def _open_files(pid: int) -> set[str]:
     return found
 
 
-def look(path: str, by: str = "function") -> Look:
-    """Read the file as it is now."""
-    from rubinprof.trace import open as open_trace
+class Watch:
+    """A trace that is looked at again and again: each look reads what is new.
 
-    started = time.monotonic()
-    with open_trace(path) as trace:
-        stats = trace.stats()
-        rows = {(row["function"], row["file"], row["line"], row.get("def_line"), row["module"]): row for row in trace.table(by)}
-    return Look(started, time.monotonic() - started, path, stats, rows)
+    Parameters
+    ----------
+    path : `str`
+        The trace file.
+    """
 
+    def __init__(self, path: str):
+        self.path = path
+        self._trace: Any = None
 
-def try_look(path: str, by: str, patience_s: float = 5.0) -> Look:
-    """As `look`; tries again for a moment when the file has only just begun, or is read in the middle of a write."""
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            return look(path, by)
-        except TraceError:
-            if time.monotonic() > deadline or not os.path.exists(path):
-                raise
-            time.sleep(0.1)
+    def look(self, by: str = "function") -> Look:
+        """Read the file on, to where it ends now."""
+        from rubinprof.trace import open as open_trace
+
+        started = time.monotonic()
+        if self._trace is None:
+            self._trace = open_trace(self.path)
+        stats, table = self._trace._look(by)
+        rows = {(row["function"], row["file"], row["line"], row.get("def_line"), row["module"]): row for row in table}
+        return Look(started, time.monotonic() - started, self.path, stats, rows)
+
+    def try_look(self, by: str, patience_s: float = 5.0) -> Look:
+        """As `look`; tries again for a moment when the file has only just begun, or is read in the middle of a write."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                return self.look(by)
+            except TraceError:
+                if time.monotonic() > deadline or not os.path.exists(self.path):
+                    raise
+                time.sleep(0.1)
 
 
 def pause_after(seen: Look) -> float:
