@@ -16,7 +16,7 @@ from environment import ROOT, VENVS
 
 # These run every test. Newer ones run SOME, which say that what is read inside CPython means what we think; --all makes them run every test too.
 EVERY_TEST_ON = ["3.11", "3.12", "3.13"]
-SOME = ["tests/accuracy", "tests/integration/test_frames.py", "tests/integration/test_unharmed.py"]
+SOME = ["tests/accuracy", "tests/integration/test_frames.py", "tests/integration/test_unharmed.py", "tests/integration/test_attach.py"]
 SOME += ["tests/lsst/test_flag.py::test_one_process_makes_one_trace", "tests/lsst/test_flag.py::test_workers_make_a_trace_each"]
 
 # The newest Python alone runs these: they do not depend on its version (C, the page), or say for the middleware's command line

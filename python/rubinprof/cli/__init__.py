@@ -11,6 +11,7 @@ __all__ = ["main"]
 # What each does, in the order of `rubinprof --help`.
 COMMANDS = {
     "run": "Run a program traced.",
+    "attach": "Trace a process that runs already, CPython 3.14 or newer, for a while.",
     "stats": "Show on one screen what ran, its time and memory, what the tool cost and what was lost.",
     "table": "Rank functions, lines, files, modules, threads or regions.",
     "tree": "Show the call tree, from Python lines down to C++ functions.",

@@ -30,7 +30,7 @@ def add_parser(subparsers):
 
 
 def run(args):
-    findings = [_python(), *_capture_findings(), _small_objects(), _analyzer()]
+    findings = [_python(), *_capture_findings(), _small_objects(), _attaching(), _analyzer()]
     if args.json:
         print(json.dumps([dict(zip(("what", "works", "detail"), f, strict=True)) for f in findings], indent=2))
     else:
@@ -94,6 +94,14 @@ def _small_objects():
     if sysconfig.get_config_var("WITH_PYMALLOC") == 0 or allocator.startswith("malloc"):
         return "pymalloc", FALLBACK, "this Python uses malloc for small objects, which is traced in any case"
     return "pymalloc", GOOD, "traced with --pymalloc"
+
+
+def _attaching():
+    if not hasattr(sys, "remote_exec"):
+        return "attach", FALLBACK, "a running process can be entered from CPython 3.14 on; start programs by 'rubinprof run'"
+    if not sys.is_remote_debug_enabled():
+        return "attach", FALLBACK, "forbidden in this environment (PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug)"
+    return "attach", GOOD, "to processes of your own, where ptrace is allowed"
 
 
 def _analyzer():

@@ -199,9 +199,14 @@ def _say_where(tracker, pid, directory, terminal, select, quote):
         short = os.path.relpath(tracker.path, directory)
         path = quote(tracker.path if short.startswith("..") else short)
         if path.isprintable():
-            os.write(2, f"rubinprof: the trace is {path}\n  on one screen: rubinprof stats {path}\n  as a page:     rubinprof report {path}\n".encode())
+            os.write(2, what_next(path).encode())
     except Exception:  # the program may have replaced any of these functions
         pass
+
+
+def what_next(path):
+    """Where the trace is, in a shell's words, and what to type next."""
+    return f"rubinprof: the trace is {path}\n  on one screen: rubinprof stats {path}\n  as a page:     rubinprof report {path}\n"
 
 
 def _terminal():
