@@ -1,5 +1,5 @@
 """Enforces the include rule of docs/architecture.md: a room is entered only through its door, room/room.h
-(a few have a second one), and only by the rooms that may. Reads #include lines; the table below is all there is to edit.
+(a few have a second one), and only by the rooms that may; inside aggregate/, who may know whom. Reads #include lines; the table below is all there is to edit.
 """
 
 import re
@@ -35,6 +35,36 @@ MAY_INCLUDE = {
     "ext": ["public"],
     "tool": ["os", "public"],
     "include": ["public"],
+}
+
+# Inside a room: the headers of the same room that a file (X.c and X.h together) may include, beside its own and the room's door. Who is not named may
+# include any but those of MAY_BE_INCLUDED_BY. aggregate/ is a star: the replay drives, what it drives and what is filled know no one else.
+INSIDE = {
+    "aggregate": {
+        # what is filled
+        "weight": [],
+        "bounds": [],
+        "call_tree": [],
+        "site": ["weight"],
+        "stack_tree": ["call_tree"],
+        "apart": [],
+        "range_set": [],
+        "live_table": [],
+        "late_free": ["site"],
+        "window": ["apart", "site"],
+        # what fills it
+        "thread_time": ["call_tree"],
+        "sample": ["call_tree", "site"],
+        "helper_thread": ["call_tree"],
+        "memory": ["site", "window", "apart", "live_table", "range_set", "late_free"],
+        "region_span": ["window", "site"],
+        "timeline": ["call_tree", "site"],
+        "interval": ["timeline"],
+        "unit": ["call_tree", "site"],
+    },
+}
+MAY_BE_INCLUDED_BY = {
+    "aggregate/replay.h": ["replay", "replay_told", "replay_python", "replay_region", "replay_bin", "fold"],
 }
 
 # Doors beside room.h: what only some of those who enter need, or what drags in headers of the system or of CPython.
@@ -91,6 +121,17 @@ def resolve(name: str, user: Path):
     return None
 
 
+def complaint_inside(target: Path, user: Path, own: str):
+    """Why this file may not include that one of its own room, or None when it may."""
+    if CSRC not in user.parents or target.stem == user.stem or target.name == f"{own}.h":
+        return None
+    header = target.relative_to(CSRC).as_posix()
+    if (few := MAY_BE_INCLUDED_BY.get(header)) and user.stem not in few:
+        return f"{header} is for {', '.join(few)}"
+    allowed = INSIDE.get(own, {}).get(user.stem)
+    return None if allowed is None or target.stem in allowed else f"{user.stem} may not know {target.stem} (INSIDE in ci/check_layers.py)"
+
+
 def complaint(name: str, quoted: bool, user: Path, own: str, allowed):
     """Why room `own` with the doors `allowed` may not include this, or None when it may."""
     target = resolve(name, user) if quoted or name.startswith("rubinprof/") else None
@@ -104,7 +145,7 @@ def complaint(name: str, quoted: bool, user: Path, own: str, allowed):
         return None
     room = room_of(target)
     if room == own:
-        return None
+        return complaint_inside(target, user, own)
     if room == "include":
         public = target.relative_to(CSRC / "include").as_posix()
         return None if "public" in allowed or public in PUBLIC_HEADERS.get(own, []) else f"{own} may not use {public}"

@@ -151,10 +151,10 @@ static int set_filter(struct rp_replay *replay, struct rp_result *result, const 
 {
 	if (!o->region)
 		return 0;
-	replay->has_filter = 1;
-	replay->filter_place = place_of(o->region);
-	replay->runs_before = result->n_regions;
-	return rp_strpool_add(&result->strings, o->region, strlen(o->region), &replay->filter_name);
+	replay->regions.filter.is_on = 1;
+	replay->regions.filter.place = place_of(o->region);
+	replay->regions.filter.before = result->n_regions;
+	return rp_strpool_add(&result->strings, o->region, strlen(o->region), &replay->regions.filter.name);
 }
 
 static void release_work(struct work *w)
@@ -182,7 +182,7 @@ static int open_work(struct work *w, struct rp_result *result, struct rp_trace_f
 		w->file = NULL;
 		return rc;
 	}
-	w->replay.filter_place = -1;
+	w->replay.regions.filter.place = -1;
 	w->replay.has_no_native = !(o->needs & (RP_NEED_TREE | RP_NEED_LINES));
 	w->replay.has_interval = o->has_interval;
 	w->replay.units.is_on = (o->needs & RP_NEED_UNITS) != 0;

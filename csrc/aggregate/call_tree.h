@@ -9,6 +9,8 @@
 #ifndef RP_CALL_NODES_MAX
 #define RP_CALL_NODES_MAX (1u << 23)
 #endif
+/* Threads beyond share one root: a pool that makes a thread per task must not make a tree per task. */
+#define RP_THREAD_ROOTS_MAX 256
 #define RP_CALL_KEY_NONE UINT64_MAX   /* of node 0: no lasti has so many bits */
 #define RP_CODE_NOT_SAMPLED UINT32_C(0xfffffffe) /* the time of threads that ended before their first sample */
 

@@ -42,8 +42,8 @@ void rp_fold_site(const struct rp_fold *f, const struct rp_site *s, int64_t *m)
 	m[RP_M_TEMPORARY_COUNT] = s->temporary_count;
 	m[RP_M_SAMPLES] = s->samples;
 	m[RP_M_WEIGHT] = rp_fold_ns(f, (double)s->sample_cpu);
-	m[RP_M_MAPPED_FILE] = (int64_t)rp_apart_most_of(&f->replay->mapped[RP_APART_FILE], (uint32_t)(s - f->replay->sites.sites));
-	m[RP_M_SHARED] = (int64_t)rp_apart_most_of(&f->replay->mapped[RP_APART_SHARED], (uint32_t)(s - f->replay->sites.sites));
+	m[RP_M_MAPPED_FILE] = (int64_t)rp_apart_most_of(&f->replay->memory.mapped[RP_APART_FILE], (uint32_t)(s - f->replay->sites.sites));
+	m[RP_M_SHARED] = (int64_t)rp_apart_most_of(&f->replay->memory.mapped[RP_APART_SHARED], (uint32_t)(s - f->replay->sites.sites));
 	if (v)
 		fold_variance(f, s, v, m);
 }

@@ -43,7 +43,7 @@ static int add_threads(struct rp_fold *f)
 		}
 		struct rp_thread_row *row = &r->threads[r->n_threads - 1];
 		row->n_threads++;
-		uint64_t first = t->first_ticks, last = t->last_ticks;
+		uint64_t first = t->first_ticks, last = t->time.last_ticks;
 		clip(replay, &first, &last);
 		row->wall_s += last > first ? seconds(f, (double)(last - first)) : 0;
 		row->lost_events += t->lost_events;
@@ -79,8 +79,8 @@ static int add_regions(struct rp_fold *f, const struct rp_resident *resident)
 	const struct rp_replay *replay = f->replay;
 	const struct rp_tables *tables = replay->tables;
 
-	for (uint32_t i = 0; i < replay->n_runs; i++) {
-		const struct rp_region_run *run = &replay->runs[i];
+	for (uint32_t i = 0; i < replay->regions.n_runs; i++) {
+		const struct rp_region_run *run = &replay->regions.runs[i];
 		const struct rp_region_def *def = rp_tables_region(tables, run->id);
 		struct rp_region region = {
 			.process = r->n_processes, .thread = replay->threads[run->thread].id, .id = run->id,
@@ -115,7 +115,7 @@ static int add_regions_and_readings(struct rp_fold *f)
 {
 	struct rp_resident resident;
 
-	if (!f->replay->n_runs)
+	if (!f->replay->regions.n_runs)
 		return 0;
 	int rc = rp_resident_open(&resident, f->replay->tables);
 	if (!rc)
@@ -180,9 +180,9 @@ static int add_unseen_cpu(struct rp_fold *f)
 	struct rp_result *r = f->result;
 	const struct rp_replay *replay = f->replay;
 	double process = (double)meta_count(replay->tables, "end.process_cpu_ns") / 1e9;
-	double rest = process - (double)meta_count(replay->tables, "end.tool_cpu_ns") / 1e9 - seconds(f, (double)replay->cpu_total);
+	double rest = process - (double)meta_count(replay->tables, "end.tool_cpu_ns") / 1e9 - seconds(f, (double)replay->time.cpu_total);
 
-	if (process <= 0 || replay->totals.is_cpu_off || replay->has_filter || replay->has_interval) {
+	if (process <= 0 || replay->totals.is_cpu_off || replay->regions.filter.is_on || replay->has_interval) {
 		r->totals.cpu_unseen_unknown++;
 		return 0;
 	}
@@ -198,7 +198,7 @@ static int add_end_of_samples(struct rp_fold *f)
 	double *end = &r->totals.samples_end_s;
 
 	take_earliest(f, "sample.end_ticks", end);
-	return f->replay->samples_end ? rp_unseen_count(&r->unseen, RP_UNSEEN_SAMPLES, 0, 1) : 0;
+	return f->replay->samples.end ? rp_unseen_count(&r->unseen, RP_UNSEEN_SAMPLES, 0, 1) : 0;
 }
 
 static void add_counts(uint64_t *to, const uint64_t *counts, int n)
@@ -214,7 +214,7 @@ static void add_readings(struct rp_totals *to, const struct rp_replay *r)
 {
 	struct rp_region_resident whole = { 0 };
 
-	if (!r->has_filter && !r->has_interval)
+	if (!r->regions.filter.is_on && !r->has_interval)
 		rp_resident_whole(r->tables, &whole);
 	to->resident_bytes += whole.high_water_bytes;
 	to->resident_bytes_largest = larger(to->resident_bytes_largest, whole.high_water_bytes);
@@ -226,7 +226,7 @@ static void add_readings(struct rp_totals *to, const struct rp_replay *r)
 
 static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)
 {
-	int64_t growth = r->has_filter || r->has_interval ? -1 : rp_resident_growth(r->tables);
+	int64_t growth = r->regions.filter.is_on || r->has_interval ? -1 : rp_resident_growth(r->tables);
 
 	if (growth < 0) {
 		to->resident_growth_unknown++;
@@ -234,7 +234,7 @@ static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)
 	}
 	to->resident_growth_bytes += (uint64_t)growth;
 	double peak = (double)r->sites.peak;
-	to->pool_bytes_max += rp_resident_pools(growth, peak + rp_error_of(peak, r->sites.peak_variance, 0), r->mapped[RP_APART_RESERVED].most);
+	to->pool_bytes_max += rp_resident_pools(growth, peak + rp_error_of(peak, r->sites.peak_variance, 0), r->memory.mapped[RP_APART_RESERVED].most);
 }
 
 static void add_totals(struct rp_fold *f, const struct rp_process *p)
@@ -251,7 +251,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	for (uint32_t i = 0; i < r->sites.n; i++)
 		leaked += r->sites.sites[i].current_count;
 	for (uint32_t i = 0; r->sites.variances && i < r->sites.n; i++)
-		to->variance.cpu += r->sites.variances[i].cpu / (r->ticks_per_ns * r->ticks_per_ns);
+		to->variance.cpu += r->sites.variances[i].cpu / (r->time.ticks_per_ns * r->time.ticks_per_ns);
 	to->events += from->events;
 	to->calls += calls;
 	to->samples += from->samples;
@@ -301,16 +301,16 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 		to->largest_peak_met = f->met;
 		to->peak_at_s = p->peak_at_s;
 	}
-	to->reserved_bytes += r->mapped[RP_APART_RESERVED].most;
+	to->reserved_bytes += r->memory.mapped[RP_APART_RESERVED].most;
 	add_resident_growth(to, r);
 	add_readings(to, r);
 	/* Several processes map the same pages: together they have the largest at least, and the sum at most. */
-	to->mapped_file_bytes = larger(to->mapped_file_bytes, r->mapped[RP_APART_FILE].most);
-	to->shared_bytes = larger(to->shared_bytes, r->mapped[RP_APART_SHARED].most);
-	to->mapped_file_bytes_summed += r->mapped[RP_APART_FILE].most;
-	to->shared_bytes_summed += r->mapped[RP_APART_SHARED].most;
+	to->mapped_file_bytes = larger(to->mapped_file_bytes, r->memory.mapped[RP_APART_FILE].most);
+	to->shared_bytes = larger(to->shared_bytes, r->memory.mapped[RP_APART_SHARED].most);
+	to->mapped_file_bytes_summed += r->memory.mapped[RP_APART_FILE].most;
+	to->shared_bytes_summed += r->memory.mapped[RP_APART_SHARED].most;
 	to->peak_bytes += r->sites.peak;
-	to->cpu_measured_s += seconds(f, (double)r->cpu_total);
+	to->cpu_measured_s += seconds(f, (double)r->time.cpu_total);
 	to->gil_wait_s += (double)r->gil_wait_ns / 1e9;
 	to->stall_s += (double)r->stall_ns / 1e9;
 	to->folded_calls += from->folded_calls;
@@ -359,9 +359,9 @@ int rp_fold_process(struct rp_fold *f, const char *path)
 	add_totals(f, &p);
 	if (add_unseen_cpu(f) || add_end_of_samples(f))
 		return RP_ENOMEM;
-	if (replay->runs_refused && rp_unseen_count(&r->unseen, RP_UNSEEN_REGIONS, 0, replay->runs_refused))
+	if (replay->regions.refused && rp_unseen_count(&r->unseen, RP_UNSEEN_REGIONS, 0, replay->regions.refused))
 		return RP_ENOMEM;
-	if (replay->not_followed && rp_unseen_count(&r->unseen, RP_UNSEEN_FREES, 0, replay->not_followed))
+	if (replay->memory.not_followed && rp_unseen_count(&r->unseen, RP_UNSEEN_FREES, 0, replay->memory.not_followed))
 		return RP_ENOMEM;
 	return rp_unseen_add(&r->unseen, t, replay->totals.stack_margins);
 }

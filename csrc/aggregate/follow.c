@@ -54,7 +54,7 @@ static int begin(struct rp_follow *f)
 		rc = rp_tables_load(&f->tables, f->file, &f->strings);
 	if (rc)
 		return rc;
-	f->replay.filter_place = -1;
+	f->replay.regions.filter.place = -1;
 	rp_replay_prepare(&f->replay, f->file, &f->tables);
 	rc = rp_replay_begin(&f->replay);
 	if (!rc)

@@ -2,7 +2,6 @@
  * what the second bin has. */
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
 #include "aggregate/timeline.h"
 
 static double part(uint64_t of, uint64_t whole)
@@ -46,60 +45,37 @@ static void scale_variances(struct rp_site_set *set, const struct rp_site *was)
 	set->count_variance *= part(blocks, blocks_were);
 }
 
-static void apply_counts(struct rp_replay *r)
+int rp_timeline_apply(struct rp_timeline *t, int64_t *ret_cpu)
 {
-	struct rp_timeline *t = &r->timeline;
-	const struct rp_totals *a = &t->before.totals, *b = &t->after.totals;
-	struct rp_totals *to = &r->totals;
+	struct rp_call_tree *tree = t->tree;
+	struct rp_site_set *set = t->sites;
+	uint64_t *held = calloc(set->n ? set->n : 1, sizeof(*held)); /* at the begin */
+	struct rp_site *was = set->variances ? malloc(((size_t)set->n + 1) * sizeof(*was)) : NULL;
 
-	r->calls = t->after.calls - t->before.calls;
-	r->gil_wait_ns = t->after.gil_wait_ns - t->before.gil_wait_ns;
-	r->stall_ns = t->after.stall_ns - t->before.stall_ns;
-	r->tool_ticks = t->after.tool_ticks - t->before.tool_ticks;
-	to->samples = b->samples - a->samples;
-	to->samples_in_tool = b->samples_in_tool - a->samples_in_tool;
-	to->allocations = b->allocations - a->allocations;
-	to->deallocations = b->deallocations - a->deallocations;
-	to->allocated_bytes = b->allocated_bytes - a->allocated_bytes;
-	to->unknown_frees = b->unknown_frees - a->unknown_frees;
-	for (int i = 0; i < RP_APART_KINDS && t->bin == 0; i++) /* the trace ended before */
-		rp_apart_restart(&r->mapped[i]);
-	memcpy(to->size_histogram, t->wholes[1].size_histogram, sizeof(to->size_histogram));
-	memcpy(to->by_allocator, t->wholes[1].by_allocator, sizeof(to->by_allocator));
-	to->variance.allocated = b->variance.allocated - a->variance.allocated;
-	to->variance.allocations = b->variance.allocations - a->variance.allocations;
-	r->sites.peak_variance *= part(t->wholes[1].heap_max, r->sites.peak);
-	r->sites.peak = t->wholes[1].heap_max;
-	r->sites.peak_ticks = t->wholes[1].heap_max_ticks;
-	r->sites.total = 0; /* what leaked is added below */
-	r->cpu_total = 0;
-}
-
-int rp_timeline_apply(struct rp_replay *r)
-{
-	struct rp_timeline *t = &r->timeline;
-	uint64_t *held = calloc(r->sites.n ? r->sites.n : 1, sizeof(*held)); /* at the begin */
-	struct rp_site *was = r->sites.variances ? malloc(((size_t)r->sites.n + 1) * sizeof(*was)) : NULL;
-
-	if (!held || (r->sites.variances && !was)) {
+	if (!held || (set->variances && !was)) {
 		free(held);
 		free(was);
 		return RP_ENOMEM;
 	}
+	rp_assert(t->n_bins == 3 && t->keeps_all);
 	if (was)
-		memcpy(was, r->sites.sites, r->sites.n * sizeof(*was));
-	apply_counts(r);
-	for (uint32_t i = 0; i < r->tree.n; i++) {
-		struct rp_call_node *n = &r->tree.nodes[i];
+		memcpy(was, set->sites, set->n * sizeof(*was));
+	set->peak_variance *= part(t->wholes[1].heap_max, set->peak);
+	set->peak = t->wholes[1].heap_max;
+	set->peak_ticks = t->wholes[1].heap_max_ticks;
+	set->total = 0; /* what leaked is added below */
+	*ret_cpu = 0;
+	for (uint32_t i = 0; i < tree->n; i++) {
+		struct rp_call_node *n = &tree->nodes[i];
 		n->calls = n->wall = n->gil_wait_ns = n->cost16 = 0;
 		n->cpu = 0;
 	}
 	for (uint32_t i = 0; i < t->n_entries; i++)
 		if (t->entries[i].kind == RP_BIN_SITE && t->entries[i].bin == 0)
 			held[t->entries[i].id] += (uint64_t)t->entries[i].e[RP_E_GROWTH];
-	for (uint32_t i = 0; i < r->sites.n; i++) {
-		struct rp_site *s = &r->sites.sites[i];
-		*s = (struct rp_site){ .node = s->node, .native = s->native, .lasti = s->lasti, .epoch = r->sites.epoch,
+	for (uint32_t i = 0; i < set->n; i++) {
+		struct rp_site *s = &set->sites[i];
+		*s = (struct rp_site){ .node = s->node, .native = s->native, .lasti = s->lasti, .epoch = set->epoch,
 				       .peak_bytes = held[i] };
 	}
 	for (uint32_t i = 0; i < t->n_entries; i++) {
@@ -108,15 +84,15 @@ int rp_timeline_apply(struct rp_replay *r)
 		if (entry->bin != 1)
 			continue;
 		if (entry->kind == RP_BIN_NODE) {
-			struct rp_call_node *n = &r->tree.nodes[entry->id];
+			struct rp_call_node *n = &tree->nodes[entry->id];
 			n->wall += (uint64_t)e[RP_E_WALL];
 			n->cpu = rp_add(n->cpu, e[RP_E_CPU]);
 			n->gil_wait_ns += (uint64_t)e[RP_E_GIL_WAIT];
 			n->calls += (uint64_t)e[RP_E_CALLS];
 			n->cost16 += (uint64_t)e[RP_E_COST16];
-			r->cpu_total = rp_add(r->cpu_total, e[RP_E_CPU]);
+			*ret_cpu = rp_add(*ret_cpu, e[RP_E_CPU]);
 		} else if (entry->kind == RP_BIN_SITE) {
-			struct rp_site *s = &r->sites.sites[entry->id];
+			struct rp_site *s = &set->sites[entry->id];
 			s->samples = (uint32_t)e[RP_E_SAMPLES];
 			s->sample_cpu = e[RP_E_WEIGHT];
 			s->allocated_bytes = (uint64_t)e[RP_E_ALLOCATED];
@@ -126,11 +102,11 @@ int rp_timeline_apply(struct rp_replay *r)
 			s->peak_bytes += (uint64_t)e[RP_E_PEAK];
 			s->current_bytes = (uint64_t)e[RP_E_LEAKED];
 			s->current_count = (uint64_t)e[RP_E_LEAKED_COUNT];
-			r->sites.total += s->current_bytes;
+			set->total += s->current_bytes;
 		}
 	}
 	if (was)
-		scale_variances(&r->sites, was);
+		scale_variances(set, was);
 	free(held);
 	free(was);
 	return 0;

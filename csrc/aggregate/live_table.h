@@ -7,7 +7,7 @@
  *   b | site, low 16   | size                 |
  *     +----------------+----------------------+
  *
- * Where regions are open, a parallel array says in which window (region_span.c) each block was born. */
+ * Where regions are open, a parallel array says in which window (window.h) each block was born. */
 #ifndef RP_AGGREGATE_LIVE_TABLE_H
 #define RP_AGGREGATE_LIVE_TABLE_H
 

@@ -8,11 +8,11 @@
 /* Time passes up to this event: returns by how much. */
 RP_INLINE uint64_t pass_time(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	uint64_t dt = RP_LIKELY(e->ticks > t->last_ticks && e->ticks < RP_TICKS_MAX) ? e->ticks - t->last_ticks : 0;
+	uint64_t dt = RP_LIKELY(e->ticks > t->time.last_ticks && e->ticks < RP_TICKS_MAX) ? e->ticks - t->time.last_ticks : 0;
 
-	if (RP_UNLIKELY(t->last_ticks + dt >= t->edge))
-		rp_timeline_cross(r, t, e, t->last_ticks + dt);
-	t->last_ticks += dt;
+	if (RP_UNLIKELY(t->time.last_ticks + dt >= t->edge))
+		rp_replay_cross(r, t, e, t->time.last_ticks + dt);
+	t->time.last_ticks += dt;
 	return dt;
 }
 
@@ -33,12 +33,12 @@ static int push(struct rp_replay *r, struct rp_replay_thread *t, uint32_t code, 
 		t->stack_cap = cap;
 	}
 	if (RP_UNLIKELY(t->depth == 0))
-		rp_helper_enter_python(r, t);
-	uint32_t node = rp_call_child(&r->tree, t->node, code, rp_lasti_checked(lasti));
+		rp_replay_enter_python(r, t);
+	uint32_t node = rp_call_child(&r->tree, t->time.node, code, rp_lasti_checked(lasti));
 	if (RP_UNLIKELY(node == UINT32_MAX))
 		return RP_ENOMEM;
-	t->stack[t->depth++] = t->node;
-	t->node = node;
+	t->stack[t->depth++] = t->time.node;
+	t->time.node = node;
 	return 0;
 }
 
@@ -47,9 +47,9 @@ static void pop(struct rp_replay *r, struct rp_replay_thread *t)
 	if (t->depth_over) {
 		t->depth_over--;
 	} else if (t->depth) {
-		t->node = t->stack[--t->depth];
+		t->time.node = t->stack[--t->depth];
 		if (RP_UNLIKELY(t->depth == 0))
-			rp_helper_leave_python(r, t);
+			rp_replay_leave_python(r, t);
 	}
 }
 
@@ -58,7 +58,7 @@ static void pop(struct rp_replay *r, struct rp_replay_thread *t)
 static int same_stack(const struct rp_replay *r, const struct rp_replay_thread *t, const struct rp_event *e)
 {
 	uint32_t said = e->n_words && (uint32_t)e->words[0] == RP_CODE_CUT, cut = said || e->n_words == RP_CONTEXT_FRAMES_MAX;
-	uint32_t node = t->node, n = e->n_words - said;
+	uint32_t node = t->time.node, n = e->n_words - said;
 
 	if (t->depth < n || (t->depth != n && !cut) || t->depth_over)
 		return 0;
@@ -77,10 +77,10 @@ static int on_context(struct rp_replay *r, struct rp_replay_thread *t, const str
 {
 	if (same_stack(r, t, e))
 		return 0;
-	rp_replay_flush(r, t);
+	rp_time_flush(&r->time, &t->time);
 	if (t->depth)
-		rp_helper_leave_python(r, t);
-	t->node = t->root;
+		rp_replay_leave_python(r, t);
+	t->time.node = t->time.root;
 	t->depth = t->depth_over = 0;
 	for (uint32_t i = 0; i < e->n_words; i++)
 		if (push(r, t, (uint32_t)e->words[i], (uint32_t)(e->words[i] >> 32)))
@@ -89,29 +89,6 @@ static int on_context(struct rp_replay *r, struct rp_replay_thread *t, const str
 }
 
 /* ---- readings and rare events ---- */
-
-/* Each reading of the clock settles what is not going to be sampled, so that it lies where it was used in time. */
-static int on_cpu(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t dt)
-{
-	if (RP_UNLIKELY(t->is_helper && !r->is_tree) && rp_helper_follow(r, t))
-		return RP_ENOMEM;
-	rp_replay_cpu(r, t, e->size, dt);
-	if (RP_LIKELY(!r->samples_end || e->ticks < r->samples_end || !r->is_tree))
-		return 0;
-	rp_replay_flush(r, t);
-	return t->pending > 0 ? rp_replay_settle_unsampled(r, t) : 0;
-}
-
-static void end_thread(struct rp_replay *r, struct rp_replay_thread *t)
-{
-	if (r->is_tree ? t->is_helper : t->depth == 0)
-		return;
-	rp_replay_flush(r, t);
-	rp_helper_leave_python(r, t);
-	t->node = t->root;
-	t->depth = t->depth_over = 0;
-	t->is_helper = r->is_tree;
-}
 
 static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
@@ -129,10 +106,10 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 	case RP_MORE_GIL_WAIT:
 		t->gil_wait_ns += a;
 		r->gil_wait_ns += a;
-		if (t->on) {
-			rp_call_touch(&r->tree, t->node);
-			rp_timeline_gil_wait(r, t, a);
-			r->tree.nodes[t->node].gil_wait_ns += a;
+		if (t->time.on) {
+			rp_call_touch(&r->tree, t->time.node);
+			rp_replay_gil_wait(r, t, a);
+			r->tree.nodes[t->time.node].gil_wait_ns += a;
 		}
 		break;
 	case RP_MORE_UNSEEN:
@@ -143,14 +120,14 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		r->stall_ns += a;
 		break;
 	case RP_MORE_TOOL: /* gathered over some 50 us: where it is told is where it was, but for the last of it */
-		if (t->on) {
+		if (t->time.on) {
 			a = a < TOOL_TICKS_MAX ? a : TOOL_TICKS_MAX;
-			t->cost16 += r->is_tree ? 0 : a * 16; /* estimates are left as they are */
+			t->time.cost16 += r->time.is_tree ? 0 : a * 16; /* estimates are left as they are */
 			r->tool_ticks += a;
 		}
 		break;
 	case RP_MORE_PERIOD:
-		t->period = a;
+		t->memory.period = a;
 		r->totals.is_memory_sampled |= a != 0;
 		break;
 	case RP_MORE_FOLDED:
@@ -159,17 +136,18 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		break;
 	case RP_MORE_THREAD_END: /* frames that ended unseen */
 		t->ended = 1;
-		end_thread(r, t);
+		rp_replay_clear_stack(r, t);
 		break;
 	case RP_MORE_SETTLE:
-		return rp_replay_settle(r, t);
+		rp_time_flush(&r->time, &t->time);
+		return r->time.is_tree ? rp_sample_settle(&r->samples, &t->samples, t->time.root, &t->time.pending) : 0;
 	case RP_MORE_TURN:
-		return rp_replay_region_turn(r, (uint32_t)(t - r->threads), e);
+		return rp_replay_region_turn(r, rp_replay_place_of(r, t), e);
 	case RP_MORE_CPU_BEFORE:
-		rp_replay_cpu_before(r, t, a);
+		rp_time_cpu_before(&r->time, &t->time, a);
 		break;
 	case RP_MORE_NODES:
-		return rp_stack_nodes_add(r, t, e);
+		return rp_stack_nodes_add(&t->nodes, &r->tree, &r->native, r->tables, e);
 	}
 	return 0;
 }
@@ -188,18 +166,60 @@ static int on_stack(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	return rp_idmap_put(&t->stacks, e->id, node);
 }
 
-/* ---- memory events, counted ---- */
+/* ---- memory events ---- */
+
+/* The site of an allocation by this thread. UINT32_MAX: out of memory. */
+static uint32_t site_of(struct rp_replay *r, struct rp_replay_thread *t, uint32_t lasti, uint32_t stack)
+{
+	if (RP_UNLIKELY(r->time.is_tree)) {
+		const struct rp_stack_node *n = rp_stack_node_of(&t->nodes, stack);
+		return rp_site_find(&r->sites, n->call, n->lasti, n->native);
+	}
+	if (RP_UNLIKELY(lasti == RP_LASTI_NONE))
+		lasti = t->alloc_lasti;
+	if (r->has_no_native)
+		stack = 0;
+	uint64_t key = (uint64_t)t->time.node << 32 | stack;
+	uint32_t thread = rp_replay_place_of(r, t);
+	struct rp_site_known *k = &r->sites_known[rp_hash_pair(key, lasti) % RP_SITES_KNOWN];
+	if (RP_LIKELY(k->node_stack == key && k->lasti == lasti && k->thread == thread && k->version == t->stacks_version))
+		return k->site;
+	uint32_t *native = stack ? rp_idmap_find(&t->stacks, stack) : NULL;
+	uint32_t site = rp_site_find(&r->sites, t->time.node, lasti, native ? *native : 0);
+	*k = (struct rp_site_known){ key, thread, t->stacks_version, lasti, site };
+	return site;
+}
+
+/* A range became writable: what was addresses there is memory from now on. */
+static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
+{
+	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48;
+	uint64_t end = address + size < address ? UINT64_MAX : address + size;
+	struct rp_range piece;
+	int rc;
+
+	while ((rc = rp_memory_take_reserved(&r->memory, address, &end, &piece)) > 0) {
+		uint32_t site = site_of(r, t, e->lasti, e->id);
+		if (site == UINT32_MAX || rp_memory_commit(&r->memory, &t->memory, &piece, site, e->ticks))
+			return RP_ENOMEM;
+		t->time.cost16 += r->told.cost_alloc16;
+	}
+	return rc;
+}
 
 static int take_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	int is_realloc = e->kind == RP_EV_REALLOC && e->old_address;
+	int is_realloc = e->kind == RP_EV_REALLOC && e->old_address, is_apart = rp_allocator_is_apart(e->allocator);
 
-	if (RP_UNLIKELY(!t->on))
-		return is_realloc ? rp_replay_realloc_outside(r, e) : 0;
-	if (RP_UNLIKELY(rp_allocator_is_apart(e->allocator)))
-		return rp_replay_addresses(r, t, e);
-	t->cost16 += r->cost_alloc16;
-	return rp_replay_alloc(r, t, e);
+	if (RP_UNLIKELY(!t->time.on))
+		return is_realloc ? rp_memory_realloc_outside(&r->memory, e) : 0;
+	if (RP_UNLIKELY(e->allocator == RP_A_MPROTECT))
+		return commit(r, t, e);
+	t->time.cost16 += is_apart ? 0 : r->told.cost_alloc16;
+	uint32_t site = site_of(r, t, e->lasti, e->id);
+	if (RP_UNLIKELY(site == UINT32_MAX))
+		return RP_ENOMEM;
+	return RP_UNLIKELY(is_apart) ? rp_memory_map_apart(&r->memory, e, site) : rp_memory_alloc(&r->memory, &t->memory, e, site);
 }
 
 static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
@@ -210,46 +230,30 @@ static int on_alloc(struct rp_replay *r, struct rp_replay_thread *t, const struc
 	return rc;
 }
 
-/* Under a filter, frees outside of any wanted region do not count: they only end what lives. */
-static int is_outside(const struct rp_replay *r)
+static void count_free(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t count)
 {
-	return r->has_filter && !r->matched_open;
+	t->time.cost16 += r->told.cost_free16;
+	r->totals.deallocations += count;
+	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
 }
 
 static void on_free(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	if (RP_UNLIKELY(is_outside(r))) {
-		rp_replay_free_outside(r, e->address & RP_LIVE_LOW48);
-		return;
-	}
-	t->cost16 += r->cost_free16;
-	uint64_t count = rp_replay_free(r, t, e->address & RP_LIVE_LOW48);
-	r->totals.deallocations += count;
-	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
+	uint64_t address = e->address & RP_LIVE_LOW48;
+
+	if (RP_UNLIKELY(rp_replay_is_outside(r)))
+		rp_memory_free_outside(&r->memory, address);
+	else
+		count_free(r, t, e, rp_memory_free(&r->memory, &t->memory, address));
 }
 
 static int on_unmap(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	uint64_t count;
+	int rc = rp_memory_unmap(&r->memory, e->address & RP_LIVE_LOW48, e->size & RP_LIVE_LOW48, &count);
 
-	int rc = rp_replay_unmap(r, e->address & RP_LIVE_LOW48, e->size & RP_LIVE_LOW48, &count);
-
-	if (rc || is_outside(r))
-		return rc;
-	t->cost16 += r->cost_free16;
-	r->totals.deallocations += count;
-	r->totals.by_allocator[e->allocator & (RP_A_COUNT - 1)] += count;
-	return rc;
-}
-
-/* Under a filter, what lives when the last of the wanted regions that are open ends is their leak. */
-static int on_region_end(struct rp_replay *r, const struct rp_event *e)
-{
-	uint32_t open = r->matched_open;
-	int rc = rp_replay_region_end(r, e);
-
-	if (!rc && open && !r->matched_open)
-		r->settled_window = r->n_windows - 1;
+	if (!rc && !rp_replay_is_outside(r))
+		count_free(r, t, e, count);
 	return rc;
 }
 
@@ -262,18 +266,18 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 	uint64_t dt = pass_time(r, t, e);
 	switch (e->kind) {
 	case RP_EV_ENTER:
-		rp_replay_flush(r, t);
+		rp_time_flush(&r->time, &t->time);
 		if (push(r, t, e->id, e->lasti))
 			return RP_ENOMEM;
-		if (RP_LIKELY(t->on)) {
-			rp_call_touch(&r->tree, t->node);
-			r->tree.nodes[t->node].calls += e->size;
+		if (RP_LIKELY(t->time.on)) {
+			rp_call_touch(&r->tree, t->time.node);
+			r->tree.nodes[t->time.node].calls += e->size;
 		}
 		r->calls += e->size;
-		t->count.calls += e->size;
+		t->calls += e->size;
 		return 0;
 	case RP_EV_EXIT:
-		rp_replay_flush(r, t);
+		rp_time_flush(&r->time, &t->time);
 		pop(r, t);
 		return 0;
 	case RP_EV_ALLOC:
@@ -291,11 +295,11 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 	case RP_EV_CONTEXT:
 		return on_context(r, t, e);
 	case RP_EV_CPU:
-		return on_cpu(r, t, e, dt);
+		return rp_replay_cpu(r, t, e, dt);
 	case RP_EV_REGION_BEGIN:
 		return rp_replay_region_begin(r, thread, e);
 	case RP_EV_REGION_END:
-		return on_region_end(r, e);
+		return rp_replay_region_end(r, e);
 	case RP_EV_MORE:
 		return on_more(r, t, e);
 	}
@@ -306,15 +310,24 @@ static void on_gap(struct rp_replay *r, struct rp_replay_thread *t, const struct
 {
 	if (!t->started)
 		return; /* the beginning of the thread is missing: nothing to take time from */
-	rp_replay_time_gap(r, t, e->ticks);
-	t->last_alloc = 0;
+	/* What comes after it says nothing of the CPU time in it. */
+	const struct rp_event unknown = { .kind = RP_EV_CPU };
+	uint32_t node = t->time.node, lost = rp_time_gap_begin(&r->time, &t->time);
+	if (e->ticks > t->time.last_ticks && e->ticks < RP_TICKS_MAX) {
+		t->time.node = lost;
+		if (e->ticks >= t->edge)
+			rp_replay_cross(r, t, &unknown, e->ticks);
+		t->time.node = node;
+		rp_time_gap_end(&r->time, &t->time, lost, e->ticks);
+	}
+	t->memory.last = 0;
 	t->alloc_lasti = RP_LASTI_NONE;
 }
 
 static void start_thread(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	t->started = 1;
-	t->first_ticks = t->last_ticks = t->since = t->cpu_read_at = e->ticks < RP_TICKS_MAX ? e->ticks : RP_TICKS_MAX;
+	t->first_ticks = t->time.last_ticks = t->time.since = t->time.cpu_read_at = e->ticks < RP_TICKS_MAX ? e->ticks : RP_TICKS_MAX;
 	if (!r->has_ticks || t->first_ticks < r->first_ticks)
 		r->first_ticks = t->first_ticks;
 	r->has_ticks = 1;
@@ -333,18 +346,13 @@ static int init_threads(struct rp_replay *r, const struct rp_interleave *m)
 		struct rp_replay_thread *t = &r->threads[i];
 		*t = (struct rp_replay_thread){ 0 };
 		t->id = m->sources[i].thread;
-		t->on = !r->has_filter;
-		t->sample_site = UINT32_MAX;
-		t->is_helper = 1;
-		t->helper_lasti = t->alloc_lasti = RP_LASTI_NONE;
-		t->root = rp_call_child(&r->tree, 0, i < RP_THREAD_ROOTS_MAX ? i : RP_THREAD_ROOTS_MAX, RP_LASTI_NONE);
-		if (t->root == UINT32_MAX)
-			return RP_ENOMEM;
-		t->node = t->root;
+		t->alloc_lasti = RP_LASTI_NONE;
+		t->samples = (struct rp_thread_samples)RP_THREAD_SAMPLES_INIT;
 		t->edge = r->timeline.n_bins ? 0 : UINT64_MAX;
-		if (rp_stack_nodes_init(t))
-			return RP_ENOMEM;
-		if (rp_replay_spreads(r) && !(t->segments = malloc(RP_SEGMENTS_MAX * sizeof(*t->segments))))
+		rp_helper_init(&t->helper);
+		uint32_t root = rp_call_child(&r->tree, 0, i < RP_THREAD_ROOTS_MAX ? i : RP_THREAD_ROOTS_MAX, RP_LASTI_NONE);
+		if (root == UINT32_MAX || rp_thread_time_init(&t->time, &r->time, root, !r->regions.filter.is_on) ||
+		    rp_stack_nodes_init(&t->nodes, root))
 			return RP_ENOMEM;
 	}
 	return 0;
@@ -355,7 +363,7 @@ RP_INLINE void prefetch_batch(const struct rp_replay *r, const struct rp_source 
 {
 	for (const struct rp_event *e = s->event; e < s->batch_end; e++)
 		if (e->kind == RP_EV_ALLOC || e->kind == RP_EV_FREE || e->kind == RP_EV_REALLOC)
-			rp_live_prefetch(&r->live, e->address & RP_LIVE_LOW48);
+			rp_live_prefetch(&r->memory.live, e->address & RP_LIVE_LOW48);
 }
 
 static int replay_events(struct rp_replay *r, struct rp_interleave *m)
@@ -382,8 +390,8 @@ static int replay_events(struct rp_replay *r, struct rp_interleave *m)
 			rc = on_event(r, thread, s->event);
 			more = rp_source_step(s);
 		} while (!rc && more && s->event->ticks <= until);
-		if (t->last_ticks > r->last_ticks)
-			r->last_ticks = t->last_ticks;
+		if (t->time.last_ticks > r->last_ticks)
+			r->last_ticks = t->time.last_ticks;
 		rp_interleave_settle(m, s, more);
 	}
 	return rc ? rc : m->rc;
@@ -399,6 +407,18 @@ static uint64_t killed_ticks(const struct rp_replay *r)
 	return t->clock_last.ticks;
 }
 
+/* In a killed trace the thread stayed where it was. */
+static void stay_until(struct rp_replay *r, struct rp_replay_thread *t, uint64_t ticks)
+{
+	const struct rp_event unknown = { .kind = RP_EV_CPU };
+
+	if (!t->started || t->ended || ticks <= t->time.last_ticks || ticks >= RP_TICKS_MAX)
+		return;
+	if (ticks >= t->edge)
+		rp_replay_cross(r, t, &unknown, ticks);
+	rp_time_hung(&r->time, &t->time, ticks);
+}
+
 static int take_totals(struct rp_replay *r, const struct rp_interleave *m)
 {
 	for (uint32_t i = 0; i < m->n_sources; i++) {
@@ -407,90 +427,18 @@ static int take_totals(struct rp_replay *r, const struct rp_interleave *m)
 		r->totals.events += s->events;
 		r->totals.lost_blocks += s->lost_blocks;
 		r->totals.damaged_blocks += s->damaged_blocks;
-		rp_replay_flush(r, &r->threads[i]);
-		if (rp_replay_settle_rest(r, &r->threads[i]))
+		rp_time_flush(&r->time, &r->threads[i].time);
+		struct rp_replay_thread *t = &r->threads[i];
+		if (r->time.is_tree && rp_sample_settle_rest(&r->samples, &t->samples, t->time.root, &t->time.pending))
 			return RP_ENOMEM;
-		rp_replay_time_finish(r, &r->threads[i]);
+		rp_time_finish(&r->time, &t->time);
 	}
 	for (uint32_t i = 0; i < m->n_sources; i++)
-		rp_replay_time_hung(r, &r->threads[i], killed_ticks(r));
+		stay_until(r, &r->threads[i], killed_ticks(r));
 	if (r->has_ticks && killed_ticks(r) > r->last_ticks)
 		r->last_ticks = killed_ticks(r);
 	r->totals.blocks += m->blocks_done;
-	rp_replay_memory_finish(r);
-	return 0;
-}
-
-static int is_told(const struct rp_tables *tables, const char *key, const char *value)
-{
-	const char *told = rp_tables_meta(tables, key);
-	return told && !strcmp(told, value);
-}
-
-/* What the tables say of the whole file. */
-static void take_told(struct rp_replay_told *to, const struct rp_tables *tables)
-{
-	const char *samples_end = rp_tables_meta(tables, "sample.end_ticks");
-
-	*to = (struct rp_replay_told){
-		.is_periodic = is_told(tables, "switch", "periodic"),
-		.is_tree = is_told(tables, "stacks", "tree"),
-		.is_memory_sampled = is_told(tables, "mode.memory", "sampled"),
-		.samples_end = samples_end ? strtoull(samples_end, NULL, 10) : 0,
-		.cost_alloc16 = tables->cost_alloc16,
-		.cost_free16 = tables->cost_free16,
-		.cost_sample16 = tables->cost_sample16,
-	};
-}
-
-static void take_modes(struct rp_replay *r)
-{
-	r->totals.is_cpu_off = is_told(r->tables, "mode.cpu", "off");
-	r->totals.is_memory_off = is_told(r->tables, "mode.memory", "off");
-	r->totals.is_gil_wait_off = r->totals.is_cpu_off || is_told(r->tables, "gil_wait", "not measured");
-}
-
-void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tables *tables)
-{
-	struct rp_replay_told *told = &r->told;
-
-	r->file = file;
-	r->tables = tables;
-	take_told(told, tables);
-	r->periodic = told->is_periodic;
-	r->is_tree = told->is_tree;
-	r->totals.is_cpu_sampled = r->is_tree;
-	r->totals.is_memory_sampled = told->is_memory_sampled; /* also where no thread came to have a period */
-	/* Estimates are rounded by site: with other sites they would be rounded otherwise. */
-	r->has_no_native &= !r->is_tree && !told->is_memory_sampled;
-	take_modes(r);
-	r->samples_end = told->samples_end;
-	r->ticks_per_ns = 1.0 / tables->ns_per_tick;
-	r->cost_alloc16 = told->cost_alloc16;
-	r->cost_free16 = told->cost_free16;
-	r->cost_sample16 = told->cost_sample16;
-}
-
-/* The rate of the clock is known better from second to second: CPU time that was read before keeps the former rate, which differs by less than this. */
-#define RATE_DRIFT_MAX 1e-5
-
-int rp_replay_renew(struct rp_replay *r, uint32_t threads)
-{
-	struct rp_replay_told told;
-	double rate = 1.0 / r->tables->ns_per_tick, drift = rate / r->ticks_per_ns - 1;
-
-	take_told(&told, r->tables);
-	int is_same = told.is_periodic == r->told.is_periodic && told.is_tree == r->told.is_tree &&
-		      told.is_memory_sampled == r->told.is_memory_sampled && told.samples_end == r->told.samples_end &&
-		      told.cost_alloc16 == r->told.cost_alloc16 && told.cost_free16 == r->told.cost_free16 &&
-		      told.cost_sample16 == r->told.cost_sample16;
-	int is_crowd = threads > RP_BOUNDARY_THREADS_MAX, was_crowd = r->n_threads > RP_BOUNDARY_THREADS_MAX;
-	if (!is_same || is_crowd != was_crowd || !(drift < RATE_DRIFT_MAX && drift > -RATE_DRIFT_MAX))
-		return 1;
-	take_modes(r);
-	for (uint32_t i = 0; i < r->n_threads && !(drift >= 0 && drift <= 0); i++)
-		r->threads[i].cpu_read = rp_int64((double)r->threads[i].cpu_read * (1 + drift));
-	r->ticks_per_ns = rate;
+	rp_memory_finish(&r->memory);
 	return 0;
 }
 
@@ -499,7 +447,7 @@ int rp_replay_begin(struct rp_replay *r)
 	if (!r->timeline.n_bins)
 		r->sites.bin_peak = UINT64_MAX;
 	int rc = rp_call_tree_init(&r->tree);
-	return !rc && r->timeline.n_bins ? rp_timeline_begin(r) : rc;
+	return !rc && r->timeline.n_bins ? rp_timeline_begin(&r->timeline, &r->tree, &r->sites) : rc;
 }
 
 int rp_replay_go_on(struct rp_replay *r, struct rp_interleave *m)
@@ -522,13 +470,13 @@ int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m)
 	if (!rc)
 		rp_units_finish(&r->units, &r->tree, &r->sites);
 	if (!rc)
-		rc = r->late.failed ? RP_ENOMEM : rp_timeline_finish(r);
+		rc = r->memory.late.failed ? RP_ENOMEM : rp_replay_bins_finish(r);
 	if (!rc)
-		rp_late_frees_settle(&r->late, &r->sites);
+		rp_late_frees_settle(&r->memory.late, &r->sites);
 	if (!rc && r->has_interval)
-		rc = rp_timeline_apply(r);
+		rc = rp_replay_apply_interval(r);
 	/* Not needed for the result, and as large as it. */
-	rp_live_release(&r->live);
+	rp_live_release(&r->memory.live);
 	return rc;
 }
 
@@ -555,27 +503,17 @@ void rp_replay_release(struct rp_replay *r)
 	for (uint32_t i = 0; i < r->n_threads; i++) {
 		struct rp_replay_thread *t = &r->threads[i];
 		free(t->stack);
-		free(t->segments);
+		rp_thread_time_release(&t->time);
 		rp_idmap_release(&t->stacks);
 		rp_stack_nodes_release(&t->nodes);
 	}
 	free(r->threads);
-	for (uint32_t i = 0; i < r->n_runs; i++)
-		free(r->runs[i].turns);
-	free(r->runs);
-	free(r->windows);
-	free(r->gone);
-	rp_late_frees_release(&r->late);
+	rp_memory_release(&r->memory);
+	rp_regions_release(&r->regions);
 	rp_timeline_release(&r->timeline);
 	rp_units_release(&r->units);
-	rp_idmap_release(&r->run_of);
 	rp_call_tree_release(&r->tree);
 	rp_native_tree_release(&r->native);
 	rp_site_set_release(&r->sites);
-	rp_live_release(&r->live);
-	rp_range_set_release(&r->ranges);
-	rp_range_set_release(&r->apart);
-	for (int i = 0; i < RP_APART_KINDS; i++)
-		rp_apart_release(&r->mapped[i]);
 	memset(r, 0, sizeof(*r));
 }

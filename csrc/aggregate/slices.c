@@ -6,7 +6,8 @@
  * gone through again. */
 #include <stdlib.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/aggregate.h"
+#include "aggregate/bounds.h"
 
 /* Short calls below one caller, put together. */
 struct run {

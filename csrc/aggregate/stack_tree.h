@@ -3,7 +3,8 @@
 #ifndef RP_AGGREGATE_STACK_TREE_H
 #define RP_AGGREGATE_STACK_TREE_H
 
-#include "base/base.h"
+#include "aggregate/call_tree.h"
+#include "merge/merge.h"
 
 #define RP_STACK_NODES_MAX (1u << 24)
 
@@ -18,16 +19,13 @@ struct rp_stack_nodes {
 	uint32_t n, cap;
 };
 
-struct rp_replay;
-struct rp_replay_thread;
-struct rp_event;
-
-/* Makes node 0, the thread's root. 0 or RP_ENOMEM. */
-int rp_stack_nodes_init(struct rp_replay_thread *t);
-/* Takes the nodes of one event in. 0 or RP_ENOMEM. */
-int rp_stack_nodes_add(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e);
+/* Makes node 0, the thread's root in the call tree. 0 or RP_ENOMEM. */
+int rp_stack_nodes_init(struct rp_stack_nodes *s, uint32_t root);
+/* Takes the nodes of one event in, into the trees. 0 or RP_ENOMEM. */
+int rp_stack_nodes_add(struct rp_stack_nodes *s, struct rp_call_tree *tree, struct rp_native_tree *native, struct rp_tables *tables,
+		       const struct rp_event *e);
 /* The node of an id; the root for one that was never defined. */
-const struct rp_stack_node *rp_stack_node_of(const struct rp_replay_thread *t, uint32_t id);
+const struct rp_stack_node *rp_stack_node_of(const struct rp_stack_nodes *s, uint32_t id);
 void rp_stack_nodes_release(struct rp_stack_nodes *s);
 
 #endif

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aggregate/replay.h"
+#include "aggregate/aggregate.h"
 
 #define NONE UINT32_MAX
 #define PARTS_LOG_MAX 24

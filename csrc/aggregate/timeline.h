@@ -11,7 +11,10 @@
  *
  * An interval (rp_timeline_apply) is a timeline of three bins: before, inside, behind.
  *
- * Cost: one comparison an event (rp_replay_thread.edge), one a change of a node or site (floor). Memory: a bin keeps at most
+ * It reads what the call tree and the sites note of their changes, and asks nobody: the caller lets the threads' time pass up to the end of a bin, and
+ * says what the process has counted by then.
+ *
+ * Cost: one comparison an event (the caller's, with the end of the bin), one a change of a node or site (floor). Memory: a bin keeps at most
  * RP_BIN_ENTRIES_MAX places; smaller ones are folded into the nearest caller that is kept, so sums stay exact. */
 #ifndef RP_AGGREGATE_TIMELINE_H
 #define RP_AGGREGATE_TIMELINE_H
@@ -19,9 +22,6 @@
 #include "aggregate/aggregate.h"
 #include "aggregate/call_tree.h"
 #include "aggregate/site.h"
-
-struct rp_replay;
-struct rp_replay_thread;
 
 #define RP_BIN_ENTRIES_MAX 320
 /* What bins leave unused, and this at first, may be used by later ones, up to RP_BIN_ENTRIES_PEAK each. */
@@ -66,7 +66,15 @@ struct rp_bin_whole {
 	uint64_t size_histogram[64], by_allocator[RP_A_COUNT]; /* in parts */
 };
 
+/* What the process had counted by a moment. */
+struct rp_bin_counts {
+	uint64_t calls, gil_wait_ns, stall_ns, tool_ticks;
+	struct rp_totals totals;
+};
+
 struct rp_timeline {
+	struct rp_call_tree *tree; /* what it reads; not owned */
+	struct rp_site_set *sites;
 	uint64_t *edges; /* n_bins + 1; owned */
 	uint32_t n_bins, bin;
 	int keeps_all; /* nothing is folded */
@@ -74,11 +82,8 @@ struct rp_timeline {
 	uint32_t n_entries, entries_cap;
 	uint32_t spare; /* entries that may be used beyond RP_BIN_ENTRIES_MAX */
 	struct rp_bin_whole *wholes; /* by bin */
-	uint32_t *first_window;      /* by bin: its first window (region_span.c) */
-	struct rp_bin_counts {
-		uint64_t calls, gil_wait_ns, stall_ns, tool_ticks;
-		struct rp_totals totals;
-	} before, after; /* what the replay had counted at the begin and the end of bin 1 */
+	struct rp_bin_counts before, after; /* at the begin and the end of bin 1 */
+	struct rp_idmap leaks; /* bin << 32 | site to its entry, once the events are over */
 	int failed; /* out of memory */
 };
 
@@ -86,22 +91,21 @@ struct rp_timeline {
  * passes. */
 void rp_timeline_open(struct rp_timeline *t, uint64_t *edges, uint32_t n_bins, int keeps_all);
 /* Begins to gather; the call tree is there. RP_ENOMEM, or 0. */
-int rp_timeline_begin(struct rp_replay *r);
-/* Ends the last bin, and finds when what was never freed was born. RP_ENOMEM, or 0. */
-int rp_timeline_finish(struct rp_replay *r);
+int rp_timeline_begin(struct rp_timeline *t, struct rp_call_tree *tree, struct rp_site_set *sites);
+/* Ends the bin and begins that of now (ticks), a later one. All threads are flushed. RP_ENOMEM, or 0. */
+int rp_timeline_next_bin(struct rp_timeline *t, uint64_t now, const struct rp_bin_counts *counts);
+/* `amount` is what the node did from `from` to `end`, evenly: what of it lies in bins that have passed goes there. By enum rp_bin_figure; up to
+ * RP_E_GIL_WAIT. */
+void rp_timeline_add_late(struct rp_timeline *t, uint32_t node, uint64_t from, uint64_t end, const int64_t *amount);
+/* Ends the last bin. All threads are flushed. RP_ENOMEM, or 0. */
+int rp_timeline_finish(struct rp_timeline *t, const struct rp_bin_counts *counts);
+/* After that: blocks that were born in this bin at this site, and never freed. */
+void rp_timeline_add_leak(struct rp_timeline *t, uint32_t bin, uint32_t site, uint64_t bytes, uint64_t count);
 /* The bin of a time. */
 uint32_t rp_timeline_bin(const struct rp_timeline *t, uint64_t ticks);
-/* The bin that a window which has begun is in. */
-uint32_t rp_timeline_bin_of_window(const struct rp_timeline *t, uint32_t window);
 void rp_timeline_release(struct rp_timeline *t);
-/* interval.c: leaves in the nodes, sites and counts of the replay only what happened in bin 1. After rp_timeline_finish, keeps_all.
- * RP_ENOMEM, or 0. */
-int rp_timeline_apply(struct rp_replay *r);
-
-/* Slow paths. */
-/* The thread's next event lies beyond its edge. now: its time, not before t->last_ticks. */
-void rp_timeline_cross(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e, uint64_t now);
-/* A wait for the GIL of waited_ns ends now. */
-void rp_timeline_gil_wait(struct rp_replay *r, struct rp_replay_thread *t, uint64_t waited_ns);
+/* interval.c: leaves in the nodes and sites only what happened in bin 1; *ret_cpu is the CPU time of all nodes in it, ticks. After the leaks were added,
+ * keeps_all. RP_ENOMEM, or 0. */
+int rp_timeline_apply(struct rp_timeline *t, int64_t *ret_cpu);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "aggregate/aggregate.h"
-#include "aggregate/replay.h"
 
 int rp_units_begin(struct rp_units *u, struct rp_call_tree *tree, struct rp_site_set *sites, uint32_t n_threads)
 {

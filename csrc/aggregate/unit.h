@@ -21,7 +21,7 @@
 #define RP_UNIT_NONE 0u
 
 struct rp_unit_entry {
-	uint32_t unit; /* its region's place in rp_replay.runs, + 1; RP_UNIT_NONE: what was done for no unit */
+	uint32_t unit; /* its region's place in rp_regions.runs, + 1; RP_UNIT_NONE: what was done for no unit */
 	uint32_t id;   /* call node or site */
 	int is_site;
 	/* of a call node */
@@ -37,7 +37,7 @@ struct rp_unit_entry {
 };
 
 struct rp_unit {
-	uint32_t run, thread; /* places in rp_replay */
+	uint32_t run, thread; /* run: its place in rp_regions.runs */
 	int is_left;
 	uint64_t peak;       /* highest heap in it */
 	uint32_t peak_stretch;

@@ -158,7 +158,7 @@ static int share_nodes(struct unit_fold *u)
 		time_unit[f->merged[i]] = f->unit_of[i];
 	for (uint32_t i = 0; i < u->n_nodes && !rc; i++) {
 		const struct unit_node *n = &u->nodes[i];
-		if (n->cpu <= 0 || (f->replay->is_tree && n->weight > 0))
+		if (n->cpu <= 0 || (f->replay->time.is_tree && n->weight > 0))
 			continue;
 		rc = share_by_process(u, n, time_unit[n->node]);
 	}
@@ -178,7 +178,7 @@ static int add_sites(struct unit_fold *u)
 		const struct unit_node *n = node_for(u, e->unit, f->merged[site->node]);
 		if (!n)
 			return RP_ENOMEM;
-		double part = f->replay->is_tree && e->weight > 0 && n->weight > 0 ? n->cpu * ((double)e->weight / n->weight) : 0;
+		double part = f->replay->time.is_tree && e->weight > 0 && n->weight > 0 ? n->cpu * ((double)e->weight / n->weight) : 0;
 		struct rp_unit_stack *s = stack_of_site(u, e->unit, e->id, n->node);
 		if (!s)
 			return RP_ENOMEM;
