@@ -220,6 +220,14 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e)
 	return (uint8_t)(e->kind | small << 4);
 }
 
+/* The step from *ticks to `now`, which is not before it; *ticks is then what a decoder makes of it. */
+RP_INLINE uint64_t step_to(uint64_t *ticks, uint64_t now, uint32_t shift)
+{
+	uint64_t step = (now >> shift) - (*ticks >> shift);
+	*ticks = step ? now >> shift << shift : *ticks;
+	return step;
+}
+
 RP_INLINE void put_timed(struct columns *c, const struct rp_event *e)
 {
 	uint32_t shift = rp_pack_shift_of(&c->encoder->shifts, e->kind);
@@ -239,55 +247,56 @@ static void put_many(struct columns *c, struct rp_raw_decoder *d)
 {
 	const struct rp_pack_shifts shifts = c->encoder->shifts;
 	const uint8_t *at = d->at, *end = d->end;
-	struct rp_time_writer time[RP_TIMES];
+	struct rp_time_writer enter = c->time[rp_pack_time_of(RP_EV_ENTER)], leave = c->time[rp_pack_time_of(RP_EV_EXIT)];
+	struct rp_time_writer alloc = c->time[rp_pack_time_of(RP_EV_ALLOC)], free = c->time[rp_pack_time_of(RP_EV_FREE)];
 	uint8_t *op = c->at[RP_COL_OP], *code = c->at[RP_COL_CODE], *lasti = c->at[RP_COL_LASTI];
 	uint64_t raw_ticks = d->ticks, ticks = c->ticks;
-	uint32_t count = 0, words;
 
-	memcpy(time, c->time, sizeof(time));
-	for (; end - at >= 8; at += 8 * words, count++) {
-		uint64_t w0 = rp_get_u64(at);
+	while (end - at >= 8) {
+		uint64_t w0 = rp_get_u64(at), now = raw_ticks + rp_raw_dt(w0);
 		uint8_t kind = rp_raw_kind(w0);
-		uint32_t shift = shifts.other;
 		struct rp_event e;
-		words = 1;
+		if (RP_UNLIKELY(now < ticks))
+			break;
 		if (kind == RP_EV_ENTER) {
+			rp_time_put(&enter, step_to(&ticks, now, shifts.other));
 			code = rp_put_varint(code, rp_raw_code(w0));
 			lasti = rp_put_varint(lasti, rp_raw_lasti(w0));
 			*op++ = RP_EV_ENTER;
+			at += 8;
 		} else if (kind == RP_EV_EXIT) {
+			rp_time_put(&leave, step_to(&ticks, now, shifts.other));
 			*op++ = (uint8_t)(RP_EV_EXIT | (rp_raw_arg(w0) & RP_HOW_MAX) << 4);
+			at += 8;
 		} else if (kind == RP_EV_ALLOC && end - at >= 24) {
+			rp_time_put(&alloc, step_to(&ticks, now, shifts.alloc));
 			e.kind = RP_EV_ALLOC;
 			rp_raw_alloc(&e, at);
 			c->at[RP_COL_LASTI] = lasti;
 			*op++ = (uint8_t)(RP_EV_ALLOC | put_alloc(c, &e) << 4);
 			lasti = c->at[RP_COL_LASTI];
-			shift = shifts.alloc;
-			words = 3;
+			at += 24;
 		} else if (kind == RP_EV_FREE && end - at >= 16) {
+			rp_time_put(&free, step_to(&ticks, now, shifts.alloc));
 			rp_raw_free(&e, at);
 			*op++ = (uint8_t)(RP_EV_FREE | put_free(c, &e) << 4);
-			shift = shifts.alloc;
-			words = 2;
+			at += 16;
 		} else {
 			break;
 		}
-		raw_ticks += rp_raw_dt(w0);
-		uint64_t step = (raw_ticks >> shift) - (ticks >> shift);
-		if (shift && raw_ticks < ticks)
-			step = 0;
-		rp_time_put(&time[rp_pack_time_of(kind)], step);
-		ticks = rp_time_after(ticks, step, shift);
+		raw_ticks = now;
 	}
+	c->count += (uint32_t)(op - c->at[RP_COL_OP]); /* each has one */
 	d->at = at;
 	d->ticks = raw_ticks;
-	memcpy(c->time, time, sizeof(time));
+	c->time[rp_pack_time_of(RP_EV_ENTER)] = enter;
+	c->time[rp_pack_time_of(RP_EV_EXIT)] = leave;
+	c->time[rp_pack_time_of(RP_EV_ALLOC)] = alloc;
+	c->time[rp_pack_time_of(RP_EV_FREE)] = free;
 	c->at[RP_COL_OP] = op;
 	c->at[RP_COL_CODE] = code;
 	c->at[RP_COL_LASTI] = lasti;
 	c->ticks = ticks;
-	c->count += count;
 }
 
 static void put_folded(void *columns, const struct rp_event *e)
@@ -350,7 +359,7 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < RP_TIMES; i++)
-		c.at[rp_pack_time_column(i)] = c.time[i].at + c.time[i].half;
+		c.at[rp_pack_time_column(i)] = c.time[i].at + c.time[i].bits / 4;
 	for (int i = 0; i < RP_COLUMN_COUNT; i++)
 		rp_assert((size_t)(c.at[i] - c.start[i]) <= bytes_per_word[i] * (n_words + 2));
 

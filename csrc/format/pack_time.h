@@ -19,41 +19,59 @@
 struct rp_time_writer {
 	uint8_t *at;
 	uint64_t pending; /* what of *at is taken */
-	uint32_t half;    /* 1: the low half of it; 0: nothing */
+	uint32_t bits;    /* 4: the low half of it; 0: nothing */
 };
 
-/* n: at most 15. */
-RP_INLINE void rp_time_put_halves(struct rp_time_writer *w, uint64_t v, uint32_t n)
+/* `bits` of v, a multiple of 4, at most 60. */
+RP_INLINE void rp_time_put_bits(struct rp_time_writer *w, uint64_t v, uint32_t bits)
 {
-	uint64_t bits = w->pending | v << 4 * w->half;
-	uint32_t all = w->half + n;
-	rp_put_u64(w->at, bits);
-	w->at += all / 2;
-	w->pending = bits >> 8 * (all / 2);
-	w->half = all % 2;
+	uint64_t all = w->pending | v << w->bits;
+	uint32_t n = w->bits + bits;
+	rp_put_u64(w->at, all);
+	w->at += n / 8;
+	w->pending = all >> (n & ~7u);
+	w->bits = n & 4;
 }
+
+/* Steps below this are most: they are looked up. */
+#define RP_TIME_SHORT 256u
+/* A short step as it is written, and above its bits how many they are. */
+#define RP_TIME_SHORT_BITS 12
+#define RP_TIME_SHORT_1(v) \
+	((v) < 12 ? 4 << RP_TIME_SHORT_BITS | (v) : (v) < 28 ? 8 << RP_TIME_SHORT_BITS | ((v) - 12) << 4 | 12 : 12 << RP_TIME_SHORT_BITS | ((v) - 28) << 4 | 13)
+#define RP_TIME_SHORT_4(v) RP_TIME_SHORT_1(v), RP_TIME_SHORT_1((v) + 1), RP_TIME_SHORT_1((v) + 2), RP_TIME_SHORT_1((v) + 3)
+#define RP_TIME_SHORT_16(v) RP_TIME_SHORT_4(v), RP_TIME_SHORT_4((v) + 4), RP_TIME_SHORT_4((v) + 8), RP_TIME_SHORT_4((v) + 12)
+#define RP_TIME_SHORT_64(v) RP_TIME_SHORT_16(v), RP_TIME_SHORT_16((v) + 16), RP_TIME_SHORT_16((v) + 32), RP_TIME_SHORT_16((v) + 48)
 
 static void rp_time_put_long(struct rp_time_writer *w, uint64_t v)
 {
 	uint32_t n = 4;
+	if (v < 284) {
+		rp_time_put_bits(w, (v - 28) << 4 | 13, 12);
+		return;
+	}
+	if (v < 4380) {
+		rp_time_put_bits(w, (v - 284) << 4 | 14, 16);
+		return;
+	}
 	while (n < 16 && v >> 4 * n)
 		n++;
-	rp_time_put_halves(w, 15 | (n & 15) << 4, 2);
-	rp_time_put_halves(w, v & UINT32_MAX, n < 8 ? n : 8);
+	rp_time_put_bits(w, 15 | (n & 15) << 4, 8);
+	rp_time_put_bits(w, v & UINT32_MAX, 4 * (n < 8 ? n : 8));
 	if (n > 8)
-		rp_time_put_halves(w, v >> 32, n - 8);
+		rp_time_put_bits(w, v >> 32, 4 * (n - 8));
 }
 
 RP_INLINE void rp_time_put(struct rp_time_writer *w, uint64_t v)
 {
-	static const uint16_t base[] = { 0, 12, 28, 284 };
-	static const uint8_t first[] = { 0, 12, 13, 14 }, bits[] = { 0, 4, 4, 4 };
-	uint32_t size = (v >= 12) + (v >= 28) + (v >= 284);
+	static const uint16_t short_steps[RP_TIME_SHORT] = { RP_TIME_SHORT_64(0), RP_TIME_SHORT_64(64), RP_TIME_SHORT_64(128), RP_TIME_SHORT_64(192) };
 
-	if (RP_LIKELY(v < 4380))
-		rp_time_put_halves(w, (v - base[size]) << bits[size] | first[size], size + 1);
-	else
+	if (RP_LIKELY(v < RP_TIME_SHORT)) {
+		uint32_t step = short_steps[v];
+		rp_time_put_bits(w, step & ((1u << RP_TIME_SHORT_BITS) - 1), step >> RP_TIME_SHORT_BITS);
+	} else {
 		rp_time_put_long(w, v);
+	}
 }
 
 /* Reads of untrusted bytes: at the end 0 comes, and `bad` is set. */

@@ -1,0 +1,51 @@
+/* A step of time is read as it was written, of whatever length, and takes the half bytes that pack_time.h says. */
+#include "../harness.h"
+#include "format/pack_time.h"
+
+#define STEPS 5000
+
+/* Half bytes of a step, by the table of pack_time.h. */
+static uint32_t halves(uint64_t v)
+{
+	uint32_t n = 4;
+	if (v < 4380)
+		return 1 + (v >= 12) + (v >= 28) + (v >= 284);
+	while (n < 16 && v >> 4 * n)
+		n++;
+	return 2 + n;
+}
+
+static void check_all(const uint64_t *steps, size_t n)
+{
+	static uint8_t bytes[STEPS * 9 + 8];
+	struct rp_time_writer w = { .at = bytes };
+	uint64_t all = 0;
+	int bad = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		rp_time_put(&w, steps[i]);
+		all += halves(steps[i]);
+		CHECK_UINT((uint64_t)(w.at - bytes) * 2 + w.bits / 4, all);
+	}
+	struct rp_time_reader r = { bytes, 0, all };
+	for (size_t i = 0; i < n; i++)
+		CHECK_UINT(rp_time_get(&r, &bad), steps[i]);
+	CHECK(!bad && r.at == all);
+}
+
+int main(void)
+{
+	static uint64_t steps[STEPS];
+
+	for (uint32_t i = 0; i < STEPS; i++)
+		steps[i] = i;
+	check_all(steps, STEPS);
+	uint32_t n = 0;
+	for (uint32_t bit = 0; bit < 64; bit++)
+		for (int by = -1; by <= 1; by++) {
+			steps[n++] = (UINT64_C(1) << bit) + (uint64_t)by;
+			steps[n++] = 3; /* so that each length begins in either half of a byte */
+		}
+	check_all(steps, n);
+	return 0;
+}
