@@ -240,6 +240,9 @@ struct rp_totals {
 	/* of the processes in which it was sampled */
 	int64_t sampled_cpu_ns;
 	uint64_t sampled_allocations, sampled_bytes;
+	/* of those in which calls were seen: their CPU time, and the samples that share it out (time_share.c) */
+	int64_t exact_cpu_ns;
+	uint64_t exact_samples;
 	int is_cpu_off, is_memory_off, is_gil_wait_off; /* in one process at least nobody measured it */
 	int places_folded;     /* more places than are kept apart: what is further in counts for its caller */
 	int is_complete;
@@ -515,6 +518,7 @@ struct rp_row {
 	/* own: of a Python function, with the native code it called, but not other Python functions; of a native one, self */
 	int64_t self[RP_M_COUNT], own[RP_M_COUNT], total[RP_M_COUNT];
 	int64_t calls_out;
+	int64_t function_cpu, function_samples; /* by line, of Python: what all lines of the function have together as their own */
 	int64_t key, key2; /* what it was sorted by */
 };
 /* Rows sorted by rp_row_value, largest first. Owned by the caller (free). 0 or RP_ENOMEM. */

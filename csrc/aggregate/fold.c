@@ -365,8 +365,13 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct r
 		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));
 		rc = fold_nodes(&f);
 	}
+	cpu_ns = rp_add(result->cpu_ns, -cpu_ns);
 	if (f.met & RP_MET_CPU_SAMPLED)
-		result->totals.sampled_cpu_ns = rp_add(result->totals.sampled_cpu_ns, rp_add(result->cpu_ns, -cpu_ns));
+		result->totals.sampled_cpu_ns = rp_add(result->totals.sampled_cpu_ns, cpu_ns);
+	if (f.met & RP_MET_CPU_EXACT)
+		result->totals.exact_cpu_ns = rp_add(result->totals.exact_cpu_ns, cpu_ns);
+	for (uint32_t i = 0; i < r->sites.n && f.met & RP_MET_CPU_EXACT; i++)
+		result->totals.exact_samples += r->sites.sites[i].samples;
 	if (!rc && (f.needs & RP_NEED_TREE))
 		rc = fold_tree(&f);
 	if (!rc)

@@ -200,16 +200,27 @@ static int rows_of_tree(const struct rp_result *r, enum rp_row_by by, struct rp_
 static int rows_of_lines(const struct rp_result *r, struct rp_row **ret_rows, uint32_t *ret_n)
 {
 	struct rp_row *rows = malloc(((size_t)r->n_lines + 1) * sizeof(*rows));
+	int64_t *own = calloc((size_t)r->n_frames * 2 + 1, sizeof(*own)); /* by frame: CPU time and samples of all its lines */
 
-	if (!rows)
+	if (!rows || !own) {
+		free(rows);
+		free(own);
 		return RP_ENOMEM;
+	}
+	for (uint32_t i = 0; i < r->n_lines; i++) {
+		int64_t *of = &own[(size_t)r->lines[i].frame * 2]; /* sums of untrusted numbers wrap */
+		of[0] = (int64_t)((uint64_t)of[0] + (uint64_t)r->lines[i].own[RP_M_CPU]);
+		of[1] = (int64_t)((uint64_t)of[1] + (uint64_t)r->lines[i].own[RP_M_SAMPLES]);
+	}
 	for (uint32_t i = 0; i < r->n_lines; i++) {
 		const struct rp_line *l = &r->lines[i];
-		rows[i] = (struct rp_row){ .frame = l->frame, .line = l->line, .met = r->frames[l->frame].met, .calls_out = l->calls_out };
+		rows[i] = (struct rp_row){ .frame = l->frame, .line = l->line, .met = r->frames[l->frame].met, .calls_out = l->calls_out,
+					   .function_cpu = own[(size_t)l->frame * 2], .function_samples = own[(size_t)l->frame * 2 + 1] };
 		memcpy(rows[i].self, l->self, sizeof(l->self));
 		memcpy(rows[i].own, l->own, sizeof(l->own));
 		memcpy(rows[i].total, l->total, sizeof(l->total));
 	}
+	free(own);
 	*ret_rows = rows;
 	*ret_n = r->n_lines;
 	return 0;

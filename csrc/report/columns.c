@@ -72,14 +72,14 @@ void rp_value_figure(const struct rp_table *t, const struct rp_table_column *c, 
 {
 	enum rp_metric metric = (enum rp_metric)(c->at / 4);
 	uint32_t met = rp_table_met(t, row);
-	struct rp_row_figures of;
+	struct rp_row_figures of = { 0 };
 
 	t->figures(t, row, &of);
 	const int64_t *m = c->at % 4 == RP_PART_SELF ? of.self : c->at % 4 == RP_PART_OWN ? of.own : of.total;
 	v->is_unknown = rp_report_is_unknown_of(t->job, of.f, met, m, metric);
 	v->n = m[metric];
 	if (!v->is_unknown)
-		v->error = rp_report_error_of(t->job, of.f, met, m, metric);
+		v->error = rp_report_both_errors(rp_report_error_of(t->job, of.f, met, m, metric), rp_report_shared_error(t->job, met, &of, (enum rp_part)(c->at % 4), metric));
 }
 
 void rp_columns_add(struct rp_columns *c, const struct rp_table_column *columns, size_t n)
@@ -94,7 +94,7 @@ void rp_columns_add_metric(struct rp_columns *c, enum rp_metric metric, enum rp_
 	const struct rp_metric_info *m = rp_metric_info(metric);
 	struct rp_table_column made = { .title = m->title, .what = m->what, .unit = m->unit, .get = rp_value_figure, .at = rp_figure_at(metric, part) };
 
-	made.estimate = m->variance == RP_M_COUNT ? RP_ESTIMATE_NONE : metric == RP_M_CPU ? RP_ESTIMATE_CPU : RP_ESTIMATE_MEMORY;
+	made.estimate = metric == RP_M_CPU ? RP_ESTIMATE_CPU : metric == RP_M_WALL ? RP_ESTIMATE_WALL : m->variance == RP_M_COUNT ? RP_ESTIMATE_NONE : RP_ESTIMATE_MEMORY;
 	int len = snprintf(made.key, sizeof(made.key), "%s%s", prefix, m->key);
 	rp_assert(len > 0 && (size_t)len < sizeof(made.key));
 	(void)len;

@@ -1,7 +1,8 @@
 /* Figures made from samples: what is unknown, and how far off the rest may be. docs/sampling.md has the formulas. */
+#include <math.h>
 #include <stdio.h>
 
-#include "report/report.h"
+#include "report/table.h"
 
 int rp_report_is_where(const struct rp_report_job *job, uint32_t met, unsigned where)
 {
@@ -75,6 +76,13 @@ void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j)
 {
 	const struct rp_totals *t = &job->result->totals;
 
+	if (rp_report_has_shared_time(job)) {
+		rp_json_key(j, "shared_out");
+		rp_json_open(j, '{');
+		rp_json_kns(j, "cpu_s", t->exact_cpu_ns);
+		rp_json_kint(j, "samples", rp_int64((double)t->exact_samples));
+		rp_json_close(j, '}');
+	}
 	if (!rp_report_is_estimate(job, RP_M_CPU) && !rp_report_is_memory_estimate(job))
 		return;
 	rp_json_key(j, "sample_adds");
@@ -139,6 +147,84 @@ int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_fram
 	return rp_int64(rp_error_of_part(sampled_part(met, RP_MET_CPU_BOTH, estimate, variance, unit), variance, unit, whole));
 }
 
+/* ---- time of calls that were seen, which samples share out ---- */
+
+int rp_report_has_shared_time(const struct rp_report_job *job)
+{
+	const struct rp_totals *t = &job->result->totals;
+
+	return (t->met & RP_MET_CPU_EXACT) && t->exact_cpu_ns > 0;
+}
+
+/* A part of a whole that is known: how much it is, and the samples that tell it, in both. */
+struct shared_part {
+	double part, samples, whole, whole_samples;
+};
+
+static int64_t error_of_shared(const struct shared_part *s)
+{
+	if (s->whole <= 0)
+		return 0;
+	if (s->whole_samples <= 0) /* nothing tells how it is shared; all of it in one place is what there is */
+		return s->part >= s->whole ? 0 : rp_int64(s->whole);
+	return rp_int64(rp_error_of_part(s->part, s->samples > 0 ? s->part * s->part / s->samples : 0, s->whole / s->whole_samples, s->whole));
+}
+
+/* Of native code, and of whatever sampled processes have a part in: of all exact CPU time. */
+static int64_t error_of_all(const struct rp_totals *t, uint32_t met, const int64_t *m)
+{
+	struct shared_part s = { (double)m[RP_M_CPU], (double)m[RP_M_SAMPLES], (double)t->exact_cpu_ns, (double)t->exact_samples };
+	double adds = t->sampled_cpu_ns > 0 ? t->variance.cpu / (double)t->sampled_cpu_ns : 0;
+
+	if (s.whole_samples <= 0)
+		return RP_ERROR_UNKNOWN;
+	if ((met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH) { /* what the sampled processes have in it is told by its variance */
+		s.part -= adds > 0 ? (double)m[RP_M_CPU_VARIANCE] * RP_VARIANCE_NS2 / adds : 0;
+		s.part = s.part > 0 ? s.part : 0;
+		s.samples = s.part * s.whole_samples / s.whole;
+	}
+	return error_of_shared(&s);
+}
+
+/* Of a Python function or line. */
+static int64_t error_of_python(const struct rp_totals *t, uint32_t met, const struct rp_row_figures *of, enum rp_part part)
+{
+	const int64_t *m = part == RP_PART_SELF ? of->self : of->own;
+	int is_part = of->is_line || (part == RP_PART_SELF && of->self[RP_M_CPU] < of->own[RP_M_CPU]);
+
+	if (is_part && (met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH)
+		return error_of_all(t, met, m);
+	if (of->is_line) {
+		struct shared_part s = { (double)m[RP_M_CPU], (double)m[RP_M_SAMPLES], (double)of->function_cpu, (double)of->function_samples };
+		return error_of_shared(&s);
+	}
+	if (!is_part)
+		return 0; /* no native code has a part of its time */
+	struct shared_part s = { (double)m[RP_M_CPU], (double)m[RP_M_SAMPLES], (double)of->own[RP_M_CPU], (double)of->own[RP_M_SAMPLES] };
+	return error_of_shared(&s);
+}
+
+int64_t rp_report_shared_error(const struct rp_report_job *job, uint32_t met, const struct rp_row_figures *of, enum rp_part part, enum rp_metric metric)
+{
+	const int64_t *m = part == RP_PART_SELF ? of->self : part == RP_PART_OWN ? of->own : of->total;
+
+	if ((metric != RP_M_CPU && metric != RP_M_WALL) || !of->f || is_root(job->result, of->f) || !(met & RP_MET_CPU_EXACT) || !rp_report_has_shared_time(job))
+		return 0;
+	if (of->f->kind == RP_KIND_PYTHON)
+		return error_of_python(&job->result->totals, met, of, part);
+	int64_t error = error_of_all(&job->result->totals, met, m);
+	if (metric == RP_M_WALL && error > 0 && m[RP_M_CPU] > 0 && m[RP_M_WALL] < m[RP_M_CPU]) /* no more of it is wall time */
+		error = rp_int64((double)error * ((double)m[RP_M_WALL] / (double)m[RP_M_CPU]));
+	return error;
+}
+
+int64_t rp_report_both_errors(int64_t a, int64_t b)
+{
+	if (a < 0 || b < 0)
+		return RP_ERROR_UNKNOWN;
+	return a && b ? rp_int64(sqrt((double)a * (double)a + (double)b * (double)b)) : a + b;
+}
+
 int64_t rp_report_bytes_error(const struct rp_report_job *job, uint32_t met, uint64_t estimate, double variance)
 {
 	return error_of(job, RP_M_ALLOCATED, met, (double)estimate, variance);
@@ -173,11 +259,9 @@ void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error)
 
 void rp_report_legend(const struct rp_report_job *job)
 {
-	if (!rp_report_is_estimate(job, RP_M_CPU) && !rp_report_is_memory_estimate(job))
-		return;
 	rp_out_paint(job->out, RP_COLOUR_DIM);
 	rp_out_text(job->out, job->out->is_ascii ? "+-" : "\xc2\xb1");
-	rp_out_text(job->out, ": half of the 95 % interval; vague: too vague to use, it is as large as the figure\n");
+	rp_out_text(job->out, ": half the 95 % interval; vague: too vague to use, as large as the figure\n");
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 }
 

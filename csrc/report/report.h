@@ -173,12 +173,14 @@ int64_t rp_report_error_of(const struct rp_report_job *job, const struct rp_fram
 int rp_report_is_memory_estimate(const struct rp_report_job *job);
 int64_t rp_report_bytes_error(const struct rp_report_job *job, uint32_t met, uint64_t estimate, double variance);
 int64_t rp_report_blocks_error(const struct rp_report_job *job, uint32_t met, uint64_t estimate, double variance);
-/* The key "sample_adds": what one sample adds to a figure on average, by unit; "sampled_cpu_s" where CPU time is an estimate. Nothing where nothing is. */
+/* Calls were seen in a process at least: samples share the CPU time of its functions out, to native code and to lines. */
+int rp_report_has_shared_time(const struct rp_report_job *job);
+/* The key "shared_out": how much exact CPU time that is, and by how many samples; nothing where there is none. The key "sample_adds": what one sample adds to a figure on average, by unit; "sampled_cpu_s" where CPU time is an estimate. Nothing where nothing is. */
 void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j);
 #define RP_DOUBT_COLUMNS 6
 /* For people, right-aligned in so many columns: "+-34%", "vague" where the error is as large as the figure, nothing for what is exact. */
 void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error);
-/* What these words mean, as a line; nothing where nothing is an estimate. */
+/* What these words mean, as a line. */
 void rp_report_legend(const struct rp_report_job *job);
 #define RP_DOUBT_BYTES 64
 /* " +-1.2 MB", with words where that is too vague to use; "" for what is exact. Into text (RP_DOUBT_BYTES). */
@@ -191,6 +193,7 @@ void rp_report_blocks_text(const struct rp_report_job *job, uint32_t met, uint64
 int rp_report_is_mixed(const struct rp_report_job *job);
 /* What is an estimate there, as the page has it: 1 CPU time, 2 memory, 8 and 16 the same where exact processes have a part in it; 4: GIL waits were not measured. */
 int rp_report_sampled_bits(uint32_t met);
+#define RP_SAMPLED_SHARED 32 /* beside these, of native code: it has a share of exact time, by samples */
 /* Where a frame has one of these bits the metric is not known of it. */
 int rp_report_unknown_bits(enum rp_metric metric);
 /* The name of the column beside an estimate that has its variance. Into text (RP_VARIANCE_COLUMN_BYTES). */

@@ -180,6 +180,13 @@ static int collect(struct rp_flame *f)
 	return 0;
 }
 
+static int is_shared(const struct rp_flame *f, uint32_t i, uint32_t met)
+{
+	const struct rp_result *r = f->job->result;
+
+	return rp_report_has_shared_time(f->job) && met & RP_MET_CPU_EXACT && f->frames[i] < r->n_frames && r->frames[f->frames[i]].kind != RP_KIND_PYTHON;
+}
+
 /* What of a frame is an estimate, where that is not the same of all. */
 static void put_sampled(struct rp_flame *f)
 {
@@ -189,7 +196,7 @@ static void put_sampled(struct rp_flame *f)
 	rp_json_open(&f->j, '[');
 	for (uint32_t i = 0; i < f->n_frames; i++) {
 		uint32_t met = f->frames[i] == r->n_frames ? r->totals.met : r->frames[f->frames[i]].met;
-		rp_json_int(&f->j, rp_report_sampled_bits(met));
+		rp_json_int(&f->j, rp_report_sampled_bits(met) | (is_shared(f, i, met) ? RP_SAMPLED_SHARED : 0));
 	}
 	rp_json_close(&f->j, ']');
 }
@@ -224,7 +231,7 @@ static void put_frames(struct rp_flame *f)
 	for (uint32_t i = 0; i < f->n_frames; i++)
 		rp_json_int(j, f->frames[i] == r->n_frames ? RP_KIND_PYTHON : r->frames[f->frames[i]].kind);
 	rp_json_close(j, ']');
-	if (rp_report_is_mixed(f->job))
+	if (rp_report_is_mixed(f->job) || rp_report_has_shared_time(f->job))
 		put_sampled(f);
 	rp_json_close(j, '}');
 }

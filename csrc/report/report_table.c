@@ -109,7 +109,10 @@ void rp_names_put(const struct rp_report_job *job, struct rp_json *j, enum rp_ro
 
 static void row_figures(const struct rp_table *t, const void *row, struct rp_row_figures *of)
 {
-	*of = (struct rp_row_figures){ frame_of(t, row), row_of(row)->self, row_of(row)->own, row_of(row)->total };
+	*of = (struct rp_row_figures){ .f = frame_of(t, row), .self = row_of(row)->self, .own = row_of(row)->own, .total = row_of(row)->total };
+	of->is_line = t->by == RP_BY_LINE && of->f->kind == RP_KIND_PYTHON;
+	of->function_cpu = row_of(row)->function_cpu;
+	of->function_samples = row_of(row)->function_samples;
 }
 
 static uint32_t met(const struct rp_table *t, const void *row)

@@ -102,7 +102,7 @@ int rp_report_threads(const struct rp_report_job *job)
 {
 	const struct rp_result *r = job->result;
 	struct rp_columns c = { .n = 0 };
-	struct rp_table t = { .job = job, .rows = r->threads, .row_bytes = sizeof(*r->threads), .n = r->n_threads, .met = met, .figures = figures,
+	struct rp_table t = { .job = job, .is_of_threads = 1, .rows = r->threads, .row_bytes = sizeof(*r->threads), .n = r->n_threads, .met = met, .figures = figures,
 			      .what_title = "what", .what = what, .json_before = rp_table_json_by };
 	int64_t *keys = malloc(((size_t)r->n_threads + 1) * sizeof(*keys));
 	uint32_t *order = malloc(((size_t)r->n_threads + 1) * sizeof(*order));

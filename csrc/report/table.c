@@ -8,9 +8,16 @@
 #define BAR_CELLS 8
 #define WHAT_MIN 24
 
-static int has_error(const struct rp_table *t, const struct rp_table_column *c)
+/* Which figures of a column are estimates. */
+enum has_error { ERROR_OF_NONE, ERROR_OF_SOME, ERROR_OF_ALL };
+
+static enum has_error has_error(const struct rp_table *t, const struct rp_table_column *c)
 {
-	return c->estimate == RP_ESTIMATE_CPU ? rp_report_is_estimate(t->job, RP_M_CPU) : c->estimate == RP_ESTIMATE_MEMORY && rp_report_is_memory_estimate(t->job);
+	if (c->estimate == RP_ESTIMATE_MEMORY)
+		return rp_report_is_memory_estimate(t->job) ? ERROR_OF_ALL : ERROR_OF_NONE;
+	if (c->estimate == RP_ESTIMATE_CPU && rp_report_is_estimate(t->job, RP_M_CPU))
+		return ERROR_OF_ALL;
+	return c->estimate && c->get == rp_value_figure && !t->is_of_threads && rp_report_has_shared_time(t->job) ? ERROR_OF_SOME : ERROR_OF_NONE;
 }
 
 uint32_t rp_table_met(const struct rp_table *t, const void *row)
@@ -246,6 +253,7 @@ static void write_csv(const struct rp_table *t)
 struct text {
 	const struct rp_table *t;
 	struct rp_table_shown shown[RP_SHOWN_MAX];
+	int has_doubts[RP_SHOWN_MAX];
 	size_t n, columns; /* that all of them take */
 };
 
@@ -271,6 +279,19 @@ static size_t cell_columns(const struct rp_table_shown *s)
 	return title > width ? title : width;
 }
 
+/* A column of which no row that is written is an estimate needs no room for errors. */
+static int has_doubts(const struct rp_table *t, const struct rp_table_column *c)
+{
+	char room[RP_NAME_BYTES];
+
+	if (has_error(t, c) != ERROR_OF_SOME)
+		return has_error(t, c) == ERROR_OF_ALL;
+	for (uint32_t i = 0; i < rows_written(t); i++)
+		if (value_of(t, c, row_at(t, i), room).error)
+			return 1;
+	return 0;
+}
+
 static void show(struct text *x, const struct rp_table_shown *s)
 {
 	const struct rp_table *t = x->t;
@@ -282,8 +303,9 @@ static void show(struct text *x, const struct rp_table_shown *s)
 		return;
 	if (window(t) < RP_BROAD_COLUMNS && s->column->where & RP_IF_BROAD)
 		return;
-	x->shown[x->n++] = *s;
-	x->columns += cell_columns(s) + (has_error(t, s->column) ? RP_DOUBT_COLUMNS : 0);
+	x->shown[x->n] = *s;
+	x->has_doubts[x->n] = has_doubts(t, s->column);
+	x->columns += cell_columns(s) + (x->has_doubts[x->n++] ? RP_DOUBT_COLUMNS : 0);
 	if (s->column == t->ranked && t->whole)
 		x->columns += SHARE_COLUMNS + (has_bar(t) ? BAR_CELLS + 1 : 0);
 }
@@ -319,7 +341,7 @@ static void text_titles(const struct text *x)
 	rp_out_paint(o, RP_COLOUR_DIM);
 	for (size_t i = 0; i < x->n; i++) {
 		right(o, title_of(&x->shown[i]), cell_columns(&x->shown[i]));
-		rp_out_pad(o, has_error(x->t, x->shown[i].column) ? RP_DOUBT_COLUMNS : 0);
+		rp_out_pad(o, x->has_doubts[i] ? RP_DOUBT_COLUMNS : 0);
 		if (x->shown[i].column == x->t->ranked && x->t->whole) {
 			right(o, "share", SHARE_COLUMNS);
 			rp_out_pad(o, has_bar(x->t) ? BAR_CELLS + 1 : 0);
@@ -346,8 +368,10 @@ static void text_share(const struct rp_table *t, const struct rp_value *v)
 	}
 }
 
-static void text_cell(const struct rp_table *t, const struct rp_table_shown *s, const void *row)
+static void text_cell(const struct text *x, size_t i, const void *row)
 {
+	const struct rp_table *t = x->t;
+	const struct rp_table_shown *s = &x->shown[i];
 	struct rp_out *o = t->job->out;
 	char text[RP_UNIT_BYTES + 8], figure[RP_UNIT_BYTES], room[RP_NAME_BYTES];
 
@@ -360,7 +384,7 @@ static void text_cell(const struct rp_table *t, const struct rp_table_shown *s, 
 	int is_blank = !v.is_unknown && !v.n && t->is_blank_zero;
 	snprintf(text, sizeof(text), "%s%s", v.is_unknown ? "?" : is_blank ? "" : rp_unit_figure(figure, s->column->unit, v.n), v.mark && !v.is_unknown ? v.mark : "");
 	right(o, text, cell_columns(s));
-	if (has_error(t, s->column)) {
+	if (x->has_doubts[i]) {
 		if (v.is_unknown || is_blank)
 			rp_out_pad(o, RP_DOUBT_COLUMNS);
 		else
@@ -376,7 +400,7 @@ static void text_row(const struct text *x, const void *row)
 	size_t used = x->columns + 2, width = window(t);
 
 	for (size_t i = 0; i < x->n; i++)
-		text_cell(t, &x->shown[i], row);
+		text_cell(x, i, row);
 	rp_out_text(t->job->out, "  ");
 	t->what(t, row, used + WHAT_MIN < width ? width - used : WHAT_MIN);
 	rp_out_text(t->job->out, "\n");
@@ -406,7 +430,7 @@ static void write_text(const struct rp_table *t)
 	if (n < t->n)
 		rp_out_format(t->job->out, "%s more; -n -1 shows them.\n", rp_unit_count(count, t->n - n));
 	for (size_t i = 0; i < x.n; i++)
-		if (has_error(t, x.shown[i].column)) {
+		if (x.has_doubts[i]) {
 			rp_report_legend(t->job);
 			break;
 		}

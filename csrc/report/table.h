@@ -27,7 +27,7 @@ struct rp_table_column;
 /* ret_value is zero-initialised. t->job and what t->extra points to may be used. */
 typedef void rp_value_fn(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *ret_value);
 
-enum rp_estimate { RP_ESTIMATE_NONE, RP_ESTIMATE_CPU, RP_ESTIMATE_MEMORY };
+enum rp_estimate { RP_ESTIMATE_NONE, RP_ESTIMATE_CPU, RP_ESTIMATE_WALL, RP_ESTIMATE_MEMORY };
 enum rp_where {
 	RP_IN_TEXT = 1,
 	RP_IF_WIDE = 2,  /* not in a window of fewer than RP_WIDE_COLUMNS */
@@ -67,7 +67,13 @@ void rp_value_text(struct rp_value *v, const char *zero_terminated); /* "": unkn
 struct rp_row_figures {
 	const struct rp_frame *f;
 	const int64_t *self, *own, *total;
+	int is_line; /* a line of a Python function, all of whose lines have as their own: */
+	int64_t function_cpu, function_samples;
 };
+
+/* estimate.c: as rp_report_error_of, by which samples share exact CPU and wall time out; 0 where none was shared. docs/sampling.md */
+int64_t rp_report_shared_error(const struct rp_report_job *job, uint32_t met, const struct rp_row_figures *of, enum rp_part part, enum rp_metric metric);
+int64_t rp_report_both_errors(int64_t a, int64_t b); /* of a sum of two */
 
 struct rp_table_shown {
 	const struct rp_table_column *column;
@@ -98,6 +104,7 @@ struct rp_table {
 	struct rp_table_shown shown[RP_SHOWN_MAX];
 	const struct rp_table_column *ranked; /* shown with its share of `whole`; NULL: none */
 	int64_t whole;
+	int is_of_threads;   /* no samples tell who had the time of a row */
 	int has_kind_letter; /* text: what kind of function it is stands before its name, as a letter */
 	int is_blank_zero;        /* nothing stands for 0 */
 	const char *what_title;

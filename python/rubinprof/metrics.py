@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from rubinprof import _analyze
 
-__all__ = ["MAPPED", "METRICS", "SAMPLING_Z", "Metric", "doubt_legend", "doubt_of", "error_of", "error_of_row", "parse_quantity", "text_of"]
+__all__ = ["MAPPED", "METRICS", "SAMPLING_Z", "Metric", "doubt_legend", "doubt_of", "error_of", "parse_quantity", "text_of"]
 
 SAMPLING_Z = 1.959964  # 95 %
 
@@ -87,21 +87,9 @@ def error_of(row: dict[str, Any], key: str) -> float | None:
     return math.inf if error is None else error or None
 
 
-# A native function's figures of exact time are shares of it, by so many samples.
-_SHARES = {f"{part}_{key}": samples for part, samples in (("self", "samples"), ("total", "total_samples")) for key in ("cpu_s", "wall_s")}
-
-
-def error_of_row(row: dict[str, Any], key: str) -> float | None:
-    """As `error_of`, of a row of "table": also of a native function's share of exact time, which n samples tell with a relative error of 1 / sqrt(n)."""
-    error = error_of(row, key)
-    if error is None and row["kind"] == "native" and key in _SHARES and row[key]:
-        return SAMPLING_Z * row[key] / math.sqrt(max(1, row[_SHARES[key]] or 0))
-    return error
-
-
 def doubt_legend(*, is_ascii: bool = False) -> str:
     """What the words of `doubt_of` mean, as a line."""
-    return f"{'+-' if is_ascii else '±'}: half of the 95 % interval; vague: too vague to use, it is as large as the figure\n"
+    return f"{'+-' if is_ascii else '±'}: half the 95 % interval; vague: too vague to use, as large as the figure\n"
 
 
 def doubt_of(row: dict[str, Any], key: str, *, is_ascii: bool = False) -> str:

@@ -75,7 +75,7 @@ def test_boxes_say_what_changed(tab):
     tab.page.keyboard.press("2")
     tab.page.select_option("#rp-metric", "calls")
     assert note_of(tab, "Work.grows") == "+100 (+50.0 %)"  # with the calls of same below it
-    assert note_of(tab, "Work.new") == "+3, new"
+    assert note_of(tab, "Work.new") == "+3, in B alone"
     assert note_of(tab, "Work.gone") is None  # as wide as B: nothing is left of it
     tab.page.click("#rp-width-a")
     assert note_of(tab, "Work.gone") == "−7 (−100 %)"

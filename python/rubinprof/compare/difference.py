@@ -6,8 +6,9 @@ from typing import Any
 
 from rubinprof.compare import bootstrap
 from rubinprof.compare.match import Matcher
+from rubinprof.compare.named import is_named
 from rubinprof.compare.side import Progress, Run, read_runs
-from rubinprof.metrics import METRICS, error_of_row
+from rubinprof.metrics import METRICS, error_of
 
 __all__ = ["matcher_of", "compare_runs", "diff", "error_of_mean", "figure", "figure_of_function", "figure_of_run"]
 
@@ -69,11 +70,10 @@ def compare_runs(a: list[Run], b: list[Run], by: str, metric: str | None, n: int
         if key in keys:
             raise ValueError(f"{metric} of {name} is not known: its mode of tracing does not measure it; choose another metric")
     rows = _changed_rows(a, b, by, unknown)
-    of_zero = [_errors_of_zero(runs[0]) if len(runs) == 1 else {} for runs in (a, b)]
     rows.sort(key=lambda row: (-abs(row["change"][key] or 0), -abs(row["change"]["self_cpu_s"] or 0), row["function"], row["file"], row["line"] or 0))
     shown = rows if n is None else rows[: max(0, n)]
     for row in shown:
-        _add_intervals(row, of_zero)
+        _add_intervals(row, a, b)
     return {
         "schema": SCHEMA,
         "a": _side(a),
@@ -112,13 +112,21 @@ def figure_of_function(metric: str, name: str, a: list[Run], b: list[Run]) -> di
     key = metric, name
     if not any(key in run.of_functions for run in (*a, *b)):
         raise LookupError(name)
-    return _figure_of_estimates(*([run.of_functions.get(key) or (0, run.error_of_none(metric)) for run in runs] for runs in (a, b)))
+    row = _row_of_name([*a, *b], name)
+    return _figure_of_estimates(*([run.of_functions.get(key) or (0, run.error_of_none(metric, row)) for run in runs] for runs in (a, b)))
+
+
+def _row_of_name(runs: list[Run], name: str) -> dict[str, Any] | None:
+    """What it is where a run has it; of a name that native code has too, that."""
+    rows = [row for run in runs for row in run.functions if is_named(row["function"], name)]
+    return next((row for row in rows if row["kind"] == "native"), next(iter(rows), None))
 
 
 def error_of_mean(runs: list[Run], metric: str, function: str | None) -> float | None:
-    """How far off the mean of a side may be by its samples: as `error_of_row`."""
+    """How far off the mean of a side may be by its samples: as `error_of`."""
     key = metric, function
-    errors = [(run.of_functions.get(key) or (0, run.error_of_none(metric)))[1] if function else run.errors[metric] for run in runs]
+    row = _row_of_name(runs, function) if function else None
+    errors = [(run.of_functions.get(key) or (0, run.error_of_none(metric, row)))[1] if function else run.errors[metric] for run in runs]
     return math.hypot(*(error or 0 for error in errors)) / len(errors) or None
 
 
@@ -195,22 +203,23 @@ def _row(a: list[dict | None], b: list[dict | None], unknown: list[set[str]]) ->
     return row
 
 
-def _errors_of_zero(run: Run) -> dict[str, float]:
-    """By figure, how far off a row may be that no sample hit: so far is one that the run does not have."""
-    found = {}
-    for name, metric in METRICS.items():
-        error = run.error_of_none(name)
-        if error is not None:
-            found |= dict.fromkeys({metric.own, metric.total} & set(FIGURES), error)
-    return found
+_METRIC_OF = {key: name for name, metric in METRICS.items() for key in (metric.own, metric.total) if key in FIGURES}
 
 
-def _add_intervals(row: dict[str, Any], of_zero: list[dict[str, float]]) -> None:
+def _error_in(run: Run, row: dict[str, Any] | None, key: str, other: dict[str, Any]) -> float | None:
+    """How far off a figure may be; row: `None` where the run does not have the one that is ``other`` in the other run."""
+    if row:
+        return error_of(row, key)
+    return run.error_of_none(_METRIC_OF[key], other) if key in _METRIC_OF else None
+
+
+def _add_intervals(row: dict[str, Any], a: list[Run], b: list[Run]) -> None:
     known = {key: values for key, values in row["_runs"].items() if None not in (*values[0], *values[1])}
     found = {key: bootstrap.interval(*values) for key, values in known.items()}
     if not any(found.values()):
+        (of_a,), (of_b,) = row["_rows"]
         for key in known:
-            errors = [error_of_row(rows[0], key) if rows[0] else zero.get(key) for rows, zero in zip(row["_rows"], of_zero, strict=True)]
+            errors = [_error_in(a[0], of_a, key, of_b), _error_in(b[0], of_b, key, of_a)]
             if any(errors):
                 found[key] = _estimated_interval({side: row[side][key] for side in ("a", "b", "change")}, *errors)
                 row.setdefault("errors", {})[key] = [_known(error) for error in errors]
@@ -259,7 +268,7 @@ def _noise(a: int, b: int) -> dict[str, Any]:
     """What the intervals are."""
     noise: dict[str, Any] = {"runs": [a, b], "confidence": bootstrap.CONFIDENCE}
     if max(a, b) < 2:
-        return noise | {"method": None, "rows": "errors of estimates; sampling error of native functions: 1 / sqrt(samples)"}
+        return noise | {"method": None, "rows": "errors of estimates, and of the samples that share exact time out"}
     noise |= {"method": bootstrap.METHOD, "resamples": bootstrap.RESAMPLES}
     if min(a, b) < 2:
         noise["assumed"] = f"{'A' if a < 2 else 'B'} ran once and is taken to scatter as much as the other"

@@ -4,9 +4,9 @@ import math
 import re
 from typing import Any
 
-from rubinprof.metrics import METRICS, error_of_row
+from rubinprof.metrics import METRICS, error_of
 
-__all__ = ["figure_of"]
+__all__ = ["figure_of", "is_named"]
 
 _PYTHON_FRAME = re.compile(r"(.*?) \(.*:\d+\)")  # of the report "collapsed": name and place
 
@@ -32,7 +32,7 @@ def figure_of(opened: Any, rows: list[dict[str, Any]], metric: str, name: str) -
     figure : `float` or `None`
         `None` when nobody measured the metric.
     error : `float` or `None`
-        As `error_of_row`. Those of several functions are taken as independent, which is too large where they lie in one another.
+        As `error_of`. Those of several functions are taken as independent, which is too large where they lie in one another.
 
     Raises
     ------
@@ -41,19 +41,20 @@ def figure_of(opened: Any, rows: list[dict[str, Any]], metric: str, name: str) -
     """
     total = METRICS[metric].total
     key = total or METRICS[metric].own
-    named = [row for row in rows if _is_named(row["function"], name)]
+    named = [row for row in rows if is_named(row["function"], name)]
     found = [row[key] for row in named]
     if not found:
         raise LookupError(name)
     if None in found:
         return None, None
-    errors = [error for row in named if (error := error_of_row(row, key))]
+    errors = [error for row in named if (error := error_of(row, key))]
     # Own figures add up; totals of several functions may lie in one another, which only their stacks tell.
     figure = sum(found) if not total or len(found) == 1 else _inside(opened, metric, name)
     return figure, math.hypot(*errors) if errors else None
 
 
-def _is_named(function: str, name: str) -> bool:
+def is_named(function: str, name: str) -> bool:
+    """Whether a function is of that name: it is the whole of its own, or its end behind a dot."""
     return function == name or function.endswith("." + name)
 
 
@@ -66,7 +67,7 @@ class _Frames(dict):
 
     def __missing__(self, frame: str) -> bool:
         python = _PYTHON_FRAME.fullmatch(frame)
-        self[frame] = _is_named(python[1] if python else frame, self.name)
+        self[frame] = is_named(python[1] if python else frame, self.name)
         return self[frame]
 
 

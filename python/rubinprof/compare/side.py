@@ -44,8 +44,36 @@ class Run:
             with contextlib.suppress(LookupError):
                 self.of_functions[metric, name] = named.figure_of(opened, functions, metric, name)
 
-    def error_of_none(self, metric: str) -> float | None:
-        """As `error_of`, of a function that no sample hit (docs/sampling.md)."""
+    def error_of_none(self, metric: str, row: dict[str, Any] | None) -> float | None:
+        """As `error_of`, of a row that this run does not have (docs/sampling.md): no sample hit it.
+
+        Parameters
+        ----------
+        metric : `str`
+            One of `METRICS`.
+        row : `dict` or `None`
+            The row that another run has; `None` where none does.
+        """
+        errors = [error for error in (self._error_of_no_sample(metric), self._error_of_no_share(metric, row)) if error is not None]
+        return math.hypot(*errors) if errors else None
+
+    def _error_of_no_share(self, metric: str, row: dict[str, Any] | None) -> float | None:
+        """Where calls were seen samples tell of native code, and of lines. A function without a call is an exact 0."""
+        shared = self.stats.get("shared_out")
+        if shared is None or row is None or metric not in ("cpu", "wall"):
+            return None
+        whole = shared["cpu_s"]
+        if row["kind"] == "python":
+            if "def_line" not in row:
+                return None
+            whole = sum(f["total_cpu_s"] or 0 for f in self.functions if (f["function"], f["module"]) == (row["function"], row["module"]))
+        if not whole:
+            return None
+        if not shared["samples"]:
+            return math.inf if row["kind"] == "native" else whole
+        return _most_of(whole, shared["cpu_s"] / shared["samples"])
+
+    def _error_of_no_sample(self, metric: str) -> float | None:
         unit = METRICS[metric].unit
         key = "cpu_s" if metric == "cpu" else "bytes" if unit == "bytes" else metric
         adds = self.stats.get("sample_adds", {}).get(key)
@@ -53,8 +81,13 @@ class Run:
             return None
         if not adds:
             return math.inf  # no sample at all
-        most = SAMPLING_Z**2 * adds
-        return most / (1 + most / self.stats["sampled_cpu_s"]) if metric == "cpu" else round(most)
+        return _most_of(self.stats["sampled_cpu_s"], adds) if metric == "cpu" else round(SAMPLING_Z**2 * adds)
+
+
+def _most_of(whole: float, adds: float) -> float:
+    """How much of a known whole a part may have that no sample hit; ``adds``: what a sample stands for."""
+    most = SAMPLING_Z**2 * adds
+    return most / (1 + most / whole)
 
 
 def _sum_of_python(rows: list[dict[str, Any]], key: str) -> float | None:

@@ -148,10 +148,8 @@ def _change(found: dict[str, Any], unit: str) -> tuple[str, ...]:
 def _share(found: dict[str, Any]) -> tuple[str, ...]:
     if not found["change"]:
         return ("",)
-    if not found["a"]:
-        return ("new", *_colour(found))
-    if not found["b"]:
-        return ("gone", *_colour(found))
+    if not found["a"] or not found["b"]:  # a side that no sample hit may have it, too
+        return ("" if found.get("certain") is False else "gone" if found["a"] else "new", *_colour(found))
     share = found["change"] / found["a"]
     return (f"{share:+.1%}".replace("%", " %") if abs(share) < 10 else f"x{found['b'] / found['a']:.0f}", *_colour(found))
 

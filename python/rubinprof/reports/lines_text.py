@@ -9,6 +9,7 @@ from rubinprof.reports.style import Style, cut_end, safe
 
 __all__ = ["render"]
 
+SOURCE_MIN = 20  # columns of the source
 CONTEXT = 2  # lines shown before and behind those that did something
 NARROW_BELOW = 100  # columns of the window
 BROAD_FROM = {"total_wall_s": 140, "leaked_bytes": 120}  # the same of some columns
@@ -27,7 +28,9 @@ def render(columns: list[dict[str, Any]], rows: list[dict[str, Any]], style: Sty
     files: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for row in rows:
         files.setdefault(row["file"], {}).setdefault(row["line"] or 0, []).append(row)
-    estimated = frozenset(key for key in (rows or [{}])[0] if key + "_error" in rows[0])
+    estimated = frozenset(key.removesuffix("_error") for row in rows for key in row if key.endswith("_error"))
+    if _room(shown, estimated, style) < SOURCE_MIN:
+        shown = [column for column in shown if column[1] != SHARE]
     legend = "\n" + style.paint(doubt_legend(is_ascii=style.is_ascii), "dim") if estimated else ""
     return "\n".join(_file(file, lines, shown, style, texts, estimated) for file, lines in files.items()) + legend
 
@@ -56,6 +59,11 @@ def _file(
     return "\n".join(written) + "\n"
 
 
+def _room(columns: list[tuple[str, str, str]], estimated: frozenset[str], style: Style) -> int:
+    """Columns that are left for the source."""
+    return style.width - 6 - 1 - len(columns) * (CELL + 1) - sum(DOUBT for _, key, _ in columns if key in estimated) - 1
+
+
 def _shown(lines: dict[int, Any], length: int) -> list[int]:
     """The lines that did something, with some around them where there is source."""
     shown = set(lines)
@@ -74,7 +82,7 @@ def _rows(
         share = (row.get("own_cpu_s") or 0) / hottest if hottest else 0
         colour = ["red"] if share >= 0.5 else ["yellow"] if share >= 0.1 else []
         text = code if code and not i else row.get("function", "")
-        room = max(20, style.width - 6 - 1 - len(columns) * (CELL + 1) - sum(DOUBT for _, key, _ in columns if key in estimated) - 1)
+        room = max(SOURCE_MIN, _room(columns, estimated, style))
         line = f"{number:>6} {style.paint(cells, *colour)}  {cut_end(safe(text), room, style.is_ascii)}"
         written.append(line.rstrip())
     return written

@@ -129,11 +129,14 @@ function formatValue(value, unit) {
 
 /* Of a sampled trace: what one sample adds to a figure on average, in the metric's unit, and the CPU time of the processes that were sampled, and of all. Null where all is exact. */
 let samples = null;
+/* Of time that is known exactly and shared out by samples: how much there is, and what one sample stands for. Null where there is none. */
+let shared = null;
 
 function setSamples(stats) {
   isCpuOff = stats.cpu_s === null;
   const off = stats.mode_processes?.memory?.off ?? 0;
   memoryOff = !off ? "" : off < stats.processes ? "recorded in some processes only" : "not recorded";
+  if (stats.shared_out?.samples > 0) shared = { whole: stats.shared_out.cpu_s * 1e9, unit: (stats.shared_out.cpu_s * 1e9) / stats.shared_out.samples };
   const adds = stats.sample_adds;
   if (!adds) return;
   samples = { cpu: (adds.cpu_s ?? 0) * 1e9, allocations: adds.allocations ?? 0, wholeCpu: (stats.sampled_cpu_s ?? stats.cpu_s) * 1e9, allCpu: stats.cpu_s * 1e9 };
@@ -149,6 +152,16 @@ const Z = 1.959964; // 95 %
 /* Half of the 95 % interval around an estimate: docs/sampling.md. part: what is known of its samples (doubtOf); else those of a stretch of time or of a place
  * are taken to be as those of the whole trace. */
 function errorOf(value, key, part) {
+  if (part?.isShared) {
+    const whole = part.whole ?? shared?.whole ?? 0;
+    if (!(whole > 0) || !shared) return 0;
+    const figure = part.part ?? value;
+    if (part.whole !== undefined && !(part.wholeSamples > 0)) return figure >= whole ? 0 : whole; // nothing tells how it is shared
+    const unit = part.wholeSamples > 0 ? whole / part.wholeSamples : shared.unit;
+    const share = Math.min(1, figure / whole);
+    const own = part.samples > 0 && figure > 0 ? figure / part.samples : unit;
+    return errorOfPart(figure, (Z * Z * ((1 - share) * own + share * unit)) / whole, whole);
+  }
   if (!isEstimate(key)) return 0;
   const unit = samples[key];
   const estimate = part?.isBoth ? Math.min(value, part.variance / unit) : value;
@@ -156,7 +169,8 @@ function errorOf(value, key, part) {
   const own = variance > 0 ? variance / estimate : unit; // what one of its samples adds
   if (key !== "cpu" || !(samples.wholeCpu > 0)) return (Z * Z * own) / 2 + Z * Math.sqrt(variance + (Z * Z * own * own) / 4);
   const share = Math.min(1, estimate / samples.wholeCpu);
-  return errorOfPart(estimate, (Z * Z * ((1 - share) * own + share * unit)) / samples.wholeCpu, samples.wholeCpu);
+  const error = errorOfPart(estimate, (Z * Z * ((1 - share) * own + share * unit)) / samples.wholeCpu, samples.wholeCpu);
+  return part?.hasShare && part.isBoth ? Math.hypot(error, errorOf(value - estimate, key, { isShared: true })) : error;
 }
 
 /* Of a part of a whole that is known exactly. k: z squared by the number of samples. */
@@ -181,7 +195,7 @@ function formatFigure(value, metric, isRoot = false, doubt = undefined) {
 }
 
 function figureWidth(key) {
-  return `minmax(${isEstimate(key) ? 132 : 84}px, 0.6fr)`;
+  return `minmax(${isEstimate(key) || (shared && isTime(key)) ? 132 : 84}px, 0.6fr)`;
 }
 
 function formatShare(part, whole) {

@@ -83,7 +83,7 @@ class DiffPage extends TabbedPage {
 
   note(i) {
     const { a, b } = this.both(i);
-    return a === b ? "" : `${signedValue(b - a, this.panel.metric().unit)}${a > 0 ? ` (${signedShare(a, b)})` : ", new"}`;
+    return a === b ? "" : `${signedValue(b - a, this.panel.metric().unit)}${a > 0 ? ` (${signedShare(a, b)})` : ", in B alone"}`;
   }
 
   fillTotals() {
@@ -131,7 +131,7 @@ class DiffPage extends TabbedPage {
     select.addEventListener("change", () => this.showTable());
     this.find("table-filter").addEventListener("input", () => this.showTable());
     this.find("table-certain").addEventListener("change", () => this.showTable());
-    this.find("table-certain").parentNode.hidden = !this.difference.noise.method;
+    this.find("table-certain").parentNode.hidden = !this.difference.rows.some((row) => row.certain);
     this.grid = new Grid(this.find("table-grid"), { label: "Changes", columns: [], sortBy: "size" });
   }
 
@@ -143,12 +143,13 @@ class DiffPage extends TabbedPage {
     const of = (i, side) => (rows[i][side]?.[key] ?? 0) * scale;
     const change = (i) => (rows[i].change?.[key] ?? 0) * scale;
     const most = rows.reduce((sum, _, i) => Math.max(sum, Math.abs(change(i))), 0) || 1;
+    const absent = (i) => (rows[i].certain?.[key] === false ? "not seen" : "not there"); // by samples
     const figure = (name, title, value, text) => ({ key: name, title, width: "minmax(100px, 0.6fr)", value, text });
     this.grid.setColumns([
       { key: "name", title: "Name", isText: true, width: "minmax(240px, 2.4fr)", text: (i) => visible(rows[i].function) },
       { key: "place", title: "Where", isText: true, width: "minmax(140px, 1fr)", text: (i) => visible(`${baseName(rows[i].file || rows[i].module || "")}${rows[i].line > 0 ? `:${rows[i].line}` : ""}`) },
-      figure("a", "A", (i) => of(i, "a"), (i) => (rows[i].in === "b" ? "not there" : formatValue(of(i, "a"), metric.unit))),
-      figure("b", "B", (i) => of(i, "b"), (i) => (rows[i].in === "a" ? "not there" : formatValue(of(i, "b"), metric.unit))),
+      figure("a", "A", (i) => of(i, "a"), (i) => (rows[i].in === "b" ? absent(i) : formatValue(of(i, "a"), metric.unit))),
+      figure("b", "B", (i) => of(i, "b"), (i) => (rows[i].in === "a" ? absent(i) : formatValue(of(i, "b"), metric.unit))),
       { ...figure("size", "Change", (i) => Math.abs(change(i)), (i) => signedValue(change(i), metric.unit)), share: (i) => Math.abs(change(i)) / most,
         fill: (cell, i) => fillChange(cell, change(i), metric.unit) },
       figure("part", "Relative", (i) => (of(i, "a") > 0 ? change(i) / of(i, "a") : Infinity), (i) => (of(i, "a") > 0 ? signedShare(of(i, "a"), of(i, "b")) : "")),

@@ -218,16 +218,37 @@ class Report extends TabbedPage {
         label: (i) => frames.label(lines.frame[i]), title: (i) => `${frames.fullName(lines.frame[i])}\n${this.lineText(i)}`, place: (i) => this.lineText(i, true) };
       const isWallUnknown = this.unknownOfLines();
       const known = knownOf(rows, (i) => frames.bits(lines.frame[i]));
-      return { ...rows, ...known, isUnknown: (from, key, i) => isWallUnknown(from, key, i) || known.isUnknown(from, key, i) };
+      const doubt = (from, key, i) => (isTime(key) && this.shareOfLine(i)) || withShare(known.doubt(from, key, i), isTime(key) && frames.kind[lines.frame[i]] === KIND_PYTHON);
+      return { ...rows, ...known, doubt, isUnknown: (from, key, i) => isWallUnknown(from, key, i) || known.isUnknown(from, key, i) };
     }
     if (by === "thread") return this.threadRows(keys);
     if (by === "region") return this.regionRows(keys);
     const name = by === "function" ? (f) => f : (f) => `${frames.kind[f] === KIND_PYTHON ? 0 : 1} ${this.groupText(f, by)}`;
-    const all = [...keys, ...this.varianceKeys];
+    const all = [...keys, ...this.varianceKeys, SAMPLES].filter((key) => now.tree.self[key]);
     const rows = flatRows(now.tree, frames, all, name);
     if (by === "function" && now === this.whole && this.functions) this.putFunctions(rows, all);
     const label = by === "function" ? (i) => frames.label(rows.frame[i]) : (i) => this.groupText(rows.frame[i], by);
-    return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]), ...knownOf(rows, this.bitsOfRows(rows.rowOf)) };
+    const bitsOf = this.bitsOfRows(rows.rowOf);
+    const known = knownOf(rows, bitsOf);
+    const isLess = (from, i) => from === "self" && rows.own.cpu[i] > rows.self.cpu[i];
+    const doubt = (from, key, i) => shareOfRow(rows, frames.kind[rows.frame[i]], bitsOf(i), from, key, i) || withShare(known.doubt(from, key, i), isTime(key) && isLess(from, i));
+    return { ...rows, label, title: by === "function" ? (i) => `${frames.fullName(rows.frame[i])}\n${frames.place(rows.frame[i], true)}` : label, place: (i) => frames.place(rows.frame[i]), ...known, doubt };
+  }
+
+  /* As doubtOf, of a line of Python where calls were seen: samples tell which line of the function had the time. Nothing for others. */
+  shareOfLine(l) {
+    const { frames, lines, now } = this;
+    if (!shared || frames.kind[lines.frame[l]] !== KIND_PYTHON || frames.bits(lines.frame[l]) & sampledBit("cpu")) return undefined;
+    const { cpu, samples: of } = now.lines.own;
+    if (now.ownOfFrames === undefined) {
+      now.ownOfFrames = { cpu: new Float64Array(frames.count), samples: new Float64Array(frames.count) };
+      for (let i = 0; i < lines.count; i++) {
+        now.ownOfFrames.cpu[lines.frame[i]] += cpu[i];
+        now.ownOfFrames.samples[lines.frame[i]] += of?.[i] ?? 0;
+      }
+    }
+    const f = lines.frame[l];
+    return { isShared: true, part: cpu[l], samples: of?.[l] ?? 0, whole: now.ownOfFrames.cpu[f], wholeSamples: now.ownOfFrames.samples[f] };
   }
 
   /* By row of frames: their `sampled`. */
@@ -422,6 +443,20 @@ class Report extends TabbedPage {
     this.parts.regions.draw(ratio);
     this.parts.order.redraw(ratio);
   }
+}
+
+/* As doubtOf, of native code that shares exact time, and of the self time of a Python function that native code took a part of. Nothing for others. */
+function shareOfRow(rows, kind, bits, from, key, i) {
+  if (!shared || !isTime(key) || bits & sampledBit("cpu")) return undefined;
+  const of = (part) => rows[part][SAMPLES]?.[i] ?? 0;
+  if (kind !== KIND_PYTHON) return { isShared: true, part: rows[from].cpu[i], samples: of(from) };
+  if (from !== "self" || !(rows.own.cpu[i] > rows.self.cpu[i])) return undefined;
+  return { isShared: true, part: rows.self.cpu[i], samples: of("self"), whole: rows.own.cpu[i], wholeSamples: of("own") };
+}
+
+/* What is an estimate in sampled processes: the exact ones share it out, too. */
+function withShare(doubt, isSo) {
+  return isSo && doubt?.isBoth ? { ...doubt, hasShare: true } : doubt;
 }
 
 /* What is not known of rows, and how far off what is an estimate may be. bitsOf(i): `sampled` of a row. */

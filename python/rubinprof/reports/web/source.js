@@ -114,13 +114,14 @@ class SourcePart {
         if (variance) (row.variances ??= {})[name] = (row.variances[name] ?? 0) + variance[l];
       }
       row.bits = bothBits(row.bits, report.frames.bits(report.lines.frame[l]));
+      row.shared = bothShares(row.shared, report.shareOfLine(l));
       this.figures.set(at, row);
     }
     const unknown = this.figures.get(0)?.cpu_own ?? 0;
     if (unknown > 0) this.find("source-name").textContent += ` ([line unknown]: ${formatDuration(unknown)} of CPU time)`;
     this.figures.delete(0);
     this.most = {};
-    for (const { variances, bits, ...row } of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
+    for (const { variances, bits, shared: _, ...row } of this.figures.values()) for (const [name, value] of Object.entries(row)) this.most[name] = Math.max(this.most[name] ?? 0, value);
     this.drawHead();
     this.showMarked();
     this.find("source-body").style.height = `${this.text.length * SOURCE_ROW}px`; // before scrolling: there is no place to scroll to else
@@ -163,7 +164,7 @@ class SourcePart {
         const value = figures[`${key}_${from_}`] ?? 0;
         const metric = METRICS.find((m) => m.key === key);
         const isUnknown = Boolean(figures.bits & metric.unknownIf);
-        const text = value > 0 ? formatFigure(value, metric, false, doubtOf(figures.bits, key, figures.variances?.[`${key}_${from_}`])) : "";
+        const text = value > 0 ? formatFigure(value, metric, false, (isTime(key) && figures.shared) || withShare(doubtOf(figures.bits, key, figures.variances?.[`${key}_${from_}`]), isTime(key))) : "";
         const cell = add(row, "span", isUnknown ? "?" : text);
         cell.className = "figure";
         if (value > 0 && !isUnknown) cell.style.setProperty("--share", `${((100 * value) / (this.most[`${key}_${from_}`] || 1)).toFixed(1)}%`);

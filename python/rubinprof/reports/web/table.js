@@ -118,12 +118,17 @@ class TablePart {
         link.title = row.frame < 0 ? "" : `${frames.fullName(row.frame)}\n${frames.place(row.frame, true)}`;
         link.disabled = row.frame < 0;
         link.addEventListener("click", () => report.choose(row.frame));
-        add(line, "td", formatFigure(row.value, metric, false, doubtOf(frames.sampled ? frames.bits(frame) & frames.bits(row.frame) : undefined, metric.key, varianceOf.get(row.frame) ?? 0)));
+        add(line, "td", formatFigure(row.value, metric, false, doubtOf(frames.sampled ? bitsBetween(frames.bits(frame), frames.bits(row.frame)) : undefined, metric.key, varianceOf.get(row.frame) ?? 0)));
       }
       if (rows.length > 14) add(box, "p", `and ${rows.length - 14} more`).className = "soft";
       if (!rows.length) add(box, "p", "none").className = "soft";
     }
   }
+}
+
+/* Of what two frames have together: native code that one of them is had a share of it. */
+function bitsBetween(a, b) {
+  return (a & b) | ((a | b) & SHARED_BIT);
 }
 
 /* Frames above and below a frame, with what passed between. Recursion counts once. */

@@ -9,6 +9,9 @@
 /* Bits in `sampled` of frames and processes: a figure is an estimate; exact processes have a part in it, too. */
 const sampledBit = (key) => (key === "cpu" ? 1 : 2);
 const bothBit = (key) => (key === "cpu" ? 8 : 16);
+const SHARED_BIT = 32; // native code: samples gave it a share of time that is known exactly
+const SAMPLES = "samples"; // a column of figures that is no metric
+const isTime = (key) => key === "cpu" || key === "wall";
 
 /* Those of two frames together. */
 function bothBits(a, b) {
@@ -21,11 +24,20 @@ const varianceKey = (key) => `variance_${key}`;
 const varianceUnit = (key) => (key === "cpu" ? 1e6 : key === "allocations" ? 1 : 2 ** 20);
 
 /* What is known of how a figure came about. True: no process that it comes from was sampled. {variance, isBoth}: that of the estimate, and whether exact processes
- * have a part in it. Nothing: as all figures of the trace. bits: of its frames, nothing where all processes were traced in one mode. */
+ * have a part in it. {isShared, part, samples, whole, wholeSamples}: a share of exact time, and what it is a part of (of all that is exact where it
+ * does not say), by so many samples. Nothing: as all figures of the trace.
+ * bits: of its frames, nothing where all processes were traced in one mode. */
 function doubtOf(bits, key, variance) {
   if (bits === undefined) return undefined;
-  if (!(bits & sampledBit(key))) return true;
-  return variance === undefined ? undefined : { variance: variance * varianceUnit(key), isBoth: Boolean(bits & bothBit(key)) };
+  const isShared = Boolean(bits & SHARED_BIT) && isTime(key);
+  if (!(bits & sampledBit(key)) || key === "wall") return isShared ? { isShared } : true;
+  return variance === undefined ? undefined : { variance: variance * varianceUnit(key), isBoth: Boolean(bits & bothBit(key)), hasShare: isShared };
+}
+
+/* Two of these, of one line of source. */
+function bothShares(a, b) {
+  if (!a || !b) return a ?? b;
+  return Object.fromEntries(Object.entries(a).map(([key, value]) => [key, key === "isShared" ? value : value + b[key]]));
 }
 
 class Frames {
@@ -37,7 +49,7 @@ class Frames {
     this.kind = Uint8Array.from(columns.kind, (k) => (k >= 0 && k < KIND_OTHER ? k : KIND_OTHER));
     this.module = Int32Array.from(columns.module);
     this.sampled = columns.sampled ? Uint8Array.from(columns.sampled) : null; // null: the same of all
-    this.allSampled = this.sampled?.reduce(bothBits);
+    this.allSampled = this.sampled ? this.sampled.reduce(bothBits) & ~SHARED_BIT : undefined;
     this.count = this.name.length;
     this.labels = new Array(this.count);
   }
@@ -155,7 +167,7 @@ class CallTree {
     }
     const self = {};
     const keys = METRICS.map((m) => m.key);
-    for (const key of [...keys, ...keys.map(varianceKey).filter((key) => nodes[key])]) {
+    for (const key of [...keys, ...keys.map(varianceKey).filter((key) => nodes[key]), SAMPLES]) {
       self[key] = new Float64Array(n + shift);
       const column = nodes[key];
       if (!column) continue;
