@@ -91,6 +91,7 @@ static int on_tree_sample(struct rp_replay *r, struct rp_replay_thread *t, const
 	uint32_t site = rp_site_find(&r->sites, place.call, place.lasti, place.native);
 	if (site == UINT32_MAX || rp_sample_add_tree(&r->samples, &t->samples, site, e->how & RP_SAMPLE_EARLY, &t->time.pending))
 		return RP_ENOMEM;
+	rp_call_touch(&r->tree, place.call);
 	r->tree.nodes[place.call].cost16 += r->told.cost_sample16;
 	return 0;
 }

@@ -50,6 +50,7 @@ int rp_sample_add_tree(struct rp_samples *s, struct rp_thread_samples *t, uint32
 	t->site = site;
 	if (!is_early && settle_sampled(s, t, pending))
 		return RP_ENOMEM;
+	rp_site_touch(s->sites, &s->sites->sites[site]);
 	s->sites->sites[site].samples++;
 	return 0;
 }

@@ -17,6 +17,7 @@ struct unit_fold {
 	struct rp_result *result;
 	uint32_t first_region;
 	double *outside; /* by entry: cost of the calls that the node made, ticks */
+	uint32_t *time_unit; /* by node of the result: its place in rp_fold.units */
 	struct unit_node *nodes;
 	uint32_t n_nodes, nodes_cap;
 	struct rp_idmap node_of;  /* unit << 32 | node of the result */
@@ -101,8 +102,31 @@ static int add_nodes(struct unit_fold *u)
 		else
 			n->cpu += ((double)e->cpu - u->outside[i] - (double)e->calls * inside - (double)e->cost16 / 16) * u->f->ns_per_tick;
 	}
+	return 0;
+}
+
+/* What the tool cost in a node may be more than the node's time in one unit, and less than that in another: a sample's cost is where it was
+ * taken, its time where it is settled. No unit has less than nothing, and all of them together have what the process has. */
+static int settle_costs(struct unit_fold *u)
+{
+	const struct rp_fold *f = u->f;
+	double *positive = calloc((size_t)f->n_units + 1, sizeof(*positive)), process = 0, sum = 0; /* positive: by time unit */
+
+	if (!positive)
+		return RP_ENOMEM;
+	for (uint32_t i = 0; i < f->n_units; i++) {
+		process += (double)f->units[i].cpu;
+		sum += f->units[i].cpu > 0 ? (double)f->units[i].cpu : 0;
+	}
 	for (uint32_t i = 0; i < u->n_nodes; i++)
-		u->nodes[i].cpu = u->nodes[i].cpu > 0 ? u->nodes[i].cpu : 0;
+		positive[u->time_unit[u->nodes[i].node]] += u->nodes[i].cpu > 0 ? u->nodes[i].cpu : 0;
+	for (uint32_t i = 0; i < u->n_nodes; i++) {
+		struct unit_node *n = &u->nodes[i];
+		uint32_t time_unit = u->time_unit[n->node];
+		int is_some = n->cpu > 0 && f->units[time_unit].cpu > 0 && process > 0;
+		n->cpu = is_some ? n->cpu / positive[time_unit] * (double)f->units[time_unit].cpu * (process / sum) : 0;
+	}
+	free(positive);
 	return 0;
 }
 
@@ -151,18 +175,14 @@ static int share_by_process(struct unit_fold *u, const struct unit_node *n, uint
 static int share_nodes(struct unit_fold *u)
 {
 	const struct rp_fold *f = u->f;
-	uint32_t *time_unit = malloc(((size_t)u->result->n_nodes + 1) * sizeof(*time_unit)); /* by node of the result */
-	int rc = time_unit ? 0 : RP_ENOMEM;
+	int rc = 0;
 
-	for (uint32_t i = 0; i < f->replay->tree.n && !rc; i++)
-		time_unit[f->merged[i]] = f->unit_of[i];
 	for (uint32_t i = 0; i < u->n_nodes && !rc; i++) {
 		const struct unit_node *n = &u->nodes[i];
 		if (n->cpu <= 0 || (f->replay->time.is_tree && n->weight > 0))
 			continue;
-		rc = share_by_process(u, n, time_unit[n->node]);
+		rc = share_by_process(u, n, u->time_unit[n->node]);
 	}
-	free(time_unit);
 	return rc;
 }
 
@@ -196,14 +216,20 @@ int rp_fold_units(struct rp_fold *f)
 	struct unit_fold u = { .f = f, .units = &f->replay->units, .result = f->result, .first_region = f->result->n_regions };
 
 	u.outside = calloc((size_t)u.units->n_entries + 1, sizeof(*u.outside));
-	int rc = u.outside ? find_costs(&u) : RP_ENOMEM;
+	u.time_unit = malloc(((size_t)u.result->n_nodes + 1) * sizeof(*u.time_unit));
+	int rc = u.outside && u.time_unit ? find_costs(&u) : RP_ENOMEM;
+	for (uint32_t i = 0; i < f->replay->tree.n && !rc; i++)
+		u.time_unit[f->merged[i]] = f->unit_of[i];
 	if (!rc)
 		rc = add_nodes(&u);
+	if (!rc)
+		rc = settle_costs(&u);
 	if (!rc)
 		rc = share_nodes(&u);
 	if (!rc)
 		rc = add_sites(&u);
 	free(u.outside);
+	free(u.time_unit);
 	free(u.nodes);
 	rp_idmap_release(&u.node_of);
 	rp_slots_release(&u.stacks);
