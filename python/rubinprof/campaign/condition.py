@@ -28,7 +28,7 @@ FIGURES = {
     "gil_wait": Figure("gil_wait_s", "s"),
     "attempt": Figure("attempt", "count"),
 }
-WORDS = ("task", "status", "host", "run", "quantum_id")
+WORDS = ("task", "status", "host", "run", "quantum_id", "mode_cpu", "mode_memory", "exact_if")
 _TERM = re.compile(r"\s*(?P<name>\w+)\s*(?P<operator><=|>=|!=|<|>|=)\s*(?P<value>'[^']*'|[^<>=!']+?)\s*(?:\b(?P<joint>and|or)\b|$)", re.IGNORECASE)
 
 

@@ -19,7 +19,8 @@ from rubinprof.errors import RubinprofError
 
 __all__ = ["Campaign", "open"]
 
-QUANTA_BY = {"task": "task", "status": "status", "host": "host", "run": "run", "day": "strftime(start, '%Y-%m-%d')"}
+QUANTA_BY = {"task": "task", "status": "status", "host": "host", "run": "run", "day": "strftime(start, '%Y-%m-%d')",
+            "mode_cpu": "mode_cpu", "mode_memory": "mode_memory", "exact_if": "exact_if"}  # fmt: skip
 FUNCTIONS_BY = {
     "function": ["function", "file", "line", "module", "kind"],
     "library": ["module", "kind"],
@@ -37,6 +38,8 @@ FUNCTIONS = f"""SELECT function, file, line, module, kind, inlined, build, frame
     allocations::BIGINT AS allocations, allocations_variance::DOUBLE AS allocations_variance, allocated_bytes::BIGINT AS allocated_bytes,
     allocated_variance * {BYTES_VARIANCE} AS allocated_bytes_variance, leaked_bytes::BIGINT AS leaked_bytes, leaked_variance * {BYTES_VARIANCE} AS leaked_bytes_variance
     FROM sums_of_functions JOIN frames USING (frame)"""
+# Where some count calls and others do not, the sum of those known would pass for that of all.
+ALL_COUNT_CALLS = "(SELECT bool_and(coalesce(mode_cpu = 'exact' OR mode_memory = 'exact', true)) FROM processes)"
 CHOSEN = """chosen AS (SELECT DISTINCT trace, unit FROM quanta WHERE {where} AND trace IS NOT NULL),
     kept AS (SELECT stacks.*, paths.frame AS leaf, paths.python FROM stacks SEMI JOIN chosen USING (trace, unit) JOIN paths USING (path)),
     of_python AS (SELECT path AS python, frame FROM paths)"""
@@ -93,6 +96,8 @@ JOINED = f"""
 
 # Quantiles of a list hold each value once; by view (`rubinprof.campaign.views`) they are of bins, for tens of millions of quanta.
 NOT_DONE = "count(*) FILTER (status NOT IN ('done', 'no_work'))"
+# A sum of those that are known would pass for that of all.
+GIL_WAIT = "CASE WHEN count(gil_wait_s) = count(*) FILTER (has_trace) THEN sum(gil_wait_s) END"
 OF_QUANTA = f"""
     count(*) AS quanta,
     {NOT_DONE} AS not_done,
@@ -174,7 +179,10 @@ class Campaign:
             view = "stored" if name == "quanta" else f"{name}_of_commits" if name in SUMMED else name
             if paths:
                 place = ", (file_index::BIGINT << 40) | file_row_number AS place" if name == "quanta" else ""
-                self._db.sql(f"SELECT *{place} FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)").create_view(view)
+                rows = self._db.sql(f"SELECT *{place} FROM read_parquet([{', '.join(map(_quoted, paths))}], union_by_name = true)")
+                # All files may be older than a column.
+                lacking = [f"NULL::{SQL_TYPES[str(field.type)]} AS {field.name}" for field in TABLES[name] if field.name not in rows.columns]
+                (rows.project(", ".join(["*", *lacking])) if lacking else rows).create_view(view)
             else:
                 columns = [f"{field.name} {SQL_TYPES[str(field.type)]}" for field in TABLES[name]] + (["place BIGINT"] if name == "quanta" else [])
                 self._db.execute(f"CREATE TABLE {view} ({', '.join(columns)})")
@@ -465,7 +473,7 @@ class Campaign:
         # A process may have several functions of a library, and one build of each function.
         processes = "sum" if "function" in keys else "max"
         return self._db.sql(f"""
-            WITH sums AS (SELECT {columns}, {sums}, sum(calls)::BIGINT AS calls, sum(allocations)::BIGINT AS allocations, {processes}(processes)::BIGINT AS processes
+            WITH sums AS (SELECT {columns}, {sums}, CASE WHEN {ALL_COUNT_CALLS} THEN sum(calls)::BIGINT END AS calls, sum(allocations)::BIGINT AS allocations, {processes}(processes)::BIGINT AS processes
                 FROM functions GROUP BY {columns}),
             told AS (SELECT *, {figures} FROM sums)
             SELECT {columns.replace("line", "nullif(line, 0) AS line")}, self_cpu_s, self_cpu_s_error, self_cpu_s / nullif((SELECT sum(cpu_s) FROM processes), 0) AS share, calls, allocations,

@@ -111,6 +111,13 @@ class Advice(NamedTuple):
     is_cluster: bool = False
     replay: tuple["Replay", ...] = ()
 
+# The process that each trace is of. It has several where some of its quanta were traced exact: one begins when the one before has ended. The first stands for it.
+ONE_TRACE_EACH = "whole AS (SELECT trace, trace AS process, epoch(start) AS began FROM processes)"
+SEVERAL_TRACES = """ends AS (SELECT trace, host, pid, epoch(start) AS start, lag(epoch(start) + wall_s) OVER (PARTITION BY host, pid ORDER BY start) AS before FROM processes),
+            parts AS (SELECT *, CASE WHEN abs(start - before) <= 5 AND host IS NOT NULL AND pid IS NOT NULL THEN NULL ELSE trace END AS first FROM ends),
+            led AS (SELECT trace, start, last_value(first IGNORE NULLS) OVER (PARTITION BY host, pid ORDER BY start ROWS UNBOUNDED PRECEDING) AS process FROM parts),
+            whole AS (SELECT trace, process, min(start) OVER (PARTITION BY process) AS began FROM led)"""
+
 
 def read_clusters(path: str | os.PathLike[str]) -> dict[str, list[str]]:
     """Read which tasks share a job from the ``cluster`` section of BPS yaml: tasks by cluster.
@@ -374,12 +381,14 @@ def _demands_of_jobs(campaign: Campaign, where: str | None, clusters: dict[str, 
     """As `_demands`, of the processes that ran quanta of a cluster; a process whose quanta did not all end well says nothing of what a whole job needs."""
     pairs = [(task, name) for name, tasks in clusters.items() for task in tasks]
     campaign.put("clusters", {"task VARCHAR": [task for task, _ in pairs], "cluster VARCHAR": [name for _, name in pairs]})
+    processes = SEVERAL_TRACES if campaign.sql("SELECT 1 FROM stored WHERE exact_if IS NOT NULL LIMIT 1").fetchall() else ONE_TRACE_EACH
     rows = campaign.quanta(where).query(
         "chosen",
-        f"""WITH jobs AS (SELECT cluster, trace, max(rss_max_bytes) AS most, max(epoch(start) + wall_s) AS ends, sum(wall_s) AS wall_s, bool_and(status IN ('done', 'no_work', 'partial')) AS is_done
-                FROM chosen JOIN clusters USING (task) WHERE trace IS NOT NULL GROUP BY cluster, trace HAVING count(rss_max_bytes) = count(*)),
-            timed AS (SELECT jobs.*, greatest(ends - epoch(processes.start), jobs.wall_s) AS took FROM jobs JOIN processes USING (trace))
-            SELECT cluster, (hash(trace) % {FOLDS})::INT AS fold, ceil(most / {BIN_BYTES})::BIGINT * {BIN_BYTES} AS bytes, count(*), sum(coalesce(took, wall_s))
+        f"""WITH {processes},
+            jobs AS (SELECT cluster, process, began, max(rss_max_bytes) AS most, max(epoch(chosen.start) + wall_s) AS ends, sum(wall_s) AS wall_s, bool_and(status IN ('done', 'no_work', 'partial')) AS is_done
+                FROM chosen JOIN clusters USING (task) JOIN whole USING (trace) GROUP BY cluster, process, began HAVING count(rss_max_bytes) = count(*)),
+            timed AS (SELECT *, greatest(ends - began, wall_s) AS took FROM jobs)
+            SELECT cluster, (hash(process) % {FOLDS})::INT AS fold, ceil(most / {BIN_BYTES})::BIGINT * {BIN_BYTES} AS bytes, count(*), sum(coalesce(took, wall_s))
             FROM timed WHERE is_done GROUP BY ALL ORDER BY ALL""",
     )
     found: dict[str, list[list[Demand]]] = {name: [[] for _ in range(FOLDS)] for name in clusters}

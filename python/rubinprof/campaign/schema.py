@@ -45,6 +45,9 @@ TABLES = {
         ("peak_bytes_error", pa.float64()),
         ("peak_above_start_bytes_error", pa.float64()),
         ("leaked_bytes_error", pa.float64()),
+        ("mode_cpu", pa.string()),
+        ("mode_memory", pa.string()),
+        ("exact_if", pa.string()),
     ]),
     "processes": pa.schema([
         ("trace", pa.string()),

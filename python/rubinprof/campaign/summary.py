@@ -63,15 +63,17 @@ def summary(
     sums = step(_sums(campaign, over_bytes))
     of = {name: step(by_key(quanta, "task", column)) for name, column in views.FIGURES.items()}
     tasks = _tasks(sums, of, stages or {})
-    limits = views.outlier_limits(of)
+    compared, _ = views.alike(campaign, quanta)
+    of_compared = of if compared is quanta else {name: step(by_key(compared, "task", column)) for name, column in views.FIGURES.items()}
+    limits = views.outlier_limits(of_compared)
     found = {
         "schema": 1, "store": "/".join(os.path.realpath(campaign.store.text).split("/")[-2:]), "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "over_bytes": over_bytes, "bin_width": BIN_WIDTH,
         "tasks": tasks, "stages": _stages(tasks, stages),
         "histograms": {task["task"]: {name: of[name].get(task["task"], EMPTY).coarse(BIN_WIDTH) for name in of} for task in tasks},
-        "outliers": step(_dicts(views.OUTLIER_COLUMNS, views.farthest(campaign, quanta, limits, OUTLIERS_MOST))),
-        "hosts": step(views.hosts_of(campaign, quanta, of)).dicts(),
+        "outliers": step(_dicts(views.OUTLIER_COLUMNS, views.farthest(campaign, compared, limits, OUTLIERS_MOST))),
+        "hosts": step(views.hosts_of(campaign, compared, of_compared)).dicts(),
     }  # fmt: skip
-    samples = step(views.sample(campaign, quanta))
+    samples = step(views.sample(campaign, compared))
     found |= {"has_dip_test": views.statistics.has_dip_test(), "modes": _dicts(views.MODES_COLUMNS, views.modes_of(samples)) if views.statistics.has_dip_test() else []}
     drift, found["days_sampled"] = views.drift_of(samples)
     found["drift"] = step(_dicts(views.DRIFT_COLUMNS, drift))
@@ -79,6 +81,9 @@ def summary(
     found |= step(_requests(campaign, present_bytes))
     found |= step(_inside(campaign))
     found["totals"] = step(_totals(campaign, tasks))
+    found["exact_if"] = [
+        {"condition": row[0], "quanta": row[1], "wall_s": row[2]}
+        for row in campaign.sql("SELECT exact_if, count(*), sum(wall_s) FROM stored WHERE exact_if IS NOT NULL GROUP BY exact_if ORDER BY 2 DESC, 1").fetchall()]  # fmt: skip
     found["tracer"], found["refused"] = views.tracer(campaign, views.Question()).dicts(), campaign.store.refused()[:200]
     found["disagreement"] = [
         {"task": "?" if row.key is None else row.key, "figure": row.figure, "quanta": row.quanta, "times": row.times, "beyond": row.beyond, "why": row.why_text()}
@@ -95,7 +100,7 @@ def _dicts(columns, rows):
 
 def _sums(campaign: Campaign, over: float) -> list[tuple[Any, ...]]:
     """One row for each task, status and whether it is the last attempt."""
-    return campaign.sql(f"""SELECT task, status, is_last, count(*), sum(wall_s), sum(process_cpu_s), sum(gil_wait_s), count(memory_bytes), count(*) FILTER (memory_bytes > {over}),
+    return campaign.sql(f"""SELECT task, status, is_last, count(*), sum(wall_s), sum(process_cpu_s), sum(gil_wait_s), count(*) FILTER (has_trace) - count(gil_wait_s), count(memory_bytes), count(*) FILTER (memory_bytes > {over}),
         coalesce(sum(wall_s) FILTER (memory_bytes > {over}), 0), max(wall_s), max(memory_bytes), count(*) FILTER (rss_max_bytes IS NULL), count(*) FILTER (NOT has_trace), min(start),
         max(start), max(leaked_bytes) FROM quanta GROUP BY ALL""").fetchall()  # fmt: skip
 
@@ -103,9 +108,9 @@ def _sums(campaign: Campaign, over: float) -> list[tuple[Any, ...]]:
 def _tasks(sums, of: dict[str, dict[Any, Distribution]], stages: dict[str, str]) -> list[dict[str, Any]]:
     """A row a task, the one with most walltime first."""
     rows: dict[Any, dict[str, Any]] = {}
-    for task, status, is_last, n, wall, cpu, gil, _, over, over_wall, longest, most, no_rss, no_trace, first, last, leaked in sums:
+    for task, status, is_last, n, wall, cpu, gil, no_gil, _, over, over_wall, longest, most, no_rss, no_trace, first, last, leaked in sums:
         row = rows.setdefault(task, {
-            "task": task, "stage": stages.get(task), "quanta": 0, "not_done": 0, "statuses": {}, "wall_s": None, "cpu_s": None, "gil_wait_s": None, "over": 0, "over_wall_s": 0.0,
+            "task": task, "stage": stages.get(task), "quanta": 0, "not_done": 0, "statuses": {}, "wall_s": None, "cpu_s": None, "gil_wait_s": None, "without_gil_wait": 0, "over": 0, "over_wall_s": 0.0,
             "wall_max_s": None, "memory_max_bytes": None, "leaked_max_bytes": None, "without_rss": 0, "without_trace": 0, "earlier_attempts": 0, "earlier_wall_s": 0.0, "earlier_cpu_s": 0.0, "first": None, "last": None,
         })  # fmt: skip
         if not is_last:
@@ -116,7 +121,7 @@ def _tasks(sums, of: dict[str, dict[Any, Distribution]], stages: dict[str, str])
         row["quanta"] += n
         row["not_done"] += 0 if status in ENDED_WELL else n
         row["statuses"][status] = row["statuses"].get(status, 0) + n
-        for key, value in (("wall_s", wall), ("cpu_s", cpu), ("gil_wait_s", gil), ("over", over), ("over_wall_s", over_wall), ("without_rss", no_rss), ("without_trace", no_trace)):
+        for key, value in (("wall_s", wall), ("cpu_s", cpu), ("gil_wait_s", gil), ("without_gil_wait", no_gil), ("over", over), ("over_wall_s", over_wall), ("without_rss", no_rss), ("without_trace", no_trace)):
             row[key] = value if row[key] is None else row[key] + (value or 0)
         for key, value, better in (("wall_max_s", longest, max), ("memory_max_bytes", most, max), ("leaked_max_bytes", leaked, max), ("first", first, min), ("last", last, max)):
             row[key] = better((x for x in (row[key], value) if x is not None), default=None)
@@ -127,6 +132,8 @@ def _tasks(sums, of: dict[str, dict[Any, Distribution]], stages: dict[str, str])
             figures = {"p50": one.quantile(0.5), "p50_low": low, "p50_high": high, "p95": one.quantile(0.95), "p99": one.quantile(0.99)} if one.n else dict.fromkeys(("p50", "p50_low", "p50_high", "p95", "p99"))
             row |= {f"{name}_{key}_{unit}": None if value is None or math.isnan(value) else value for key, value in figures.items()}
         row["task"] = "?" if task is None else task
+        if row["without_gil_wait"]:  # the sum of those that are known would pass for that of all
+            row["gil_wait_s"] = None
         for key in ("first", "last"):
             row[key] = row[key].timestamp() if row[key] else None
     return sorted(rows.values(), key=lambda row: (-(row["wall_s"] or 0), row["task"]))[:TASKS_MOST]
@@ -183,6 +190,8 @@ def _totals(campaign: Campaign, tasks) -> dict[str, Any]:
         return sum(known) if known else None
 
     found = {key: total(key) for key in ("quanta", "not_done", "wall_s", "cpu_s", "gil_wait_s", "over", "over_wall_s", "without_rss", "without_trace", "earlier_attempts", "earlier_wall_s", "earlier_cpu_s")}
+    if any(task["without_gil_wait"] for task in tasks):
+        found["gil_wait_s"] = None
     found["first"], found["last"] = (better((task[key] for task in tasks if task[key] is not None), default=None) for key, better in (("first", min), ("last", max)))
     found["start_up_wall_s"], found["start_up_cpu_s"], found["processes"] = views.start_up(campaign)
     of_processes = campaign.totals()

@@ -15,7 +15,7 @@ from rubinprof.trace import Trace
 
 __all__ = ["read", "read_many"]
 
-OWN_LABELS = ("task", "status", "quantum_id", "run", "data_id")
+OWN_LABELS = ("task", "status", "quantum_id", "run", "data_id", "exact_if")
 """Labels of a quantum that are columns; the others stay together, but for the dimensions that ``data_id`` holds already."""
 
 FIGURES = (
@@ -112,7 +112,8 @@ def quantum_rows(uuid: str, stats: dict[str, Any], regions: list[dict[str, Any]]
         row["data_id"] = dimensions(labels.get("data_id", ""))
         row["labels"] = {key: value for key, value in labels.items() if key not in OWN_LABELS and row["data_id"].get(key.removeprefix("dim_")) != value}
         row["start"] = moment(region["start_unix_s"])
-        row["attempt"] = region["attempt"]
+        row["attempt"], row["exact_if"] = region["attempt"], labels.get("exact_if")
+        row["mode_cpu"], row["mode_memory"] = stats["mode"]["cpu"], stats["mode"]["memory"]
         rows.append(row)
     return rows
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rubinprof.campaign import disagreement, statistics
 from rubinprof.campaign.distribution import EMPTY, NORMAL_975, Distribution, by_key
-from rubinprof.campaign.query import NOT_DONE, Campaign
+from rubinprof.campaign.query import GIL_WAIT, NOT_DONE, Campaign
 from rubinprof.campaign.usage import IS_MEASURED, summary_columns
 
 __all__ = ["VIEWS", "Question", "View", "sample", "view"]
@@ -93,11 +93,24 @@ def counted(campaign: Campaign, question: Question) -> duckdb.DuckDBPyRelation:
     return campaign.quanta(question.where).filter("is_last")
 
 
+def alike(campaign: Campaign, quanta: duckdb.DuckDBPyRelation) -> tuple[duckdb.DuckDBPyRelation, list[str]]:
+    """Quanta to compare with one another, and a note of what was left out: those that were traced exact on request, which takes longer, where others of their task were not."""
+    if not campaign.sql("SELECT 1 FROM stored WHERE exact_if IS NOT NULL LIMIT 1").fetchall():
+        return quanta, []
+    counts = campaign.sql("SELECT task, count(*) FILTER (exact_if IS NULL), count(exact_if) FROM stored GROUP BY task").fetchall()
+    mixed = [(task, chosen) for task, others, chosen in counts if others and chosen]
+    if not mixed:
+        return quanta, []
+    campaign.put("mixed_tasks", {"task VARCHAR": [task for task, _ in mixed]})
+    note = f"Quanta that were traced exact on request ({sum(chosen for _, chosen in mixed):,}) are not compared with the others: that takes longer."
+    return quanta.filter("exact_if IS NULL OR task NOT IN (SELECT task FROM mixed_tasks WHERE task IS NOT NULL)"), [note]
+
+
 def time(campaign: Campaign, question: Question) -> View:
     """Elapsed and CPU time, with start-up and imports."""
     key = campaign.key(question.by)
     quanta = counted(campaign, question)
-    sums = quanta.query("q", f"SELECT {key} AS key, count(*), {NOT_DONE}, sum(wall_s), sum(process_cpu_s), sum(gil_wait_s), max(wall_s) FROM q GROUP BY key ORDER BY 4 DESC NULLS LAST, 1")
+    sums = quanta.query("q", f"SELECT {key} AS key, count(*), {NOT_DONE}, sum(wall_s), sum(process_cpu_s), {GIL_WAIT}, max(wall_s) FROM q GROUP BY key ORDER BY 4 DESC NULLS LAST, 1")
     walls = by_key(quanta, key, "wall_s")
     rows = []
     for name, count, not_done, wall, cpu, gil, longest in sums.fetchall():
@@ -163,8 +176,9 @@ def large(campaign: Campaign, question: Question) -> View:
 
 def hosts(campaign: Campaign, question: Question) -> View:
     """How much longer the same tasks take on each host than elsewhere."""
-    quanta = counted(campaign, question)
-    return hosts_of(campaign, quanta, {name: by_key(quanta, "task", FIGURES[name]) for name in ("wall", "cpu")}, question.by)
+    quanta, notes = alike(campaign, counted(campaign, question))
+    found = hosts_of(campaign, quanta, {name: by_key(quanta, "task", FIGURES[name]) for name in ("wall", "cpu")}, question.by)
+    return found._replace(notes=found.notes + notes)
 
 
 def hosts_of(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, of_task: dict[str, dict[Any, Distribution]], by: str = "task") -> View:
@@ -201,9 +215,9 @@ def hosts_of(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, of_task: dict[
 
 def outliers(campaign: Campaign, question: Question) -> View:
     """Quanta far from the median of their task, the farthest first."""
-    quanta = counted(campaign, question)
+    quanta, notes = alike(campaign, counted(campaign, question))
     limits = outlier_limits({name: by_key(quanta, "task", column) for name, column in FIGURES.items()})
-    return View(OUTLIER_COLUMNS, farthest(campaign, quanta, limits, OUTLIERS_MOST), [])
+    return View(OUTLIER_COLUMNS, farthest(campaign, quanta, limits, OUTLIERS_MOST), notes)
 
 
 OUTLIERS_MOST = 10_000
@@ -286,7 +300,8 @@ def modes(campaign: Campaign, question: Question) -> View:
     """Tasks with more than one mode, the surest first."""
     if not statistics.has_dip_test():
         return View(MODES_COLUMNS, [], ["Hartigan's dip test needs diptest, which is not installed: pip install diptest"])
-    return View(MODES_COLUMNS, modes_of(sample(campaign, counted(campaign, question))), [])
+    quanta, notes = alike(campaign, counted(campaign, question))
+    return View(MODES_COLUMNS, modes_of(sample(campaign, quanta)), notes)
 
 
 def modes_of(samples: dict[str, dict[str, np.ndarray]]) -> list[tuple[Any, ...]]:
@@ -300,8 +315,9 @@ def modes_of(samples: dict[str, dict[str, np.ndarray]]) -> list[tuple[Any, ...]]
 
 def drift(campaign: Campaign, question: Question) -> View:
     """Tasks that get slower, faster, larger or smaller over the campaign, the most first."""
-    rows, span = drift_of(sample(campaign, counted(campaign, question), DRIFT_QUANTA))
-    return View(DRIFT_COLUMNS, rows, [f"Over {span:.3g} days, of up to {DRIFT_QUANTA} quanta a task."] if rows else [])
+    quanta, notes = alike(campaign, counted(campaign, question))
+    rows, span = drift_of(sample(campaign, quanta, DRIFT_QUANTA))
+    return View(DRIFT_COLUMNS, rows, [f"Over {span:.3g} days, of up to {DRIFT_QUANTA} quanta a task.", *notes] if rows else notes)
 
 
 def drift_of(samples: dict[str, dict[str, np.ndarray]]) -> tuple[list[tuple[Any, ...]], float]:

@@ -1,4 +1,4 @@
-"""The options ``--rubinprof DIR``, ``--rubinprof-mode`` and ``--rubinprof-sources`` of ``pipetask run`` and ``run-qbb``."""
+"""The option ``--rubinprof DIR`` of ``pipetask run`` and ``run-qbb``, and those that say how: ``--rubinprof-mode`` and so on."""
 
 import importlib
 import importlib.metadata
@@ -38,6 +38,13 @@ BYTES_HELP = (
     f"About how large the sampled trace of a quantum may become; samples become rarer as it grows. 0: any size (default: {BYTES}). "
     f"The environment variable {BYTES_VARIABLE} does the same."
 )
+EXACT_IF_VARIABLE = "RUBINPROF_PIPETASK_EXACT_IF"
+EXACT_IF_FLAG = "--rubinprof-exact-if"
+EXACT_IF_HELP = (
+    "Trace a quantum of a sampled run exact: 'task=LABEL' (a pattern as of a shell), '1 in N' (by a hash of its id, the same at each attempt), "
+    "'retry' (it was begun before and did not end well); 'task=isr and 1 in 100'. Give it several times, or separate conditions by commas: one has to hold. "
+    f"The environment variable {EXACT_IF_VARIABLE} does the same."
+)
 SCRIPT_MODULES = {
     "run": "lsst.ctrl.mpexec.cli.script.run",
     "run_qbb": "lsst.ctrl.mpexec.cli.script.run_qbb",
@@ -58,7 +65,7 @@ def add_options(commands):
         command = getattr(commands, name)
         if not any(FLAG in param.opts for param in command.params):
             command.params.append(make_option(name, importlib.import_module(module_name)))
-            command.params += [make_mode_option(), make_sources_option(), make_bytes_option()]
+            command.params += [make_mode_option(), make_sources_option(), make_bytes_option(), make_exact_if_option()]
 
 
 def make_option(name, module):
@@ -100,6 +107,11 @@ def make_bytes_option():
     return make_early(BYTES_FLAG, BYTES_VARIABLE, BYTES_HELP, type=Size(), default=BYTES, metavar="SIZE")
 
 
+def make_exact_if_option():
+    """Make the option for quanta that are traced exact."""
+    return make_early(EXACT_IF_FLAG, EXACT_IF_VARIABLE, EXACT_IF_HELP, type=Conditions(), multiple=True, metavar="CONDITION")
+
+
 def make_early(flag, variable, text, **settings):
     """Make an option that is read before ``--rubinprof`` and kept for `TraceDirectory`."""
 
@@ -122,7 +134,7 @@ def common_settings(use):
         if factory is not None:
             return use(factory)
         # What is given on the command line, as the graph is, was read before an option that is not.
-        asked_elsewhere.notice(ctx.params, ENVIRONMENT_VARIABLE, [MODE_VARIABLE, SOURCES_VARIABLE, BYTES_VARIABLE])
+        asked_elsewhere.notice(ctx.params, ENVIRONMENT_VARIABLE, [MODE_VARIABLE, SOURCES_VARIABLE, BYTES_VARIABLE, EXACT_IF_VARIABLE])
         return None
 
     return {"type": TraceDirectory(), "envvar": ENVIRONMENT_VARIABLE, "metavar": "DIR", "help": HELP, "callback": callback}
@@ -154,6 +166,22 @@ class Size(click.ParamType):
             raise UsageSentence(f"{error}.") from error
 
 
+class Conditions(click.ParamType):
+    """Conditions on quanta, as ``task=isr,retry``."""
+
+    name = "condition"
+    envvar_list_splitter = ","
+
+    def convert(self, value, param, ctx):
+        """Give the conditions, or one sentence."""
+        from .exact_quanta import parse
+
+        try:
+            return parse([value]) if isinstance(value, str) else value
+        except ValueError as error:
+            raise UsageSentence(f"{EXACT_IF_FLAG}: {error}.") from error
+
+
 class TraceDirectory(click.ParamType):
     """A directory on the command line that becomes a tracing task factory."""
 
@@ -164,13 +192,16 @@ class TraceDirectory(click.ParamType):
         if not isinstance(value, str):
             return value
         must_be_able_to_trace()
+        mode = ctx.meta.get(MODE_FLAG, MODES[0])
+        exact_if = [condition for conditions in ctx.meta.get(EXACT_IF_FLAG) or () for condition in conditions]
+        if exact_if and mode != "sampled":
+            raise UsageSentence(f"{EXACT_IF_FLAG} chooses quanta of a sampled run; add {MODE_FLAG} sampled.")
         make_writable(value)
         asked_elsewhere.leave_marker(value)
         from .task_factory import TracingTaskFactory
 
-        mode = ctx.meta.get(MODE_FLAG, MODES[0])
         size = ctx.meta.get(BYTES_FLAG) if mode == "sampled" else None
-        return TracingTaskFactory(value, cpu=mode, memory=mode, sources=ctx.meta.get(SOURCES_FLAG, False), sampled_bytes=size)
+        return TracingTaskFactory(value, cpu=mode, memory=mode, sources=ctx.meta.get(SOURCES_FLAG, False), sampled_bytes=size, exact_if=exact_if)
 
 
 def must_be_able_to_trace():

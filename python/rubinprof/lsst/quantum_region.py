@@ -22,10 +22,10 @@ STATUS_BY_EXCEPTION = (
 
 OWN_NAMES = frozenset(
     # Labels of a quantum.
-    "status data_id task quantum_id run exception "
+    "status data_id task quantum_id run exception exact_if "
     # Columns of a region, of reports and of a campaign's store, and what campaigns ask by.
     "allocated allocated_bytes allocations attempt attempts away_s calls cpu cpu_measured_s cpu_s cpu_system_s cpu_user_s day end_unix_s exit_status file function gil_wait host index "
-    "job leaked leaked_bytes library mapped_file_bytes memory name nth_in_process parent peak peak_above_start_bytes peak_bytes pid process_cpu_s process_rss_max "
+    "job leaked leaked_bytes library mapped_file_bytes memory mode_cpu mode_memory name nth_in_process parent peak peak_above_start_bytes peak_bytes pid process_cpu_s process_rss_max "
     "process_rss_max_is_own rss rss_begin rss_end rss_max gil_wait_s labels leaked_allocations shared_bytes start start_bytes start_s start_unix_s thread times_left trace turns_unknown unfinished unit wall wall_s".split()
 )
 """Names that mean something else already: a dimension of such a name has the prefix ``dim_``."""
@@ -48,17 +48,23 @@ class QuantumRegion:
         Butler of the quantum.
     outputRefs : `lsst.pipe.base.OutputQuantizedConnection`
         References to its outputs.
+    begin : `~collections.abc.Callable`, optional
+        Called with the labels before the region begins; gives further ones.
     """
 
-    def __init__(self, label, butlerQC, outputRefs):
+    def __init__(self, label, butlerQC, outputRefs, begin=None):
         self._label = label
         self._butlerQC = butlerQC
         self._outputRefs = outputRefs
+        self._begin = begin
         self._region = None
+        self.status = UNFINISHED
 
     def __enter__(self):
         try:
             labels = quantum_labels(self._label, self._butlerQC, self._outputRefs)
+            if self._begin is not None:
+                labels |= self._begin(labels)
             region = rubinprof.region(self._label, **labels)
             self._handle = region.__enter__()
             self._region = region
@@ -67,10 +73,12 @@ class QuantumRegion:
         return self
 
     def __exit__(self, exc_type, exc_value, traceback):
+        outcome = outcome_labels(exc_type)
+        self.status = outcome["status"]
         if self._region is None:
             return False
         try:
-            self._handle.label(**outcome_labels(exc_type))
+            self._handle.label(**outcome)
             self._region.__exit__(exc_type, exc_value, traceback)
         except Exception as error:
             _LOG.warning("rubinprof could not end the mark of this quantum of %s: %s", self._label, error)

@@ -10,7 +10,8 @@ import os
 
 from lsst.pipe.base import TaskFactory
 
-from .process_trace import ProcessTrace
+from . import exact_quanta
+from .process_trace import MODES, ProcessTrace
 from .quantum_region import QuantumRegion
 
 __all__ = ["RegionTaskFactory", "TracingTaskFactory"]
@@ -25,8 +26,16 @@ class TracingTaskFactory(TaskFactory):
         Directory of the traces.
     inner : `lsst.pipe.base.TaskFactory`, optional
         Factory that makes the tasks; the middleware's own by default.
+    exact_if : `~collections.abc.Iterable` [`str`], optional
+        Conditions: ``"task=LABEL"``, ``"1 in N"``, ``"retry"``. Quanta for which
+        one holds are traced exact where the others are sampled.
     **options
         Further keyword arguments of `rubinprof.Tracker`.
+
+    Raises
+    ------
+    ValueError
+        Raised when a condition is none, or nothing is sampled.
 
     Notes
     -----
@@ -36,17 +45,21 @@ class TracingTaskFactory(TaskFactory):
     trace starts there, so that it shows these imports too.
     """
 
-    def __init__(self, directory, inner=None, **options):
+    def __init__(self, directory, inner=None, *, exact_if=(), **options):
         self._directory = os.path.abspath(directory)
         self._inner = inner if inner is not None else default_task_factory()
         self._options = options
-        self._trace = ProcessTrace(self._directory, options, single_quantum=False)
+        self._exact_if = exact_quanta.parse(exact_if) if exact_if else ()
+        if self._exact_if and not any(options.get(name) == "sampled" for name in MODES):
+            raise ValueError("exact_if chooses quanta of a sampled run; give cpu='sampled' and memory='sampled', too")
+        self._trace = ProcessTrace(self._directory, options, single_quantum=False, exact_if=self._exact_if)
 
     def __getstate__(self):
         return {
             "directory": self._directory,
             "inner": self._inner,
             "options": self._options,
+            "exact_if": self._exact_if,
             "parent_pid": os.getpid(),
         }
 
@@ -54,15 +67,16 @@ class TracingTaskFactory(TaskFactory):
         self._directory = state["directory"]
         self._inner = state["inner"]
         self._options = state["options"]
+        self._exact_if = state["exact_if"]
         # A copy made within one process is no worker, and starts nothing before it makes a task.
         is_worker = state["parent_pid"] != os.getpid()
-        self._trace = ProcessTrace(self._directory, self._options, single_quantum=is_worker)
+        self._trace = ProcessTrace(self._directory, self._options, single_quantum=is_worker, exact_if=self._exact_if)
         if is_worker:
             self._trace.start()
 
     def makeTask(self, task_node, /, butler, initInputRefs):
         # Docstring inherited.
-        self._trace.start()
+        self._trace.start(task_node.label)
         try:
             task = self._inner.makeTask(task_node, butler, initInputRefs)
         except BaseException:
@@ -86,13 +100,14 @@ def run_traced(trace, label, run_quantum, butlerQC, inputRefs, outputRefs):
     butlerQC, inputRefs, outputRefs
         Arguments of ``runQuantum``.
     """
+    region = QuantumRegion(label, butlerQC, outputRefs, trace.begin_quantum)
     try:
-        with QuantumRegion(label, butlerQC, outputRefs):
+        with region:
             # From here on a kill costs what follows, not the knowledge that the quantum began.
             trace.secure()
             return run_quantum(butlerQC, inputRefs, outputRefs)
     finally:
-        trace.end_quantum()
+        trace.end_quantum(region.status)
 
 
 class RegionTaskFactory(TaskFactory):

@@ -17,13 +17,13 @@ def call(command, *words):
     command.main([str(word) for word in words], standalone_mode=False)
 
 
-def job(directory, repo, **environment):
+def job(directory, repo, *words, **environment):
     """What follows the first import is the same in each process: fork instead of five seconds of imports a job."""
     pid = os.fork()
     if not pid:
         os.environ.update(environment)
         try:
-            call(cmd.run_qbb, repo, directory / "predicted.qg", "--rubinprof", directory / "traces")
+            call(cmd.run_qbb, repo, directory / "predicted.qg", "--rubinprof", directory / "traces", *words)
         finally:  # quanta fail, as they were told to
             os._exit(0)
     os.waitpid(pid, 0)

@@ -52,6 +52,7 @@ class CampaignOverview {
     const say = (text) => add(find("basis"), "li", visible(text));
     say(`${plural(t.processes, "process has", "processes have") ?? "No process has"} a trace${t.pythons.length ? `, Python ${t.pythons.join(", ")}` : ""}.`);
     for (const row of data.tracer) if (row.mode_cpu || row.mode_memory) say(`${plural(row.processes, "process", "processes")}: CPU ${row.mode_cpu ?? "?"}, memory ${row.mode_memory ?? "?"}.`);
+    for (const row of data.exact_if) say(`${plural(row.quanta, "quantum was", "quanta were")} traced exact on request (${row.condition}): counted in all sums, not compared with sampled ones of the same task.`);
     if (t.not_complete) say(`${plural(t.not_complete, "process", "processes")} ended without a stop; what was recorded is here.`);
     say("Of a quantum that was tried again the last attempt counts; sums and counts are of every quantum.");
     if (t.without_trace) say(`${formatCount(t.without_trace)} quanta have no trace: their figures are the middleware’s.`);
