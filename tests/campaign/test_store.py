@@ -12,11 +12,12 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from rubinprof import campaign
-from rubinprof.campaign import rows, schema, unit
+from rubinprof.campaign import known_keys, rows, schema, unit
 from rubinprof.campaign import store as store_module
 from rubinprof.errors import RubinprofError
 
@@ -224,6 +225,30 @@ def test_deleting_takes_only_what_is_in_the_store(tmp_path, spool):
     (mixed / "foreign.rprof").write_text("no trace")
     assert campaign.add(tmp_path / "store", mixed, workers=0, delete_added=True).new == 6
     assert [path.name for path in mixed.iterdir()] == ["foreign.rprof"]
+
+
+def test_what_a_store_holds_is_asked_at_eight_bytes_a_trace(store, monkeypatch):
+    found = campaign.Store.open(store)
+    uuids = pq.read_table(next((store / "processes").glob("*.parquet")))["trace"].to_pylist()
+    others = [f"{i:032x}" for i in range(10)]
+    assert found.holds([*uuids[:3], *others]) == set(uuids[:3]) and found.count() == len(uuids) == 6
+    assert sum(hashes.nbytes for hashes in found._known._hashes["traces"].values()) == 8 * len(uuids)
+    monkeypatch.setattr(known_keys, "HASH", "(length({}) * 0)::UBIGINT")  # all have the same
+    assert campaign.Store.open(store).holds([*uuids[:3], *others]) == set(uuids[:3])
+    assert found.holds(others) == found.holds(uuids, "metadata") == found.holds([]) == set()
+
+
+def test_verify_tells_a_trace_that_is_there_twice(store):
+    found = campaign.Store.open(store)
+    (commit,) = found.commits()
+    rows_of = {name: pq.read_table(store / commit.file(name)["path"]) for name in ("quanta", "processes")}
+    uuid = rows_of["processes"]["trace"][0].as_py()
+    one = {name: table.filter(pc.equal(table["trace"], uuid)) for name, table in rows_of.items()}
+    made = store_module.prepare(one)
+    with found.locked():
+        name = store_module.commit_id([uuid])
+        found._commit(name, "traces", {table: found._put_bytes(table, name, *file) for table, file in made.files.items()})
+    assert found.verify() == [f"{uuid} is there twice, in commits {' and '.join(sorted([commit.id, name]))}"]
 
 
 def test_verify_tells_a_changed_file(store):

@@ -100,7 +100,7 @@ def add(
     if not paths and not far:
         raise RubinprofError(f"there is no .rprof file in {', '.join(map(str, spools))}")
     target = Store.create(store)
-    wanted, known, growing, refused = _sort_out(paths, target.uuids(), quiet_s)
+    wanted, known, growing, refused = _sort_out(paths, target, quiet_s)
     wanted += far
     total, done, new = sum(size for _, size in wanted), 0, 0
     with _executor(len(wanted), workers, scheduler, slurm, quiet_s) as execute:
@@ -138,9 +138,9 @@ def traces_below(spools: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     return iter(sorted(found))
 
 
-def _sort_out(paths, in_store, quiet_s):
+def _sort_out(paths, target, quiet_s):
     """(path, bytes) of those to read; (path, bytes) of those the store has; those that may still grow; those that are no traces."""
-    wanted, known, growing, refused, seen = [], [], [], [], set()
+    heads, refused = [], []
     for path in paths:
         try:
             with Trace(path) as trace:
@@ -149,13 +149,18 @@ def _sort_out(paths, in_store, quiet_s):
         except (TraceError, OSError) as error:
             refused.append({"path": path, "reason": str(error)})
             continue
+        may_grow = not has_ended and time.time() - about.st_mtime < quiet_s
+        heads.append((path, about.st_size, uuid, may_grow))
+    wanted, known, growing = [], [], []
+    seen, in_store = set(), target.holds(uuid for _, _, uuid, _ in heads)
+    for path, size, uuid, may_grow in heads:
         if uuid in in_store:
-            known.append((path, about.st_size))
-        elif not has_ended and time.time() - about.st_mtime < quiet_s:
+            known.append((path, size))
+        elif may_grow:
             growing.append(path)
         elif uuid not in seen:  # a copy of a file is the same trace
             seen.add(uuid)
-            wanted.append((path, about.st_size))
+            wanted.append((path, size))
     return wanted, known, growing, refused
 
 

@@ -65,7 +65,7 @@ def add_butler(
         raise RubinprofError(f"{repo} has no such collection: {error}") from None
     if not found and not graphs:
         raise RubinprofError(f"{repo} has no metadata of a task in {collections}")
-    known = target.uuids("metadata")
+    known = target.holds((ref.id.hex for ref in found), "metadata")
     wanted = [ref for ref in found if ref.id.hex not in known]
     new = 0
     for begin in range(0, len(wanted), BATCH_QUANTA):

@@ -70,8 +70,9 @@ def add_provenance(store: str | os.PathLike[str], *paths: str | os.PathLike[str]
 
 def commit(target: Store, graph: "ProvenanceQuantumGraph") -> int:
     """Add what a graph tells; gives the rows that were not known."""
-    known = target.uuids("provenance")
-    rows = [row for row in rows_of(graph) if row["key"] not in known]
+    rows = list(rows_of(graph))
+    known = target.holds((row["key"] for row in rows), "provenance")
+    rows = [row for row in rows if row["key"] not in known]
     for begin in range(0, len(rows), BATCH_ROWS):
         target.commit({"provenance": pa.Table.from_pylist(rows[begin : begin + BATCH_ROWS], schema=TABLES["provenance"])}, "provenance")
     return len(rows)

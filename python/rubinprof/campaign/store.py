@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rubinprof.campaign import rows as rows_module
+from rubinprof.campaign.known_keys import KnownKeys
 from rubinprof.campaign.place import is_url
 from rubinprof.campaign.schema import FORMAT, KINDS, TABLES, VERSION, Kind
 from rubinprof.errors import RubinprofError
@@ -104,7 +105,7 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = Path(path)  # of a store at a URL it means nothing
-        self._uuids_of: dict[str, list[str]] = {}  # by commit, which never changes: each batch of an add asks for all of them
+        self._known: KnownKeys | None = None  # each batch of an add asks it
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "Store":
@@ -216,13 +217,15 @@ class Store:
         """Paths of the files of one table, as the commits name them."""
         return [self.url(file["path"]) for commit in self.commits() if table in KINDS[commit.kind].tables and (file := commit.file(table))]
 
-    def uuids(self, kind: str = "traces") -> set[str]:
-        """Uuids of the traces that the store holds, or of another kind."""
-        commits = [commit for commit in self.commits() if commit.kind == kind]
-        for commit in commits:
-            if commit.id not in self._uuids_of:
-                self._uuids_of[commit.id] = self._read_uuids(commit)
-        return {uuid for commit in commits for uuid in self._uuids_of[commit.id]}
+    def holds(self, keys: Iterable[str], kind: str = "traces") -> set[str]:
+        """Those of some uuids of traces that the store holds, or of keys of another kind."""
+        self._known = self._known or KnownKeys(self)
+        return self._known.among(keys, kind)
+
+    def count(self, kind: str = "traces") -> int:
+        """Traces that the store holds, or rows of another kind."""
+        about = KINDS[kind]
+        return sum(file["rows"] for commit in self.commits() if commit.kind == kind and (file := commit.file(about.named_in)))
 
     def refused(self) -> list[dict[str, str]]:
         """Return ``path`` and ``reason`` of each file that `refuse` has noted."""
@@ -272,7 +275,7 @@ class Store:
             Gives the rows as `commit` takes them; called where the store has some of the traces.
         """
         with self.locked():
-            new = sorted(set(made.keys) - self.uuids(made.kind))
+            new = sorted(set(made.keys) - self.holds(made.keys, made.kind))
             if len(new) < len(made.keys):
                 key = KINDS[made.kind].key
                 made = prepare({name: _only(rows, key, new) for name, rows in read().items()}, made.kind) if new else made
@@ -335,7 +338,8 @@ class Store:
         problems : `list` [`str`]
             One sentence each; empty for a store that is whole.
         """
-        problems, seen = [], {}
+        problems: list[str] = []
+        whole: dict[str, list[Commit]] = {}
         for commit in self.commits():
             broken = [problem for file in commit.files if (problem := self._problem(file))]
             problems += broken
@@ -344,11 +348,16 @@ class Store:
             uuids = self._read_uuids(commit)
             if commit_id(uuids) != commit.id:
                 problems.append(f"commit {commit.id} does not hold what it is named after")
-            for uuid in uuids:
-                if uuid in seen:
-                    problems.append(f"{uuid} is there twice, in commits {seen[uuid]} and {commit.id}")
-                seen[uuid] = commit.id
-        return problems
+            whole.setdefault(commit.kind, []).append(commit)
+        return problems + [problem for kind, commits in whole.items() for problem in self._doubles(kind, commits)]
+
+    def _doubles(self, kind: str, commits: list[Commit]) -> list[str]:
+        """A sentence for each key that is there twice. DuckDB counts them: it may put aside on disk what memory does not hold."""
+        key, files = KINDS[kind].key, [self.url(file["path"]) for commit in commits if (file := commit.file(KINDS[kind].named_in))]
+        with self.connect() as db:
+            twice = db.execute(f"""SELECT {key}, list_sort(list(parse_filename(filename, true))) FROM read_parquet(?, filename = true)
+                GROUP BY {key} HAVING count(*) > 1 ORDER BY {key}""", [files]).fetchall()  # fmt: skip
+        return [f"{uuid} is there twice, in commits {' and '.join(names)}" for uuid, names in twice]
 
     def _read_uuids(self, commit: Commit) -> list[str]:
         about = KINDS[commit.kind]

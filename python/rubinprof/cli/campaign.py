@@ -397,5 +397,5 @@ def _verify(args):
     for problem in problems:
         print(problem)
     if not problems:
-        print(f"The store is whole: {len(store.uuids()):,} traces in {len(store.commits()):,} commits.")
+        print(f"The store is whole: {store.count():,} traces in {len(store.commits()):,} commits.")
     return command.EXIT_CHECK_FAILED if problems else 0
