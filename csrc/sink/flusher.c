@@ -300,7 +300,7 @@ static void touch(uint8_t *map, uint64_t bytes)
 
 /* The pages of new buffers are made here, the lowest first, as they are taken: a thread of the program would take a fault for each 4 KiB of events,
  * 3 ns a call. Kernels before 5.14 refuse, and the faults are taken then. Beyond memory_bytes_max each thread makes its own: most of so many have
- * little to say. */
+ * little to say. So does everybody before half a buffer has been written: most processes are short, and would pay for pages that nobody fills. */
 static void touch_new_buffers(struct rp_sink *s)
 {
 #ifdef MADV_POPULATE_WRITE
@@ -308,7 +308,7 @@ static void touch_new_buffers(struct rp_sink *s)
 	uint32_t idle = atomic_load_explicit(&s->free.count, memory_order_relaxed) + atomic_load_explicit(&s->reserve.count, memory_order_relaxed);
 	uint32_t want = total - (idle < total ? idle : total) + TOUCH_AHEAD;
 	uint32_t most = total < s->total_soft ? total : s->total_soft;
-	if (s->options.is_quiet)
+	if (s->options.is_quiet || atomic_load_explicit(&s->raw_bytes, memory_order_relaxed) < s->buffer_bytes / 2)
 		return;
 	most = want < most ? want : most;
 	for (uint32_t n = 0; n < TOUCH_BUFFERS && s->touched_buffers < most; n++) {
