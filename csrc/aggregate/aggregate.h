@@ -412,18 +412,26 @@ void rp_thin_bins_close(struct rp_thin_bins *b);
 enum rp_need {
 	RP_NEED_PLACES = 1, /* lines of Python: of each its own memory alone, and the calls made from no known one */
 	RP_NEED_TREE = 2,   /* nodes, and the leaves below them */
-	RP_NEED_LINES = 4,  /* lines, whole */
+	RP_NEED_LINES = 4,  /* lines of Python, whole */
 	RP_NEED_UNITS = 8,  /* stacks of units, and keys of frames. Needs the tree; not together with a timeline, an interval or a region */
+	RP_NEED_NATIVE = 16, /* native frames: in the tree, and their lines. Without, their callers have in self what is theirs */
+};
+
+/* What bins are gathered of; what is greater has more. */
+enum rp_timeline_of {
+	RP_TIMELINE_NONE,
+	RP_TIMELINE_LEAKS, /* when what was never freed was born: places are sites that lie nowhere, with lines of Python, and have RP_B_LEAKED alone */
+	RP_TIMELINE_ALL,   /* needs tree, lines and native frames */
 };
 
 struct rp_analyze_options {
-	unsigned needs; /* of enum rp_need. A timeline needs tree and lines too */
+	unsigned needs; /* of enum rp_need. A timeline and units need the tree and lines too */
 	unsigned jobs;  /* processes read at the same time, each on a core of its own and in memory; 0: as there are cores */
 	int keep_dispatch;
 	const char *region; /* only what happened in it: a name, or a place in the list of regions; NULL: all */
 	int has_interval;   /* only what happened in [from_s, to_s): seconds since the begin of the run */
 	double from_s, to_s;
-	int timeline;       /* gather bins; not together with an interval */
+	enum rp_timeline_of timeline; /* gather bins; not together with an interval */
 };
 
 /* leaf.c. All leaves become nodes; whatever in the result points at one points at its node from then on. Ids are as if each frame had become a node

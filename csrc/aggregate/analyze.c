@@ -106,6 +106,7 @@ static int open_timeline(struct rp_timeline *t, const struct rp_result *r, const
 									       r->axis_ns * i / n));
 	edges[n] = UINT64_MAX;
 	rp_timeline_open(t, edges, n, o->has_interval);
+	t->is_of_leaks = o->timeline == RP_TIMELINE_LEAKS;
 	return 0;
 }
 
@@ -183,7 +184,7 @@ static int open_work(struct work *w, struct rp_result *result, struct rp_trace_f
 		return rc;
 	}
 	w->replay.regions.filter.place = -1;
-	w->replay.has_no_native = !(o->needs & (RP_NEED_TREE | RP_NEED_LINES));
+	w->replay.has_no_native = !(o->needs & RP_NEED_NATIVE);
 	w->replay.has_interval = o->has_interval;
 	w->replay.units.is_on = (o->needs & RP_NEED_UNITS) != 0;
 	w->span = span_of(w->file, &w->tables, &result->axis_zero_ns);

@@ -444,7 +444,7 @@ static int take_totals(struct rp_replay *r, const struct rp_interleave *m)
 
 int rp_replay_begin(struct rp_replay *r)
 {
-	if (!r->timeline.n_bins)
+	if (!r->timeline.n_bins || r->timeline.is_of_leaks)
 		r->sites.bin_peak = UINT64_MAX;
 	int rc = rp_call_tree_init(&r->tree);
 	return !rc && r->timeline.n_bins ? rp_timeline_begin(&r->timeline, &r->tree, &r->sites) : rc;

@@ -33,8 +33,10 @@ static struct rp_bin_entry *add_entry(struct rp_timeline *t, uint32_t bin, enum 
 
 static void begin_bin(struct rp_timeline *t, uint32_t bin)
 {
-	rp_call_tree_restart(t->tree);
-	rp_site_set_restart(t->sites, t->edges[bin]);
+	if (!t->is_of_leaks) {
+		rp_call_tree_restart(t->tree);
+		rp_site_set_restart(t->sites, t->edges[bin]);
+	}
 	t->bin = bin;
 }
 
@@ -254,6 +256,8 @@ static int end_bin(struct rp_timeline *t, const struct rp_bin_counts *counts)
 {
 	struct closing c = { 0 };
 
+	if (t->is_of_leaks)
+		return 0;
 	note_whole(t, counts);
 	touch_callers(t);
 	c.n = t->tree->n_touched;
@@ -318,6 +322,8 @@ void rp_timeline_add_late(struct rp_timeline *t, uint32_t node, uint64_t from, u
 	int64_t sum[RP_E_COUNT] = { 0 };
 
 	rp_assert(from < end);
+	if (t->is_of_leaks)
+		return;
 	for (uint32_t bin = rp_timeline_bin(t, from); bin < t->bin; bin++) {
 		uint64_t begin = t->edges[bin] > from ? t->edges[bin] : from, stop = t->edges[bin + 1] < to ? t->edges[bin + 1] : to;
 		struct rp_bin_entry *e = begin < stop ? add_entry(t, bin, RP_BIN_NODE, node) : NULL;
@@ -355,7 +361,7 @@ int rp_timeline_begin(struct rp_timeline *t, struct rp_call_tree *tree, struct r
 	t->wholes = calloc(t->n_bins, sizeof(*t->wholes));
 	if (!t->wholes)
 		return RP_ENOMEM;
-	tree->floor = sites->floor = 1;
+	tree->floor = sites->floor = !t->is_of_leaks;
 	begin_bin(t, 0);
 	return 0;
 }

@@ -78,6 +78,7 @@ struct rp_timeline {
 	uint64_t *edges; /* n_bins + 1; owned */
 	uint32_t n_bins, bin;
 	int keeps_all; /* nothing is folded */
+	int is_of_leaks; /* RP_TIMELINE_LEAKS: entries are of leaks alone */
 	struct rp_bin_entry *entries;
 	uint32_t n_entries, entries_cap;
 	uint32_t spare; /* entries that may be used beyond RP_BIN_ENTRIES_MAX */

@@ -76,13 +76,25 @@ static int place_folded(struct placing *p, uint32_t node)
 	return add_place(p, place, &p->of_folded[node]);
 }
 
+/* Of a site the line alone; of what was folded not that. */
+static int place_leak(struct placing *p, const struct rp_bin_entry *e, uint32_t *ret_place)
+{
+	const struct rp_site *s = &p->f->replay->sites.sites[e->id];
+	struct rp_bin_place place = { .kind = RP_PLACE_SITE, .parent = NONE, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
+
+	if (e->kind == RP_BIN_SITE && rp_fold_line(p->f, s->node, s->lasti, &place.line))
+		return RP_ENOMEM;
+	return add_place(p, place, ret_place);
+}
+
 static int place_of(struct placing *p, const struct rp_bin_entry *e, uint32_t *ret_place)
 {
 	uint32_t *known = e->kind == RP_BIN_NODE ? p->of_node : e->kind == RP_BIN_SITE ? p->of_site : p->of_folded;
 	int rc = 0;
 
 	if (known[e->id] == NONE)
-		rc = e->kind == RP_BIN_NODE ? place_node(p, e->id) :
+		rc = p->f->replay->timeline.is_of_leaks ? place_leak(p, e, &known[e->id]) :
+		     e->kind == RP_BIN_NODE ? place_node(p, e->id) :
 		     e->kind == RP_BIN_SITE ? place_site(p, e->id) :
 					      place_folded(p, e->id);
 	*ret_place = known[e->id];

@@ -31,7 +31,7 @@ static int is_same(const struct rp_index_of *a, const struct rp_index_of *b)
 static int head_answers(const struct head *h, const struct rp_index_of *of, const struct rp_analyze_options *wanted)
 {
 	return h->magic == MAGIC && h->head_crc == crc_of_head(h) && is_same(&h->of, of) && !(wanted->needs & ~h->needs) &&
-	       (!wanted->timeline || h->timeline) && h->bytes <= BYTES_MAX;
+	       h->timeline >= (uint32_t)wanted->timeline && h->bytes <= BYTES_MAX;
 }
 
 /* The result in the file at path; NULL: none that answers. */
@@ -69,7 +69,7 @@ struct rp_result *rp_index_load(const struct rp_trace *trace, const struct rp_an
 	}
 	if (r) {
 		ret_made->needs = head.needs;
-		ret_made->timeline = (int)head.timeline;
+		ret_made->timeline = (enum rp_timeline_of)head.timeline;
 	}
 	return r;
 }
@@ -111,7 +111,7 @@ static int write_whole(const char *path, const struct head *head, const struct r
 
 void rp_index_save(const struct rp_trace *trace, const struct rp_analyze_options *made, struct rp_result *result, uint64_t took_ns)
 {
-	struct head head = { .magic = MAGIC, .needs = made->needs, .timeline = (uint32_t)(made->timeline != 0) };
+	struct head head = { .magic = MAGIC, .needs = made->needs, .timeline = (uint32_t)made->timeline };
 	enum rp_index_wish wish = rp_index_wish();
 	struct rp_buf body = RP_BUF_INIT;
 	int is_done = 0;

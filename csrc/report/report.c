@@ -11,7 +11,10 @@
 #define TIMELINE 0x200u
 #define NODES 0x800u /* native frames are nodes */
 #define OWN_STRETCH 0x400u /* the report itself keeps to the stretch of time: the result is of the whole run */
-#define ALL (RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_LINES)
+#define LEAKS_ALONE 0x1000u /* with TIMELINE: of leaks */
+#define OWN_IN_TEXT 0x2000u /* as text it shows what Python has with what it called natively: no native frames */
+#define TREE (RP_NEED_TREE | RP_NEED_NATIVE)
+#define ALL (RP_NEED_PLACES | RP_NEED_LINES | TREE)
 enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV, COLUMNS = 1 << RP_FORMAT_COLUMNS };
 
 static const struct {
@@ -25,19 +28,19 @@ static const struct {
 } reports[] = {
 	{ "stats", rp_report_stats, RP_NEED_PLACES, TEXT | JSON, 0, NULL, "one screen: what ran, time, memory, what the tool cost, what was lost", "--json" },
 	{ "table", rp_report_table, 0, TEXT | JSON | CSV, 1, NULL, "ranked rows", "--by, --metric, -n, --json, --csv, --region" },
-	{ "tree", rp_report_tree, RP_NEED_TREE | NODES, TEXT | JSON, 1, NULL, "the call tree", "--metric, --depth, --min-share, --json, --region" },
+	{ "tree", rp_report_tree, TREE | NODES, TEXT | JSON, 1, NULL, "the call tree", "--metric, --depth, --min-share, --json, --region" },
 	{ "lines", rp_report_lines, ALL, TEXT | JSON | CSV, 1, NULL, "figures per source line", "--file FILE, -n, --json, --csv" },
-	{ "leaks", rp_report_leaks, ALL | TIMELINE, TEXT | JSON | CSV, 0, "leaked", "what was never freed: where, and when", "--by line|function|file, -n, --json, --csv" },
-	{ "temporary", rp_report_temporary, ALL, TEXT | JSON | CSV, 0, "temporary", "what was freed at once", "--by line|function|file, --native, -n, --json, --csv" },
+	{ "leaks", rp_report_leaks, ALL | TIMELINE | LEAKS_ALONE | OWN_IN_TEXT, TEXT | JSON | CSV, 0, "leaked", "what was never freed: where, and when", "--by line|function|file, -n, --json, --csv" },
+	{ "temporary", rp_report_temporary, ALL | OWN_IN_TEXT, TEXT | JSON | CSV, 0, "temporary", "what was freed at once", "--by line|function|file, --native, -n, --json, --csv" },
 	{ "regions", rp_report_regions, 0, TEXT | JSON | CSV, 0, NULL, "one row a region", "--json, --csv" },
-	{ "flame", rp_report_flame, RP_NEED_TREE | NODES, JSON, 1, NULL, "the whole tree in columns, as the flame graph page takes it ('json' too)", "--region" },
+	{ "flame", rp_report_flame, TREE | NODES, JSON, 1, NULL, "the whole tree in columns, as the flame graph page takes it ('json' too)", "--region" },
 	{ "page", rp_report_page, ALL | TIMELINE | NODES, JSON, 1, NULL, "the tree, lines and what happened when, as the report's page takes it", "--region" },
 	{ "slices", rp_report_slices, OWN_STRETCH, JSON, 0, NULL, "which call ran when, by thread: the longest, and shorter ones put together", "-n" },
-	{ "collapsed", rp_report_collapsed, RP_NEED_TREE | NODES, TEXT, 1, NULL, "one line a stack, for flame graph scripts", "--metric, --region" },
+	{ "collapsed", rp_report_collapsed, TREE | NODES, TEXT, 1, NULL, "one line a stack, for flame graph scripts", "--metric, --region" },
 	{ "losses", rp_report_losses, 0, TEXT, 0, NULL, "what is missing, with which every other text begins; nothing when nothing is", "" },
 	{ "sources", rp_report_sources, NOTHING, TEXT | JSON, 0, NULL, "the source files whose text is inside", "--json: with it" },
 	{ "dump", rp_report_dump, NOTHING, TEXT | JSON, 0, NULL, "every definition and event, one a line", "--json" },
-	{ "units", rp_report_units, RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_UNITS | NODES, COLUMNS, 0, NULL, "what a campaign keeps of a trace (columns alone)", NULL },
+	{ "units", rp_report_units, RP_NEED_PLACES | TREE | RP_NEED_UNITS | NODES, COLUMNS, 0, NULL, "what a campaign keeps of a trace (columns alone)", NULL },
 	{ "verify", rp_report_verify, NOTHING, TEXT | JSON, 0, NULL, "is it whole, and what is missing where; exit status 1 when it is not", "--json" },
 };
 
@@ -114,7 +117,7 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 {
 	struct kept *k = trace->results;
 	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .jobs = o->jobs > 0 ? (unsigned)o->jobs : 0, .needs = needs & (ALL | RP_NEED_UNITS),
-					  .timeline = (needs & TIMELINE) != 0 };
+					  .timeline = !(needs & TIMELINE) ? RP_TIMELINE_NONE : needs & LEAKS_ALONE ? RP_TIMELINE_LEAKS : RP_TIMELINE_ALL };
 	struct rp_result *result;
 
 	if (!(needs & OWN_STRETCH) && (o->from_s > 0 || o->to_s > 0)) {
@@ -180,10 +183,10 @@ static int find_report(const char *name)
 static unsigned needs_of(int which, const struct rp_report_options *o)
 {
 	if (reports[which].fn != rp_report_table)
-		return reports[which].needs;
+		return reports[which].needs & OWN_IN_TEXT && o->format == RP_FORMAT_TEXT && !o->native ? reports[which].needs & ~(unsigned)RP_NEED_NATIVE : reports[which].needs;
 	if (o->by && !strcmp(o->by, "line"))
 		return ALL;
-	return o->by && (!strcmp(o->by, "thread") || !strcmp(o->by, "region")) ? 0 : RP_NEED_TREE;
+	return o->by && (!strcmp(o->by, "thread") || !strcmp(o->by, "region")) ? 0 : TREE;
 }
 
 static int check_options(int which, const struct rp_report_options *o, enum rp_metric *ret_metric, char *detail)
