@@ -508,6 +508,7 @@ struct rp_walk {
 	uint32_t n;
 	int64_t *total;      /* by node: of the metric that sorts */
 };
+/* sort_by RP_M_COUNT: children in the order of their ids, and no totals. */
 int rp_walk_open(struct rp_walk *w, const struct rp_result *r, enum rp_metric sort_by);
 void rp_walk_close(struct rp_walk *w);
 /* Totals of a metric by node, into an array of n_nodes. */

@@ -6,13 +6,6 @@
 #define FLOOR_MAX (1u << 31)
 #define NODES_MIN 1024
 
-static uint64_t node_hash(const void *keys, uint32_t id)
-{
-	const struct rp_call_node *n = &((const struct rp_call_tree *)keys)->nodes[id];
-
-	return rp_hash_pair(n->key, n->parent);
-}
-
 /* Room for cap nodes, each in a cache line of its own. */
 static int set_room(struct rp_call_tree *t, uint32_t cap)
 {
@@ -72,7 +65,7 @@ uint32_t rp_call_child_find(struct rp_call_tree *t, uint32_t parent, uint64_t ke
 		t->is_full = 1;
 		return parent;
 	}
-	if (rp_slots_reserve(&t->slots, t, node_hash))
+	if (rp_slots_reserve(&t->slots))
 		return UINT32_MAX;
 	if (t->n == t->cap && set_room(t, t->cap * 2))
 		return UINT32_MAX;

@@ -4,13 +4,6 @@
 
 #define NODES_MAX RP_LEAF_BIT
 
-static uint64_t leaf_hash(const void *keys, uint32_t id)
-{
-	const struct rp_leaf *l = &((const struct rp_result *)keys)->leaves[id];
-
-	return rp_hash_pair(l->node, l->tail);
-}
-
 void rp_leaves_ask(const struct rp_result *r, uint32_t node, uint32_t tail)
 {
 	const struct rp_slots *slots = &r->leaf_set->leaf_slots;
@@ -39,7 +32,7 @@ int rp_leaves_at(struct rp_result *r, uint32_t node, uint32_t tail, uint32_t *re
 			return 0;
 		}
 	}
-	if (r->n_leaves >= NODES_MAX || rp_slots_reserve(slots, r, leaf_hash) ||
+	if (r->n_leaves >= NODES_MAX || rp_slots_reserve(slots) ||
 	    rp_result_grow((void **)&r->leaves, r->n_leaves, &r->leaves_cap, sizeof(*r->leaves)))
 		return RP_ENOMEM;
 	r->leaves[r->n_leaves] = (struct rp_leaf){ .node = node, .tail = tail, .after = r->n_nodes };

@@ -24,11 +24,6 @@ static uint64_t frame_key(const struct rp_frame *f)
 	return f->kind == RP_KIND_PYTHON ? rp_hash_pair(h, f->line) : h;
 }
 
-static uint64_t frame_hash(const void *keys, uint32_t id)
-{
-	return frame_key(&((const struct rp_result *)keys)->frames[id]);
-}
-
 /* Boyer and Moore's majority vote: the line seen most, in one number. */
 static void vote_line(struct rp_frame *f, uint32_t line)
 {
@@ -56,20 +51,13 @@ int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t 
 			return 0;
 		}
 	}
-	if (rp_slots_reserve(&r->frame_slots, r, frame_hash) ||
+	if (rp_slots_reserve(&r->frame_slots) ||
 	    rp_result_grow((void **)&r->frames, r->n_frames, &r->frames_cap, sizeof(*r->frames)))
 		return RP_ENOMEM;
 	r->frames[r->n_frames] = *frame;
 	rp_slots_add(&r->frame_slots, hash, r->n_frames);
 	*ret_frame = r->n_frames++;
 	return 0;
-}
-
-static uint64_t node_hash(const void *keys, uint32_t id)
-{
-	const struct rp_node *n = &((const struct rp_result *)keys)->nodes[id];
-
-	return rp_hash_pair(n->parent, n->frame);
 }
 
 int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32_t *ret_node)
@@ -83,7 +71,7 @@ int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32
 			return 0;
 		}
 	}
-	if (rp_slots_reserve(&r->node_slots, r, node_hash) ||
+	if (rp_slots_reserve(&r->node_slots) ||
 	    rp_result_grow((void **)&r->nodes, r->n_nodes, &r->nodes_cap, sizeof(*r->nodes)))
 		return RP_ENOMEM;
 	r->nodes[r->n_nodes] = (struct rp_node){ .parent = parent, .frame = frame };

@@ -166,7 +166,7 @@ done:
 static int rows_of_tree(const struct rp_result *r, enum rp_row_by by, struct rp_row **ret_rows, uint32_t *ret_n)
 {
 	struct rp_walk w;
-	int rc = rp_walk_open(&w, r, RP_M_CPU);
+	int rc = rp_walk_open(&w, r, RP_M_COUNT);
 
 	if (rc)
 		return rc;

@@ -12,13 +12,6 @@ static uint64_t hash_of(uint32_t node, uint32_t lasti, uint32_t native)
 	return rp_hash_pair((uint64_t)node << 32 | native, lasti);
 }
 
-static uint64_t site_hash(const void *keys, uint32_t id)
-{
-	const struct rp_site *s = &((const struct rp_site_set *)keys)->sites[id];
-
-	return hash_of(s->node, s->lasti, s->native);
-}
-
 static int grow_variances(struct rp_site_set *s, uint32_t cap)
 {
 	struct rp_site_variance *v = realloc(s->variances, cap * sizeof(*v));
@@ -85,7 +78,7 @@ uint32_t rp_site_find(struct rp_site_set *s, uint32_t node, uint32_t lasti, uint
 		s->is_full = 1;
 		return rp_site_find(s, node, RP_LASTI_NONE, 0);
 	}
-	if (rp_slots_reserve(&s->slots, s, site_hash))
+	if (rp_slots_reserve(&s->slots))
 		return UINT32_MAX;
 	if (s->n == s->cap) {
 		uint32_t cap = s->cap ? s->cap * 2 : 1024;

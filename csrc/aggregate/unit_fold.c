@@ -29,13 +29,6 @@ static uint64_t stack_key(uint32_t region, uint32_t node, uint32_t line)
 	return rp_hash_pair((uint64_t)region << 32 | node, line);
 }
 
-static uint64_t stack_hash(const void *keys, uint32_t id)
-{
-	const struct rp_unit_stack *s = &((const struct rp_result *)keys)->stacks[id];
-
-	return stack_key(s->region, s->node, s->line);
-}
-
 static struct rp_unit_stack *stack_for(struct unit_fold *u, uint32_t unit, uint32_t node, uint32_t line)
 {
 	struct rp_result *r = u->result;
@@ -48,7 +41,7 @@ static struct rp_unit_stack *stack_for(struct unit_fold *u, uint32_t unit, uint3
 		if (s->region == region && s->node == node && s->line == line && s->process == r->n_processes)
 			return s;
 	}
-	if (rp_slots_reserve(&u->stacks, r, stack_hash) || rp_result_grow((void **)&r->stacks, r->n_stacks, &r->stacks_cap, sizeof(*r->stacks)))
+	if (rp_slots_reserve(&u->stacks) || rp_result_grow((void **)&r->stacks, r->n_stacks, &r->stacks_cap, sizeof(*r->stacks)))
 		return NULL;
 	r->stacks[r->n_stacks] = (struct rp_unit_stack){ .process = r->n_processes, .region = region, .node = node, .line = line };
 	rp_slots_add(&u->stacks, hash, r->n_stacks);

@@ -28,7 +28,19 @@ void rp_walk_total(const struct rp_result *r, enum rp_metric metric, int64_t *re
 	}
 }
 
-/* Children of node i, heaviest first: children[first[i]] up to children[first[i + 1]]. RP_ENOMEM, or 0. */
+#define FEW 16 /* most lists: those are sorted where they lie */
+
+static void sort_few(uint32_t *of, uint32_t n, const int64_t *total)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t node = of[i], k = i;
+		for (; k > 0 && total[of[k - 1]] < total[node]; k--) /* rising nodes: equal ones stay in order */
+			of[k] = of[k - 1];
+		of[k] = node;
+	}
+}
+
+/* Children of node i, heaviest first: children[first[i]] up to children[first[i + 1]]. Without totals in their own order. RP_ENOMEM, or 0. */
 static int list_children(const struct rp_result *r, const int64_t *total, uint32_t *first, uint32_t *children)
 {
 	uint32_t most = 0;
@@ -44,13 +56,15 @@ static int list_children(const struct rp_result *r, const int64_t *total, uint32
 	/* Each is the end of its list now; filled from the end it comes to be the begin. */
 	for (uint32_t i = r->n_nodes; i-- > 1;)
 		children[--first[r->nodes[i].parent]] = i;
-	struct child *list = malloc(((size_t)most + 1) * sizeof(*list));
+	struct child *list = total ? malloc(((size_t)most + 1) * sizeof(*list)) : NULL;
 	if (!list)
-		return RP_ENOMEM;
+		return total ? RP_ENOMEM : 0;
 	for (uint32_t i = 0; i < r->n_nodes; i++) {
 		uint32_t n = first[i + 1] - first[i], *of = &children[first[i]];
-		if (n < 2)
+		if (n <= FEW) {
+			sort_few(of, n, total);
 			continue;
+		}
 		for (uint32_t k = 0; k < n; k++)
 			list[k] = (struct child){ total[of[k]], of[k] };
 		qsort(list, n, sizeof(*list), by_weight);
@@ -71,10 +85,11 @@ int rp_walk_open(struct rp_walk *w, const struct rp_result *r, enum rp_metric so
 	w->order = malloc((size_t)n * sizeof(*w->order));
 	w->depth = malloc((size_t)n * sizeof(*w->depth));
 	w->subtree = malloc((size_t)n * sizeof(*w->subtree));
-	w->total = malloc((size_t)n * sizeof(*w->total));
-	int rc = children && first && stack && w->order && w->depth && w->subtree && w->total ? 0 : RP_ENOMEM;
+	w->total = sort_by < RP_M_COUNT ? malloc((size_t)n * sizeof(*w->total)) : NULL;
+	int rc = children && first && stack && w->order && w->depth && w->subtree && (w->total || sort_by == RP_M_COUNT) ? 0 : RP_ENOMEM;
 	if (!rc) {
-		rp_walk_total(r, sort_by, w->total);
+		if (w->total)
+			rp_walk_total(r, sort_by, w->total);
 		rc = list_children(r, w->total, first, children);
 	}
 	if (rc)

@@ -64,30 +64,35 @@ void rp_idmap_release(struct rp_idmap *m)
 	*m = (struct rp_idmap)RP_IDMAP_INIT;
 }
 
-void rp_slots_add(struct rp_slots *s, uint64_t hash, uint32_t id)
+static void slots_place(struct rp_slots *s, struct rp_id_slot slot)
 {
-	uint32_t i = (uint32_t)hash & s->mask;
+	uint32_t i = slot.hash & s->mask;
 
-	rp_assert(s->slots && s->count <= s->mask);
-	while (s->slots[i])
+	while (s->slots[i].id)
 		i = (i + 1) & s->mask;
-	s->slots[i] = id + 1;
+	s->slots[i] = slot;
 	s->count++;
 }
 
-int rp_slots_reserve(struct rp_slots *s, const void *keys, rp_slots_hash_fn *hash_of)
+void rp_slots_add(struct rp_slots *s, uint64_t hash, uint32_t id)
+{
+	rp_assert(s->slots && s->count <= s->mask);
+	slots_place(s, (struct rp_id_slot){ (uint32_t)hash, id + 1 });
+}
+
+int rp_slots_reserve(struct rp_slots *s)
 {
 	uint64_t n = s->slots ? (uint64_t)s->mask + 1 : 0;
 
 	if (s->count < n / 4 * 3)
 		return 0;
 	uint64_t more = n ? n * 2 : SLOTS_MIN;
-	struct rp_slots bigger = { more > SLOTS_MAX ? NULL : calloc((size_t)more, sizeof(uint32_t)), (uint32_t)(more - 1), 0 };
+	struct rp_slots bigger = { more > SLOTS_MAX ? NULL : calloc((size_t)more, sizeof(*s->slots)), (uint32_t)(more - 1), 0 };
 	if (!bigger.slots)
 		return RP_ENOMEM;
 	for (uint64_t i = 0; i < n; i++)
-		if (s->slots[i])
-			rp_slots_add(&bigger, hash_of(keys, s->slots[i] - 1), s->slots[i] - 1);
+		if (s->slots[i].id)
+			slots_place(&bigger, s->slots[i]);
 	free(s->slots);
 	*s = bigger;
 	return 0;

@@ -1,7 +1,8 @@
 /* Open-addressing maps to small ids.
  *
  *   rp_idmap   a 64-bit key to a 32-bit value, both in the map.
- *   rp_slots   a bare table of ids; keys lie in an array of the caller's, who compares. For keys wider than 64 bits.
+ *   rp_slots   a table of ids by 32 bits of their hash; keys lie in an array of the caller's, who compares. For keys wider than 64 bits. A key
+ *              is looked at only when its hash is equal: the keys of large tables are not in the caches.
  *
  * Both probe linearly, hold at most 3/4 of their slots, and never remove. */
 #ifndef RP_BASE_IDMAP_H
@@ -63,19 +64,21 @@ int rp_idmap_put(struct rp_idmap *m, uint64_t key, uint32_t value);
 void rp_idmap_release(struct rp_idmap *m);
 
 /* ---- rp_slots ---- */
+struct rp_id_slot {
+	uint32_t hash;
+	uint32_t id; /* id + 1; 0 is free */
+};
+
 struct rp_slots {
-	uint32_t *slots; /* id + 1; 0 is free. Owned */
+	struct rp_id_slot *slots; /* owned */
 	uint32_t mask;
 	uint32_t count;
 };
 
 #define RP_SLOTS_INIT { NULL, 0, 0 }
 
-/* Hash of the key that id stands for. */
-typedef uint64_t rp_slots_hash_fn(const void *keys, uint32_t id);
-
 /* Makes room for one more id. 0 or RP_ENOMEM. */
-int rp_slots_reserve(struct rp_slots *s, const void *keys, rp_slots_hash_fn *hash_of);
+int rp_slots_reserve(struct rp_slots *s);
 /* Adds an id that is not there yet, after a reserve. */
 void rp_slots_add(struct rp_slots *s, uint64_t hash, uint32_t id);
 void rp_slots_release(struct rp_slots *s);
@@ -83,8 +86,9 @@ void rp_slots_release(struct rp_slots *s);
 /* Walks the ids that may have this hash:
  *	RP_SLOTS_EACH(s, hash, id)
  *		if (keys[id] equals) return id;  */
-#define RP_SLOTS_EACH(s, hash, id)                                                                                  \
-	for (uint32_t rp_i_ = (uint32_t)(hash) & (s)->mask, id;                                                     \
-	     (s)->slots && (s)->slots[rp_i_] != 0 && (id = (s)->slots[rp_i_] - 1, 1); rp_i_ = (rp_i_ + 1) & (s)->mask)
+#define RP_SLOTS_EACH(s, hash_, id_)                                                                                \
+	for (uint32_t rp_i_ = (uint32_t)(hash_) & (s)->mask, id_;                                                   \
+	     (s)->slots && (s)->slots[rp_i_].id != 0 && (id_ = (s)->slots[rp_i_].id - 1, 1); rp_i_ = (rp_i_ + 1) & (s)->mask)   \
+		if ((s)->slots[rp_i_].hash == (uint32_t)(hash_))
 
 #endif

@@ -5,11 +5,6 @@
 
 #include "rubinprof/rp_error.h"
 
-static uint64_t entry_hash(const void *keys, uint32_t id)
-{
-	return ((const struct rp_strpool *)keys)->entries[id].hash;
-}
-
 static int grow(struct rp_strpool *p)
 {
 	if (p->count < p->cap)
@@ -41,7 +36,7 @@ int rp_strpool_add(struct rp_strpool *p, const char *s, size_t len, uint32_t *re
 			return 0;
 		}
 	}
-	if (len > UINT32_MAX || p->count == UINT32_MAX - 1 || grow(p) || rp_slots_reserve(&p->slots, p, entry_hash))
+	if (len > UINT32_MAX || p->count == UINT32_MAX - 1 || grow(p) || rp_slots_reserve(&p->slots))
 		return RP_ENOMEM;
 	char *copy = rp_arena_copy(&p->arena, s, len);
 	if (!copy)

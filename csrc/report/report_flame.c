@@ -28,11 +28,17 @@ static int grade_nodes(struct rp_flame *f)
 		return RP_ENOMEM;
 	memset(f->grade, GRADE_NEVER, r->n_nodes);
 	for (int k = 0; k < RP_M_SAMPLES; k++) {
+		int64_t least[PARTS_LOG_MAX + 1]; /* falling */
 		rp_walk_total(r, (enum rp_metric)k, total);
-		for (uint32_t i = 0; i < r->n_nodes; i++)
-			for (uint8_t log = 0; total[i] > 0 && log <= PARTS_LOG_MAX && log < f->grade[i]; log++)
-				if (total[i] >= total[0] / (INT64_C(1) << log))
-					f->grade[i] = log;
+		for (int log = 0; log <= PARTS_LOG_MAX; log++)
+			least[log] = total[0] / (INT64_C(1) << log);
+		for (uint32_t i = 0; i < r->n_nodes; i++) {
+			uint8_t log = f->grade[i] <= PARTS_LOG_MAX ? f->grade[i] : PARTS_LOG_MAX + 1;
+			if (total[i] <= 0)
+				continue;
+			for (; log > 0 && total[i] >= least[log - 1]; log--)
+				f->grade[i] = (uint8_t)(log - 1);
+		}
 	}
 	free(total);
 	return 0;
