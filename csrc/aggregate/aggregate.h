@@ -55,6 +55,8 @@ enum rp_met {
 	RP_MET_MEMORY_EXACT = 4,
 	RP_MET_MEMORY_SAMPLED = 8,
 	RP_MET_NO_GIL_WAIT = 16, /* nobody measured it */
+	RP_MET_CPU_OFF = 32,     /* instead of EXACT or SAMPLED */
+	RP_MET_MEMORY_OFF = 64,
 };
 #define RP_MET_CPU_BOTH (RP_MET_CPU_EXACT | RP_MET_CPU_SAMPLED)
 #define RP_MET_MEMORY_BOTH (RP_MET_MEMORY_EXACT | RP_MET_MEMORY_SAMPLED)
@@ -243,7 +245,9 @@ struct rp_totals {
 	/* of those in which calls were seen: their CPU time, and the samples that share it out (time_share.c) */
 	int64_t exact_cpu_ns;
 	uint64_t exact_samples;
-	int is_cpu_off, is_memory_off, is_gil_wait_off; /* in one process at least nobody measured it */
+	int is_cpu_off, is_memory_off;   /* in every process; figures are of those that recorded it */
+	uint32_t cpu_off, memory_off;    /* processes */
+	int is_gil_wait_off;             /* in one process at least nobody measured it */
 	int places_folded;     /* more places than are kept apart: what is further in counts for its caller */
 	int is_complete;
 	uint32_t ended[RP_ENDED_COUNT], damaged; /* processes */

@@ -200,6 +200,8 @@ static void figures_of_node(const struct rp_fold *f, uint32_t i, double outside,
 	m[RP_M_CPU] = rp_fold_ns(f, (double)n->cpu - cost);
 	m[RP_M_GIL_WAIT] = (int64_t)(n->gil_wait_ns & INT64_MAX);
 	m[RP_M_CALLS] = (int64_t)n->calls;
+	if (f->met & RP_MET_CPU_OFF) /* what its clocks showed is of no place */
+		m[RP_M_CPU] = m[RP_M_WALL] = 0;
 	if (i == 0 || n->parent == 0) /* What a thread does outside of Python. Its wall time there is mostly waiting for work: left out. */
 		m[RP_M_WALL] = m[RP_M_WALL] < m[RP_M_CPU] ? m[RP_M_WALL] : m[RP_M_CPU];
 }
@@ -329,7 +331,8 @@ static int fold_places(struct rp_fold *f)
 
 static uint32_t met_of(const struct rp_totals *t)
 {
-	return (t->is_cpu_sampled ? RP_MET_CPU_SAMPLED : RP_MET_CPU_EXACT) | (t->is_memory_sampled ? RP_MET_MEMORY_SAMPLED : RP_MET_MEMORY_EXACT) |
+	return (t->is_cpu_off ? RP_MET_CPU_OFF : t->is_cpu_sampled ? RP_MET_CPU_SAMPLED : RP_MET_CPU_EXACT) |
+	       (t->is_memory_off ? RP_MET_MEMORY_OFF : t->is_memory_sampled ? RP_MET_MEMORY_SAMPLED : RP_MET_MEMORY_EXACT) |
 	       (t->is_gil_wait_off ? RP_MET_NO_GIL_WAIT : 0);
 }
 

@@ -272,8 +272,10 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->met |= f->met;
 	to->sampled_allocations += f->met & RP_MET_MEMORY_SAMPLED ? (uint64_t)allocations : 0;
 	to->sampled_bytes += f->met & RP_MET_MEMORY_SAMPLED ? from->allocated_bytes : 0;
-	to->is_cpu_off |= from->is_cpu_off;
-	to->is_memory_off |= from->is_memory_off;
+	to->cpu_off += from->is_cpu_off != 0;
+	to->memory_off += from->is_memory_off != 0;
+	to->is_cpu_off = !(to->met & RP_MET_CPU_BOTH);
+	to->is_memory_off = !(to->met & RP_MET_MEMORY_BOTH);
 	to->is_gil_wait_off |= from->is_gil_wait_off;
 	to->places_folded |= r->tree.is_full || r->sites.is_full || r->native.is_full;
 	to->lost_blocks += from->lost_blocks + t->lost_def_blocks;

@@ -4,13 +4,19 @@
 
 #include "report/table.h"
 
+/* None of the processes it was met in recorded it: of several, figures are of those that did. */
+static int is_off(uint32_t met, uint32_t off, uint32_t on)
+{
+	return (met & off) && !(met & on);
+}
+
 int rp_report_is_where(const struct rp_report_job *job, uint32_t met, unsigned where)
 {
-	const struct rp_totals *t = &job->result->totals;
-	unsigned is = (met & RP_MET_CPU_SAMPLED ? RP_WHERE_CPU_SAMPLED : 0) | (met & RP_MET_NO_GIL_WAIT ? RP_WHERE_GIL_WAIT_OFF : 0) |
-		      (met & RP_MET_MEMORY_SAMPLED ? RP_WHERE_MEMORY_SAMPLED : 0) | (t->is_memory_off ? RP_WHERE_MEMORY_OFF : 0) |
-		      (t->is_cpu_off ? RP_WHERE_CPU_OFF : 0);
+	unsigned is = (met & (RP_MET_CPU_SAMPLED | RP_MET_CPU_OFF) ? RP_WHERE_CPU_SAMPLED : 0) | (met & RP_MET_NO_GIL_WAIT ? RP_WHERE_GIL_WAIT_OFF : 0) |
+		      (met & RP_MET_MEMORY_SAMPLED ? RP_WHERE_MEMORY_SAMPLED : 0) | (is_off(met, RP_MET_MEMORY_OFF, RP_MET_MEMORY_BOTH) ? RP_WHERE_MEMORY_OFF : 0) |
+		      (is_off(met, RP_MET_CPU_OFF, RP_MET_CPU_BOTH) ? RP_WHERE_CPU_OFF : 0);
 
+	(void)job;
 	return (is & where) != 0;
 }
 
@@ -26,7 +32,7 @@ int rp_report_is_unknown_of(const struct rp_report_job *job, const struct rp_fra
 	if (!f || f->kind == RP_KIND_PYTHON || m[metric])
 		return 0;
 	/* Samples alone tell what native code does; they do not count its calls. */
-	return metric == RP_M_CALLS || (job->result->totals.is_cpu_off && rp_metric_info(metric)->unit == RP_AS_NS);
+	return metric == RP_M_CALLS || (is_off(met, RP_MET_CPU_OFF, RP_MET_CPU_BOTH) && rp_metric_info(metric)->unit == RP_AS_NS);
 }
 
 int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric)
@@ -39,9 +45,12 @@ int rp_report_is_estimate(const struct rp_report_job *job, enum rp_metric metric
 int rp_report_is_mixed(const struct rp_report_job *job)
 {
 	const struct rp_result *r = job->result;
-	uint32_t met = r->totals.met;
+	const struct rp_totals *t = &r->totals;
+	uint32_t met = t->met;
 
 	if ((met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH || (met & RP_MET_MEMORY_BOTH) == RP_MET_MEMORY_BOTH)
+		return 1;
+	if ((t->cpu_off && !t->is_cpu_off) || (t->memory_off && !t->is_memory_off))
 		return 1;
 	for (uint32_t i = 0; i < r->n_processes; i++)
 		if ((r->processes[i].met ^ met) & RP_MET_NO_GIL_WAIT)
@@ -51,7 +60,7 @@ int rp_report_is_mixed(const struct rp_report_job *job)
 
 int rp_report_sampled_bits(uint32_t met)
 {
-	return (met & RP_MET_CPU_SAMPLED ? 1 : 0) | (met & RP_MET_MEMORY_SAMPLED ? 2 : 0) | (met & RP_MET_NO_GIL_WAIT ? 4 : 0) |
+	return (met & (RP_MET_CPU_SAMPLED | RP_MET_CPU_OFF) ? 1 : 0) | (is_off(met, RP_MET_CPU_OFF, RP_MET_CPU_BOTH) ? 64 : 0) | (is_off(met, RP_MET_MEMORY_OFF, RP_MET_MEMORY_BOTH) ? 128 : 0) | (met & RP_MET_MEMORY_SAMPLED ? 2 : 0) | (met & RP_MET_NO_GIL_WAIT ? 4 : 0) |
 	       ((met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH ? 8 : 0) | ((met & RP_MET_MEMORY_BOTH) == RP_MET_MEMORY_BOTH ? 16 : 0);
 }
 
@@ -59,7 +68,8 @@ int rp_report_unknown_bits(enum rp_metric metric)
 {
 	unsigned unknown = rp_metric_info(metric)->unknown;
 
-	return (unknown & RP_WHERE_CPU_SAMPLED ? 1 : 0) | (unknown & RP_WHERE_MEMORY_SAMPLED ? 2 : 0) | (unknown & RP_WHERE_GIL_WAIT_OFF ? 4 : 0);
+	return (unknown & RP_WHERE_CPU_SAMPLED ? 1 : 0) | (unknown & RP_WHERE_MEMORY_SAMPLED ? 2 : 0) | (unknown & RP_WHERE_GIL_WAIT_OFF ? 4 : 0) |
+	       (unknown & RP_WHERE_CPU_OFF ? 64 : 0) | (unknown & RP_WHERE_MEMORY_OFF ? 128 : 0);
 }
 
 /* What one sample adds to figures of this kind, on average over the processes that were sampled; 0 without any sample. */
@@ -255,6 +265,17 @@ void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error)
 	columns -= *text == sign[0] && !o->is_ascii;
 	rp_out_pad(o, RP_DOUBT_COLUMNS - (size_t)columns);
 	rp_out_text(o, text);
+}
+
+void rp_report_off_text(const struct rp_report_job *job, const char *before)
+{
+	const struct rp_result *r = job->result;
+	const struct rp_totals *t = &r->totals;
+
+	if (t->cpu_off && !t->is_cpu_off)
+		rp_out_format(job->out, "%sCPU time not recorded in %u of %u processes: figures are of the others\n", before, t->cpu_off, r->n_processes);
+	if (t->memory_off && !t->is_memory_off)
+		rp_out_format(job->out, "%smemory not recorded in %u of %u processes: figures are of the others\n", before, t->memory_off, r->n_processes);
 }
 
 void rp_report_legend(const struct rp_report_job *job)

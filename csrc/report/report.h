@@ -180,6 +180,8 @@ void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j);
 #define RP_DOUBT_COLUMNS 6
 /* For people, right-aligned in so many columns: "+-34%", "vague" where the error is as large as the figure, nothing for what is exact. */
 void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error);
+/* Lines that say in how many processes CPU time, or memory, was not recorded, where others did; nothing else. */
+void rp_report_off_text(const struct rp_report_job *job, const char *before);
 /* What these words mean, as a line. */
 void rp_report_legend(const struct rp_report_job *job);
 #define RP_DOUBT_BYTES 64
@@ -191,7 +193,8 @@ void rp_report_bytes_text(const struct rp_report_job *job, uint32_t met, uint64_
 void rp_report_blocks_text(const struct rp_report_job *job, uint32_t met, uint64_t blocks, double variance);
 /* Processes did not all measure the same: some were sampled, or have no GIL waits. */
 int rp_report_is_mixed(const struct rp_report_job *job);
-/* What is an estimate there, as the page has it: 1 CPU time, 2 memory, 8 and 16 the same where exact processes have a part in it; 4: GIL waits were not measured. */
+/* What is an estimate there, as the page has it: 1 CPU time (or calls are not known), 2 memory, 8 and 16 the same where exact processes have a part in it. What nobody measured: 4 GIL
+ * waits, 64 CPU time, 128 memory. */
 int rp_report_sampled_bits(uint32_t met);
 #define RP_SAMPLED_SHARED 32 /* beside these, of native code: it has a share of exact time, by samples */
 /* Where a frame has one of these bits the metric is not known of it. */

@@ -66,6 +66,12 @@ static void get_ended(const struct rp_table *t, const struct rp_table_column *c,
 	rp_value_text(v, rp_ended_text(((const struct rp_process *)row)->ended));
 }
 
+static uint32_t process_met(const struct rp_table *t, const void *row)
+{
+	(void)t;
+	return ((const struct rp_process *)row)->met;
+}
+
 static void process_keys(const struct rp_report_job *job, struct rp_json *j)
 {
 #define OF(field) offsetof(struct rp_process, field)
@@ -85,7 +91,7 @@ static void process_keys(const struct rp_report_job *job, struct rp_json *j)
 #undef OF
 	const struct rp_result *r = job->result;
 
-	rp_table_rows_put(&(struct rp_table){ .job = job, .columns = of_processes, .n_columns = RP_COUNT_OF(of_processes), .rows = r->processes,
+	rp_table_rows_put(&(struct rp_table){ .job = job, .met = process_met, .columns = of_processes, .n_columns = RP_COUNT_OF(of_processes), .rows = r->processes,
 					      .row_bytes = sizeof(*r->processes), .n = r->n_processes, .n_most = UINT32_MAX }, "by_process", j);
 }
 

@@ -219,10 +219,11 @@ int rp_stats_text(const struct rp_report_job *job)
 		line(o, "Losses", "none");
 	rp_report_unseen_text(o, &job->result->strings, &job->result->unseen, "Not seen      ");
 	unknown_lines_text(job);
+	rp_report_off_text(job, "Partly        ");
 	rp_out_text(o, "\n");
 	line(o, "Wall", rp_unit_ns(a, ns_of(t->wall_s)));
 	if (t->is_cpu_off)
-		line(o, "CPU", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");
+		line(o, "CPU", job->result->n_processes > 1 ? "not recorded in any process" : "not recorded");
 	else
 		line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
 	if (!t->cpu_user_unknown)
@@ -247,7 +248,7 @@ int rp_stats_text(const struct rp_report_job *job)
 	rp_stats_walk_text(job);
 	rp_out_text(o, "\n");
 	if (t->is_memory_off) {
-		line(o, "Memory", job->result->n_processes > 1 ? "not recorded in every process" : "not recorded");
+		line(o, "Memory", job->result->n_processes > 1 ? "not recorded in any process" : "not recorded");
 		resident_text(job);
 	} else {
 		memory_text(job);

@@ -281,6 +281,8 @@ static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by)
 		rp_out_text(job->out, "\n");
 	}
 	if (job->options->format == RP_FORMAT_TEXT)
+		rp_report_off_text(job, "Partly: ");
+	if (job->options->format == RP_FORMAT_TEXT)
 		rp_report_unseen_text(job->out, &job->result->strings, &job->result->unseen, "Not seen: ");
 	return rc;
 }

@@ -174,3 +174,39 @@ def test_views_of_a_trace_without_cpu_time_show_memory_first(recorded, rubinprof
     for page in ("report", "flamegraph"):
         done = rubinprof_command(page, trace, "-o", tmp_path / f"{page}.html")
         assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def partly(recorded):
+    """One process that recorded memory, and one that did not."""
+    with rubinprof.open(recorded("exact", "exact"), recorded("exact", "off")) as trace, rubinprof.open(recorded("exact", "exact")) as alone:
+        yield trace, alone
+
+
+def test_what_one_process_did_not_record_is_unknown_of_it_alone(partly):
+    """All memory figures were unknown, since one process of five had it off."""
+    trace, alone = partly
+    stats, one = trace.stats(), alone.stats()
+    assert stats["mode_processes"]["memory"] == {"exact": 1, "off": 1}
+    for key in ("allocated_bytes", "allocations", "peak_bytes", "leaked_bytes"):
+        assert stats[key] == one[key] > 0
+    assert [row["peak_bytes"] is None for row in stats["by_process"]] == [False, True]
+    rows, before = ({row["function"]: row["allocated_bytes"] for row in t.table() if row["kind"] == "python"} for t in (trace, alone))
+    assert {name: rows[name] for name in before} == before
+    assert {row["allocated_bytes"] is None for row in trace.table("thread")} == {False, True}
+
+
+@pytest.mark.parametrize("words", [["stats"], ["table", "-m", "peak"], ["tree", "-m", "peak"]], ids=" ".join)
+def test_texts_say_how_many_did_not_record_it(recorded, rubinprof_command, words):
+    done = rubinprof_command(words[0], recorded("exact", "exact"), recorded("exact", "off"), *words[1:])
+    assert done.returncode == 0 and "memory not recorded in 1 of 2 processes" in done.stdout, done
+
+
+@pytest.mark.parametrize("memory", ["sampled"])
+def test_cpu_time_that_was_off_in_one_process(recorded, rubinprof_command, memory):
+    paths = recorded("sampled", memory), recorded("off", memory)
+    done = rubinprof_command("table", *paths)
+    assert done.returncode == 0 and "CPU time not recorded in 1 of 2 processes" in done.stdout, done
+    with rubinprof.open(*paths) as trace, rubinprof.open(paths[0]) as alone:
+        assert trace.stats()["cpu_s"] == alone.stats()["cpu_s"] > 0
+        assert trace.stats()["calls"] is None

@@ -16,6 +16,7 @@ SCHEMA = 1
 BY = ["function", "line", "file", "module"]
 # Figures of a row, by the keys of the report "table".
 FIGURES = [*(key for metric in METRICS.values() for key in (metric.own, metric.total) if key), "samples"]
+MEMORY = {"allocated", "allocations", "peak", "leaked"}
 NAMES = ["function", "file", "line", "module", "kind", "inlined"]
 
 
@@ -169,7 +170,10 @@ def matcher_of(a: list[Run], b: list[Run]) -> Matcher:
 
 def _unknown_figures(runs: list[Run]) -> set[str]:
     """What a run of this side did not measure; of native rows it is no news, for nobody counts their calls."""
-    return {key for run in runs for row in run.functions if row["kind"] == "python" for key in FIGURES if row[key] is None}
+    found = {key for run in runs for row in run.functions if row["kind"] == "python" for key in FIGURES if row[key] is None}
+    # Where some processes of a run recorded memory the others are missing in its sums, as `stats` says.
+    known = {name for name in METRICS if all(run.metrics[name] is not None for run in runs)}
+    return found - {key for name in known & MEMORY for key in (METRICS[name].own, METRICS[name].total)}
 
 
 def _changed_rows(a: list[Run], b: list[Run], by: str, unknown: list[set[str]]) -> list[dict[str, Any]]:

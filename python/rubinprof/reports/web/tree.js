@@ -10,13 +10,14 @@
 const sampledBit = (key) => (key === "cpu" ? 1 : 2);
 const bothBit = (key) => (key === "cpu" ? 8 : 16);
 const SHARED_BIT = 32; // native code: samples gave it a share of time that is known exactly
+const OFF_BITS = 64 | 128; // CPU time, memory: none of the processes that it was met in recorded it
 const SAMPLES = "samples"; // a column of figures that is no metric
 const isTime = (key) => key === "cpu" || key === "wall";
 
 /* Those of two frames together. */
 function bothBits(a, b) {
   if (a === undefined) return b;
-  return a | b | ((a ^ b) & 1 ? 8 : 0) | ((a ^ b) & 2 ? 16 : 0);
+  return ((a | b) & ~OFF_BITS) | (a & b & OFF_BITS) | ((a ^ b) & 1 ? 8 : 0) | ((a ^ b) & 2 ? 16 : 0);
 }
 
 /* The variance of an estimate, in us², KiB² or counts: a column beside it where processes were traced in several modes. */
