@@ -78,8 +78,7 @@ static void put_u64(struct rp_out *o, uint64_t v)
 {
 	uint8_t bytes[8];
 
-	for (int i = 0; i < 8; i++)
-		bytes[i] = (uint8_t)(v >> (8 * i));
+	rp_put_u64(bytes, v);
 	rp_out_bytes(o, bytes, sizeof(bytes));
 }
 
@@ -95,12 +94,26 @@ static void put_head(struct rp_out *o, const char *name, uint64_t kind, uint64_t
 	put_u64(o, bytes);
 }
 
+static void put_column(struct rp_out *o, const int64_t *at, uint32_t n)
+{
+	uint8_t bytes[4096];
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		rp_put_u64(bytes + used, (uint64_t)at[i]);
+		used += 8;
+		if (used == sizeof(bytes) || i + 1 == n) {
+			rp_out_bytes(o, bytes, used);
+			used = 0;
+		}
+	}
+}
+
 static void put_table(struct rp_out *o, struct table *t)
 {
 	for (int i = 0; i < t->n_columns; i++) {
 		put_head(o, t->columns[i].name, 0, t->n, (uint64_t)t->n * 8);
-		for (uint32_t k = 0; k < t->n; k++)
-			put_u64(o, (uint64_t)t->columns[i].at[k]);
+		put_column(o, t->columns[i].at, t->n);
 	}
 }
 
@@ -298,46 +311,74 @@ static int find_used_paths(struct units *u, struct table *t)
 
 /* ---- who they are ---- */
 
-static uint64_t text_column(struct rp_out *o, const struct units *u, const char *name, int which)
-{
-	const struct rp_result *r = u->r;
-	char text[RP_NAME_BYTES];
-	uint64_t rows = u->outside_used != 0, bytes = 0;
+enum frame_text { FRAME_FUNCTION, FRAME_FILE, FRAME_MODULE, FRAME_BUILD };
 
-	for (int pass = 0; pass < 3; pass++) { /* sizes, offsets, bytes */
-		uint64_t at = 0;
-		if (pass == 1) {
-			put_head(o, name, 1, rows, bytes + (rows + 1) * 4);
-			rp_out_bytes(o, "\0\0\0\0", 4);
-		}
-		for (uint32_t i = 0; i < r->n_frames + (uint32_t)(u->outside_used != 0); i++) {
-			const char *s = OUTSIDE;
-			if (i < r->n_frames) {
-				const struct rp_frame *f = &r->frames[i];
-				if (!u->is_named[i])
-					continue;
-				s = which == 0 ? rp_report_frame_name(u->job, i, text) : rp_strpool_get(&r->strings, which == 1 ? f->package_file : which == 2 ? f->module : f->build);
-				rows += pass == 0;
-			} else if (which) {
-				s = "";
-			}
-			at += strlen(s);
-			bytes += pass == 0 ? strlen(s) : 0;
-			uint8_t end[4] = { (uint8_t)at, (uint8_t)(at >> 8), (uint8_t)(at >> 16), (uint8_t)(at >> 24) };
-			if (pass == 1)
-				rp_out_bytes(o, end, 4);
-			else if (pass == 2)
-				rp_out_bytes(o, s, strlen(s));
-		}
+struct texts {
+	uint8_t *ends; /* u32 each */
+	char *bytes;
+	uint32_t n;
+	size_t used, cap;
+};
+
+static int add_text(struct texts *t, const char *s)
+{
+	size_t len = strlen(s);
+
+	if (len > UINT32_MAX - t->used)
+		return RP_ELIMIT;
+	if (t->used + len > t->cap) {
+		size_t cap = (t->used + len) * 2;
+		char *more = realloc(t->bytes, cap);
+		if (!more)
+			return RP_ENOMEM;
+		t->bytes = more;
+		t->cap = cap;
 	}
-	uint64_t odd = (bytes + (rows + 1) * 4) % 8;
-	rp_out_bytes(o, "\0\0\0\0\0\0\0", odd ? 8 - odd : 0);
-	return rows;
+	if (len)
+		memcpy(t->bytes + t->used, s, len);
+	t->used += len;
+	rp_put_u32(t->ends + 4 * (size_t)t->n++, (uint32_t)t->used);
+	return 0;
+}
+
+static const char *text_of_frame(const struct units *u, uint32_t frame, enum frame_text which, char *room)
+{
+	const struct rp_frame *f = &u->r->frames[frame];
+
+	if (which == FRAME_FUNCTION)
+		return rp_report_frame_name(u->job, frame, room);
+	return rp_strpool_get(&u->r->strings, which == FRAME_FILE ? f->package_file : which == FRAME_MODULE ? f->module : f->build);
+}
+
+/* rows: frames that are named, and what is outside of Python where that is used */
+static int put_text_column(struct rp_out *o, const struct units *u, const char *name, enum frame_text which, uint32_t rows)
+{
+	struct texts t = { .ends = malloc(4 * ((size_t)rows + 1)) };
+	char room[RP_NAME_BYTES];
+	int rc = t.ends ? 0 : RP_ENOMEM;
+
+	for (uint32_t i = 0; i < u->r->n_frames && !rc; i++)
+		if (u->is_named[i])
+			rc = add_text(&t, text_of_frame(u, i, which, room));
+	if (!rc && u->outside_used)
+		rc = add_text(&t, which == FRAME_FUNCTION ? OUTSIDE : "");
+	if (!rc) {
+		size_t bytes = 4 * ((size_t)rows + 1) + t.used;
+		put_head(o, name, 1, rows, bytes);
+		rp_out_bytes(o, "\0\0\0\0", 4);
+		rp_out_bytes(o, t.ends, 4 * (size_t)rows);
+		rp_out_bytes(o, t.bytes, t.used);
+		rp_out_bytes(o, "\0\0\0\0\0\0\0", bytes % 8 ? 8 - bytes % 8 : 0);
+	}
+	free(t.ends);
+	free(t.bytes);
+	return rc;
 }
 
 static int put_frames(struct rp_out *o, struct units *u)
 {
 	static const char *const names[] = { "frames.frame", "frames.release", "frames.line", "frames.is_python", "frames.is_inlined" };
+	static const char *const texts[] = { [FRAME_FUNCTION] = "frames.function", [FRAME_FILE] = "frames.file", [FRAME_MODULE] = "frames.module", [FRAME_BUILD] = "frames.build" };
 	const struct rp_result *r = u->r;
 	struct table t;
 	int rc = 0;
@@ -353,13 +394,10 @@ static int put_frames(struct rp_out *o, struct units *u)
 	int64_t outside[] = { (int64_t)u->outside_frame, (int64_t)u->outside_frame, 0, 1, 0 };
 	if (!rc && u->outside_used)
 		rc = add_row(&t, outside);
-	if (!rc) {
+	if (!rc)
 		put_table(o, &t);
-		text_column(o, u, "frames.function", 0);
-		text_column(o, u, "frames.file", 1);
-		text_column(o, u, "frames.module", 2);
-		text_column(o, u, "frames.build", 3);
-	}
+	for (size_t k = 0; k < RP_COUNT_OF(texts) && !rc; k++)
+		rc = put_text_column(o, u, texts[k], (enum frame_text)k, t.n);
 	table_release(&t);
 	return rc;
 }

@@ -67,7 +67,7 @@ for i in range(1, 4):
     for mode in ("exact", "sampled"):
         command = [sys.executable, "-m", "rubinprof", "run", "-o", f"{mode}.rprof", "--cpu", mode, "--memory", mode, "x.py"]
         subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
-        rows = unit.read(tmp_path / f"{mode}.rprof")["quanta"].to_pylist()
+        rows = unit.read_many([str(tmp_path / f"{mode}.rprof")])[0]["quanta"].to_pylist()
         assert [row["task"] for row in rows] == ["reader", "isr", "isr", "isr"]
 
 
@@ -117,6 +117,22 @@ def test_workers_give_the_same_bytes(tmp_path, spool, store):
             shutil.copy2(path, copies / f"{path.stem}-{i}.rprof")
     campaign.add(tmp_path / "other", copies, workers=2)
     assert same(store, tmp_path / "other")
+
+
+def _memory_and_profile():
+    import dask
+
+    return os.environ.get("MALLOC_TRIM_THRESHOLD_"), dask.config.get("distributed.worker.profile.enabled")
+
+
+def test_workers_of_this_machine_do_nothing_but_read():
+    """Dask's monitoring, and memory that goes back to the kernel after each trace, took as long as reading."""
+    dask = pytest.importorskip("dask")
+    with add_module._client(1, None, None) as client:
+        (told,) = client.run(_memory_and_profile).values()
+        assert told == (os.environ.get("MALLOC_TRIM_THRESHOLD_"), False)
+        assert {address.split("//")[1].split(":")[0] for address in client.scheduler_info()["workers"]} == {"127.0.0.1"}
+    assert dask.config.get("distributed.worker.profile.enabled")  # of this process, as it was
 
 
 def test_slurm_jobs_run_the_python_that_asks(monkeypatch):

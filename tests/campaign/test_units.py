@@ -98,6 +98,21 @@ def test_an_error_of_0_is_exact_and_null_is_unknown(traced):
     assert row["leaked_bytes_error"] is None or traced.stem == "sampled"
 
 
+def test_reports_that_are_read_together_are_those_read_apart(traced, spool):
+    reports = []
+    for path in (traced, spool / "killed.rprof", spool / "1.rprof", traced):
+        with rubinprof.open(path) as trace:
+            reports.append(trace.report("units", "columns"))
+    apart, together = [columns.read(one) for one in reports], columns.read(*reports)
+    for table, arrays in together.items():
+        for name, array in arrays.items():
+            expected = [value for one in apart for value in one[table][name].to_pylist()]
+            if name == columns.REPORT:
+                expected = [nth for nth, one in enumerate(apart) for _ in one[table][name]]
+            assert array.to_pylist() == expected, (table, name)
+    assert together["paths"]["cpu_ns"].null_count  # of native code
+
+
 def test_reading_again_or_a_copy_gives_the_same_bytes(traced, tmp_path):
     shutil.copy(traced, tmp_path / "elsewhere.rprof")
     with rubinprof.open(traced) as one, rubinprof.open(tmp_path / "elsewhere.rprof") as other:

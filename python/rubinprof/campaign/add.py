@@ -26,6 +26,14 @@ BATCH_BYTES = 64 << 20
 BATCH_FILES = 256
 FILES_WITHOUT_WORKERS = 32
 """As few are read in the process itself, before workers would have started."""
+OF_LOCAL_WORKERS = {
+    "distributed.worker.profile.enabled": False,  # looks at the worker's stack 100 times a second
+    "distributed.admin.tick.interval": "1s",  # 50 times a second, in each process
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.worker.memory.monitor-interval": "1s",
+}
+TRIM = "MALLOC_TRIM_THRESHOLD_"
+"""Dask sets this variable to 64 kB for its workers. The memory of each trace then goes back to the kernel at once, and comes again page by page."""
 QUIET_SECONDS = 900.0
 """A trace that has no end, and has not changed for so long, belongs to a process that was killed."""
 
@@ -250,10 +258,25 @@ def _client(workers: int | None, scheduler: str | None, slurm: int | None) -> It
             cluster.scale(jobs=slurm)
             yield client
         return
-    # A process a worker: the analyzer keeps one core busy. Nothing listens beyond this machine.
-    cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1")
-    with cluster, distributed.Client(cluster) as client:
+    with _local_cluster(workers) as cluster, distributed.Client(cluster) as client:
         yield client
+
+
+@contextlib.contextmanager
+def _local_cluster(workers: int | None) -> Iterator["distributed.LocalCluster"]:
+    """Workers of this machine alone, without what Dask does for people who watch them: it took a third of their CPU time."""
+    import dask
+    import distributed
+
+    environ = dask.config.get("distributed.nanny.pre-spawn-environ")
+    made = OF_LOCAL_WORKERS | {"distributed.nanny.pre-spawn-environ": {name: value for name, value in environ.items() if name != TRIM}}
+    with dask.config.set(made):
+        # A process a worker: the analyzer keeps one core busy. Nothing listens beyond this machine.
+        cluster = distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}
+        )
+        with cluster:
+            yield cluster
 
 
 def slurm_cluster() -> Any:

@@ -1,8 +1,7 @@
 """What a store keeps of one trace: its quanta, its process, its functions and stacks."""
 
 import datetime
-import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +12,7 @@ from rubinprof.campaign.schema import KINDS, SUMMED, TABLES
 from rubinprof.errors import TraceError
 from rubinprof.trace import Trace
 
-__all__ = ["read", "read_many"]
+__all__ = ["read_many"]
 
 OWN_LABELS = ("task", "status", "quantum_id", "run", "data_id", "exact_if")
 """Labels of a quantum that are columns; the others stay together, but for the dimensions that ``data_id`` holds already."""
@@ -25,32 +24,52 @@ FIGURES = (
 WITH_ERROR = ("allocations", "allocated_bytes", "peak_bytes", "peak_above_start_bytes", "leaked_bytes")
 
 
-def read(path: str | os.PathLike[str]) -> dict[str, pa.Table]:
-    """Read one trace.
+class _Seen(NamedTuple):
+    """What the analyzer says of one trace."""
+
+    uuid: str
+    units: bytes
+    quanta: list[dict[str, Any]]
+    process: dict[str, Any]
+
+
+def read_many(paths: list[str]) -> tuple[dict[str, pa.Table], list[dict[str, str]]]:
+    """Read several traces; what cannot be read stops none of the others.
 
     Parameters
     ----------
-    path : `str` or `os.PathLike`
-        The trace file.
+    paths : `list` [`str`]
+        The trace files.
 
     Returns
     -------
     tables : `dict` [`str`, `pyarrow.Table`]
-        Rows of each table of the kind "traces".
-
-    Raises
-    ------
-    TraceError
-        Raised when the file is no trace.
+        Rows of each table of the kind "traces", of all that could be read.
+    refused : `list` [`dict`]
+        ``path`` and ``reason`` of the others.
     """
+    seen, refused = [], []
+    for path in paths:
+        try:
+            seen.append(_see(path))
+        except TraceError as error:
+            refused.append({"path": path, "reason": str(error)})
+    if not seen:
+        return {name: _schema(name).empty_table() for name in KINDS["traces"].tables}, refused
+    quanta = [row for one in seen for row in one.quanta]
+    tables = {"quanta": pa.Table.from_pylist(quanta, TABLES["quanta"]), "processes": pa.Table.from_pylist([one.process for one in seen], TABLES["processes"])}
+    units, traces = columns.read(*(one.units for one in seen)), pa.array([one.uuid for one in seen])
+    units["task_stacks"] = units["stacks"] | {"task": _tasks(seen, units["stacks"])}
+    return tables | {name: _table(name, units[name], traces) for name in KINDS["traces"].tables if name not in tables}, refused
+
+
+def _see(path: str) -> _Seen:
     with Trace(path) as trace:
-        units = columns.read(trace.report("units", "columns"))  # first: what follows is of the same replay
+        units = trace.report("units", "columns")  # first: what follows is of the same replay
         (uuid, _), stats = trace.heads()[0], trace.stats()
         quanta = quantum_rows(uuid, stats, trace.regions())
-        rows = {"quanta": quanta, "processes": [process_row(uuid, stats, quanta)]}
-    made = {name: pa.Table.from_pylist(rows[name], schema=TABLES[name]) for name in rows}
-    units["task_stacks"] = units["stacks"] | {"task": _tasks(quanta, units["stacks"]["unit"]), "stacks": pa.array(np.ones(len(units["stacks"]["unit"]), np.int64))}
-    return made | {name: _with_trace(uuid, name, units[name]) for name in ("functions", "stacks", "task_stacks", "paths", "frames")}
+        assert units is not None
+        return _Seen(uuid, units, quanta, process_row(uuid, stats, quanta))
 
 
 def _schema(name: str) -> pa.Schema:
@@ -58,40 +77,23 @@ def _schema(name: str) -> pa.Schema:
     return TABLES[name] if name not in SUMMED else TABLES[name].insert(0, pa.field("trace", pa.string()))
 
 
-def _tasks(quanta: list[dict[str, Any]], units: pa.Array) -> pa.Array:
-    """The task of each unit."""
-    place = np.zeros(max((row["unit"] for row in quanta), default=0) + 1, np.int64)
-    place[[row["unit"] for row in quanta]] = np.arange(len(quanta))
-    return pa.array([row["task"] for row in quanta], pa.string()).take(pa.array(place[np.asarray(units)]))
+def _tasks(seen: list[_Seen], stacks: dict[str, pa.Array]) -> pa.Array:
+    """The task of the unit of each stack."""
+    tasks = [row["task"] for one in seen for row in one.quanta]
+    # By trace and unit, as they come: regions have their numbers in the order of these rows.
+    places = np.array([nth << 32 | row["unit"] for nth, one in enumerate(seen) for row in one.quanta], np.int64)
+    wanted = np.asarray(stacks[columns.REPORT]) << 32 | np.asarray(stacks["unit"])
+    return pa.array(tasks, pa.string()).take(pa.array(np.searchsorted(places, wanted)))
 
 
-def _with_trace(uuid: str, name: str, arrays: dict[str, pa.Array]) -> pa.Table:
+def _table(name: str, arrays: dict[str, pa.Array], traces: pa.Array) -> pa.Table:
+    """The rows of one table of the report; `traces` has the uuid of each."""
     if name == "frames":
         arrays = arrays | {"kind": pc.if_else(pc.equal(arrays["is_python"], 1), "python", "native"), "inlined": pc.equal(arrays["is_inlined"], 1)}
-    rows = len(next(iter(arrays.values())))
-    arrays = arrays | {"trace": pa.repeat(uuid, rows), "processes": pa.array(np.ones(rows, np.int64))}
+    once = pa.array(np.ones(len(arrays[columns.REPORT]), np.int64))
+    arrays = arrays | {"trace": traces.take(arrays[columns.REPORT]), "processes": once, "stacks": once}
     schema = _schema(name)
     return pa.table([arrays[column] for column in schema.names], names=schema.names).cast(schema)
-
-
-def read_many(paths: list[str]) -> tuple[dict[str, pa.Table], list[dict[str, str]]]:
-    """Read several traces; what cannot be read stops none of the others.
-
-    Returns
-    -------
-    tables : `dict` [`str`, `pyarrow.Table`]
-        Rows of all that could be read.
-    refused : `list` [`dict`]
-        ``path`` and ``reason`` of the others.
-    """
-    read_ones, refused = [], []
-    for path in paths:
-        try:
-            read_ones.append(read(path))
-        except TraceError as error:
-            refused.append({"path": path, "reason": str(error)})
-    tables = {name: pa.concat_tables([_schema(name).empty_table(), *(one[name] for one in read_ones)]) for name in KINDS["traces"].tables}
-    return tables, refused
 
 
 def quantum_rows(uuid: str, stats: dict[str, Any], regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
