@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 import random
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pytest
 from rubinprof import campaign
 from rubinprof.campaign import disagreement, distribution, stages, statistics, usage, views
 from rubinprof.campaign.schema import TABLES
+from rubinprof.campaign.summary import summary
 
 pytestmark = pytest.mark.linux
 
@@ -128,6 +130,54 @@ def test_every_view_of_real_traces_is_printed(ask, store):
         assert json.dumps(views.view(name, campaign.open(store)).dicts(), default=str)
     done = ask("table", store, "--view", "time")
     assert done.returncode == 0 and "isr" in done.stdout and views.START_UP in done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def large_enough(tmp_path_factory, load_module):
+    """A store with hosts, outliers, modes and drift to tell of; which stage each task has; and what the page has of it."""
+    synthetic = load_module(Path(__file__).parents[2] / "benchmarks" / "campaign" / "synthetic_store.py")
+    path = tmp_path_factory.mktemp("large") / "store"
+    synthetic.make(path, 20_000)
+    file = path.with_name("store-stages.toml")
+    return path, file, summary(campaign.open(path), stages=stages.read(file))
+
+
+# Table of the page; words of `table` that ask the same; what names a row; columns that both have.
+TABLES_OF_PAGE = {
+    "tasks": (["--by", "task", "--over", "6 GB"], ["task"], ["quanta", "not_done", "wall_s", "cpu_s", "memory_max_bytes", "leaked_max_bytes", "over", "over_wall_s", "without_rss", "without_trace",
+                                                         "earlier_attempts", "earlier_wall_s", "earlier_cpu_s"]),
+    "tasks by time": (["--view", "time"], ["task"], ["wall_p50_s", "wall_p50_low_s", "wall_p50_high_s", "wall_p95_s", "wall_p99_s", "wall_max_s", "gil_wait_s"]),
+    "tasks by memory": (["--view", "memory"], ["task"], ["memory_p50_bytes", "memory_p50_low_bytes", "memory_p50_high_bytes", "memory_p95_bytes", "memory_p99_bytes", "memory_max_bytes"]),
+    "stages": (["--by", "stage"], ["stage"], ["quanta", "over", "wall_s", "over_wall_s"]),
+    "hosts": (["--view", "hosts"], ["host"], ["quanta", "not_done", "wall_times", "wall_times_low", "wall_times_high", "cpu_times", "cpu_times_low", "cpu_times_high", "is_certain"]),
+    "outliers": (["--view", "outliers"], ["figure", "trace", "unit"], views.OUTLIER_COLUMNS),
+    "modes": (["--view", "modes"], ["task", "figure"], views.MODES_COLUMNS),
+    "drift": (["--view", "drift"], ["task", "figure"], views.DRIFT_COLUMNS),
+    "tracer": (["--view", "tracer"], ["mode_cpu", "mode_memory"], ["processes", "quanta", "overhead_s", "overhead_share", "overhead_share_p50", "file_bytes", "lost_events", "not_complete"]),
+    "functions": (["--by", "function"], ["function", "file", "module"], ["self_cpu_s", "self_cpu_s_error", "share", "calls", "allocations", "allocated_bytes", "allocated_bytes_error", "processes"]),
+    "libraries": (["--by", "library"], ["module", "kind"], ["self_cpu_s", "self_cpu_s_error", "share", "allocated_bytes"]),
+    "requests": (None, ["task"], ["quanta", "retry_rate", "saving", "request"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES_OF_PAGE)
+def test_a_table_of_the_page_has_the_figures_of_the_command(ask, large_enough, name):
+    path, file, page = large_enough
+    words, keys, figures = TABLES_OF_PAGE[name]
+    with_stages = ["--stages", file] if "stage" in (words or []) else []
+    asked = ask("requests", path, "--json") if words is None else ask("table", path, *words, *with_stages, "--json", "-n", "-1")
+    assert asked.returncode == 0, asked.stderr
+    told = {tuple(row[key] for key in keys): row for row in json.loads(asked.stdout)["rows"]}
+    shown = json.loads(json.dumps(page[name.split()[0]], default=str))
+    assert shown
+    missing = [row for row in shown if tuple(row[key] for key in keys) not in told]
+    assert not missing or (name == "tasks by memory" and all(row["memory_max_bytes"] <= 4 * GIB for row in missing))  # small ones are only counted there
+    for row in shown:
+        if row not in missing:
+            other = told[tuple(row[key] for key in keys)]
+            for figure in figures:
+                is_number = isinstance(row[figure], float)
+                assert other[figure] == (pytest.approx(row[figure], rel=1e-9) if is_number else row[figure]), (name, row, figure)
 
 
 @pytest.mark.parametrize("words", [["--view", "beauty"], ["--by", "stage"], ["--view", "time", "--by", "stage", "--stages", "FILE"], ["--view", "time", "-m", "cpu"], ["--by", "stage", "--stages", "/nowhere"], ["--view", "time", "--where", "wall >> 3"], ["--over", "6 parsecs"]])

@@ -24,7 +24,7 @@ TIME_BINS = 120
 BIN_WIDTH = 0.05
 """Of the histograms, in the logarithm."""
 STEPS = 12
-ENDED_WELL = ("done", "no_work")
+ENDED_WELL = ("done", "no_work", None)  # None: nobody knows
 
 
 def summary(

@@ -316,7 +316,7 @@ def modes_of(samples: dict[str, dict[str, np.ndarray]]) -> list[tuple[Any, ...]]
 def drift(campaign: Campaign, question: Question) -> View:
     """Tasks that get slower, faster, larger or smaller over the campaign, the most first."""
     quanta, notes = alike(campaign, counted(campaign, question))
-    rows, span = drift_of(sample(campaign, quanta, DRIFT_QUANTA))
+    rows, span = drift_of(sample(campaign, quanta))
     return View(DRIFT_COLUMNS, rows, [f"Over {span:.3g} days, of up to {DRIFT_QUANTA} quanta a task.", *notes] if rows else notes)
 
 
