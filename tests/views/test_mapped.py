@@ -98,6 +98,9 @@ def test_what_several_processes_map_has_the_largest_and_the_sum(tmp_path, rubinp
     assert stats["processes"] == 2
     found = {key: stats[key] // MB for key in stats if key.startswith(("shared_bytes", "mapped_file_bytes"))}
     assert found == {"shared_bytes": 32, "shared_bytes_summed": 40, "mapped_file_bytes": 16, "mapped_file_bytes_summed": 16}
+    for metric in ("shared", "mapped_file"):
+        assert "counted once a process" in rubinprof_command("table", path, "-m", metric).stdout
+    assert "counted once a process" not in rubinprof_command("table", path, "-m", "peak").stdout
     text = rubinprof_command("stats", path).stdout
     assert "Mapped files  16.0 MiB at most: pages of files" in text
     assert "Shared        32.0 MiB (of one process at most; 40.0 MiB over all, where the same memory may count several times): memory" in text
