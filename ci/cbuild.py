@@ -92,7 +92,7 @@ class Build:
         return self.archive("capture", csources.sources(csources.PYTHONLESS_CAPTURE_ROOMS))
 
     def probes_archive(self):
-        """What of the probes needs no Python; a program that uses it has stand-ins for the rest (tests/cunit/probe_bed.h)."""
+        """What of the probes needs no Python; a program that uses it has wrappers for the rest (tests/cunit/probe_bed.h)."""
         return self.archive("probes", csources.pythonless_probes(), csources.CAPTURE_FLAGS)
 
     def analyze_program(self, target):

@@ -24,13 +24,13 @@ MAY_INCLUDE = {
     "names": ["stack", "record", "base"],
     "session": ["alloc", "cpu", "stack", "frames", "names", "record", "sink", "base"],
     "reader": ["os", "format", "base", "public"],
-    "merge": ["reader", "base"],
-    "aggregate": ["merge", "reader", "os", "base"],
+    "native": ["reader", "base"],
+    "aggregate": ["native", "reader", "os", "base"],
     "index": ["aggregate", "reader", "os", "base"],
-    "report": ["index", "aggregate", "merge", "reader", "os", "base", "public"],
+    "report": ["index", "aggregate", "native", "reader", "os", "base", "public"],
     "ext/capture_module.c": ["session", "frames", "base"],  # of frames only rp_program_run and rp_turns_set_variable: the session is in between for the rest
     "ext/bundle_parts.c": ["names", "record", "format", "base"],
-    "ext/stand_ins.c": ["session", "base"],
+    "ext/wrappers.c": ["session", "base"],
     "ext/analyze_module.c": ["public"],
     "ext": ["public"],
     "tool": ["os", "public"],
@@ -49,14 +49,14 @@ INSIDE = {
         "stack_tree": ["call_tree"],
         "apart": [],
         "range_set": [],
-        "live_table": [],
-        "late_free": ["site"],
+        "heap_table": [],
+        "region_leak": ["site"],
         "window": ["apart", "site"],
         # what fills it
         "thread_time": ["call_tree"],
         "sample": ["call_tree", "site"],
         "helper_thread": ["call_tree"],
-        "memory": ["site", "window", "apart", "live_table", "range_set", "late_free"],
+        "memory": ["site", "window", "apart", "heap_table", "range_set", "region_leak"],
         "region_span": ["window", "site"],
         "timeline": ["call_tree", "site"],
         "interval": ["timeline"],
@@ -64,7 +64,7 @@ INSIDE = {
     },
 }
 MAY_BE_INCLUDED_BY = {
-    "aggregate/replay.h": ["replay", "replay_told", "replay_python", "replay_region", "replay_bin", "fold"],
+    "aggregate/replay.h": ["replay", "replay_told", "replay_python", "replay_region", "replay_bin", "resolve"],
 }
 
 # Doors beside room.h: what only some of those who enter need, or what drags in headers of the system or of CPython.

@@ -19,10 +19,10 @@ CSRC = ROOT / "csrc"
 # What looks at the program: each with a contract of its own, at the top of its door.
 PROBE_ROOMS = ["frames", "stack", "alloc", "cpu", "names"]
 CAPTURE_ROOMS = ["base", "format", "record", *PROBE_ROOMS, "sink", "session"]
-PORTABLE_ROOMS = ["base", "os", "format", "reader", "merge", "aggregate", "index", "report"]
+PORTABLE_ROOMS = ["base", "os", "format", "reader", "native", "aggregate", "index", "report"]
 # extension module -> its rooms, and its files in csrc/ext
 MODULES = {
-    "_capture": (CAPTURE_ROOMS, ["capture_module", "stand_ins", "bundle_parts"]),
+    "_capture": (CAPTURE_ROOMS, ["capture_module", "wrappers", "bundle_parts"]),
     "_analyze": (PORTABLE_ROOMS, ["analyze_module"]),
 }
 # Rooms of the capture half that have no Python.h inside.

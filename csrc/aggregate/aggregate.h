@@ -20,7 +20,7 @@
 
 #include "aggregate/priority_sample.h"
 #include "aggregate/weight.h"
-#include "merge/merge.h"
+#include "native/native.h"
 #include "reader/reader.h"
 
 enum rp_metric {

@@ -1,9 +1,9 @@
 /* All files of a trace into one result. Each process has its own clock and its own addresses, so each is replayed alone, several at the same
- * time on as many cores; this thread alone has the result and its strings, and folds them in their order: the result is that of one core. */
+ * time on as many cores; this thread alone has the result and its strings, and resolves them in their order: the result is that of one core. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 #include "aggregate/leaf.h"
 #include "os/os.h"
 
@@ -212,7 +212,7 @@ static int finish_work(struct work *w, struct rp_result *result, const struct rp
 	int rc = w->rc;
 
 	if (!rc)
-		rc = rp_fold_replay(result, &w->replay, o);
+		rc = rp_resolve_replay(result, &w->replay, o);
 	if (!rc) /* settle_axis takes the begin of the run off */
 		result->processes[result->n_processes - 1].axis_s =
 			w->span.begin_ns / 1e9 +

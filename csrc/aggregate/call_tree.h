@@ -1,5 +1,5 @@
 /* The calling-context tree of one file, built while events are replayed. A node is (parent, code, where the parent was): each call
- * site has its own, so that a line's callees are known; fold.c merges them. Times are ticks. */
+ * site has its own, so that a line's callees are known; resolve.c merges them. Times are ticks. */
 #ifndef RP_AGGREGATE_CALL_TREE_H
 #define RP_AGGREGATE_CALL_TREE_H
 

@@ -1,7 +1,7 @@
 /* A trace that grows: the replay is kept between looks. aggregate.h says how. */
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 
 struct rp_follow {
 	struct rp_file *file;
@@ -131,7 +131,7 @@ int rp_follow_result(struct rp_follow *f, const struct rp_analyze_options *optio
 	f->tables.strings = &r->strings;
 	rc = rp_result_root(r);
 	if (!rc)
-		rc = rp_fold_replay(r, &f->replay, options);
+		rc = rp_resolve_replay(r, &f->replay, options);
 	if (!rc)
 		rc = rp_result_end(r, options);
 	if (!rc)

@@ -7,7 +7,7 @@
  * A line that is several times on the stack (recursion) counts once in its total. */
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 
 #define NO_LINE UINT32_MAX
 
@@ -25,7 +25,7 @@ struct spread {
 };
 
 struct sum {
-	struct rp_fold *f;
+	struct rp_resolve *f;
 	uint32_t *call_line;  /* by call node: the line of the caller that it was called from */
 	uint32_t *def_line;   /* by call node: the line of its "def" */
 	uint32_t *site_line;  /* by site */
@@ -40,7 +40,7 @@ struct sum {
 			    * many nodes must not lose a fraction each */
 };
 
-int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret_line)
+int rp_resolve_line(struct rp_resolve *f, uint32_t node, uint32_t lasti, uint32_t *ret_line)
 {
 	const struct rp_replay *r = f->replay;
 	const struct rp_code *code = rp_tables_code(r->tables, rp_call_code(&r->tree.nodes[node]));
@@ -52,7 +52,7 @@ int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret
 	return rp_result_line(f->result, f->nodes[node].frame, code ? rp_line_of(code, lasti) : RP_LINE_UNKNOWN, ret_line);
 }
 
-int rp_fold_def_line(struct rp_fold *f, uint32_t node, uint32_t *ret_line)
+int rp_resolve_def_line(struct rp_resolve *f, uint32_t node, uint32_t *ret_line)
 {
 	uint32_t frame = f->nodes[node].frame;
 
@@ -70,7 +70,7 @@ static int find_lines(struct sum *s)
 		s->first_site[i] = s->first_child[i] = NO_LINE;
 		if (s->f->nodes[i].frame == UINT32_MAX)
 			continue;
-		if (rp_fold_def_line(s->f, i, &s->def_line[i]) || rp_fold_line(s->f, n->parent, rp_call_lasti(n), &s->call_line[i]))
+		if (rp_resolve_def_line(s->f, i, &s->def_line[i]) || rp_resolve_line(s->f, n->parent, rp_call_lasti(n), &s->call_line[i]))
 			return RP_ENOMEM;
 	}
 	for (uint32_t i = r->tree.n; i-- > 1;) {
@@ -82,7 +82,7 @@ static int find_lines(struct sum *s)
 		const struct rp_site *site = &r->sites.sites[i];
 		s->next_site[i] = s->first_site[site->node];
 		s->first_site[site->node] = i;
-		if (rp_fold_line(s->f, site->node, site->lasti, &s->site_line[i]))
+		if (rp_resolve_line(s->f, site->node, site->lasti, &s->site_line[i]))
 			return RP_ENOMEM;
 	}
 	return 0;
@@ -222,9 +222,9 @@ static int wait_line_of(struct sum *s, uint32_t unit, uint32_t *ret_line)
 
 /* ---- own figures ---- */
 
-void rp_fold_site_and_share(const struct rp_fold *f, uint32_t site, int64_t *m)
+void rp_resolve_site_and_share(const struct rp_resolve *f, uint32_t site, int64_t *m)
 {
-	rp_fold_site(f, &f->replay->sites.sites[site], m);
+	rp_resolve_site(f, &f->replay->sites.sites[site], m);
 	m[RP_M_CPU] = f->shares[site].cpu;
 	m[RP_M_WALL] = f->shares[site].wall;
 }
@@ -234,7 +234,7 @@ static int add_innermost(struct sum *s, uint32_t native, const int64_t *m, int *
 {
 	struct rp_chain_frame frame;
 	uint32_t line;
-	int rc = rp_fold_innermost(s->f, native, &frame);
+	int rc = rp_resolve_innermost(s->f, native, &frame);
 
 	*ret_kept = rc > 0;
 	if (rc <= 0)
@@ -317,12 +317,12 @@ static int add_own(struct sum *s)
 {
 	const struct rp_replay *r = s->f->replay;
 
-	if (rp_fold_native_lines(s->f))
+	if (rp_resolve_native_lines(s->f))
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < r->sites.n; i++) {
 		int64_t m[RP_M_COUNT];
 		int kept = 0;
-		rp_fold_site_and_share(s->f, i, m);
+		rp_resolve_site_and_share(s->f, i, m);
 		if (r->sites.sites[i].native && add_innermost(s, r->sites.sites[i].native, m, &kept))
 			return RP_ENOMEM;
 		if (s->site_line[i] == NO_LINE)
@@ -371,7 +371,7 @@ static void total_own(struct sum *s, uint32_t node)
 		int64_t m[RP_M_COUNT];
 		if (s->site_line[i] == NO_LINE || s->on_path[s->site_line[i]])
 			continue;
-		rp_fold_site(s->f, &s->f->replay->sites.sites[i], m);
+		rp_resolve_site(s->f, &s->f->replay->sites.sites[i], m);
 		rp_figures_add(lines[s->site_line[i]].total, m);
 	}
 	total_time(s, node);
@@ -409,11 +409,11 @@ static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 			rp_figures_subtract(l->total, sum);
 	}
 	total_own(s, node);
-	for (int k = 0; k < RP_FOLD_METRICS; k++)
+	for (int k = 0; k < RP_RESOLVE_METRICS; k++)
 		sum[k] = rp_add(sum[k], own[k]);
 	for (uint32_t i = s->first_site[node]; i != NO_LINE; i = s->next_site[i]) {
 		int64_t m[RP_M_COUNT];
-		rp_fold_site(s->f, &r->sites.sites[i], m);
+		rp_resolve_site(s->f, &r->sites.sites[i], m);
 		rp_figures_add(sum, m);
 	}
 }
@@ -451,7 +451,7 @@ static void walk(struct sum *s)
 	}
 }
 
-int rp_fold_lines(struct rp_fold *f)
+int rp_resolve_lines(struct rp_resolve *f)
 {
 	struct sum s = { .f = f };
 	size_t nodes = f->replay->tree.n, sites = f->replay->sites.n;

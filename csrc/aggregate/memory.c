@@ -16,9 +16,9 @@ static unsigned log2_of(uint64_t v)
 }
 
 /* What has outlived its region stays a leak. */
-static void note_late(struct rp_memory *m, uint32_t site, uint32_t window, const struct rp_weighed *b)
+static void note_region_leak(struct rp_memory *m, uint32_t site, uint32_t window, const struct rp_weighed *b)
 {
-	rp_late_free_add(&m->late, rp_windows_bin(&m->windows, window), site, b);
+	rp_region_leak_add(&m->region_leaks, rp_windows_bin(&m->windows, window), site, b);
 }
 
 static void gone_sampled(struct rp_memory *m, uint32_t site, uint32_t window, const struct rp_weighed *b)
@@ -34,7 +34,7 @@ static void gone_sampled(struct rp_memory *m, uint32_t site, uint32_t window, co
 		m->windows.gone[m->sites->gone++] = (struct rp_gone_block){ window, b->variance };
 }
 
-static void gone(struct rp_memory *m, const struct rp_live_block *block)
+static void gone(struct rp_memory *m, const struct rp_heap_block *block)
 {
 	if (RP_LIKELY(block->weight == 1)) {
 		rp_site_free(m->sites, &m->sites->sites[block->site], block->size, RP_COUNT_ONE);
@@ -45,7 +45,7 @@ static void gone(struct rp_memory *m, const struct rp_live_block *block)
 	}
 	if (RP_UNLIKELY(block->window < m->settled_window)) {
 		struct rp_weighed b = rp_weigh(block->size, block->weight);
-		note_late(m, block->site, block->window, &b);
+		note_region_leak(m, block->site, block->window, &b);
 	}
 }
 
@@ -70,10 +70,10 @@ static void cut_off(struct rp_memory *m, const struct rp_range *was, const struc
 		gone_sampled(m, was->site, was->window, &b);
 	}
 	if (was->window < m->settled_window)
-		note_late(m, was->site, was->window, &b);
+		note_region_leak(m, was->site, was->window, &b);
 }
 
-static int come(struct rp_memory *m, struct rp_thread_memory *t, const struct rp_live_block *block, uint64_t ticks)
+static int come(struct rp_memory *m, struct rp_thread_memory *t, const struct rp_heap_block *block, uint64_t ticks)
 {
 	if (RP_LIKELY(block->weight == 1 && !m->sites->variances)) {
 		rp_site_alloc(m->sites, &m->sites->sites[block->site], block->size, ticks);
@@ -143,7 +143,7 @@ static int free_mapping(struct rp_memory *m, uint64_t address, uint64_t *ret_cou
 /* Mapped, but no memory of the program. */
 static int map_apart(struct rp_memory *m, const struct rp_event *e, uint32_t allocator, uint32_t site)
 {
-	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48, count;
+	uint64_t address = e->address & RP_ADDRESS_LOW48, size = e->size & RP_ADDRESS_LOW48, count;
 	int rc = rp_memory_unmap(m, address, size, &count);
 
 	if (!rc && size)
@@ -188,7 +188,7 @@ int rp_memory_commit(struct rp_memory *m, struct rp_thread_memory *t, const stru
 	int rc = rp_range_add(&m->ranges, piece->start, bytes, site, window, 1);
 	if (rc == RP_ENOMEM)
 		return rc;
-	if (come(m, t, &(struct rp_live_block){ bytes, site, window, 1 }, ticks))
+	if (come(m, t, &(struct rp_heap_block){ bytes, site, window, 1 }, ticks))
 		return RP_ENOMEM;
 	t->allocations += RP_COUNT_ONE;
 	t->bytes += bytes;
@@ -201,11 +201,11 @@ int rp_memory_commit(struct rp_memory *m, struct rp_thread_memory *t, const stru
 
 uint64_t rp_memory_free(struct rp_memory *m, struct rp_thread_memory *t, uint64_t address)
 {
-	struct rp_live_block block;
+	struct rp_heap_block block;
 
 	if (!address)
 		return RP_COUNT_ONE;
-	if (RP_UNLIKELY(!rp_live_remove(&m->live, address, &block))) {
+	if (RP_UNLIKELY(!rp_heap_remove(&m->heap, address, &block))) {
 		m->totals->unknown_frees++;
 		return RP_COUNT_ONE;
 	}
@@ -221,9 +221,9 @@ static int is_mapping(uint8_t allocator)
 
 void rp_memory_free_outside(struct rp_memory *m, uint64_t address)
 {
-	struct rp_live_block block;
+	struct rp_heap_block block;
 
-	if (address && rp_live_remove(&m->live, address, &block))
+	if (address && rp_heap_remove(&m->heap, address, &block))
 		gone(m, &block);
 }
 
@@ -293,8 +293,8 @@ void rp_memory_finish(struct rp_memory *m)
 
 int rp_memory_alloc(struct rp_memory *m, struct rp_thread_memory *t, const struct rp_event *e, uint32_t site)
 {
-	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48;
-	struct rp_live_block block = { size, site, rp_windows_now(&m->windows), 1 }, old;
+	uint64_t address = e->address & RP_ADDRESS_LOW48, size = e->size & RP_ADDRESS_LOW48;
+	struct rp_heap_block block = { size, site, rp_windows_now(&m->windows), 1 }, old;
 	uint64_t count = RP_COUNT_ONE;
 	int rc = 0, mapping = is_mapping(e->allocator);
 
@@ -319,7 +319,7 @@ int rp_memory_alloc(struct rp_memory *m, struct rp_thread_memory *t, const struc
 		if (rc == RP_ELIMIT)
 			rc = 0;
 	} else if (address) {
-		rc = rp_live_put(&m->live, address, &block, &old);
+		rc = rp_heap_put(&m->heap, address, &block, &old);
 		if (rc > 0) {
 			note_moved(m, address);
 			gone(m, &old);
@@ -344,8 +344,8 @@ int rp_memory_alloc(struct rp_memory *m, struct rp_thread_memory *t, const struc
 void rp_memory_release(struct rp_memory *m)
 {
 	rp_windows_release(&m->windows);
-	rp_late_frees_release(&m->late);
-	rp_live_release(&m->live);
+	rp_region_leaks_release(&m->region_leaks);
+	rp_heap_release(&m->heap);
 	rp_range_set_release(&m->ranges);
 	rp_range_set_release(&m->apart);
 	for (int i = 0; i < RP_APART_KINDS; i++)

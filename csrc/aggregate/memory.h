@@ -1,13 +1,13 @@
 /* Memory of one file's program while its events are replayed: who holds what, when most was held, what was freed at once. Private to aggregate/.
  *
  * It fills the sites, the windows and the totals, and asks nobody: the caller says at which site an event is, and which window runs. Functions that
- * return int return 0 or RP_ENOMEM. Addresses and sizes of events are of 48 bits (RP_LIVE_LOW48). */
+ * return int return 0 or RP_ENOMEM. Addresses and sizes of events are of 48 bits (RP_ADDRESS_LOW48). */
 #ifndef RP_AGGREGATE_MEMORY_H
 #define RP_AGGREGATE_MEMORY_H
 
 #include "aggregate/aggregate.h"
-#include "aggregate/late_free.h"
-#include "aggregate/live_table.h"
+#include "aggregate/region_leak.h"
+#include "aggregate/heap_table.h"
 #include "aggregate/range_set.h"
 #include "aggregate/window.h"
 
@@ -30,14 +30,14 @@ struct rp_memory {
 	struct rp_totals *totals; /* counts of allocations and frees are in parts: weight.h */
 
 	struct rp_windows windows;
-	struct rp_live_table live;
+	struct rp_heap_table heap;
 	uint64_t moved[RP_MOVED_MAX]; /* addresses that were given out again before the REALLOC away from them; 0: free */
 	uint32_t moved_next;
 	struct rp_range_set ranges, apart; /* memory; what is mapped and not memory of the program: the window of such a range is its allocator */
 	struct rp_apart mapped[RP_APART_KINDS];
 	uint64_t not_followed;   /* sampled blocks whose free is not told */
 	uint32_t settled_window; /* blocks born before it have outlived their region: they are leaks, freed later or not */
-	struct rp_late_frees late;
+	struct rp_region_leaks region_leaks;
 };
 
 /* Does a mapping by this allocator lie apart from memory, or change what does? */

@@ -2,13 +2,13 @@
  * process have the same few native stacks: totals are found in one walk over these, not over the frames of each site. */
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 #include "aggregate/leaf.h"
 
 #define NONE UINT32_MAX
 
 struct native_lines {
-	struct rp_fold *f;
+	struct rp_resolve *f;
 	uint32_t *line_of;     /* by place in f->chain_frames: line of the result, NONE: not made yet */
 	uint32_t *first_child, *next_child; /* by native node: those that sites have */
 	uint32_t *first_site, *next_site;   /* by native node; by site */
@@ -16,28 +16,28 @@ struct native_lines {
 };
 
 /* Stacks of which outer frames, or inner ones, are not shown are walked each by itself. */
-static int is_cut(const struct rp_fold *f, uint32_t native)
+static int is_cut(const struct rp_resolve *f, uint32_t native)
 {
-	const struct rp_fold_native *n = &f->natives[native];
+	const struct rp_resolve_native *n = &f->natives[native];
 
 	return n->depth > RP_NATIVE_FRAMES_MAX || f->result->leaf_set->tails.nodes[n->tail].value >= RP_CHAIN_MAX;
 }
 
-int rp_fold_innermost(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_frame)
+int rp_resolve_innermost(struct rp_resolve *f, uint32_t native, struct rp_chain_frame *ret_frame)
 {
 	struct rp_chain_frame chain[RP_CHAIN_MAX];
 	const struct rp_chain_frame *frames;
 	uint32_t n;
 
 	if (is_cut(f, native)) {
-		if (rp_fold_chain(f, native, chain, &n))
+		if (rp_resolve_chain(f, native, chain, &n))
 			return RP_ENOMEM;
 		if (n)
 			*ret_frame = chain[n - 1];
 		return n > 0;
 	}
 	for (; native; native = f->replay->native.trie.nodes[native].parent) {
-		if (rp_fold_symbol(f, native, &frames, &n))
+		if (rp_resolve_symbol(f, native, &frames, &n))
 			return RP_ENOMEM;
 		if (n) {
 			*ret_frame = frames[n - 1];
@@ -50,12 +50,12 @@ int rp_fold_innermost(struct rp_fold *f, uint32_t native, struct rp_chain_frame 
 /* In the order in which sites meet them. */
 static int make_lines(struct native_lines *l)
 {
-	struct rp_fold *f = l->f;
+	struct rp_resolve *f = l->f;
 	const struct rp_chain_frame *frames;
 	uint32_t n;
 
 	for (uint32_t i = 0; i < f->n_noted; i++) {
-		if (rp_fold_symbol(f, f->noted[i], &frames, &n))
+		if (rp_resolve_symbol(f, f->noted[i], &frames, &n))
 			return RP_ENOMEM;
 		for (uint32_t k = 0; k < n; k++) {
 			uint32_t *line = &l->line_of[&frames[k] - f->chain_frames];
@@ -68,7 +68,7 @@ static int make_lines(struct native_lines *l)
 
 static void make_lists(struct native_lines *l)
 {
-	const struct rp_fold *f = l->f;
+	const struct rp_resolve *f = l->f;
 	const struct rp_site_set *set = &f->replay->sites;
 
 	for (uint32_t i = f->n_noted; i-- > 0;) {
@@ -107,7 +107,7 @@ static void enter(struct native_lines *l, uint32_t native, int64_t *sum)
 			rp_figures_subtract(l->f->result->lines[lines[k]].total, sum);
 	for (uint32_t i = l->first_site[native]; i != NONE; i = l->next_site[i]) {
 		int64_t m[RP_M_COUNT];
-		rp_fold_site_and_share(l->f, i, m);
+		rp_resolve_site_and_share(l->f, i, m);
 		rp_figures_add(sum, m);
 	}
 }
@@ -154,9 +154,9 @@ static int add_cut(struct native_lines *l)
 	for (uint32_t i = 0; i < set->n; i++) {
 		if (!set->sites[i].native || !is_cut(l->f, set->sites[i].native))
 			continue;
-		if (rp_fold_chain(l->f, set->sites[i].native, chain, &n))
+		if (rp_resolve_chain(l->f, set->sites[i].native, chain, &n))
 			return RP_ENOMEM;
-		rp_fold_site_and_share(l->f, i, m);
+		rp_resolve_site_and_share(l->f, i, m);
 		for (uint32_t k = 0, j; k < n; k++) {
 			for (j = 0; j < k && (chain[j].frame != chain[k].frame || chain[j].line != chain[k].line);)
 				j++;
@@ -170,7 +170,7 @@ static int add_cut(struct native_lines *l)
 	return 0;
 }
 
-int rp_fold_native_lines(struct rp_fold *f)
+int rp_resolve_native_lines(struct rp_resolve *f)
 {
 	size_t frames = f->n_chain_frames, natives = f->replay->native.trie.n, sites = f->replay->sites.n;
 	size_t words = frames + (natives + 1) * 3 + sites;

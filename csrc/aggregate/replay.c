@@ -193,7 +193,7 @@ static uint32_t site_of(struct rp_replay *r, struct rp_replay_thread *t, uint32_
 /* A range became writable: what was addresses there is memory from now on. */
 static int commit(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	uint64_t address = e->address & RP_LIVE_LOW48, size = e->size & RP_LIVE_LOW48;
+	uint64_t address = e->address & RP_ADDRESS_LOW48, size = e->size & RP_ADDRESS_LOW48;
 	uint64_t end = address + size < address ? UINT64_MAX : address + size;
 	struct rp_range piece;
 	int rc;
@@ -239,7 +239,7 @@ static void count_free(struct rp_replay *r, struct rp_replay_thread *t, const st
 
 static void on_free(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
-	uint64_t address = e->address & RP_LIVE_LOW48;
+	uint64_t address = e->address & RP_ADDRESS_LOW48;
 
 	if (RP_UNLIKELY(rp_replay_is_outside(r)))
 		rp_memory_free_outside(&r->memory, address);
@@ -250,7 +250,7 @@ static void on_free(struct rp_replay *r, struct rp_replay_thread *t, const struc
 static int on_unmap(struct rp_replay *r, struct rp_replay_thread *t, const struct rp_event *e)
 {
 	uint64_t count;
-	int rc = rp_memory_unmap(&r->memory, e->address & RP_LIVE_LOW48, e->size & RP_LIVE_LOW48, &count);
+	int rc = rp_memory_unmap(&r->memory, e->address & RP_ADDRESS_LOW48, e->size & RP_ADDRESS_LOW48, &count);
 
 	if (!rc && !rp_replay_is_outside(r))
 		count_free(r, t, e, count);
@@ -363,7 +363,7 @@ RP_INLINE void prefetch_batch(const struct rp_replay *r, const struct rp_source 
 {
 	for (const struct rp_event *e = s->event; e < s->batch_end; e++)
 		if (e->kind == RP_EV_ALLOC || e->kind == RP_EV_FREE || e->kind == RP_EV_REALLOC)
-			rp_live_prefetch(&r->memory.live, e->address & RP_LIVE_LOW48);
+			rp_heap_prefetch(&r->memory.heap, e->address & RP_ADDRESS_LOW48);
 }
 
 static int replay_events(struct rp_replay *r, struct rp_interleave *m)
@@ -470,13 +470,13 @@ int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m)
 	if (!rc)
 		rp_units_finish(&r->units, &r->tree, &r->sites);
 	if (!rc)
-		rc = r->memory.late.failed ? RP_ENOMEM : rp_replay_bins_finish(r);
+		rc = r->memory.region_leaks.failed ? RP_ENOMEM : rp_replay_bins_finish(r);
 	if (!rc)
-		rp_late_frees_settle(&r->memory.late, &r->sites);
+		rp_region_leaks_settle(&r->memory.region_leaks, &r->sites);
 	if (!rc && r->has_interval)
 		rc = rp_replay_apply_interval(r);
 	/* Not needed for the result, and as large as it. */
-	rp_live_release(&r->memory.live);
+	rp_heap_release(&r->memory.heap);
 	return rc;
 }
 

@@ -74,19 +74,19 @@ void rp_replay_gil_wait(struct rp_replay *r, struct rp_replay_thread *t, uint64_
 static void add_leaks(struct rp_replay *r)
 {
 	const struct rp_memory *m = &r->memory;
-	struct rp_live_block block;
+	struct rp_heap_block block;
 	struct rp_range range;
 	uint64_t at = 0;
 	uint32_t place = 0;
 
-	while (rp_live_next(&m->live, &at, &block))
+	while (rp_heap_next(&m->heap, &at, &block))
 		rp_timeline_add_leak(&r->timeline, rp_windows_bin(&m->windows, block.window), block.site, rp_weighted(block.size, block.weight),
 				     rp_count_of(block.weight));
 	while (rp_range_next(&m->ranges, &place, &range))
 		rp_timeline_add_leak(&r->timeline, rp_windows_bin(&m->windows, range.window), range.site,
 				     rp_weighted(range.end - range.start, range.weight), rp_count_of(range.weight));
-	for (uint32_t i = 0; i < m->late.n; i++)
-		rp_timeline_add_leak(&r->timeline, m->late.at[i].bin, m->late.at[i].site, m->late.at[i].sum.bytes, m->late.at[i].sum.count);
+	for (uint32_t i = 0; i < m->region_leaks.n; i++)
+		rp_timeline_add_leak(&r->timeline, m->region_leaks.at[i].bin, m->region_leaks.at[i].site, m->region_leaks.at[i].sum.bytes, m->region_leaks.at[i].sum.count);
 }
 
 int rp_replay_bins_finish(struct rp_replay *r)

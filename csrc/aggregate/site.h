@@ -36,7 +36,7 @@ struct rp_site {
 /* Variances of what a site estimates (weight.h): bytes^2, ticks^2. */
 struct rp_site_variance {
 	double allocated, allocations, current, peak, cpu;
-	uint32_t carry; /* with which its allocations become a whole number: fold.c */
+	uint32_t carry; /* with which its allocations become a whole number: resolve.c */
 };
 
 struct rp_site_set {

@@ -4,7 +4,7 @@
 #define RP_AGGREGATE_STACK_TREE_H
 
 #include "aggregate/call_tree.h"
-#include "merge/merge.h"
+#include "native/native.h"
 
 #define RP_STACK_NODES_MAX (1u << 24)
 

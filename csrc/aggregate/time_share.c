@@ -6,7 +6,7 @@
  * the Python function, and has no line. */
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 
 #define NO_UNIT UINT32_MAX
 
@@ -32,7 +32,7 @@ int64_t rp_unit_run(const struct rp_time_unit *u)
 	return run > 0 ? run : 0;
 }
 
-static int find_units(struct rp_fold *f)
+static int find_units(struct rp_resolve *f)
 {
 	uint32_t n_nodes = f->result->n_nodes, cap = 0;
 	uint32_t *known = malloc(((size_t)n_nodes + 1) * sizeof(*known)); /* by node of the result: its unit */
@@ -59,7 +59,7 @@ static int find_units(struct rp_fold *f)
 	return 0;
 }
 
-static void share(struct rp_fold *f, struct rp_time_unit *u)
+static void share(struct rp_resolve *f, struct rp_time_unit *u)
 {
 	const struct rp_site *sites = f->replay->sites.sites;
 
@@ -74,7 +74,7 @@ static void share(struct rp_fold *f, struct rp_time_unit *u)
 	}
 }
 
-int rp_fold_share(struct rp_fold *f)
+int rp_resolve_share(struct rp_resolve *f)
 {
 	const struct rp_site_set *set = &f->replay->sites;
 

@@ -2,7 +2,7 @@
  * under the name of its command, and told as metadata `children.NAME`. Where children are followed, each gets words in its environment
  * by which a Python that starts there, or below, goes on tracing (after_exec.py).
  *
- * posix_spawn, posix_spawnp, system and popen are hooked here. What Python starts by _posixsubprocess.fork_exec comes from ext/stand_ins.c.
+ * posix_spawn, posix_spawnp, system and popen are hooked here. What Python starts by _posixsubprocess.fork_exec comes from ext/wrappers.c.
  *
  * Any thread; no GIL; not in a signal handler. errno is kept. */
 #ifndef RP_ALLOC_CHILD_START_H

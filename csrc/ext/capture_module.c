@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ext/bundle_parts.h"
-#include "ext/stand_ins.h"
+#include "ext/wrappers.h"
 #include "frames/frames.h"
 #include "session/session.h"
 
@@ -439,19 +439,19 @@ static PyObject *finish_former_image(PyObject *module, PyObject *args)
 	Py_RETURN_NONE;
 }
 
-static PyObject *put_stand_ins(PyObject *module, PyObject *args)
+static PyObject *put_wrappers(PyObject *module, PyObject *args)
 {
 	(void)module;
 	const char *words, *child_words;
-	if (!PyArg_ParseTuple(args, "zz:put_stand_ins", &words, &child_words) || rp_stand_ins_put(words, child_words))
+	if (!PyArg_ParseTuple(args, "zz:put_wrappers", &words, &child_words) || rp_wrappers_put(words, child_words))
 		return NULL;
 	Py_RETURN_NONE;
 }
 
-static PyObject *remove_stand_ins(PyObject *module, PyObject *ignored)
+static PyObject *remove_wrappers(PyObject *module, PyObject *ignored)
 {
 	(void)module, (void)ignored;
-	if (rp_stand_ins_remove())
+	if (rp_wrappers_remove())
 		return NULL;
 	Py_RETURN_NONE;
 }
@@ -486,10 +486,10 @@ static PyMethodDef methods[] = {
 	{ "run_program", run_program, METH_VARARGS,
 	  "run_program('file' | 'code' | 'module' | 'directory', what): runs it as the interpreter would, and ends the process." },
 	{ "finish_former_image", finish_former_image, METH_VARARGS, "finish_former_image(path): cuts the file that this process wrote before its exec." },
-	{ "put_stand_ins", put_stand_ins, METH_VARARGS,
-	  "put_stand_ins(words, child_words): functions of posix that end or copy the process tell us first; words, or None, go to an image by\n"
+	{ "put_wrappers", put_wrappers, METH_VARARGS,
+	  "put_wrappers(words, child_words): functions of posix that end or copy the process tell us first; words, or None, go to an image by\n"
 	  "exec, child_words, or None, to other programs." },
-	{ "remove_stand_ins", remove_stand_ins, METH_NOARGS, "remove_stand_ins()" },
+	{ "remove_wrappers", remove_wrappers, METH_NOARGS, "remove_wrappers()" },
 	{ NULL, NULL, 0, NULL },
 };
 
@@ -500,7 +500,7 @@ static int module_exec(PyObject *module)
 		return -1;
 	state_of(module)->tracer_error = PyObject_GetAttrString(errors, "TracerError");
 	Py_DECREF(errors);
-	return state_of(module)->tracer_error ? rp_stand_ins_load() : -1;
+	return state_of(module)->tracer_error ? rp_wrappers_load() : -1;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)

@@ -14,7 +14,7 @@ void rp_charge_end(struct rp_thread *t, const struct rp_charge *c)
 void rp_charge_tell(struct rp_thread *t)
 {
 	uint64_t ticks = t->charged_ticks - t->charged_ticks_told;
-	if (ticks < rp_clock_ticks_of_ns(RP_CHARGE_TELL_NS) || t->thrifty || !t->pos)
+	if (ticks < rp_clock_ticks_of_ns(RP_CHARGE_TELL_NS) || t->samples_only || !t->pos)
 		return; /* a thread with little room tells it later */
 	t->charged_ticks_told = t->charged_ticks; /* before it is told: a buffer that begins meanwhile would tell it too */
 	if (rp_emit_words(t, RP_EV_MORE, RP_MORE_TOOL | 1 << 8, &ticks, 1, NULL, 0, 1))

@@ -196,12 +196,12 @@ static int next_buffer(struct rp_thread *t, int may_wait)
 	if (b) {
 		rp_record_begin_buffer(t, b);
 		if (rp_sink_gave_calls(s))
-			rp_thrift_begin(t);
-		return !t->thrifty;
+			rp_samples_only_begin(t);
+		return !t->samples_only;
 	}
 	t->gave_up |= (uint32_t)may_wait;
 	if (t->gave_up)
-		rp_thrift_try(t);
+		rp_samples_only_try(t);
 	return 0;
 }
 
@@ -209,7 +209,7 @@ static int hand_over(struct rp_thread *t, int may_wait)
 {
 	if (!rp_thread_speaks(t))
 		return RP_EINACTIVE;
-	int error = errno, is_ready = t->thrifty ? rp_thrift_end(t) : next_buffer(t, may_wait);
+	int error = errno, is_ready = t->samples_only ? rp_samples_only_end(t) : next_buffer(t, may_wait);
 	t->lost_events += !is_ready;
 	errno = error;
 	return is_ready ? 0 : RP_ENOSPACE;
@@ -221,7 +221,7 @@ void rp_record_start_over(struct rp_thread *t)
 		return;
 	rp_sink_give(atomic_load_explicit(&rp_record_sink, memory_order_relaxed), t->buffer);
 	t->buffer = NULL;
-	t->thrifty = 0;
+	t->samples_only = 0;
 	t->pos = NULL;
 	__atomic_store_n(&t->limit, NULL, __ATOMIC_RELAXED);
 	t->seq--; /* as a buffer that was never taken: no gap */
@@ -229,7 +229,7 @@ void rp_record_start_over(struct rp_thread *t)
 
 int rp_record_hand_over(struct rp_thread *t)
 {
-	if (t->thrifty)
+	if (t->samples_only)
 		return hand_over(t, 1);
 	struct rp_charge charge = rp_charge_begin(t);
 	int rc = hand_over(t, 1);
@@ -270,7 +270,7 @@ int rp_emit_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, co
 		rp_record_put_words(t, kind, (uint64_t)dt, arg, head, n_head, words, n_words);
 		return 0;
 	}
-	if (t->thrifty && rp_thread_speaks(t) && rp_thrift_emit(t, kind, arg, head, n_head, words, n_words) == 0) {
+	if (t->samples_only && rp_thread_speaks(t) && rp_samples_only_emit(t, kind, arg, head, n_head, words, n_words) == 0) {
 		t->lost_events--; /* which prepare_long has counted */
 		return 0;
 	}

@@ -84,9 +84,9 @@ struct rp_thread {
 	uint64_t *end;    /* behind the last word of the live buffer */
 	uint32_t loss_epoch; /* of the sink, as last seen: see rp_sink_lost_epoch */
 	uint32_t gave_up; /* a wait for a buffer was in vain: do not wait again before there is one */
-	uint32_t thrifty; /* samples and regions are told, calls and allocations are not: thrift.c. limit is NULL meanwhile */
-	uint64_t thrift_begin, thrift_sampled; /* ticks: when it began, and of the last sample since */
-	uint64_t thrift_first, thrift_ticks; /* of the session: when it first began, 0: never; how long those were that have ended */
+	uint32_t samples_only; /* samples and regions are told, calls and allocations are not: samples_only.c. limit is NULL meanwhile */
+	uint64_t samples_only_begin, samples_only_sampled; /* ticks: when it began, and of the last sample since */
+	uint64_t samples_only_first, samples_only_ticks; /* of the session: when it first began, 0: never; how long those were that have ended */
 	uint64_t from_cpu_ns; /* of the thread's CPU clock: from here on its time is the session's; told with its first buffer. UINT64_MAX: told */
 	uint64_t stall_ns, stall_ns_all; /* waited for the writer and not yet told; told */
 	uint64_t charged_ticks, charged_ticks_told; /* RP_MORE_TOOL: of the whole session, and how much of it is told */
@@ -419,7 +419,7 @@ void rp_record_flush(void);
 /* Events and bytes lost by all threads so far for want of a buffer, ns waited for the writer. */
 struct rp_record_totals {
 	uint64_t lost_events, lost_bytes, stall_ns;
-	uint64_t thrift_first, thrift_ticks; /* when the first thread told samples only, 0: none did; for how long, summed over threads */
+	uint64_t samples_only_first, samples_only_ticks; /* when the first thread told samples only, 0: none did; for how long, summed over threads */
 	struct rp_lost lost; /* the events by kind */
 	uint32_t threads;
 };

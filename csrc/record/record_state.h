@@ -28,7 +28,7 @@ RP_INLINE int rp_thread_speaks(const struct rp_thread *t)
 /* Sleeps a little longer each round while a buffer is waited for; *round counts from 0. Returns ns waited. */
 uint64_t rp_wait_for_writer(uint32_t *round);
 
-/* ---- emit.c, for thrift.c ---- */
+/* ---- emit.c, for samples_only.c ---- */
 /* Begins buffer b, which this thread has just taken: CPU reading, what was lost before, and the stack. */
 void rp_record_begin_buffer(struct rp_thread *t, struct rp_buffer *b);
 /* Straight writers: the caller has made room. */
@@ -38,19 +38,19 @@ void rp_record_put_words(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 /* Frames that a CONTEXT of now has. */
 uint32_t rp_record_context_frames(const struct rp_thread *t);
 
-/* ---- thrift.c: thrifty threads. All on the thread itself, while the session emits ---- */
+/* ---- samples_only.c: threads that tell samples only. All on the thread itself, while the session emits ---- */
 /* The live buffer, just begun, is for samples, CPU readings and regions. */
-void rp_thrift_begin(struct rp_thread *t);
+void rp_samples_only_begin(struct rp_thread *t);
 /* The same with a buffer of the reserve, for a thread that has none: 1, or 0. */
-int rp_thrift_try(struct rp_thread *t);
+int rp_samples_only_try(struct rp_thread *t);
 /* 1: there was an ordinary buffer, and the thread tells all again. */
-int rp_thrift_end(struct rp_thread *t);
+int rp_samples_only_end(struct rp_thread *t);
 /* Hands over the buffer, if there is another for the same: 1, or 0. */
-int rp_thrift_renew(struct rp_thread *t);
+int rp_samples_only_renew(struct rp_thread *t);
 /* Hands over the buffer, unless the reserve would have to give another. */
-void rp_thrift_flush(struct rp_thread *t);
-/* rp_emit_words of a thrifty thread. RP_ENOSPACE: the event is not told. */
-int rp_thrift_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
+void rp_samples_only_flush(struct rp_thread *t);
+/* rp_emit_words of such a thread. RP_ENOSPACE: the event is not told. */
+int rp_samples_only_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
 		   const uint64_t *words, uint32_t n_words);
 
 /* ---- thread_name.c ---- */

@@ -174,9 +174,9 @@ static void add_totals(struct rp_record_totals *totals, const struct rp_thread *
 	totals->lost.allocations += t->lost.allocations;
 	totals->lost.frees += t->lost.frees;
 	totals->lost.samples += t->lost.samples;
-	totals->thrift_ticks += t->thrift_ticks + (t->thrifty ? rp_clock_ticks() - t->thrift_begin : 0);
-	if (t->thrift_first && (!totals->thrift_first || t->thrift_first < totals->thrift_first))
-		totals->thrift_first = t->thrift_first;
+	totals->samples_only_ticks += t->samples_only_ticks + (t->samples_only ? rp_clock_ticks() - t->samples_only_begin : 0);
+	if (t->samples_only_first && (!totals->samples_only_first || t->samples_only_first < totals->samples_only_first))
+		totals->samples_only_first = t->samples_only_first;
 }
 
 static void unlink_thread(struct rp_thread *t)
@@ -504,8 +504,8 @@ void rp_record_flush(void)
 	struct rp_thread *self = rp_thread_current();
 	if (self && self->buffer) {
 		rp_record_begin(self);
-		if (self->thrifty && rp_thread_speaks(self))
-			rp_thrift_flush(self);
+		if (self->samples_only && rp_thread_speaks(self))
+			rp_samples_only_flush(self);
 		else
 			rp_record_hand_over(self);
 		rp_record_end(self);
@@ -563,7 +563,7 @@ void rp_record_fork_child(void)
 		self->buffer = NULL;
 		self->pos = NULL;
 		self->limit = NULL;
-		self->thrifty = 0;
+		self->samples_only = 0;
 		self->switch_count = &rp_no_switch_count;
 		self->busy = 0;
 		self->stacks = NULL; /* free for any thread of the child's session */

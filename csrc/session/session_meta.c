@@ -174,8 +174,8 @@ void rp_session_define_end(void)
 	rp_session_metaf("end.lost_events", "%llu", (unsigned long long)(record.lost_events + sink.lost_events));
 	rp_session_metaf("gave_way", "%s", gave_way[sink.gave_way]);
 	rp_session_metaf("gave_way.ticks", "%llu", (unsigned long long)sink.gave_way_ticks);
-	rp_session_metaf("by_samples.first_ticks", "%llu", (unsigned long long)record.thrift_first);
-	rp_session_metaf("by_samples.ticks", "%llu", (unsigned long long)record.thrift_ticks);
+	rp_session_metaf("by_samples.first_ticks", "%llu", (unsigned long long)record.samples_only_first);
+	rp_session_metaf("by_samples.ticks", "%llu", (unsigned long long)record.samples_only_ticks);
 	rp_session_metaf("end.lost_calls", "%llu", (unsigned long long)(record.lost.calls + sink.lost.calls));
 	rp_session_metaf("end.lost_allocations", "%llu", (unsigned long long)(record.lost.allocations + sink.lost.allocations));
 	rp_session_metaf("end.lost_frees", "%llu", (unsigned long long)(record.lost.frees + sink.lost.frees));

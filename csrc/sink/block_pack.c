@@ -154,7 +154,7 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 	const uint64_t *words = (const uint64_t *)(const void *)b->payload;
 	p->gave = (struct rp_lost){ 0 };
 	if (b->header[RP_LH_TYPE] == RP_BLOCK_RAW_EVENTS)
-		used = rp_give_way(s, b, used, &words);
+		used = rp_shed(s, b, used, &words);
 	const uint8_t *raw = (const uint8_t *)words;
 	uint32_t ends[RP_PACK_ENDS] = { used }, n_ends = 1;
 	struct rp_block_header h = {

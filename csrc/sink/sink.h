@@ -48,7 +48,7 @@ struct rp_buffer {
 	_Atomic uint32_t next;   /* links of the free stack and of the full queue */
 };
 
-/* What has given way to file_bytes_max, each with those before it: give_way.c. */
+/* What has given way to file_bytes_max, each with those before it: shed.c. */
 enum rp_gave_way { RP_GAVE_NOTHING, RP_GAVE_ORDER, RP_GAVE_MEMORY, RP_GAVE_CALLS, RP_GAVE_SAMPLES };
 
 /* Events that are not in the trace, by kind; frees are UNMAP events too. */

@@ -2,7 +2,7 @@
  *
  * Vocabulary.
  *   pool      all live buffers; some free (on a stack), some owned by a thread, some full (on the queue).
- *   reserve   the part of the pool that is for samples, regions and definitions when the rest is used up (record/thrift.c).
+ *   reserve   the part of the pool that is for samples, regions and definitions when the rest is used up (record/samples_only.c).
  *   slot      a packed block on its way into the file. Slots form a ring in file order: [slot_head, slot_tail).
  *   settle    a block is settled once it lies completely in the page cache: data_end moves over it, and only then its live
  *             buffer becomes free. So at each instant every event is in a block below data_end or in a live buffer.
@@ -60,7 +60,7 @@ struct rp_packer {
 	struct rp_pack_encoder *encoder;
 	struct rp_call_fold fold;
 	uint8_t *scratch, *packed;
-	uint64_t *kept;      /* what give_way.c leaves of a buffer */
+	uint64_t *kept;      /* what shed.c leaves of a buffer */
 	struct rp_lost gave; /* and what it has dropped of the last one */
 	size_t map_bytes;
 	uint8_t *map;
@@ -150,9 +150,9 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 /* Events committed to b, all and by kind. */
 uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds);
 
-/* ---- give_way.c ---- */
+/* ---- shed.c ---- */
 /* The words of a buffer that go into the file, and how many bytes they are: all `used` of them, or fewer in a limited file. */
-uint32_t rp_give_way(struct rp_sink *s, const struct rp_buffer *b, uint32_t used, const uint64_t **ret_words);
+uint32_t rp_shed(struct rp_sink *s, const struct rp_buffer *b, uint32_t used, const uint64_t **ret_words);
 
 /* ---- flusher.c: the writer thread ---- */
 /* How far a block of this type may reach: of a limited file a part is kept for definitions, which say what everything else means

@@ -28,7 +28,7 @@ __all__ = ["Tracker", "is_active", "sync"]
 SUFFIX = ".rprof"
 FILE_EXISTS = -4  # RP_EEXIST of rubinprof/rp_error.h
 NAME_TRIES = 100
-_SPAWNED = "spawned:"  # stand_ins.c puts it before the words for a child of multiprocessing
+_SPAWNED = "spawned:"  # wrappers.c puts it before the words for a child of multiprocessing
 _CHILD = "child:"  # child_start.c: before those for another program, with a number, the length of a name, and the name
 SAMPLE_HZ_MAX = 20000  # as cpu_sample.c has it
 SAMPLE_HZ = {"exact": 250, "sampled": 40, "off": 0}
@@ -218,7 +218,7 @@ class Tracker:
             _outermost = self
             _AtLoad.register(_capture.call_unseen, self.stop)
             _watch_forks()
-            self._put_stand_ins()
+            self._put_wrappers()
         except TracerError:
             raise
         except BaseException:  # Ctrl-C, or a signal handler of the program that raises: nobody would stop what has begun
@@ -247,7 +247,7 @@ class Tracker:
         if not self._is_outermost:
             return
         try:
-            _capture.remove_stand_ins()
+            _capture.remove_wrappers()
             _AtLoad.unregister(_capture.call_unseen)
             if _capture.active():
                 _capture.name_threads(_thread_names)
@@ -339,11 +339,11 @@ class Tracker:
                     continue
                 break  # a child goes on untraced rather than fail where its parent did not
             self._path = path
-            self._put_stand_ins()
+            self._put_wrappers()
             return
         self._is_outermost = False
 
-    def _put_stand_ins(self):
+    def _put_wrappers(self):
         """os._exit and os.exec* end a process behind atexit's back; os.fork would warn of our writer thread."""
         words = {
             "pid": _AtLoad.getpid(),
@@ -356,11 +356,11 @@ class Tracker:
         }
         # Tracing is on already: repr calls no Python function, which would be in the trace.
         words = repr(words)
-        _capture.put_stand_ins(words if self._options["follow_fork"] else None, words if self._follow_children else None)
+        _capture.put_wrappers(words if self._options["follow_fork"] else None, words if self._follow_children else None)
 
     @classmethod
     def _go_on_after_exec(cls, words):
-        """The half of an exec's image, of a process that multiprocessing spawned, or of another program that is followed; what `_put_stand_ins`
+        """The half of an exec's image, of a process that multiprocessing spawned, or of another program that is followed; what `_put_wrappers`
         wrote. Does nothing in another process; but a followed program's words may come by way of others, a shell.
         """
         import ast
@@ -507,4 +507,4 @@ def _after_fork_in_child():
         if _outermost is not None:
             _outermost._is_outermost = False
         _outermost = None
-        _capture.remove_stand_ins()
+        _capture.remove_wrappers()

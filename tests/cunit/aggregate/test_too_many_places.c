@@ -1,5 +1,5 @@
 /* More places than are kept apart: what is further in counts for its caller, every total is whole, and the report says so. */
-/* rp-test: sources=csrc/merge/native_tree.c,csrc/aggregate/site.c,csrc/aggregate/call_tree.c flags=-DRP_NATIVE_NODES_MAX=3,-DRP_SITES_MAX=3,-DRP_CALL_NODES_MAX=5 */
+/* rp-test: sources=csrc/native/native_tree.c,csrc/aggregate/site.c,csrc/aggregate/call_tree.c flags=-DRP_NATIVE_NODES_MAX=3,-DRP_SITES_MAX=3,-DRP_CALL_NODES_MAX=5 */
 #include "../harness.h"
 #include "../report_reader.h"
 #include "../trace_writer.h"

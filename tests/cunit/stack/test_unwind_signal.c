@@ -24,7 +24,7 @@ static void handler(int signal, siginfo_t *info, void *ucontext)
 	int cut;
 	uint32_t n = rp_unwind_signal(self, ucontext, 0, ours, FRAMES, &cut);
 	samples++;
-	if (evaluator) { /* work() is called by a stand-in for the interpreter's loop, that by one for our evaluator */
+	if (evaluator) { /* work() is called by a wrapper for the interpreter's loop, that by one for our evaluator */
 		bases += !cut;
 		return;
 	}

@@ -1,6 +1,6 @@
 /* C++ names for people. */
 #include "../harness.h"
-#include "merge/merge.h"
+#include "native/native.h"
 
 static void check(const char *name, const char *expected)
 {

@@ -4,7 +4,7 @@
  *   up to 1/2 of the room for events   everything
  *   up to 3/4                          calls that follow one another are added up (format/call_fold.h): no figure changes
  *   up to 17/20                        the same; allocations, frees and their stacks are dropped
- *   up to 19/20                        buffers begun from here on hold samples with their stacks instead of calls (record/thrift.c)
+ *   up to 19/20                        buffers begun from here on hold samples with their stacks instead of calls (record/samples_only.c)
  *   from there on                      CPU readings and regions, below one frame that stands for what was dropped
  *
  * A step is never taken back: allocations after a gap would find the wrong blocks alive. What is dropped is counted in the block itself
@@ -119,7 +119,7 @@ static int filter_words(struct filter *f, enum rp_gave_way step, const uint64_t 
 	return 0;
 }
 
-uint32_t rp_give_way(struct rp_sink *s, const struct rp_buffer *b, uint32_t used, const uint64_t **ret_words)
+uint32_t rp_shed(struct rp_sink *s, const struct rp_buffer *b, uint32_t used, const uint64_t **ret_words)
 {
 	const uint64_t *words = (const uint64_t *)(const void *)b->payload;
 	enum rp_gave_way step = step_for(s);

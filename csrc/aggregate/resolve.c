@@ -7,17 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 #include "aggregate/frame_key.h"
 
-int64_t rp_fold_ns(const struct rp_fold *f, double ticks)
+int64_t rp_resolve_ns(const struct rp_resolve *f, double ticks)
 {
 	double ns = ticks * f->ns_per_tick;
 
 	return ns <= 0 ? 0 : ns < 9e18 ? (int64_t)ns : (int64_t)9e18;
 }
 
-static void fold_variance(const struct rp_fold *f, const struct rp_site *s, const struct rp_site_variance *v, int64_t *m)
+static void resolve_variance(const struct rp_resolve *f, const struct rp_site *s, const struct rp_site_variance *v, int64_t *m)
 {
 	double peak = s->epoch == f->replay->sites.epoch ? v->peak : v->current, ns2 = f->ns_per_tick * f->ns_per_tick;
 
@@ -28,7 +28,7 @@ static void fold_variance(const struct rp_fold *f, const struct rp_site *s, cons
 	m[RP_M_LEAKED_VARIANCE] = rp_variance_units(v->current, RP_VARIANCE_BYTES2);
 }
 
-void rp_fold_site(const struct rp_fold *f, const struct rp_site *s, int64_t *m)
+void rp_resolve_site(const struct rp_resolve *f, const struct rp_site *s, int64_t *m)
 {
 	const struct rp_site_variance *v = f->replay->sites.variances ? &f->replay->sites.variances[s - f->replay->sites.sites] : NULL;
 	uint32_t carry = v ? v->carry : 0; /* without estimates counts are whole */
@@ -41,16 +41,16 @@ void rp_fold_site(const struct rp_fold *f, const struct rp_site *s, int64_t *m)
 	m[RP_M_TEMPORARY] = (int64_t)s->temporary_bytes;
 	m[RP_M_TEMPORARY_COUNT] = s->temporary_count;
 	m[RP_M_SAMPLES] = s->samples;
-	m[RP_M_WEIGHT] = rp_fold_ns(f, (double)s->sample_cpu);
+	m[RP_M_WEIGHT] = rp_resolve_ns(f, (double)s->sample_cpu);
 	m[RP_M_MAPPED_FILE] = (int64_t)rp_apart_most_of(&f->replay->memory.mapped[RP_APART_FILE], (uint32_t)(s - f->replay->sites.sites));
 	m[RP_M_SHARED] = (int64_t)rp_apart_most_of(&f->replay->memory.mapped[RP_APART_SHARED], (uint32_t)(s - f->replay->sites.sites));
 	if (v)
-		fold_variance(f, s, v, m);
+		resolve_variance(f, s, v, m);
 }
 
 /* ---- frames ---- */
 
-static int add_text(struct rp_fold *f, const char *s, uint32_t *ret_id)
+static int add_text(struct rp_resolve *f, const char *s, uint32_t *ret_id)
 {
 	return rp_strpool_add(&f->result->strings, s, strlen(s), ret_id);
 }
@@ -58,7 +58,7 @@ static int add_text(struct rp_fold *f, const char *s, uint32_t *ret_id)
 /* Between what is known of a stack and what called it. */
 #define FRAMES_CUT "[outer frames not kept]"
 
-int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
+int rp_resolve_code_frame(struct rp_resolve *f, uint32_t id, uint32_t *ret_frame)
 {
 	const struct rp_code *code = id >= RP_CODE_CUT ? NULL : rp_tables_code(f->replay->tables, id);
 	const char *name = id == RP_CODE_LOST ? "[events lost]" : id == RP_CODE_NOT_SAMPLED ? "[not sampled]" : id == RP_CODE_CUT ? FRAMES_CUT : "[unknown function]";
@@ -77,7 +77,7 @@ int rp_fold_code_frame(struct rp_fold *f, uint32_t id, uint32_t *ret_frame)
 	return rp_result_frame(f->result, &frame, ret_frame);
 }
 
-static int add_chain_frame(struct rp_fold *f, const struct rp_frame *frame)
+static int add_chain_frame(struct rp_resolve *f, const struct rp_frame *frame)
 {
 	uint32_t id;
 
@@ -89,7 +89,7 @@ static int add_chain_frame(struct rp_fold *f, const struct rp_frame *frame)
 }
 
 /* A name for an address without one: its module and the place in it. */
-static int add_nameless(struct rp_fold *f, const struct rp_symbol *s, const struct rp_module *module, uint32_t module_name)
+static int add_nameless(struct rp_resolve *f, const struct rp_symbol *s, const struct rp_module *module, uint32_t module_name)
 {
 	struct rp_frame frame = { .kind = RP_KIND_NATIVE, .module = module_name, .met = f->met };
 	char name[64];
@@ -107,7 +107,7 @@ static int add_nameless(struct rp_fold *f, const struct rp_symbol *s, const stru
 }
 
 /* One function that the trace leaves to its bundle. */
-static int add_named(struct rp_fold *f, const struct rp_module *module, const char *module_name, const char *name)
+static int add_named(struct rp_resolve *f, const struct rp_module *module, const char *module_name, const char *name)
 {
 	enum rp_frame_class class = rp_frame_classify(name, module_name);
 	struct rp_frame frame = { .module = module->name, .kind = RP_KIND_NATIVE, .met = f->met };
@@ -120,7 +120,7 @@ static int add_named(struct rp_fold *f, const struct rp_module *module, const ch
 }
 
 /* The frames of one symbol, outermost first: without those that are folded away. */
-static int fold_symbol(struct rp_fold *f, uint32_t symbol)
+static int resolve_symbol(struct rp_resolve *f, uint32_t symbol)
 {
 	const struct rp_tables *tables = f->replay->tables;
 	const struct rp_symbol *s = &tables->symbols.at[symbol];
@@ -149,13 +149,13 @@ static int fold_symbol(struct rp_fold *f, uint32_t symbol)
 	return 0;
 }
 
-int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n)
+int rp_resolve_symbol(struct rp_resolve *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n)
 {
 	uint32_t symbol = f->replay->native.trie.nodes[native].value;
 
 	if (f->symbol_n[symbol] == UINT32_MAX) {
 		f->symbol_first[symbol] = f->n_chain_frames;
-		if (fold_symbol(f, symbol))
+		if (resolve_symbol(f, symbol))
 			return RP_ENOMEM;
 		f->symbol_n[symbol] = f->n_chain_frames - f->symbol_first[symbol];
 	}
@@ -164,7 +164,7 @@ int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_fra
 	return 0;
 }
 
-uint32_t rp_fold_path(const struct rp_fold *f, uint32_t native, uint32_t *ret_path)
+uint32_t rp_resolve_path(const struct rp_resolve *f, uint32_t native, uint32_t *ret_path)
 {
 	uint32_t depth = 0;
 
@@ -173,13 +173,13 @@ uint32_t rp_fold_path(const struct rp_fold *f, uint32_t native, uint32_t *ret_pa
 	return depth;
 }
 
-int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *chain, uint32_t *ret_n)
+int rp_resolve_chain(struct rp_resolve *f, uint32_t native, struct rp_chain_frame *chain, uint32_t *ret_n)
 {
-	uint32_t path[RP_NATIVE_FRAMES_MAX], depth = rp_fold_path(f, native, path), n = 0, frames_n;
+	uint32_t path[RP_NATIVE_FRAMES_MAX], depth = rp_resolve_path(f, native, path), n = 0, frames_n;
 	const struct rp_chain_frame *frames;
 
 	while (depth-- > 0) {
-		if (rp_fold_symbol(f, path[depth], &frames, &frames_n))
+		if (rp_resolve_symbol(f, path[depth], &frames, &frames_n))
 			return RP_ENOMEM;
 		for (uint32_t i = 0; i < frames_n && n < RP_CHAIN_MAX; i++)
 			chain[n++] = frames[i];
@@ -191,13 +191,13 @@ int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *cha
 /* ---- nodes ---- */
 
 /* What a node had itself, the tool's cost taken out. outside: of the calls that it made. */
-static void figures_of_node(const struct rp_fold *f, uint32_t i, double outside, double inside, int64_t *m)
+static void figures_of_node(const struct rp_resolve *f, uint32_t i, double outside, double inside, int64_t *m)
 {
 	const struct rp_call_node *n = &f->replay->tree.nodes[i];
 	double cost = outside + (double)n->calls * inside + (double)n->cost16 / 16;
 
-	m[RP_M_WALL] = rp_fold_ns(f, (double)n->wall - cost);
-	m[RP_M_CPU] = rp_fold_ns(f, (double)n->cpu - cost);
+	m[RP_M_WALL] = rp_resolve_ns(f, (double)n->wall - cost);
+	m[RP_M_CPU] = rp_resolve_ns(f, (double)n->cpu - cost);
 	m[RP_M_GIL_WAIT] = (int64_t)(n->gil_wait_ns & INT64_MAX);
 	m[RP_M_CALLS] = (int64_t)n->calls;
 	if (f->met & RP_MET_CPU_OFF) /* what its clocks showed is of no place */
@@ -207,7 +207,7 @@ static void figures_of_node(const struct rp_fold *f, uint32_t i, double outside,
 }
 
 /* frame_of: code id to frame. */
-static int frame_of_node(struct rp_fold *f, uint32_t i, struct rp_idmap *frame_of)
+static int frame_of_node(struct rp_resolve *f, uint32_t i, struct rp_idmap *frame_of)
 {
 	uint32_t code = rp_call_code(&f->replay->tree.nodes[i]), *known = rp_idmap_find(frame_of, code);
 
@@ -215,10 +215,10 @@ static int frame_of_node(struct rp_fold *f, uint32_t i, struct rp_idmap *frame_o
 		f->nodes[i].frame = *known;
 		return 0;
 	}
-	return rp_fold_code_frame(f, code, &f->nodes[i].frame) || rp_idmap_put(frame_of, code, f->nodes[i].frame) ? RP_ENOMEM : 0;
+	return rp_resolve_code_frame(f, code, &f->nodes[i].frame) || rp_idmap_put(frame_of, code, f->nodes[i].frame) ? RP_ENOMEM : 0;
 }
 
-static int merge_node(struct rp_fold *f, uint32_t i)
+static int merge_node(struct rp_resolve *f, uint32_t i)
 {
 	int64_t m[RP_M_COUNT] = { 0 };
 	uint32_t parent = f->replay->tree.nodes[i].parent;
@@ -230,7 +230,7 @@ static int merge_node(struct rp_fold *f, uint32_t i)
 	return rp_node_add(f->result, f->merged[i], m);
 }
 
-static int fold_nodes(struct rp_fold *f)
+static int resolve_nodes(struct rp_resolve *f)
 {
 	const struct rp_call_tree *tree = &f->replay->tree;
 	const struct rp_tables *tables = f->replay->tables;
@@ -242,7 +242,7 @@ static int fold_nodes(struct rp_fold *f)
 	for (uint32_t i = 1; i < tree->n && !rc; i++)
 		outside[tree->nodes[i].parent] += (double)tree->nodes[i].calls * around;
 	for (uint32_t i = 0; i < tree->n && !rc; i++) {
-		f->nodes[i] = (struct rp_fold_node){ .frame = UINT32_MAX };
+		f->nodes[i] = (struct rp_resolve_node){ .frame = UINT32_MAX };
 		figures_of_node(f, i, outside[i], inside, f->nodes[i].m);
 		f->result->cpu_ns = rp_add(f->result->cpu_ns, f->nodes[i].m[RP_M_CPU]);
 		if (f->needs && i && tree->nodes[i].parent)
@@ -266,7 +266,7 @@ static void settle_carries(struct rp_site_set *set)
 	}
 }
 
-static void release(struct rp_fold *f)
+static void release(struct rp_resolve *f)
 {
 	free(f->nodes);
 	free(f->merged);
@@ -281,7 +281,7 @@ static void release(struct rp_fold *f)
 }
 
 /* The calls that were made from no known line. */
-static int fold_unknown_calls(struct rp_fold *f)
+static int resolve_unknown_calls(struct rp_resolve *f)
 {
 	const struct rp_call_tree *tree = &f->replay->tree;
 	struct rp_idmap known = RP_IDMAP_INIT; /* of a position in a code: whether its line is not known */
@@ -310,20 +310,20 @@ static int fold_unknown_calls(struct rp_fold *f)
 }
 
 /* Of each line of Python what it allocated itself. */
-static int fold_places(struct rp_fold *f)
+static int resolve_places(struct rp_resolve *f)
 {
 	const struct rp_site_set *set = &f->replay->sites;
 
-	if (fold_unknown_calls(f))
+	if (resolve_unknown_calls(f))
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < set->n; i++) {
 		int64_t m[RP_M_COUNT];
 		uint32_t line;
 		if (f->nodes[set->sites[i].node].frame == UINT32_MAX)
 			continue;
-		if (rp_fold_line(f, set->sites[i].node, set->sites[i].lasti, &line))
+		if (rp_resolve_line(f, set->sites[i].node, set->sites[i].lasti, &line))
 			return RP_ENOMEM;
-		rp_fold_site(f, &set->sites[i], m);
+		rp_resolve_site(f, &set->sites[i], m);
 		rp_figures_add(f->result->lines[line].own, m);
 	}
 	return 0;
@@ -336,22 +336,22 @@ static uint32_t met_of(const struct rp_totals *t)
 	       (t->is_gil_wait_off ? RP_MET_NO_GIL_WAIT : 0);
 }
 
-static int fold_tree(struct rp_fold *f)
+static int resolve_tree(struct rp_resolve *f)
 {
-	int rc = rp_fold_share(f);
+	int rc = rp_resolve_share(f);
 
 	if (!rc)
-		rc = rp_fold_sites(f);
+		rc = rp_resolve_sites(f);
 	if (!rc && (f->needs & RP_NEED_UNITS))
-		rc = rp_fold_units(f);
+		rc = rp_resolve_units(f);
 	if (!rc && !f->replay->has_interval)
-		rc = rp_fold_timeline(f);
+		rc = rp_resolve_timeline(f);
 	return rc;
 }
 
-int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o)
+int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o)
 {
-	struct rp_fold f = { .result = result, .replay = r, .keep_dispatch = o->keep_dispatch, .needs = o->needs,
+	struct rp_resolve f = { .result = result, .replay = r, .keep_dispatch = o->keep_dispatch, .needs = o->needs,
 			     .met = met_of(&r->totals), .ns_per_tick = r->tables->ns_per_tick };
 	uint32_t n_symbols = r->tables->symbols.n;
 	int64_t cpu_ns = result->cpu_ns;
@@ -366,7 +366,7 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct r
 	result->frames[0].met |= f.met; /* the root */
 	if (!rc) {
 		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));
-		rc = fold_nodes(&f);
+		rc = resolve_nodes(&f);
 	}
 	cpu_ns = rp_add(result->cpu_ns, -cpu_ns);
 	if (f.met & RP_MET_CPU_SAMPLED)
@@ -376,13 +376,13 @@ int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct r
 	for (uint32_t i = 0; i < r->sites.n && f.met & RP_MET_CPU_EXACT; i++)
 		result->totals.exact_samples += r->sites.sites[i].samples;
 	if (!rc && (f.needs & RP_NEED_TREE))
-		rc = fold_tree(&f);
+		rc = resolve_tree(&f);
 	if (!rc)
-		rc = rp_fold_process(&f, r->file->path);
+		rc = rp_resolve_process(&f, r->file->path);
 	if (!rc && (f.needs & RP_NEED_LINES))
-		rc = rp_fold_lines(&f);
+		rc = rp_resolve_lines(&f);
 	else if (!rc && (f.needs & RP_NEED_PLACES))
-		rc = fold_places(&f);
+		rc = resolve_places(&f);
 	release(&f);
 	return rc;
 }

@@ -110,7 +110,7 @@ int main(void)
 	CHECK(allocations > 0 && last_allocation < last_call && last_call < last_sample && last_sample < last_region);
 	const uint64_t lost_calls = status.lost.calls + totals.lost.calls, lost_allocations = status.lost.allocations + totals.lost.allocations;
 	const uint64_t lost_frees = status.lost.frees + totals.lost.frees, lost_samples = status.lost.samples + totals.lost.samples;
-	CHECK(totals.lost.calls > 0 && totals.thrift_ticks > 0);
+	CHECK(totals.lost.calls > 0 && totals.samples_only_ticks > 0);
 	CHECK_UINT(allocations + lost_allocations, n * CALLS_EACH);
 	CHECK_UINT(frees + lost_frees, n * CALLS_EACH);
 	CHECK_UINT(calls + lost_calls, n * CALLS_EACH);

@@ -1,12 +1,12 @@
 /* What a file adds to the lists of a result: its process, threads and regions, and the totals. */
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 #include "aggregate/resident.h"
 
 #define GROW(r, name) rp_result_grow((void **)&(r)->name, (r)->n_##name, &(r)->name##_cap, sizeof(*(r)->name))
 
-static double seconds(const struct rp_fold *f, double ticks)
+static double seconds(const struct rp_resolve *f, double ticks)
 {
 	return ticks * f->ns_per_tick / 1e9;
 }
@@ -20,7 +20,7 @@ static void clip(const struct rp_replay *r, uint64_t *first, uint64_t *last)
 	*last = r->timeline.edges[2] < *last ? r->timeline.edges[2] : *last;
 }
 
-static int add_threads(struct rp_fold *f)
+static int add_threads(struct rp_resolve *f)
 {
 	struct rp_result *r = f->result;
 	const struct rp_replay *replay = f->replay;
@@ -55,13 +55,13 @@ static int add_threads(struct rp_fold *f)
 	for (uint32_t i = 1; i < tree->n; i++) {
 		uint32_t parent = tree->nodes[i].parent;
 		root[i] = parent == 0 ? rp_call_code(&tree->nodes[i]) : root[parent];
-		for (int k = 0; k < RP_FOLD_METRICS; k++)
+		for (int k = 0; k < RP_RESOLVE_METRICS; k++)
 			r->threads[first + root[i]].m[k] = rp_add(r->threads[first + root[i]].m[k], f->nodes[i].m[k]);
 	}
 	for (uint32_t i = 0; i < replay->sites.n; i++) {
 		int64_t m[RP_M_COUNT];
 		uint32_t node = replay->sites.sites[i].node;
-		rp_fold_site(f, &replay->sites.sites[i], m);
+		rp_resolve_site(f, &replay->sites.sites[i], m);
 		if (node == 0)
 			continue;
 		rp_figures_add(r->threads[first + root[node]].m, m);
@@ -73,7 +73,7 @@ static int add_threads(struct rp_fold *f)
 	return 0;
 }
 
-static int add_regions(struct rp_fold *f, const struct rp_resident *resident)
+static int add_regions(struct rp_resolve *f, const struct rp_resident *resident)
 {
 	struct rp_result *r = f->result;
 	const struct rp_replay *replay = f->replay;
@@ -111,7 +111,7 @@ static int add_regions(struct rp_fold *f, const struct rp_resident *resident)
 	return 0;
 }
 
-static int add_regions_and_readings(struct rp_fold *f)
+static int add_regions_and_readings(struct rp_resolve *f)
 {
 	struct rp_resident resident;
 
@@ -142,7 +142,7 @@ static int step_given(const char *name)
 }
 
 /* *to becomes the seconds from the begin of the process to the ticks that its metadata tells, if they are the earliest yet. */
-static void take_earliest(const struct rp_fold *f, const char *key, double *to)
+static void take_earliest(const struct rp_resolve *f, const char *key, double *to)
 {
 	uint64_t ticks = meta_count(f->replay->tables, key), first = f->replay->first_ticks;
 	double s = ticks > first ? seconds(f, (double)(ticks - first)) : 0;
@@ -156,7 +156,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-static void add_lost_kinds(const struct rp_fold *f, struct rp_totals *to, const struct rp_tables *t)
+static void add_lost_kinds(const struct rp_resolve *f, struct rp_totals *to, const struct rp_tables *t)
 {
 	const struct rp_file_header *h = &f->replay->file->header; /* tells where the definitions had no room */
 	int step = step_given(rp_tables_meta(t, "gave_way"));
@@ -175,7 +175,7 @@ static void add_lost_kinds(const struct rp_fold *f, struct rp_totals *to, const 
 #define UNSEEN_SHARE 0.01
 #define UNSEEN_S_MIN 0.02
 
-static int add_unseen_cpu(struct rp_fold *f)
+static int add_unseen_cpu(struct rp_resolve *f)
 {
 	struct rp_result *r = f->result;
 	const struct rp_replay *replay = f->replay;
@@ -192,7 +192,7 @@ static int add_unseen_cpu(struct rp_fold *f)
 	return rp_unseen_count(&r->unseen, RP_UNSEEN_CPU, 0, (uint64_t)(rest * 1e9));
 }
 
-static int add_end_of_samples(struct rp_fold *f)
+static int add_end_of_samples(struct rp_resolve *f)
 {
 	struct rp_result *r = f->result;
 	double *end = &r->totals.samples_end_s;
@@ -237,7 +237,7 @@ static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)
 	to->pool_bytes_max += rp_resident_pools(growth, peak + rp_error_of(peak, r->sites.peak_variance, 0), r->memory.mapped[RP_APART_RESERVED].most);
 }
 
-static void add_totals(struct rp_fold *f, const struct rp_process *p)
+static void add_totals(struct rp_resolve *f, const struct rp_process *p)
 {
 	struct rp_totals *to = &f->result->totals;
 	const struct rp_replay *r = f->replay;
@@ -328,7 +328,7 @@ static void add_totals(struct rp_fold *f, const struct rp_process *p)
 	to->damaged += p->is_damaged != 0;
 }
 
-int rp_fold_process(struct rp_fold *f, const char *path)
+int rp_resolve_process(struct rp_resolve *f, const char *path)
 {
 	struct rp_result *r = f->result;
 	const struct rp_replay *replay = f->replay;

@@ -3,7 +3,7 @@
  * units are those of the tree. */
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 
 struct unit_node {
 	uint32_t unit, node; /* of the result: a Python one */
@@ -11,13 +11,13 @@ struct unit_node {
 	double weight;       /* of its sites in the unit */
 };
 
-struct unit_fold {
-	struct rp_fold *f;
+struct unit_resolve {
+	struct rp_resolve *f;
 	const struct rp_units *units;
 	struct rp_result *result;
 	uint32_t first_region;
 	double *outside; /* by entry: cost of the calls that the node made, ticks */
-	uint32_t *time_unit; /* by node of the result: its place in rp_fold.units */
+	uint32_t *time_unit; /* by node of the result: its place in rp_resolve.units */
 	struct unit_node *nodes;
 	uint32_t n_nodes, nodes_cap;
 	struct rp_idmap node_of;  /* unit << 32 | node of the result */
@@ -29,7 +29,7 @@ static uint64_t stack_key(uint32_t region, uint32_t node, uint32_t line)
 	return rp_hash_pair((uint64_t)region << 32 | node, line);
 }
 
-static struct rp_unit_stack *stack_for(struct unit_fold *u, uint32_t unit, uint32_t node, uint32_t line)
+static struct rp_unit_stack *stack_for(struct unit_resolve *u, uint32_t unit, uint32_t node, uint32_t line)
 {
 	struct rp_result *r = u->result;
 	uint32_t region = unit == RP_UNIT_NONE ? RP_NO_REGION : u->first_region + unit - 1;
@@ -48,7 +48,7 @@ static struct rp_unit_stack *stack_for(struct unit_fold *u, uint32_t unit, uint3
 	return &r->stacks[r->n_stacks++];
 }
 
-static struct unit_node *node_for(struct unit_fold *u, uint32_t unit, uint32_t node)
+static struct unit_node *node_for(struct unit_resolve *u, uint32_t unit, uint32_t node)
 {
 	uint64_t key = (uint64_t)unit << 32 | node;
 	uint32_t *known = rp_idmap_find(&u->node_of, key);
@@ -61,8 +61,8 @@ static struct unit_node *node_for(struct unit_fold *u, uint32_t unit, uint32_t n
 	return &u->nodes[u->n_nodes++];
 }
 
-/* What calls cost lies partly in the caller (fold.c). */
-static int find_costs(struct unit_fold *u)
+/* What calls cost lies partly in the caller (resolve.c). */
+static int find_costs(struct unit_resolve *u)
 {
 	const struct rp_call_tree *tree = &u->f->replay->tree;
 	const struct rp_tables *t = u->f->replay->tables;
@@ -80,7 +80,7 @@ static int find_costs(struct unit_fold *u)
 	return 0;
 }
 
-static int add_nodes(struct unit_fold *u)
+static int add_nodes(struct unit_resolve *u)
 {
 	double inside = (double)u->f->replay->tables->cost_inside16 / 16;
 
@@ -100,9 +100,9 @@ static int add_nodes(struct unit_fold *u)
 
 /* What the tool cost in a node may be more than the node's time in one unit, and less than that in another: a sample's cost is where it was
  * taken, its time where it is settled. No unit has less than nothing, and all of them together have what the process has. */
-static int settle_costs(struct unit_fold *u)
+static int settle_costs(struct unit_resolve *u)
 {
-	const struct rp_fold *f = u->f;
+	const struct rp_resolve *f = u->f;
 	double *positive = calloc((size_t)f->n_units + 1, sizeof(*positive)), process = 0, sum = 0; /* positive: by time unit */
 
 	if (!positive)
@@ -124,7 +124,7 @@ static int settle_costs(struct unit_fold *u)
 }
 
 /* Line of the innermost Python frame of a site; 0 when it is not known. */
-static uint32_t line_of(const struct unit_fold *u, const struct rp_site *site)
+static uint32_t line_of(const struct unit_resolve *u, const struct rp_site *site)
 {
 	const struct rp_code *code = rp_tables_code(u->f->replay->tables, rp_call_code(&u->f->replay->tree.nodes[site->node]));
 
@@ -132,18 +132,18 @@ static uint32_t line_of(const struct unit_fold *u, const struct rp_site *site)
 }
 
 /* The stack of a site below its Python node of the result, `merged`. NULL: out of memory. */
-static struct rp_unit_stack *stack_of_site(struct unit_fold *u, uint32_t unit, uint32_t site_id, uint32_t merged)
+static struct rp_unit_stack *stack_of_site(struct unit_resolve *u, uint32_t unit, uint32_t site_id, uint32_t merged)
 {
 	const struct rp_site *site = &u->f->replay->sites.sites[site_id];
 	uint32_t node = merged;
 
-	if (site->native && rp_fold_native_node(u->f, merged, site->native, &node))
+	if (site->native && rp_resolve_native_node(u->f, merged, site->native, &node))
 		return NULL;
 	return stack_for(u, unit, node, line_of(u, site));
 }
 
 /* By the samples of the process that lie at this node. */
-static int share_by_process(struct unit_fold *u, const struct unit_node *n, uint32_t time_unit)
+static int share_by_process(struct unit_resolve *u, const struct unit_node *n, uint32_t time_unit)
 {
 	const struct rp_time_unit *t = &u->f->units[time_unit];
 
@@ -165,9 +165,9 @@ static int share_by_process(struct unit_fold *u, const struct unit_node *n, uint
 	return 0;
 }
 
-static int share_nodes(struct unit_fold *u)
+static int share_nodes(struct unit_resolve *u)
 {
-	const struct rp_fold *f = u->f;
+	const struct rp_resolve *f = u->f;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < u->n_nodes && !rc; i++) {
@@ -179,9 +179,9 @@ static int share_nodes(struct unit_fold *u)
 	return rc;
 }
 
-static int add_sites(struct unit_fold *u)
+static int add_sites(struct unit_resolve *u)
 {
-	const struct rp_fold *f = u->f;
+	const struct rp_resolve *f = u->f;
 
 	for (uint32_t i = 0; i < u->units->n_entries; i++) {
 		const struct rp_unit_entry *e = &u->units->entries[i];
@@ -204,9 +204,9 @@ static int add_sites(struct unit_fold *u)
 	return 0;
 }
 
-int rp_fold_units(struct rp_fold *f)
+int rp_resolve_units(struct rp_resolve *f)
 {
-	struct unit_fold u = { .f = f, .units = &f->replay->units, .result = f->result, .first_region = f->result->n_regions };
+	struct unit_resolve u = { .f = f, .units = &f->replay->units, .result = f->result, .first_region = f->result->n_regions };
 
 	u.outside = calloc((size_t)u.units->n_entries + 1, sizeof(*u.outside));
 	u.time_unit = malloc(((size_t)u.result->n_nodes + 1) * sizeof(*u.time_unit));

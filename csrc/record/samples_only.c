@@ -15,15 +15,15 @@ static struct rp_sink *sink(void)
 	return atomic_load_explicit(&rp_record_sink, memory_order_relaxed);
 }
 
-void rp_thrift_begin(struct rp_thread *t)
+void rp_samples_only_begin(struct rp_thread *t)
 {
 	__atomic_store_n(&t->limit, NULL, __ATOMIC_RELAXED);
-	if (t->thrifty)
+	if (t->samples_only)
 		return;
-	t->thrifty = 1;
-	t->thrift_begin = t->thrift_sampled = t->ticks;
-	if (!t->thrift_first)
-		t->thrift_first = t->ticks;
+	t->samples_only = 1;
+	t->samples_only_begin = t->samples_only_sampled = t->ticks;
+	if (!t->samples_only_first)
+		t->samples_only_first = t->ticks;
 }
 
 static struct rp_buffer *take(struct rp_thread *t, uint64_t ticks)
@@ -36,13 +36,13 @@ static struct rp_buffer *take_reserved(struct rp_thread *t, uint64_t ticks)
 	return rp_sink_take_reserved(sink(), RP_BLOCK_RAW_EVENTS, t->id, t->seq, ticks);
 }
 
-int rp_thrift_try(struct rp_thread *t)
+int rp_samples_only_try(struct rp_thread *t)
 {
 	struct rp_buffer *b = take_reserved(t, rp_clock_ticks());
 	if (!b)
 		return 0;
 	rp_record_begin_buffer(t, b);
-	rp_thrift_begin(t);
+	rp_samples_only_begin(t);
 	return 1;
 }
 
@@ -54,7 +54,7 @@ static void change_buffer(struct rp_thread *t, struct rp_buffer *b, uint64_t tic
 	rp_record_begin_buffer(t, b);
 }
 
-int rp_thrift_end(struct rp_thread *t)
+int rp_samples_only_end(struct rp_thread *t)
 {
 	if (rp_sink_gave_calls(sink()) || !rp_sink_has_free(sink()))
 		return 0;
@@ -62,27 +62,27 @@ int rp_thrift_end(struct rp_thread *t)
 	struct rp_buffer *b = take(t, now);
 	if (!b)
 		return 0;
-	t->thrifty = 0;
-	t->thrift_ticks += now - t->thrift_begin;
+	t->samples_only = 0;
+	t->samples_only_ticks += now - t->samples_only_begin;
 	change_buffer(t, b, now);
 	return 1;
 }
 
-int rp_thrift_renew(struct rp_thread *t)
+int rp_samples_only_renew(struct rp_thread *t)
 {
 	uint64_t now = rp_clock_ticks();
 	struct rp_buffer *b = rp_sink_gave_calls(sink()) ? take(t, now) : NULL;
 	if (!b && !(b = take_reserved(t, now)))
 		return 0;
 	change_buffer(t, b, now);
-	rp_thrift_begin(t);
+	rp_samples_only_begin(t);
 	return 1;
 }
 
-void rp_thrift_flush(struct rp_thread *t)
+void rp_samples_only_flush(struct rp_thread *t)
 {
-	if (!rp_thrift_end(t) && rp_sink_gave_calls(sink()))
-		rp_thrift_renew(t);
+	if (!rp_samples_only_end(t) && rp_sink_gave_calls(sink()))
+		rp_samples_only_renew(t);
 }
 
 static int is_region(enum rp_event_kind kind, uint64_t arg)
@@ -104,25 +104,25 @@ static int has_room(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, 
 	return (size_t)(t->end - t->pos) >= words + kept;
 }
 
-int rp_thrift_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
+int rp_samples_only_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, const uint64_t *head, uint32_t n_head,
 		   const uint64_t *words, uint32_t n_words)
 {
 	size_t n = 1 + (size_t)n_head + n_words;
 	uint64_t now = rp_clock_ticks();
 	int with_stack = kind == RP_EV_SAMPLE && !(arg >> 16 & RP_SAMPLE_TREE);
-	if (kind == RP_EV_SAMPLE && (now - t->thrift_sampled) * SAMPLES_OF_THE_TIME < now - t->thrift_begin)
+	if (kind == RP_EV_SAMPLE && (now - t->samples_only_sampled) * SAMPLES_OF_THE_TIME < now - t->samples_only_begin)
 		return RP_ENOSPACE;
 	if (with_stack)
 		n += 1 + (size_t)rp_record_context_frames(t);
 	n += 4; /* TIME and CPU */
-	if (!is_told(kind, arg) || (!has_room(t, kind, arg, n) && (!rp_thrift_renew(t) || !has_room(t, kind, arg, n))))
+	if (!is_told(kind, arg) || (!has_room(t, kind, arg, n) && (!rp_samples_only_renew(t) || !has_room(t, kind, arg, n))))
 		return RP_ENOSPACE;
 	now = rp_clock_ticks();
 	rp_record_cpu(t, now);
 	if (with_stack)
 		rp_record_put_context(t, 0, RP_CONTEXT_RESYNC);
 	if (kind == RP_EV_SAMPLE)
-		t->thrift_sampled = now;
+		t->samples_only_sampled = now;
 	rp_record_put_words(t, kind, 0, arg, head, n_head, words, n_words);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* Shortens demangled C++ names. Works on brackets, not on a grammar: what it does not understand stays as it is. */
-#include "merge/merge.h"
+#include "native/native.h"
 
 /* Template arguments longer than this, once shortened themselves, become "...". */
 #define ARGUMENT_BYTES_MAX 24

@@ -1,6 +1,6 @@
 /* The table of live blocks and the set of mapped ranges, against a plain array, over many random steps. */
 #include "../harness.h"
-#include "aggregate/live_table.h"
+#include "aggregate/heap_table.h"
 #include "aggregate/range_set.h"
 
 #define BLOCKS 4096
@@ -16,19 +16,19 @@ static uint32_t next_random(uint32_t below)
 
 static void check_blocks(void)
 {
-	static struct rp_live_block model[BLOCKS];
+	static struct rp_heap_block model[BLOCKS];
 	static int there[BLOCKS];
-	struct rp_live_table t = { 0 };
-	struct rp_live_block got;
+	struct rp_heap_table t = { 0 };
+	struct rp_heap_block got;
 	uint64_t count = 0;
 
 	for (int step = 0; step < 400000; step++) {
 		uint32_t i = next_random(BLOCKS);
 		uint64_t address = 0x7f0000000000u + (uint64_t)i * 16;
 		if (next_random(2)) {
-			struct rp_live_block b = { next_random(1u << 30), next_random(0xffffffff), step > 100000 ? next_random(9) : 0,
+			struct rp_heap_block b = { next_random(1u << 30), next_random(0xffffffff), step > 100000 ? next_random(9) : 0,
 						   step > 200000 ? 1 + next_random(9) : 1 };
-			CHECK_INT(rp_live_put(&t, address, &b, &got), there[i]);
+			CHECK_INT(rp_heap_put(&t, address, &b, &got), there[i]);
 			if (there[i])
 				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window
 				      && got.weight == model[i].weight);
@@ -36,7 +36,7 @@ static void check_blocks(void)
 			model[i] = b;
 			there[i] = 1;
 		} else {
-			CHECK_INT(rp_live_remove(&t, address, &got), there[i]);
+			CHECK_INT(rp_heap_remove(&t, address, &got), there[i]);
 			if (there[i])
 				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window
 				      && got.weight == model[i].weight);
@@ -45,7 +45,7 @@ static void check_blocks(void)
 		}
 		CHECK_UINT(t.count, count);
 	}
-	rp_live_release(&t);
+	rp_heap_release(&t);
 }
 
 /* By how many the number of ranges falls. */

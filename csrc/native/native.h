@@ -1,4 +1,4 @@
-/* The door of merge/: Python stack + native stack = one stack.
+/* The door of native/: Python stack + native stack = one stack.
  *
  * The native stack of an event is walked from the event to the innermost Python frame and no further, so it hangs as a whole below
  * that frame. What lies between is the interpreter's own calling machinery, which says nothing to the reader of a profile:
@@ -10,8 +10,8 @@
  *     outermost  ---- innermost Python frame: measure.py:88 ----
  *
  * Native stacks are kept as a tree from the outermost frame inwards: equal beginnings share their nodes. */
-#ifndef RP_MERGE_MERGE_H
-#define RP_MERGE_MERGE_H
+#ifndef RP_NATIVE_NATIVE_H
+#define RP_NATIVE_NATIVE_H
 
 #include "reader/reader.h"
 

@@ -1,4 +1,4 @@
-#include "merge/merge.h"
+#include "native/native.h"
 
 /* There is room for one more. The parent itself when no more may be made. */
 static int child(struct rp_native_tree *t, struct rp_tables *tables, uint32_t parent, uint64_t address, uint32_t hash, uint32_t *ret_node)

@@ -2,7 +2,7 @@
  * what is looked up next already asked for: tables of the result are larger than the caches. */
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 #include "aggregate/leaf.h"
 
 #define AHEAD 16 /* look-ups whose memory is on its way */
@@ -10,7 +10,7 @@
 /* ---- native stacks ---- */
 
 /* Notes the native stack, and those that it begins with, behind the others: outermost first. */
-static int note_stack(struct rp_fold *f, uint32_t native, uint32_t *noted, uint32_t *n)
+static int note_stack(struct rp_resolve *f, uint32_t native, uint32_t *noted, uint32_t *n)
 {
 	const struct rp_trie_node *nodes = f->replay->native.trie.nodes;
 	const struct rp_chain_frame *frames;
@@ -28,13 +28,13 @@ static int note_stack(struct rp_fold *f, uint32_t native, uint32_t *noted, uint3
 	for (uint32_t i = first; i < *n; i++) {
 		uint32_t parent = nodes[noted[i]].parent;
 		f->natives[noted[i]].depth = parent ? f->natives[parent].depth + 1 : 1;
-		if (rp_fold_symbol(f, noted[i], &frames, &frames_n))
+		if (rp_resolve_symbol(f, noted[i], &frames, &frames_n))
 			return RP_ENOMEM;
 	}
 	return 0;
 }
 
-static int note_stacks(struct rp_fold *f, uint32_t *noted, uint32_t *ret_n)
+static int note_stacks(struct rp_resolve *f, uint32_t *noted, uint32_t *ret_n)
 {
 	const struct rp_site_set *set = &f->replay->sites;
 
@@ -46,7 +46,7 @@ static int note_stacks(struct rp_fold *f, uint32_t *noted, uint32_t *ret_n)
 }
 
 /* The frames of its symbol, which is folded. */
-static const struct rp_chain_frame *frames_of(const struct rp_fold *f, uint32_t native, uint32_t *ret_n)
+static const struct rp_chain_frame *frames_of(const struct rp_resolve *f, uint32_t native, uint32_t *ret_n)
 {
 	uint32_t symbol = f->replay->native.trie.nodes[native].value;
 
@@ -54,7 +54,7 @@ static const struct rp_chain_frame *frames_of(const struct rp_fold *f, uint32_t 
 	return f->chain_frames + f->symbol_first[symbol];
 }
 
-static void ask_for(struct rp_fold *f, uint32_t native)
+static void ask_for(struct rp_resolve *f, uint32_t native)
 {
 	uint32_t n, hash = f->natives[f->replay->native.trie.nodes[native].parent].hash;
 	const struct rp_chain_frame *frames = frames_of(f, native, &n);
@@ -67,7 +67,7 @@ static void ask_for(struct rp_fold *f, uint32_t native)
 }
 
 /* The tail of one native frame more. */
-static int add_tail(struct rp_fold *f, uint32_t native, uint32_t *tail)
+static int add_tail(struct rp_resolve *f, uint32_t native, uint32_t *tail)
 {
 	struct rp_leaf_set *s = f->result->leaf_set;
 	uint32_t n;
@@ -80,7 +80,7 @@ static int add_tail(struct rp_fold *f, uint32_t native, uint32_t *tail)
 	return 0;
 }
 
-static int fold_stacks(struct rp_fold *f)
+static int resolve_stacks(struct rp_resolve *f)
 {
 	const struct rp_trie *native = &f->replay->native.trie;
 	uint32_t *noted = f->noted = malloc(((size_t)native->n + 1) * sizeof(*noted)), n = 0;
@@ -102,9 +102,9 @@ static int fold_stacks(struct rp_fold *f)
 }
 
 /* Of a stack deeper than RP_NATIVE_FRAMES_MAX only the innermost frames are shown. */
-static int long_tail(struct rp_fold *f, uint32_t native, uint32_t *ret_tail)
+static int long_tail(struct rp_resolve *f, uint32_t native, uint32_t *ret_tail)
 {
-	uint32_t path[RP_NATIVE_FRAMES_MAX], n = rp_fold_path(f, native, path);
+	uint32_t path[RP_NATIVE_FRAMES_MAX], n = rp_resolve_path(f, native, path);
 
 	*ret_tail = 0;
 	while (n-- > 0)
@@ -113,7 +113,7 @@ static int long_tail(struct rp_fold *f, uint32_t native, uint32_t *ret_tail)
 	return 0;
 }
 
-int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node)
+int rp_resolve_native_node(struct rp_resolve *f, uint32_t merged, uint32_t native, uint32_t *ret_node)
 {
 	uint32_t tail = f->natives[native].tail;
 
@@ -126,7 +126,7 @@ int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uin
 /* ---- sites ---- */
 
 /* What native code has of its caller's time leaves the caller: the sum of the tree stays what it was. */
-static int add_share(struct rp_fold *f, uint32_t owner, const struct rp_time_share *share, int64_t *m)
+static int add_share(struct rp_resolve *f, uint32_t owner, const struct rp_time_share *share, int64_t *m)
 {
 	int64_t less[RP_M_COUNT] = { 0 };
 
@@ -139,11 +139,11 @@ static int add_share(struct rp_fold *f, uint32_t owner, const struct rp_time_sha
 	return rp_node_add(f->result, owner, less);
 }
 
-int rp_fold_sites(struct rp_fold *f)
+int rp_resolve_sites(struct rp_resolve *f)
 {
 	const struct rp_site_set *set = &f->replay->sites;
 
-	if (fold_stacks(f))
+	if (resolve_stacks(f))
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < set->n; i++) {
 		const struct rp_site *s = &set->sites[i];
@@ -151,9 +151,9 @@ int rp_fold_sites(struct rp_fold *f)
 		uint32_t node = f->merged[s->node];
 		if (i + AHEAD < set->n && s[AHEAD].native)
 			rp_leaves_ask(f->result, f->merged[s[AHEAD].node], f->natives[s[AHEAD].native].tail);
-		if (s->native && rp_fold_native_node(f, node, s->native, &node))
+		if (s->native && rp_resolve_native_node(f, node, s->native, &node))
 			return RP_ENOMEM;
-		rp_fold_site(f, s, m);
+		rp_resolve_site(f, s, m);
 		if ((node != f->merged[s->node] && add_share(f, f->merged[s->node], &f->shares[i], m)) || rp_node_add(f->result, node, m))
 			return RP_ENOMEM;
 	}

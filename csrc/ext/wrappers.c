@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ext/stand_ins.h"
+#include "ext/wrappers.h"
 #include "session/session.h"
 
 #define VARIABLE "RUBINPROF_EXEC"
@@ -18,13 +18,13 @@
 
 static char *exec_words; /* NULL: the image of an exec is not traced */
 
-enum which { EXIT, EXECV, EXECVE, FORK, FORKPTY, SPAWN, STAND_INS };
-/* Made once and kept: the program may hold on to a stand-in for ever. */
-static PyObject *originals[STAND_INS], *ours[STAND_INS];
+enum which { EXIT, EXECV, EXECVE, FORK, FORKPTY, SPAWN, WRAPPERS };
+/* Made once and kept: the program may hold on to a wrapper for ever. */
+static PyObject *originals[WRAPPERS], *ours[WRAPPERS];
 
 /* ---- the end of the process ---- */
 
-static PyObject *stand_in_exit(PyObject *posix, PyObject *args, PyObject *kwargs)
+static PyObject *wrap_exit(PyObject *posix, PyObject *args, PyObject *kwargs)
 {
 	(void)posix;
 	static char *names[] = { "status", NULL };
@@ -37,7 +37,7 @@ static PyObject *stand_in_exit(PyObject *posix, PyObject *args, PyObject *kwargs
 
 /* ---- exec: the image that is left behind gets its names first. The call itself may fail, so tracing goes on ---- */
 
-static PyObject *stand_in_execv(PyObject *posix, PyObject *args, PyObject *kwargs)
+static PyObject *wrap_execv(PyObject *posix, PyObject *args, PyObject *kwargs)
 {
 	(void)posix;
 	if (!rp_session_before_exec() && exec_words)
@@ -83,7 +83,7 @@ static PyObject *execve_with_words(PyObject *args, PyObject *kwargs)
 	return result;
 }
 
-static PyObject *stand_in_execve(PyObject *posix, PyObject *args, PyObject *kwargs)
+static PyObject *wrap_execve(PyObject *posix, PyObject *args, PyObject *kwargs)
 {
 	(void)posix;
 	PyObject *result = execve_with_words(args, kwargs);
@@ -142,13 +142,13 @@ static PyObject *fork_unwarned(PyObject *original, PyObject *args, PyObject *kwa
 	return result;
 }
 
-static PyObject *stand_in_fork(PyObject *posix, PyObject *args, PyObject *kwargs)
+static PyObject *wrap_fork(PyObject *posix, PyObject *args, PyObject *kwargs)
 {
 	(void)posix;
 	return fork_unwarned(originals[FORK], args, kwargs);
 }
 
-static PyObject *stand_in_forkpty(PyObject *posix, PyObject *args, PyObject *kwargs)
+static PyObject *wrap_forkpty(PyObject *posix, PyObject *args, PyObject *kwargs)
 {
 	(void)posix;
 	return fork_unwarned(originals[FORKPTY], args, kwargs);
@@ -226,7 +226,7 @@ static char *variable_for(PyObject *words)
 
 /* fork_exec(words, executables, close_fds, pass_fds, cwd, env, …): env is a sequence of bytes, or None. */
 #define ENV_ARGUMENT 5
-static PyObject *stand_in_fork_exec(PyObject *module, PyObject *args, PyObject *kwargs)
+static PyObject *wrap_fork_exec(PyObject *module, PyObject *args, PyObject *kwargs)
 {
 	(void)module;
 	char *variable = PyTuple_GET_SIZE(args) > ENV_ARGUMENT ? variable_for(PyTuple_GET_ITEM(args, 0)) : NULL;
@@ -247,10 +247,10 @@ static PyObject *stand_in_fork_exec(PyObject *module, PyObject *args, PyObject *
 /* ---- in and out ---- */
 
 #define WITH_KEYWORDS(f) (PyCFunction)(void (*)(void)) f, METH_VARARGS | METH_KEYWORDS
-static PyMethodDef defs[STAND_INS] = {
-	[EXIT] = { "_exit", WITH_KEYWORDS(stand_in_exit), NULL },      [EXECV] = { "execv", WITH_KEYWORDS(stand_in_execv), NULL },
-	[EXECVE] = { "execve", WITH_KEYWORDS(stand_in_execve), NULL }, [FORK] = { "fork", WITH_KEYWORDS(stand_in_fork), NULL },
-	[FORKPTY] = { "forkpty", WITH_KEYWORDS(stand_in_forkpty), NULL }, [SPAWN] = { "fork_exec", WITH_KEYWORDS(stand_in_fork_exec), NULL },
+static PyMethodDef defs[WRAPPERS] = {
+	[EXIT] = { "_exit", WITH_KEYWORDS(wrap_exit), NULL },      [EXECV] = { "execv", WITH_KEYWORDS(wrap_execv), NULL },
+	[EXECVE] = { "execve", WITH_KEYWORDS(wrap_execve), NULL }, [FORK] = { "fork", WITH_KEYWORDS(wrap_fork), NULL },
+	[FORKPTY] = { "forkpty", WITH_KEYWORDS(wrap_forkpty), NULL }, [SPAWN] = { "fork_exec", WITH_KEYWORDS(wrap_fork_exec), NULL },
 };
 
 static int make(int i, PyObject *module)
@@ -318,7 +318,7 @@ static int exchange_in_subprocess(PyObject *from, PyObject *to)
 static int exchange_all(int in)
 {
 	int rc = import_homes();
-	for (int i = 0; i < STAND_INS && rc == 0; i++) {
+	for (int i = 0; i < WRAPPERS && rc == 0; i++) {
 		PyObject *home = i == SPAWN ? posixsubprocess : posix;
 		if (in && !ours[i] && (rc = make(i, home)))
 			break;
@@ -333,19 +333,19 @@ static int exchange_all(int in)
 	return rc;
 }
 
-int rp_stand_ins_load(void)
+int rp_wrappers_load(void)
 {
 	return import_homes();
 }
 
-int rp_stand_ins_put(const char *words, const char *child_words)
+int rp_wrappers_put(const char *words, const char *child_words)
 {
 	set_words(words);
 	rp_session_follow_children(child_words);
 	return exchange_all(1);
 }
 
-int rp_stand_ins_remove(void)
+int rp_wrappers_remove(void)
 {
 	set_words(NULL);
 	rp_session_follow_children(NULL);

@@ -1,5 +1,5 @@
 /* Who is who among native frames. Names are CPython's of 3.11 to 3.14, and pybind11's and nanobind's of their 2.x. */
-#include "merge/merge.h"
+#include "native/native.h"
 
 static int begins(const char *s, const char *with)
 {

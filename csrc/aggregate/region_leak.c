@@ -1,24 +1,24 @@
-#include "aggregate/late_free.h"
+#include "aggregate/region_leak.h"
 
 #include <stdlib.h>
 
 #include "aggregate/aggregate.h"
 
-static struct rp_late_free *make(struct rp_late_frees *l, uint64_t key)
+static struct rp_region_leak *make(struct rp_region_leaks *l, uint64_t key)
 {
 	if (rp_result_grow((void **)&l->at, l->n, &l->cap, sizeof(*l->at)) || rp_idmap_put(&l->places, key, l->n)) {
 		l->failed = 1;
 		return NULL;
 	}
-	l->at[l->n] = (struct rp_late_free){ .bin = (uint32_t)(key >> 32), .site = (uint32_t)key };
+	l->at[l->n] = (struct rp_region_leak){ .bin = (uint32_t)(key >> 32), .site = (uint32_t)key };
 	return &l->at[l->n++];
 }
 
-void rp_late_free_add(struct rp_late_frees *l, uint32_t bin, uint32_t site, const struct rp_weighed *block)
+void rp_region_leak_add(struct rp_region_leaks *l, uint32_t bin, uint32_t site, const struct rp_weighed *block)
 {
-	uint64_t key = (uint64_t)(l->n < RP_LATE_FREES_MAX ? bin : 0) << 32 | site;
+	uint64_t key = (uint64_t)(l->n < RP_REGION_LEAKS_MAX ? bin : 0) << 32 | site;
 	uint32_t *known = rp_idmap_find(&l->places, key);
-	struct rp_late_free *late = known ? &l->at[*known] : make(l, key);
+	struct rp_region_leak *late = known ? &l->at[*known] : make(l, key);
 
 	if (!late)
 		return;
@@ -28,7 +28,7 @@ void rp_late_free_add(struct rp_late_frees *l, uint32_t bin, uint32_t site, cons
 	late->sum.count_variance += block->count_variance;
 }
 
-void rp_late_frees_settle(const struct rp_late_frees *l, struct rp_site_set *s)
+void rp_region_leaks_settle(const struct rp_region_leaks *l, struct rp_site_set *s)
 {
 	for (uint32_t i = 0; i < l->n; i++) {
 		const struct rp_weighed *sum = &l->at[i].sum;
@@ -44,7 +44,7 @@ void rp_late_frees_settle(const struct rp_late_frees *l, struct rp_site_set *s)
 	}
 }
 
-void rp_late_frees_release(struct rp_late_frees *l)
+void rp_region_leaks_release(struct rp_region_leaks *l)
 {
 	free(l->at);
 	rp_idmap_release(&l->places);

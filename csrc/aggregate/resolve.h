@@ -1,8 +1,8 @@
 /* What a replay came to, into the result of all files: names instead of ids, native frames below their Python frame. Private to aggregate/.
  *
  * The replay is over and only read. One thread at a time has the result and its strings. Functions return 0 or RP_ENOMEM. */
-#ifndef RP_AGGREGATE_FOLD_H
-#define RP_AGGREGATE_FOLD_H
+#ifndef RP_AGGREGATE_RESOLVE_H
+#define RP_AGGREGATE_RESOLVE_H
 
 #include "aggregate/replay.h"
 
@@ -12,11 +12,11 @@ struct rp_chain_frame {
 };
 #define RP_CHAIN_MAX 1024 /* native frames with all that was inlined into them */
 
-#define RP_FOLD_METRICS (RP_M_CALLS + 1) /* those that call nodes have; memory and samples are with the sites */
+#define RP_RESOLVE_METRICS (RP_M_CALLS + 1) /* those that call nodes have; memory and samples are with the sites */
 
-struct rp_fold_node {
+struct rp_resolve_node {
 	uint32_t frame; /* of the result; UINT32_MAX: a thread */
-	int64_t m[RP_FOLD_METRICS];
+	int64_t m[RP_RESOLVE_METRICS];
 };
 
 /* time_share.c: what is shared out together, and what a site got of it. */
@@ -40,20 +40,20 @@ struct rp_split {
 int64_t rp_split_next(struct rp_split *s, double weight);
 
 /* The frames of a native stack of the replay, as the result has them: of those that sites have. */
-struct rp_fold_native {
+struct rp_resolve_native {
 	uint32_t tail;  /* leaf.h */
 	uint32_t hash;  /* of the tail */
 	uint32_t depth; /* frames of the replay, from the outermost; 0: no site has it */
 };
 
-struct rp_fold {
+struct rp_resolve {
 	struct rp_result *result;
 	struct rp_replay *replay;
 	int keep_dispatch;
 	unsigned needs; /* enum rp_need */
 	uint32_t met;   /* enum rp_met, of this process */
 	double ns_per_tick;
-	struct rp_fold_node *nodes; /* by call node: its own figures, in ns */
+	struct rp_resolve_node *nodes; /* by call node: its own figures, in ns */
 	uint32_t *merged;           /* by call node: node of the result */
 	uint32_t *unit_of;          /* by call node */
 	struct rp_time_unit *units;
@@ -62,51 +62,51 @@ struct rp_fold {
 	uint32_t *symbol_first, *symbol_n; /* by symbol: its frames in chain_frames, outermost first */
 	struct rp_chain_frame *chain_frames;
 	uint32_t n_chain_frames, chain_frames_cap;
-	struct rp_fold_native *natives; /* by native node of the replay */
+	struct rp_resolve_native *natives; /* by native node of the replay */
 	uint32_t *noted, n_noted;       /* native nodes that sites have: in the order in which sites meet them, callers first */
 };
 
-int rp_fold_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o);
-/* unit_fold.c: after time is shared and the sites have their nodes; before rp_fold_process. 0 or RP_ENOMEM. */
-int rp_fold_units(struct rp_fold *f);
+int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o);
+/* resolve_units.c: after time is shared and the sites have their nodes; before rp_resolve_process. 0 or RP_ENOMEM. */
+int rp_resolve_units(struct rp_resolve *f);
 /* time_share.c: after the nodes have their figures. 0 or RP_ENOMEM. */
-int rp_fold_share(struct rp_fold *f);
+int rp_resolve_share(struct rp_resolve *f);
 double rp_site_weight(const struct rp_site *s);
 /* How much of its wall time the unit ran. */
 int64_t rp_unit_run(const struct rp_time_unit *u);
 /* Frames of one native node's symbol, outermost first, dispatch folded: *ret_n of them, valid until the next call. 0 or RP_ENOMEM. */
-int rp_fold_symbol(struct rp_fold *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n);
+int rp_resolve_symbol(struct rp_resolve *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n);
 /* The nodes of a native stack, innermost first: at most RP_NATIVE_FRAMES_MAX. */
-uint32_t rp_fold_path(const struct rp_fold *f, uint32_t native, uint32_t *ret_path);
+uint32_t rp_resolve_path(const struct rp_resolve *f, uint32_t native, uint32_t *ret_path);
 /* Frames of a native stack, outermost first, dispatch folded; *ret_n of them in ret_chain (RP_CHAIN_MAX). 0 or RP_ENOMEM. */
-int rp_fold_chain(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_chain, uint32_t *ret_n);
-/* fold_sites.c: sites and what they have of their unit's time, into leaves of the result. After rp_fold_share. */
-int rp_fold_sites(struct rp_fold *f);
-/* The node of a native stack that a site has, below a merged node: a leaf, or the node itself where none of its frames is shown. After rp_fold_sites. */
-int rp_fold_native_node(struct rp_fold *f, uint32_t merged, uint32_t native, uint32_t *ret_node);
-/* native_line.c, after rp_fold_sites. The innermost frame of a native stack that is shown: 1, 0 when there is none, or RP_ENOMEM. */
-int rp_fold_innermost(struct rp_fold *f, uint32_t native, struct rp_chain_frame *ret_frame);
+int rp_resolve_chain(struct rp_resolve *f, uint32_t native, struct rp_chain_frame *ret_chain, uint32_t *ret_n);
+/* resolve_sites.c: sites and what they have of their unit's time, into leaves of the result. After rp_resolve_share. */
+int rp_resolve_sites(struct rp_resolve *f);
+/* The node of a native stack that a site has, below a merged node: a leaf, or the node itself where none of its frames is shown. After rp_resolve_sites. */
+int rp_resolve_native_node(struct rp_resolve *f, uint32_t merged, uint32_t native, uint32_t *ret_node);
+/* native_line.c, after rp_resolve_sites. The innermost frame of a native stack that is shown: 1, 0 when there is none, or RP_ENOMEM. */
+int rp_resolve_innermost(struct rp_resolve *f, uint32_t native, struct rp_chain_frame *ret_frame);
 /* Makes the lines of native code, and their totals. */
-int rp_fold_native_lines(struct rp_fold *f);
+int rp_resolve_native_lines(struct rp_resolve *f);
 /* line_sum.c: the figures of a site, with its share of its unit's time. */
-void rp_fold_site_and_share(const struct rp_fold *f, uint32_t site, int64_t *ret_m);
+void rp_resolve_site_and_share(const struct rp_resolve *f, uint32_t site, int64_t *ret_m);
 /* The frame of a code id. */
-int rp_fold_code_frame(struct rp_fold *f, uint32_t code, uint32_t *ret_frame);
+int rp_resolve_code_frame(struct rp_resolve *f, uint32_t code, uint32_t *ret_frame);
 /* Figures of a site, samples and memory; without time. */
-void rp_fold_site(const struct rp_fold *f, const struct rp_site *site, int64_t *ret_m);
-int64_t rp_fold_ns(const struct rp_fold *f, double ticks);
+void rp_resolve_site(const struct rp_resolve *f, const struct rp_site *site, int64_t *ret_m);
+int64_t rp_resolve_ns(const struct rp_resolve *f, double ticks);
 
-/* timeline_fold.c: places and rows of bins. Before rp_fold_process and rp_fold_lines. */
-int rp_fold_timeline(struct rp_fold *f);
+/* resolve_timeline.c: places and rows of bins. Before rp_resolve_process and rp_resolve_lines. */
+int rp_resolve_timeline(struct rp_resolve *f);
 
 /* line_sum.c: figures per source line. */
-int rp_fold_lines(struct rp_fold *f);
+int rp_resolve_lines(struct rp_resolve *f);
 /* The line of a call node that lasti means, RP_LINE_UNKNOWN of its function where that is not known; UINT32_MAX for a thread, which has none. */
-int rp_fold_line(struct rp_fold *f, uint32_t node, uint32_t lasti, uint32_t *ret_line);
+int rp_resolve_line(struct rp_resolve *f, uint32_t node, uint32_t lasti, uint32_t *ret_line);
 /* The line on which its function begins. */
-int rp_fold_def_line(struct rp_fold *f, uint32_t node, uint32_t *ret_line);
-/* fold_rows.c: rows of processes, threads and regions */
-int rp_fold_process(struct rp_fold *f, const char *path);
+int rp_resolve_def_line(struct rp_resolve *f, uint32_t node, uint32_t *ret_line);
+/* resolve_rows.c: rows of processes, threads and regions */
+int rp_resolve_process(struct rp_resolve *f, const char *path);
 
 /* analyze.c: an empty result (to be freed after a failure, too), its root, and after the last file. 0 or RP_ENOMEM. */
 int rp_result_begin(struct rp_result **ret_result);

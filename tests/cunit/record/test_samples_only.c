@@ -5,7 +5,7 @@
 
 #include <sys/syscall.h>
 
-#define PATH "thrift.rprof"
+#define PATH "samples_only.rprof"
 #define BUFFER_BYTES 65536
 #define THREADS 3
 #define ROUNDS 40        /* in each of the three stretches, of which the second finds the disk hanging */
@@ -88,13 +88,13 @@ static void *run(void *arg)
 		enter(t, 1 + i);
 	for (uint32_t stretch = 0; stretch < 3; stretch++) {
 		enter(t, 99);
-		CHECK(stretch != 2 || !t->thrifty); /* there are buffers again */
+		CHECK(stretch != 2 || !t->samples_only); /* there are buffers again */
 		leave(t);
 		pthread_barrier_wait(&all_have_begun); /* before one of us has taken them all */
 		for (int i = 0; i < ROUNDS; i++)
 			one_round(t, ++id);
 		if (stretch == 1)
-			CHECK(t->thrifty);
+			CHECK(t->samples_only);
 		atomic_fetch_add(&arrived, 1);
 		while (atomic_load(&stretch_open) == stretch)
 			usleep(200);
@@ -202,7 +202,7 @@ int main(void)
 	rp_record_totals(&totals);
 	CHECK_INT(bed_stop(sink, &status), 0);
 	CHECK_UINT(status.lost_buffers, 0);
-	CHECK(totals.thrift_first > 0 && totals.thrift_ticks > 0);
+	CHECK(totals.samples_only_first > 0 && totals.samples_only_ticks > 0);
 
 	struct walk w = { .on_event = on_event, .on_def = on_def };
 	walk_trace(&w, PATH);

@@ -2,13 +2,13 @@
  * result; ticks become ns, and the tool's cost is taken out. */
 #include <stdlib.h>
 
-#include "aggregate/fold.h"
+#include "aggregate/resolve.h"
 
 #define NONE UINT32_MAX
 #define GROW(r, name) rp_result_grow((void **)&(r)->name, (r)->n_##name, &(r)->name##_cap, sizeof(*(r)->name))
 
 struct placing {
-	struct rp_fold *f;
+	struct rp_resolve *f;
 	uint32_t *of_node, *of_site, *of_folded; /* places; NONE: not made yet */
 	uint32_t *carry_site, *carry_folded;     /* with which allocations of the next bin become whole; NULL: they are */
 	uint32_t first_thread;
@@ -40,7 +40,7 @@ static int place_node(struct placing *p, uint32_t node)
 		struct rp_bin_place place = { .kind = is_thread ? RP_PLACE_THREAD : RP_PLACE_CALL, .node = p->f->merged[at],
 					      .parent = is_thread ? NONE : p->of_node[n->parent], .line = NONE, .call_line = NONE,
 					      .native_line = NONE, .thread = is_thread && at ? p->first_thread + rp_call_code(n) : NONE };
-		if (!is_thread && (rp_fold_def_line(p->f, at, &place.line) || rp_fold_line(p->f, n->parent, rp_call_lasti(n), &place.call_line)))
+		if (!is_thread && (rp_resolve_def_line(p->f, at, &place.line) || rp_resolve_line(p->f, n->parent, rp_call_lasti(n), &place.call_line)))
 			return RP_ENOMEM;
 		if (add_place(p, place, &p->of_node[at]))
 			return RP_ENOMEM;
@@ -54,12 +54,12 @@ static int place_site(struct placing *p, uint32_t site)
 	struct rp_bin_place place = { .kind = RP_PLACE_SITE, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
 	struct rp_chain_frame frame;
 
-	if (place_node(p, s->node) || rp_fold_line(p->f, s->node, s->lasti, &place.line))
+	if (place_node(p, s->node) || rp_resolve_line(p->f, s->node, s->lasti, &place.line))
 		return RP_ENOMEM;
 	place.parent = p->of_node[s->node];
 	place.node = p->f->merged[s->node];
 	if (s->native) {
-		int any = rp_fold_native_node(p->f, place.node, s->native, &place.node) ? RP_ENOMEM : rp_fold_innermost(p->f, s->native, &frame);
+		int any = rp_resolve_native_node(p->f, place.node, s->native, &place.node) ? RP_ENOMEM : rp_resolve_innermost(p->f, s->native, &frame);
 		if (any < 0 || (any && rp_result_line(p->f->result, frame.frame, frame.line, &place.native_line)))
 			return RP_ENOMEM;
 	}
@@ -82,7 +82,7 @@ static int place_leak(struct placing *p, const struct rp_bin_entry *e, uint32_t 
 	const struct rp_site *s = &p->f->replay->sites.sites[e->id];
 	struct rp_bin_place place = { .kind = RP_PLACE_SITE, .parent = NONE, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
 
-	if (e->kind == RP_BIN_SITE && rp_fold_line(p->f, s->node, s->lasti, &place.line))
+	if (e->kind == RP_BIN_SITE && rp_resolve_line(p->f, s->node, s->lasti, &place.line))
 		return RP_ENOMEM;
 	return add_place(p, place, ret_place);
 }
@@ -101,12 +101,12 @@ static int place_of(struct placing *p, const struct rp_bin_entry *e, uint32_t *r
 	return rc;
 }
 
-static int64_t signed_ns(const struct rp_fold *f, double ticks)
+static int64_t signed_ns(const struct rp_resolve *f, double ticks)
 {
-	return ticks < 0 ? -rp_fold_ns(f, -ticks) : rp_fold_ns(f, ticks);
+	return ticks < 0 ? -rp_resolve_ns(f, -ticks) : rp_resolve_ns(f, ticks);
 }
 
-static void convert(const struct rp_fold *f, const int64_t *e, int64_t *to)
+static void convert(const struct rp_resolve *f, const int64_t *e, int64_t *to)
 {
 	const struct rp_tables *t = f->replay->tables;
 	double inside = (double)e[RP_E_CALLS] * (double)t->cost_inside16;
@@ -188,7 +188,7 @@ static int add_entries(struct placing *p)
 }
 
 /* The highest reading of each bin. A bin without one has the reading before it: readings are about a second apart. */
-static void add_resident(struct rp_fold *f)
+static void add_resident(struct rp_resolve *f)
 {
 	const struct rp_timeline *t = &f->replay->timeline;
 	const struct rp_tables *tables = f->replay->tables;
@@ -207,7 +207,7 @@ static void add_resident(struct rp_fold *f)
 	free(most);
 }
 
-int rp_fold_timeline(struct rp_fold *f)
+int rp_resolve_timeline(struct rp_resolve *f)
 {
 	const struct rp_replay *replay = f->replay;
 	size_t nodes = replay->tree.n, sites = replay->sites.n;

@@ -8,42 +8,42 @@
  *     +----------------+----------------------+
  *
  * Where regions are open, a parallel array says in which window (window.h) each block was born. */
-#ifndef RP_AGGREGATE_LIVE_TABLE_H
-#define RP_AGGREGATE_LIVE_TABLE_H
+#ifndef RP_AGGREGATE_HEAP_TABLE_H
+#define RP_AGGREGATE_HEAP_TABLE_H
 
 #include "base/base.h"
 
-#define RP_LIVE_BLOCKS_MAX (UINT64_C(1) << 28)
+#define RP_HEAP_BLOCKS_MAX (UINT64_C(1) << 28)
 
-struct rp_live_slot {
+struct rp_heap_slot {
 	uint64_t a, b;
 };
 
-struct rp_live_block {
+struct rp_heap_block {
 	uint64_t size;
 	uint32_t site, window;
 	double weight; /* weight.h */
 };
 
-struct rp_live_table {
-	struct rp_live_slot *slots;
+struct rp_heap_table {
+	struct rp_heap_slot *slots;
 	uint32_t *windows; /* NULL while all blocks belong to window 0 */
 	double *weights;   /* NULL while all weigh 1 */
 	uint64_t mask, count;
 	unsigned shift;
 };
 
-#define RP_LIVE_LOW48 ((UINT64_C(1) << 48) - 1)
+#define RP_ADDRESS_LOW48 ((UINT64_C(1) << 48) - 1)
 
 /* Adds a block. 0; 1 when the address was taken: then *ret_old is what was there; RP_ENOMEM, RP_ELIMIT. */
-int rp_live_put(struct rp_live_table *t, uint64_t address, const struct rp_live_block *block, struct rp_live_block *ret_old);
+int rp_heap_put(struct rp_heap_table *t, uint64_t address, const struct rp_heap_block *block, struct rp_heap_block *ret_old);
 /* 1: removed, *ret_block is what it was; 0: not there. */
-int rp_live_remove(struct rp_live_table *t, uint64_t address, struct rp_live_block *ret_block);
+int rp_heap_remove(struct rp_heap_table *t, uint64_t address, struct rp_heap_block *ret_block);
 /* Each block in turn: *at counts from 0. 1, or 0 at the end. */
-int rp_live_next(const struct rp_live_table *t, uint64_t *at, struct rp_live_block *ret_block);
-void rp_live_release(struct rp_live_table *t);
+int rp_heap_next(const struct rp_heap_table *t, uint64_t *at, struct rp_heap_block *ret_block);
+void rp_heap_release(struct rp_heap_table *t);
 
-RP_INLINE void rp_live_prefetch(const struct rp_live_table *t, uint64_t address)
+RP_INLINE void rp_heap_prefetch(const struct rp_heap_table *t, uint64_t address)
 {
 #if defined(__GNUC__)
 	if (t->slots)

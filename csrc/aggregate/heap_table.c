@@ -1,10 +1,10 @@
-#include "aggregate/live_table.h"
+#include "aggregate/heap_table.h"
 
 #include <stdlib.h>
 
 #define SLOTS_MIN UINT64_C(4096)
 
-RP_INLINE uint64_t home(const struct rp_live_table *t, uint64_t address)
+RP_INLINE uint64_t home(const struct rp_heap_table *t, uint64_t address)
 {
 	return (address * UINT64_C(0x9e3779b97f4a7c15)) >> t->shift;
 }
@@ -18,24 +18,24 @@ static unsigned shift_of(uint64_t slots)
 	return 64 - bits;
 }
 
-static int grow(struct rp_live_table *t)
+static int grow(struct rp_heap_table *t)
 {
 	uint64_t n = t->slots ? t->mask + 1 : 0, more = n ? n * 2 : SLOTS_MIN;
-	struct rp_live_table bigger = { .mask = more - 1, .shift = shift_of(more), .count = t->count };
+	struct rp_heap_table bigger = { .mask = more - 1, .shift = shift_of(more), .count = t->count };
 
-	if (t->count >= RP_LIVE_BLOCKS_MAX)
+	if (t->count >= RP_HEAP_BLOCKS_MAX)
 		return RP_ELIMIT;
 	bigger.slots = calloc((size_t)more, sizeof(*bigger.slots));
 	bigger.windows = t->windows ? calloc((size_t)more, sizeof(*bigger.windows)) : NULL;
 	bigger.weights = t->weights ? calloc((size_t)more, sizeof(*bigger.weights)) : NULL;
 	if (!bigger.slots || (t->windows && !bigger.windows) || (t->weights && !bigger.weights)) {
-		rp_live_release(&bigger);
+		rp_heap_release(&bigger);
 		return RP_ENOMEM;
 	}
 	for (uint64_t i = 0; i < n; i++) {
 		if (!t->slots[i].a)
 			continue;
-		uint64_t j = home(&bigger, t->slots[i].a & RP_LIVE_LOW48);
+		uint64_t j = home(&bigger, t->slots[i].a & RP_ADDRESS_LOW48);
 		while (bigger.slots[j].a)
 			j = (j + 1) & bigger.mask;
 		bigger.slots[j] = t->slots[i];
@@ -44,22 +44,22 @@ static int grow(struct rp_live_table *t)
 		if (t->weights)
 			bigger.weights[j] = t->weights[i];
 	}
-	rp_live_release(t);
+	rp_heap_release(t);
 	*t = bigger;
 	return 0;
 }
 
-static void unpack(const struct rp_live_table *t, uint64_t i, struct rp_live_block *ret_block)
+static void unpack(const struct rp_heap_table *t, uint64_t i, struct rp_heap_block *ret_block)
 {
-	const struct rp_live_slot *s = &t->slots[i];
+	const struct rp_heap_slot *s = &t->slots[i];
 
-	ret_block->size = s->b & RP_LIVE_LOW48;
+	ret_block->size = s->b & RP_ADDRESS_LOW48;
 	ret_block->site = (uint32_t)(s->a >> 48) << 16 | (uint32_t)(s->b >> 48);
 	ret_block->window = t->windows ? t->windows[i] : 0;
 	ret_block->weight = t->weights ? t->weights[i] : 1;
 }
 
-static void pack(struct rp_live_table *t, uint64_t i, uint64_t address, const struct rp_live_block *b)
+static void pack(struct rp_heap_table *t, uint64_t i, uint64_t address, const struct rp_heap_block *b)
 {
 	t->slots[i].a = address | (uint64_t)(b->site >> 16) << 48;
 	t->slots[i].b = b->size | (uint64_t)(b->site & 0xffff) << 48;
@@ -69,7 +69,7 @@ static void pack(struct rp_live_table *t, uint64_t i, uint64_t address, const st
 		t->weights[i] = b->weight;
 }
 
-static int make_weights(struct rp_live_table *t)
+static int make_weights(struct rp_heap_table *t)
 {
 	t->weights = malloc(((size_t)t->mask + 1) * sizeof(*t->weights));
 	for (uint64_t i = 0; t->weights && i <= t->mask; i++)
@@ -77,7 +77,7 @@ static int make_weights(struct rp_live_table *t)
 	return t->weights ? 0 : RP_ENOMEM;
 }
 
-int rp_live_put(struct rp_live_table *t, uint64_t address, const struct rp_live_block *block, struct rp_live_block *ret_old)
+int rp_heap_put(struct rp_heap_table *t, uint64_t address, const struct rp_heap_block *block, struct rp_heap_block *ret_old)
 {
 	if (!t->slots || t->count >= (t->mask + 1) / 4 * 3) {
 		int rc = grow(t);
@@ -93,7 +93,7 @@ int rp_live_put(struct rp_live_table *t, uint64_t address, const struct rp_live_
 		return RP_ENOMEM;
 	uint64_t i = home(t, address);
 	for (; t->slots[i].a; i = (i + 1) & t->mask)
-		if ((t->slots[i].a & RP_LIVE_LOW48) == address) {
+		if ((t->slots[i].a & RP_ADDRESS_LOW48) == address) {
 			unpack(t, i, ret_old);
 			pack(t, i, address, block);
 			return 1;
@@ -103,19 +103,19 @@ int rp_live_put(struct rp_live_table *t, uint64_t address, const struct rp_live_
 	return 0;
 }
 
-int rp_live_remove(struct rp_live_table *t, uint64_t address, struct rp_live_block *ret_block)
+int rp_heap_remove(struct rp_heap_table *t, uint64_t address, struct rp_heap_block *ret_block)
 {
 	if (!t->slots)
 		return 0;
 	uint64_t i = home(t, address);
-	while (t->slots[i].a && (t->slots[i].a & RP_LIVE_LOW48) != address)
+	while (t->slots[i].a && (t->slots[i].a & RP_ADDRESS_LOW48) != address)
 		i = (i + 1) & t->mask;
 	if (!t->slots[i].a)
 		return 0;
 	unpack(t, i, ret_block);
 	/* Close the gap: each block behind it that may move nearer to its home does. */
 	for (uint64_t j = (i + 1) & t->mask; t->slots[j].a; j = (j + 1) & t->mask) {
-		uint64_t at_home = home(t, t->slots[j].a & RP_LIVE_LOW48);
+		uint64_t at_home = home(t, t->slots[j].a & RP_ADDRESS_LOW48);
 		if (((j - at_home) & t->mask) < ((j - i) & t->mask))
 			continue;
 		t->slots[i] = t->slots[j];
@@ -130,7 +130,7 @@ int rp_live_remove(struct rp_live_table *t, uint64_t address, struct rp_live_blo
 	return 1;
 }
 
-int rp_live_next(const struct rp_live_table *t, uint64_t *at, struct rp_live_block *ret_block)
+int rp_heap_next(const struct rp_heap_table *t, uint64_t *at, struct rp_heap_block *ret_block)
 {
 	for (; t->slots && *at <= t->mask; (*at)++)
 		if (t->slots[*at].a) {
@@ -140,7 +140,7 @@ int rp_live_next(const struct rp_live_table *t, uint64_t *at, struct rp_live_blo
 	return 0;
 }
 
-void rp_live_release(struct rp_live_table *t)
+void rp_heap_release(struct rp_heap_table *t)
 {
 	free(t->slots);
 	free(t->windows);
