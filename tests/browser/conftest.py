@@ -2,12 +2,15 @@
 
 import itertools
 import shutil
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from rubinprof.reports import flamegraph
+
+sys.path.insert(0, str(Path(__file__).parent))  # import-mode=importlib does not, and the tests share page_figures
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # import-mode=importlib does not, and the tests share both_ways
+sys.path.insert(0, str(Path(__file__).parent))  # import-mode=importlib does not, and the tests share both_ways and traced_program
 
 PROGRAMS = Path(__file__).parent / "programs"
 
