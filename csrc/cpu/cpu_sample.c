@@ -21,6 +21,7 @@
 #include "cpu/gil_wait.h"
 #include "cpu/own_signal.h"
 #include "cpu/sample_cell.h"
+#include "cpu/sample_cost.h"
 #include "cpu/switch_count.h"
 #include "cpu/thread_watch.h"
 #include "frames/frames.h"
@@ -525,74 +526,9 @@ void rp_cpu_remove(void)
 	cpu.period_ns = 0;
 }
 
-/* ---- what a sample costs ---- */
-
-#define MEASURE_TURNS 200000 /* of an empty loop: 0.2 to 0.5 ms */
-#define MEASURE_ROUNDS 3
-#define MEASURE_PERIOD_NS 50000
-#define MEASURE_SENT 16 /* signals a round: timers ride on the kernel's tick, which cannot be hurried */
-
-static uint64_t spin(void)
-{
-	uint64_t start = rp_clock_ticks();
-	for (volatile uint32_t i = 0; i < MEASURE_TURNS; i++)
-		;
-	return rp_clock_ticks() - start;
-}
-
-static uint64_t count_samples(const struct rp_thread *t)
-{
-	uint64_t n = 0;
-	for (const uint64_t *w = t->words; w < t->pos;) {
-		uint64_t kind = *w & 15;
-		n += kind == RP_EV_SAMPLE;
-		w += kind == RP_EV_SAMPLE ? 2 + (*w >> 28 & 0xffff) : 2; /* else CPU or TIME */
-	}
-	return n;
-}
-
-/* Ticks that the samples of a round add; they lie in t's buffer afterwards. */
-static uint64_t perf_round(uint64_t base)
-{
-	struct rp_thread trial;
-	memset(&trial, 0, sizeof trial);
-	void *page = rp_switch_count_open(&trial, cpu.signo, MEASURE_PERIOD_NS);
-	if (!page)
-		return 0;
-	atomic_store_explicit(&rp_record_on, 1, memory_order_relaxed);
-	uint64_t ticks = spin();
-	atomic_store_explicit(&rp_record_on, 0, memory_order_relaxed);
-	rp_switch_count_close(&trial, page);
-	return ticks > base ? ticks - base : 0;
-}
-
-static uint64_t timer_round(void)
-{
-	atomic_store_explicit(&rp_record_on, 1, memory_order_relaxed);
-	uint64_t start = rp_clock_ticks();
-	for (int i = 0; i < MEASURE_SENT; i++)
-		rp_cpu_timer_send(cpu.signo);
-	uint64_t ticks = rp_clock_ticks() - start;
-	atomic_store_explicit(&rp_record_on, 0, memory_order_relaxed);
-	return ticks;
-}
-
 uint64_t rp_cpu_measure_sample(struct rp_thread *t)
 {
-	uint64_t base = UINT64_MAX, best = 0;
-	if (cpu.source == SOURCE_NONE)
-		return 0;
-	for (int round = 0; cpu.source == SOURCE_PERF && round < MEASURE_ROUNDS; round++) {
-		uint64_t ticks = spin();
-		base = ticks < base ? ticks : base;
-	}
-	for (int round = 0; round < MEASURE_ROUNDS; round++) {
-		t->pos = t->words;
-		uint64_t ticks = cpu.source == SOURCE_PERF ? perf_round(base) : timer_round();
-		uint64_t n = count_samples(t), cost = n ? ticks * 16 / n : 0;
-		best = cost && (!best || cost < best) ? cost : best;
-	}
-	return best;
+	return cpu.source == SOURCE_NONE ? 0 : rp_sample_cost(t, cpu.signo, cpu.source == SOURCE_PERF);
 }
 
 const char *rp_cpu_switch_source(const char **ret_reason)
