@@ -68,9 +68,15 @@ struct level {
 	struct run run;
 };
 
+/* Is the run long enough to be shown? */
+static int is_shown(const struct run *run, int64_t least_ns)
+{
+	return run->times && run->end_ns - run->begin_ns >= least_ns;
+}
+
 static void put_run(struct rp_slices *s, struct run *run, uint32_t thread)
 {
-	if (run->times && run->end_ns - run->begin_ns >= s->least_ns) /* in place of at least one that went into it: there is room */
+	if (is_shown(run, s->least_ns)) /* in place of at least one that went into it: there is room */
 		s->at[s->n++] = (struct rp_slice){ run->begin_ns, run->end_ns, thread, run->depth, run->frame, run->times };
 	run->times = 0;
 }
@@ -207,7 +213,7 @@ static int frame_of(struct reading *f, uint32_t code, uint32_t *ret_frame)
 static int end_run(struct reading *f, struct lane *l, uint32_t depth)
 {
 	struct run *run = &l->stack[depth].run;
-	int rc = run->times && run->end_ns - run->begin_ns >= f->out->least_ns ? keep(f, l, run) : 0;
+	int rc = is_shown(run, f->out->least_ns) ? keep(f, l, run) : 0;
 
 	run->times = 0;
 	return rc;

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/build_id.h"
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/checksum.h"

@@ -20,7 +20,6 @@
 
 #include "names/dwarf_frames.h"
 
-#define BUILD_ID_BYTES_MAX RP_BUILD_ID_BYTES_MAX
 #define NAME_BUCKETS 1024 /* a power of two */
 
 #define STT_GNU_IFUNC_ 10
@@ -185,13 +184,10 @@ static int has_section(Elf *elf, const char *name)
 /* Where distributions put what they strip. */
 static struct opened open_debug_file(const struct rp_symbol_source *source)
 {
-	char path[40 + 2 * BUILD_ID_BYTES_MAX] = "/usr/lib/debug/.build-id/";
-	size_t at = strlen(path);
-	if (!source->build_id || source->build_id_len < 2 || source->build_id_len > BUILD_ID_BYTES_MAX)
+	char path[40 + RP_BUILD_ID_PATH_BYTES], name[RP_BUILD_ID_PATH_BYTES];
+	if (!rp_build_id_path(name, source->build_id, source->build_id_len))
 		return OPENED_NONE;
-	for (uint32_t i = 0; i < source->build_id_len; i++)
-		at += (size_t)sprintf(path + at, i == 0 ? "%02x/" : "%02x", source->build_id[i]);
-	strcpy(path + at, ".debug");
+	snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%s.debug", name);
 	return open_path(path);
 }
 

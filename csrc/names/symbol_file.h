@@ -37,7 +37,6 @@ void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_
 /* All functions of the file at `path`, for symbol bundles: fn is called for each place where another one begins, or none, in ascending order; as
  * rp_symbol_file_resolve would name it by tables alone. s->address: one past the place, in the file's own terms; s->n 0: none. ret_build_id
  * (RP_BUILD_ID_BYTES_MAX) and its length. 0; RP_ENOTFOUND: no file of this kind, or without a build id; RP_ENOMEM. */
-#define RP_BUILD_ID_BYTES_MAX 64
 int rp_symbol_file_all(const char *path, uint8_t *ret_build_id, uint32_t *ret_build_id_len, rp_symbol_fn *fn, void *arg);
 /* pthread_atfork handlers: a fork waits, a short time, until no file is open, so that a child inherits none. */
 void rp_symbol_file_fork_prepare(void);

@@ -13,7 +13,6 @@
 #include "format/symbol_table.h"
 
 #define INDEX_BYTES_MAX (UINT32_C(64) << 20) /* 8 million code objects */
-#define BUILD_ID_BYTES_MAX 64
 #define ID_BYTES_MAX 64
 #define FILE_FORMAT "rubinprof symbols 1\nid %64[0-9a-f]" /* of the file that makes a directory a bundle */
 
@@ -139,16 +138,13 @@ int rp_bundle_has_file(const char *path, uint32_t path_len)
 
 int rp_bundle_has_object(const uint8_t *build_id, uint32_t len)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], name[RP_BUILD_ID_PATH_BYTES];
 	struct rp_symbol_table t;
-	if (!bundle.directory || len < 2 || len > BUILD_ID_BYTES_MAX)
+	if (!bundle.directory || !rp_build_id_path(name, build_id, len))
 		return 0;
-	int at = snprintf(path, sizeof path, "%s/native/", bundle.directory);
-	if (at < 0 || (size_t)at + 2 * BUILD_ID_BYTES_MAX + 16 > sizeof path)
+	int n = snprintf(path, sizeof path, "%s/native/%s.rpsym", bundle.directory, name);
+	if (n < 0 || (size_t)n >= sizeof path)
 		return 0;
-	for (uint32_t i = 0; i < len; i++)
-		at += sprintf(path + at, i == 0 ? "%02x/" : "%02x", build_id[i]);
-	strcpy(path + at, ".rpsym");
 	int fd = open_table(path, RP_SYMBOL_TABLE_OBJECT, &t);
 	if (fd >= 0)
 		close(fd);

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["history_text", "render", "render_text", "write"]
 
 STYLES = ["flame.css", "report.css", "campaign.css"]
-SCRIPTS = ["data.js", "head.js", "grid.js", "campaign_charts.js", "campaign_tables.js", "campaign_diff.js"]
+SCRIPTS = ["data.js", "drawing.js", "head.js", "grid.js", "campaign_charts.js", "campaign_tables.js", "campaign_diff.js"]
 FIGURES = {"wall": "s", "cpu": "s", "memory": "bytes"}
 
 

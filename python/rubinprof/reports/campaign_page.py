@@ -9,7 +9,7 @@ from rubinprof.reports.output import replaced
 
 STYLES = ["flame.css", "report.css", "campaign.css"]
 SCRIPTS = [
-    "data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "grid.js", "tabs.js", "campaign_charts.js", "campaign_tables.js", "campaign_parts.js", "campaign.js",
+    "data.js", "drawing.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "grid.js", "tabs.js", "campaign_charts.js", "campaign_tables.js", "campaign_parts.js", "campaign.js",
 ]  # fmt: skip
 PAGE_BYTES_MAX = 3_000_000
 LISTS = ("outliers", "functions", "hosts", "libraries")

@@ -8,7 +8,7 @@ from rubinprof.reports import webpage
 from rubinprof.reports.output import replaced
 
 STYLES = ["flame.css", "report.css"]
-SCRIPTS = ["data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "grid.js", "tabs.js", "diff.js"]
+SCRIPTS = ["data.js", "drawing.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "grid.js", "tabs.js", "diff.js"]
 ROWS_MAX = 20_000
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rubinprof.trace import Trace
 
 STYLES = ["flame.css"]
-SCRIPTS = ["data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "page.js"]
+SCRIPTS = ["data.js", "drawing.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "page.js"]
 
 
 def write(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 STYLES = ["flame.css", "report.css"]
 SCRIPTS = [
-    "data.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "when.js", "grid.js", "chart.js", "code.js", "findings.js",
+    "data.js", "drawing.js", "tree.js", "canvas.js", "sunburst.js", "head.js", "flame.js", "when.js", "grid.js", "chart.js", "code.js", "findings.js",
     "order.js", "columns.js", "overview.js", "table.js", "source.js", "memory.js", "regions.js", "tabs.js", "report.js",
 ]  # fmt: skip
 PAGE_BYTES_MAX = 3_000_000

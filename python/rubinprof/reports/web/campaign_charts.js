@@ -7,16 +7,10 @@ function openChart(canvas, height, ratio = window.devicePixelRatio || 1) {
   const width = canvas.clientWidth;
   if (width < 60) return null;
   canvas.style.height = `${height}px`;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
   const context = canvas.getContext("2d", { alpha: false });
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
   const style = getComputedStyle(canvas);
   const colour = (name) => style.getPropertyValue("--" + name).trim();
-  context.fillStyle = colour("ground");
-  context.fillRect(0, 0, width, height);
-  context.font = CHART_FONT;
-  context.textBaseline = "middle";
+  beginDrawing(canvas, context, width, height, ratio, colour("ground"), CHART_FONT);
   return { context, width, colour };
 }
 

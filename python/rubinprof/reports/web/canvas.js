@@ -9,17 +9,6 @@ const TEXT_LEAST = 26; // no label in a narrower box
 const WIDE = 8; // from here on a box has a gap and a pattern
 const STRIPES = 6;
 
-/* An empty canvas of this size in CSS pixels, with nothing left of what was drawn or set before. */
-function beginDrawing(canvas, context, width, height, ratio, ground, font) {
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.fillStyle = ground;
-  context.fillRect(0, 0, width, height);
-  context.font = font;
-  context.textBaseline = "middle";
-}
-
 class FlameCanvas {
   constructor(canvas, frames) {
     this.canvas = canvas;

@@ -340,14 +340,3 @@ function clip(context, text, room) {
   while (letters > 0 && context.measureText(text.slice(0, letters) + "…").width > room) letters--;
   return letters > 0 ? text.slice(0, letters) + "…" : "";
 }
-
-function formatInstant(seconds, step) {
-  if (step >= 60 && seconds >= 60) {
-    const minutes = Math.floor(seconds / 60);
-    const rest = Math.round(seconds % 60);
-    if (minutes >= 60) return `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")} h`;
-    return rest ? `${minutes}:${String(rest).padStart(2, "0")} min` : `${minutes} min`;
-  }
-  const digits = step >= 1 ? 0 : step >= 0.1 ? 1 : step >= 0.01 ? 2 : 3;
-  return `${seconds.toFixed(digits)} s`;
-}

@@ -178,7 +178,7 @@ class SliceCanvas extends FlameCanvas {
     for (let at = Math.ceil(this.from / step) * step; at < this.to; at += step) {
       const x = this.xOf(at);
       context.fillRect(x, AXIS_HIGH - 5, 1, 5);
-      context.fillText(timeText(at, step), x + 3, 8);
+      context.fillText(formatInstant(at / 1e9, step / 1e9), x + 3, 8);
     }
   }
 }
@@ -187,11 +187,6 @@ class SliceCanvas extends FlameCanvas {
 function niceStep(least) {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
   return [1, 2, 5, 10].find((n) => n * power >= least) * power;
-}
-
-/* A moment of the run, as exact as the steps of the axis ask for. */
-function timeText(ns, step) {
-  return `${(ns / 1e9).toFixed(Math.max(0, Math.min(9, Math.ceil(9 - Math.log10(step)))))} s`;
 }
 
 class OrderPart {
@@ -269,12 +264,12 @@ class OrderPart {
     };
     row(slices.times[i] > 1 ? "From the first to the last" : "Took", formatDuration(slices.w[i]));
     if (slices.times[i] > 1) row("Calls, put together", formatCount(slices.times[i]));
-    row("Began at", timeText(slices.x[i], 1000));
+    row("Began at", formatInstant(slices.x[i] / 1e9, 1e-6));
     row("Thread", slices.lanes.find((lane) => i >= lane.first && i < lane.end).name);
     if (slices.parent[i] >= 0) row("Called by", slices.frames.label(slices.frame[slices.parent[i]]));
     fillActions(add(box, "p"), report, this.frameOfPage(frame), slices.frames.fullName(frame));
     const item = this.find("order-item");
-    item.textContent = `${slices.frames.label(frame)}, ${slices.frames.place(frame)}, ${formatDuration(slices.w[i])} from ${timeText(slices.x[i], 1000)} on`;
+    item.textContent = `${slices.frames.label(frame)}, ${slices.frames.place(frame)}, ${formatDuration(slices.w[i])} from ${formatInstant(slices.x[i] / 1e9, 1e-6)} on`;
     item.setAttribute("aria-level", String(slices.level[i] + 1));
   }
 
@@ -400,7 +395,7 @@ class OrderPart {
     const { slices } = this;
     this.report.panel.putTip(i < 0 ? null : [
       slices.frames.fullName(slices.frame[i]), slices.frames.place(slices.frame[i], true),
-      `${formatDuration(slices.w[i])}${slices.times[i] > 1 ? `, ${formatCount(slices.times[i])} calls` : ""}, from ${timeText(slices.x[i], 1000)} on`,
+      `${formatDuration(slices.w[i])}${slices.times[i] > 1 ? `, ${formatCount(slices.times[i])} calls` : ""}, from ${formatInstant(slices.x[i] / 1e9, 1e-6)} on`,
     ], event);
   }
 
