@@ -110,10 +110,10 @@ static uint32_t power_below(uint64_t v)
 /* What a buffer's times may lose. Allocations and frees change no time of the tree; their order matters, and only against other
  * threads: a free is stamped before the real one and an allocation after it, and between the two of one address lies an exchange between
  * threads, which takes longer than `resolution_ticks`. */
-static struct rp_pack_shifts shifts_for(const struct rp_sink *s, int is_over)
+static struct rp_pack_shifts shifts_for(struct rp_sink *s, int is_over)
 {
 	uint32_t other = power_below(s->options.resolution_ticks), alone = power_below(s->options.alone_resolution_ticks);
-	if (alone <= other || atomic_load_explicit(&s->thread_max, memory_order_relaxed) > 1)
+	if (alone <= other || !rp_is_alone(s))
 		return (struct rp_pack_shifts){ other, other };
 	return (struct rp_pack_shifts){ other, alone + (is_over ? OVER_SHIFT : 0) };
 }

@@ -31,7 +31,7 @@ struct rp_sink_options {
 	uint64_t file_bytes_max;  /* 0: none */
 	uint64_t bytes_per_s_max; /* of the file: when it grows faster, calls are added up (format/call_fold.h). 8 MB by default; UINT64_MAX: none */
 	uint64_t resolution_ticks; /* no finer differences of time are kept in blocks, but for a power of two; 0 or 1: all */
-	uint64_t alone_resolution_ticks; /* the same of the times of allocations while there is one thread, where it is more */
+	uint64_t alone_resolution_ticks; /* the same of the times of allocations while one thread alone allocates, where it is more */
 	/* Called by the writer thread first of all: it marks itself as the tool's. May be NULL. */
 	void (*on_writer)(void);
 	/* Called by the writer about once a second, and never after rp_sink_close or rp_sink_abandon returned. May be NULL. */
@@ -46,6 +46,8 @@ struct rp_buffer {
 	_Atomic uint64_t *used;  /* RP_LH_USED in the mapping */
 	uint32_t index;
 	_Atomic uint32_t next;   /* links of the free stack and of the full queue */
+	uint32_t looked, looked_thread; /* alone.c, the writer's own: how many bytes were looked through, of whose buffer */
+	uint64_t looked_seq;
 };
 
 /* What has given way to file_bytes_max, each with those before it: shed.c. */

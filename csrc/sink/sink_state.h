@@ -78,6 +78,12 @@ struct rp_free_stack {
 	_Atomic uint32_t count; /* approximate while threads take and give */
 };
 
+/* The only thread yet that allocated or freed, 0: none. */
+struct rp_alone {
+	uint32_t thread;
+	int is_over; /* there is another one */
+};
+
 struct rp_sink {
 	/* any thread */
 	struct rp_free_stack free, reserve;
@@ -129,6 +135,7 @@ struct rp_sink {
 	int ahead_refused;      /* this file system cannot reserve */
 	struct rp_packer packer;
 	struct rp_disk_budget budget;
+	struct rp_alone alone;
 	struct rp_slot slots[RP_SLOTS];
 	uint32_t slot_head, slot_tail; /* count up; slot = index % RP_SLOTS */
 	uint32_t kept;          /* index + 1 of the first kept buffer */
@@ -149,6 +156,10 @@ void rp_packer_release(struct rp_packer *p);
 uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *out);
 /* Events committed to b, all and by kind. */
 uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds);
+
+/* ---- alone.c ---- */
+/* On the writer, or at a stop without one: has one thread at most allocated and freed, up to the buffers that are there? Once 0, always 0. */
+int rp_is_alone(struct rp_sink *s);
 
 /* ---- shed.c ---- */
 /* The words of a buffer that go into the file, and how many bytes they are: all `used` of them, or fewer in a limited file. */
