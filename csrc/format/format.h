@@ -289,6 +289,8 @@ struct rp_pack_decoder {
 	uint8_t time_of[16]; /* by kind: all 0 where times are not apart */
 	struct rp_pack_shifts shifts;
 	uint64_t ticks, word;
+	uint64_t stack[RP_NATIVE_FRAMES_MAX]; /* the block's last STACK */
+	uint32_t stack_n;
 	struct rp_pack_nodes nodes;
 	uint8_t free_allocator;
 	int bad;

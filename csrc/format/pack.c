@@ -15,6 +15,8 @@ struct columns {
 	uint8_t *start[RP_COLUMN_COUNT];
 	struct rp_time_writer time[RP_TIMES];
 	uint64_t word;
+	const uint64_t *stack; /* of the STACK before: words of the buffer */
+	uint32_t stack_n;
 	struct rp_pack_nodes nodes;
 	uint32_t free_allocator;
 	uint64_t ticks;
@@ -133,13 +135,32 @@ RP_INLINE uint8_t put_free(struct columns *c, const struct rp_event *e)
 	return small;
 }
 
+static void put_differences(struct columns *c, const uint64_t *words, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		put(c, RP_COL_WORD, rp_zigzag((int64_t)(words[i] - c->word)));
+		c->word = words[i];
+	}
+}
+
 static void put_words(struct columns *c, const struct rp_event *e)
 {
 	put(c, RP_COL_WORD, e->n_words);
-	for (uint32_t i = 0; i < e->n_words; i++) {
-		put(c, RP_COL_WORD, rp_zigzag((int64_t)(e->words[i] - c->word)));
-		c->word = e->words[i];
-	}
+	put_differences(c, e->words, e->n_words);
+}
+
+/* New stacks of a program have most of their outer frames in common with the last new one. */
+static void put_stack(struct columns *c, const struct rp_event *e)
+{
+	uint32_t n = e->n_words, most = n < c->stack_n ? n : c->stack_n, same = 0;
+
+	rp_assert(n <= RP_NATIVE_FRAMES_MAX);
+	while (same < most && e->words[n - 1 - same] == c->stack[c->stack_n - 1 - same])
+		same++;
+	put(c, RP_COL_WORD, same << RP_PACK_SAME_SHIFT | (n - same));
+	put_differences(c, e->words, n - same);
+	c->stack = e->words;
+	c->stack_n = n;
 }
 
 /* Ids of nodes follow one another; a key is the difference to the last key of its kind, in 63 bits, its kind in bit 0. */
@@ -207,7 +228,7 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e)
 		break;
 	case RP_EV_STACK:
 		put(c, RP_COL_STACK, e->id);
-		put_words(c, e);
+		put_stack(c, e);
 		break;
 	default: /* CONTEXT, MORE */
 		small = e->how;

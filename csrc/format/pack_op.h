@@ -22,7 +22,7 @@
  *   CPU           WORD ns
  *   REGION_*      WORD id
  *   SAMPLE        LASTI lasti, WORD n, n x WORD; of a tree: STACK node
- *   STACK         STACK id, WORD n, n x WORD
+ *   STACK         STACK id, WORD same << 8 | n, n x WORD; its `same` outermost frames are those of the block's STACK before
  *   CONTEXT, MORE WORD n, n x WORD
  *   MORE NODES    WORD n, WORD parent, WORD id, n - 2 x WORD: keys, see put_nodes
  *
@@ -51,6 +51,7 @@ enum freed {
 #define SIZE_EXPECTED 2u
 #define FROM_SHIFT 2
 #define ALLOCATOR_CHANGED 4u
+#define RP_PACK_SAME_SHIFT 8
 
 RP_INLINE uint32_t rp_pack_shift_of(const struct rp_pack_shifts *s, uint32_t kind)
 {

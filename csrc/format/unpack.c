@@ -36,6 +36,7 @@ int rp_pack_open(struct rp_pack_decoder *d, const uint8_t *bytes, size_t len, ui
 	}
 	d->ticks = ticks_first;
 	d->word = 0;
+	d->stack_n = 0;
 	d->nodes = (struct rp_pack_nodes){ 0 };
 	d->free_allocator = 0;
 	d->bad = 0;
@@ -161,6 +162,25 @@ static void get_words(struct rp_pack_decoder *d, struct rp_event *e, uint32_t n_
 	e->words = d->scratch;
 }
 
+static void get_stack(struct rp_pack_decoder *d, struct rp_event *e)
+{
+	uint64_t v = get(d, RP_COL_WORD), same = v >> RP_PACK_SAME_SHIFT, n = v & ((1u << RP_PACK_SAME_SHIFT) - 1);
+
+	if (same > d->stack_n || n + same > RP_NATIVE_FRAMES_MAX) {
+		d->bad = 1;
+		return;
+	}
+	for (uint64_t i = 0; i < n && !d->bad; i++) {
+		d->word += (uint64_t)rp_unzigzag(get(d, RP_COL_WORD));
+		d->scratch[i] = d->word;
+	}
+	memcpy(d->scratch + n, d->stack + d->stack_n - same, same * sizeof *d->stack);
+	d->stack_n = (uint32_t)(n + same);
+	memcpy(d->stack, d->scratch, d->stack_n * sizeof *d->stack);
+	e->n_words = d->stack_n;
+	e->words = d->scratch;
+}
+
 static void get_nodes(struct rp_pack_decoder *d, struct rp_event *e)
 {
 	uint64_t n = get(d, RP_COL_WORD);
@@ -241,7 +261,7 @@ int rp_pack_next(struct rp_pack_decoder *d, struct rp_event *e)
 		break;
 	case RP_EV_STACK:
 		e->id = (uint32_t)get(d, RP_COL_STACK);
-		get_words(d, e, RP_NATIVE_FRAMES_MAX);
+		get_stack(d, e);
 		break;
 	case RP_EV_CONTEXT:
 	case RP_EV_MORE:
