@@ -366,8 +366,10 @@ int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struc
 	result->frames[0].met |= f.met; /* the root */
 	if (!rc) {
 		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));
-		rc = resolve_nodes(&f);
+		rc = f.keep_dispatch ? 0 : rp_resolve_calling_code(&f);
 	}
+	if (!rc)
+		rc = resolve_nodes(&f);
 	cpu_ns = rp_add(result->cpu_ns, -cpu_ns);
 	if (f.met & RP_MET_CPU_SAMPLED)
 		result->totals.sampled_cpu_ns = rp_add(result->totals.sampled_cpu_ns, cpu_ns);

@@ -76,6 +76,8 @@ double rp_site_weight(const struct rp_site *s);
 int64_t rp_unit_run(const struct rp_time_unit *u);
 /* Frames of one native node's symbol, outermost first, dispatch folded: *ret_n of them, valid until the next call. 0 or RP_ENOMEM. */
 int rp_resolve_symbol(struct rp_resolve *f, uint32_t native, const struct rp_chain_frame **ret_frames, uint32_t *ret_n);
+/* calling_code.c, before the first rp_resolve_symbol: symbols without a name that are dispatch by their place have no frames. 0 or RP_ENOMEM. */
+int rp_resolve_calling_code(struct rp_resolve *f);
 /* The nodes of a native stack, innermost first: at most RP_NATIVE_FRAMES_MAX. */
 uint32_t rp_resolve_path(const struct rp_resolve *f, uint32_t native, uint32_t *ret_path);
 /* Frames of a native stack, outermost first, dispatch folded; *ret_n of them in ret_chain (RP_CHAIN_MAX). 0 or RP_ENOMEM. */

@@ -4,7 +4,7 @@
  *   rp_pyframe_current(ts)   the innermost frame of a thread state (may be a shim), NULL when it runs no Python
  *   rp_pyframe_previous(f)   the frame below (may be a shim), NULL at the bottom
  *   rp_pyframe_is_shim(f)    true for frames that are not Python code: C-stack entry frames, __init__ clean-up frames
- *   rp_pyframe_is_entry(f)   true for the shim that the interpreter's loop puts below the frame it was called with. From 3.13 on
+ *   rp_pyframe_is_entry(f)   true for the shim that the interpreter's loop puts below the frame it was called with. From 3.12 on
  *   rp_pyframe_is_bottom(ts, f)   true for a shim of the thread state's own, below which there is none: the end of the chain since 3.15
  *   rp_pyframe_code(f)       the code object, borrowed
  *   rp_pyframe_globals(f)    the globals dict, borrowed

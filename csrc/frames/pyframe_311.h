@@ -71,6 +71,12 @@ RP_INLINE uintptr_t rp_pyframe_c_frame(PyThreadState *ts)
 	return ts->cframe != &ts->root_cframe ? (uintptr_t)ts->cframe : 0;
 }
 
+RP_INLINE int rp_pyframe_is_entry(rp_pyframe *f)
+{
+	(void)f; /* there is none: rp_pyframe_c_frame tells */
+	return 0;
+}
+
 RP_INLINE int rp_pyframe_is_bottom(PyThreadState *ts, rp_pyframe *f)
 {
 	(void)ts, (void)f; /* the chain ends with NULL */

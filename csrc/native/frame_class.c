@@ -1,4 +1,4 @@
-/* Who is who among native frames. Names are CPython's of 3.11 to 3.14, and pybind11's and nanobind's of their 2.x. */
+/* Who is who among native frames. Names are CPython's of 3.11 to 3.15, and pybind11's and nanobind's of their 2.x. */
 #include "native/native.h"
 
 static int begins(const char *s, const char *with)
@@ -32,6 +32,7 @@ static const char *const dispatch_beginnings[] = {
 	"_PyObject_Vectorcall", "PyObject_Vectorcall", "_PyObject_Call", "PyObject_Call", "_PyObject_MakeTpCall",
 	"_PyObject_FastCall", "_PyObject_FunctionCall", "PyEval_CallObject", "cfunction_vectorcall_", "method_vectorcall_",
 	"PyCFunction_Call", "_PyCFunction_", "_TAIL_CALL_", "_PyFunction_FastCall", "cfunction_enter_call", "slot_nb_",
+	"_Py_VectorCall", "_Py_BuiltinCallFast", "_Py_CallBuiltinClass", "_PyCallMethodDescriptorFast", /* 3.15 */
 	/* pybind11: all that lies between the interpreter's call and the bound function */
 	"pybind11::cpp_function::", "pybind11::detail::argument_loader<", "pybind11_meta_call", "pybind11_object_init",
 	"pybind11::detail::initimpl::", "void pybind11::cpp_function::", "pybind11::detail::void_type pybind11::detail::argument_loader",

@@ -9,6 +9,8 @@
  *                words[3]  _PyEval_EvalFrameDefault       folded
  *     outermost  ---- innermost Python frame: measure.py:88 ----
  *
+ * In an interpreter without local names words[2] has none: aggregate/calling_code.c tells it by its place.
+ *
  * Native stacks are kept as a tree from the outermost frame inwards: equal beginnings share their nodes. */
 #ifndef RP_NATIVE_NATIVE_H
 #define RP_NATIVE_NATIVE_H

@@ -64,7 +64,6 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 {
 	int by_calls = traces_calls(o);
 	rp_turns_open(by_calls);
-	rp_jit_code_install();
 	rp_symbols_functions_only(!by_calls); /* code is told by function there (snapshot.c) */
 	struct rp_alloc_options alloc = { .memory = o->memory != RP_MODE_OFF, .threads = o->cpu != RP_MODE_OFF,
 					  .native = o->native, .pymalloc = o->pymalloc,
@@ -73,6 +72,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 	int code = install(RP_HAS_MODULES, rp_modules_install());
 	if (code)
 		return fail(ret_detail, code, "the loaded libraries cannot be listed");
+	rp_loop_code_install();
 	if (!by_calls && (code = install(RP_HAS_SNAPSHOT, rp_snapshot_install(o->native))))
 		return fail(ret_detail, code, "stacks cannot be read");
 	if ((alloc.memory || o->cpu != RP_MODE_OFF) && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))

@@ -10,8 +10,9 @@
 #define ABOVE_BASE_BYTES 64
 
 static uintptr_t self_start, self_end;
-/* CPython's interpreter loop; 0 where there is none. Frames that ran when tracing began have no native_base: a walk out of one ends here. */
-static uintptr_t loop_start, loop_end;
+/* CPython's interpreter loop; 0 where there is none. Frames that ran when tracing began have no native_base: a walk out of one ends here.
+ * Compilers cut it in two, and the part that has no symbol may be the one that runs (Debian's 3.15). */
+static struct { uintptr_t start, end; } loop[2];
 
 int (*rp_walk_is_loop_code)(uintptr_t pc);
 
@@ -209,12 +210,17 @@ enum rp_walk_state rp_walk_step_all(struct rp_walk *w, struct rp_cfi_regs *regs)
 	return err == RP_ENOTFOUND ? step_by_frame_pointer(w) : cut(w, RP_WALK_REFUSED);
 }
 
+RP_INLINE int is_loop(uintptr_t pc)
+{
+	return pc - loop[0].start < loop[0].end - loop[0].start || pc - loop[1].start < loop[1].end - loop[1].start;
+}
+
 RP_INLINE enum rp_walk_state record_frame(struct rp_walk *w, struct rp_cfi_regs *regs, uint64_t *ret_address)
 {
 	int is_ours = w->f.pc >= self_start && w->f.pc < self_end;
 	uintptr_t inside = w->f.pc - !w->exact; /* a return address may be the first byte behind its function */
 	*ret_address = 0;
-	if (RP_UNLIKELY(inside >= loop_start && inside < loop_end))
+	if (RP_UNLIKELY(is_loop(inside)))
 		return RP_WALK_AT_LOOP;
 	if (!is_ours)
 		*ret_address = w->f.pc + (w->exact != 0);
@@ -292,8 +298,26 @@ void rp_walk_init(void)
 {
 	rp_cfi_init();
 	find_self();
-	loop_start = loop_end = 0;
-	void *loop = dlsym(RTLD_DEFAULT, "_PyEval_EvalFrameDefault");
-	if (loop)
-		rp_cfi_range_at((uintptr_t)loop, &loop_start, &loop_end);
+	memset(loop, 0, sizeof loop);
+	void *entry = dlsym(RTLD_DEFAULT, "_PyEval_EvalFrameDefault");
+	if (entry)
+		rp_cfi_range_at((uintptr_t)entry, &loop[0].start, &loop[0].end);
+}
+
+__attribute__((noinline)) void rp_walk_learn_loop(uintptr_t loop_frame)
+{
+	uintptr_t own = (uintptr_t)__builtin_frame_address(0);
+	struct rp_walk w = { .f = { (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(), *(uintptr_t *)own, own },
+			     .hook_frame = UINTPTR_MAX };
+	if (!loop[0].end || loop_frame <= w.f.sp || loop_frame - w.f.sp >= RP_STACK_BYTES_MAX)
+		return;
+	rp_walk_set_bounds(&w, w.f.sp - 16, loop_frame, 0);
+	for (int steps = 0; steps < RP_NATIVE_FRAMES_MAX; steps++) {
+		uintptr_t inside = w.f.pc - 1;
+		enum rp_walk_state how = rp_walk_step(&w);
+		if (how == RP_WALK_AT_BASE && !is_loop(inside)) /* its frame is the one that loop_frame lies in */
+			rp_cfi_range_at(inside, &loop[1].start, &loop[1].end);
+		if (how != RP_WALK_ON)
+			return;
+	}
 }

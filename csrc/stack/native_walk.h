@@ -72,6 +72,9 @@ extern int (*rp_walk_is_loop_code)(uintptr_t pc);
 
 /* Finds out what belongs to this library and to CPython's interpreter loop. Before all walks. Not for hooks. */
 void rp_walk_init(void);
+/* Learns which other code is the interpreter's loop, from the call of it that the caller runs in. loop_frame: an address inside its C frame; 0: none is
+ * known, and nothing is learned. After rp_walk_init, before all walks. */
+void rp_walk_learn_loop(uintptr_t loop_frame);
 /* Begins a walk: from sp out to base, the innermost evaluator call's frame address, or to the end of the stack where base is not on it. */
 void rp_walk_set_bounds(struct rp_walk *w, uintptr_t sp, uintptr_t base, uintptr_t stack_high);
 /* To the caller of w->f. After RP_WALK_AT_BASE w->f is the evaluator call itself (or what lies above it). */

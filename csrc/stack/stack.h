@@ -59,10 +59,11 @@ uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address);
 /* Forgets the nodes: those defined in lost buffers must be defined again. */
 void rp_snapshot_forget(struct rp_thread *t);
 
-/* ---- jit_code.c: what CPython's JIT has made ---- */
+/* ---- loop_code.c: the interpreter's loop beyond the function of its name ---- */
 
-/* From here on native walks end at such code as they do at the interpreter's loop. Before the first walk. */
-void rp_jit_code_install(void);
+/* From here on native walks end at such code, too: what the JIT has made, and what the compiler cut off. Called out of Python code, in the loop
+ * itself, with the GIL. After rp_modules_install, before the first walk. */
+void rp_loop_code_install(void);
 
 /* ---- module_map.c: loaded objects; defines MODULE and UNLOAD ---- */
 

@@ -115,6 +115,13 @@ def test_the_70_percent_hang_below_the_line_that_called(run_traced):
     assert line["line"] == caller + 2  # of the program that run_traced made of it
 
 
+def test_native_stacks_end_at_a_function_that_ran_before_the_start(run_traced):
+    traced = run_traced("timed_cpp.share(0.2)", setup="import timed_cpp", sample_hz=1000)
+    nodes = traced.trace.tree()["nodes"]
+    below = {n["function"].partition("(")[0] for n in nodes if n["parent"] >= 0 and nodes[n["parent"]]["function"] == "<module>"}
+    assert "timed::share" in below and "_start" not in below
+
+
 def test_a_spinning_sibling_does_not_land_on_a_sleeper(run_traced):
     traced = run_traced("beside_a_spinner()", setup=SETUP)
     assert traced.row("sleeps")["total_cpu_s"] < 0.02

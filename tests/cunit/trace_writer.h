@@ -226,6 +226,12 @@ static inline void tw_symbol(struct tw *w, uint64_t address, const char *functio
 	TW_DEF(w, rp_def_put_symbol(w->defs_at, w->defs_end, address, 1, &frame, 1));
 }
 
+static inline void tw_symbol_in(struct tw *w, uint32_t module, uint64_t address, const char *function)
+{
+	struct rp_symbol_frame frame = { tw_str(function), RP_STR(""), 0 };
+	TW_DEF(w, rp_def_put_symbol(w->defs_at, w->defs_end, address, module, &frame, 1));
+}
+
 static inline void tw_module(struct tw *w, uint32_t id, uint64_t start, uint64_t end, const char *path, uint32_t flags)
 {
 	TW_DEF(w, rp_def_put_module(w->defs_at, w->defs_end, id, start, start, end, tw_str(path), RP_STR(""), flags));

@@ -30,6 +30,8 @@ int main(void)
 	CHECK_INT(rp_frame_classify("_PyEval_EvalFrameDefault", "python3.12"), RP_FRAME_DISPATCH);
 	CHECK_INT(rp_frame_classify("pybind11::cpp_function::dispatcher(_object*, _object*, _object*)", "x.so"), RP_FRAME_DISPATCH);
 	CHECK_INT(rp_frame_classify("PyObject_Vectorcall", ""), RP_FRAME_DISPATCH);
+	CHECK_INT(rp_frame_classify("_Py_BuiltinCallFastWithKeywords_StackRef", "python3.15"), RP_FRAME_DISPATCH);
+	CHECK_INT(rp_frame_classify("_Py_VectorCall_StackRefSteal", "python3.15"), RP_FRAME_DISPATCH);
 	CHECK_INT(rp_frame_classify("PyList_Append", ""), RP_FRAME_WORK);
 	CHECK_INT(rp_frame_classify("galsim::SBProfile::draw()", "_galsim.so"), RP_FRAME_WORK);
 	return 0;
