@@ -186,6 +186,20 @@ struct rp_thread_row {
 	uint64_t lost_events, lost_bytes, lost_blocks;
 };
 
+/* Where a thread is when its events end. Times are seconds since 1970, 0: unknown. */
+struct rp_last_stack {
+	uint32_t process, thread, os_tid, name;
+	uint32_t first_frame, n_frames; /* in last_frames, outermost first */
+	int is_sampled;        /* all of it is what the last sample said; else the Python frames are known to the call */
+	double seen_unix_s;    /* its last event */
+	double sampled_unix_s; /* what the native frames, and the line of the innermost Python frame, are of */
+};
+
+struct rp_last_frame {
+	uint32_t frame, line;  /* line: where it is, RP_LINE_UNKNOWN */
+	double entered_unix_s;
+};
+
 struct rp_meta_pair {
 	uint32_t key, value;
 };
@@ -375,6 +389,10 @@ struct rp_result {
 	struct rp_unit_stack *stacks;
 	uint32_t n_stacks, stacks_cap;
 	uint32_t quanta, quanta_retried; /* quanta, not rows: a retried one counts once in both */
+	struct rp_last_stack *last_stacks; /* RP_NEED_STACKS */
+	uint32_t n_last_stacks, last_stacks_cap;
+	struct rp_last_frame *last_frames;
+	uint32_t n_last_frames, last_frames_cap;
 	struct rp_label_pair *labels;
 	uint32_t n_labels, labels_cap;
 	struct rp_meta_pair *metas;
@@ -419,6 +437,7 @@ enum rp_need {
 	RP_NEED_LINES = 4,  /* lines of Python, whole */
 	RP_NEED_UNITS = 8,  /* stacks of units, and keys of frames. Needs the tree; not together with a timeline, an interval or a region */
 	RP_NEED_NATIVE = 16, /* native frames: in the tree, and their lines. Without, their callers have in self what is theirs */
+	RP_NEED_STACKS = 32, /* where each thread is at the end; needs native frames */
 };
 
 /* What bins are gathered of; what is greater has more. */

@@ -185,6 +185,7 @@ static int open_work(struct work *w, struct rp_result *result, struct rp_trace_f
 	}
 	w->replay.regions.filter.place = -1;
 	w->replay.has_no_native = !(o->needs & RP_NEED_NATIVE);
+	w->replay.keeps_last = (o->needs & RP_NEED_STACKS) != 0;
 	w->replay.has_interval = o->has_interval;
 	w->replay.units.is_on = (o->needs & RP_NEED_UNITS) != 0;
 	w->span = span_of(w->file, &w->tables, &result->axis_zero_ns);

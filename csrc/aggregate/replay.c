@@ -18,7 +18,8 @@ RP_INLINE uint64_t pass_time(struct rp_replay *r, struct rp_replay_thread *t, co
 
 /* ---- stack ---- */
 
-static int push(struct rp_replay *r, struct rp_replay_thread *t, uint32_t code, uint32_t lasti)
+/* entered: ticks. */
+static int push(struct rp_replay *r, struct rp_replay_thread *t, uint32_t code, uint32_t lasti, uint64_t entered)
 {
 	if (RP_UNLIKELY(t->depth == t->stack_cap)) {
 		if (t->depth >= RP_STACK_DEPTH_MAX) {
@@ -36,6 +37,8 @@ static int push(struct rp_replay *r, struct rp_replay_thread *t, uint32_t code, 
 		rp_replay_enter_python(r, t);
 	uint32_t node = rp_call_child(&r->tree, t->time.node, code, rp_lasti_checked(lasti));
 	if (RP_UNLIKELY(node == UINT32_MAX))
+		return RP_ENOMEM;
+	if (RP_UNLIKELY(r->keeps_last) && rp_last_entered(&t->last, t->depth, entered))
 		return RP_ENOMEM;
 	t->stack[t->depth++] = t->time.node;
 	t->time.node = node;
@@ -83,7 +86,7 @@ static int on_context(struct rp_replay *r, struct rp_replay_thread *t, const str
 	t->time.node = t->time.root;
 	t->depth = t->depth_over = 0;
 	for (uint32_t i = 0; i < e->n_words; i++)
-		if (push(r, t, (uint32_t)e->words[i], (uint32_t)(e->words[i] >> 32)))
+		if (push(r, t, (uint32_t)e->words[i], (uint32_t)(e->words[i] >> 32), RP_ENTERED_UNKNOWN))
 			return RP_ENOMEM;
 	return 0;
 }
@@ -267,7 +270,7 @@ static int on_event(struct rp_replay *r, uint32_t thread, const struct rp_event 
 	switch (e->kind) {
 	case RP_EV_ENTER:
 		rp_time_flush(&r->time, &t->time);
-		if (push(r, t, e->id, e->lasti))
+		if (push(r, t, e->id, e->lasti, t->time.last_ticks))
 			return RP_ENOMEM;
 		if (RP_LIKELY(t->time.on)) {
 			rp_call_touch(&r->tree, t->time.node);
@@ -503,6 +506,7 @@ void rp_replay_release(struct rp_replay *r)
 	for (uint32_t i = 0; i < r->n_threads; i++) {
 		struct rp_replay_thread *t = &r->threads[i];
 		free(t->stack);
+		rp_last_release(&t->last);
 		rp_thread_time_release(&t->time);
 		rp_idmap_release(&t->stacks);
 		rp_stack_nodes_release(&t->nodes);

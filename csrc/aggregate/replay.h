@@ -10,6 +10,7 @@
 #include "aggregate/bounds.h"
 #include "aggregate/call_tree.h"
 #include "aggregate/helper_thread.h"
+#include "aggregate/last_stack.h"
 #include "aggregate/memory.h"
 #include "aggregate/region_span.h"
 #include "aggregate/sample.h"
@@ -34,6 +35,7 @@ struct rp_replay_thread {
 	struct rp_thread_samples samples;
 	struct rp_thread_regions regions;
 	struct rp_helper helper;
+	struct rp_thread_last last; /* where keeps_last */
 
 	uint32_t *stack; /* nodes below the innermost */
 	uint32_t depth, stack_cap;
@@ -86,6 +88,7 @@ struct rp_replay {
 	int has_ticks;
 	int has_interval;  /* the timeline has three bins, and the second is what counts */
 	int has_no_native; /* nobody asks for native frames */
+	int keeps_last;    /* somebody asks where threads are at the end */
 	uint64_t calls, gil_wait_ns, stall_ns, tool_ticks, folded_ticks;
 };
 

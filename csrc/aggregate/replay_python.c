@@ -84,6 +84,8 @@ static int on_tree_sample(struct rp_replay *r, struct rp_replay_thread *t, const
 	struct rp_stack_node place;
 
 	rp_time_flush(&r->time, &t->time);
+	place = *rp_stack_node_of(&t->nodes, e->id);
+	t->last.sample = (struct rp_last_sample){ t->time.last_ticks, place.call, place.lasti, place.native };
 	if (place_of(r, t, e, &place))
 		return RP_ENOMEM;
 	if (!t->time.on)
@@ -118,6 +120,7 @@ int rp_replay_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 	if (!r->has_no_native && rp_native_tree_add(&r->native, r->tables, e->words, e->n_words, &native))
 		return RP_ENOMEM;
 	remember_place(t, t->time.node, lasti);
+	t->last.sample = (struct rp_last_sample){ t->time.last_ticks, t->time.node, lasti, native };
 	if (rp_sample_add(&r->samples, rp_site_find(&r->sites, t->time.node, lasti, native), weight))
 		return RP_ENOMEM;
 	t->time.cost16 += r->told.cost_sample16;

@@ -379,6 +379,8 @@ int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struc
 		result->totals.exact_samples += r->sites.sites[i].samples;
 	if (!rc && (f.needs & RP_NEED_TREE))
 		rc = resolve_tree(&f);
+	if (!rc && (f.needs & RP_NEED_STACKS))
+		rc = rp_resolve_last_stacks(&f);
 	if (!rc)
 		rc = rp_resolve_process(&f, r->file->path);
 	if (!rc && (f.needs & RP_NEED_LINES))

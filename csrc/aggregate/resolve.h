@@ -98,6 +98,9 @@ int rp_resolve_code_frame(struct rp_resolve *f, uint32_t code, uint32_t *ret_fra
 void rp_resolve_site(const struct rp_resolve *f, const struct rp_site *site, int64_t *ret_m);
 int64_t rp_resolve_ns(const struct rp_resolve *f, double ticks);
 
+/* last_stack.c: where threads are at the end. Before rp_resolve_process. */
+int rp_resolve_last_stacks(struct rp_resolve *f);
+
 /* resolve_timeline.c: places and rows of bins. Before rp_resolve_process and rp_resolve_lines. */
 int rp_resolve_timeline(struct rp_resolve *f);
 

@@ -210,6 +210,8 @@ void rp_result_free(struct rp_result *r)
 	free(r->threads);
 	free(r->regions);
 	free(r->stacks);
+	free(r->last_stacks);
+	free(r->last_frames);
 	free(r->labels);
 	free(r->metas);
 	rp_unseen_release(&r->unseen);

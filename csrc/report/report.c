@@ -39,6 +39,7 @@ static const struct {
 	{ "collapsed", rp_report_collapsed, TREE | NODES, TEXT, 1, NULL, "one line a stack, for flame graph scripts", "--metric, --region" },
 	{ "losses", rp_report_losses, 0, TEXT, 0, NULL, "what is missing, with which every other text begins; nothing when nothing is", "" },
 	{ "sources", rp_report_sources, NOTHING, TEXT | JSON, 0, NULL, "the source files whose text is inside", "--json: with it" },
+	{ "stacks", rp_report_stacks, RP_NEED_STACKS | RP_NEED_NATIVE, JSON, 0, NULL, "where each thread was at the last event", "--json" },
 	{ "dump", rp_report_dump, NOTHING, TEXT | JSON, 0, NULL, "every definition and event, one a line", "--json" },
 	{ "units", rp_report_units, RP_NEED_PLACES | TREE | RP_NEED_UNITS | NODES, COLUMNS, 0, NULL, "what a campaign keeps of a trace (columns alone)", NULL },
 	{ "verify", rp_report_verify, NOTHING, TEXT | JSON, 0, NULL, "is it whole, and what is missing where; exit status 1 when it is not", "--json" },
@@ -96,7 +97,7 @@ static int make_result(struct rp_trace *trace, struct rp_analyze_options *how, i
 {
 	uint64_t begin_ns = rp_os_monotonic_ns();
 
-	has_index &= !(how->needs & RP_NEED_UNITS); /* it keeps no stacks of units */
+	has_index &= !(how->needs & (RP_NEED_UNITS | RP_NEED_STACKS)); /* it keeps no stacks of units, and none of threads */
 	if (has_index && (*ret_result = rp_index_load(trace, how, how)))
 		return 0;
 	int rc = rp_analyze(ret_result, trace, how, detail);
@@ -116,7 +117,7 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 		      char *detail)
 {
 	struct kept *k = trace->results;
-	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .jobs = o->jobs > 0 ? (unsigned)o->jobs : 0, .needs = needs & (ALL | RP_NEED_UNITS),
+	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .jobs = o->jobs > 0 ? (unsigned)o->jobs : 0, .needs = needs & (ALL | RP_NEED_UNITS | RP_NEED_STACKS),
 					  .timeline = !(needs & TIMELINE) ? RP_TIMELINE_NONE : needs & LEAKS_ALONE ? RP_TIMELINE_LEAKS : RP_TIMELINE_ALL };
 	struct rp_result *result;
 
@@ -201,7 +202,7 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a region.", reports[which].name);
 	if (!(o->from_s >= 0) || !(o->to_s >= 0) || (o->to_s > 0 && !(o->to_s > o->from_s)))
 		return rp_say(detail, RP_EINVAL, "an interval ends after it begins, and begins at 0 or later.");
-	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].needs & (NOTHING | TIMELINE | RP_NEED_UNITS) || which == find_report("regions")))
+	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].needs & (NOTHING | TIMELINE | RP_NEED_UNITS | RP_NEED_STACKS) || which == find_report("regions")))
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a stretch of time.", reports[which].name);
 	/* To take an option and not to honour it would be a lie. */
 	if (reports[which].fn == rp_report_table && o->by && !strcmp(o->by, "region") && (o->region || o->from_s > 0 || o->to_s > 0))

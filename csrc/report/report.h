@@ -206,7 +206,7 @@ const char *rp_report_variance_column(char *text, enum rp_metric metric);
 /* Of the report "table": by thread and by region. */
 rp_report_fn rp_report_threads, rp_report_ranked_regions;
 rp_report_fn rp_report_stats, rp_report_leaks, rp_report_temporary, rp_report_table, rp_report_tree, rp_report_lines, rp_report_regions, rp_report_flame, rp_report_page,
-	rp_report_collapsed, rp_report_losses, rp_report_sources, rp_report_dump, rp_report_verify, rp_report_units, rp_report_slices;
+	rp_report_collapsed, rp_report_losses, rp_report_sources, rp_report_dump, rp_report_stacks, rp_report_verify, rp_report_units, rp_report_slices;
 
 /* ---- report_losses.c ---- */
 int rp_report_has_losses(const struct rp_totals *t);

@@ -27,7 +27,7 @@ COMMANDS = {
     "verify": "Check that a trace is whole: every block, every sequence number, a clean stop. Exits with 1 when it is not.",
     "recover": "Write a clean copy of a trace that was cut short or damaged, with everything that can still be read.",
     "sources": "List the source files whose text is inside a trace; with --json, print it.",
-    "dump": "Print every definition and event of a trace, one a line.",
+    "dump": "Show where each thread of a traced process is, in Python and C++; or print every definition and event of a trace, one a line.",
     "campaign": "Ask questions of a whole campaign: a store of quanta, made from many traces.",
     "symbols": "Make the names of a release once, so that the sampled traces of its jobs need not carry them.",
     "doctor": "Say what works on this machine and what falls back, with the reason.",

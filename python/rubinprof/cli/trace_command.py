@@ -37,10 +37,8 @@ def parser(subparsers, name: str, example: str, run: Run, sentence: str | None =
     return made
 
 
-def add_traces(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "traces", metavar="TRACE", nargs="+", help="a trace file, a directory of them, or several of either"
-    )
+def add_traces(command: argparse.ArgumentParser, meaning: str = "a trace file, a directory of them, or several of either", metavar: str = "TRACE") -> None:
+    command.add_argument("traces", metavar=metavar, nargs="+", help=meaning)
     command.add_argument(
         "--symbols", type=use_symbols, metavar="DIR", help="the symbol bundle that a trace leaves its names to (default: RUBINPROF_SYMBOLS, then where it was)"
     )
