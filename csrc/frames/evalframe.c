@@ -15,6 +15,16 @@ static _PyFrameEvalFunction stepped_aside;
 /* Below this much C stack the evaluator steps aside: an evaluator makes every Python call take C stack, which CPython alone does not, and
  * a deep recursion that works untraced must work traced. */
 #define STACK_MARGIN_BYTES (256u << 10)
+/* The JIT's compiler has 200 KiB in one frame (3.15), and may be called at any depth. */
+#define JIT_STACK_BYTES (224u << 10)
+static int has_jit; /* GIL */
+
+static size_t margin_of(size_t stack_bytes)
+{
+	size_t margin = stack_bytes / 4 < STACK_MARGIN_BYTES ? stack_bytes / 4 : STACK_MARGIN_BYTES;
+
+	return has_jit && margin < JIT_STACK_BYTES ? JIT_STACK_BYTES : margin;
+}
 
 static RP_COLD void learn_stack(struct rp_thread *t)
 {
@@ -23,7 +33,7 @@ static RP_COLD void learn_stack(struct rp_thread *t)
 	t->stack_margin = 1; /* known */
 	t->stack_low = 0;
 	if (rp_stack_limit(&t->stack_low, &size) == 0)
-		t->stack_margin = size / 4 < STACK_MARGIN_BYTES ? size / 4 : STACK_MARGIN_BYTES;
+		t->stack_margin = margin_of(size);
 }
 
 static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag);
@@ -213,6 +223,7 @@ int rp_frames_install(void)
 		PyErr_Clear();
 		return RP_ENOMEM;
 	}
+	has_jit = rp_pyframe_has_jit(interp);
 	struct rp_thread *t = rp_thread_enter();
 	if (!t)
 		return RP_ENOMEM;

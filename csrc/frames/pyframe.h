@@ -19,6 +19,7 @@
  *   rp_pyframe_function(f)   the function it runs, borrowed; NULL where there is none
  *   rp_pyframe_c_frame(ts)   an address inside the C frame of the innermost evaluator call, where the thread state tells; else 0, and
  *                            the address of the innermost frame that lies on the C stack is one
+ *   rp_pyframe_has_jit(interp)   whether code may be compiled while it runs, which takes C stack (evalframe.c)
  *   rp_code_extra(code), rp_code_extra_init(), rp_code_extra_set(code, value)   a number of ours kept with a code object
  *
  * Thread rules: of a thread's own frames, by that thread, with or without the GIL (own frames change only by own hand); of

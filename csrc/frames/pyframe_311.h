@@ -77,6 +77,12 @@ RP_INLINE int rp_pyframe_is_entry(rp_pyframe *f)
 	return 0;
 }
 
+RP_INLINE int rp_pyframe_has_jit(PyInterpreterState *interp)
+{
+	(void)interp;
+	return 0;
+}
+
 RP_INLINE int rp_pyframe_is_bottom(PyThreadState *ts, rp_pyframe *f)
 {
 	(void)ts, (void)f; /* the chain ends with NULL */

@@ -82,6 +82,12 @@ RP_INLINE int rp_pyframe_is_entry(rp_pyframe *f)
 	return f->owner == FRAME_OWNED_BY_CSTACK;
 }
 
+RP_INLINE int rp_pyframe_has_jit(PyInterpreterState *interp)
+{
+	(void)interp;
+	return 0;
+}
+
 RP_INLINE int rp_pyframe_is_bottom(PyThreadState *ts, rp_pyframe *f)
 {
 	(void)ts, (void)f; /* the chain ends with NULL */

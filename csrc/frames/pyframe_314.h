@@ -93,6 +93,11 @@ RP_INLINE int rp_pyframe_is_entry(rp_pyframe *f)
 	return f->owner >= FRAME_OWNED_BY_INTERPRETER;
 }
 
+RP_INLINE int rp_pyframe_has_jit(PyInterpreterState *interp)
+{
+	return interp->jit;
+}
+
 RP_INLINE int rp_pyframe_is_bottom(PyThreadState *ts, rp_pyframe *f)
 {
 #if PY_VERSION_HEX >= 0x030f0000

@@ -146,7 +146,9 @@ def test_recursion_50_000_deep(tmp_path):
     assert both(tmp_path, DEEP + "traced(main)\n") == "50000\n50000\n"
 
 
-def test_deep_recursion_in_a_thread_with_a_small_stack(tmp_path):
+@pytest.mark.parametrize("jit", ["0", "1"] if getattr(getattr(sys, "_jit", None), "is_available", bool)() else ["0"])
+def test_deep_recursion_in_a_thread_with_a_small_stack(tmp_path, monkeypatch, jit):
+    monkeypatch.setenv("PYTHON_JIT", jit)  # its compiler takes most of this stack
     both(tmp_path, DEEP + """
 def threaded():
     threading.stack_size(256 << 10)
