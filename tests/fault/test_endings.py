@@ -120,8 +120,10 @@ import multiprocessing, sys, rubinprof
 def work(i):
     return len([bytes(1000) for _ in range(200)])
 if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    both = context.Barrier(2)  # on a busy machine one may do all the work before the other has begun its trace
     with rubinprof.Tracker("x.rprof", cpu=sys.argv[1], memory=sys.argv[1]):
-        with multiprocessing.get_context("fork").Pool(2) as pool:
+        with context.Pool(2, both.wait) as pool:
             print(sum(pool.map(work, range(20), chunksize=1)))
 """
 
@@ -132,7 +134,7 @@ def test_the_files_of_terminated_workers_are_finished_by_their_parent(tmp_path, 
     assert (done.returncode, done.stdout) == (0, "4000\n"), done.stderr
     workers = sorted(tmp_path.glob("x-*.rprof"))
     assert len(workers) == 2
-    events = 0  # of both: on a busy machine one may do all the work
+    events = 0  # of both: one may do all the work
     for path in workers:
         (file,) = rubinprof.open(path).verify()["files"]
         assert (file["state"], file["live_buffers"], file["damaged_blocks"], file["missing_blocks"]) == ("killed", 0, 0, 0)

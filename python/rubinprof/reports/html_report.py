@@ -80,14 +80,14 @@ def write(
             "defaults": {"metric": metric or "cpu", "inverted": False},
             "sources": _that_fit(sources, int(SOURCE_LINES_MAX * share)),
         }
-        text = render(page, carried, rows, region, order=_order(trace, int(SLICES_MAX * share), region))
+        text = render(page, carried, rows, region, order=_order(trace, int(SLICES_MAX * share), region)).encode()
         if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
             break
         # Not all of the page shrinks with its share: a little less than what fits by proportion.
         share = max(SHARE_MIN, share * min(0.8, 0.95 * PAGE_BYTES_MAX / len(text)))
         page = _page(trace, int(NODES_MAX * share), metric=metric, region=region, keep_dispatch=keep_dispatch)
     with replaced(output) as file:
-        return file.write(text.encode())
+        return file.write(text)
 
 
 def _order(trace: "Trace", n: int, region: str | None) -> bytes:
