@@ -185,11 +185,11 @@ def test_time_of_a_stretch_without_a_sample_has_no_line(open_by_hand):
 
 
 def test_a_folded_tree_leaves_the_table_exact(trace_path, open_path, tmp_path, monkeypatch):
-    monkeypatch.setattr(html_report, "NODES_MAX", 40)
+    monkeypatch.setattr(html_report, "NODES_MAX", 100)  # the chain of depth(40) may take 40 of them
     with rubinprof.open(trace_path) as trace:
         html_report.write(trace, str(tmp_path / "small.html"))
     tab = open_path(tmp_path / "small.html")
-    assert tab.evaluate("p.whole.tree.count") < 120 and tab.evaluate("p.timeline.foldedParts") > 0
+    assert tab.evaluate("p.whole.tree.count") < 180 and tab.evaluate("p.timeline.foldedParts") > 0
     shown, expected = rows_of(tab, "function"), analyzer_rows(trace_path, "function")
     names = set(tab.evaluate("p.functions.frame.map((f) => p.frames.fullName(f))"))
     kept = {key: row for key, row in expected.items() if key in shown and row["function"] in names}
