@@ -191,7 +191,9 @@ def test_what_one_process_did_not_record_is_unknown_of_it_alone(partly):
     for key in ("allocated_bytes", "allocations", "peak_bytes", "leaked_bytes"):
         assert stats[key] == one[key] > 0
     assert [row["peak_bytes"] is None for row in stats["by_process"]] == [False, True]
-    rows, before = ({row["function"]: row["allocated_bytes"] for row in t.table() if row["kind"] == "python"} for t in (trace, alone))
+    rows, before = (
+        {(row["function"], row["file"], row["line"]): row["allocated_bytes"] for row in t.table() if row["kind"] == "python"} for t in (trace, alone)
+    )
     assert {name: rows[name] for name in before} == before
     assert {row["allocated_bytes"] is None for row in trace.table("thread")} == {False, True}
 
