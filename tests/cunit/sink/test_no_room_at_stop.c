@@ -71,10 +71,10 @@ static int record(struct rp_sink_status *ret_status)
 	CHECK_INT(rp_record_quiesce(), 0);
 	rp_record_close();
 	CHECK_INT(rp_sink_sync(sink, UINT64_C(10000000000)), 0);
+	fsyncs = syncfss = 0;
+	refuses_writes = 1; /* before there is anything the writer could be quick with */
 	rp_define_clock();
 	rp_record_detach();
-	fsyncs = syncfss = 0;
-	refuses_writes = 1;
 	int code = rp_sink_close(sink, ret_status);
 	refuses_writes = 0;
 	return code;
