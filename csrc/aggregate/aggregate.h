@@ -443,7 +443,7 @@ enum rp_need {
 /* What bins are gathered of; what is greater has more. */
 enum rp_timeline_of {
 	RP_TIMELINE_NONE,
-	RP_TIMELINE_LEAKS, /* when what was never freed was born: places are sites that lie nowhere, with lines of Python, and have RP_B_LEAKED alone */
+	RP_TIMELINE_LEAKS, /* when what was never freed was born: places are sites in any thread, with lines of Python, and have RP_B_LEAKED alone */
 	RP_TIMELINE_ALL,   /* needs tree, lines and native frames */
 };
 

@@ -13,6 +13,7 @@ struct placing {
 	uint32_t *carry_site, *carry_folded;     /* with which allocations of the next bin become whole; NULL: they are */
 	uint32_t first_thread;
 	uint32_t folded_frame;
+	uint32_t over_leaks; /* place of a thread, above leaks that stand alone; NONE: not made yet */
 };
 
 static int add_place(struct placing *p, struct rp_bin_place place, uint32_t *ret_place)
@@ -76,12 +77,16 @@ static int place_folded(struct placing *p, uint32_t node)
 	return add_place(p, place, &p->of_folded[node]);
 }
 
-/* Of a site the line alone; of what was folded not that. */
+/* Of a site the line alone; of what was folded not that. A place lies in a thread: which, nobody asks. */
 static int place_leak(struct placing *p, const struct rp_bin_entry *e, uint32_t *ret_place)
 {
 	const struct rp_site *s = &p->f->replay->sites.sites[e->id];
-	struct rp_bin_place place = { .kind = RP_PLACE_SITE, .parent = NONE, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
+	struct rp_bin_place thread = { .kind = RP_PLACE_THREAD, .parent = NONE, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = p->first_thread };
+	struct rp_bin_place place = { .kind = RP_PLACE_SITE, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
 
+	if (p->over_leaks == NONE && add_place(p, thread, &p->over_leaks))
+		return RP_ENOMEM;
+	place.parent = p->over_leaks;
 	if (e->kind == RP_BIN_SITE && rp_resolve_line(p->f, s->node, s->lasti, &place.line))
 		return RP_ENOMEM;
 	return add_place(p, place, ret_place);
@@ -211,7 +216,7 @@ int rp_resolve_timeline(struct rp_resolve *f)
 {
 	const struct rp_replay *replay = f->replay;
 	size_t nodes = replay->tree.n, sites = replay->sites.n;
-	struct placing p = { .f = f, .first_thread = f->result->n_threads };
+	struct placing p = { .f = f, .first_thread = f->result->n_threads, .over_leaks = NONE };
 	struct rp_frame frame = { .kind = RP_KIND_PYTHON, .met = f->met };
 	static const char name[] = RP_FOLDED_NAME;
 

@@ -55,17 +55,22 @@ static struct rp_result *load_from(const char *path, const struct rp_index_of *o
 
 struct rp_result *rp_index_load(const struct rp_trace *trace, const struct rp_analyze_options *wanted, struct rp_analyze_options *ret_made)
 {
+	struct rp_analyze_options scope = *wanted; /* what is made with native frames answers those who want none, too */
 	struct rp_result *r = NULL;
 	struct rp_index_of of;
 	struct head head;
 
 	if (rp_index_wish() == RP_INDEX_OFF || rp_index_identify(trace, &of))
 		return NULL;
-	for (int home = 0; !r && home < RP_INDEX_HOMES; home++) {
-		char *path = rp_index_path(trace, wanted, (enum rp_index_home)home, 0);
-		if (path)
-			r = load_from(path, &of, wanted, &head);
-		free(path);
+	for (;; scope.needs |= RP_NEED_NATIVE) {
+		for (int home = 0; !r && home < RP_INDEX_HOMES; home++) {
+			char *path = rp_index_path(trace, &scope, (enum rp_index_home)home, 0);
+			if (path)
+				r = load_from(path, &of, wanted, &head);
+			free(path);
+		}
+		if (r || scope.needs & RP_NEED_NATIVE)
+			break;
 	}
 	if (r) {
 		ret_made->needs = head.needs;

@@ -138,6 +138,7 @@ static void name_of(const struct rp_trace *trace, const struct rp_analyze_option
 		digest_add(&d, &scope->to_s, sizeof(scope->to_s));
 	}
 	digest_add_number(&d, (uint64_t)(scope->keep_dispatch != 0));
+	digest_add_number(&d, scope->needs & RP_NEED_NATIVE); /* neither of the two answers replaces the other */
 	snprintf(ret_name, size, "%016llx%016llx" RP_INDEX_SUFFIX, (unsigned long long)d.a, (unsigned long long)d.b);
 }
 

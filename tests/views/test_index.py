@@ -18,6 +18,7 @@ REPORTS = [
     ("stats", {}), ("regions", {}), ("table", {}), ("table", {"by": "line", "metric": "peak"}), ("table", {"by": "file"}),
     ("table", {"by": "thread"}), ("table", {"region": "work"}), ("table", {"keep_dispatch": True}), ("lines", {}), ("tree", {}), ("flame", {}),
     ("page", {}), ("stats", {"from_s": 0.001}), ("collapsed", {"format": "text"}), ("losses", {"format": "text"}),
+    ("leaks", {"format": "text"}), ("leaks", {}),
 ]  # fmt: skip
 
 
@@ -76,7 +77,14 @@ def test_a_small_question_does_not_answer_a_large_one(directory):
     rendered(directory, "stats")
     assert rendered(directory, "tree") == rendered(directory, "tree", index=False)
     assert rendered(directory, "stats") == rendered(directory, "stats", index=False)
-    assert len(indexes(directory)) == 1
+
+
+def test_questions_in_turn_do_not_replace_their_answers(directory):
+    asked = [("leaks", {"format": "text"}), ("table", {}), ("stats", {}), ("tree", {})]
+    first = [rendered(directory, report, **options) for report, options in asked]
+    made = [(index, index.stat().st_mtime_ns) for index in indexes(directory)]
+    assert [rendered(directory, report, **options) for report, options in asked] == first
+    assert [(index, index.stat().st_mtime_ns) for index in indexes(directory)] == made
 
 
 def grown(path):
