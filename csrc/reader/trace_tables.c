@@ -4,8 +4,10 @@
 
 #include "reader/reader.h"
 
-/* Two clock pairs closer than this do not give a rate. */
+/* Two clock pairs this far apart give a rate. A start writes two, and the next comes a second later: a young trace, or one that was killed then, has
+ * pairs some 0.6 ms apart. These give a guess: a thousandth off by the time between two readings of the clocks, more where the start was interrupted. */
 #define CLOCK_SPAN_NS_MIN 1000000u
+#define GUESS_SPAN_NS_MIN 50000u
 /* A rate outside of this is nonsense: 10 MHz to 100 GHz. */
 #define NS_PER_TICK_MIN 0.01
 #define NS_PER_TICK_MAX 100.0
@@ -344,29 +346,28 @@ int rp_tables_add(struct rp_tables *t, struct rp_def *d)
 	return 0;
 }
 
+static int is_rate(double ns_per_tick)
+{
+	return ns_per_tick >= NS_PER_TICK_MIN && ns_per_tick <= NS_PER_TICK_MAX;
+}
+
 void rp_tables_settle_clock(struct rp_tables *t)
 {
-	const char *clock = rp_tables_meta(t, "clock");
+	const char *clock = rp_tables_meta(t, "clock"), *hz = rp_tables_meta(t, "clock.hz");
 	uint64_t ns = t->clock_last.monotonic_ns - t->clock_first.monotonic_ns, ticks = t->clock_last.ticks - t->clock_first.ticks;
+	double measured = t->n_clocks >= 2 && ns >= GUESS_SPAN_NS_MIN && ns < INT64_MAX && ticks > 0 ? (double)ns / (double)ticks : 0;
+	double stated = hz ? 1e9 / strtod(hz, NULL) : 0;
+	int is_measured = is_rate(measured) && ns >= CLOCK_SPAN_NS_MIN;
 
 	t->clock_is_guess = 0;
 	t->ns_per_tick = 1.0;
 	if (clock && !strcmp(clock, "monotonic"))
 		return;
-	if (t->n_clocks >= 2 && ns >= CLOCK_SPAN_NS_MIN && ns < INT64_MAX && ticks > 0) {
-		double rate = (double)ns / (double)ticks;
-		if (rate >= NS_PER_TICK_MIN && rate <= NS_PER_TICK_MAX) {
-			t->ns_per_tick = rate;
-			return;
-		}
-	}
-	const char *hz = rp_tables_meta(t, "clock.hz");
-	double rate = hz ? 1e9 / strtod(hz, NULL) : 0;
-	t->clock_is_guess = 1;
-	if (rate >= NS_PER_TICK_MIN && rate <= NS_PER_TICK_MAX) {
-		t->ns_per_tick = rate;
-		t->clock_is_guess = 0;
-	}
+	t->clock_is_guess = !is_measured && !is_rate(stated);
+	if (is_measured || (is_rate(measured) && !is_rate(stated)))
+		t->ns_per_tick = measured;
+	else if (is_rate(stated))
+		t->ns_per_tick = stated;
 }
 
 /* The module loaded last wins: an address range is used again after dlclose. UINT32_MAX: none. */
