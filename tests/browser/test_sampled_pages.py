@@ -53,16 +53,20 @@ def test_an_unknown_metric_cannot_be_chosen_and_says_why(tab):
     assert options["wall"].endswith("not measured in sampled mode")
 
 
-def test_memory_that_was_off_is_not_laid_to_sampled_mode(tmp_path, open_path):
+def test_memory_that_was_off_is_not_laid_to_sampled_mode_nor_to_all_processes(tmp_path, open_path):
     (tmp_path / "p.py").write_text("import time\nwhile time.thread_time() < 0.1: pass\nkept = [bytearray(2000) for _ in range(100)]\n")
     (tmp_path / "both").mkdir()
     for name, mode in (("both/a", "exact"), ("both/b", "off"), ("alone", "off")):
         subprocess.run([sys.executable, "-m", "rubinprof", "run", "--memory", mode, "-o", tmp_path / f"{name}.rprof", tmp_path / "p.py"], check=True, timeout=120)
-    for trace, why in (("both", "recorded in some processes only"), ("alone.rprof", "not recorded")):
+    for trace, is_off in (("both", False), ("alone.rprof", True)):
         subprocess.run([sys.executable, "-m", "rubinprof", "flamegraph", tmp_path / trace, "-o", tmp_path / "m.html"], check=True, capture_output=True, timeout=120)
         tab = open_path(tmp_path / "m.html")
-        told = dict(tab.evaluate(f"[...{PANEL}.find('metric').options].filter((o) => o.disabled).map((o) => [o.value, o.textContent.split('  ·  ')[1]])"))
-        assert told == dict.fromkeys(("allocated", "allocations", "peak", "leaked", "temporary"), why)
+        told = {value: (off, text) for value, off, text in tab.evaluate(f"[...{PANEL}.find('metric').options].map((o) => [o.value, o.disabled, o.textContent])")}
+        for metric in ("allocated", "allocations", "peak", "leaked", "temporary"):
+            off, text = told[metric]
+            assert off == is_off and text.endswith("  ·  not recorded" if is_off else " of 1 of 2 processes"), text
+        off, text = told["cpu"]
+        assert not off and "processes" not in text
 
 
 def test_the_details_of_a_box_say_so_too(tab):

@@ -18,13 +18,24 @@ function takeMetrics(rows) {
 /* Nobody measured CPU time. */
 let isCpuOff = false;
 
-/* Nobody recorded memory, in one process at least: why, else "". */
-let memoryOff = "";
+/* Nobody recorded memory. */
+let isMemoryOff = false;
+
+/* Where some processes alone recorded what these metrics are of: how many, as words behind a figure. */
+let recordedIn = { cpu: "", memory: "" };
+
+function isOfMemory(metric) {
+  return metric.unit === "B" || metric.key === "allocations";
+}
+
+function recordersText(metric) {
+  return recordedIn[isOfMemory(metric) ? "memory" : "cpu"];
+}
 
 /* Why a trace has no figures of a metric. */
 function unknownText(metric) {
   if (isCpuOff && metric.unit === "ns") return "not measured";
-  if (memoryOff && (metric.unit === "B" || metric.key === "allocations")) return memoryOff;
+  if (isMemoryOff && isOfMemory(metric)) return "not recorded";
   return `${metric.unit === "ns" ? "not measured" : "not counted"} in sampled mode`;
 }
 
@@ -134,8 +145,11 @@ let shared = null;
 
 function setSamples(stats) {
   isCpuOff = stats.cpu_s === null;
-  const off = stats.mode_processes?.memory?.off ?? 0;
-  memoryOff = !off ? "" : off < stats.processes ? "recorded in some processes only" : "not recorded";
+  for (const what of ["cpu", "memory"]) {
+    const off = stats.mode_processes?.[what]?.off ?? 0;
+    if (what === "memory") isMemoryOff = off > 0 && off === stats.processes;
+    recordedIn[what] = off > 0 && off < stats.processes ? ` of ${stats.processes - off} of ${stats.processes} processes` : "";
+  }
   if (stats.shared_out?.samples > 0) shared = { whole: stats.shared_out.cpu_s * 1e9, unit: (stats.shared_out.cpu_s * 1e9) / stats.shared_out.samples };
   const adds = stats.sample_adds;
   if (!adds) return;

@@ -219,7 +219,7 @@ class FlamePanel {
     for (const option of this.find("metric").options) {
       if (option.disabled) continue;
       const m = this.metric(option.value);
-      option.textContent = `${m.name}  ·  ${formatValue(this.ungrouped.total(m.key)[0], m.unit)}`;
+      option.textContent = `${m.name}  ·  ${formatValue(this.ungrouped.total(m.key)[0], m.unit)}${recordersText(m)}`;
     }
   }
 
