@@ -43,6 +43,8 @@ ONCE_TESTS += [
         "a_tracker_inside_a_task_nests", "the_environment_variable_is_the_option",
     )
 ]  # fmt: skip
+# The Pythons between the oldest and the newest leave these out: they stand on other packages more than on the interpreter.
+ENDS = ["tests/lsst", "tests/views/test_pytest_plugin.py", "tests/views/test_jupyter.py"]
 # Left out unless --all is among the words: each says of one more case, in half a minute, what its neighbours say.
 LONG = [
     f"tests/lsst/test_exit_codes.py::test_traced_run_ends_like_the_untraced[{case}]"
@@ -82,7 +84,8 @@ def main(pytest_args):
 
     outcomes = [static_checks(environments)]
     for index, env in enumerate(environments):
-        outcomes.append(run_pytest(env, pytest_args, first=index == 0, some=not everything and runs_some(env.base)))
+        some = not everything and runs_some(env.base)
+        outcomes.append(run_pytest(env, pytest_args, first=index == 0, between=env.base.minor in EVERY_TEST_ON[1:-1], some=some))
     return report(outcomes, environments, time.monotonic() - started)
 
 
@@ -119,7 +122,7 @@ def static_checks(environments):
     return outcome
 
 
-def run_pytest(env, pytest_args, *, first, some):
+def run_pytest(env, pytest_args, *, first, between, some):
     outcome = Outcome(f"CPython {env.base.full}")
     print(f"\n=== {outcome.name} ===", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -131,6 +134,8 @@ def run_pytest(env, pytest_args, *, first, some):
         chosen = [*chosen, *(f"--deselect={test}" for test in LONG)]
     if not first:
         chosen = [*chosen, *(f"--ignore={path}" for path in ONCE), *(f"--deselect={test}" for test in ONCE_TESTS)]
+    if between and not pytest_args:
+        chosen = [*chosen, *(f"--ignore={path}" for path in ENDS)]
     # What failed is noted for each Python by itself, or the next one would try its failures again.
     pytest = [env.python, "-m", "pytest", "-q", f"--timeout={TEST_SECONDS_MAX}", "-o", f"cache_dir={RESULTS / f'cache-{env.base.minor}'}", *chosen]
     command = [*pytest, "-n", "3", "--dist", "worksteal", f"--junitxml={xml}"]

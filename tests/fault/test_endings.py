@@ -116,15 +116,21 @@ def test_a_killed_process_leaves_a_file_of_bounded_size(tmp_path, mode):
 
 
 POOL = """
-import multiprocessing, sys, rubinprof
+import multiprocessing, sys, time, rubinprof
 def work(i):
     return len([bytes(1000) for _ in range(200)])
+def stay(i):
+    all_stay.wait()
+    time.sleep(100)
 if __name__ == "__main__":
     context = multiprocessing.get_context("fork")
     both = context.Barrier(2)  # on a busy machine one may do all the work before the other has begun its trace
+    all_stay = context.Barrier(3)  # one that waits for work may be told that there is no more, and ends by itself
     with rubinprof.Tracker("x.rprof", cpu=sys.argv[1], memory=sys.argv[1]):
         with context.Pool(2, both.wait) as pool:
             print(sum(pool.map(work, range(20), chunksize=1)))
+            pool.map_async(stay, range(2), chunksize=1)
+            all_stay.wait()
 """
 
 

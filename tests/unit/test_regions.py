@@ -235,7 +235,7 @@ def test_a_region_that_an_exception_leaves_has_failed(tmp_path, mode):
     from rubinprof.campaign import unit
 
     with rubinprof.open(tmp_path / "x.rprof") as opened:
-        rows = opened.regions()
+        rows, stats = opened.regions(), opened.stats()
     value_error = ("failed", "builtins.ValueError")
     assert {row["name"]: (row["exit_status"], row["exception"]) for row in rows} == {
         "done": (None, None),
@@ -257,7 +257,7 @@ def test_a_region_that_an_exception_leaves_has_failed(tmp_path, mode):
         "outer": value_error,
         "inner": value_error,
     }
-    of_campaign = {row["task"]: row["status"] for row in unit.quantum_rows("0", {}, rows)}
+    of_campaign = {row["task"]: row["status"] for row in unit.quantum_rows("0", stats, rows)}
     assert [of_campaign[name] for name in ("done", "failed", "interrupted", "own status", "exit 0")] == ["done", "failed", "interrupted", "reading", "done"]
     text = subprocess.run([sys.executable, "-m", "rubinprof", "regions", "x.rprof"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     (line,) = (line for line in text.splitlines() if " failed " in line)
