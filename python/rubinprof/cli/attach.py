@@ -64,7 +64,7 @@ def run(args):
         _wait(process, args.seconds)
         if not process.has_ended(0):
             _stop(process, path)
-    _say_where(path)
+    print(run_command.what_next(path, os.getcwd(), shlex.quote), end="", file=sys.stderr)
     return 0
 
 
@@ -79,18 +79,8 @@ def _refuse_a_traced_one(pid):
 
 
 def _options(args):
-    return {
-        "native": not args.no_native,
-        "cpu": args.cpu,
-        "memory": args.memory,
-        "pymalloc": args.pymalloc,
-        "follow_fork": not args.no_follow_fork,
-        "follow_children": args.follow_children,
-        "sources": args.sources,
-        "sample_hz": args.sample_hz,
-        "sampled_bytes": args.bytes,
-        "symbols": args.symbols and os.path.abspath(args.symbols),
-    }
+    options = run_command.tracker_options(args)
+    return options | {"symbols": args.symbols and os.path.abspath(args.symbols)}  # the process may work elsewhere
 
 
 def _patient_answer(process):
@@ -120,8 +110,3 @@ def _stop(process, path):
             raise RubinprofError(f"{error}; it is still traced, into {path}") from None
     except KeyboardInterrupt:
         print(f"rubinprof: process {process.pid} is still traced, until its main thread runs Python again or it ends", file=sys.stderr)
-
-
-def _say_where(path):
-    short = os.path.relpath(path)
-    print(run_command.what_next(shlex.quote(path if short.startswith("..") else short)), end="", file=sys.stderr)

@@ -126,16 +126,7 @@ def run(args):
     program = _choose_program(args)
     tracker = Tracker(
         args.output,
-        native=not args.no_native,
-        cpu=args.cpu,
-        memory=args.memory,
-        pymalloc=args.pymalloc,
-        follow_fork=not args.no_follow_fork,
-        follow_children=args.follow_children,
-        sources=args.sources,
-        sample_hz=args.sample_hz,
-        sampled_bytes=args.bytes,
-        symbols=args.symbols,
+        **tracker_options(args),
         program=program.name,
         overwrite=args.force,
         store_command=not args.no_command,
@@ -160,6 +151,22 @@ def run(args):
     from rubinprof import _capture
 
     _capture.run_program(program.kind, program.target)
+
+
+def tracker_options(args):
+    """What of `OPTIONS` says how to record, as a `Tracker` takes it."""
+    return {
+        "native": not args.no_native,
+        "cpu": args.cpu,
+        "memory": args.memory,
+        "pymalloc": args.pymalloc,
+        "follow_fork": not args.no_follow_fork,
+        "follow_children": args.follow_children,
+        "sources": args.sources,
+        "sample_hz": args.sample_hz,
+        "sampled_bytes": args.bytes,
+        "symbols": args.symbols,
+    }
 
 
 def _choose_program(args):
@@ -196,16 +203,17 @@ def _say_where(tracker, pid, directory, terminal, select, quote):
             return
         if os.tcgetpgrp(2) != os.getpgrp() or not select([], [2], [], 0)[1]:
             return  # in the background a write may stop us, and one to a held terminal hang
-        short = os.path.relpath(tracker.path, directory)
-        path = quote(tracker.path if short.startswith("..") else short)
-        if path.isprintable():
-            os.write(2, what_next(path).encode())
+        os.write(2, what_next(tracker.path, directory, quote).encode())
     except Exception:  # the program may have replaced any of these functions
         pass
 
 
-def what_next(path):
-    """Where the trace is, in a shell's words, and what to type next."""
+def what_next(path, directory, quote):
+    """Where the trace is, in the words of a shell in this directory, and what to type next; "" where the path cannot be shown."""
+    short = os.path.relpath(path, directory)
+    path = quote(path if short.startswith("..") else short)
+    if not path.isprintable():
+        return ""
     return f"rubinprof: the trace is {path}\n  on one screen: rubinprof stats {path}\n  as a page:     rubinprof report {path}\n"
 
 
