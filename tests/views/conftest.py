@@ -10,6 +10,7 @@ import pytest
 import rubinprof
 from rubinprof import exports
 
+sys.path.insert(0, str(Path(__file__).parent))  # import-mode=importlib does not, and the tests share patience
 WORK = Path(__file__).parent / "programs" / "work.py"
 
 

@@ -7,10 +7,9 @@ import sys
 import time
 
 import pytest
+from patience import PATIENCE_S, wait_for
 
 pytestmark = pytest.mark.linux
-
-PATIENCE_S = 60
 
 # Three ways to hang in C: a lock, a sort, and a sleep after some work that samples see.
 PROGRAM = """
@@ -57,15 +56,6 @@ def stacks_of(*words):
 
 def python_of(stack):
     return [frame["function"] for frame in stack["frames"] if frame["kind"] == "python"]
-
-
-def wait_for(what):
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found := what():
-            return found
-        time.sleep(0.1)
-    raise TimeoutError(what)
 
 
 @pytest.fixture(params=["exact", "sampled"])

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from patience import PATIENCE_S, wait_for
 
 import rubinprof
 
@@ -33,16 +34,6 @@ keep()
 while not os.path.exists(sys.argv[1]):
     spin()
 """
-PATIENCE_S = 60
-
-
-def wait_for(what):
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if found := what():
-            return found
-        time.sleep(0.1)
-    raise TimeoutError(what)
 
 
 @pytest.fixture
