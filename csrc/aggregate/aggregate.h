@@ -135,8 +135,8 @@ struct rp_region_resident {
 	int is_own_mark;           /* the high-water mark was reached while it was open: 1, 0, -1 unknown */
 	int has_cpu;
 	uint64_t cpu_ns;           /* of all threads of the process while it was open, the tool's too */
-	int has_user_and_system;
-	uint64_t user_ns, system_ns; /* of cpu_ns */
+	uint64_t counters[RP_COUNTER_COUNT]; /* by how much each grew meanwhile */
+	uint8_t counter_unknown[RP_COUNTER_COUNT];
 };
 
 /* How a region ended. */
@@ -231,8 +231,8 @@ struct rp_totals {
 	uint64_t resident_growth_bytes; /* by how much memory of their own rose in the trace at most, as the kernel tells; summed over processes */
 	uint32_t resident_growth_unknown; /* processes that do not tell */
 	uint64_t resident_bytes, resident_bytes_largest; /* high-water marks of processes, all their life: their sum, and the largest */
-	double cpu_user_s, cpu_system_s; /* of processes from their first reading to their last, the tool's threads with them */
-	uint32_t resident_unknown, cpu_user_unknown; /* processes that do not tell */
+	uint64_t counters[RP_COUNTER_COUNT]; /* what the kernel's counters of processes grew by from first reading to last, the tool's threads with them */
+	uint32_t resident_unknown, counter_unknown[RP_COUNTER_COUNT]; /* processes that do not tell */
 	uint64_t pool_bytes_max;     /* of that: more than the heap explains, and what is reserved may hold. 0: too little to tell of. resident.c */
 	uint64_t mapped_file_bytes, shared_bytes; /* most pages of files, and most shared memory, that one process had mapped at one time */
 	uint64_t mapped_file_bytes_summed, shared_bytes_summed; /* over processes: what several have counts several times */

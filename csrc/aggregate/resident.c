@@ -94,6 +94,14 @@ static const struct rp_reading *last_marked(const struct rp_resident *s, size_t 
 	return NULL;
 }
 
+/* What a counter grew by between two readings that have it. */
+static void count(struct rp_region_resident *r, uint32_t counter, const struct rp_reading *begin, const struct rp_reading *end)
+{
+	r->counter_unknown[counter] = !begin || counter >= begin->n_counters || counter >= end->n_counters ||
+				      end->counters[counter] < begin->counters[counter];
+	r->counters[counter] = r->counter_unknown[counter] ? 0 : end->counters[counter] - begin->counters[counter];
+}
+
 void rp_resident_of(const struct rp_resident *s, const struct rp_reading *begin, const struct rp_reading *end, uint64_t from, uint64_t until,
 		    struct rp_region_resident *ret_resident)
 {
@@ -113,11 +121,8 @@ void rp_resident_of(const struct rp_resident *s, const struct rp_reading *begin,
 		r.has_cpu = 1;
 		r.cpu_ns = end->cpu_ns - begin->cpu_ns;
 	}
-	if (begin->user_ns && end->user_ns >= begin->user_ns && end->system_ns >= begin->system_ns) {
-		r.has_user_and_system = 1;
-		r.user_ns = end->user_ns - begin->user_ns;
-		r.system_ns = end->system_ns - begin->system_ns;
-	}
+	for (uint32_t i = 0; i < RP_COUNTER_COUNT; i++)
+		count(&r, i, begin, end);
 	*ret_resident = r;
 }
 
@@ -126,19 +131,16 @@ void rp_resident_whole(const struct rp_tables *t, struct rp_region_resident *ret
 	const struct rp_reading *first = NULL, *last = NULL;
 	struct rp_region_resident r = { .is_own_mark = -1 };
 
-	for (uint32_t i = 0; i < t->readings.n; i++) {
+	for (uint32_t i = 0; t && i < t->readings.n; i++) {
 		const struct rp_reading *at = &t->readings.at[i];
 		r.high_water_bytes = at->high_water_bytes > r.high_water_bytes ? at->high_water_bytes : r.high_water_bytes;
-		if (!at->user_ns)
+		if (!at->n_counters)
 			continue;
 		first = !first || at->ticks < first->ticks ? at : first;
 		last = !last || at->ticks >= last->ticks ? at : last;
 	}
-	if (last && last->user_ns >= first->user_ns && last->system_ns >= first->system_ns) {
-		r.has_user_and_system = 1;
-		r.user_ns = last->user_ns - first->user_ns;
-		r.system_ns = last->system_ns - first->system_ns;
-	}
+	for (uint32_t i = 0; i < RP_COUNTER_COUNT; i++)
+		count(&r, i, first, last);
 	*ret_whole = r;
 }
 

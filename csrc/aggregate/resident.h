@@ -16,7 +16,7 @@ void rp_resident_close(struct rp_resident *s);
 /* By how much the anonymous memory of the process rose above what it had at the first reading; -1: unknown. At most what it really was: pages of files
  * at the high-water mark are taken to be the most that any reading tells. */
 int64_t rp_resident_growth(const struct rp_tables *t);
-/* Of a whole process: its high-water mark, and user and system CPU time from the first reading that tells to the last; nothing else. */
+/* Of a whole process: its high-water mark, and its counters from the first reading that has some to the last; nothing else. t NULL: all of it is unknown. */
 void rp_resident_whole(const struct rp_tables *t, struct rp_region_resident *ret_whole);
 /* What a process may hold in pools that were only reserved, beyond the peak of its heap (of an estimate: the most it may be); 0: no more than programs without pools have, too. */
 uint64_t rp_resident_pools(int64_t growth, double peak_bytes_most, uint64_t reserved_bytes);

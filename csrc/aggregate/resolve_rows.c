@@ -212,16 +212,16 @@ static void add_counts(uint64_t *to, const uint64_t *counts, int n)
 /* The kernel tells them of a process and its whole life. */
 static void add_readings(struct rp_totals *to, const struct rp_replay *r)
 {
-	struct rp_region_resident whole = { 0 };
+	struct rp_region_resident whole;
 
-	if (!r->regions.filter.is_on && !r->has_interval)
-		rp_resident_whole(r->tables, &whole);
+	rp_resident_whole(r->regions.filter.is_on || r->has_interval ? NULL : r->tables, &whole);
 	to->resident_bytes += whole.high_water_bytes;
 	to->resident_bytes_largest = larger(to->resident_bytes_largest, whole.high_water_bytes);
 	to->resident_unknown += !whole.high_water_bytes;
-	to->cpu_user_s += (double)whole.user_ns / 1e9;
-	to->cpu_system_s += (double)whole.system_ns / 1e9;
-	to->cpu_user_unknown += !whole.has_user_and_system;
+	for (int i = 0; i < RP_COUNTER_COUNT; i++) {
+		to->counters[i] += whole.counters[i];
+		to->counter_unknown[i] += whole.counter_unknown[i];
+	}
 }
 
 static void add_resident_growth(struct rp_totals *to, const struct rp_replay *r)

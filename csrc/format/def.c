@@ -232,8 +232,8 @@ uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *r
 	put_num(&w, r->region);
 	put_num(&w, (uint64_t)r->moment);
 	put_num(&w, r->file_bytes);
-	put_num(&w, r->user_ns);
-	put_num(&w, r->system_ns);
+	for (uint32_t i = 0; i < r->n_counters && i < RP_COUNTER_COUNT; i++)
+		put_num(&w, r->counters[i]);
 	return finish(&w, p);
 }
 
@@ -264,7 +264,7 @@ static struct rp_str get_str(struct rp_cursor *c)
 	return s;
 }
 
-/* The fields of each tag: n a number, o one that older traces end before (then 0), s a string, l a list (its count; the entries stay in `rest`). */
+/* The fields of each tag: n a number, o one that older traces end before (then 0), c as many counters as there are, s a string, l a list (its count; the entries stay in `rest`). */
 static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_META] = "ss",
 	[RP_DEF_CLOCK] = "nnnn",
@@ -278,7 +278,7 @@ static const char *const field_kinds[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_COST] = "nnnnn",
 	[RP_DEF_LOST] = "nnnn",
 	[RP_DEF_SOURCE] = "nnnss",
-	[RP_DEF_READING] = "nnnnnnooo",
+	[RP_DEF_READING] = "nnnnnnoc",
 	[RP_DEF_SOURCE_SUM] = "nnns",
 	[RP_DEF_CODE_LINES] = "nns",
 	[RP_DEF_CODE_REF] = "nn",
@@ -295,12 +295,16 @@ int rp_def_next(struct rp_cursor *c, struct rp_def *ret_def)
 		if (tag >= RP_DEF_TAG_COUNT || !field_kinds[tag])
 			continue;
 		struct rp_def d = { .tag = tag, .rest = rp_cursor_over(p, (size_t)len) };
-		int num = 0, str = 0;
+		uint32_t num = 0;
+		int str = 0;
 		for (const char *kind = field_kinds[tag]; *kind; kind++) {
 			if (*kind == 'n')
 				d.num[num++] = rp_cursor_varint(&d.rest);
 			else if (*kind == 'o')
 				d.num[num++] = d.rest.at < d.rest.end ? rp_cursor_varint(&d.rest) : 0;
+			else if (*kind == 'c')
+				while (d.rest.at < d.rest.end && num < RP_DEF_NUMS_MAX)
+					d.num[num++] = rp_cursor_varint(&d.rest);
 			else if (*kind == 's')
 				d.str[str++] = get_str(&d.rest);
 			else
@@ -308,6 +312,7 @@ int rp_def_next(struct rp_cursor *c, struct rp_def *ret_def)
 		}
 		if (d.rest.bad)
 			return RP_EDAMAGED;
+		d.n_num = num;
 		*ret_def = d;
 		return 1;
 	}

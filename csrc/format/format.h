@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "format/call_fold.h"
+#include "format/counter.h"
 #include "format/layout.h"
 #include "format/pack_model.h"
 #include "format/pack_time.h"
@@ -366,21 +367,26 @@ uint8_t *rp_def_put_source(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t
 uint8_t *rp_def_put_source_sum(uint8_t *p, uint8_t *end, uint64_t mtime_ns, uint64_t bytes, uint32_t crc32c, struct rp_str path);
 
 /* What the kernel says of the process at one moment; 0: unknown. */
+#define RP_READING_NUMS 7 /* beside its counters */
+#define RP_DEF_NUMS_MAX (RP_READING_NUMS + RP_COUNTER_COUNT) /* no other definition has as many */
 struct rp_reading {
 	uint64_t ticks, resident_bytes, high_water_bytes;
 	uint64_t cpu_ns; /* of all threads, the tool's too */
 	uint32_t region; /* 0: of none */
 	enum rp_reading_moment moment;
 	uint64_t file_bytes; /* of resident_bytes: pages of files and shared memory; 0 in traces that do not tell */
-	uint64_t user_ns, system_ns; /* of cpu_ns, as getrusage tells them apart; both 0 in traces that do not tell */
+	uint32_t n_counters; /* that are known: the first ones */
+	uint64_t counters[RP_COUNTER_COUNT]; /* by enum rp_counter */
 };
+#define RP_READING_BYTES_MAX (8 + 10 * RP_DEF_NUMS_MAX)
 uint8_t *rp_def_put_reading(uint8_t *p, uint8_t *end, const struct rp_reading *reading);
 
 /* A decoded definition: `num` and `str` in the order the layout names the fields; lists stay behind in `rest`, to be read
  * with rp_def_next_*. */
 struct rp_def {
 	uint8_t tag;
-	uint64_t num[9];
+	uint64_t num[RP_DEF_NUMS_MAX];
+	uint32_t n_num; /* of them; more than the layout names: counters */
 	struct rp_str str[4];
 	uint32_t n; /* entries in rest */
 	struct rp_cursor rest;

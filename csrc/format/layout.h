@@ -260,7 +260,7 @@ enum rp_def_tag {
 	RP_DEF_COST = 10,   /* what the tool costs on this machine, in ticks x 16: per call, per allocation, per free, per sample */
 	RP_DEF_LOST = 11,   /* thread id, reason, events, bytes: totals known at stop */
 	RP_DEF_SOURCE = 12, /* mtime ns, bytes of the file, offset, path, text from there on. The parts of a file in order, one file after the other */
-	RP_DEF_READING = 13, /* ticks, resident bytes, their high-water mark, CPU ns, region id or 0, moment, resident bytes of files and shared memory, user and system CPU ns: what the kernel says of the process */
+	RP_DEF_READING = 13, /* ticks, resident bytes, their high-water mark, CPU ns, region id or 0, moment, resident bytes of files and shared memory, counters (counter.h): what the kernel says of the process */
 	RP_DEF_SOURCE_SUM = 14, /* mtime ns, bytes of the file, CRC-32C of them, path: which text ran */
 	RP_DEF_CODE_LINES = 15, /* code id, offset, bytes of its linetable from there on. The parts in order, behind their CODE */
 	RP_DEF_CODE_REF = 16, /* code id, row of the code table of the symbol bundle that the metadata names (symbol_table.h). Its flags have RP_CODE_LINES, too */

@@ -284,8 +284,10 @@ static int add_clock(struct rp_tables *t, const struct rp_def *d)
 static int add_reading(struct rp_tables *t, const struct rp_def *d)
 {
 	const uint64_t *n = d->num;
-	struct rp_reading reading = { n[0], n[1], n[2], n[3], (uint32_t)n[4], RP_READING_SECOND, n[6], n[7], n[8] };
+	struct rp_reading reading = { n[0], n[1], n[2], n[3], (uint32_t)n[4], RP_READING_SECOND, n[6], d->n_num - RP_READING_NUMS, { 0 } };
 	uint32_t place;
+
+	memcpy(reading.counters, n + RP_READING_NUMS, reading.n_counters * sizeof(*n));
 
 	if (GROW(t->readings) || GROW(t->residents))
 		return RP_ENOMEM;

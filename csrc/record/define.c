@@ -167,7 +167,7 @@ static void define_clock(const struct rp_reading *reading)
 	uint64_t before = rp_clock_ticks(), monotonic = rp_clock_ns(CLOCK_MONOTONIC), after = rp_clock_ticks();
 	uint64_t realtime = rp_clock_ns(CLOCK_REALTIME);
 	rp_define_end(rp_def_put_clock(p, end, before + (after - before) / 2, monotonic, realtime, reading->resident_bytes));
-	p = begin_at_second(96, &end);
+	p = begin_at_second(RP_READING_BYTES_MAX, &end);
 	if (p)
 		rp_define_end(rp_def_put_reading(p, end, reading));
 }

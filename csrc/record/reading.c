@@ -10,7 +10,6 @@
 #include "sink/sink.h"
 
 #define STATUS_BYTES 4096
-#define DEFINITION_BYTES 96
 
 /* Regions may come by the million: their readings take at most this part of the time... */
 #define SHARE 100
@@ -70,8 +69,9 @@ void rp_reading_take(struct rp_reading *ret_reading)
 	r.cpu_ns = rp_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	struct rusage usage;
 	if (!getrusage(RUSAGE_SELF, &usage)) {
-		r.user_ns = ns_of(usage.ru_utime);
-		r.system_ns = ns_of(usage.ru_stime);
+		r.n_counters = RP_COUNTER_COUNT;
+		r.counters[RP_COUNTER_USER] = ns_of(usage.ru_utime);
+		r.counters[RP_COUNTER_SYSTEM] = ns_of(usage.ru_stime);
 	}
 	*ret_reading = r;
 }
@@ -87,7 +87,7 @@ void rp_define_region_reading(uint32_t region, enum rp_reading_moment moment)
 	rp_reading_take(&r);
 	r.region = region;
 	r.moment = moment;
-	uint8_t *end, *p = rp_define_begin(DEFINITION_BYTES, &end);
+	uint8_t *end, *p = rp_define_begin(RP_READING_BYTES_MAX, &end);
 	if (p)
 		rp_define_end(rp_def_put_reading(p, end, &r));
 	uint64_t price = rp_clock_ticks() - now, price_max = rp_clock_ticks_of_ns(PRICE_NS_MAX);

@@ -99,9 +99,10 @@ static void put_words(struct dump *d, const char *name, const uint64_t *words, u
 
 /* ---- definitions ---- */
 
+#define COUNTER_WORD(name, word, ...) word,
 static const struct {
 	const char *name;
-	const char *num[9], *str[4];
+	const char *num[RP_DEF_NUMS_MAX], *str[4];
 } def_words[RP_DEF_TAG_COUNT] = {
 	[RP_DEF_META] = { "META", { 0 }, { "key", "value" } },
 	[RP_DEF_CLOCK] = { "CLOCK", { "ticks", "monotonic_ns", "realtime_ns", "resident_bytes" }, { 0 } },
@@ -116,7 +117,7 @@ static const struct {
 	[RP_DEF_COST] = { "COST", { "call16", "alloc16", "free16", "sample16", "inside16" }, { 0 } },
 	[RP_DEF_SOURCE_SUM] = { "SOURCE_SUM", { "mtime_ns", "bytes", "crc32c" }, { "path" } },
 	[RP_DEF_SOURCE] = { "SOURCE", { "mtime_ns", "bytes", "offset" }, { "path", "text" } },
-	[RP_DEF_READING] = { "READING", { "ticks", "resident_bytes", "high_water_bytes", "cpu_ns", "region", "moment", "file_bytes", "user_ns", "system_ns" }, { 0 } },
+	[RP_DEF_READING] = { "READING", { "ticks", "resident_bytes", "high_water_bytes", "cpu_ns", "region", "moment", "file_bytes", RP_COUNTERS(COUNTER_WORD) }, { 0 } },
 	[RP_DEF_CODE_LINES] = { "CODE_LINES", { "code", "offset" }, { 0 } },
 	[RP_DEF_LOST] = { "LOST", { "thread", "reason", "events", "bytes" }, { 0 } },
 };
@@ -156,7 +157,7 @@ static void put_list(struct dump *d, struct rp_def *def)
 static void put_def(struct dump *d, struct rp_def *def)
 {
 	begin(d, def_words[def->tag].name);
-	for (int i = 0; i < 9 && def_words[def->tag].num[i]; i++) {
+	for (uint32_t i = 0; i < def->n_num && def_words[def->tag].num[i]; i++) {
 		const char *name = def_words[def->tag].num[i];
 		int hex = !strcmp(name, "address") || !strcmp(name, "bias") || !strcmp(name, "start") || !strcmp(name, "end");
 		(hex ? put_hex : put_uint)(d, name, def->num[i]);

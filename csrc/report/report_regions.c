@@ -94,11 +94,11 @@ static void get_measured(const struct rp_table *t, const struct rp_table_column 
 	v->n = (int64_t)region_of(row)->resident.cpu_ns;
 }
 
-/* `at`: of the one or the other. */
-static void get_user_or_system(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+/* `at`: enum rp_counter. */
+static void get_counter(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	rp_value_u64(t, c, row, v);
-	v->is_unknown = !region_of(row)->resident.has_user_and_system;
+	v->n = (int64_t)region_of(row)->resident.counters[c->at];
+	v->is_unknown = region_of(row)->resident.counter_unknown[c->at];
 }
 
 /* The most resident that was seen; with a + where more may have come between two readings. */
@@ -132,6 +132,7 @@ static void put_labels(const struct rp_table *t, const void *row, struct rp_json
 #define AT(field) offsetof(struct rp_region, field)
 #define MEMORY(key, title, what, unit, field, of, where)                                                                                       \
 	{ key, title, what, unit, rp_value_u64, AT(field), RP_WHERE_MEMORY_OFF, where, RP_ESTIMATE_MEMORY, AT(variance.of) }
+#define COUNTER(name, word, key, title, what, unit, where) { key, title, what, unit, get_counter, RP_COUNTER_##name, 0, where },
 #define BOTH (RP_IN_TEXT | RP_IN_PAGE)
 static const struct rp_table_column columns[] = {
 	{ "index", NULL, NULL, RP_AS_ID, get_index },
@@ -158,8 +159,7 @@ static const struct rp_table_column columns[] = {
 	{ "process_cpu_s", "CPU (process)", "of all threads of the program while it was open", RP_AS_NS, rp_value_seconds, AT(process_cpu_s), RP_WHERE_CPU_OFF, .where = BOTH },
 	{ "cpu_s", "CPU (thread)", "of its own thread", RP_AS_NS, rp_value_seconds, AT(cpu_s), RP_WHERE_CPU_OFF, .where = BOTH | RP_IF_BROAD },
 	{ "cpu_measured_s", NULL, "of the process, the tool's threads with it", RP_AS_NS, get_measured },
-	{ "cpu_user_s", "user CPU", "of cpu_measured_s, in user mode", RP_AS_NS, get_user_or_system, AT(resident.user_ns), .where = RP_IN_PAGE },
-	{ "cpu_system_s", "system CPU", "of cpu_measured_s, in the kernel", RP_AS_NS, get_user_or_system, AT(resident.system_ns), .where = RP_IN_PAGE },
+	RP_COUNTERS(COUNTER)
 	{ "gil_wait_s", "GIL wait", "waiting for the interpreter lock", RP_AS_NS, rp_value_seconds, AT(gil_wait_s), RP_WHERE_CPU_SAMPLED | RP_WHERE_GIL_WAIT_OFF, RP_IN_PAGE },
 	{ "calls", "calls", "Python calls, of all threads", RP_AS_COUNT, rp_value_u64, AT(calls), RP_WHERE_CPU_SAMPLED, RP_IN_PAGE },
 	MEMORY("allocations", "allocations", "of all threads", RP_AS_COUNT, allocations, allocations, 0),

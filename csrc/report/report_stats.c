@@ -202,10 +202,11 @@ static void get_unseen(const struct rp_table *t, const struct rp_table_column *c
 	v->is_unknown = totals_of(row)->cpu_unseen_unknown != 0;
 }
 
-static void get_user_or_system(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+/* `at`: enum rp_counter. */
+static void get_counter(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
 {
-	rp_value_seconds(t, c, row, v);
-	v->is_unknown = totals_of(row)->cpu_user_unknown != 0;
+	v->n = (int64_t)totals_of(row)->counters[c->at];
+	v->is_unknown = totals_of(row)->counter_unknown[c->at] != 0;
 }
 
 static void get_samples_end(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
@@ -246,6 +247,7 @@ static void get_largest_peak(const struct rp_table *t, const struct rp_table_col
 #define AT(field) offsetof(struct rp_totals, field)
 #define SECONDS(field) { #field, NULL, NULL, RP_AS_NS, rp_value_seconds, AT(field) }
 #define COUNT(field) { #field, NULL, NULL, RP_AS_COUNT, rp_value_u64, AT(field) }
+#define COUNTER(name, word, key, title, what, unit, where) { key, NULL, NULL, unit, get_counter, RP_COUNTER_##name },
 #define MEMORY(key, unit, field) { key, NULL, NULL, unit, rp_value_u64, AT(field), RP_WHERE_MEMORY_OFF }
 #define ESTIMATED(key, unit, field, of) { key, NULL, NULL, unit, rp_value_u64, AT(field), RP_WHERE_MEMORY_OFF, 0, RP_ESTIMATE_MEMORY, AT(variance.of) }
 static const struct rp_table_column columns[] = {
@@ -260,8 +262,7 @@ static const struct rp_table_column columns[] = {
 	SECONDS(wall_s),
 	{ "cpu_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(cpu_s), RP_WHERE_CPU_OFF },
 	{ "cpu_measured_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(cpu_measured_s), RP_WHERE_CPU_OFF },
-	{ "cpu_user_s", NULL, NULL, RP_AS_NS, get_user_or_system, AT(cpu_user_s) },
-	{ "cpu_system_s", NULL, NULL, RP_AS_NS, get_user_or_system, AT(cpu_system_s) },
+	RP_COUNTERS(COUNTER)
 	{ "cpu_unseen_s", NULL, NULL, RP_AS_NS, get_unseen, AT(cpu_unseen_s) },
 	{ "samples_end_s", NULL, NULL, RP_AS_NS, get_samples_end, AT(samples_end_s) },
 	{ "gil_wait_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(gil_wait_s), RP_WHERE_CPU_SAMPLED | RP_WHERE_GIL_WAIT_OFF },

@@ -226,8 +226,8 @@ int rp_stats_text(const struct rp_report_job *job)
 		line(o, "CPU", job->result->n_processes > 1 ? "not recorded in any process" : "not recorded");
 	else
 		line(o, "CPU", rp_unit_ns(a, ns_of(t->cpu_s)));
-	if (!t->cpu_user_unknown)
-		rp_out_format(o, "              %s user and %s system, the tool's with them\n", rp_unit_ns(a, ns_of(t->cpu_user_s)), rp_unit_ns(b, ns_of(t->cpu_system_s)));
+	if (!t->counter_unknown[RP_COUNTER_USER])
+		rp_out_format(o, "              %s user and %s system, the tool's with them\n", rp_unit_ns(a, (int64_t)t->counters[RP_COUNTER_USER]), rp_unit_ns(b, (int64_t)t->counters[RP_COUNTER_SYSTEM]));
 	if (t->gil_wait_s > 0)
 		line(o, "GIL wait", rp_unit_ns(a, ns_of(t->gil_wait_s)));
 	rp_out_format(o, "Tool          %s (%s the times above)\n", rp_unit_ns(a, ns_of(t->overhead_s)),

@@ -1,9 +1,10 @@
 """The golden traces of a format version: what that version wrote, and what its own reports said of it.
 
     python tests/golden/golden.py tests/golden/format-1.0
+    python tests/golden/golden.py --put-right tests/golden/format-1.0
 
-makes them, once a version. From a release on, what is there is never made again: later readers have to say the same of it. A figure that was wrong is
-put right in said.json, and CHANGELOG.md says so. One archive is one trace, of a program and
+The first makes them, once a version. From a release on, what is there is never made again: later readers have to say the same of it. A figure that was wrong
+is put right in said.json by the second, and CHANGELOG.md says so. One archive is one trace, of a program and
 of its forked child, with the figures as said.json beside it.
 """
 
@@ -57,6 +58,35 @@ def say(directory):
     return said
 
 
+def pack(place, archive):
+    with tarfile.open(archive, "w:gz") as packed:
+        for file in sorted(place.iterdir()):
+            packed.add(file, file.name)
+
+
+def put_right(directory):
+    """Figures that are said otherwise now take the place of those of then; nothing else changes. The archives it touches are printed."""
+    for archive in sorted(directory.glob("*.tar.gz")):
+        with tempfile.TemporaryDirectory() as place:
+            place = Path(place)
+            with tarfile.open(archive) as packed:
+                packed.extractall(place, filter="data")
+            then, now = json.loads((place / SAID).read_text()), say(place)
+            (place / SAID).write_text(json.dumps(same_keys(then, now)))
+            if json.loads((place / SAID).read_text()) != then:
+                pack(place, archive)
+                print(archive)
+
+
+def same_keys(then, now):
+    """What is said now, of what was asked then."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        return {key: same_keys(value, now[key]) for key, value in then.items()}
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        return [same_keys(a, b) for a, b in zip(then, now, strict=True)]
+    return now
+
+
 def main(directory):
     directory.mkdir()
     for name, (options, ending) in TRACES.items():
@@ -66,10 +96,8 @@ def main(directory):
             subprocess.run([sys.executable, program, place / "golden.rprof", ending, json.dumps(options)])
             os.unlink(program)
             (place / SAID).write_text(json.dumps(say(place)))
-            with tarfile.open(directory / f"{name}.tar.gz", "x:gz") as archive:
-                for file in sorted(place.iterdir()):
-                    archive.add(file, file.name)
+            pack(place, directory / f"{name}.tar.gz")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    (put_right if "--put-right" in sys.argv else main)(Path(sys.argv[-1]))

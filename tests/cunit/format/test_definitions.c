@@ -38,7 +38,7 @@ static uint8_t *put_one(enum rp_def_tag tag, uint8_t *p, size_t room)
 	case RP_DEF_COST: return rp_def_put_cost(p, end, &(struct rp_cost){ 1, 127, 128, UINT64_MAX, 3 });
 	case RP_DEF_LOST: return rp_def_put_lost(p, end, 0, RP_LOST_NOT_WRITTEN, UINT64_MAX, 16384);
 	case RP_DEF_READING:
-		return rp_def_put_reading(p, end, &(struct rp_reading){ 1, UINT64_MAX, 128, 0, 7, RP_READING_END, 300, 70, 30 });
+		return rp_def_put_reading(p, end, &(struct rp_reading){ 1, UINT64_MAX, 128, 0, 7, RP_READING_END, 300, 2, { 70, 30 } });
 	case RP_DEF_SOURCE: return rp_def_put_source(p, end, UINT64_MAX, 40, 16, RP_STR("/a/b.py"), RP_STR("pass\n"));
 	case RP_DEF_SOURCE_SUM: return rp_def_put_source_sum(p, end, UINT64_MAX, 40, UINT32_MAX, RP_STR("/a/b.py"));
 	case RP_DEF_CODE_LINES: return rp_def_put_code_lines(p, end, UINT32_MAX, UINT64_MAX, RP_STR("\x80\x00\xff"));
