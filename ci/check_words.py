@@ -1,4 +1,4 @@
-"""Holds words to docs/glossary.md: each title of the metric table has an entry there, sentences of the documentation are short,
+"""Holds words to docs/glossary.md: each title of the tables of metrics and counters has an entry there, sentences of the documentation are short,
 and words that make people read twice do not occur. Decisions are records of their day and are not looked at.
 """
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ROOT / "csrc" / "report" / "metric.c"
+COUNTERS = ROOT / "csrc" / "format" / "counter.h"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 WORDS_MAX = 32  # the aim is 25; what lies between is for a person to judge
 
@@ -32,9 +33,9 @@ def pages():
 
 
 def titles(source: str):
-    """Titles of the rows of the metric table."""
-    table = source[source.index("rp_metrics[") :]
-    return re.findall(r'\{ RP_M_\w+, (?:NULL|"\w+"), "\w+", "([^"]+)"', table[: table.index("\n};")])
+    """Titles of the rows of the tables of metrics and of counters."""
+    rows = re.findall(r'\{ RP_M_\w+, (?:NULL|"\w+"), "\w+", "([^"]+)"|\bX\([A-Z_]+, "\w+", "\w+", "([^"]+)"', source)
+    return [metric or counter for metric, counter in rows]
 
 
 def terms(glossary: str):
@@ -83,10 +84,13 @@ def found_in(path: Path):
 def main():
     wrong = []
     known = {term.lower() for term in terms(GLOSSARY.read_text())}
-    metrics = titles(METRICS.read_text())
-    if not metrics:
-        wrong.append(f"{METRICS.relative_to(ROOT)}: no title of a metric found; this check does not know where they are.")
-    wrong += [f'The metric "{title}" has no entry in docs/glossary.md.' for title in metrics if title.lower() not in known]
+    metrics = []
+    for table in (METRICS, COUNTERS):
+        found = titles(table.read_text())
+        metrics += found
+        if not found:
+            wrong.append(f"{table.relative_to(ROOT)}: no title found; this check does not know where they are.")
+    wrong += [f'The title "{title}" has no entry in docs/glossary.md.' for title in metrics if title.lower() not in known]
     for path in pages():
         wrong += found_in(path)
     web = ROOT / "python" / "rubinprof" / "reports"

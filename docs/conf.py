@@ -1,11 +1,13 @@
 """The documentation site, in the conventions of the Rubin guides: documenteer's configuration, and what differs here."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 from documenteer.conf.guide import *
 
+from rubinprof import _analyze
 from rubinprof.cli.parser import make_parser
 
 os.environ["COLUMNS"] = "80"  # the width of --help
@@ -29,4 +31,8 @@ def doors():
 extensions.remove("sphinx_sitemap")  # it asks for the site's address
 myst_heading_anchors = 4  # other pages link to them
 autodoc_mock_imports = ["lsst"]  # the middleware, which is not installed here
-jinja_contexts = {"commands": {"helps": list(helps(make_parser()))}, "doors": {"doors": doors()}}
+jinja_contexts = {
+    "commands": {"helps": list(helps(make_parser()))},
+    "columns": {"metrics": json.loads(_analyze.METRICS), "regions": json.loads(_analyze.REGION_COLUMNS)},
+    "doors": {"doors": doors()},
+}

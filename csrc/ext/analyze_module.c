@@ -528,6 +528,17 @@ static PyObject *report_names(void)
 	return tuple;
 }
 
+/* JSON that the analyzer writes of itself. -1: an exception is set. */
+static int add_constant(PyObject *module, const char *name, int (*put)(rp_write_fn *write, void *user))
+{
+	struct text made = { 0 };
+	PyObject *text = text_done(&made, put(add_text, &made));
+	int rc = text ? PyModule_AddObjectRef(module, name, text) : -1;
+
+	Py_XDECREF(text);
+	return rc;
+}
+
 static int analyze_exec(PyObject *module)
 {
 	struct analyze_state *state = PyModule_GetState(module);
@@ -545,10 +556,7 @@ static int analyze_exec(PyObject *module)
 	PyObject *names = report_names();
 	int failed = !names || PyModule_AddObjectRef(module, "REPORTS", names) < 0;
 	Py_XDECREF(names);
-	struct text made = { 0 };
-	PyObject *metrics = failed ? NULL : text_done(&made, rp_report_metrics(add_text, &made));
-	failed = failed || !metrics || PyModule_AddObjectRef(module, "METRICS", metrics) < 0;
-	Py_XDECREF(metrics);
+	failed = failed || add_constant(module, "METRICS", rp_report_metrics) || add_constant(module, "REGION_COLUMNS", rp_report_region_columns);
 	return failed ? -1 : 0;
 }
 

@@ -367,6 +367,18 @@ int rp_report_regions(const struct rp_report_job *job)
 	return rc;
 }
 
+int rp_report_region_columns(rp_write_fn *write, void *user)
+{
+	struct rp_table t = { .columns = columns, .n_columns = RP_COUNT_OF(columns) };
+	struct rp_out *o = rp_out_new(write, user);
+	struct rp_json j = { o, 0 };
+
+	if (!o)
+		return RP_ENOMEM;
+	rp_columns_describe(&t, &j);
+	return rp_out_end(o);
+}
+
 /* CPU time is that of the process, as in the report "regions". */
 int rp_report_ranked_regions(const struct rp_report_job *job)
 {

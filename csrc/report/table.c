@@ -137,9 +137,8 @@ static int text_place(const struct rp_table *t, const struct rp_table_column *c)
 	return place;
 }
 
-static void put_columns(const struct rp_table *t, struct rp_json *j)
+void rp_columns_describe(const struct rp_table *t, struct rp_json *j)
 {
-	rp_json_key(j, "columns");
 	rp_json_open(j, '[');
 	for (size_t i = 0; i < t->n_columns; i++) {
 		const struct rp_table_column *c = &t->columns[i];
@@ -185,7 +184,8 @@ static void write_json(const struct rp_table *t)
 	if (t->json_before)
 		t->json_before(t, &j);
 	rp_json_kint(&j, "rows_total", t->n);
-	put_columns(t, &j);
+	rp_json_key(&j, "columns");
+	rp_columns_describe(t, &j);
 	rp_table_rows_put(t, "rows", &j);
 	if (t->json_behind)
 		t->json_behind(t, &j);

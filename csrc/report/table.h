@@ -121,6 +121,8 @@ uint32_t rp_rows_wanted(const struct rp_report_options *o, uint32_t n, uint32_t 
 #define RP_TEXT_ROWS 20
 /* Where the figures of the row come from: enum rp_met. */
 uint32_t rp_table_met(const struct rp_table *t, const void *row);
+/* An array of JSON: what is known of each column. */
+void rp_columns_describe(const struct rp_table *t, struct rp_json *j);
 /* Keys of one row into an open object of JSON. */
 void rp_columns_put(const struct rp_table *t, const void *row, struct rp_json *j);
 void rp_columns_put_some(const struct rp_table *t, const char *const *keys, size_t n, const void *row, struct rp_json *j); /* all of them columns */

@@ -4,6 +4,7 @@ from typing import Literal, final, overload
 
 REPORTS: tuple[str, ...]
 METRICS: str  # JSON: what is known of each
+REGION_COLUMNS: str  # JSON: "columns" of the report "regions"
 
 @final
 class Trace:

@@ -76,6 +76,8 @@ uint32_t rp_source_sum(const void *text, size_t bytes);
 
 /* An array of JSON: of each metric its word, keys, unit, and what it is for people. 0, or RP_EIO. */
 int rp_report_metrics(rp_write_fn *write, void *user);
+/* The "columns" of the report "regions". 0, or RP_EIO. */
+int rp_report_region_columns(rp_write_fn *write, void *user);
 
 /* A text as a cell of CSV. 0, or RP_EIO. */
 int rp_csv_cell(const char *s, size_t len, rp_write_fn *write, void *user);

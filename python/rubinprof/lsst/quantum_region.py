@@ -1,9 +1,11 @@
 """A quantum as a region of the trace: its labels and how it ended."""
 
+import json
 import logging
 
 import rubinprof
 from lsst.pipe.base import AnnotatedPartialOutputsError, InvalidQuantumError, NoWorkFound, RepeatableQuantumError
+from rubinprof import _analyze
 
 __all__ = ["QuantumRegion"]
 
@@ -23,11 +25,9 @@ STATUS_BY_EXCEPTION = (
 OWN_NAMES = frozenset(
     # Labels of a quantum.
     "status data_id task quantum_id run exception exact_if "
-    # Columns of a region, of reports and of a campaign's store, and what campaigns ask by.
-    "allocated allocated_bytes allocations attempt attempts away_s calls cpu cpu_measured_s cpu_s cpu_system_s cpu_user_s day end_unix_s exit_status file function gil_wait host index "
-    "job leaked leaked_bytes library mapped_file_bytes memory mode_cpu mode_memory name nth_in_process parent peak peak_above_start_bytes peak_bytes pid process_cpu_s process_rss_max "
-    "process_rss_max_is_own rss rss_begin rss_end rss_max gil_wait_s labels leaked_allocations shared_bytes start start_bytes start_s start_unix_s thread times_left trace turns_unknown unfinished unit wall wall_s".split()
-)
+    # Columns of a campaign's store, and what campaigns ask by.
+    "allocated cpu day file function gil_wait leaked library memory mode_cpu mode_memory peak rss start trace unit wall".split()
+) | {column["key"] for column in json.loads(_analyze.REGION_COLUMNS)}
 """Names that mean something else already: a dimension of such a name has the prefix ``dim_``."""
 
 UNFINISHED = "unfinished"
