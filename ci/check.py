@@ -72,6 +72,7 @@ class Outcome:
 
 def main(pytest_args):
     started = time.monotonic()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the tests start some thousand programs: each would compile all that it imports
     fetch_python.main()
     everything = "--all" in pytest_args
     found = environment.pythons()

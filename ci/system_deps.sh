@@ -18,6 +18,7 @@ libelf    library  libelf-dev     elfutils-libelf-devel
 TABLE
     if [ "$for_tests" = yes ]; then
         echo "c++ command g++ gcc-c++"
+        echo "ccache command ccache ccache"
         echo "chromium browser chromium chromium"
         echo "perf command linux-perf perf"
         echo "libunwind library libunwind-dev libunwind-devel" # the judge of stack walks
