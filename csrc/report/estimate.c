@@ -267,17 +267,6 @@ void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error)
 	rp_out_text(o, text);
 }
 
-void rp_report_off_text(const struct rp_report_job *job, const char *before)
-{
-	const struct rp_result *r = job->result;
-	const struct rp_totals *t = &r->totals;
-
-	if (t->cpu_off && !t->is_cpu_off)
-		rp_out_format(job->out, "%sCPU time not recorded in %u of %u processes: figures are of the others\n", before, t->cpu_off, r->n_processes);
-	if (t->memory_off && !t->is_memory_off)
-		rp_out_format(job->out, "%smemory not recorded in %u of %u processes: figures are of the others\n", before, t->memory_off, r->n_processes);
-}
-
 void rp_report_legend(const struct rp_report_job *job)
 {
 	rp_out_paint(job->out, RP_COLOUR_DIM);

@@ -279,7 +279,7 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 	job.out->has_colour = o->format == RP_FORMAT_TEXT && o->colour;
 	job.out->is_ascii = o->ascii != 0;
 	if (job.result && o->format == RP_FORMAT_TEXT && reports[which].fn != rp_report_collapsed) /* its lines are for programs */
-		rp_report_losses_text(job.out, &job.result->totals);
+		rp_report_losses_text(&job);
 	rc = reports[which].fn(&job);
 	int failed = rp_out_end(job.out);
 	if (!rc && failed)

@@ -180,8 +180,6 @@ void rp_report_sample_adds(const struct rp_report_job *job, struct rp_json *j);
 #define RP_DOUBT_COLUMNS 6
 /* For people, right-aligned in so many columns: "+-34%", "vague" where the error is as large as the figure, nothing for what is exact. */
 void rp_report_doubt(struct rp_out *o, int64_t figure, int64_t error);
-/* Lines that say in how many processes CPU time, or memory, was not recorded, where others did; nothing else. */
-void rp_report_off_text(const struct rp_report_job *job, const char *before);
 /* What these words mean, as a line. */
 void rp_report_legend(const struct rp_report_job *job);
 #define RP_DOUBT_BYTES 64
@@ -210,7 +208,7 @@ rp_report_fn rp_report_stats, rp_report_leaks, rp_report_temporary, rp_report_ta
 
 /* ---- report_losses.c ---- */
 int rp_report_has_losses(const struct rp_totals *t);
-/* What is missing, as lines and an empty one; nothing when nothing is. */
-void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t);
+/* What is missing, also CPU time or memory that some processes did not record and others did, as lines and an empty one; nothing when nothing is. */
+void rp_report_losses_text(const struct rp_report_job *job);
 
 #endif

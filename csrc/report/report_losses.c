@@ -51,12 +51,10 @@ static void endings(struct rp_out *o, const struct rp_totals *t)
 		rp_out_format(o, "Damaged       %u of %u files, or cut short: see 'verify'\n", t->damaged, all);
 }
 
-void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
+static void losses(struct rp_out *o, const struct rp_totals *t)
 {
 	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
 
-	if (!rp_report_has_losses(t))
-		return;
 	rp_out_paint(o, RP_COLOUR_RED);
 	if (t->lost_events) {
 		rp_out_format(o, "Lost          %s events", rp_unit_count(a, (int64_t)t->lost_events));
@@ -79,7 +77,29 @@ void rp_report_losses_text(struct rp_out *o, const struct rp_totals *t)
 		rp_out_text(o, "Places        more in the code than a report keeps apart: some count for their callers\n");
 	endings(o, t);
 	rp_out_paint(o, RP_COLOUR_NONE);
-	rp_out_text(o, "\n");
+}
+
+/* What some processes did not record, where others did. */
+static void off_in_some(struct rp_out *o, const char *what, uint32_t off, int is_off_in_all, uint32_t all)
+{
+	if (!off || is_off_in_all)
+		return;
+	rp_out_paint(o, RP_COLOUR_YELLOW);
+	rp_out_format(o, "Partly        %s not recorded in %u of %u processes: figures are of the others\n", what, off, all);
+	rp_out_paint(o, RP_COLOUR_NONE);
+}
+
+void rp_report_losses_text(const struct rp_report_job *job)
+{
+	const struct rp_totals *t = &job->result->totals;
+	uint32_t all = job->result->n_processes;
+
+	if (rp_report_has_losses(t))
+		losses(job->out, t);
+	off_in_some(job->out, "CPU time", t->cpu_off, t->is_cpu_off, all);
+	off_in_some(job->out, "memory", t->memory_off, t->is_memory_off, all);
+	if (rp_report_has_losses(t) || (t->cpu_off && !t->is_cpu_off) || (t->memory_off && !t->is_memory_off))
+		rp_out_text(job->out, "\n");
 }
 
 /* The first lines of a report in text are all of this one. */

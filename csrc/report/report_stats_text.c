@@ -219,7 +219,6 @@ int rp_stats_text(const struct rp_report_job *job)
 		line(o, "Losses", "none");
 	rp_report_unseen_text(o, &job->result->strings, &job->result->unseen, "Not seen      ");
 	unknown_lines_text(job);
-	rp_report_off_text(job, "Partly        ");
 	rp_out_text(o, "\n");
 	line(o, "Wall", rp_unit_ns(a, ns_of(t->wall_s)));
 	if (t->is_cpu_off)

@@ -283,8 +283,6 @@ static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by)
 	if (job->options->format == RP_FORMAT_TEXT && job->result->n_processes > 1 && (job->metric == RP_M_MAPPED_FILE || job->metric == RP_M_SHARED))
 		rp_out_text(job->out, "Of several processes: memory that more than one has mapped is counted once a process.\n");
 	if (job->options->format == RP_FORMAT_TEXT)
-		rp_report_off_text(job, "Partly: ");
-	if (job->options->format == RP_FORMAT_TEXT)
 		rp_report_unseen_text(job->out, &job->result->strings, &job->result->unseen, "Not seen: ");
 	return rc;
 }

@@ -284,7 +284,6 @@ static void write_tree(const struct rp_report_job *job, const struct rp_walk *w,
 		put_nodes(job, w, share, tree, NULL, NULL);
 		if (tree->total)
 			rp_report_legend(job);
-		rp_report_off_text(job, "Partly: ");
 		return;
 	}
 	for (size_t i = 0; i < RP_METRICS; i++)
