@@ -93,7 +93,9 @@ def packages():
     # Of suites that take longer than SECONDS_MAX traced: what has to do with descriptors, signals, threads, frames, the collector, pools.
     of_pytest = ["code", "python/raises.py", *(f"test_{name}.py" for name in ("capture", "faulthandler", "monkeypatch", "recwarn", "runner", "threadexception", "unraisableexception"))]
     of_pytest_asyncio = [f"tests/{name}" for name in ("async_fixtures", *(f"test_{name}.py" for name in ("is_async_test", "simple", "subprocess", "task_cleanup")))]
-    of_joblib = "not test_memmapping and (not test_parallel or simple_parallel or context_manager or nested_loop or dispatch_one_job or error_capture)"
+    # Its pools apart, each kind of them once or twice; without those tests of Dask that want a fixture of its repository.
+    of_joblib = "not test_memmapping and not test_parallel and not test_dask"
+    of_joblib_pools = "(test_parallel and (simple_parallel or context_manager or nested_loop or dispatch_one_job or error_capture)) or (test_memmapping and (parallel or memmapping_pool))"
     treecorr = [f"test_{name}.py" for name in ("config", "kmeans", "catalog", "index", "nn", "kk", "gg", "ng", "kg")]
     return [
         *(pytest(f"numpy.{part}", "--pyargs", f"numpy.{part}", "-m", "not slow", "--tb=no") for part in numpy),
@@ -105,6 +107,7 @@ def packages():
         pytest("pyfakefs", "--pyargs", "pyfakefs.tests", "pyfakefs.pytest_tests", "--tb=no"),
         pytest("pytest_asyncio", *of_pytest_asyncio, "--tb=no", directory=Source("pytest_asyncio")),
         pytest("joblib", "--pyargs", "joblib", "-k", of_joblib, "--tb=no"),
+        pytest("joblib.pools", "--pyargs", "joblib.test.test_parallel", "joblib.test.test_memmapping", "-k", of_joblib_pools, "--tb=no"),
         pytest("anyio", "tests", "-m", "not network", "--tb=no", directory=Source("anyio")),
         pytest("greenlet", "--pyargs", "greenlet.tests", "--tb=no"),
         pytest("cancellation", "test_cancellation.py", directory=Here("programs")),
