@@ -24,6 +24,7 @@ struct rp_time_unit {
 	uint32_t node;         /* the first call node of the unit */
 	uint32_t first_site;   /* list through rp_time_share.next; UINT32_MAX: none */
 	double weight;         /* of its sites; 0: it has no sample */
+	uint64_t samples;      /* of its sites */
 	int64_t cpu, wall;     /* of its call nodes together */
 };
 struct rp_time_share {

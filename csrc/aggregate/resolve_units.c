@@ -142,7 +142,7 @@ static struct rp_unit_stack *stack_of_site(struct unit_resolve *u, uint32_t unit
 	return stack_for(u, unit, node, line_of(u, site));
 }
 
-/* By the samples of the process that lie at this node. */
+/* By the samples of the process that lie at this node: over all units the variances add up to that of the node's parts. In a tree trace each sample brings its own. */
 static int share_by_process(struct unit_resolve *u, const struct unit_node *n, uint32_t time_unit)
 {
 	const struct rp_time_unit *t = &u->f->units[time_unit];
@@ -155,6 +155,8 @@ static int share_by_process(struct unit_resolve *u, const struct unit_node *n, u
 		if (!s)
 			return RP_ENOMEM;
 		s->cpu_ns += part;
+		if (!u->f->replay->time.is_tree)
+			s->cpu_variance += rp_variance_of_part(part, n->cpu, t->cpu > n->cpu ? (double)t->cpu : n->cpu, (double)t->samples);
 	}
 	if (t->weight > 0)
 		return 0;

@@ -63,8 +63,10 @@ static void share(struct rp_resolve *f, struct rp_time_unit *u)
 {
 	const struct rp_site *sites = f->replay->sites.sites;
 
-	for (uint32_t i = u->first_site; i != UINT32_MAX; i = f->shares[i].next)
+	for (uint32_t i = u->first_site; i != UINT32_MAX; i = f->shares[i].next) {
 		u->weight += rp_site_weight(&sites[i]);
+		u->samples += sites[i].samples;
+	}
 	if (u->weight <= 0)
 		return;
 	struct rp_split cpu = { u->cpu, u->weight, 0, 0 }, wall = { rp_unit_run(u), u->weight, 0, 0 };

@@ -43,6 +43,15 @@ double rp_error_of_part(double estimate, double variance, double unit, double wh
 	return whole * ((less + k / 2 + sqrt(k * less * (1 - less) + k * k / 4)) / (1 + k) - less);
 }
 
+double rp_variance_of_part(double part, double whole, double all, double n)
+{
+	if (part <= 0 || whole <= 0 || all < whole || n <= 0)
+		return 0;
+	double share = part < whole ? part / whole : 1, rest = 1 - share, unseen = 1 / (n + 1);
+
+	return whole * all * share * (rest > unseen ? rest : unseen) / n;
+}
+
 void rp_count_carries(const uint64_t *counts, int n, uint32_t *ret_carries)
 {
 	uint32_t carry = RP_COUNT_HALF;

@@ -21,6 +21,10 @@ double rp_error_of(double estimate, double variance, double unit);
  * whole / unit as the number of samples n: Kish, 1965): never 0. A part that every sample hit, and one that none hit, may be off by
  * z^2 / (n + z^2) of the whole. */
 double rp_error_of_part(double estimate, double variance, double unit, double whole);
+/* The variance of such a part, of which n samples of equal weight tell the share: whole^2 share (1 - share) / n. What no sample told adds as if one more had come, so
+ * that a part that every sample hit has some too. Of several wholes that the same samples share out (they add up to `all`, of which n tells) each has its
+ * part of the sum's variance. 0 where nothing tells. */
+double rp_variance_of_part(double part, double whole, double all, double n);
 /* The error is as large as the figure: too vague to use. */
 RP_INLINE int rp_is_vague(double estimate, double error)
 {

@@ -169,63 +169,81 @@ int rp_report_has_shared_time(const struct rp_report_job *job)
 /* A part of a whole that is known: how much it is, and the samples that tell it, in both. */
 struct shared_part {
 	double part, samples, whole, whole_samples;
+	int is_of_all; /* the whole is all exact CPU time */
 };
 
 static int64_t error_of_shared(const struct shared_part *s)
 {
 	if (s->whole <= 0)
 		return 0;
+	if (s->whole_samples <= 0 && s->is_of_all)
+		return RP_ERROR_UNKNOWN;
 	if (s->whole_samples <= 0) /* nothing tells how it is shared; all of it in one place is what there is */
 		return s->part >= s->whole ? 0 : rp_int64(s->whole);
 	return rp_int64(rp_error_of_part(s->part, s->samples > 0 ? s->part * s->part / s->samples : 0, s->whole / s->whole_samples, s->whole));
 }
 
 /* Of native code, and of whatever sampled processes have a part in: of all exact CPU time. */
-static int64_t error_of_all(const struct rp_totals *t, uint32_t met, const int64_t *m)
+static struct shared_part part_of_all(const struct rp_totals *t, uint32_t met, const int64_t *m)
 {
-	struct shared_part s = { (double)m[RP_M_CPU], (double)m[RP_M_SAMPLES], (double)t->exact_cpu_ns, (double)t->exact_samples };
+	struct shared_part s = { (double)m[RP_M_CPU], (double)m[RP_M_SAMPLES], (double)t->exact_cpu_ns, (double)t->exact_samples, 1 };
 	double adds = t->sampled_cpu_ns > 0 ? t->variance.cpu / (double)t->sampled_cpu_ns : 0;
 
-	if (s.whole_samples <= 0)
-		return RP_ERROR_UNKNOWN;
 	if ((met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH) { /* what the sampled processes have in it is told by its variance */
 		s.part -= adds > 0 ? (double)m[RP_M_CPU_VARIANCE] * RP_VARIANCE_NS2 / adds : 0;
 		s.part = s.part > 0 ? s.part : 0;
 		s.samples = s.part * s.whole_samples / s.whole;
 	}
-	return error_of_shared(&s);
+	return s;
 }
 
-/* Of a Python function or line. */
-static int64_t error_of_python(const struct rp_totals *t, uint32_t met, const struct rp_row_figures *of, enum rp_part part)
+/* Of a Python function or line. Its whole is 0 where no native code has a part of its time. */
+static struct shared_part part_of_python(const struct rp_totals *t, uint32_t met, const struct rp_row_figures *of, enum rp_part part)
 {
 	const int64_t *m = part == RP_PART_SELF ? of->self : of->own;
 	int is_part = of->is_line || (part == RP_PART_SELF && of->self[RP_M_CPU] < of->own[RP_M_CPU]);
 
 	if (is_part && (met & RP_MET_CPU_BOTH) == RP_MET_CPU_BOTH)
-		return error_of_all(t, met, m);
-	if (of->is_line) {
-		struct shared_part s = { (double)m[RP_M_CPU], (double)m[RP_M_SAMPLES], (double)of->function_cpu, (double)of->function_samples };
-		return error_of_shared(&s);
-	}
+		return part_of_all(t, met, m);
 	if (!is_part)
-		return 0; /* no native code has a part of its time */
-	struct shared_part s = { (double)m[RP_M_CPU], (double)m[RP_M_SAMPLES], (double)of->own[RP_M_CPU], (double)of->own[RP_M_SAMPLES] };
-	return error_of_shared(&s);
+		return (struct shared_part){ 0 };
+	return (struct shared_part){ (double)m[RP_M_CPU], (double)m[RP_M_SAMPLES], (double)(of->is_line ? of->function_cpu : of->own[RP_M_CPU]),
+				     (double)(of->is_line ? of->function_samples : of->own[RP_M_SAMPLES]), 0 };
+}
+
+static const int64_t *figures_of_part(const struct rp_row_figures *of, enum rp_part part)
+{
+	return part == RP_PART_SELF ? of->self : part == RP_PART_OWN ? of->own : of->total;
+}
+
+/* Its whole is 0 where nothing of it was shared out. */
+static struct shared_part find_shared(const struct rp_report_job *job, uint32_t met, const struct rp_row_figures *of, enum rp_part part)
+{
+	if (!of->f || is_root(job->result, of->f) || !(met & RP_MET_CPU_EXACT) || !rp_report_has_shared_time(job))
+		return (struct shared_part){ 0 };
+	if (of->f->kind == RP_KIND_PYTHON)
+		return part_of_python(&job->result->totals, met, of, part);
+	return part_of_all(&job->result->totals, met, figures_of_part(of, part));
 }
 
 int64_t rp_report_shared_error(const struct rp_report_job *job, uint32_t met, const struct rp_row_figures *of, enum rp_part part, enum rp_metric metric)
 {
-	const int64_t *m = part == RP_PART_SELF ? of->self : part == RP_PART_OWN ? of->own : of->total;
+	const int64_t *m = figures_of_part(of, part);
 
-	if ((metric != RP_M_CPU && metric != RP_M_WALL) || !of->f || is_root(job->result, of->f) || !(met & RP_MET_CPU_EXACT) || !rp_report_has_shared_time(job))
+	if (metric != RP_M_CPU && metric != RP_M_WALL)
 		return 0;
-	if (of->f->kind == RP_KIND_PYTHON)
-		return error_of_python(&job->result->totals, met, of, part);
-	int64_t error = error_of_all(&job->result->totals, met, m);
-	if (metric == RP_M_WALL && error > 0 && m[RP_M_CPU] > 0 && m[RP_M_WALL] < m[RP_M_CPU]) /* no more of it is wall time */
+	struct shared_part s = find_shared(job, met, of, part);
+	int64_t error = error_of_shared(&s);
+	if (metric == RP_M_WALL && of->f && of->f->kind != RP_KIND_PYTHON && error > 0 && m[RP_M_CPU] > 0 && m[RP_M_WALL] < m[RP_M_CPU]) /* no more of it is wall time */
 		error = rp_int64((double)error * ((double)m[RP_M_WALL] / (double)m[RP_M_CPU]));
 	return error;
+}
+
+double rp_report_cpu_variance(const struct rp_report_job *job, uint32_t met, const struct rp_row_figures *of, enum rp_part part)
+{
+	struct shared_part s = find_shared(job, met, of, part);
+
+	return (double)figures_of_part(of, part)[RP_M_CPU_VARIANCE] * RP_VARIANCE_NS2 + rp_variance_of_part(s.part, s.whole, s.whole, s.whole_samples);
 }
 
 int64_t rp_report_both_errors(int64_t a, int64_t b)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/report.h"
+#include "report/table.h"
 
 #define STACKS_OF_A_UNIT_MAX 64
 /* Rounded by chance, figures lose a thousandth of what one stack has, and nothing of their sums; they take half the bytes. */
@@ -250,6 +250,11 @@ static void sum_python(struct units *u)
 	}
 }
 
+static int64_t cpu_variance(const struct rp_report_job *job, uint32_t met, const struct rp_row_figures *of, enum rp_part part)
+{
+	return rp_int64(rp_report_cpu_variance(job, met, of, part) / RP_VARIANCE_NS2 + 0.5);
+}
+
 static int find_functions(struct units *u, struct table *t)
 {
 	static const enum rp_metric own[] = { RP_M_ALLOCATIONS, RP_M_ALLOCATIONS_VARIANCE, RP_M_ALLOCATED, RP_M_ALLOCATED_VARIANCE,
@@ -261,15 +266,16 @@ static int find_functions(struct units *u, struct table *t)
 
 	for (uint32_t i = 0; i < n && !rc; i++) {
 		const struct rp_frame *f = &u->r->frames[rows[i].frame];
+		struct rp_row_figures of = { f, rows[i].self, rows[i].own, rows[i].total };
 		int no_cpu = rp_report_is_unknown(job, RP_M_CPU);
 		int64_t row[COLUMNS_MAX] = { (int64_t)key_of_frame(u->r, rows[i].frame) };
 		int k = 1;
 		u->is_named[rows[i].frame] = 1;
 		row[k++] = rp_report_is_unknown_of(job, f, rows[i].met, rows[i].self, RP_M_CALLS) ? RP_FIGURE_UNKNOWN : rows[i].self[RP_M_CALLS];
 		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : rows[i].self[RP_M_CPU];
-		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : rows[i].self[RP_M_CPU_VARIANCE];
+		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : cpu_variance(job, rows[i].met, &of, RP_PART_SELF);
 		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : rows[i].total[RP_M_CPU];
-		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : rows[i].total[RP_M_CPU_VARIANCE];
+		row[k++] = no_cpu ? RP_FIGURE_UNKNOWN : cpu_variance(job, rows[i].met, &of, RP_PART_TOTAL);
 		for (size_t j = 0; j < RP_COUNT_OF(own); j++)
 			row[k++] = rp_report_is_unknown(job, RP_M_ALLOCATED) ? RP_FIGURE_UNKNOWN : rows[i].own[own[j]];
 		rc = add_row(t, row);

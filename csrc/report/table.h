@@ -73,6 +73,8 @@ struct rp_row_figures {
 
 /* estimate.c: as rp_report_error_of, by which samples share exact CPU and wall time out; 0 where none was shared. docs/sampling.md */
 int64_t rp_report_shared_error(const struct rp_report_job *job, uint32_t met, const struct rp_row_figures *of, enum rp_part part, enum rp_metric metric);
+/* ns^2: of its CPU time, by samples of sampled processes and by those that share exact time out; 0: exact. part: SELF or TOTAL. For figures that are summed up over traces. */
+double rp_report_cpu_variance(const struct rp_report_job *job, uint32_t met, const struct rp_row_figures *of, enum rp_part part);
 int64_t rp_report_both_errors(int64_t a, int64_t b); /* of a sum of two */
 
 struct rp_table_shown {

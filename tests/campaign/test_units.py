@@ -39,6 +39,15 @@ for i in range(6):
 """
 
 
+PACKING = """
+import rubinprof, zlib
+
+with rubinprof.region("isr", task="isr", quantum_id="0"):
+    for _ in range(20):
+        zlib.compress(bytes(range(256)) * 4000, 9)
+"""
+
+
 def units(path):
     with rubinprof.open(path) as trace:
         return columns.read(trace.report("units", "columns"))
@@ -70,6 +79,28 @@ def test_the_sums_of_a_process_are_those_of_its_tables(traced):
         of[named[frame]] += ns / 1e9
     assert of["burn"] == pytest.approx(sum(row["total_cpu_s"] for row in table if row["function"] == "burn"), abs=1e-6)
     assert len(named) == len(made["frames"]["frame"])  # no two have one key
+
+
+def test_the_share_of_exact_time_that_samples_tell_has_its_variance(tmp_path):
+    """It was 0, as if native code had been timed."""
+    (tmp_path / "program.py").write_text(PACKING)
+    subprocess.run([sys.executable, "-m", "rubinprof", "run", "-o", "x.rprof", "program.py"], cwd=tmp_path, check=True, timeout=120)
+    made = units(tmp_path / "x.rprof")
+    with rubinprof.open(tmp_path / "x.rprof") as trace:
+        whole = trace.stats()["shared_out"]
+    is_python = dict(zip(made["frames"]["frame"].to_pylist(), made["frames"]["is_python"].to_pylist(), strict=True))
+    functions = zip(*(made["functions"][name].to_pylist() for name in ("frame", "self_cpu_ns", "self_cpu_variance", "total_cpu_variance")), strict=True)
+    native = 0
+    for frame, ns, variance, total_variance in functions:
+        share = ns / 1e9 / whole["cpu_s"]
+        if not is_python[frame] and ns:
+            native += 1
+            rest = max(1 - share, 1 / (whole["samples"] + 1))
+            assert variance == pytest.approx((whole["cpu_s"] * 1e6) ** 2 * share * rest / whole["samples"], rel=0.01, abs=1)
+        elif is_python[frame]:
+            assert total_variance == 0  # with all that it called
+    assert native
+    assert any(made["stacks"]["cpu_variance"].to_pylist())
 
 
 def test_each_unit_has_what_its_region_has(traced):

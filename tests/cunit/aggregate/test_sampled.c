@@ -309,6 +309,30 @@ static void check_part(void)
 	CHECK(sum / 64 >= 0.95);
 }
 
+/* The variance of a part, and what draws of it say: on average that of the parts themselves, but for one of n. */
+static void check_variance_of_part(void)
+{
+	enum { RUNS = 4000, n = 40 };
+	const double whole = 1e9, chance = 0.3;
+	uint64_t state = 11;
+	double sum = 0, squares = 0, told = 0;
+
+	CHECK(fabs(rp_variance_of_part(25, 100, 100, 16) - 1e4 * 0.25 * 0.75 / 16) < 1e-9);
+	CHECK(fabs(rp_variance_of_part(25, 100, 400, 16) - 4e4 * 0.25 * 0.75 / 16) < 1e-9); /* one of four such wholes that these samples share out */
+	CHECK(fabs(rp_variance_of_part(100, 100, 100, 1) - 1e4 / 2) < 1e-9); /* one sample cannot know that it is all */
+	CHECK(rp_variance_of_part(0, 100, 100, 9) == 0 && rp_variance_of_part(5, 0, 0, 9) == 0 && rp_variance_of_part(5, 10, 10, 0) == 0);
+	for (int run = 0; run < RUNS; run++) {
+		int hits = 0;
+		for (int i = 0; i < n; i++)
+			hits += drawn(&state) < chance;
+		double part = whole * hits / n;
+		sum += part / RUNS;
+		squares += part * part / RUNS;
+		told += rp_variance_of_part(part, whole, whole, n) / RUNS;
+	}
+	CHECK(fabs(told / (squares - sum * sum) - (n - 1.0) / n) < 0.1);
+}
+
 /* An early sample stands for the time of its cell before and after it, and only then; a region's end settles what is left of one. */
 static void check_cells(void)
 {
@@ -343,6 +367,7 @@ int main(void)
 {
 	check_cells();
 	check_part();
+	check_variance_of_part();
 	check_poor_coverage();
 	double weight = 1 / (1 - exp(-501.0 / PERIOD)), bytes = 501 * weight;
 	double deviation = 501 * sqrt(weight * (weight - 1));
