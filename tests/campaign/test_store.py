@@ -208,6 +208,37 @@ def test_a_stop_at_each_write_leaves_the_store_whole(tmp_path, spool, store, ste
     assert same(store, other)
 
 
+def test_what_counts_is_durable_before_it_counts_and_is_waited_for_once(tmp_path, spool, monkeypatch):
+    """After a power failure only what was synced is sure: the files of a commit, before its own file has its name. They are written together, so that the journal is, too."""
+    steps = []
+    sync, rename = os.fsync, os.rename
+
+    def name_of(path):
+        return Path(re.sub(r"/\.(.+)\.[0-9a-f]{16}$", r"/\1", str(path)))
+
+    def fsync(number):
+        steps.append(("sync", name_of(os.readlink(f"/proc/self/fd/{number}"))))
+        sync(number)
+
+    def renamed(old, new):
+        steps.append(("rename", Path(new)))
+        rename(old, new)
+
+    target = campaign.Store.create(tmp_path / "store")
+    monkeypatch.setattr(store_module.os, "fsync", fsync)
+    monkeypatch.setattr(store_module.os, "rename", renamed)
+    tables = unit.read_many([str(path) for path in sorted(spool.iterdir())])[0]
+    target.commit(tables)
+    (commit,) = target.commits()
+    files = [target.path / file["path"] for file in commit.files]
+    counts = target.path / "commits" / f"{commit.id}.json"
+    together = [("sync", path) for path in files] + [("rename", path) for path in files]
+    assert steps == [*together, ("sync", counts), ("rename", counts), ("rename", target.path / "manifest.json")]
+    target.merge()
+    assert steps[-1] == ("sync", target.path / "manifest.json")
+    assert json.loads((target.path / "manifest.json").read_text())["commits"][0]["id"] == commit.id
+
+
 def test_two_at_once_add_each_trace_once(tmp_path, spool, store):
     both = tmp_path / "both"
     campaign.Store.create(both)
@@ -263,7 +294,7 @@ def test_verify_tells_a_trace_that_is_there_twice(store):
     made = store_module.prepare(one)
     with found.locked():
         name = store_module.commit_id([uuid])
-        found._commit(name, "traces", {table: found._put_bytes(table, name, *file) for table, file in made.files.items()})
+        found._commit(name, "traces", made.files)
     assert found.verify() == [f"{uuid} is there twice, in commits {' and '.join(sorted([commit.id, name]))}"]
 
 

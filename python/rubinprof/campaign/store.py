@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -280,7 +280,7 @@ class Store:
                 key = KINDS[made.kind].key
                 made = prepare({name: _only(rows, key, new) for name, rows in read().items()}, made.kind) if new else made
             if new:
-                self._commit(commit_id(new), made.kind, {name: self._put_bytes(name, commit_id(new), *file) for name, file in made.files.items()})
+                self._commit(commit_id(new), made.kind, made.files)
             return len(new)
 
     def refuse(self, looked_at: Iterable[str], refused: Iterable[dict[str, str]]) -> None:
@@ -303,6 +303,8 @@ class Store:
                 while len(group := self._small(kind, about)) > 1:
                     self._merge_commits(group, kind, about)
             self._keep_manifest()  # before the files go that the old one names
+            with open(self.path / MANIFEST, "rb") as file:
+                os.fsync(file.fileno())
             self._remove_leftovers()
 
     def small(self, kind: str = "traces") -> int:
@@ -323,11 +325,8 @@ class Store:
     def _merge_commits(self, group: list[Commit], kind: str, about: Kind) -> None:
         into = commit_id(uuid for commit in group for uuid in self._read_uuids(commit))
         self.write("merging.json", _json_bytes({"into": into, "from": [commit.id for commit in group]}))
-        files = {}
-        for name in about.tables:
-            paths = [self.path / file["path"] for commit in group if (file := commit.file(name))]
-            files[name] = self._put_rows(name, into, rows_module.merged(name, paths))
-        self._commit(into, kind, files)
+        paths = {name: [self.path / file["path"] for commit in group if (file := commit.file(name))] for name in about.tables}
+        self._commit(into, kind, {name: rows_module.merged(name, of) for name, of in paths.items()})
         self._end_merge()
 
     def verify(self) -> list[str]:
@@ -388,56 +387,69 @@ class Store:
                 (self.path / "commits" / f"{name}.json").unlink(missing_ok=True)
         (self.path / "merging.json").unlink(missing_ok=True)
 
-    def _commit(self, name: str, kind: str, files: dict[str, dict[str, Any]]) -> None:
-        """Make files count. The lock is held."""
-        self.write(f"commits/{name}.json", Commit(name, kind, list(files.values())).as_json())
+    def _commit(self, name: str, kind: str, tables: Mapping[str, tuple[bytes, int] | Iterator[pa.Table]]) -> None:
+        """Add the tables of a commit: files that are packed already, with their rows, or rows in pieces. The lock is held."""
+        paths = [f"{table}/{name}.parquet" for table in tables]
+        for table in tables:
+            (self.path / table).mkdir(exist_ok=True)
+        with self._written(*paths) as files:
+            about = [self._put(path, file, TABLES[table], rows) for path, file, (table, rows) in zip(paths, files, tables.items(), strict=True)]
+        self.write(f"commits/{name}.json", Commit(name, kind, about).as_json())
         self._keep_manifest()
 
+    @staticmethod
+    def _put(path: str, file: IO[bytes], schema: pa.Schema, rows: tuple[bytes, int] | Iterator[pa.Table]) -> dict[str, Any]:
+        """Write a file of a table; gives what its commit says of it."""
+        hashed = rows_module.Hashed(file)
+        if isinstance(rows, tuple):
+            data, count = rows
+            hashed.write(data)
+        else:
+            count = rows_module.write(pa.PythonFile(hashed, "w"), schema, rows)
+        return {"path": path, "rows": count, "bytes": hashed.bytes, "sha256": hashed.sha256()}
+
     def _keep_manifest(self) -> None:
-        """Write the manifest where it is not that of the commits. The lock is held."""
+        """Write the manifest where it is not that of the commits. The lock is held.
+
+        It is not made durable: the next `merge` writes it anew where a power failure has damaged it, and reads of the store itself need none.
+        """
         made = self.manifest()
         try:
             is_new = self.read(MANIFEST) != made
         except FileNotFoundError:
             is_new = True
         if is_new:
-            self.write(MANIFEST, made)
-
-    def _put_bytes(self, table: str, name: str, data: bytes, rows: int) -> dict[str, Any]:
-        """Write a file of a table; gives what its commit says of it. The lock is held."""
-        path = f"{table}/{name}.parquet"
-        (self.path / table).mkdir(exist_ok=True)
-        self.write(path, data)
-        return {"path": path, "rows": rows, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-    def _put_rows(self, table: str, name: str, tables: Iterator[pa.Table]) -> dict[str, Any]:
-        """As `_put_bytes`, of rows that come in pieces."""
-        path = f"{table}/{name}.parquet"
-        (self.path / table).mkdir(exist_ok=True)
-        with self._written(path) as file:
-            hashed = rows_module.Hashed(file)
-            rows = rows_module.write(pa.PythonFile(hashed, "w"), TABLES[table], tables)
-        return {"path": path, "rows": rows, "bytes": hashed.bytes, "sha256": hashed.sha256()}
+            with self._written(MANIFEST, durable=False) as (file,):
+                file.write(made)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file under another name, make it durable, rename it. The lock is held."""
-        with self._written(name) as file:
+        with self._written(name) as (file,):
             file.write(data)
 
     @contextlib.contextmanager
-    def _written(self, name: str) -> Iterator[IO[bytes]]:
-        """A file that takes its name when all is written and durable. The lock is held."""
-        path = self.path / name
-        scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    def _written(self, *names: str, durable: bool = True) -> Iterator[list[IO[bytes]]]:
+        """Files that take their names when all of them are written and durable. The lock is held.
+
+        All are written before the first is waited for: a file system with a journal then takes half as long as for one after the other.
+        """
+        paths = [self.path / name for name in names]
+        scratch = [path.with_name(f".{path.name}.{secrets.token_hex(8)}") for path in paths]
         try:
-            with open(scratch, "xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(scratch, path)
+            with contextlib.ExitStack() as opened:
+                files: list[IO[bytes]] = [opened.enter_context(open(path, "xb")) for path in scratch]
+                yield files
+                for file in files:
+                    file.flush()
+                for file in files if durable else []:
+                    os.fsync(file.fileno())
+            for made, path in zip(scratch, paths, strict=True):
+                os.rename(made, path)
         except OSError as error:
-            scratch.unlink(missing_ok=True)
-            raise RubinprofError(f"cannot write {path}: {error.strerror}; the store is as it was before") from error
+            for path in scratch:
+                path.unlink(missing_ok=True)
+            where = paths[0] if len(paths) == 1 else self.path
+            raise RubinprofError(f"cannot write {where}: {error.strerror}; the store is as it was before") from error
 
     def _remove_leftovers(self) -> None:
         named = {file["path"] for commit in self.commits() for file in commit.files}
