@@ -1,6 +1,7 @@
 """A camera with a few detectors and two tasks whose quanta end as they are told."""
 
 import os
+import signal
 import time
 
 import rubinprof
@@ -19,7 +20,7 @@ from lsst.pipe.base import (
 )
 from lsst.pipe.base.connectionTypes import Input, Output
 
-DETECTORS = range(4)
+DETECTORS = range(int(os.environ.get("TINY_DETECTORS", 4)))
 
 
 class TinyCamera(Instrument):
@@ -103,6 +104,19 @@ class BehaveTask(PipelineTask):
 
     def sleepy(self, detector):
         time.sleep(600)
+
+    def works(self, detector):
+        """Take some 0.1 s of CPU time, and some memory."""
+        kept = [bytearray(1000 * (1 + i % 64)) for i in range(1000)]
+        return Struct(number={"value": sum(i * i for i in range(1_000_000)) + len(kept)})
+
+    def killed_once(self, detector):
+        """Die without a word, but not where a former attempt has left its mark."""
+        try:
+            os.close(os.open(os.path.join(os.environ["TINY_MARKS"], str(detector)), os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return self.works(detector)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Understood(AlgorithmError):
