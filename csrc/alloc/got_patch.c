@@ -19,6 +19,9 @@
 #define FORK_WAIT_MS 50
 #define SLOTS_MAX (1u << 18) /* reserved, touched as needed; a process with 300 libraries has about 500 */
 
+/* A power of two. A symbol has one or two versions, and at most half of the slots are taken. */
+#define TARGET_SLOTS 512u
+
 struct patch {
 	uintptr_t *slot;
 	uintptr_t saved;  /* put back at removal */
@@ -42,7 +45,8 @@ static struct {
 		uintptr_t start, bytes;
 	} homes[RP_GOT_HOOKS_MAX]; /* of used hooks, each object once */
 	uint32_t n_homes;
-	uint8_t letters[256]; /* 1: a hooked symbol begins so */
+	uintptr_t targets[TARGET_SLOTS]; /* where a slot for a hooked symbol leads, in any version: a hash table, 0 is free */
+	uint32_t n_targets;
 	struct patch *patches;
 	uint32_t n_patches;
 	struct known *known;
@@ -98,19 +102,10 @@ static void close_relro(struct object_patch *o)
 	o->relro_open = 0;
 }
 
-/* A few characters tell nearly every symbol of 200,000 apart from ours. The name is terminated, so none is read past its end. */
-static uint8_t first_letters(const char *s)
-{
-	return s[0] && s[1] ? (uint8_t)(s[0] * 5 + s[1] * 31 + s[2] * 67) : 0;
-}
-
 static int find_hook(const char *symbol)
 {
-	if (!got.letters[first_letters(symbol)])
-		return -1;
-	/* Of 200,000 names a tenth comes here; strcmp sees those that begin as a hook does. (Names have three letters at least, or end before.) */
 	for (uint32_t i = 0; i < got.n_hooks; i++)
-		if (got.hooks[i].symbol[0] == symbol[0] && got.hooks[i].symbol[1] == symbol[1] && !strcmp(got.hooks[i].symbol, symbol))
+		if (!strcmp(got.hooks[i].symbol, symbol))
 			return (int)i;
 	return -1;
 }
@@ -126,24 +121,48 @@ static uintptr_t replaceable(const struct object_patch *o, uint32_t h, uintptr_t
 	return 0;
 }
 
-/* Told without the name: most slots lead into another library than those we hook, or to a function of the object's own. */
-static int leads_home(uintptr_t value)
+static uint32_t target_slot(uintptr_t at)
+{
+	uint32_t i = (uint32_t)((at >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (TARGET_SLOTS - 1);
+	while (got.targets[i] && got.targets[i] != at)
+		i = (i + 1) & (TARGET_SLOTS - 1);
+	return i;
+}
+
+static void add_target(uintptr_t at)
+{
+	uint32_t i = target_slot(at);
+	if (got.targets[i] || got.n_targets == TARGET_SLOTS / 2)
+		return;
+	got.targets[i] = at;
+	got.n_targets++;
+}
+
+static int is_target(uintptr_t value)
 {
 	for (uint32_t i = 0; i < got.n_homes; i++)
 		if (value - got.homes[i].start < got.homes[i].bytes)
-			return 1;
+			return got.targets[target_slot(value)] != 0;
 	return 0;
 }
 
+/* A slot of the procedure linkage table that was not bound yet leads to a stub of the object's own, and so may one of a function that the object
+ * has itself. Who has it is told by the order of the symbols. */
+static int may_be_stub(const struct rp_elf_slot *slot, const struct object_patch *o, uintptr_t value)
+{
+	return slot->is_call && slot->symbol < o->dyn->first_defined && value - o->elf->start < o->elf->end - o->elf->start;
+}
+
+/* Of 100,000 slots some hundreds come to the name, which costs two misses of the cache. */
 static void patch_slot(const struct rp_elf_slot *slot, void *arg)
 {
 	struct object_patch *o = arg;
 	uintptr_t value = *slot->word, saved;
-	int is_home = leads_home(value), undefined, weak;
-	if (!is_home && (!slot->is_call || value - o->elf->start >= o->elf->end - o->elf->start))
+	int is_known = is_target(value), undefined, weak;
+	if (!is_known && !may_be_stub(slot, o, value))
 		return;
 	const char *symbol = rp_elf_symbol(o->dyn, slot, &undefined, &weak);
-	int h = is_home || undefined /* not bound yet */ ? find_hook(symbol) : -1;
+	int h = is_known || undefined ? find_hook(symbol) : -1;
 	if (h < 0 || !got.used[h] || !(saved = replaceable(o, (uint32_t)h, value)))
 		return;
 	if (got.n_patches == SLOTS_MAX || !make_writable(o, (uintptr_t)slot->word))
@@ -369,6 +388,8 @@ static void find_originals(const struct rp_elf_list *l, void *arg)
 			got.home_start[h] = e->start;
 			got.home_end[h] = e->end;
 			originals[h] = at;
+			for (uint32_t i = 0; (at = rp_elf_next_definition(e, &dyn, got.hooks[h].symbol, &i));)
+				add_target(at);
 		}
 	}
 	for (uint32_t h = 0; h < got.n_hooks; h++) {
@@ -379,6 +400,12 @@ static void find_originals(const struct rp_elf_list *l, void *arg)
 		if (got.used[h])
 			add_home(got.home_start[h], got.home_end[h]);
 	}
+}
+
+static void find_and_patch(const struct rp_elf_list *l, void *arg)
+{
+	find_originals(l, arg);
+	patch_all(l, arg);
 }
 
 static int reserve_tables(void)
@@ -399,17 +426,18 @@ int rp_got_install(const struct rp_got_hook *hooks, uint32_t n)
 		return RP_ENOMEM;
 	got.hooks = hooks;
 	got.n_hooks = n;
-	got.n_patches = got.n_known = got.n_homes = 0;
+	got.n_patches = got.n_known = got.n_homes = got.n_targets = 0;
 	memset(got.home_end, 0, sizeof got.home_end);
-	memset(got.letters, 0, sizeof got.letters);
-	for (uint32_t h = 0; h < n; h++)
-		got.letters[first_letters(hooks[h].symbol)] = 1;
-	int err = with_all(find_originals);
-	if (err)
-		return err;
+	memset(got.targets, 0, sizeof got.targets);
 	/* ld.so's counters begin at the number of startup objects: these values mean "never looked". */
 	atomic_store(&got.adds, 0);
 	atomic_store(&got.subs, 0);
+	while (!own()) /* a refresh in flight of the session before */
+		usleep(100);
+	int err = with_all(find_and_patch);
+	disown();
+	if (err)
+		return err;
 	atomic_store(&got.active, 1);
 	rp_got_refresh();
 	return 0;

@@ -280,6 +280,33 @@ static uintptr_t dyn_address(const struct rp_elf *e, uintptr_t value, size_t byt
 	return 0;
 }
 
+struct gnu_table {
+	uint32_t n_buckets, first; /* first: of the symbols that it has */
+	const uint32_t *buckets, *chain;
+};
+
+/* 0 when it does not lie in the object. */
+static int open_gnu_table(const struct rp_elf *e, const uint32_t *hash, struct gnu_table *ret_t)
+{
+	uint32_t n_buckets = hash[0], n_bloom = hash[2];
+	const ElfW(Addr) *bloom = (const void *)(hash + 4);
+	const uint32_t *buckets = (const void *)(bloom + n_bloom);
+	if (!n_buckets || !rp_elf_holds(e, (uintptr_t)buckets, (size_t)n_buckets * 4))
+		return 0;
+	*ret_t = (struct gnu_table){ n_buckets, hash[1], buckets, buckets + n_buckets };
+	return 1;
+}
+
+/* A table of nothing says nothing: ld writes that its first symbol is the first of all. The executable's has functions of others too, those whose
+ * address is that of its own stub. */
+static uint32_t first_defined(const struct rp_elf *e, const uint32_t *hash)
+{
+	struct gnu_table t;
+	if (e->is_main || !hash || !open_gnu_table(e, hash, &t) || (t.n_buckets == 1 && !t.buckets[0]))
+		return UINT32_MAX;
+	return t.first;
+}
+
 int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e)
 {
 	const ElfW(Phdr) *p = find_phdr(e, PT_DYNAMIC);
@@ -320,6 +347,7 @@ int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e)
 	const ElfW(Phdr) *home = segment_of(e, (uintptr_t)d.symtab);
 	d.symtab_end = home ? e->bias + home->p_vaddr + home->p_memsz : 0;
 	d.gnu_hash = gnu_hash ? (const void *)dyn_address(e, gnu_hash, 16) : NULL;
+	d.first_defined = first_defined(e, d.gnu_hash);
 	d.hash = hash ? (const void *)dyn_address(e, hash, 8) : NULL;
 	d.versym = versym ? (const void *)dyn_address(e, versym, 2) : NULL;
 	for (int i = 0; i < 3; i++) {
@@ -349,15 +377,18 @@ static const char *symbol_name(const struct rp_elf_dyn *d, const ElfW(Sym) *s)
 	return s->st_name < d->strsz ? d->strtab + s->st_name : "";
 }
 
-static int is_default_definition(const struct rp_elf *e, const struct rp_elf_dyn *d, uint32_t index, const char *name)
+static int is_definition(const struct rp_elf_dyn *d, uint32_t index, const char *name)
 {
 	const ElfW(Sym) *s = symbol_at(d, index);
-	if (!s || s->st_shndx == SHN_UNDEF || !s->st_value || ELF64_ST_TYPE(s->st_info) != STT_FUNC)
-		return 0;
-	/* Bit 15 marks a version kept for old binaries only. */
+	return s && s->st_shndx != SHN_UNDEF && s->st_value && !strcmp(symbol_name(d, s), name);
+}
+
+/* Bit 15 marks a version kept for old binaries only. */
+static int is_default_function(const struct rp_elf *e, const struct rp_elf_dyn *d, uint32_t index)
+{
 	if (d->versym && rp_elf_holds(e, (uintptr_t)(d->versym + index), 2) && d->versym[index] & 0x8000)
 		return 0;
-	return !strcmp(symbol_name(d, s), name);
+	return ELF64_ST_TYPE(d->symtab[index].st_info) == STT_FUNC;
 }
 
 static uint32_t gnu_hash_of(const char *name)
@@ -368,40 +399,55 @@ static uint32_t gnu_hash_of(const char *name)
 	return h;
 }
 
-static uint32_t find_by_gnu_hash(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name)
+/* Whether a link of the chain is there, and that of symbol `index` is not its last. */
+static int goes_on(const struct rp_elf *e, const struct gnu_table *t, uint32_t index)
 {
-	uint32_t n_buckets = d->gnu_hash[0], first = d->gnu_hash[1], n_bloom = d->gnu_hash[2], h = gnu_hash_of(name);
-	const ElfW(Addr) *bloom = (const void *)(d->gnu_hash + 4);
-	const uint32_t *buckets = (const void *)(bloom + n_bloom), *chain = buckets + n_buckets;
-	if (!n_buckets || !rp_elf_holds(e, (uintptr_t)buckets, (size_t)n_buckets * 4))
+	const uint32_t *link = &t->chain[index - t->first];
+	return rp_elf_holds(e, (uintptr_t)link, 4) && !(*link & 1);
+}
+
+static uint32_t next_by_gnu_hash(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name, uint32_t after)
+{
+	struct gnu_table t;
+	uint32_t h = gnu_hash_of(name), index;
+	if (!open_gnu_table(e, d->gnu_hash, &t))
 		return 0;
-	uint32_t index = buckets[h % n_buckets];
-	if (index < first)
+	index = after ? after + 1 : t.buckets[h % t.n_buckets];
+	if (index < t.first || (after && !goes_on(e, &t, after)))
 		return 0;
 	for (;; index++) {
-		const uint32_t *link = &chain[index - first];
+		const uint32_t *link = &t.chain[index - t.first];
 		if (!rp_elf_holds(e, (uintptr_t)link, 4))
 			return 0;
-		if ((*link | 1) == (h | 1) && is_default_definition(e, d, index, name))
+		if ((*link | 1) == (h | 1) && is_definition(d, index, name))
 			return index;
 		if (*link & 1)
 			return 0;
 	}
 }
 
-static uint32_t find_by_hash(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name)
+static uint32_t next_by_hash(const struct rp_elf_dyn *d, const char *name, uint32_t after)
 {
 	uint32_t n = d->hash[1];
-	for (uint32_t i = 1; i < n; i++)
-		if (is_default_definition(e, d, i, name))
+	for (uint32_t i = after + 1; i < n; i++)
+		if (is_definition(d, i, name))
 			return i;
 	return 0;
 }
 
+uintptr_t rp_elf_next_definition(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name, uint32_t *index)
+{
+	*index = d->gnu_hash ? next_by_gnu_hash(e, d, name, *index) : d->hash ? next_by_hash(d, name, *index) : 0;
+	return *index ? e->bias + d->symtab[*index].st_value : 0;
+}
+
 uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name)
 {
-	uint32_t index = d->gnu_hash ? find_by_gnu_hash(e, d, name) : d->hash ? find_by_hash(e, d, name) : 0;
-	return index ? e->bias + d->symtab[index].st_value : 0;
+	uintptr_t at;
+	for (uint32_t index = 0; (at = rp_elf_next_definition(e, d, name, &index));)
+		if (is_default_function(e, d, index))
+			return at;
+	return 0;
 }
 
 const char *rp_elf_symbol(const struct rp_elf_dyn *d, const struct rp_elf_slot *slot, int *ret_undefined, int *ret_weak)

@@ -66,6 +66,7 @@ struct rp_elf_dyn {
 	uintptr_t symtab_end; /* of the segment it is in: how many symbols there are is written nowhere */
 	const char *strtab;
 	size_t strsz; /* the last byte is 0 */
+	uint32_t first_defined; /* from this symbol on the object has them all itself, by its hash table; UINT32_MAX: nothing is known */
 	const uint32_t *gnu_hash;
 	const uint32_t *hash;
 	const uint16_t *versym;
@@ -79,6 +80,8 @@ struct rp_elf_dyn {
 int rp_elf_dyn_open(struct rp_elf_dyn *ret_d, const struct rp_elf *e);
 /* Address of a symbol the object defines (default version, function), 0 when it does not. */
 uintptr_t rp_elf_defined(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name);
+/* The next definition of that name in any version, after the symbol at *index (0 at first), which becomes the one found. 0: there are no more. */
+uintptr_t rp_elf_next_definition(const struct rp_elf *e, const struct rp_elf_dyn *d, const char *name, uint32_t *index);
 
 /* Calls fn for each relocation that puts the address of a symbol into a word of the object. A process has some 200,000, whose names lie far
  * apart in memory: who can tell by the rest should not look at them. */
