@@ -39,6 +39,7 @@ static struct {
 	PyObject *events;     /* PY_START | PY_RETURN */
 	PyObject *no_events;
 	PyObject *name;       /* "__init__" */
+	initproc init_of_python; /* what calls an __init__ that is a function */
 	int of_metaclasses;   /* whether classes of other metaclasses are inlined too */
 	const char *state;
 } watch = { .tool = -1, .state = "asked" };
@@ -78,6 +79,9 @@ static int inits_escape(const char *program)
 	PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins());
 	PyObject *result = PyRun_String(program, Py_file_input, globals, globals);
 	_PyInterpreterState_SetEvalFrameFunc(interp, before);
+	PyObject *made = PyDict_GetItemString(globals, "C"); /* borrowed */
+	if (made && PyType_Check(made))
+		watch.init_of_python = ((PyTypeObject *)made)->tp_init;
 	Py_XDECREF(result);
 	Py_DECREF(globals);
 	PyErr_Clear();
@@ -196,8 +200,11 @@ void rp_class_init_watch_frame(rp_pyframe *f)
 	}
 }
 
+/* Of 5,000 classes a third are watched: what the others have in one line of memory tells them, before their dictionary is looked into. */
 static void watch_class(PyTypeObject *type)
 {
+	if (type->tp_init != watch.init_of_python) /* CPython's own, of each class whose __init__ is a function */
+		return;
 	PyObject *init = PyDict_GetItemWithError(type->tp_dict, watch.name); /* borrowed */
 	if (init && PyFunction_Check(init))
 		watch_code((PyCodeObject *)PyFunction_GET_CODE(init));
@@ -208,24 +215,55 @@ static int is_of_metaclass(PyTypeObject *type)
 	return Py_TYPE(type) != &PyType_Type;
 }
 
+/* The call of a class is inlined only where object.__new__ makes the instance. What C makes by another (exceptions, numbers, tuples) hands that on to
+ * all classes below: object.__new__ refuses them. */
+static int is_made_otherwise(PyTypeObject *type)
+{
+	return !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) && type->tp_new != PyBaseObject_Type.tp_new;
+}
+
+static void watch_below(PyTypeObject *type, PyObject *seen);
+
+static void watch_one(PyTypeObject *type, PyObject *seen)
+{
+	PyObject *object = (PyObject *)type;
+	if (is_of_metaclass(type) && !watch.of_metaclasses)
+		return;
+	if (PyTuple_GET_SIZE(type->tp_bases) > 1 && (PySet_Contains(seen, object) || PySet_Add(seen, object) < 0))
+		return; /* come by the other base */
+	if (is_made_otherwise(type))
+		return;
+	if (type->tp_flags & Py_TPFLAGS_HEAPTYPE)
+		watch_class(type);
+	watch_below(type, seen);
+}
+
+/* Those below a class that Python made, from the dictionary of weak references that CPython keeps there: no list is made. Nothing on the way runs
+ * Python code, so that it stays as it is. */
+static void watch_below_heap_type(PyObject *references, PyObject *seen)
+{
+	PyObject *key, *ref;
+	for (Py_ssize_t at = 0; PyDict_Next(references, &at, &key, &ref);) {
+		PyObject *sub = NULL;
+		if (PyWeakref_GetRef(ref, &sub) == 1)
+			watch_one((PyTypeObject *)sub, seen);
+		Py_XDECREF(sub);
+	}
+}
+
 /* The __init__ of the classes below `type`: any may be inlined at the next call. Below a class of another metaclass are only such. */
 static void watch_below(PyTypeObject *type, PyObject *seen)
 {
-	if (type->tp_flags & Py_TPFLAGS_HEAPTYPE && !type->tp_subclasses)
+	PyObject *references = type->tp_flags & Py_TPFLAGS_HEAPTYPE ? type->tp_subclasses : NULL;
+	if (type->tp_flags & Py_TPFLAGS_HEAPTYPE && !references)
 		return;
-	PyObject *below = PyObject_CallMethod((PyObject *)&PyType_Type, "__subclasses__", "O", type);
-
-	for (Py_ssize_t i = 0; below && i < PyList_GET_SIZE(below); i++) {
-		PyTypeObject *sub = (PyTypeObject *)PyList_GET_ITEM(below, i);
-		PyObject *object = (PyObject *)sub;
-		if (is_of_metaclass(sub) && !watch.of_metaclasses)
-			continue;
-		if (PyTuple_GET_SIZE(sub->tp_bases) > 1 && (PySet_Contains(seen, object) || PySet_Add(seen, object) < 0))
-			continue; /* come by the other base */
-		if (sub->tp_flags & Py_TPFLAGS_HEAPTYPE)
-			watch_class(sub);
-		watch_below(sub, seen);
+	if (references && PyDict_CheckExact(references)) {
+		watch_below_heap_type(references, seen);
+		return;
 	}
+	PyObject *below = PyObject_CallMethod((PyObject *)&PyType_Type, "__subclasses__", "O", type);
+	for (Py_ssize_t i = 0; below && i < PyList_GET_SIZE(below); i++)
+		watch_one((PyTypeObject *)PyList_GET_ITEM(below, i), seen);
 	Py_XDECREF(below);
 	PyErr_Clear();
 }

@@ -404,9 +404,26 @@ class BelowSlots(Slots): pass
 class Failure(ValueError):
     def __init__(self): pass
 
+class Mixin:
+    def __init__(self): pass
+
+class FailureToo(Mixin, ValueError): pass
+
+class BesideFailure(Mixin): pass
+
+class OwnNew:
+    def __new__(cls): return object.__new__(cls)
+    def __init__(self): pass
+
+class BelowOwnNew(OwnNew):
+    __new__ = object.__new__
+
+class Later: pass
+Later.__init__ = lambda self: None
+
 def make(n):
     for _ in range(n):
-        Plain(), Left(), Both(), Inherits(), OfMeta(), BelowMeta(), Borrows(), Keyword(), Default(1), Slots(), BelowSlots(), Failure()
+        FailureToo(), BesideFailure(), OwnNew(), BelowOwnNew(), Later(), Plain(), Left(), Both(), Inherits(), OfMeta(), BelowMeta(), Borrows(), Keyword(), Default(1), Slots(), BelowSlots(), Failure()
 
 make(200)
 with rubinprof.Tracker(sys.argv[1]):
@@ -420,7 +437,8 @@ def test_constructors_that_were_inlined_before_the_start_are_counted(tmp_path):
     subprocess.run([sys.executable, "-c", CLASSES, path], check=True)
     with rubinprof.open(path) as trace:
         calls = Counter({row["function"].removesuffix(".__init__"): row["calls"] for row in trace.table() if "__init__" in row["function"]})
+        calls["Later"] = sum(row["calls"] for row in trace.table() if "lambda" in row["function"])
     assert calls == {
-        **dict.fromkeys(["Plain", "Left", "OfMeta", "Keyword", "Default", "Failure"], 500),
-        **dict.fromkeys(["Both", "BelowMeta", "Slots"], 1000),
+        **dict.fromkeys(["Plain", "Left", "OfMeta", "Keyword", "Default", "Failure", "Later"], 500),
+        **dict.fromkeys(["Both", "BelowMeta", "Slots", "Mixin", "OwnNew"], 1000),
     }
