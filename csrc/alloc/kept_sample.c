@@ -9,7 +9,9 @@
 #define MAPPINGS 1024u /* further ones are not told apart: their munmap is looked at as if it were sampled */
 #define TAKEN UINT64_C(1) /* being filled */
 
-_Atomic uint8_t rp_kept_counts[RP_KEPT_COUNTS];
+#define COUNT_MANY 3u
+
+_Atomic uint8_t rp_kept_counts[RP_KEPT_COUNTS / 4];
 
 static struct {
 	/* Address of the block, 0: empty. Release when it is stored, after its number; acquire when it is found. */
@@ -42,6 +44,21 @@ uint32_t rp_kept_count(void)
 	return atomic_load_explicit(&live.count, memory_order_relaxed);
 }
 
+/* by: 1 or -1. Relaxed, see rp_kept_maybe. */
+static void count_alike(uint32_t hash, int by)
+{
+	uint32_t at = hash % RP_KEPT_COUNTS, shift = at % 4 * 2;
+	_Atomic uint8_t *byte = &rp_kept_counts[at / 4];
+	uint8_t had = atomic_load_explicit(byte, memory_order_relaxed), want;
+	do {
+		uint32_t n = had >> shift & 3;
+		if (n == COUNT_MANY)
+			return;
+		rp_assert(by > 0 || n > 0);
+		want = (uint8_t)((had & ~(3u << shift)) | (n + (uint32_t)by) << shift);
+	} while (!atomic_compare_exchange_weak_explicit(byte, &had, want, memory_order_relaxed, memory_order_relaxed));
+}
+
 static int put(const void *p, uint32_t number)
 {
 	uint32_t hash = rp_kept_hash(p), bucket = hash >> 16 & (BUCKETS - 1);
@@ -52,7 +69,7 @@ static int put(const void *p, uint32_t number)
 		live.numbers[bucket][i] = number;
 		atomic_store_explicit(&live.blocks[bucket][i], (uint64_t)(uintptr_t)p, memory_order_release);
 		atomic_fetch_add_explicit(&live.count, 1, memory_order_relaxed);
-		atomic_fetch_add_explicit(&rp_kept_counts[hash % RP_KEPT_COUNTS], 1, memory_order_relaxed);
+		count_alike(hash, 1);
 		return 1;
 	}
 	return 0;
@@ -78,10 +95,9 @@ uint32_t rp_kept_take(const void *p)
 		uint32_t number = live.numbers[bucket][i];
 		atomic_store_explicit(&live.blocks[bucket][i], 0, memory_order_relaxed);
 		uint32_t many = atomic_fetch_sub_explicit(&live.count, 1, memory_order_relaxed);
-		uint8_t alike = atomic_fetch_sub_explicit(&rp_kept_counts[hash % RP_KEPT_COUNTS], 1, memory_order_relaxed);
-		rp_assert(many > 0 && alike > 0);
+		rp_assert(many > 0);
 		(void)many;
-		(void)alike;
+		count_alike(hash, -1);
 		return number;
 	}
 	return 0;

@@ -1,7 +1,7 @@
 /* Sampled blocks that have not been freed: so that the free of one is recognised among all others.
  *
- * Every free asks rp_kept_maybe: one byte of a small table, which counts the sampled blocks whose address falls on it, and is nearly
- * always 0. Only then the table of blocks is looked into. A block has a number of its own, by which the trace calls it: an address may be
+ * Every free asks rp_kept_maybe: two bits of a small table, which count the sampled blocks whose address falls on them, and are nearly
+ * always 0. Three is "many", and stays so for the session. Only then the table of blocks is looked into. A block has a number of its own, by which the trace calls it: an address may be
  * another block's the moment it is freed, and numbers that follow one another take fewer bytes.
  *
  * Thread rules: any thread, in hooks; lock-free. A block is added by the thread that got it from the allocator before anybody else knows it,
@@ -17,7 +17,8 @@
 /* With more blocks than this the sampler takes fewer: buckets of the table would overflow. */
 #define RP_KEPT_MANY (1u << 14)
 
-extern _Atomic uint8_t rp_kept_counts[RP_KEPT_COUNTS];
+/* Four in a byte: 4 KiB, which stay in the cache of a program that frees all the time. */
+extern _Atomic uint8_t rp_kept_counts[RP_KEPT_COUNTS / 4];
 
 RP_INLINE uint32_t rp_kept_hash(const void *p)
 {
@@ -27,7 +28,8 @@ RP_INLINE uint32_t rp_kept_hash(const void *p)
 RP_INLINE int rp_kept_maybe(const void *p)
 {
 	/* Relaxed: whoever frees a block has it from the thread that added it, by means of its own. */
-	return RP_UNLIKELY(atomic_load_explicit(&rp_kept_counts[rp_kept_hash(p) % RP_KEPT_COUNTS], memory_order_relaxed) != 0);
+	uint32_t at = rp_kept_hash(p) % RP_KEPT_COUNTS;
+	return RP_UNLIKELY(atomic_load_explicit(&rp_kept_counts[at / 4], memory_order_relaxed) >> at % 4 * 2 & 3);
 }
 
 /* Forgets all. No hook is running. */
