@@ -217,13 +217,18 @@ static int is_readable(struct rp_py_stack *s, const void *p, size_t bytes)
 	return 1;
 }
 
-/* CPython gives a chunk of the data stack back while current_frame still points into it; the list of chunks is set right first. */
-static enum place place_of(struct rp_py_stack *s, const PyThreadState *ts, const rp_pyframe *f, uintptr_t sp)
+/* CPython gives a chunk of the data stack back while current_frame still points into it; the list of chunks is set right first. *last: the chunk of a
+ * frame further in, where this one mostly is too. */
+static enum place place_of(struct rp_py_stack *s, const PyThreadState *ts, const rp_pyframe *f, uintptr_t sp, const _PyStackChunk **last)
 {
 	uintptr_t at = (uintptr_t)f;
+	if (*last && at - (uintptr_t)*last < (*last)->size)
+		return DATA_STACK;
 	for (const _PyStackChunk *c = ts->datastack_chunk; c; c = c->previous)
-		if (at - (uintptr_t)c < c->size)
+		if (at - (uintptr_t)c < c->size) {
+			*last = c;
 			return DATA_STACK;
+		}
 	if (at % sizeof(void *))
 		return NOWHERE;
 	if (!is_readable(s, f, sizeof *f))
@@ -243,35 +248,53 @@ static void cut(struct rp_py_stack *s)
 	s->keys[s->n++] = rp_node_key(RP_CODE_CUT, RP_LASTI_NONE);
 }
 
+/* Id of the frame's code; -1 when that is none. */
+static int64_t code_of(rp_pyframe *f, struct rp_py_stack *s)
+{
+	PyCodeObject *code = rp_pyframe_code(f);
+	uint32_t i = (uint32_t)((uintptr_t)code / 64 % RP_PY_STACK_CODES);
+	if (s->codes[i].code != code) {
+		if (!is_code(s, code))
+			return -1;
+		if (rp_pyframe_is_shim(f)) /* named when a frame that counts is met */
+			return 0;
+		s->codes[i].id = id_of(f, s);
+		s->codes[i].code = code;
+	}
+	return code ? (int64_t)s->codes[i].id : -1;
+}
+
 void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 {
 	s->n = s->cut = 0;
 	s->c_frame = 0;
 	memset(s->pages, 0, sizeof s->pages);
+	memset(s->codes, 0, sizeof s->codes);
 	PyThreadState *ts = PyGILState_GetThisThreadState();
 	if (!ts)
 		return;
 	s->c_frame = rp_pyframe_c_frame(ts);
+	const _PyStackChunk *chunk = NULL;
 	uint32_t looked_at = 0;
 	for (rp_pyframe *f = rp_pyframe_current(ts); f && !rp_pyframe_is_bottom(ts, f); f = rp_pyframe_previous(f)) {
-		enum place place = place_of(s, ts, f, sp);
+		enum place place = place_of(s, ts, f, sp, &chunk);
 		if (place == NOWHERE || s->n == RP_PY_STACK_MAX || looked_at++ == 4 * RP_PY_STACK_MAX) {
 			cut(s);
 			return;
 		}
-		if (!is_code(s, rp_pyframe_code(f)) || rp_pyframe_is_shim(f)) {
+		int64_t id = code_of(f, s);
+		if (id < 0 || rp_pyframe_is_shim(f)) {
 			if (place == C_STACK && !s->c_frame)
 				s->c_frame = (uintptr_t)f;
-			else if (place != C_STACK && !is_code(s, rp_pyframe_code(f))) {
+			else if (place != C_STACK && id < 0) {
 				cut(s); /* half made */
 				return;
 			}
 			continue;
 		}
-		uint32_t id = id_of(f, s);
 		if (id == ID_COMMAND)
 			return; /* the launcher's: the program begins above it */
 		if (id != ID_HIDDEN)
-			s->keys[s->n++] = rp_node_key(id, line_at(f, id, s));
+			s->keys[s->n++] = rp_node_key((uint32_t)id, line_at(f, (uint32_t)id, s));
 	}
 }

@@ -13,6 +13,7 @@
 
 #define RP_PY_STACK_MAX 1024 /* deeper stacks keep the innermost */
 #define RP_PY_STACK_PAGES 16 /* that one walk knows it can read: a recursion's code is asked about once, not at each frame */
+#define RP_PY_STACK_CODES 32 /* code objects that one walk has met: the frames of a deep stack have few */
 
 /* Before the first walk of a session; none of an earlier one is in flight. */
 void rp_py_stack_open(void);
@@ -30,6 +31,10 @@ struct rp_py_stack {
 	uint32_t cut;      /* the outermost frames are missing, and the last key says so (RP_CODE_CUT) */
 	uintptr_t c_frame; /* an address inside the C frame of the innermost evaluator call; 0: none, or unknown */
 	uintptr_t pages[RP_PY_STACK_PAGES]; /* of this walk, by their low bits; 0: none */
+	struct {
+		const void *code; /* a code object for certain; NULL: none */
+		uint32_t id;
+	} codes[RP_PY_STACK_CODES]; /* of this walk, by the low bits of their address: a frame further out keeps the code alive */
 	struct rp_py_line lines[4096];
 	char module[1024], name[1024], file[4096]; /* scratch: longer ones are cut, and end in an ellipsis */
 };

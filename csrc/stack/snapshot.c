@@ -19,6 +19,7 @@
 #define NODES (1u << 16) /* open addressing, at most half full; then all are forgotten and defined anew as they come */
 #define STARTS 1024u     /* code address to the beginning of its function: direct-mapped */
 #define STACK_MAX (RP_PY_STACK_MAX + RP_NATIVE_FRAMES_MAX)
+#define PARTS_LATE 32u   /* keys after which two stacks are different ones */
 #define PAGE_BYTES 4096
 #define KEYS_MAX (RP_MORE_WORDS_MAX - 2) /* of one event */
 
@@ -119,6 +120,21 @@ static uint32_t add_nodes(struct rp_thread *t, struct rp_snapshot_table *s, uint
 	return parent;
 }
 
+/* The outer keys of the stack that are those of the last one. */
+static uint32_t same_as_last(const struct rp_snapshot_table *s, uint32_t n)
+{
+	uint32_t i = 0;
+	while (i < n && i < s->last_n && s->keys[i] == s->last_keys[i])
+		i++;
+	return i;
+}
+
+/* A recursion goes up and down, and stands at another line each time: a stack that is shorter and parts from the last one near its end leaves that to the next. */
+static int is_to_be_remembered(const struct rp_snapshot_table *s, uint32_t n, uint32_t same)
+{
+	return n >= s->last_n || n - same > PARTS_LATE;
+}
+
 static void remember(struct rp_snapshot_table *s, uint32_t i, uint32_t id)
 {
 	s->last_keys[i] = s->keys[i];
@@ -126,36 +142,29 @@ static void remember(struct rp_snapshot_table *s, uint32_t i, uint32_t id)
 	s->last_n = i + 1;
 }
 
-/* Node of the outer keys that are those of the last stack; *ret_n of them. What else was known of the last stack is given up. */
-static uint32_t same_as_last(struct rp_snapshot_table *s, uint32_t n, uint32_t *ret_n)
-{
-	uint32_t i = 0;
-	while (i < n && i < s->last_n && s->keys[i] == s->last_keys[i])
-		i++;
-	s->last_n = *ret_n = i;
-	return i ? s->last_ids[i - 1] : 0;
-}
-
 /* Whether the buffer has room, so that nodes and what refers to them mostly lie in one block, is not asked: ids hold for all blocks. */
 static uint32_t node_of(struct rp_thread *t, struct rp_snapshot_table *s, uint32_t n, int may_wait)
 {
-	uint32_t i;
 	if (s->n_nodes + n > NODES / 2)
 		rp_snapshot_forget(t);
-	uint32_t id = same_as_last(s, n, &i);
+	uint32_t i = same_as_last(s, n), id = i ? s->last_ids[i - 1] : 0;
+	int remembers = is_to_be_remembered(s, n, i);
+	if (remembers)
+		s->last_n = i;
 	for (; i < n; i++) {
 		const struct node *known = find_node(s, id, s->keys[i]);
 		if (!known->id)
 			break;
 		id = known->id;
-		remember(s, i, id);
+		if (remembers)
+			remember(s, i, id);
 	}
 	for (uint32_t some; i < n; i += some) {
 		some = n - i < KEYS_MAX ? n - i : KEYS_MAX;
 		id = add_nodes(t, s, id, s->keys + i, some, may_wait);
 		if (!id)
 			return 0;
-		for (uint32_t k = 0; k < some; k++)
+		for (uint32_t k = 0; remembers && k < some; k++)
 			remember(s, i + k, id - some + 1 + k);
 	}
 	return id;
