@@ -70,6 +70,47 @@ def test_callgrind(same_names, tmp_path):
         assert all(cpu <= total for cpu, _ in of_file)
 
 
+RECURSION = """
+def spin(n):
+    return sum(range(n))
+
+def ping(n):
+    spin(20_000)
+    kept = bytearray(50_000)
+    return ping(n - 3) if n > 12 else pong(n - 1) if n else len(kept)
+
+def pong(n):
+    spin(50_000)
+    return through(ping, n - 1) if n > 0 else 0
+
+def through(f, n):
+    spin(10_000)
+    return f(n) + (pong(n - 2) if n > 6 else 0)
+
+ping(16)
+pong(9)
+"""
+
+
+@pytest.mark.valgrind
+def test_callgrind_of_functions_that_call_each_other(rubinprof_command, exporting, tmp_path):
+    """Inclusive figures were up to 199 % of the whole: a call of its own counted again."""
+    (tmp_path / "ping.py").write_text(RECURSION)
+    done = rubinprof_command("run", "-o", tmp_path / "x.rprof", tmp_path / "ping.py")
+    assert done.returncode == 0, done.stderr
+    command = ["callgrind_annotate", "--threshold=100", "--show-percs=no", "--auto=no", "--inclusive=yes", str(exporting(tmp_path / "x.rprof", tmp_path)("callgrind"))]
+    (tmp_path / "elsewhere").mkdir()  # it shortens paths below the working directory, and then misses their callers
+    text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path / "elsewhere").stdout
+    (events,) = re.findall(r"^Events shown: +(.+)$", text, re.MULTILINE)
+    with rubinprof.open(tmp_path / "x.rprof") as trace:
+        rows = {row["function"]: row for row in trace.table() if row["file"].endswith("/ping.py")}
+    for name in ("ping", "pong", "through", "spin", "<module>"):
+        (line,) = re.findall(rf"^ *([\d,. ]+?)  \S*ping\.py:{name} \[", text, re.MULTILINE)
+        figures = dict(zip(events.split(), (int(figure.replace(",", "").replace(".", "0")) for figure in line.split()), strict=True))
+        assert figures["cpu"] == pytest.approx(rows[name]["total_cpu_s"] * 1e9, abs=10)
+        assert figures["allocated"] == rows[name]["total_allocated_bytes"]
+
+
 @pytest.mark.go
 def test_pprof(same_names, consumers, tmp_path):
     rows, whole, export = same_names

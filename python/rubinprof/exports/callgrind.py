@@ -11,7 +11,7 @@ SUFFIX = ".callgrind.out"
 SUMMARY = "callgrind_annotate, KCachegrind and QCachegrind, all metrics as events"
 METRICS: tuple[str, ...] = ()
 LACKS = (
-    "Callers one level up only: whole stacks are not kept, and recursion through several functions counts more than once in sums.",
+    "Callers one level up only: whole stacks are not kept. What a function did in a call of its own, direct or not, stands with the outermost call.",
     "No threads and regions; calls stand on the line of the caller's def, not on their own.",
     "Calls that nobody counted, those of native code and of sampled traces, stand as 1.",
     "The sum of peaks of several processes is one figure.",
@@ -70,8 +70,8 @@ class _Writer:
                 "c" + self._name("fn", self.names[callee]),
                 # Where only samples are known it was called at least once.
                 f"calls={max(1, edge.calls[0])} {max(0, tree.lines[callee])}",
-                # What a function had in a call of its own is in that call already: readers add up what a function called.
-                f"{line} {' '.join('0' if self.functions[key] is function else str(value) for value in edge.total)}",
+                # Readers add up the calls of a function: what it had in a call of its own is in that call already.
+                f"{line} {' '.join(map(str, edge.entered))}",
             ]
         return "\n".join([*lines, "", ""])
 

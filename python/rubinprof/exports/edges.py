@@ -11,12 +11,14 @@ __all__ = ["Figures", "functions"]
 class Figures(NamedTuple):
     """Of a function, or of a caller with its callee. Recursion counts once in ``total``, and is no ``primitive`` call.
 
-    ``own`` and ``total`` have one place a column.
+    ``own``, ``total`` and ``entered`` have one place a column. ``entered`` is of a caller with its callee: the part of ``total`` of calls that lie in no other one of
+    the callee. Over all callers it sums up to the callee's ``total``, however functions call each other.
     """
 
     calls: list[int]  # all, primitive
     own: list[int]
     total: list[int]
+    entered: list[int]
 
 
 class Function(NamedTuple):
@@ -55,6 +57,8 @@ def functions(tree: CallTree, columns: list[str], keys: Sequence[int] | None = N
             if figures is None:
                 figures = function.callers[caller] = found[caller].callees[key] = _zeros(columns)
             _add(figures, node, calls, own, total, not open_count.get(edge))
+            if not open_count.get(key):
+                _add_total(figures.entered, node, total)
         open_count[key] = open_count.get(key, 0) + 1
         open_count[edge] = open_count.get(edge, 0) + 1
         stack.append((key, edge))
@@ -62,7 +66,7 @@ def functions(tree: CallTree, columns: list[str], keys: Sequence[int] | None = N
 
 
 def _zeros(columns: list[str]) -> Figures:
-    return Figures([0, 0], [0] * len(columns), [0] * len(columns))
+    return Figures([0, 0], [0] * len(columns), [0] * len(columns), [0] * len(columns))
 
 
 def _add(figures: Figures, node: int, calls, own, total, is_outermost: bool) -> None:
@@ -71,5 +75,9 @@ def _add(figures: Figures, node: int, calls, own, total, is_outermost: bool) -> 
         figures.own[i] += column[node]
     if is_outermost:
         figures.calls[1] += calls[node]
-        for i, column in enumerate(total):
-            figures.total[i] += column[node]
+        _add_total(figures.total, node, total)
+
+
+def _add_total(to: list[int], node: int, total) -> None:
+    for i, column in enumerate(total):
+        to[i] += column[node]
