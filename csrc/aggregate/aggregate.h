@@ -420,10 +420,9 @@ struct rp_result {
 struct rp_thin_bins {
 	struct rp_bin_place *places; /* those with rows, and their callers; parents are places here, and come first */
 	uint32_t n_places;
-	uint32_t first_made;     /* from here on: made for what was folded. Their node is that of the call above, and they come last */
 	struct rp_bin_row *rows; /* by bin and place, one of each pair */
 	uint32_t n_rows, rows_cap;
-	uint8_t *wants_folded; /* by node of the result: what is folded below its call has no node yet */
+	uint8_t *wants_folded; /* by node of the result: something is folded below its call, and no node of the tree stands for that */
 	uint32_t parts;        /* what is less than 1/parts of a bin may have been folded; 0: nothing was */
 };
 /* At most rows_most rows, as long as each bin may have some for its threads. RP_ENOMEM, or 0; close it anyway. */

@@ -12,7 +12,6 @@ struct placing {
 	uint32_t *of_node, *of_site, *of_folded; /* places; NONE: not made yet */
 	uint32_t *carry_site, *carry_folded;     /* with which allocations of the next bin become whole; NULL: they are */
 	uint32_t first_thread;
-	uint32_t folded_frame;
 	uint32_t over_leaks; /* place of a thread, above leaks that stand alone; NONE: not made yet */
 };
 
@@ -71,8 +70,9 @@ static int place_folded(struct placing *p, uint32_t node)
 {
 	struct rp_bin_place place = { .kind = RP_PLACE_FOLDED, .line = NONE, .call_line = NONE, .native_line = NONE, .thread = NONE };
 
-	if (place_node(p, node) || rp_result_child(p->f->result, p->f->merged[node], p->folded_frame, &place.node))
+	if (place_node(p, node))
 		return RP_ENOMEM;
+	place.node = p->f->merged[node]; /* of the call: a node of its own would stand in trees that have no timeline */
 	place.parent = p->of_node[node];
 	return add_place(p, place, &p->of_folded[node]);
 }
@@ -217,14 +217,9 @@ int rp_resolve_timeline(struct rp_resolve *f)
 	const struct rp_replay *replay = f->replay;
 	size_t nodes = replay->tree.n, sites = replay->sites.n;
 	struct placing p = { .f = f, .first_thread = f->result->n_threads, .over_leaks = NONE };
-	struct rp_frame frame = { .kind = RP_KIND_PYTHON, .met = f->met };
-	static const char name[] = RP_FOLDED_NAME;
 
 	if (!replay->timeline.n_bins)
 		return 0;
-	if (rp_strpool_add(&f->result->strings, name, sizeof(name) - 1, &frame.name) ||
-	    rp_result_frame(f->result, &frame, &p.folded_frame))
-		return RP_ENOMEM;
 	p.of_node = malloc((nodes * 2 + sites + 1) * sizeof(*p.of_node));
 	if (!p.of_node)
 		return RP_ENOMEM;

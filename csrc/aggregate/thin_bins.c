@@ -223,7 +223,6 @@ static int folded_place(struct folding *f, uint32_t call, uint32_t *ret_place)
 								  .call_line = NONE, .native_line = NONE, .thread = NONE,
 								  .kind = RP_PLACE_FOLDED };
 		f->folded_of[call] = to->n_places++;
-		to->wants_folded[f->r->places[call].node] = 1;
 	}
 	*ret_place = f->folded_of[call];
 	return 0;
@@ -293,15 +292,14 @@ static int renumber(struct folding *f)
 	for (uint32_t i = to->n_places; i-- > 0;)
 		if (number[i] && to->places[i].parent != NONE)
 			number[to->places[i].parent] = 1;
-	to->first_made = 0;
 	for (uint32_t i = 0; i < to->n_places; i++) {
 		if (!number[i])
 			continue;
 		struct rp_bin_place place = to->places[i];
 		place.parent = place.parent == NONE ? NONE : number[place.parent];
 		to->places[n] = place;
+		to->wants_folded[place.node] |= place.kind == RP_PLACE_FOLDED;
 		number[i] = n++;
-		to->first_made += i < f->r->n_places;
 	}
 	to->n_places = n;
 	for (uint32_t i = 0; i < to->n_rows; i++)

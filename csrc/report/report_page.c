@@ -254,7 +254,7 @@ static int64_t place_node(const struct page *p, uint32_t i)
 	const struct rp_flame *f = &p->flame;
 	uint32_t node = p->bins.places[i].node, at = f->place_of[node];
 
-	if (i >= p->bins.first_made) /* below its call, unless that was folded itself */
+	if (p->bins.places[i].kind == RP_PLACE_FOLDED) /* below its call, unless that was folded itself */
 		return f->shown[at].node == node ? f->folded_of[at] : at;
 	return f->place_of[node == 0 && p->r->outside_node != NONE ? p->r->outside_node : node];
 }
