@@ -1,5 +1,6 @@
 """rubinprof top: looks at programs that run."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from patience import PATIENCE_S, wait_for
@@ -173,13 +175,13 @@ def test_each_look_is_a_reading_of_the_whole_file(tmp_path, options):
     words = [sys.executable, "-m", "rubinprof", "run", *options, "-o", str(trace), str(program), str(tmp_path / "stop")]
     process = subprocess.Popen(words)
     try:
-        wait_for(lambda: trace.exists() and trace.stat().st_size > 4096)
+        wait_for(lambda: trace.exists() and has_begun(trace))
         looking, calls = rubinprof.open(trace), []
         for by in ("function", "line", "function"):
             # Until there is more: a second holds a pair of clocks, up to which events are settled.
             wait_for(lambda: not calls or time.monotonic() > due)
             process.send_signal(signal.SIGKILL if len(calls) == 2 else signal.SIGSTOP)
-            wait_for(lambda: re.search(r"^State:\s+[TZ]", open(f"/proc/{process.pid}/status").read(), re.MULTILINE))
+            wait_for(lambda: stands_still(process.pid))
             stats, rows = looking._look(by)
             with rubinprof.open(trace) as whole:
                 found = differences([stats, keyed(rows)], [whole.stats(), keyed(whole.table(by))])
@@ -193,6 +195,24 @@ def test_each_look_is_a_reading_of_the_whole_file(tmp_path, options):
     finally:
         process.kill()
         process.wait(PATIENCE_S)
+
+
+def has_begun(trace):
+    """Its first definitions are there: it can be read."""
+    try:
+        with rubinprof.open(trace) as opened:
+            return opened.stats()["events"] > 0
+    except rubinprof.TraceError:
+        return False
+
+
+def stands_still(pid):
+    """All threads: one that is in the middle of a write goes on to its end, whatever state the process shows."""
+    states = []
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            states += re.findall(r"^State:\s+(\S)", status.read_text(), re.MULTILINE)
+    return all(state in "TZX" for state in states)
 
 
 def keyed(rows):
