@@ -72,6 +72,8 @@ void rp_reading_take(struct rp_reading *ret_reading)
 		r.n_counters = RP_COUNTER_COUNT;
 		r.counters[RP_COUNTER_USER] = ns_of(usage.ru_utime);
 		r.counters[RP_COUNTER_SYSTEM] = ns_of(usage.ru_stime);
+		r.counters[RP_COUNTER_MINOR_FAULTS] = (uint64_t)usage.ru_minflt;
+		r.counters[RP_COUNTER_MAJOR_FAULTS] = (uint64_t)usage.ru_majflt;
 	}
 	*ret_reading = r;
 }

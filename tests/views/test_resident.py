@@ -27,7 +27,10 @@ before = touch(300)
 del before
 told = {}
 with rubinprof.region("below the mark"):
+    begin = resource.getrusage(resource.RUSAGE_SELF)
     told["begin"], kept = status("VmRSS"), touch(120)
+    end = resource.getrusage(resource.RUSAGE_SELF)
+    told["minor"], told["major"] = end.ru_minflt - begin.ru_minflt, end.ru_majflt - begin.ru_majflt
     told["end"] = status("VmRSS")
 with rubinprof.region("above the mark"):
     gone = touch(600)
@@ -63,6 +66,9 @@ def test_each_region_has_its_resident_memory(rubinprof_command, tmp_path, mode):
     assert below["rss_begin"] == pytest.approx(told["begin"], abs=SLACK)
     assert below["rss_end"] == pytest.approx(told["end"], abs=SLACK)
     assert below["rss_max"] - below["rss_begin"] == pytest.approx(120 * MB, abs=SLACK)
+    for kind in ("minor", "major"):
+        assert told[kind] <= below[f"{kind}_faults"] <= told[kind] + SLACK // 4096
+        assert below[f"{kind}_faults"] <= trace.stats()[f"{kind}_faults"]
     assert below["process_rss_max_is_own"] is False
     assert below["process_rss_max"] > 300 * MB
 
@@ -100,7 +106,7 @@ def test_they_are_in_every_view(rubinprof_command, tmp_path):
     (tmp_path / "program.py").write_text("import rubinprof\nwith rubinprof.region('r'):\n    sum(range(100_000))\n")
     trace = tmp_path / "t.rprof"
     assert rubinprof_command("run", "-o", trace, tmp_path / "program.py").returncode == 0
-    keys = {"cpu_user_s", "cpu_system_s"}
+    keys = {"cpu_user_s", "cpu_system_s", "minor_faults", "major_faults"}
     assert keys <= set(rubinprof_command("regions", trace, "--csv").stdout.splitlines()[0].split(","))
     assert keys <= set(json.loads(rubinprof_command("regions", trace, "--json").stdout)["rows"][0])
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -111,6 +117,6 @@ def test_they_are_in_every_view(rubinprof_command, tmp_path):
     with rubinprof.open(trace) as opened:
         in_page = {column["key"] for column in opened._json("regions")["columns"] if column["in_page"]}
         narrow = opened._json("stats", from_s=0.0, to_s=1e-3)
-    assert keys <= in_page
+    assert keys - {"minor_faults"} <= in_page
     # The kernel tells them of the process and its whole life.
     assert {narrow[key] for key in (*keys, "resident_bytes", "largest_resident_bytes")} == {None}
