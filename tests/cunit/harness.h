@@ -74,14 +74,20 @@
                               rp_actual_[rp_i_], rp_expected_[rp_i_]);                                                 \
     } while (0)
 
-/* The next number of a fixed sequence (xorshift) that no coder makes smaller. */
+/* A fixed sequence (xorshift) that no coder makes smaller. Where it is; a test that wants the same numbers again sets it, never to 0. */
+static uint64_t test_noise_state = 88172645463325252u;
+
 static inline uint64_t test_noise(void)
 {
-	static uint64_t state = 88172645463325252u;
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
+	test_noise_state ^= test_noise_state << 13;
+	test_noise_state ^= test_noise_state >> 7;
+	test_noise_state ^= test_noise_state << 17;
+	return test_noise_state;
+}
+
+static inline uint32_t test_below(uint32_t n)
+{
+	return (uint32_t)(test_noise() >> 16) % n;
 }
 
 #endif

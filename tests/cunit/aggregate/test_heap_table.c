@@ -6,14 +6,6 @@
 #define BLOCKS 4096
 #define PAGES 512
 
-static uint64_t state = 42;
-
-static uint32_t next_random(uint32_t below)
-{
-	state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(state >> 33) % below;
-}
-
 static void check_blocks(void)
 {
 	static struct rp_heap_block model[BLOCKS];
@@ -23,11 +15,11 @@ static void check_blocks(void)
 	uint64_t count = 0;
 
 	for (int step = 0; step < 400000; step++) {
-		uint32_t i = next_random(BLOCKS);
+		uint32_t i = test_below(BLOCKS);
 		uint64_t address = 0x7f0000000000u + (uint64_t)i * 16;
-		if (next_random(2)) {
-			struct rp_heap_block b = { next_random(1u << 30), next_random(0xffffffff), step > 100000 ? next_random(9) : 0,
-						   step > 200000 ? 1 + next_random(9) : 1 };
+		if (test_below(2)) {
+			struct rp_heap_block b = { test_below(1u << 30), test_below(0xffffffff), step > 100000 ? test_below(9) : 0,
+						   step > 200000 ? 1 + test_below(9) : 1 };
 			CHECK_INT(rp_heap_put(&t, address, &b, &got), there[i]);
 			if (there[i])
 				CHECK(got.size == model[i].size && got.site == model[i].site && got.window == model[i].window
@@ -62,7 +54,7 @@ static void check_ranges(void)
 	int ranges = 0;
 
 	for (int step = 0; step < 100000; step++) {
-		uint32_t from = next_random(PAGES), pages = 1 + next_random(PAGES - from < 40 ? PAGES - from : 40);
+		uint32_t from = test_below(PAGES), pages = 1 + test_below(PAGES - from < 40 ? PAGES - from : 40);
 		uint64_t expected = 0, cut = 0;
 		for (uint32_t i = from; i < from + pages; i++) {
 			expected += owner[i] != 0;
@@ -73,7 +65,7 @@ static void check_ranges(void)
 			ranges -= gone(&was, &piece);
 		}
 		CHECK_UINT(cut, expected);
-		if (next_random(3)) {
+		if (test_below(3)) {
 			CHECK_INT(rp_range_add(&s, from * 4096u, (uint64_t)pages * 4096, 1 + (uint32_t)step, 0, 1), 0);
 			ranges++;
 			for (uint32_t i = from; i < from + pages; i++)

@@ -8,20 +8,12 @@
 #define FRAMES 40
 #define NODES 300
 
-static uint64_t seed = 7;
-
-static uint32_t chance(uint32_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(seed >> 33) % n;
-}
-
 static void add_figures(struct rp_result *r, uint32_t node)
 {
 	int64_t m[RP_M_COUNT] = { 0 };
 
-	m[RP_M_CPU] = chance(50);
-	m[RP_M_LEAKED] = chance(3) ? 0 : 1 + chance(50);
+	m[RP_M_CPU] = test_below(50);
+	m[RP_M_LEAKED] = test_below(3) ? 0 : 1 + test_below(50);
 	CHECK_INT(rp_node_add(r, node, m), 0);
 }
 
@@ -30,7 +22,7 @@ static struct rp_result *make(void)
 	struct rp_result *r = calloc(1, sizeof(*r));
 	uint32_t id, nodes[NODES], n = 1;
 
-	seed = 7;
+	test_noise_state = 7;
 	CHECK(r && (r->leaf_set = calloc(1, sizeof(*r->leaf_set))));
 	r->outside_node = UINT32_MAX;
 	r->processes = calloc(1, sizeof(*r->processes));
@@ -42,12 +34,12 @@ static struct rp_result *make(void)
 	}
 	CHECK_INT(rp_result_child(r, UINT32_MAX, 0, &nodes[0]), 0);
 	for (; n < NODES; n++) {
-		CHECK_INT(rp_result_child(r, nodes[chance(n)], 1 + chance(PYTHON - 1), &nodes[n]), 0);
+		CHECK_INT(rp_result_child(r, nodes[test_below(n)], 1 + test_below(PYTHON - 1), &nodes[n]), 0);
 		add_figures(r, nodes[n]);
-		for (uint32_t i = chance(4), tail = 0, leaf; i > 0; i--) {
+		for (uint32_t i = test_below(4), tail = 0, leaf; i > 0; i--) {
 			CHECK_INT(rp_trie_reserve(&r->leaf_set->tails, 1), 0);
-			tail = rp_leaves_tail(r->leaf_set, tail, PYTHON + chance(FRAMES - PYTHON));
-			CHECK_INT(rp_leaves_at(r, nodes[chance(n)], tail, &leaf), 0);
+			tail = rp_leaves_tail(r->leaf_set, tail, PYTHON + test_below(FRAMES - PYTHON));
+			CHECK_INT(rp_leaves_at(r, nodes[test_below(n)], tail, &leaf), 0);
 			add_figures(r, leaf);
 		}
 	}

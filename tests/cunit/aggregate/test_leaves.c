@@ -10,20 +10,12 @@
 
 static struct rp_result at_once, late;
 static uint32_t once_of[ROUNDS], late_of[ROUNDS], n_python;
-static uint64_t seed = 1;
-
-static uint32_t chance(uint32_t n)
-{
-	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(seed >> 33) % n;
-}
-
 static void add_figures(uint32_t once, uint32_t leaf)
 {
 	int64_t m[RP_M_COUNT] = { 0 };
 
-	m[RP_M_CPU] = chance(3);
-	m[RP_M_PEAK] = chance(2) * 100;
+	m[RP_M_CPU] = test_below(3);
+	m[RP_M_PEAK] = test_below(2) * 100;
 	CHECK_INT(rp_node_add(&at_once, once, m), 0);
 	CHECK_INT(rp_node_add(&late, leaf, m), 0);
 }
@@ -38,11 +30,11 @@ static void add_python(uint32_t parent, uint32_t frame)
 
 static void add_native(uint32_t below)
 {
-	uint32_t once = once_of[below], tail = 0, leaf, n = chance(8);
+	uint32_t once = once_of[below], tail = 0, leaf, n = test_below(8);
 
 	CHECK_INT(rp_trie_reserve(&late.leaf_set->tails, n + 1), 0);
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t frame = 100 + chance(i < 3 ? 2 : FRAMES);
+		uint32_t frame = 100 + test_below(i < 3 ? 2 : FRAMES);
 		CHECK_INT(rp_result_child(&at_once, once, frame, &once), 0);
 		tail = rp_leaves_tail(late.leaf_set, tail, frame);
 	}
@@ -64,9 +56,9 @@ int main(void)
 	CHECK_INT(rp_result_child(&at_once, UINT32_MAX, 0, &once_of[0]), 0);
 	CHECK_INT(rp_result_child(&late, UINT32_MAX, 0, &late_of[0]), 0);
 	for (n_python = 1; n_python < ROUNDS / 4;) {
-		add_python(chance(n_python), 1 + chance(FRAMES));
-		for (uint32_t i = chance(5); i > 0; i--)
-			add_native(chance(n_python));
+		add_python(test_below(n_python), 1 + test_below(FRAMES));
+		for (uint32_t i = test_below(5); i > 0; i--)
+			add_native(test_below(n_python));
 	}
 	at_once.outside_node = once_of[n_python - 1];
 	late.outside_node = late_of[n_python - 1];

@@ -106,31 +106,23 @@ static void check_same(struct reading *a, struct reading *b)
 	}
 }
 
-static uint64_t random_state = 7;
-
-static uint32_t random_below(uint32_t n)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(random_state >> 33) % n;
-}
-
 /* Calls as a program makes them, `others` of a thousand events something else. */
 static void fill(struct ew *w, uint32_t events, uint32_t others)
 {
 	uint32_t depth = 0;
 
 	for (uint32_t i = 0; i < events; i++) {
-		uint64_t dt = random_below(50) ? random_below(400) : random_below(1 << 22);
-		if (random_below(1000) < others) {
-			if (random_below(2))
+		uint64_t dt = test_below(50) ? test_below(400) : test_below(1 << 22);
+		if (test_below(1000) < others) {
+			if (test_below(2))
 				ew_alloc(w, dt, RP_A_MALLOC, 1, 2, 0x1000 + i * 16, 100);
 			else
 				ew_cpu(w, dt, i * UINT64_C(1000));
-		} else if (depth && (depth > 7 || random_below(2))) {
-			ew_exit(w, dt, random_below(10) ? RP_EXIT_RETURN : random_below(2) ? RP_EXIT_RAISE : RP_EXIT_YIELD);
+		} else if (depth && (depth > 7 || test_below(2))) {
+			ew_exit(w, dt, test_below(10) ? RP_EXIT_RETURN : test_below(2) ? RP_EXIT_RAISE : RP_EXIT_YIELD);
 			depth--;
 		} else {
-			ew_enter(w, dt, 1 + random_below(2), random_below(2));
+			ew_enter(w, dt, 1 + test_below(2), test_below(2));
 			depth++;
 		}
 	}

@@ -3,15 +3,6 @@
 #include "../harness.h"
 #include "format/format.h"
 
-static uint64_t state = 88172645463325252u;
-
-static uint64_t next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	return state ^= state << 17;
-}
-
 /* Reads `bytes` both ways, from memory of exactly that size. */
 static void check(const uint8_t *bytes, size_t len)
 {
@@ -50,7 +41,7 @@ static void check_random(unsigned bytes_max)
 	uint8_t bytes[3000], *p = bytes;
 
 	for (int i = 0; i < 250; i++)
-		p = put_padded(p, next_random(), 1 + (unsigned)(next_random() % bytes_max));
+		p = put_padded(p, test_noise(), 1 + (unsigned)(test_noise() % bytes_max));
 	check(bytes, (size_t)(p - bytes));
 	for (size_t cut = 0; cut < 40; cut++)
 		check(bytes, (size_t)(p - bytes) - cut);

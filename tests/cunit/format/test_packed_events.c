@@ -112,14 +112,6 @@ static void check_bounds(void)
 
 #define LIVE 12000 /* more than the model looks back on */
 
-static uint64_t random_state = 1;
-
-static uint32_t random_below(uint32_t n)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(random_state >> 33) % n;
-}
-
 /* Addresses given out again at once, in turn, behind one another, and never; freed in every order, twice, and unseen. */
 static void fill_with_allocations(struct ew *w, int style, uint32_t events)
 {
@@ -128,23 +120,23 @@ static void fill_with_allocations(struct ew *w, int style, uint32_t events)
 	uint32_t n_live = 0, n_freed = 0;
 
 	for (uint32_t i = 0; i < events; i++) {
-		uint64_t dt = random_below(8) ? random_below(300) : random_below(1 << 20);
-		uint64_t size = style == 0 ? 64 : 16 + random_below(style == 1 ? 400 : 4000);
-		uint32_t site = random_below(style == 0 ? 1 : 40), allocator = style == 2 ? RP_A_PYMALLOC_MALLOC : RP_A_MALLOC;
-		if (n_live && (n_live == LIVE || random_below(2))) {
-			uint32_t at = style == 0 ? n_live - 1 : style == 1 ? 0 : random_below(n_live);
-			uint64_t address = random_below(50) ? live[at] : random_below(1 << 30) * UINT64_C(16);
-			if (random_below(9) == 0) {
-				ew_realloc(w, dt, RP_A_REALLOC, site, site * 3, address, size, random_below(4) ? address : 0);
+		uint64_t dt = test_below(8) ? test_below(300) : test_below(1 << 20);
+		uint64_t size = style == 0 ? 64 : 16 + test_below(style == 1 ? 400 : 4000);
+		uint32_t site = test_below(style == 0 ? 1 : 40), allocator = style == 2 ? RP_A_PYMALLOC_MALLOC : RP_A_MALLOC;
+		if (n_live && (n_live == LIVE || test_below(2))) {
+			uint32_t at = style == 0 ? n_live - 1 : style == 1 ? 0 : test_below(n_live);
+			uint64_t address = test_below(50) ? live[at] : test_below(1 << 30) * UINT64_C(16);
+			if (test_below(9) == 0) {
+				ew_realloc(w, dt, RP_A_REALLOC, site, site * 3, address, size, test_below(4) ? address : 0);
 				continue;
 			}
-			ew_free(w, dt, allocator + random_below(20) / 19, address);
+			ew_free(w, dt, allocator + test_below(20) / 19, address);
 			live[at] = live[--n_live];
 			freed[n_freed++ % LIVE] = address;
 		} else {
 			uint64_t address = top;
-			if (n_freed && random_below(3))
-				address = freed[(n_freed - 1 - random_below(n_freed < LIVE ? n_freed : LIVE)) % LIVE];
+			if (n_freed && test_below(3))
+				address = freed[(n_freed - 1 - test_below(n_freed < LIVE ? n_freed : LIVE)) % LIVE];
 			else
 				top += (size + 23) & ~UINT64_C(15);
 			ew_alloc(w, dt, allocator, site, site * 3, address, size);
@@ -194,8 +186,8 @@ static void check_coarse_times(void)
 
 	ew_open(&w);
 	for (int i = 0; i < 4000; i++) {
-		uint64_t dt = random_below(4) ? random_below(40) : random_below(1 << 22);
-		if (random_below(3))
+		uint64_t dt = test_below(4) ? test_below(40) : test_below(1 << 22);
+		if (test_below(3))
 			ew_enter(&w, dt, 3, 1);
 		else
 			ew_free(&w, dt, RP_A_FREE, 0x1000);

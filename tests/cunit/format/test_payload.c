@@ -6,19 +6,11 @@
 #include "format/format.h"
 #include "format/huffman.h"
 
-static uint64_t state = 7;
-
-static uint32_t random_below(uint32_t n)
-{
-	state = state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(state >> 33) % n;
-}
-
 /* Bytes as columns have them: all one, all different, few values, steep, periodic, runs of noise among repeats. */
 static void fill(uint8_t *bytes, size_t len, int style)
 {
 	for (size_t i = 0; i < len; i++) {
-		uint32_t r = random_below(1u << 30);
+		uint32_t r = test_below(1u << 30);
 		switch (style) {
 		case 0: bytes[i] = 7; break;
 		case 1: bytes[i] = (uint8_t)r; break;
@@ -66,7 +58,7 @@ static void check_harm(const uint8_t *stored, size_t stored_len, size_t len, int
 
 	for (int i = 0; i < times; i++) {
 		uint8_t *bad = exactly(stored, stored_len);
-		size_t bit = random_below((uint32_t)stored_len * 8), cut = i % 3 ? stored_len : random_below((uint32_t)stored_len);
+		size_t bit = test_below((uint32_t)stored_len * 8), cut = i % 3 ? stored_len : test_below((uint32_t)stored_len);
 		bad[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		uint8_t *part = exactly(bad, cut);
 		int rc = rp_payload_load(&loader, part, cut, back, len);

@@ -4,16 +4,6 @@
 
 #define MUTATIONS 20000
 
-static uint64_t state = 88172645463325252u;
-
-static uint32_t random_below(uint32_t n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state >> 16) % n;
-}
-
 static void seal(uint8_t *bytes, uint32_t len, uint32_t index)
 {
 	rp_put_u32(bytes + RP_ST_BYTES, len);
@@ -112,7 +102,7 @@ static uint64_t read_all(const struct rp_symbol_table *t)
 		if (!rp_symbol_table_file_at(t, i, &file))
 			sum += strlen(file.path);
 	}
-	return sum + rp_symbol_table_find(t, state) + rp_symbol_table_code(t, state) + rp_symbol_table_file(t, state, &size, &mtime);
+	return sum + rp_symbol_table_find(t, test_noise_state) + rp_symbol_table_code(t, test_noise_state) + rp_symbol_table_file(t, test_noise_state, &size, &mtime);
 }
 
 /* Of exact length, so that a sanitizer sees each byte too far. sealed: the checksums are made right again, as a hostile file's would be. */
@@ -120,11 +110,11 @@ static void mutate(const uint8_t *bytes, uint32_t len, uint32_t index, int seale
 {
 	uint64_t opened = 0, sum = 0;
 	for (int i = 0; i < MUTATIONS; i++) {
-		uint32_t n = random_below(4) ? len : random_below(len + 1);
+		uint32_t n = test_below(4) ? len : test_below(len + 1);
 		uint8_t *copy = malloc(n + 1);
 		memcpy(copy, bytes, n);
-		for (uint32_t k = 1 + random_below(4); k-- > 0 && n;)
-			copy[random_below(n)] = (uint8_t)(random_below(3) ? random_below(256) : 255);
+		for (uint32_t k = 1 + test_below(4); k-- > 0 && n;)
+			copy[test_below(n)] = (uint8_t)(test_below(3) ? test_below(256) : 255);
 		if (sealed && n > 64 + index)
 			seal(copy, n, index);
 		copy = realloc(copy, n ? n : 1);

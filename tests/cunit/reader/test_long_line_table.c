@@ -5,16 +5,6 @@
 
 #define TABLE_BYTES_MAX 300000u
 
-static uint64_t state = 88172645463325252u;
-
-static uint32_t random_below(uint32_t n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)(state >> 16) % n;
-}
-
 static uint8_t *put_varint6(uint8_t *p, uint32_t v)
 {
 	for (; v >= 64; v >>= 6)
@@ -26,16 +16,16 @@ static uint8_t *put_varint6(uint8_t *p, uint32_t v)
 /* An entry of each form, with what CPython puts behind it; lines go up and down. */
 static uint8_t *put_entry(uint8_t *p)
 {
-	uint32_t form = random_below(16), delta = random_below(2000);
+	uint32_t form = test_below(16), delta = test_below(2000);
 
-	*p++ = (uint8_t)(0x80 | form << 3 | random_below(8));
+	*p++ = (uint8_t)(0x80 | form << 3 | test_below(8));
 	if (form >= 13 && form < 15)
-		p = put_varint6(p, delta << 1 | (random_below(3) == 0));
+		p = put_varint6(p, delta << 1 | (test_below(3) == 0));
 	if (form == 14)
 		for (int i = 0; i < 3; i++)
-			p = put_varint6(p, random_below(500));
+			p = put_varint6(p, test_below(500));
 	for (uint32_t i = form < 10 ? 1 : form < 13 ? 2 : 0; i > 0; i--)
-		*p++ = (uint8_t)random_below(128);
+		*p++ = (uint8_t)test_below(128);
 	return p;
 }
 
@@ -77,7 +67,7 @@ static uint32_t in_parts(struct rp_tables *t, const uint8_t *table, uint32_t len
 	uint32_t whole = 0, is_whole = 1;
 
 	for (uint32_t from = 0, n, part = 0; from < len; from += n, part++) {
-		n = random_below(part % 5 ? 65536 : 700);
+		n = test_below(part % 5 ? 65536 : 700);
 		n = n < len - from ? n : len - from;
 		struct rp_str s = { (const char *)table + from, n };
 		if (part == lost) {
@@ -99,7 +89,7 @@ static void check_same(const struct rp_code *code, const uint8_t *table, uint32_
 	uint32_t known = 0;
 
 	for (uint32_t i = 0; i < 500; i++) {
-		uint32_t unit = i == 0 ? units - 1 : i == 1 ? units : random_below(units + 10), lasti = rp_lasti_of(unit);
+		uint32_t unit = i == 0 ? units - 1 : i == 1 ? units : test_below(units + 10), lasti = rp_lasti_of(unit);
 		CHECK_UINT(rp_line_of(code, lasti), rp_line_of(&plain, lasti));
 		known += rp_line_of(code, lasti) != RP_LINE_UNKNOWN;
 	}
@@ -130,7 +120,7 @@ static void check_table(uint32_t bytes, uint32_t lost)
 int main(void)
 {
 	for (int i = 0; i < 40; i++)
-		check_table(2000 + random_below(i % 4 ? 9000 : TABLE_BYTES_MAX - 2000), UINT32_MAX);
+		check_table(2000 + test_below(i % 4 ? 9000 : TABLE_BYTES_MAX - 2000), UINT32_MAX);
 	for (uint32_t lost = 1; lost < 4; lost++)
 		check_table(TABLE_BYTES_MAX, lost);
 	return 0;

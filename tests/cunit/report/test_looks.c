@@ -14,14 +14,6 @@
 
 enum change { GROWS, LATE, LOWER_THREAD };
 
-static uint64_t random_state;
-
-static uint32_t below(uint32_t n)
-{
-	random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407u;
-	return (uint32_t)(random_state >> 33) % n;
-}
-
 static void define(struct tw *w, uint32_t stage)
 {
 	char name[16];
@@ -42,12 +34,12 @@ static void define(struct tw *w, uint32_t stage)
 /* One event or two, of what programs do. */
 static void act(struct tw_thread *t, uint32_t stage, uint64_t dt, uint32_t *depth)
 {
-	uint64_t address = 0x10000 + 64 * (uint64_t)below(400), frames[] = { 0x700001 + below(5), 0x600000 };
+	uint64_t address = 0x10000 + 64 * (uint64_t)test_below(400), frames[] = { 0x700001 + test_below(5), 0x600000 };
 
-	switch (below(8)) {
+	switch (test_below(8)) {
 	case 0:
 	case 1:
-		tw_enter(t, dt, 1 + below(stage + 1), below(4));
+		tw_enter(t, dt, 1 + test_below(stage + 1), test_below(4));
 		++*depth;
 		break;
 	case 2:
@@ -58,13 +50,13 @@ static void act(struct tw_thread *t, uint32_t stage, uint64_t dt, uint32_t *dept
 		--*depth;
 		break;
 	case 4:
-		tw_stack(t, dt, 1 + below(6), frames, 2);
+		tw_stack(t, dt, 1 + test_below(6), frames, 2);
 		break;
 	case 5:
 		tw_cpu(t, dt, t->ticks / 2);
 		break;
 	case 6:
-		tw_alloc(t, dt, address, 1 + below(5000), below(9), below(7));
+		tw_alloc(t, dt, address, 1 + test_below(5000), test_below(9), test_below(7));
 		break;
 	case 7:
 		tw_free(t, dt, address);
@@ -80,7 +72,7 @@ static void run_stage(struct tw_thread *t, uint32_t i, uint32_t stage, uint32_t 
 	if (i == 3 && stage >= 2 && stage < 6)
 		return;
 	tw_cpu(t, stage * (uint64_t)STAGE_NS + 1 - t->ticks, t->ticks / 2);
-	while (t->ticks + (dt = 1 + below(step)) < end) {
+	while (t->ticks + (dt = 1 + test_below(step)) < end) {
 		act(t, stage, dt, depth);
 		if (t->n > EVENTS_A_BLOCK)
 			tw_flush(t);
@@ -96,7 +88,7 @@ static void write_stages(uint32_t stages, enum change change, uint8_t uuid, enum
 	struct tw_thread *threads[THREADS + 1] = { NULL };
 	uint32_t depths[THREADS + 1] = { 0 };
 
-	random_state = 1;
+	test_noise_state = 1;
 	tw_open(&w, PATH);
 	w.header.uuid[0] = uuid;
 	for (uint32_t stage = 0; stage < stages; stage++) {
