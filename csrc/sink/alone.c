@@ -5,28 +5,26 @@
  * packed, the first event is in a buffer of its thread, below `used`. So all buffers are looked through, each once. */
 #include "sink/sink_state.h"
 
-/* Has the thread of this buffer allocated or freed, as far as it was not looked through before? */
-static int allocates(struct rp_buffer *b, uint32_t thread)
+/* Has the one whose buffer this is allocated or freed, as far as it was not looked through before? -1: it came into other hands meanwhile. */
+static int allocates(struct rp_buffer *b, uint64_t of)
 {
-	uint64_t seq = rp_get_u64(b->header + RP_LH_SEQ);
-	/* Acquire: the words below `used` were committed by the buffer's thread. */
+	/* Acquire: the words below `used` were committed by the buffer's thread; a later one has said before that it is its own. */
 	uint64_t used = atomic_load_explicit(b->used, memory_order_acquire);
+	int found = 0;
 
-	if (b->looked_thread != thread || b->looked_seq != seq) { /* it is another one's by now */
+	if (b->looked_of != of) {
 		b->looked = 0;
-		b->looked_thread = thread;
-		b->looked_seq = seq;
+		b->looked_of = of;
 	}
-	while (b->looked + 8 <= used && used <= b->payload_bytes) {
+	while (!found && b->looked + 8 <= used && used <= b->payload_bytes) {
 		uint64_t w0 = rp_get_u64(b->payload + b->looked);
 		uint32_t kind = (uint32_t)(w0 & 15), words = rp_raw_words(w0);
-		if (kind == RP_EV_ALLOC || kind == RP_EV_REALLOC || kind == RP_EV_FREE || kind == RP_EV_UNMAP)
-			return 1;
+		found = kind == RP_EV_ALLOC || kind == RP_EV_REALLOC || kind == RP_EV_FREE || kind == RP_EV_UNMAP;
 		if (!words)
 			break;
-		b->looked += 8 * words;
+		b->looked += found ? 0 : 8 * words;
 	}
-	return 0;
+	return atomic_load_explicit(&b->of, memory_order_relaxed) == of ? found : -1;
 }
 
 int rp_is_alone(struct rp_sink *s)
@@ -37,15 +35,15 @@ int rp_is_alone(struct rp_sink *s)
 	if (atomic_load_explicit(&s->thread_max, memory_order_relaxed) <= 1)
 		return 1;
 	for (uint32_t i = 0; i < total && !a->is_over; i++) {
-		struct rp_buffer *b = &s->buffers[i];
-		if (*(volatile uint8_t *)(b->header + RP_LH_TYPE) != RP_BLOCK_RAW_EVENTS)
-			continue;
-		atomic_thread_fence(memory_order_acquire); /* the other side is name_buffer */
-		uint32_t thread = rp_get_u32(b->header + RP_LH_THREAD);
-		if (thread == a->thread || !allocates(b, thread))
-			continue;
-		a->is_over = a->thread != 0;
-		a->thread = thread;
+		/* Acquire: the other side is name_buffer. */
+		uint64_t of = atomic_load_explicit(&s->buffers[i].of, memory_order_acquire);
+		uint32_t thread = (uint32_t)(of >> 32);
+		int found = thread && thread != a->thread ? allocates(&s->buffers[i], of) : 0;
+		if (found > 0) {
+			a->is_over = a->thread != 0;
+			a->thread = thread;
+		}
+		i -= found < 0; /* once more: it moves on only where another thread has */
 	}
 	return !a->is_over;
 }

@@ -36,7 +36,7 @@ static void count_done(struct rp_sink *s)
 
 static void give_back(struct rp_sink *s, struct rp_buffer *b)
 {
-	b->header[RP_LH_TYPE] = 0;
+	rp_unname_buffer(b);
 	rp_live_release(s, b);
 }
 
@@ -426,7 +426,7 @@ static int write_one(struct rp_sink *s, struct rp_buffer *b)
 		return error;
 	rp_head_data_end(s, slot->offset + slot->len);
 	account(s, slot);
-	b->header[RP_LH_TYPE] = 0;
+	rp_unname_buffer(b);
 	return 0;
 }
 

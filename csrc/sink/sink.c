@@ -209,7 +209,13 @@ static void name_buffer(struct rp_sink *s, struct rp_buffer *b, uint8_t type, ui
 								       memory_order_relaxed))
 		;
 	struct rp_live_header h = { .type = 0, .thread = thread, .seq = seq, .ticks_first = ticks_first };
-	rp_live_header_encode(&h, b->header);
+	uint8_t bytes[RP_LIVE_HEADER_BYTES];
+	rp_live_header_encode(&h, bytes);
+	memcpy(b->header, bytes, RP_LH_USED);
+	atomic_store_explicit(b->used, 0, memory_order_relaxed); /* alone.c may read it */
+	memcpy(b->header + RP_LH_SEQ, bytes + RP_LH_SEQ, sizeof(bytes) - RP_LH_SEQ);
+	/* Release: whoever sees whose it is sees that nothing is used yet. */
+	atomic_store_explicit(&b->of, type == RP_BLOCK_RAW_EVENTS ? (uint64_t)thread << 32 | (uint32_t)seq : 0, memory_order_release);
 	atomic_thread_fence(memory_order_release); /* the reader of a killed trace sees the type only with the fields it covers */
 	*(volatile uint8_t *)(b->header + RP_LH_TYPE) = type;
 }
@@ -246,7 +252,7 @@ int rp_sink_gave_calls(struct rp_sink *s)
 
 void rp_sink_give(struct rp_sink *s, struct rp_buffer *b)
 {
-	b->header[RP_LH_TYPE] = 0;
+	rp_unname_buffer(b);
 	rp_live_release(s, b);
 }
 

@@ -46,8 +46,9 @@ struct rp_buffer {
 	_Atomic uint64_t *used;  /* RP_LH_USED in the mapping */
 	uint32_t index;
 	_Atomic uint32_t next;   /* links of the free stack and of the full queue */
-	uint32_t looked, looked_thread; /* alone.c, the writer's own: how many bytes were looked through, of whose buffer */
-	uint64_t looked_seq;
+	_Atomic uint64_t of;     /* whose events it has, for alone.c: thread << 32 | the low half of seq. 0: it is free, or has definitions */
+	uint64_t looked_of;      /* alone.c, the writer's own: whose was looked through, */
+	uint32_t looked;         /* and how many bytes */
 };
 
 /* What has given way to file_bytes_max, each with those before it: shed.c. */

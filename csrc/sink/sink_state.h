@@ -157,6 +157,13 @@ uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *ou
 /* Events committed to b, all and by kind. */
 uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds);
 
+/* It is free: for the reader of a killed trace, and for alone.c. */
+RP_INLINE void rp_unname_buffer(struct rp_buffer *b)
+{
+	atomic_store_explicit(&b->of, 0, memory_order_relaxed);
+	b->header[RP_LH_TYPE] = 0;
+}
+
 /* ---- alone.c ---- */
 /* On the writer, or at a stop without one: has one thread at most allocated and freed, up to the buffers that are there? Once 0, always 0. */
 int rp_is_alone(struct rp_sink *s);
