@@ -54,7 +54,7 @@ static int number_attempts(struct rp_result *r)
 			tries[n].region = i;
 			tries[n++].start_s = r->regions[i].start_s;
 		}
-	qsort(tries, n, sizeof(*tries), by_key_and_start);
+	rp_sort(tries, n, sizeof(*tries), by_key_and_start);
 	for (uint32_t first = 0, end; first < n; first = end) {
 		for (end = first + 1; end < n && !memcmp(tries[end].key, tries[first].key, sizeof(tries->key)); end++)
 			;

@@ -57,7 +57,7 @@ static void raise_figures(struct rp_sampled_stack *s, double chance)
 uint32_t rp_priority_sample(struct rp_sampled_stack *stacks, uint32_t n, uint32_t most)
 {
 	weigh(stacks, n);
-	qsort(stacks, n, sizeof(*stacks), by_priority);
+	rp_sort(stacks, n, sizeof(*stacks), by_priority);
 	while (n && stacks[n - 1].weight <= 0)
 		n--;
 	double threshold = n > most ? stacks[most].priority : 0;
@@ -65,7 +65,7 @@ uint32_t rp_priority_sample(struct rp_sampled_stack *stacks, uint32_t n, uint32_
 	for (uint32_t i = 0; i < n; i++)
 		if (stacks[i].weight < threshold)
 			raise_figures(&stacks[i], stacks[i].weight / threshold);
-	qsort(stacks, n, sizeof(*stacks), by_key);
+	rp_sort(stacks, n, sizeof(*stacks), by_key);
 	return n;
 }
 

@@ -35,7 +35,7 @@ int rp_resident_open(struct rp_resident *s, const struct rp_tables *t)
 		s->at[s->n++] = (struct rp_reading){ .ticks = t->residents.at[i].ticks, .resident_bytes = t->residents.at[i].resident_bytes };
 	for (uint32_t i = 0; i < t->readings.n; i++)
 		s->at[s->n++] = t->readings.at[i];
-	qsort(s->at, s->n, sizeof(*s->at), by_ticks);
+	rp_sort(s->at, s->n, sizeof(*s->at), by_ticks);
 	for (size_t i = 0; i < s->n; i++)
 		s->most[s->n + i] = s->at[i].resident_bytes;
 	for (size_t i = s->n; i-- > 1;)

@@ -282,7 +282,7 @@ int rp_rows(const struct rp_result *r, enum rp_row_by by, enum rp_metric metric,
 		rows[kept++] = rows[i];
 	}
 	free(waited);
-	qsort(rows, kept, sizeof(*rows), by_value);
+	rp_sort(rows, kept, sizeof(*rows), by_value);
 	*ret_rows = rows;
 	*ret_n = kept;
 	return 0;

@@ -137,7 +137,7 @@ static int thin(struct rp_slices *s, uint32_t most)
 	struct level *levels = malloc(((size_t)deepest + 3) * sizeof(*levels));
 	if (!levels)
 		return RP_ENOMEM;
-	qsort(s->at, s->n, sizeof(*s->at), by_place);
+	rp_sort(s->at, s->n, sizeof(*s->at), by_place);
 	while (s->n > most && s->least_ns < INT64_MAX / 4) {
 		uint32_t n = s->n;
 		s->least_ns += s->least_ns / 2 + 1;
@@ -147,7 +147,7 @@ static int thin(struct rp_slices *s, uint32_t most)
 				;
 			thin_thread(s, i, end, levels);
 		}
-		qsort(s->at, s->n, sizeof(*s->at), by_place);
+		rp_sort(s->at, s->n, sizeof(*s->at), by_place);
 	}
 	free(levels);
 	return 0;

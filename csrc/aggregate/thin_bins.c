@@ -73,7 +73,7 @@ static int sort_rows(struct folding *f)
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < r->n_bin_rows; i++)
 		f->order[i] = (struct row_key){ r->bin_rows[i].bin, r->bin_rows[i].place, i };
-	qsort(f->order, r->n_bin_rows, sizeof(*f->order), by_bin_and_place);
+	rp_sort(f->order, r->n_bin_rows, sizeof(*f->order), by_bin_and_place);
 	return 0;
 }
 
@@ -129,7 +129,7 @@ static int gather(struct folding *f, uint32_t first, uint32_t n)
 			f->slots[f->n_slots++] = (struct slot){ .place = at, .folded_row = NONE, .grade = GRADE_NEVER };
 		}
 	}
-	qsort(f->slots, f->n_slots, sizeof(*f->slots), slots_by_place);
+	rp_sort(f->slots, f->n_slots, sizeof(*f->slots), slots_by_place);
 	for (uint32_t i = 0; i < f->n_slots; i++)
 		f->slot_of[f->slots[i].place] = i;
 	return 0;
@@ -305,7 +305,7 @@ static int renumber(struct folding *f)
 	for (uint32_t i = 0; i < to->n_rows; i++)
 		to->rows[i].place = number[to->rows[i].place];
 	if (to->n_rows)
-		qsort(to->rows, to->n_rows, sizeof(*to->rows), rows_by_place);
+		rp_sort(to->rows, to->n_rows, sizeof(*to->rows), rows_by_place);
 	free(number);
 	return 0;
 }

@@ -67,7 +67,7 @@ static int list_children(const struct rp_result *r, const int64_t *total, uint32
 		}
 		for (uint32_t k = 0; k < n; k++)
 			list[k] = (struct child){ total[of[k]], of[k] };
-		qsort(list, n, sizeof(*list), by_weight);
+		rp_sort(list, n, sizeof(*list), by_weight);
 		for (uint32_t k = 0; k < n; k++)
 			of[k] = list[k].node;
 	}

@@ -10,6 +10,7 @@
 #include "base/checksum.h"
 #include "base/idmap.h"
 #include "base/number.h"
+#include "base/sort.h"
 #include "base/strpool.h"
 #include "base/trie.h"
 #include "rubinprof/rp_error.h"

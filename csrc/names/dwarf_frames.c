@@ -285,7 +285,7 @@ static void take_units(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		d->order[i] = &l[i];
-	qsort(d->order, n, sizeof *d->order, by_unit);
+	rp_sort(d->order, n, sizeof *d->order, by_unit);
 	for (size_t i = 0, next; i < n; i = next) {
 		struct unit u = { .d = d, .l = d->order + i, .targets = d->targets + i };
 		for (next = i + 1; next < n && d->order[next]->cu == d->order[i]->cu;)

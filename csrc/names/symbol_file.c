@@ -368,7 +368,7 @@ static int all_of(Elf *main, Elf *debug, rp_symbol_fn *fn, void *arg)
 	size_t n = 0;
 	add_places(&p, main);
 	add_places(&p, debug);
-	qsort(p.at, p.n, sizeof *p.at, by_value);
+	rp_sort(p.at, p.n, sizeof *p.at, by_value);
 	for (size_t i = 0; i < p.n; i++)
 		if (!i || p.at[i] != p.at[n - 1])
 			p.at[n++] = p.at[i];

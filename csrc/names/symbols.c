@@ -33,7 +33,7 @@ static uint64_t *take_addresses(uint64_t waiting, uint64_t *ret_n)
 	if (!addresses)
 		return NULL;
 	*ret_n = rp_addresses_take(addresses, waiting);
-	qsort(addresses, *ret_n, sizeof *addresses, by_address);
+	rp_sort(addresses, *ret_n, sizeof *addresses, by_address);
 	return addresses;
 }
 

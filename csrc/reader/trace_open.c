@@ -173,7 +173,7 @@ static void drop_doubles(struct rp_trace *t)
 {
 	size_t kept = 0;
 
-	qsort(t->files, t->count, sizeof(*t->files), by_trace);
+	rp_sort(t->files, t->count, sizeof(*t->files), by_trace);
 	for (size_t i = 0; i < t->count; i++) {
 		const struct rp_trace_file *last = kept ? &t->files[kept - 1] : NULL, *f = &t->files[i];
 		int is_again = last && (!strcmp(last->path, f->path) ||
@@ -187,7 +187,7 @@ static void drop_doubles(struct rp_trace *t)
 		t->files[kept++] = *f;
 	}
 	t->count = kept;
-	qsort(t->files, t->count, sizeof(*t->files), by_path);
+	rp_sort(t->files, t->count, sizeof(*t->files), by_path);
 }
 
 int rp_trace_open(struct rp_trace **ret_trace, const char *const *paths, size_t n_paths, char *detail)

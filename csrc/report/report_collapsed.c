@@ -65,7 +65,7 @@ static unsigned char *find_twins(const struct rp_result *r)
 	}
 	for (uint32_t i = 0; i < n; i++)
 		labels[i] = label_of(r, i);
-	qsort(labels, n, sizeof(*labels), by_text);
+	rp_sort(labels, n, sizeof(*labels), by_text);
 	for (uint32_t first = 0, end; first < n; first = end) {
 		unsigned char differ = 0;
 

@@ -137,7 +137,7 @@ int rp_report_lines(const struct rp_report_job *job)
 	/* The heaviest are kept, then put in the order of the file. */
 	t.n_most = rp_rows_wanted(job->options, t.n, t.n);
 	sorting = job->result;
-	qsort(rows, t.n_most, sizeof(*rows), by_file_and_line);
+	rp_sort(rows, t.n_most, sizeof(*rows), by_file_and_line);
 	choose_columns(&t, &c);
 	t.what_title = "function";
 	t.what = what;

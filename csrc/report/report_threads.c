@@ -91,7 +91,7 @@ int rp_rank(uint32_t n, const int64_t *keys, uint32_t *ret_order)
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		sorted[i] = (struct ranked){ i, keys[i] };
-	qsort(sorted, n, sizeof(*sorted), by_key);
+	rp_sort(sorted, n, sizeof(*sorted), by_key);
 	for (uint32_t i = 0; i < n; i++)
 		ret_order[i] = sorted[i].place;
 	free(sorted);

@@ -206,7 +206,7 @@ static int find_stacks(struct units *u, struct table *t)
 		if (r->stacks[i].region != RP_NO_REGION)
 			order[n++] = &r->stacks[i];
 	if (!rc)
-		qsort(order, n, sizeof(*order), by_region);
+		rp_sort(order, n, sizeof(*order), by_region);
 	for (uint32_t i = 0, begin = 0; i < n && !rc; i++) {
 		const struct rp_unit_stack *s = order[i];
 		uint32_t process = s->process;

@@ -209,7 +209,7 @@ static void publish_objects(const struct rp_elf_list *l)
 	o->count = l->count;
 	for (uint32_t i = 0; i < l->count; i++)
 		o->at[i] = (struct rp_cfi_object){ l->objects[i].start, l->objects[i].end, rp_elf_eh_frame_hdr(&l->objects[i]) };
-	qsort(o->at, o->count, sizeof o->at[0], by_start);
+	rp_sort(o->at, o->count, sizeof o->at[0], by_start);
 	release_objects(map.retired);
 	map.retired = (struct rp_cfi_objects *)rp_cfi_set_objects(o);
 }
