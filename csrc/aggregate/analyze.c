@@ -50,7 +50,7 @@ static struct span span_of(const struct rp_file *file, const struct rp_tables *t
 		*zero_ns = base_ns;
 	begin_ns = (double)(int64_t)(base_ns - *zero_ns);
 	if (t->n_clocks)
-		begin_ns += ((double)first - (double)t->clock_first.ticks) * t->ns_per_tick;
+		begin_ns += rp_tables_ns_since_clock(t, first);
 	return (struct span){ first, begin_ns, begin_ns + (double)(last - first) * t->ns_per_tick, t->ns_per_tick };
 }
 

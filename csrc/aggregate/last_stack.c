@@ -36,7 +36,7 @@ static double unix_s(const struct rp_resolve *f, uint64_t ticks)
 
 	if (!ticks || !t->n_clocks)
 		return 0;
-	return (double)t->clock_first.realtime_ns / 1e9 + ((double)ticks - (double)t->clock_first.ticks) * f->ns_per_tick / 1e9;
+	return (double)t->clock_first.realtime_ns / 1e9 + rp_tables_ns_since_clock(t, ticks) / 1e9;
 }
 
 static int add_frame(struct rp_resolve *f, struct rp_last_stack *s, uint32_t frame, uint32_t line, uint64_t entered)

@@ -270,6 +270,11 @@ const char *rp_tables_bundled(const struct rp_tables *t, const struct rp_symbol 
 const struct rp_code *rp_tables_code(const struct rp_tables *t, uint32_t id);
 const struct rp_thread_def *rp_tables_thread(const struct rp_tables *t, uint32_t id);
 const struct rp_region_def *rp_tables_region(const struct rp_tables *t, uint32_t id);
+/* From the first pair of clocks to a time in ticks, which may lie before it. Only where n_clocks. */
+RP_INLINE double rp_tables_ns_since_clock(const struct rp_tables *t, uint64_t ticks)
+{
+	return ((double)ticks - (double)t->clock_first.ticks) * t->ns_per_tick;
+}
 /* Value of a META key, NULL when it is not there. */
 const char *rp_tables_meta(const struct rp_tables *t, const char *key);
 /* Index in symbols of an address as events carry it; an address without a definition gets a symbol of its own, with the module

@@ -53,9 +53,3 @@ class CallOrder:
         while stack:
             done = stack.pop()
             yield False, done, self.begin[done] + self.took[done]
-
-    def lacks(self) -> str:
-        """What is not there, as a sentence."""
-        if not self.lanes:
-            return "No calls in order of time: they were sampled, or switched off."
-        return f"Calls shorter than {self.least_s * 1e6:.3g} us are put together with those beside them, or left out."

@@ -207,27 +207,7 @@ class CallTree {
 
   /* The tree without some frames: what they did is their caller's, what they called hangs below their caller. */
   without(hidden, frameCount) {
-    const place = new Int32Array(this.count);
-    const parent = [-1];
-    const frame = [-1];
-    const known = new Map();
-    for (let i = 1; i < this.count; i++) {
-      const above = place[this.parent[i]];
-      const f = this.frame[i];
-      if (f >= 0 && hidden[f]) {
-        place[i] = above;
-        continue;
-      }
-      const key = above * (frameCount + 1) + f + 1;
-      let id = known.get(key);
-      if (id === undefined) {
-        known.set(key, (id = parent.length));
-        parent.push(above);
-        frame.push(f);
-      }
-      place[i] = id;
-    }
-    return this.summedInto(place, parent, frame);
+    return this.rehung(frameCount, (f) => f, (above, f) => (hidden[f] ? above : -1));
   }
 
   /* The tree of groups of frames: a group that calls itself is one node. */
