@@ -206,7 +206,7 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a stretch of time.", reports[which].name);
 	/* To take an option and not to honour it would be a lie. */
 	if (reports[which].fn == rp_report_table && o->by && !strcmp(o->by, "region") && (o->region || o->from_s > 0 || o->to_s > 0))
-		return rp_say(detail, RP_EINVAL, "a region is told whole: a table by region cannot be limited to a region or a stretch of time.");
+		return rp_say(detail, RP_EINVAL, "a table by region shows whole regions: it cannot be limited to a region or a stretch of time.");
 	*ret_metric = rp_metric_of(o->metric ? o->metric : reports[which].metric ? reports[which].metric : "cpu");
 	if (*ret_metric == RP_M_COUNT)
 		return rp_say(detail, RP_EINVAL,

@@ -391,7 +391,7 @@ int rp_report_ranked_regions(const struct rp_report_job *job)
 
 	t.ranked = rp_column_of(&t, m->metric == RP_M_CPU ? "process_cpu_s" : m->key);
 	if (!rc && !t.ranked)
-		rc = rp_say(job->detail, RP_EINVAL, "regions are not ranked by '%s': nobody counts it by region.", m->word);
+		rc = rp_say(job->detail, RP_EINVAL, "regions cannot be ranked by '%s': it is not counted by region.", m->word);
 	for (uint32_t i = 0; i < r->n_regions && !rc; i++) {
 		struct rp_value v = { 0 };
 		t.ranked->get(&t, t.ranked, &r->regions[i], &v);

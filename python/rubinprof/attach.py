@@ -147,7 +147,7 @@ class Process:
         if sys.platform != "linux":
             raise RubinprofError("a running process can be entered on Linux only")
         if pid == os.getpid():
-            raise RubinprofError("a command cannot enter itself; name the PID of the program")
+            raise RubinprofError("this is the command's own PID; name that of the program to trace")
         if not os.path.isdir(f"/proc/{pid}"):
             raise RubinprofError(f"there is no process {pid}")
         theirs = _python_of(pid)
@@ -156,7 +156,7 @@ class Process:
         if theirs < (3, 14):
             raise RubinprofError(f"process {pid} runs CPython 3.{theirs[1]}, and one can be entered while it runs from 3.14 on; {instead}")
         if not hasattr(sys, "remote_exec") or theirs != sys.version_info[:2]:
-            raise RubinprofError(f"process {pid} runs CPython 3.{theirs[1]} and this command {own}: a process is entered from its own version")
+            raise RubinprofError(f"process {pid} runs CPython 3.{theirs[1]} and this command {own}: attach with the version of the process")
         if _files_seen_by(pid) not in (None, _files_seen_by("self")):
             raise RubinprofError(f"process {pid} is in a container, which does not see our files; type the command in there")
 

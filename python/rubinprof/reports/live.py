@@ -49,7 +49,7 @@ def trace_of_process(pid: int) -> str:
     except FileNotFoundError:
         raise RubinprofError(f"there is no process {pid}") from None
     except PermissionError:
-        raise RubinprofError(f"process {pid} belongs to somebody else: name its trace file") from None
+        raise RubinprofError(f"process {pid} belongs to another user: name its trace file") from None
     found = {path for path in found | _open_files(pid) if os.path.exists(path)}
     if not found:
         raise RubinprofError(f"process {pid} writes no trace here: it was not started under rubinprof, or its trace has ended")
