@@ -199,6 +199,27 @@ def test_earlier_attempts_at_a_quantum_are_told_apart(ask, tmp_path):
     assert "3 earlier, not in this table, took 112 s" in ask("table", tmp_path / "store").stdout
 
 
+def test_last_attempts_are_those_of_all_quanta_that_are_last(tmp_path):
+    """They are found another way, with less work: by what was tried again and is left out."""
+    at = [datetime.datetime(2026, 11, 29, hour, tzinfo=datetime.UTC) for hour in range(3)]
+    quanta = [{"task": "isr", "run": "r", "data_id": {"visit": str(i % 5)}, "start": at[i // 5], "wall_s": float(i)} for i in range(12)]
+
+    def both(where=None):
+        found = campaign.open(tmp_path / "store")
+        last = found.last_attempts(where)
+        assert set(found.quanta().columns) - set(last.columns) <= {"attempt", "attempts"}
+        return [sorted(rows.select("trace, wall_s, is_last, butler_wall_s").fetchall(), key=str) for rows in (last, found.quanta(where).filter("is_last"))]
+
+    made(tmp_path / "store", quanta)
+    last, of_all = both()
+    assert last == of_all and sorted(wall for _, wall, *_ in last) == [7.0, 8.0, 9.0, 10.0, 11.0]
+    assert both("wall > 8 s") == [last[2:], last[2:]] and both("attempt > 2")[0] == both("attempt > 2")[1] == last[3:]
+    theirs = [{"key": str(i), "task": "isr", "run": "r", "data_id": {"visit": str(i)}, "status": "done", "wall_s": 50.0 + i} for i in range(2)]
+    campaign.Store.open(tmp_path / "store").commit({"metadata": pa.Table.from_pylist(theirs, schema=TABLES["metadata"])}, "metadata")
+    last, of_all = both()
+    assert last == of_all and [theirs for *_, theirs in last] == [None, None, None, 50.0, 51.0]
+
+
 def test_attempts_are_the_same_whenever_they_are_looked_for(tmp_path):
     """Found with each commit in turn, all at once, and by a reader of a store that keeps none."""
     chance = random.Random(5)

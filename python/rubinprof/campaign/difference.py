@@ -118,7 +118,7 @@ def sentence(name: str, figure: dict[str, Any]) -> str:
 
 
 def _side(campaign: Campaign, where: str | None) -> dict[str, Any]:
-    quanta = campaign.quanta(where).filter("is_last AND task IS NOT NULL")
+    quanta = campaign.last_attempts(where).filter("task IS NOT NULL")
     rows = quanta.query("q", f"SELECT task, count(*), {NOT_DONE}, sum(wall_s), sum(process_cpu_s), max(memory_bytes) FROM q GROUP BY task").fetchall()
     of = {name: by_key(quanta, "task", column) for name, column in FIGURES.items()}
     tasks = {}

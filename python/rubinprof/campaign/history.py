@@ -71,7 +71,7 @@ def of_stores(campaigns: Sequence[Campaign], where: str | None = None) -> list[S
         names = [campaign.store.text for campaign in campaigns]
     points: dict[tuple[str, str], list[tuple[str, Distribution]]] = {}
     for name, campaign in zip(names, campaigns, strict=True):
-        quanta = campaign.quanta(where).filter("is_last AND task IS NOT NULL")
+        quanta = campaign.last_attempts(where).filter("task IS NOT NULL")
         for figure, column in FIGURES.items():
             for task, of in by_key(quanta, "task", column).items():
                 points.setdefault((str(task), figure), []).append((name, of))
@@ -80,7 +80,7 @@ def of_stores(campaigns: Sequence[Campaign], where: str | None = None) -> list[S
 
 def of_days(campaign: Campaign, where: str | None = None) -> list[Series]:
     """Series over the days (UTC) of one store."""
-    quanta = campaign.quanta(where).filter("is_last AND task IS NOT NULL AND start IS NOT NULL")
+    quanta = campaign.last_attempts(where).filter("task IS NOT NULL AND start IS NOT NULL")
     points: dict[tuple[str, str], list[tuple[str, Distribution]]] = {}
     for figure, column in FIGURES.items():
         for key, of in by_key(quanta, "strftime(start, '%Y-%m-%d') || ' ' || task", column).items():

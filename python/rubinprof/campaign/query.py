@@ -54,7 +54,7 @@ OF_MIDDLEWARE = {
     "wall_s": "DOUBLE", "cpu_s": "DOUBLE", "max_rss_bytes": "BIGINT", "status": "VARCHAR", "exception": "VARCHAR", "start": "TIMESTAMPTZ", "attempts": "INTEGER", "earlier_quanta": "INTEGER",
     "prep_wall_s": "DOUBLE", "init_wall_s": "DOUBLE", "prep_cpu_s": "DOUBLE", "init_cpu_s": "DOUBLE",
 }  # fmt: skip
-ALONE = f"SELECT *, {', '.join(f'NULL::{kind} AS butler_{name}' for name, kind in OF_MIDDLEWARE.items())}, true AS has_trace, {MEMORY} FROM traced"
+ALONE = f"SELECT *, {', '.join(f'NULL::{kind} AS butler_{name}' for name, kind in OF_MIDDLEWARE.items())}, true AS has_trace, {MEMORY} FROM {{}}"
 # One row a quantum: its dataset of metadata; where there is none, what one of the summaries says.
 METADATA_ONCE = """
     SELECT * FROM metadata WHERE status = 'done' UNION ALL
@@ -78,6 +78,8 @@ TRACED = """
     SELECT stored.* EXCLUDE (place) REPLACE (coalesce(retried.attempt, stored.attempt) AS attempt), coalesce(retried.attempts, stored.attempt) AS attempts,
         coalesce(retried.attempt = retried.attempts, true) AS is_last
     FROM stored LEFT JOIN retried ON stored.place = retried.place"""
+# Which attempt a quantum is takes longer to look up than all else of it. Leaving out the earlier ones, which are few, takes half of that.
+LAST_TRACED = "SELECT * EXCLUDE (place, attempt), true AS is_last FROM stored ANTI JOIN tried_again USING (place)"
 # The last attempt at a quantum is the one that the metadata is of.
 JOINED = f"""
     WITH last AS (SELECT *, row_number() OVER (PARTITION BY run, task, data_id ORDER BY start DESC) = 1 AS is_newest FROM traced),
@@ -93,6 +95,7 @@ JOINED = f"""
         FROM last FULL OUTER JOIN middleware AS told
         ON last.run = told.run AND last.task = told.task AND last.data_id = told.data_id AND last.is_newest)
     SELECT *, {MEMORY} FROM joined"""
+LAST_OF_ALL = "SELECT * EXCLUDE (attempt, attempts) FROM quanta WHERE is_last"
 
 # Quantiles of a list hold each value once; by view (`rubinprof.campaign.views`) they are of bins, for tens of millions of quanta.
 NOT_DONE = "count(*) FILTER (status NOT IN ('done', 'no_work'))"
@@ -191,7 +194,8 @@ class Campaign:
         self.has_middleware = bool(files["metadata"] or files["provenance"])
         if self.has_middleware:
             self._db.sql(WITH_PROVENANCE if files["provenance"] else WITHOUT_PROVENANCE).create_view("middleware")
-        self._db.sql(JOINED if self.has_middleware else ALONE).create_view("quanta")
+        self._db.sql(JOINED if self.has_middleware else ALONE.format("traced")).create_view("quanta")
+        self._db.sql(LAST_OF_ALL if self.has_middleware else ALONE.format(f"({LAST_TRACED})")).create_view("last_attempts")
 
     def _sum_up(self) -> None:
         """Make one row of what several commits have of the same path or frame."""
@@ -203,7 +207,8 @@ class Campaign:
         self._db.sql(FUNCTIONS).create_view("functions")
 
     def _find_retried(self, paths: list[str]) -> int:
-        """Make the table of those tried again, which are few: where they lie, as one number."""
+        """Make the tables of those with several attempts, which are few, and of those that were tried again: where they lie, as one number."""
+        self._db.execute("CREATE TABLE tried_again (place BIGINT)")
         if not paths:
             return 0
         commits = [Path(path).stem for path in paths]
@@ -218,6 +223,7 @@ class Campaign:
         if not made:
             self._db.register("found", attempts.find(self.store))
             self._db.execute(make.format("found"))
+        self._db.execute("INSERT INTO tried_again SELECT place FROM retried WHERE attempt < attempts")
         ((count,),) = self._db.sql("SELECT count(*) FROM retried").fetchall()
         return count
 
@@ -240,6 +246,24 @@ class Campaign:
         """
         made = condition.parse(where) if where else condition.Condition("true", [])
         return self._db.sql(f"SELECT * FROM quanta WHERE {made.sql}", params=made.values)
+
+    def last_attempts(self, where: str | None = None) -> duckdb.DuckDBPyRelation:
+        """Rows of the last attempt at each quantum, as `quanta` has them where ``is_last``, but without ``attempt`` and ``attempts``: in a third less time.
+
+        Parameters
+        ----------
+        where : `str`, optional
+            A condition, as `condition.parse` reads it.
+
+        Returns
+        -------
+        quanta : `duckdb.DuckDBPyRelation`
+            Evaluated when it is asked for.
+        """
+        made = condition.parse(where) if where else condition.Condition("true", [])
+        if "attempt" in made.sql:
+            return self.quanta(where).filter("is_last")
+        return self._db.sql(f"SELECT * FROM last_attempts WHERE {made.sql}", params=made.values)
 
     def put(self, name: str, columns: dict[str, list[Any]]) -> None:
         """Make a table beside the views, or replace it: to join with. Keys are names with SQL types, as in ``{"task VARCHAR": ["isr"]}``."""

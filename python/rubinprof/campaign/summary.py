@@ -59,7 +59,7 @@ def summary(
             progress(done, STEPS)
         return found
 
-    quanta = campaign.quanta().filter("is_last")
+    quanta = campaign.last_attempts()
     sums = step(_sums(campaign, over_bytes))
     of = {name: step(by_key(quanta, "task", column)) for name, column in views.FIGURES.items()}
     tasks = _tasks(sums, of, stages or {})

@@ -90,7 +90,7 @@ def view(name: str, campaign: Campaign, question: Question = Question(), n: int 
 
 def counted(campaign: Campaign, question: Question) -> duckdb.DuckDBPyRelation:
     """The last attempts at the quanta that are asked of."""
-    return campaign.quanta(question.where).filter("is_last")
+    return campaign.last_attempts(question.where)
 
 
 def alike(campaign: Campaign, quanta: duckdb.DuckDBPyRelation) -> tuple[duckdb.DuckDBPyRelation, list[str]]:
