@@ -31,7 +31,7 @@ ONCE += [
 ONCE += [
     f"tests/views/test_{name}.py"
     for name in (
-        "analyzer_output", "colours", "columns", "diff", "interval", "jobs", "leaks", "lines", "losses", "pool_hint", "region_table", "report_size", "shared_time", "tree",
+        "analyzer_output", "colours", "columns", "diff", "interval", "jobs", "leaks", "lines", "losses", "pool_hint", "read_once", "region_table", "report_size", "shared_time", "tree",
     )
 ]  # fmt: skip
 # The same of single tests: what they say beyond the others of their file is said of the middleware or of native code.

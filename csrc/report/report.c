@@ -13,8 +13,8 @@
 #define OWN_STRETCH 0x400u /* the report itself keeps to the stretch of time: the result is of the whole run */
 #define LEAKS_ALONE 0x1000u /* with TIMELINE: of leaks */
 #define OWN_IN_TEXT 0x2000u /* as text it shows what Python has with what it called natively: no native frames */
-#define TREE (RP_NEED_TREE | RP_NEED_NATIVE)
-#define ALL (RP_NEED_PLACES | RP_NEED_LINES | TREE)
+#define TREE (RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_NATIVE) /* places: "stats" stands beside most trees, and must not read the trace again */
+#define ALL (RP_NEED_LINES | TREE)
 enum forms { TEXT = 1 << RP_FORMAT_TEXT, JSON = 1 << RP_FORMAT_JSON, CSV = 1 << RP_FORMAT_CSV, COLUMNS = 1 << RP_FORMAT_COLUMNS };
 
 static const struct {
@@ -59,19 +59,52 @@ const char *rp_report_name(size_t i)
 /* Longer than any run. */
 #define TO_THE_END_S 1e9
 
-/* The result kept for later reports, and what it was made with. */
+/* A result kept for later reports, and what it was made with. */
 struct kept {
 	struct rp_result *result;
 	struct rp_analyze_options how; /* how.region: owned */
 };
 
-static void free_kept(void *p)
-{
-	struct kept *k = p;
+/* Kept of a trace. Beside a tree of a region stand figures of the whole run, which need none and are small: who asks for both in turn has the trace
+ * read twice, not each time. */
+enum kept_kind { KEPT_FIGURES, KEPT_TREE, KEPT_KINDS };
+struct kept_results {
+	struct kept *of[KEPT_KINDS];
+};
 
+static void free_kept(struct kept *k)
+{
+	if (!k)
+		return;
 	rp_result_free(k->result);
 	free((char *)k->how.region);
 	free(k);
+}
+
+static void free_results(void *p)
+{
+	struct kept_results *all = p;
+
+	for (int i = 0; i < KEPT_KINDS; i++)
+		free_kept(all->of[i]);
+	free(all);
+}
+
+/* In place of what was kept of its kind. RP_ENOMEM: then it is freed. */
+static int keep(struct rp_trace *trace, struct kept *fresh)
+{
+	struct kept_results *all = trace->results ? trace->results : calloc(1, sizeof(*all));
+
+	if (!all) {
+		free_kept(fresh);
+		return RP_ENOMEM;
+	}
+	struct kept **place = &all->of[fresh->how.needs & RP_NEED_TREE || fresh->how.timeline ? KEPT_TREE : KEPT_FIGURES];
+	free_kept(*place);
+	*place = fresh;
+	trace->results = all;
+	trace->free_results = free_results;
+	return 0;
 }
 
 /* A report of nothing would look like one of a program that did nothing. */
@@ -83,13 +116,18 @@ static int refuse_unreadable(const struct rp_result *r, char *detail)
 		      rp_strpool_get(&r->strings, r->processes[0].path));
 }
 
-/* Whether what is kept answers. More than is wanted does no harm. */
-static int is_same(const struct rp_analyze_options *kept, const struct rp_analyze_options *wanted)
+/* Whether both are of the same events, folded in the same way. */
+static int is_of_same(const struct rp_analyze_options *kept, const struct rp_analyze_options *wanted)
 {
-	return kept->keep_dispatch == wanted->keep_dispatch && kept->timeline >= wanted->timeline && !(wanted->needs & ~kept->needs) &&
-	       kept->has_interval == wanted->has_interval && !(kept->from_s < wanted->from_s) && !(kept->from_s > wanted->from_s) &&
+	return kept->keep_dispatch == wanted->keep_dispatch && kept->has_interval == wanted->has_interval && !(kept->from_s < wanted->from_s) && !(kept->from_s > wanted->from_s) &&
 	       !(kept->to_s < wanted->to_s) && !(kept->to_s > wanted->to_s) && !kept->region == !wanted->region &&
 	       (!wanted->region || !strcmp(kept->region, wanted->region));
+}
+
+/* Whether what is kept answers. More than is wanted does no harm. */
+static int answers(const struct rp_analyze_options *kept, const struct rp_analyze_options *wanted)
+{
+	return is_of_same(kept, wanted) && kept->timeline >= wanted->timeline && !(wanted->needs & ~kept->needs);
 }
 
 /* Out of the index, or from the trace; what the result has then is in *how. */
@@ -116,7 +154,7 @@ static int expand(struct rp_result *r, unsigned needs, char *detail)
 static int get_result(struct rp_trace *trace, const struct rp_report_options *o, unsigned needs, const struct rp_result **ret_result,
 		      char *detail)
 {
-	struct kept *k = trace->results;
+	const struct kept_results *all = trace->results;
 	struct rp_analyze_options how = { .keep_dispatch = o->keep_dispatch != 0, .region = o->region, .jobs = o->jobs > 0 ? (unsigned)o->jobs : 0, .needs = needs & (ALL | RP_NEED_UNITS | RP_NEED_STACKS),
 					  .timeline = !(needs & TIMELINE) ? RP_TIMELINE_NONE : needs & LEAKS_ALONE ? RP_TIMELINE_LEAKS : RP_TIMELINE_ALL };
 	struct rp_result *result;
@@ -128,10 +166,11 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 	}
 	if (how.has_interval && how.to_s <= 0)
 		how.to_s = TO_THE_END_S;
-	if (k && is_same(&k->how, &how)) {
-		*ret_result = k->result;
-		return expand(k->result, needs, detail);
-	}
+	for (int i = 0; all && i < KEPT_KINDS; i++)
+		if (all->of[i] && answers(&all->of[i]->how, &how)) {
+			*ret_result = all->of[i]->result;
+			return expand(all->of[i]->result, needs, detail);
+		}
 	int rc = make_result(trace, &how, o->index, &result, detail);
 	if (rc)
 		return rc;
@@ -152,10 +191,8 @@ static int get_result(struct rp_trace *trace, const struct rp_report_options *o,
 		memcpy(region, o->region, len);
 	how.region = region;
 	*fresh = (struct kept){ result, how };
-	if (k)
-		free_kept(k);
-	trace->results = fresh;
-	trace->free_results = free_kept;
+	if (keep(trace, fresh))
+		return rp_say(detail, RP_ENOMEM, "out of memory.");
 	*ret_result = result;
 	return 0;
 }
@@ -303,7 +340,7 @@ struct look {
 static void forget_results(struct rp_trace *trace)
 {
 	if (trace->results)
-		free_kept(trace->results);
+		free_results(trace->results);
 	trace->results = NULL;
 }
 
@@ -342,7 +379,8 @@ static int look_in_copy(void *user, rp_os_take_fn *write, void *to)
 	if (rc)
 		return rc;
 	forget_results(l->trace);
-	l->trace->results = k;
+	if ((rc = keep(l->trace, k)))
+		return rc;
 	/* What cannot be told in a sentence from here is told by reading all. */
 	return refuse_unreadable(k->result, NULL) || write_look(l, write, to) ? RP_ESTALE : 0;
 }

@@ -32,6 +32,7 @@ def run(args):
     from rubinprof.trace import Trace
 
     with Trace(*args.traces, jobs=args.jobs, index=True) as trace, Progress("reading") as progress:
+        trace.report("lines", n=1, progress=progress)  # all that is asked for of the whole run below is in what is kept of this
         files = trace._files_meant(args.file) or [args.file]
         if len(files) > 1 and args.format == "text":
             cpu_s = {row["file"]: row["self_cpu_s"] or 0 for row in trace.table("file")}

@@ -32,9 +32,12 @@ class Run:
         progress: Progress | None,
     ):
         self.paths = paths
-        self.stats = opened._json("stats", progress=progress)
-        self.functions = functions = opened.table("function")
-        self.rows = {kind: functions if kind == "function" else opened.table(kind) for kind in by}
+        by = tuple(by)
+        # What needs most comes first: the others are answered from what is kept of it. With lines there is all but the timeline.
+        lines = opened._json("table", by="line", metric=None, n=-1, progress=progress)["rows"] if "line" in by else None
+        self.functions = functions = opened._json("table", by="function", metric=None, n=-1, progress=progress)["rows"]
+        self.stats = opened._json("stats")
+        self.rows = {kind: functions if kind == "function" else lines if kind == "line" else opened.table(kind) for kind in by}
         # Python rows sum to the whole; what has no key of its own in stats is such a sum.
         self.metrics = {name: self.stats[m.stats] if m.stats else _sum_of_python(functions, m.own) for name, m in METRICS.items()}
         self.errors = {name: error_of(self.stats, m.stats) if m.stats else None for name, m in METRICS.items()}

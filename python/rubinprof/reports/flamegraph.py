@@ -46,10 +46,11 @@ def write(
     # Names whole: the page shortens what it draws, and shows all of it beside.
     flame = trace.report("flame", region=region, keep_dispatch=keep_dispatch, full_names=True, progress=progress)
     assert flame is not None
+    rows = trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region)  # before figures of the whole run: what was read of the region answers it
     page = render(
         flame,
         stats={**trace.stats(), "quanta": webpage.quanta(trace.regions())},
-        rows=trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region),
+        rows=rows,
         metric=metric,
         inverted=inverted,
         region=region,

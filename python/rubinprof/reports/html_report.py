@@ -64,11 +64,12 @@ def write(
     size : `int`
         Bytes of the page: more than `PAGE_BYTES_MAX` only where its names alone are that long.
     """
-    # First: the others are answered from what is kept of it.
+    # What needs most first: the others are answered from what is kept of it. Of a region the figures of the whole run are read once more, for stats.
     page = _page(trace, NODES_MAX, metric=metric, region=region, keep_dispatch=keep_dispatch, progress=progress)
+    stats = trace.stats()
     of_regions = trace._json("regions")
     regions = of_regions["rows"]
-    stats = {**trace.stats(), "quanta": webpage.quanta(regions)}
+    stats["quanta"] = webpage.quanta(regions)
     rows = trace.table(metric=metric, n=webpage.TABLE_ROWS, region=region)
     sources = _heaviest_sources(trace, region) if with_source else []
     share = 1.0
@@ -80,7 +81,11 @@ def write(
             "defaults": {"metric": metric or "cpu", "inverted": False},
             "sources": _that_fit(sources, int(SOURCE_LINES_MAX * share)),
         }
-        text = render(page, carried, rows, region, order=_order(trace, int(SLICES_MAX * share), region)).encode()
+        packed = webpage.Packed.of(page)
+        text = render(packed, carried, rows, region).encode()
+        if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
+            # Last: calls in their order of time are read from the trace each time.
+            text = render(packed, carried, rows, region, order=_order(trace, int(SLICES_MAX * share), region)).encode()
         if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
             break
         # Not all of the page shrinks with its share: a little less than what fits by proportion.
@@ -105,7 +110,7 @@ def _page(trace: "Trace", n: int, **options: Any) -> bytes:
     return page
 
 
-def render(page: bytes, carried: dict[str, Any], rows: list[dict[str, Any]], region: str | None = None, order: bytes = b"null") -> str:
+def render(page: bytes | webpage.Packed, carried: dict[str, Any], rows: list[dict[str, Any]], region: str | None = None, order: bytes = b"null") -> str:
     """Return the page of a "page" report; ``carried`` is what else it shows, ``rows`` the table for readers without scripts, ``order`` the report "slices"."""
     title = webpage.title_of(carried["stats"], region)
     carried = {**carried, "stats": {**carried["stats"], "command": title}}

@@ -32,7 +32,7 @@ def render(
     what: str,
     rows: list[dict[str, Any]],
     rows_are: str = "The heaviest functions, by time of their own:",
-    **blocks: bytes,
+    **blocks: "bytes | Packed",
 ) -> str:
     """Return a page: the shell that all pages share around a template.
 
@@ -46,7 +46,7 @@ def render(
         Of the window; and what the page is, as the begin of a sentence.
     rows, rows_are
         The table for readers without scripts, and what stands in it.
-    **blocks : `bytes`
+    **blocks : `bytes` or `Packed`
         Data for the script, by the names under which it asks for them.
     """
     script = '(() => {\n"use strict";\n' + "\n".join(map(_source, scripts)) + "})();\n"
@@ -73,9 +73,17 @@ def _fill(name: str, values: dict[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], _source(name))
 
 
-def _block(name: str, data: bytes) -> str:
-    # mtime=0: the same trace makes the same page.
-    packed = base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
+class Packed(str):
+    """Data as it stands in a page, for who wants to know how long that is before the page is made."""
+
+    @classmethod
+    def of(cls, data: bytes) -> "Packed":
+        # mtime=0: the same trace makes the same page.
+        return cls(base64.b64encode(gzip.compress(data, 6, mtime=0)).decode())
+
+
+def _block(name: str, data: bytes | Packed) -> str:
+    packed = data if isinstance(data, Packed) else Packed.of(data)
     return f'<script type="application/octet-stream" id="rp-data-{name}">{packed}</script>\n'
 
 
