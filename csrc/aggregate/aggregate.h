@@ -493,6 +493,8 @@ int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32
 int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line);
 /* Figures of a node: one, all of them, and adding to all (RP_ENOMEM, or 0). */
 int64_t rp_node_figure(const struct rp_result *r, uint32_t node, enum rp_metric metric);
+/* One figure of all nodes, into an array of n_nodes. */
+void rp_nodes_figure(const struct rp_result *r, enum rp_metric metric, int64_t *ret_figure);
 void rp_node_figures(const struct rp_result *r, uint32_t node, int64_t ret_m[RP_M_COUNT]);
 int rp_node_add(struct rp_result *r, uint32_t node, const int64_t m[RP_M_COUNT]);
 /* Sums of untrusted numbers wrap instead of being undefined. */

@@ -48,12 +48,13 @@ int rp_leaves_settle(struct rp_result *r)
 
 	r->leaf_set = NULL;
 	rp_slots_release(&s->leaf_slots);
+	rp_slots_release(&r->node_slots);
+	rp_trie_settle(&s->tails);
 	r->tails = n ? malloc(n * sizeof(*r->tails)) : NULL;
 	for (uint32_t i = 0; r->tails && i < n; i++)
 		r->tails[i] = (struct rp_tail){ s->tails.nodes[i].parent, (uint32_t)s->tails.nodes[i].key };
 	r->n_tails = r->tails_cap = r->tails ? n : 0;
 	rp_leaves_free(s);
-	rp_slots_release(&r->node_slots);
 	return n && !r->tails ? RP_ENOMEM : 0;
 }
 

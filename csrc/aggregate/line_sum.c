@@ -43,13 +43,21 @@ struct sum {
 int rp_resolve_line(struct rp_resolve *f, uint32_t node, uint32_t lasti, uint32_t *ret_line)
 {
 	const struct rp_replay *r = f->replay;
-	const struct rp_code *code = rp_tables_code(r->tables, rp_call_code(&r->tree.nodes[node]));
+	uint32_t id = rp_call_code(&r->tree.nodes[node]);
+	uint64_t place = (uint64_t)id << 32 | lasti;
 
-	if (f->nodes[node].frame == UINT32_MAX) {
-		*ret_line = NO_LINE;
+	*ret_line = NO_LINE;
+	if (f->nodes[node].frame == UINT32_MAX)
+		return 0;
+	/* A function is at many nodes, and its table of lines is read from its begin. */
+	const uint32_t *known = rp_idmap_find(&f->line_of, place);
+	if (known) {
+		*ret_line = *known;
 		return 0;
 	}
-	return rp_result_line(f->result, f->nodes[node].frame, code ? rp_line_of(code, lasti) : RP_LINE_UNKNOWN, ret_line);
+	const struct rp_code *code = rp_tables_code(r->tables, id);
+	int rc = rp_result_line(f->result, f->nodes[node].frame, code ? rp_line_of(code, lasti) : RP_LINE_UNKNOWN, ret_line);
+	return rc ? rc : rp_idmap_put(&f->line_of, place, *ret_line);
 }
 
 int rp_resolve_def_line(struct rp_resolve *f, uint32_t node, uint32_t *ret_line)

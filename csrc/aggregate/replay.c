@@ -462,6 +462,17 @@ int rp_replay_go_on(struct rp_replay *r, struct rp_interleave *m)
 	return rc ? rc : replay_events(r, m);
 }
 
+/* What events are looked up in. Not needed for the result, and as large as it: while one process becomes part of the result, others are replayed. */
+static void release_lookups(struct rp_replay *r)
+{
+	rp_heap_release(&r->memory.heap);
+	rp_slots_release(&r->tree.slots);
+	rp_slots_release(&r->sites.slots);
+	rp_trie_settle(&r->native.trie);
+	for (uint32_t i = 0; i < r->n_threads; i++)
+		rp_idmap_release(&r->threads[i].stacks);
+}
+
 int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m)
 {
 	int rc = take_totals(r, m);
@@ -478,8 +489,7 @@ int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m)
 		rp_region_leaks_settle(&r->memory.region_leaks, &r->sites);
 	if (!rc && r->has_interval)
 		rc = rp_replay_apply_interval(r);
-	/* Not needed for the result, and as large as it. */
-	rp_heap_release(&r->memory.heap);
+	release_lookups(r);
 	return rc;
 }
 

@@ -278,6 +278,7 @@ static void release(struct rp_resolve *f)
 	free(f->chain_frames);
 	free(f->natives);
 	free(f->noted);
+	rp_idmap_release(&f->line_of);
 }
 
 /* The calls that were made from no known line. */

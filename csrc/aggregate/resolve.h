@@ -64,6 +64,7 @@ struct rp_resolve {
 	struct rp_chain_frame *chain_frames;
 	uint32_t n_chain_frames, chain_frames_cap;
 	struct rp_resolve_native *natives; /* by native node of the replay */
+	struct rp_idmap line_of;        /* code id << 32 | lasti: line of the result */
 	uint32_t *noted, n_noted;       /* native nodes that sites have: in the order in which sites meet them, callers first */
 };
 

@@ -86,26 +86,45 @@ int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32
 static const int first[RP_G_COUNT + 1] = { RP_M_CPU, RP_M_ALLOCATED, RP_M_CPU_VARIANCE, RP_M_MAPPED_FILE, RP_M_COUNT };
 
 /* Where the groups of a node, or of a leaf, are. */
-static uint32_t *groups_of(const struct rp_result *r, uint32_t node)
+RP_INLINE uint32_t *groups_of(const struct rp_result *r, uint32_t node)
 {
 	return node & RP_LEAF_BIT ? r->leaves[node & ~RP_LEAF_BIT].group : r->nodes[node].group;
 }
 
-static int64_t *group_at(const struct rp_result *r, uint32_t node, int group)
+RP_INLINE int64_t *group_at(const struct rp_result *r, uint32_t node, int group)
 {
 	uint32_t place = groups_of(r, node)[group];
 
 	return place ? &r->figures[group].at[(size_t)(place - 1) * (size_t)(first[group + 1] - first[group])] : NULL;
 }
 
-int64_t rp_node_figure(const struct rp_result *r, uint32_t node, enum rp_metric metric)
+static int group_of(enum rp_metric metric)
 {
 	int group = RP_G_COUNT - 1;
 
 	while ((int)metric < first[group])
 		group--;
+	return group;
+}
+
+int64_t rp_node_figure(const struct rp_result *r, uint32_t node, enum rp_metric metric)
+{
+	int group = group_of(metric);
 	const int64_t *at = group_at(r, node, group);
+
 	return at ? at[(int)metric - first[group]] : 0;
+}
+
+void rp_nodes_figure(const struct rp_result *r, enum rp_metric metric, int64_t *ret_figure)
+{
+	int group = group_of(metric);
+	size_t step = (size_t)(first[group + 1] - first[group]);
+	const int64_t *at = r->figures[group].at ? r->figures[group].at + ((int)metric - first[group]) : NULL;
+
+	for (uint32_t i = 0; i < r->n_nodes; i++) {
+		uint32_t place = r->nodes[i].group[group];
+		ret_figure[i] = place ? at[(place - 1) * step] : 0;
+	}
 }
 
 void rp_node_figures(const struct rp_result *r, uint32_t node, int64_t ret_m[RP_M_COUNT])
@@ -128,9 +147,13 @@ void rp_figures_subtract(int64_t from[RP_M_COUNT], const int64_t m[RP_M_COUNT])
 
 void rp_figures_add_node(int64_t to[RP_M_COUNT], const struct rp_result *r, uint32_t node)
 {
+	const uint32_t *places = groups_of(r, node);
+
 	for (int g = 0; g < RP_G_COUNT; g++) {
+		if (!places[g]) /* mostly */
+			continue;
 		const int64_t *at = group_at(r, node, g);
-		for (int i = first[g]; at && i < first[g + 1]; i++)
+		for (int i = first[g]; i < first[g + 1]; i++)
 			to[i] = (int64_t)((uint64_t)to[i] + (uint64_t)at[i - first[g]]);
 	}
 }

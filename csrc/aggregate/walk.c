@@ -20,8 +20,7 @@ static int by_weight(const void *a, const void *b)
 
 void rp_walk_total(const struct rp_result *r, enum rp_metric metric, int64_t *ret_total)
 {
-	for (uint32_t i = 0; i < r->n_nodes; i++)
-		ret_total[i] = rp_node_figure(r, i, metric);
+	rp_nodes_figure(r, metric, ret_total);
 	for (uint32_t i = r->n_nodes; i-- > 1;) {
 		int64_t *to = &ret_total[r->nodes[i].parent];
 		*to = (int64_t)((uint64_t)*to + (uint64_t)ret_total[i]);

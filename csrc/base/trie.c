@@ -68,6 +68,13 @@ uint32_t rp_trie_add(struct rp_trie *t, uint32_t parent, uint64_t key, uint32_t 
 	return node;
 }
 
+void rp_trie_settle(struct rp_trie *t)
+{
+	free(t->slots);
+	t->slots = NULL;
+	t->mask = 0;
+}
+
 void rp_trie_release(struct rp_trie *t)
 {
 	free(t->nodes);

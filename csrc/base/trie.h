@@ -33,6 +33,8 @@ struct rp_trie {
 int rp_trie_reserve(struct rp_trie *t, uint32_t more);
 /* Adds a node that is not there, after a reserve. */
 uint32_t rp_trie_add(struct rp_trie *t, uint32_t parent, uint64_t key, uint32_t hash, uint32_t value);
+/* No more nodes will be added or looked for: what that needs is freed, and nodes stay. */
+void rp_trie_settle(struct rp_trie *t);
 void rp_trie_release(struct rp_trie *t);
 
 RP_INLINE uint32_t rp_trie_hash(uint32_t parent_hash, uint64_t key)
