@@ -15,6 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "record/record.h"
+
 #define LIST_ROUNDS 16
 #define FORK_WAIT_MS 50
 #define SLOTS_MAX (1u << 18) /* reserved, touched as needed; a process with 300 libraries has about 500 */
@@ -168,7 +170,7 @@ static void patch_slot(const struct rp_elf_slot *slot, void *arg)
 	if (got.n_patches == SLOTS_MAX || !make_writable(o, (uintptr_t)slot->word))
 		return;
 	got.patches[got.n_patches++] = (struct patch){ slot->word, saved, (uint32_t)h, o->index };
-	/* Release: whoever calls through the slot finds the hook's table filled. */
+	/* Release, with rp_record_publish in rp_got_install: whoever calls through the slot finds the hook's table filled. */
 	__atomic_store_n(slot->word, (uintptr_t)got.hooks[h].hook, __ATOMIC_RELEASE);
 }
 
@@ -405,6 +407,7 @@ static void find_originals(const struct rp_elf_list *l, void *arg)
 static void find_and_patch(const struct rp_elf_list *l, void *arg)
 {
 	find_originals(l, arg);
+	rp_record_publish(); /* whoever calls through a slot finds the hook's table filled */
 	patch_all(l, arg);
 }
 

@@ -14,7 +14,8 @@
 _Atomic uint8_t rp_kept_counts[RP_KEPT_COUNTS / 4];
 
 static struct {
-	/* Address of the block, 0: empty. Release when it is stored, after its number; acquire when it is found. */
+	/* Address of the block, 0: empty. Release when it is stored, after its number; acquire when it is found. Likewise release when it is made
+	 * empty, after its number was read; acquire when the place is taken: the next number must not be seen by who takes this one. */
 	_Atomic uint64_t blocks[BUCKETS][WAYS];
 	uint32_t numbers[BUCKETS][WAYS];
 	_Atomic uint32_t last_number, count;
@@ -64,7 +65,7 @@ static int put(const void *p, uint32_t number)
 	uint32_t hash = rp_kept_hash(p), bucket = hash >> 16 & (BUCKETS - 1);
 	for (uint32_t i = 0; i < WAYS; i++) {
 		uint64_t empty = 0;
-		if (!atomic_compare_exchange_strong_explicit(&live.blocks[bucket][i], &empty, TAKEN, memory_order_relaxed, memory_order_relaxed))
+		if (!atomic_compare_exchange_strong_explicit(&live.blocks[bucket][i], &empty, TAKEN, memory_order_acquire, memory_order_relaxed))
 			continue;
 		live.numbers[bucket][i] = number;
 		atomic_store_explicit(&live.blocks[bucket][i], (uint64_t)(uintptr_t)p, memory_order_release);
@@ -93,7 +94,7 @@ uint32_t rp_kept_take(const void *p)
 		if (atomic_load_explicit(&live.blocks[bucket][i], memory_order_acquire) != (uint64_t)(uintptr_t)p || !p)
 			continue;
 		uint32_t number = live.numbers[bucket][i];
-		atomic_store_explicit(&live.blocks[bucket][i], 0, memory_order_relaxed);
+		atomic_store_explicit(&live.blocks[bucket][i], 0, memory_order_release);
 		uint32_t many = atomic_fetch_sub_explicit(&live.count, 1, memory_order_relaxed);
 		rp_assert(many > 0);
 		(void)many;

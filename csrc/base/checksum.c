@@ -22,7 +22,7 @@ static void make_table(void)
 	for (int k = 1; k < 8; k++)
 		for (uint32_t b = 0; b < 256; b++)
 			table[k][b] = (table[k - 1][b] >> 8) ^ table[0][table[k - 1][b] & 0xff];
-	atomic_store_explicit(&table_ready, 1, memory_order_release);
+	atomic_store_explicit(&table_ready, 1, memory_order_release); /* rp_crc32c acquires it. Several threads may fill it: with the same words */
 }
 
 uint32_t rp_crc32c(uint32_t crc, const void *bytes, size_t len)

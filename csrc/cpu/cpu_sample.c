@@ -245,6 +245,7 @@ static int disarm(struct cpu_slot *s)
 	return timer != RP_CPU_TIMER_NONE;
 }
 
+/* Acquire of give_slot: what the last owner left is seen, and overwritten. */
 static struct cpu_slot *take_slot(void)
 {
 	uint32_t from = atomic_fetch_add_explicit(&cpu.hint, 1, memory_order_relaxed);

@@ -96,11 +96,12 @@ int rp_gil_wait_install(void)
 	int protected = gil.n && in_relro((void *)gil.slots[0]);
 	if (protected && set_relro(PROT_READ | PROT_WRITE))
 		gil.n = 0;
-	/* Release: whoever calls through the slot finds `real` set. */
-	for (uint32_t i = 0; i < gil.n; i++) {
+	for (uint32_t i = 0; i < gil.n; i++)
 		gil.before[i] = atomic_load_explicit(gil.slots[i], memory_order_relaxed);
+	if (gil.n)
+		rp_record_publish(); /* whoever calls through the slot finds `real` set: a call acquires nothing */
+	for (uint32_t i = 0; i < gil.n; i++)
 		atomic_store_explicit(gil.slots[i], (uintptr_t)timed_wait, memory_order_release);
-	}
 	if (protected && gil.n)
 		set_relro(PROT_READ);
 	return (int)gil.n;

@@ -41,7 +41,7 @@ static int read_paranoid(void)
 	return sign * level;
 }
 
-/* The first refusal counts; a thread may come here out of a hook, hence no stdio beyond snprintf of a few short words. */
+/* Release when the reason is whole, acquire by who reads it. The first refusal counts; a thread may come here out of a hook, hence no stdio beyond snprintf of a few short words. */
 static RP_COLD void keep_reason(const char *what, int error)
 {
 	int none = 0;

@@ -22,9 +22,9 @@
 enum { NOT_ARMED = -1, OVER = -2 }; /* other values of `armed`: a timer */
 
 static struct watched {
-	_Atomic int tid;   /* 0: free. The looker sets it, whoever takes it to 0 ends the watch */
+	_Atomic int tid;   /* 0: free. The looker sets it, with release, after all else; whoever takes it to 0, with acquire, ends the watch */
 	_Atomic int armed;
-	void *_Atomic page; /* of the perf event */
+	void *_Atomic page; /* of the perf event. Release when it is mapped, acquire when it is taken down */
 	uint64_t before_ns; /* used before the session */
 	uint64_t cpu_ns;    /* at the last look */
 	uint64_t first_ticks;
@@ -85,7 +85,9 @@ int rp_watch_end(int tid, uint64_t *ret_from_ns)
 	for (uint32_t i = 0; i < used(); i++) {
 		struct watched *w = &watched[i];
 		int expected = tid;
-		uint64_t before = w->before_ns;
+		if (atomic_load_explicit(&w->tid, memory_order_acquire) != tid) /* the other side is begin_watch */
+			continue;
+		uint64_t before = w->before_ns; /* while the place is this thread's still */
 		if (!atomic_compare_exchange_strong_explicit(&w->tid, &expected, 0, memory_order_acq_rel, memory_order_relaxed))
 			continue;
 		drop_signals(w, OVER);

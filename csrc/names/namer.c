@@ -38,6 +38,7 @@ static uint64_t thread_cpu_ns(void)
 	return rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+/* Acquire: the patience that rp_namer_finish has set, with release. */
 static int is_in_hurry(void)
 {
 	return atomic_load_explicit(&namer.hurry, memory_order_acquire) != 0;

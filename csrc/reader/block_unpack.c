@@ -1,3 +1,4 @@
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "reader/reader.h"
@@ -26,14 +27,18 @@ static int loader(struct rp_file *f, uint32_t raw_bytes)
 	return room(&f->loader.middle, &f->middle_cap, raw_bytes);
 }
 
-/* The bytes of a live buffer are trusted only when the buffer was not given to another use while they were read. */
+/* The bytes of a live buffer are trusted only when the buffer was not given to another use while they were read. The writer may run on
+ * another core: the header that told `stored_bytes` was read before the words (rp_record_commit stores it after them, with release), and is
+ * read again after them (name_buffer stores a new one before the next words, with a release fence). */
 int rp_live_read(struct rp_file *f, const struct rp_block_ref *ref, uint8_t *bytes, uint32_t *ret_len)
 {
 	uint8_t header[RP_LIVE_HEADER_BYTES];
 	struct rp_live_header h;
 	size_t len, header_len;
 
+	atomic_thread_fence(memory_order_acquire);
 	int rc = rp_os_read(f->os, ref->offset, bytes, ref->stored_bytes, &len);
+	atomic_thread_fence(memory_order_acquire);
 	if (!rc)
 		rc = rp_os_read(f->os, ref->offset - RP_LIVE_HEADER_BYTES, header, sizeof(header), &header_len);
 	if (rc)

@@ -59,6 +59,7 @@ static int has_id(const char *directory, const char *id)
 	return is_same;
 }
 
+/* Lists that grow at their head and are never cut: release when something is hung on, whole; acquire where they are walked. */
 static int open_bundle(const char *directory, const char *id, const struct rp_bundle **ret_bundle)
 {
 	char path[PATH_BYTES + 16];

@@ -41,6 +41,7 @@ void rp_budget_limit(struct rp_budget *b, uint64_t bytes)
 	start_over(b, FIRST_SHARE);
 }
 
+/* `in_use` is a lock that nobody waits for: acquire where it is taken, release where it is given back. */
 void rp_budget_restart(struct rp_budget *b)
 {
 	if (!b->limit_bytes || atomic_flag_test_and_set_explicit(&b->in_use, memory_order_acquire))

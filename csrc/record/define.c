@@ -83,7 +83,7 @@ static void take(struct rp_sink *s, int may_wait)
 /* The lock is held; it is released when there is no room. */
 static uint8_t *begin(size_t bytes, uint8_t **ret_end, int may_wait)
 {
-	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_acquire);
+	struct rp_sink *s = atomic_load_explicit(&rp_record_sink, memory_order_acquire); /* of rp_record_open: the sink is whole */
 	uint8_t *p = NULL;
 	if (s) {
 		uint64_t used = buffer ? atomic_load_explicit(buffer->used, memory_order_relaxed) : 0;
@@ -135,7 +135,7 @@ uint8_t *rp_define_try(size_t bytes, uint8_t **ret_end)
 void rp_define_end(uint8_t *p)
 {
 	rp_assert(!p || (buffer && p >= buffer->payload && p <= buffer->payload + buffer->payload_bytes));
-	if (p) /* Release: the bytes come before the length that covers them. */
+	if (p) /* Release: the bytes come before the length that covers them; the other side is the writer, or a reader of the file. */
 		atomic_store_explicit(buffer->used, (uint64_t)(p - buffer->payload), memory_order_release);
 	pthread_mutex_unlock(&lock);
 	unguard();

@@ -10,7 +10,7 @@
  *                into a half-written event.
  *   shadow stack the Python frames active on the thread, outermost first: readable without the GIL by its own thread.
  *
- * Thread rules: a struct rp_thread is touched by its own OS thread only (and its signal handlers), except `retired` and the
+ * Thread rules: a struct rp_thread is touched by its own OS thread only (and its signal handlers), except `limit` and `busy` (a stop, a flush) and the
  * writer's read of a handed-over buffer. No function here needs the GIL or may call Python. All are callable in a hook.
  *
  * Emitting: rp_record_begin() ... rp_record_end() around, in between rp_emit_*(). */
@@ -96,7 +96,6 @@ struct rp_thread {
 	struct rp_thread **self_slot; /* the owner's rp_thread_self */
 	uint32_t destructor_rounds;
 	struct rp_thread *next; /* list of all threads of the session, or of free records */
-	_Atomic int retired;
 };
 
 /* The calling thread's record, NULL before its first event. Initial-exec TLS: reading it never allocates. Relaxed: the end of a session sets it to
@@ -403,6 +402,9 @@ uint32_t rp_record_session(void);
 /* Makes rp_record_quiesce cheap. In a process of several threads the kernel takes milliseconds for it, asleep: on a thread that has time. Once a
  * process is enough; without it, or when it is refused (-1), rp_record_quiesce takes the time itself. */
 int rp_record_register_barrier(void);
+/* What was stored before is seen by every thread that finds, with a relaxed load or a call through a slot, what is stored after: readers on the hot
+ * path pay no fence for it. Nothing to do where loads keep their order (x86-64); else a barrier in all threads, as far as the kernel has it. */
+void rp_record_publish(void);
 /* Stops all emitting: when it returns no thread is writing to its live buffer nor will. Waits for threads inside a hook, at
  * most a second; 0, or RP_EBUSY when one did not come out (its buffer is then left to rp_sink_close). Definitions still work. */
 int rp_record_quiesce(void);

@@ -6,7 +6,7 @@
 
 void rp_record_silent_thread(const struct rp_silent_thread *s)
 {
-	struct rp_sink *sink = atomic_load_explicit(&rp_record_sink, memory_order_acquire);
+	struct rp_sink *sink = atomic_load_explicit(&rp_record_sink, memory_order_acquire); /* of rp_record_open */
 	uint32_t id = sink && s->cpu_ns > s->before_ns ? rp_thread_new_id() : 0;
 	struct rp_buffer *b = id ? rp_sink_take(sink, RP_BLOCK_RAW_EVENTS, id, 0, s->first_ticks) : NULL;
 	if (!b)
@@ -14,6 +14,7 @@ void rp_record_silent_thread(const struct rp_silent_thread *s)
 	const uint64_t words[WORDS] = { RP_WORD0(RP_EV_CPU, 0, 0),  s->before_ns, RP_WORD0(RP_EV_TIME, 0, 0), rp_clock_ticks(),
 					RP_WORD0(RP_EV_CPU, 0, 0),  s->cpu_ns,	  RP_WORD0(RP_EV_MORE, 0, RP_MORE_THREAD_END) };
 	memcpy(b->payload, words, sizeof words);
+	/* Release: as in rp_record_commit. */
 	atomic_store_explicit(b->used, sizeof words, memory_order_release);
 	rp_sink_submit(sink, b);
 	struct rp_str name = rp_thread_shown_name(s->os_tid, s->name);

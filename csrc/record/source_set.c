@@ -91,6 +91,7 @@ void rp_source_note(struct rp_str path)
 		return;
 	}
 	memcpy(noted->paths + at + 4, path.s, path.len);
+	/* Release: the namer takes the path by its length, with acquire, in rp_source_next. */
 	atomic_store_explicit((_Atomic uint32_t *)(void *)(noted->paths + at), path.len, memory_order_release);
 }
 

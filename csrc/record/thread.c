@@ -58,7 +58,7 @@ static __thread int locked_for_fork __attribute__((tls_model("initial-exec")));
 static pthread_key_t end_key;
 static pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
 
-/* Written by the session before rp_record_on is set. */
+/* Written by the session before rp_record_on is set. Release when one is added, acquire where they are called. */
 static struct {
 	rp_thread_fn *begin, *end;
 } callbacks[CALLBACKS_MAX];
@@ -227,7 +227,6 @@ static void thread_ended(void *record)
 	pthread_mutex_lock(&lock);
 	unlink_thread(t);
 	rp_thread_self = own_record = NULL;
-	atomic_store_explicit(&t->retired, 1, memory_order_release);
 	t->next = free_records;
 	free_records = t;
 	pthread_mutex_unlock(&lock);
@@ -407,6 +406,15 @@ static void barrier_everywhere(void)
 	if (barrier() == 0 || (rp_record_register_barrier() == 0 && barrier() == 0))
 		return;
 	nanosleep(&(struct timespec){ 0, 10000000 }, NULL); /* far longer than a store stays in a store buffer */
+}
+
+void rp_record_publish(void)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+#if !defined(__x86_64__)
+	if (barrier() && rp_record_register_barrier() == 0)
+		(void)barrier();
+#endif
 }
 
 static void close_gate(struct rp_thread *t, void *arg)

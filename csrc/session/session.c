@@ -252,6 +252,7 @@ int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 	}
 	if (rp_session.installed & RP_HAS_CPU)
 		rp_watch_begin();
+	rp_record_publish(); /* hooks read `on` relaxed, and then what was set up above */
 	atomic_store_explicit(&rp_record_on, 1, memory_order_release);
 	return 0;
 }

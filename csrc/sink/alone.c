@@ -8,7 +8,7 @@
 /* Has the one whose buffer this is allocated or freed, as far as it was not looked through before? -1: it came into other hands meanwhile. */
 static int allocates(struct rp_buffer *b, uint64_t of)
 {
-	/* Acquire: the words below `used` were committed by the buffer's thread; a later one has said before that it is its own. */
+	/* Acquire, of rp_record_commit: the words below `used` were committed by the buffer's thread; a later one has said before that it is its own. */
 	uint64_t used = atomic_load_explicit(b->used, memory_order_acquire);
 	int found = 0;
 
@@ -24,13 +24,14 @@ static int allocates(struct rp_buffer *b, uint64_t of)
 			break;
 		b->looked += found ? 0 : 8 * words;
 	}
+	atomic_thread_fence(memory_order_acquire); /* the release fence of name_buffer: a word of the next use comes after its `of` */
 	return atomic_load_explicit(&b->of, memory_order_relaxed) == of ? found : -1;
 }
 
 int rp_is_alone(struct rp_sink *s)
 {
 	struct rp_alone *a = &s->alone;
-	uint32_t total = atomic_load_explicit(&s->total, memory_order_acquire);
+	uint32_t total = atomic_load_explicit(&s->total, memory_order_acquire); /* of make_buffers */
 
 	if (atomic_load_explicit(&s->thread_max, memory_order_relaxed) <= 1)
 		return 1;

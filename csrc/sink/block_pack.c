@@ -83,7 +83,7 @@ static void count_kind(struct rp_lost *kinds, uint64_t w0)
 
 uint64_t rp_block_events(const struct rp_buffer *b, struct rp_lost *ret_kinds)
 {
-	uint64_t words = atomic_load_explicit(b->used, memory_order_acquire) / 8, n = 0;
+	uint64_t words = atomic_load_explicit(b->used, memory_order_acquire) / 8, n = 0; /* of rp_record_commit */
 	*ret_kinds = (struct rp_lost){ 0 };
 	if (b->header[RP_LH_TYPE] != RP_BLOCK_RAW_EVENTS)
 		return 0;
@@ -149,7 +149,7 @@ static void spend(struct rp_sink *s, uint32_t bytes)
 uint32_t rp_block_pack(struct rp_sink *s, const struct rp_buffer *b, uint8_t *out)
 {
 	struct rp_packer *p = &s->packer;
-	/* Acquire: the words below `used` were committed by the buffer's thread. */
+	/* Acquire, of rp_record_commit: the words below `used` were committed by the buffer's thread. */
 	uint32_t used = (uint32_t)atomic_load_explicit(b->used, memory_order_acquire);
 	const uint64_t *words = (const uint64_t *)(const void *)b->payload;
 	p->gave = (struct rp_lost){ 0 };

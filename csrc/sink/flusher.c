@@ -29,6 +29,7 @@ static uint64_t now_ns(clockid_t id)
 
 static void count_done(struct rp_sink *s)
 {
+	/* Release: who waits in rp_sink_sync, with acquire, sees what was written and counted. */
 	atomic_fetch_add_explicit(&s->done, 1, memory_order_release);
 	atomic_fetch_add_explicit(&s->done_futex, 1, memory_order_release);
 	syscall(SYS_futex, &s->done_futex, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
@@ -78,7 +79,7 @@ static void lose(struct rp_sink *s, struct rp_buffer *b, int error)
 		return;
 	}
 	count_lost_buffer(s, b);
-	atomic_fetch_add_explicit(&s->lost_epoch, 1, memory_order_release); /* threads compare it at their next hand-over */
+	atomic_fetch_add_explicit(&s->lost_epoch, 1, memory_order_release); /* rp_sink_lost_epoch acquires; threads compare it at their next hand-over */
 	give_back(s, b);
 }
 
@@ -322,7 +323,7 @@ static void touch_new_buffers(struct rp_sink *s)
 /* All submitted buffers, oldest first: the stack of the queue reversed. 0 when there are none. */
 static uint32_t take_full(struct rp_sink *s)
 {
-	/* Acquire: what the threads wrote before they submitted. */
+	/* Acquire, of each push in rp_sink_submit: what the threads wrote before they submitted. */
 	uint32_t at = atomic_exchange_explicit(&s->full_top, 0, memory_order_acquire), first = 0;
 	while (at) {
 		struct rp_buffer *b = &s->buffers[at - 1];
@@ -378,7 +379,7 @@ static void nap(struct rp_sink *s, uint32_t seen)
 	atomic_store_explicit(&s->sleeping, 1, memory_order_seq_cst); /* against the submitter's look at it after its wake++ */
 	if (atomic_load_explicit(&s->wake, memory_order_seq_cst) == seen)
 		syscall(SYS_futex, &s->wake, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
-	atomic_store_explicit(&s->sleeping, 0, memory_order_relaxed);
+	atomic_store_explicit(&s->sleeping, 0, memory_order_relaxed); /* seen late it costs one futex call too many */
 }
 
 /* ---- start and end ---- */
@@ -478,13 +479,13 @@ void *rp_flusher_run(void *sink)
 		s->options.on_writer();
 	choose_writer(s);
 	s->second_ns = now_ns(CLOCK_MONOTONIC);
-	/* Release: a status reads what was chosen. */
+	/* Release: rp_sink_status, which acquires, reads what was chosen. */
 	atomic_store_explicit(&s->started, 1, memory_order_release);
 	syscall(SYS_futex, &s->started, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 
 	for (;;) {
-		uint32_t seen = atomic_load_explicit(&s->wake, memory_order_seq_cst);
-		int stopping = atomic_load_explicit(&s->stopping, memory_order_acquire);
+		uint32_t seen = atomic_load_explicit(&s->wake, memory_order_seq_cst); /* of wake_writer: what was pushed before it is found below */
+		int stopping = atomic_load_explicit(&s->stopping, memory_order_acquire); /* of rp_sink_close: all was submitted before */
 		write_all_full(s);
 		grow_when_low(s);
 		touch_new_buffers(s);

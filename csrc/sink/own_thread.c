@@ -22,7 +22,7 @@
 #define GONE_NS UINT64_C(100000000) /* a thread that was joined is in /proc for some microseconds more; on a busy machine longer */
 
 /* `tid` is the thread's number in /proc, which may be that of an outer namespace. 0: free. The creator sets it to the number that it knows,
- * the thread itself to the one it finds there. */
+ * the thread itself to the one it finds there. It says all by itself; starts and ends are ordered by pthread_create and pthread_join. */
 static struct place {
 	_Atomic int tid;
 	void *(*run)(void *);

@@ -187,7 +187,7 @@ static void wake_writer(struct rp_sink *s)
 
 static struct rp_buffer *pop(struct rp_sink *s, struct rp_free_stack *from)
 {
-	/* Acquire, here and on failure: the fields of the buffer that the index names. */
+	/* Acquire of rp_live_release, here and on failure: the fields of the buffer that the index names. */
 	uint64_t top = atomic_load_explicit(&from->top, memory_order_acquire), next;
 	struct rp_buffer *b;
 	do {
@@ -216,7 +216,7 @@ static void name_buffer(struct rp_sink *s, struct rp_buffer *b, uint8_t type, ui
 	memcpy(b->header + RP_LH_SEQ, bytes + RP_LH_SEQ, sizeof(bytes) - RP_LH_SEQ);
 	/* Release: whoever sees whose it is sees that nothing is used yet. */
 	atomic_store_explicit(&b->of, type == RP_BLOCK_RAW_EVENTS ? (uint64_t)thread << 32 | (uint32_t)seq : 0, memory_order_release);
-	atomic_thread_fence(memory_order_release); /* the reader of a killed trace sees the type only with the fields it covers */
+	atomic_thread_fence(memory_order_release); /* who sees the type, or a word of this use, sees the fields that it covers */
 	*(volatile uint8_t *)(b->header + RP_LH_TYPE) = type;
 }
 
@@ -260,10 +260,11 @@ void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b)
 {
 	uint32_t top = atomic_load_explicit(&s->full_top, memory_order_relaxed);
 	rp_assert(atomic_load_explicit(b->used, memory_order_relaxed) <= b->payload_bytes);
-	atomic_fetch_add_explicit(&s->submitted, 1, memory_order_relaxed); /* before the push: see rp_sink_sync */
+	atomic_fetch_add_explicit(&s->submitted, 1, memory_order_relaxed); /* before the push, whose release covers it: see rp_sink_sync */
 	do
 		atomic_store_explicit(&b->next, top, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(&s->full_top, &top, b->index + 1, memory_order_release, memory_order_relaxed));
+	/* Release: the words of the buffer, for take_submitted's acquire. Acquire: the count of whoever pushed before us. */
+	while (!atomic_compare_exchange_weak_explicit(&s->full_top, &top, b->index + 1, memory_order_acq_rel, memory_order_relaxed));
 	wake_writer(s);
 }
 
@@ -283,14 +284,15 @@ uint32_t rp_sink_lost_epoch(struct rp_sink *s)
 }
 
 /* `submitted` is counted before each push and `done` in the order of pushes: when `done` has reached the count of now, all that
- * was pushed before now is done. */
+ * was pushed before now is done. Each push acquires the ones before it, so the count read here, after a push of our own, has theirs too;
+ * else `done` might reach it by a buffer of theirs, before ours (tests/litmus/sync.litmus). */
 int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns)
 {
 	uint64_t target = atomic_load_explicit(&s->submitted, memory_order_relaxed);
 	struct timespec ts;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	uint64_t end = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec + timeout_ns;
-	for (;;) {
+	for (;;) { /* acquires of count_done. The futex before the count: a count in between changes the futex too */
 		uint32_t seen = atomic_load_explicit(&s->done_futex, memory_order_acquire);
 		if (atomic_load_explicit(&s->done, memory_order_acquire) >= target)
 			return 0;
@@ -364,7 +366,7 @@ int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
 {
 	static char reasons[2][RP_REASON_BYTES];
 	int code = RP_EIO;
-	atomic_store_explicit(&s->stopping, 1, memory_order_release);
+	atomic_store_explicit(&s->stopping, 1, memory_order_release); /* the writer acquires it: what was submitted comes first */
 	wake_writer(s);
 	rp_own_thread_join(&s->writer);
 

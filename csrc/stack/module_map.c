@@ -46,6 +46,7 @@ static struct {
  * for, and ld.so's lock is not taken, so who waits for it waits for a moment. Never in a signal handler; made anew in a forked child. */
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 
+#define ROUNDS_MAX 4 /* libraries may come all the time */
 #define PATHS_BYTES ((size_t)RP_ELF_OBJECTS_MAX * 160)
 
 /* Allocators that come inside a library under a name of its own, and malloc itself. Found only when they are exported: a hidden
@@ -244,19 +245,23 @@ void rp_modules_refresh(void)
 	unsigned long long adds, subs;
 	if (!atomic_load_explicit(&map.active, memory_order_acquire))
 		return;
-	rp_elf_counters(&adds, &subs);
-	if (adds == atomic_load_explicit(&map.adds, memory_order_relaxed)
-	    && subs == atomic_load_explicit(&map.subs, memory_order_relaxed))
-		return;
-	if (!own()) {
-		atomic_store_explicit(&map.again, 1, memory_order_release);
-		return;
+	/* The counters are read under ld.so's lock, and once more when the turn was given back: whoever came in vain had its library counted before we look,
+	 * or finds the turn free. */
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		rp_elf_counters(&adds, &subs);
+		if (adds == atomic_load_explicit(&map.adds, memory_order_relaxed)
+		    && subs == atomic_load_explicit(&map.subs, memory_order_relaxed))
+			return;
+		if (!own()) {
+			atomic_store_explicit(&map.again, 1, memory_order_release); /* for the owner's acquire below */
+			return;
+		}
+		do {
+			atomic_store_explicit(&map.again, 0, memory_order_relaxed);
+			scan();
+		} while (atomic_load_explicit(&map.again, memory_order_acquire));
+		atomic_store_explicit(&map.owner, 0, memory_order_release);
 	}
-	do {
-		atomic_store_explicit(&map.again, 0, memory_order_relaxed);
-		scan();
-	} while (atomic_load_explicit(&map.again, memory_order_acquire));
-	atomic_store_explicit(&map.owner, 0, memory_order_release);
 }
 
 void rp_modules_only_used(int yes)

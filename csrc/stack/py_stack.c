@@ -23,8 +23,8 @@ enum { UNDEFINED, DEFINING, DEFINED };
 /* Code objects seen, by what they are (see fingerprint): a code object that dies may be followed by another one at its address. */
 static struct {
 	_Atomic uint64_t print[CODES]; /* 0: empty. Relaxed: says all by itself */
-	_Atomic uint32_t id[CODES];    /* 0: not known yet. Release and acquire with what it stands for: nothing but itself */
-	_Atomic uint8_t state[CODES];
+	_Atomic uint32_t id[CODES];    /* 0: not known yet. Relaxed: what it stands for is in the trace */
+	_Atomic uint8_t state[CODES];  /* acquire when it is taken or read, release when it is left (define) */
 	_Atomic uint32_t used, last_id;
 } codes;
 
@@ -173,7 +173,8 @@ static uint32_t id_of(rp_pyframe *f, struct rp_py_stack *s)
 	uint32_t at = find_code(fingerprint(rp_pyframe_code(f)));
 	if (at == CODES)
 		return RP_CODE_UNKNOWN;
-	if (RP_UNLIKELY(atomic_load_explicit(&codes.state[at], memory_order_relaxed) == UNDEFINED))
+	/* Acquire: with DEFINED comes the id, which define() stores before it. */
+	if (RP_UNLIKELY(atomic_load_explicit(&codes.state[at], memory_order_acquire) == UNDEFINED))
 		define(at, f, s);
 	return atomic_load_explicit(&codes.id[at], memory_order_relaxed);
 }
