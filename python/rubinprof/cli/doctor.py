@@ -1,6 +1,6 @@
-"""rubinprof doctor: what works on this machine, and what falls back, with the reason.
+"""rubinprof doctor: what works on this machine, and what falls back, with the reason and with what that costs.
 
-It asks by doing: a trace of a moment in a temporary directory.
+It asks by doing: a trace of a moment in a temporary directory. What only shows later (a limit of threads, of memory) it reads from the system.
 """
 
 import argparse
@@ -16,6 +16,11 @@ from rubinprof.errors import RubinprofError
 from rubinprof.version import TRACED_PYTHONS
 
 GOOD, FALLBACK, BAD = "yes", "falls back", "no"
+BUFFERS_MIB = 64  # what live buffers take at most, together; a thread more than they are gets one of its own
+SMALL_MIB = 512  # a limit of memory below which that is much
+TIMERS_FEW = 256
+CAP_SYS_PTRACE = 19
+LIMITS_OF_MEMORY = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
 
 
 def add_parser(subparsers):
@@ -30,7 +35,7 @@ def add_parser(subparsers):
 
 
 def run(args):
-    findings = [_python(), *_capture_findings(), _small_objects(), _attaching(), _analyzer()]
+    findings = [_python(), *_capture_findings(), _small_objects(), _attaching(), _memory(), _analyzer()]
     if args.json:
         print(json.dumps([dict(zip(("what", "works", "detail"), f, strict=True)) for f in findings], indent=2))
     else:
@@ -45,8 +50,16 @@ def _python():
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return "Python", BAD, f"{version} without the GIL is not supported for tracing"
     if sys.version_info[:2] in TRACED_PYTHONS:
-        return "Python", GOOD, f"{version}, {sys.executable}"
+        return "Python", GOOD, f"{version}, {sys.executable}{_jit()}"
     return "Python", BAD, f"{version} is not supported for tracing: " + ", ".join("%d.%d" % v for v in TRACED_PYTHONS) + " are"
+
+
+def _jit():
+    """Said where the interpreter compiles; sys._jit is there from CPython 3.14 on."""
+    jit = getattr(sys, "_jit", None)
+    if jit is None or not jit.is_enabled():
+        return ""
+    return "; its JIT is on"
 
 
 def _capture_findings():
@@ -70,11 +83,30 @@ def _session_findings(status):
     return [
         ("capture", GOOD, "frames, allocator and CPU timers can be installed"),
         either("clock", status["clock"] != "monotonic", "the system's clock, 30 ns a reading", status["clock_reason"], status["clock"]),
-        either("writer", status["writer"] == "io_uring", "plain writes", status["writer_reason"], "io_uring"),
-        either("survives kill -9", status["live"] == "mapped", "buffers in memory", status["live_reason"], "buffers in the trace file"),
+        either("writer", status["writer"] == "io_uring", "plain writes, a system call for each block", status["writer_reason"], "io_uring"),
+        either(
+            "survives kill -9", status["live"] == "mapped", "buffers in memory, which a kill takes with it; rubinprof.sync() saves them",
+            status["live_reason"], "buffers in the trace file",
+        ),
         _walk_finding(status),
-        either("exact CPU time", status["switch"] == "perf", "clock read at intervals", status["switch_reason"], "perf tells of context switches"),
-    ]
+        either(
+            "exact CPU time", status["switch"] == "perf", "the clock of CPU time is read at intervals, and a call that was off the CPU in between looks longer",
+            status["switch_reason"], "perf tells of context switches",
+        ),
+        _samples(),
+    ]  # fmt: skip
+
+
+def _samples():
+    """Each thread that is sampled has a timer, which counts as a pending signal of the user."""
+    import resource  # not on Windows, where nothing is traced
+
+    timers = resource.getrlimit(resource.RLIMIT_SIGPENDING)[0]
+    if timers == resource.RLIM_INFINITY:
+        return "samples", GOOD, "a timer a thread"
+    if timers >= TIMERS_FEW:
+        return "samples", GOOD, f"a timer a thread, up to {timers:,} of them in all programs of the user (ulimit -i)"
+    return "samples", FALLBACK, f"only {timers:,} threads of all programs of the user have timers (ulimit -i): those beyond are told as unsampled"
 
 
 def _walk_finding(status):
@@ -101,7 +133,43 @@ def _attaching():
         return "attach", FALLBACK, "a running process can be entered from CPython 3.14 on; start programs by 'rubinprof run'"
     if not sys.is_remote_debug_enabled():
         return "attach", FALLBACK, "forbidden in this environment (PYTHON_DISABLE_REMOTE_DEBUG or -X disable-remote-debug)"
-    return "attach", GOOD, "to processes of your own, where ptrace is allowed"
+    scope = _first_number(["/proc/sys/kernel/yama/ptrace_scope"])
+    if scope and not _may_trace_all():
+        who = {1: "their own children", 2: "nobody but an administrator"}.get(scope, "nobody")
+        return "attach", FALLBACK, f"kernel.yama.ptrace_scope is {scope}: programs may enter {who}; use 'rubinprof run', or attach as root"
+    return "attach", GOOD, "to processes of your own"
+
+
+def _may_trace_all():
+    """Whether this process has the capability that looks past ptrace_scope."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            (effective,) = [line.split()[1] for line in status if line.startswith("CapEff:")]
+    except (OSError, ValueError):
+        return False
+    return bool(int(effective, 16) >> CAP_SYS_PTRACE & 1)
+
+
+def _first_number(paths):
+    """The number in the first of these files that has one; `None` where none has."""
+    for path in paths:
+        try:
+            with open(path, encoding="ascii") as file:
+                return int(file.read())
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _memory():
+    """The container's limit beside what tracing takes."""
+    limit = _first_number(LIMITS_OF_MEMORY)
+    if limit is None or limit >= 1 << 60:
+        return "memory", GOOD, f"no limit of a container; buffers take at most {BUFFERS_MIB} MiB"
+    mib = limit >> 20
+    if mib < SMALL_MIB:
+        return "memory", FALLBACK, f"the container has {mib:,} MiB, of which buffers take up to {BUFFERS_MIB}: sampled mode fills fewer of them"
+    return "memory", GOOD, f"the container has {mib:,} MiB, of which buffers take at most {BUFFERS_MIB}"
 
 
 def _analyzer():
