@@ -85,9 +85,10 @@ static enum rp_walk_state step_by_frame_pointer(struct rp_walk *w)
 {
 	struct rp_cfi_frame next = w->f;
 	int known = 0;
-	w->repeatable = 0;
+	/* The return address into it is among the words that decide: a walk that ends here may be remembered as any other. */
 	if (rp_walk_is_loop_code && rp_walk_is_loop_code(w->f.pc))
 		return RP_WALK_AT_LOOP;
+	w->repeatable = 0;
 	if (is_at_entry(w)) {
 		if (rp_cfi_read(&w->bounds, w->f.sp, &next.pc))
 			return cut(w, RP_WALK_UNREADABLE);

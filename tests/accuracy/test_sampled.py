@@ -221,7 +221,8 @@ def test_modes_go_with_one_another(run_traced, cpu, memory):
     names = {row["function"] for row in traced.trace.table(by="function")}
     calls_are_seen = "exact" in (cpu, memory)
     assert "site_9" in names or (memory == "off" and not calls_are_seen)  # then a CPU sample may hit it, or not
-    assert ("spin" in names) == (cpu != "off" or calls_are_seen)
+    may_allocate = cpu == "off" and getattr(sys, "_jit", None) is not None and sys._jit.is_enabled()  # the JIT, while it compiles `spin`
+    assert ("spin" in names) == (cpu != "off" or calls_are_seen) or may_allocate
     assert (traced.stats["calls"] is None) != calls_are_seen
     (region,) = traced.trace.regions()
     assert region["labels"] == {"visit": "7"}
