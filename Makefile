@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak unwind-judge bench bench-quick analyze cross check-aarch64 wheels release docs litmus clean
+.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak unwind-judge bench bench-quick analyze cross check-aarch64 wheels release docs clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -24,7 +24,6 @@ help:
 	@echo "make valgrind  the analyzer under memcheck, every report over the fuzz corpus and a real trace"
 	@echo "make axe      the pages under axe-core, in light and dark: accessibility (npm; after make dev)"
 	@echo "make bench    what tracing costs, beside other tools: tables and a page     make bench-quick: the main ratios against their bars"
-	@echo "make litmus   what threads hand to one another, in every order of the C11 model (needs herd7)"
 	@echo "make docs     the documentation site in build/docs"
 	@echo "make fuzz, make clean"
 
@@ -87,9 +86,6 @@ campaign-faults:
 
 soak:
 	@$(newest) tests/soak/soak.py $(ARGS)
-
-litmus:
-	@tests/litmus/run.sh $(ARGS)
 
 unwind-judge:
 	@.venv/bin/python tests/unwind/judge.py $(ARGS)

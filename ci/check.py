@@ -21,7 +21,7 @@ SOME += ["tests/lsst/test_flag.py::test_one_process_makes_one_trace", "tests/lss
 
 # The newest Python alone runs these: they do not depend on its version (C, the page), or say for the middleware's command line
 # what tests/lsst/test_flag.py says on every version, at several seconds of imports a run.
-ONCE = ["tests/cunit", "tests/unit/test_check_tree.py", "tests/browser", "tests/views/test_export.py", "tests/unit/test_recording_page.py"]
+ONCE = ["tests/cunit", "tests/litmus", "tests/unit/test_check_tree.py", "tests/browser", "tests/views/test_export.py", "tests/unit/test_recording_page.py"]
 ONCE += ["tests/unwind", "tests/campaign", "tests/golden", "tests/integration/test_tutorial.py", "tests/views/test_index.py", "tests/views/test_export_names.py"]
 ONCE += [
     f"tests/lsst/test_{name}.py"
