@@ -170,7 +170,7 @@ static void patch_slot(const struct rp_elf_slot *slot, void *arg)
 	if (got.n_patches == SLOTS_MAX || !make_writable(o, (uintptr_t)slot->word))
 		return;
 	got.patches[got.n_patches++] = (struct patch){ slot->word, saved, (uint32_t)h, o->index };
-	/* Release, with rp_record_publish in rp_got_install: whoever calls through the slot finds the hook's table filled. */
+	/* Release, with rp_record_publish in find_and_patch: whoever calls through the slot finds the hook's table filled. */
 	__atomic_store_n(slot->word, (uintptr_t)got.hooks[h].hook, __ATOMIC_RELEASE);
 }
 
