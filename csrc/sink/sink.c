@@ -263,7 +263,7 @@ void rp_sink_submit(struct rp_sink *s, struct rp_buffer *b)
 	atomic_fetch_add_explicit(&s->submitted, 1, memory_order_relaxed); /* before the push, whose release covers it: see rp_sink_sync */
 	do
 		atomic_store_explicit(&b->next, top, memory_order_relaxed);
-	/* Release: the words of the buffer, for take_submitted's acquire. Acquire: the count of whoever pushed before us. */
+	/* Release: the words of the buffer, for take_full's acquire. Acquire: the count of whoever pushed before us. */
 	while (!atomic_compare_exchange_weak_explicit(&s->full_top, &top, b->index + 1, memory_order_acq_rel, memory_order_relaxed));
 	wake_writer(s);
 }
