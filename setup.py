@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +26,7 @@ EXPORTS_MAP = "csrc/ext/exports.map"
 PTHS = ["rubinprof-pipetask.pth", "rubinprof-exec.pth"]
 TOOL_DIR = "rubinprof/_bin"
 TOOL_SOURCE = "csrc/tool/rubinprof_analyze.c"
+LIMITED_API, STABLE_TAG = "0x030B0000", "cp311"
 IS_LINUX = sys.platform == "linux"
 WITH_CAPTURE = IS_LINUX and os.environ.get("RUBINPROF_WITHOUT_CAPTURE") != "1"
 IS_MSVC = sys.platform == "win32" and os.environ.get("MINGW_PREFIX") is None
@@ -43,17 +45,24 @@ def link_flags():
     return ["-Wl,--exclude-libs,ALL", f"-Wl,--version-script={EXPORTS_MAP}"]
 
 
+def is_stable():
+    """Whether one wheel is for this CPython and all newer ones: the half that reads traces asks for the stable ABI alone."""
+    return not WITH_CAPTURE and sys.implementation.name == "cpython" and not sysconfig.get_config_var("Py_GIL_DISABLED")
+
+
 def extension(name, sources, libraries, extra_flags=()):
     cflags, ldflags = csources.pkg_config(libraries)
+    limited = [("Py_LIMITED_API", LIMITED_API)] if is_stable() else []
     return Extension(
         name,
         sources=sources,
         include_dirs=[str(d.relative_to(ROOT)) for d in csources.INCLUDE_DIRS],
-        define_macros=[("RUBINPROF_VERSION", f'"{csources.version()}"')],
+        define_macros=[("RUBINPROF_VERSION", f'"{csources.version()}"'), *limited],
         extra_compile_args=[*compile_flags(), *extra_flags, *cflags],
         extra_link_args=[*link_flags(), *ldflags],
         depends=[*csources.headers(), EXPORTS_MAP],
         language="c",
+        py_limited_api=is_stable(),
     )
 
 
@@ -155,6 +164,7 @@ if WITH_CAPTURE:
     elif reason:
         sys.exit(reason)
 try:
-    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions, "build_py": BuildPython})
+    options = {"bdist_wheel": {"py_limited_api": STABLE_TAG}} if is_stable() else {}
+    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExtensions, "build_py": BuildPython}, options=options)
 except csources.MissingLibrary as missing:
     sys.exit(str(missing))

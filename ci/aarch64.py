@@ -10,13 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cbuild
-import cross
 import csources
 import environment
+import zig
 from environment import ROOT
 
 HOME = ROOT / "build" / "aarch64"
@@ -79,7 +78,7 @@ def main():
         sys.exit(f"make check-aarch64 compares with CPython {MINOR} of this machine, which is not here")
     environment.system_deps("--for-cross", "--python", python.path)
     root = unpack()
-    package = build(cross.zig_cc(python), root)
+    package = build(zig.cc(python), root)
     there = Machine([EMULATOR, "-L", root, root / "usr" / "bin" / f"python{MINOR}"], package)
     here = Machine([native(python), "-P"], None)
     wrong = 0
@@ -117,45 +116,39 @@ def unpack():
     return root
 
 
-def build(zig, root):
-    """A folder for PYTHONPATH: the package with both modules of aarch64."""
+def headers(root):
+    """A folder with the headers of the C libraries."""
     include = HOME / "include"
     shutil.rmtree(include, ignore_errors=True)
     include.mkdir()
     for name in HEADERS:
         source = root / "usr" / "include" / name
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, include / name)
+    return include
+
+
+def build(command, root):
+    """A folder for PYTHONPATH: the package with both modules of aarch64."""
+    include = headers(root)
     package = HOME / "package" / "rubinprof"
     shutil.rmtree(package, ignore_errors=True)
     shutil.copytree(ROOT / "python" / "rubinprof", package, ignore=shutil.ignore_patterns("__pycache__", "*.so", "rubinprof-analyze"))
     python = root / "usr" / "include"
-    flags = ["-target", TARGET, *csources.COMMON_FLAGS, *csources.WARNING_FLAGS, "-Werror", "-fPIC", *csources.CAPTURE_FLAGS]
-    flags += [f"-I{place}" for place in (*csources.INCLUDE_DIRS, include)]
+    flags = ["-target", TARGET, *zig.FLAGS, "-fPIC", *csources.CAPTURE_FLAGS, f"-I{include}"]
     # Debian's pyconfig.h of each architecture lies below a folder of its name.
-    flags += ["-isystem", python / f"python{MINOR}", "-isystem", HOME / "include-python", f'-DRUBINPROF_VERSION="{csources.version()}"']
+    flags += ["-isystem", python / f"python{MINOR}", "-isystem", HOME / "include-python"]
     tree = HOME / "include-python" / "aarch64-linux-gnu" / f"python{MINOR}"
     shutil.rmtree(HOME / "include-python", ignore_errors=True)
     shutil.copytree(python / "aarch64-linux-gnu" / f"python{MINOR}", tree)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, needed in LIBRARIES.items():
-            objects = list(pool.map(lambda source: compile_one(zig, flags, source), csources.module_sources(name, "linux")))
-            libraries = [root / "usr" / "lib" / "aarch64-linux-gnu" / f"lib{library}.so" for library in needed]
-            libraries.append(root / "lib" / "aarch64-linux-gnu" / "libgcc_s.so.1")  # where clang's own runtime has no personality of C
-            module = package / f"{name}.cpython-{MINOR.replace('.', '')}-aarch64-linux-gnu.so"
-            hide = f"-Wl,--version-script={ROOT / 'csrc/ext/exports.map'}"
-            cbuild.run_tool([*zig, "-target", TARGET, "-shared", hide, "-o", module, *objects, *libraries, "-lm"])
-            print(f"built    {module.name} ({module.stat().st_size / 1e6:.1f} MB)", flush=True)
+    for name, needed in LIBRARIES.items():
+        objects = zig.objects(command, csources.module_sources(name, "linux"), flags, HOME / "objects")
+        libraries = [root / "usr" / "lib" / "aarch64-linux-gnu" / f"lib{library}.so" for library in needed]
+        libraries.append(root / "lib" / "aarch64-linux-gnu" / "libgcc_s.so.1")  # where clang's own runtime has no personality of C
+        module = package / f"{name}.cpython-{MINOR.replace('.', '')}-aarch64-linux-gnu.so"
+        hide = f"-Wl,--version-script={ROOT / 'csrc/ext/exports.map'}"
+        cbuild.run_tool([*command, "-target", TARGET, "-shared", hide, "-o", module, *objects, *libraries, "-lm"])
+        print(f"built    {module.name} ({module.stat().st_size / 1e6:.1f} MB)", flush=True)
     return package.parent
-
-
-def compile_one(zig, flags, source):
-    """An object, made again where the source or a header is newer."""
-    made = HOME / "objects" / (source.replace("/", "-") + ".o")
-    made.parent.mkdir(parents=True, exist_ok=True)
-    newest = max(os.path.getmtime(ROOT / path) for path in [source, *csources.headers()])
-    if not made.exists() or made.stat().st_mtime < newest:
-        cbuild.run_tool([*zig, *flags, "-c", ROOT / source, "-o", made])
-    return made
 
 
 def native(python):

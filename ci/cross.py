@@ -17,6 +17,7 @@ import cbuild
 import csources
 import debian_source
 import environment
+import zig
 from environment import ROOT
 
 # target of zig -> what it is called, suffix of programs
@@ -54,10 +55,10 @@ threads = [threading.Thread(target=work, args=(n,)) for n in (300, 600)]
 def main(traces):
     python = environment.pythons()[0]
     environment.system_deps("--for-cross", "--python", python.path)
-    zig = zig_cc(python)
+    compiler = zig.cc(python)
     lz4, zstd = debian_source.fetch("lz4") / "lib", debian_source.fetch("libzstd") / "lib"
     with ThreadPoolExecutor(2) as pool:
-        programs = dict(zip(TARGETS, pool.map(lambda target: build(zig, lz4, zstd, target), TARGETS), strict=True))
+        programs = dict(zip(TARGETS, pool.map(lambda target: build(compiler, lz4, zstd, target), TARGETS), strict=True))
     for target, program in programs.items():
         print(f"built    {target:<20} {program.relative_to(ROOT)} ({program.stat().st_size / 1e6:.1f} MB)", flush=True)
     native, unlike = cbuild.Build().analyze_program(ROOT / "build" / "rubinprof-analyze"), 0
@@ -72,28 +73,14 @@ def main(traces):
     return 1 if unlike else 0
 
 
-def zig_cc(python):
-    """The command of zig's C compiler."""
-    return [str(environment.tools("zig-venv", python, "ziglang==0.15.1") / "python"), "-m", "ziglang", "cc"]
-
-
-def build(zig, lz4, zstd, target):
+def build(command, lz4, zstd, target):
     """rubinprof-analyze for one target; raises cbuild.BuildError with what the compiler said."""
     home = ROOT / "build" / "cross" / target
-    home.mkdir(parents=True, exist_ok=True)
     system = "win32" if "windows" in target else "posix"
     sources = csources.sources(csources.PORTABLE_ROOMS, system) + ["csrc/tool/rubinprof_analyze.c"]
-    flags = ["-target", target, *csources.COMMON_FLAGS, *csources.WARNING_FLAGS, "-Werror"]
-    flags += [f"-I{d}" for d in csources.INCLUDE_DIRS] + [f"-I{lz4}", f"-I{zstd}", f'-DRUBINPROF_VERSION="{csources.version()}"']
+    foreign = zig.foreign_objects(command, target, home, lz4, zstd)
     program = home / f"rubinprof-analyze{TARGETS[target]}"
-    # zstd in a translation unit of its own flags: its warnings are not ours.
-    foreign = [lz4 / "lz4.c", *(path for part in ("common", "compress", "decompress") for path in sorted((zstd / part).glob("*.c")))]
-    objects = []
-    for path in foreign:
-        objects.append(home / f"{path.stem}.o")
-        if not objects[-1].exists():
-            cbuild.run_tool([*zig, "-target", target, "-O2", "-w", "-DZSTD_DISABLE_ASM", f"-I{zstd}", "-c", path, "-o", objects[-1]])
-    cbuild.run_tool([*zig, *flags, "-o", program, *sources, *objects])
+    cbuild.run_tool([*command, "-target", target, *zig.FLAGS, f"-I{lz4}", f"-I{zstd}", "-o", program, *sources, *foreign])
     return program
 
 

@@ -2,7 +2,7 @@
 
 1. The version is that of a release, CHANGELOG.md has its section, and the recipe of conda-forge says the same version.
 2. The source archive. It is installed from where there is no git, and a program is traced with it.
-3. The wheels of `make wheels`: their glibc, their exports, a traced program in an empty environment each.
+3. The wheels of `make wheels`, also for aarch64: what they ask for, what they show, a traced program in an empty environment where one can be had.
 4. `twine check --strict` reads what a package index reads.
 5. rattler-build reads ci/conda/recipe.yaml and renders it for each platform.
 
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import cbuild
 import csources
 import debian_source
 import environment
@@ -45,7 +46,7 @@ def main(words):
         check_version(version)
     python = environment.pythons()[0]
     tools = environment.tools("release-tools", python, *TOOLS)
-    wheels.main()  # empties dist first
+    wheels.main(wheels.MAKERS)  # empties dist first
     archive = source_archive(tools)
     with tempfile.TemporaryDirectory() as directory:
         wheels.try_it(archive, python, Path(directory))
@@ -82,5 +83,5 @@ def source_archive(tools):
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except debian_source.NoSource as error:
+    except (cbuild.BuildError, debian_source.NoSource) as error:
         sys.exit(str(error))

@@ -34,7 +34,7 @@ TABLE
     fi
     if [ "$for_wheels" = yes ]; then
         echo "m4 command m4 m4"
-        echo "objdump command binutils binutils"
+        echo "readelf command binutils binutils"
     fi
     if [ "$for_cross" = yes ]; then
         echo "qemu-aarch64 command qemu-user qemu-user"

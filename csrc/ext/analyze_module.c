@@ -48,7 +48,7 @@ static PyObject *raise_code(PyObject *trace_error, int code, const char *detail)
 	PyObject *sentence = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "backslashreplace");
 	if (!sentence)
 		return NULL;
-	PyObject *error = PyObject_CallOneArg(code == RP_EINVAL ? PyExc_ValueError : trace_error, sentence);
+	PyObject *error = PyObject_CallFunctionObjArgs(code == RP_EINVAL ? PyExc_ValueError : trace_error, sentence, NULL);
 	Py_DECREF(sentence);
 	if (!error)
 		return NULL;
@@ -98,7 +98,7 @@ static int hand_over(struct rendering *r)
 	if (r->chunks) {
 		failed = PyList_Append(r->chunks, bytes) < 0;
 	} else {
-		PyObject *result = PyObject_CallOneArg(r->write, bytes);
+		PyObject *result = PyObject_CallFunctionObjArgs(r->write, bytes, NULL);
 		failed = result == NULL;
 		Py_XDECREF(result);
 	}
@@ -264,7 +264,7 @@ static PyObject *list_of_files(PyObject *op, PyObject *(*item)(const struct rp_t
 	for (size_t i = 0; list && i < count; i++) {
 		PyObject *made = item(trace, i);
 		if (made)
-			PyList_SET_ITEM(list, (Py_ssize_t)i, made);
+			PyList_SetItem(list, (Py_ssize_t)i, made);
 		else
 			Py_CLEAR(list);
 	}
@@ -333,7 +333,7 @@ static void trace_dealloc(PyObject *op)
 	PyTypeObject *type = Py_TYPE(op);
 	PyObject_GC_UnTrack(op);
 	rp_trace_close(((struct trace_object *)op)->trace);
-	type->tp_free(op);
+	PyObject_GC_Del(op);
 	Py_DECREF(type);
 }
 
@@ -369,19 +369,19 @@ static PyObject *encode_paths(PyObject *paths, const char ***ret_array)
 	PyObject *tuple = PySequence_Tuple(paths);
 	if (!tuple)
 		return NULL;
-	Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+	Py_ssize_t n = PyTuple_Size(tuple);
 	PyObject *encoded = PyTuple_New(n);
 	const char **array = PyMem_New(const char *, n > 0 ? (size_t)n : 1);
 	if (!array)
 		PyErr_NoMemory();
 	for (Py_ssize_t i = 0; encoded && array && i < n; i++) {
 		PyObject *bytes = NULL;
-		if (!PyUnicode_FSConverter(PyTuple_GET_ITEM(tuple, i), &bytes)) {
+		if (!PyUnicode_FSConverter(PyTuple_GetItem(tuple, i), &bytes)) {
 			Py_CLEAR(encoded);
 			break;
 		}
-		PyTuple_SET_ITEM(encoded, i, bytes);
-		array[i] = PyBytes_AS_STRING(bytes);
+		PyTuple_SetItem(encoded, i, bytes);
+		array[i] = PyBytes_AsString(bytes);
 	}
 	Py_DECREF(tuple);
 	if (!encoded || !array) {
@@ -405,7 +405,7 @@ static PyObject *analyze_open(PyObject *module, PyObject *paths)
 	if (!encoded)
 		return NULL;
 
-	size_t n = (size_t)PyTuple_GET_SIZE(encoded);
+	size_t n = (size_t)PyTuple_Size(encoded);
 	int code;
 	Py_BEGIN_ALLOW_THREADS
 	code = rp_trace_open(&trace, array, n, detail);
@@ -415,7 +415,7 @@ static PyObject *analyze_open(PyObject *module, PyObject *paths)
 	if (code < 0)
 		return raise_code(state->trace_error, code, detail);
 
-	struct trace_object *self = (struct trace_object *)state->trace_type->tp_alloc(state->trace_type, 0);
+	struct trace_object *self = (struct trace_object *)PyType_GenericAlloc(state->trace_type, 0);
 	if (!self) {
 		rp_trace_close(trace);
 		return NULL;
@@ -437,7 +437,7 @@ static PyObject *analyze_recover(PyObject *module, PyObject *args)
 		return NULL;
 	int code;
 	Py_BEGIN_ALLOW_THREADS
-	code = rp_trace_recover(PyBytes_AS_STRING(path), PyBytes_AS_STRING(out_path), detail);
+	code = rp_trace_recover(PyBytes_AsString(path), PyBytes_AsString(out_path), detail);
 	Py_END_ALLOW_THREADS
 	if (code < 0)
 		raise_code(state->trace_error, code, detail);
@@ -499,7 +499,7 @@ static PyObject *analyze_csv_cell(PyObject *module, PyObject *word)
 	PyObject *bytes = PyUnicode_AsEncodedString(word, "utf-8", "replace");
 	if (!bytes)
 		return NULL;
-	int failed = rp_csv_cell(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes), add_text, &made);
+	int failed = rp_csv_cell(PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes), add_text, &made);
 	Py_DECREF(bytes);
 	return text_done(&made, failed);
 }
@@ -583,7 +583,7 @@ static void analyze_free(void *module)
 
 static PyModuleDef_Slot analyze_slots[] = {
 	{ Py_mod_exec, analyze_exec },
-#if PY_VERSION_HEX >= 0x030c0000
+#if PY_VERSION_HEX >= 0x030c0000 && !defined(Py_LIMITED_API)
 	{ Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED },
 #endif
 	{ 0, NULL },
