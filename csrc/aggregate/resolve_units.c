@@ -90,10 +90,12 @@ static int add_nodes(struct unit_resolve *u)
 		struct unit_node *n = node_for(u, e->unit, u->f->merged[call]);
 		if (!n)
 			return RP_ENOMEM;
-		if (e->is_site)
+		if (e->is_site) {
 			n->weight += e->weight > 0 ? (double)e->weight : 0;
-		else
-			n->cpu += ((double)e->cpu - u->outside[i] - (double)e->calls * inside - (double)e->cost16 / 16) * u->f->ns_per_tick;
+			continue;
+		}
+		double ticks = (double)e->cpu - u->outside[i] - (double)e->calls * inside - (double)e->cost16 / 16;
+		n->cpu += ticks > 0 ? ticks * u->f->ns_per_tick : 0; /* as in the process: none takes from another that is the same node of the result */
 	}
 	return 0;
 }
@@ -103,21 +105,16 @@ static int add_nodes(struct unit_resolve *u)
 static int settle_costs(struct unit_resolve *u)
 {
 	const struct rp_resolve *f = u->f;
-	double *positive = calloc((size_t)f->n_units + 1, sizeof(*positive)), process = 0, sum = 0; /* positive: by time unit */
+	double *positive = calloc((size_t)f->n_units + 1, sizeof(*positive)); /* by time unit */
 
 	if (!positive)
 		return RP_ENOMEM;
-	for (uint32_t i = 0; i < f->n_units; i++) {
-		process += (double)f->units[i].cpu;
-		sum += f->units[i].cpu > 0 ? (double)f->units[i].cpu : 0;
-	}
 	for (uint32_t i = 0; i < u->n_nodes; i++)
-		positive[u->time_unit[u->nodes[i].node]] += u->nodes[i].cpu > 0 ? u->nodes[i].cpu : 0;
+		positive[u->time_unit[u->nodes[i].node]] += u->nodes[i].cpu;
 	for (uint32_t i = 0; i < u->n_nodes; i++) {
 		struct unit_node *n = &u->nodes[i];
 		uint32_t time_unit = u->time_unit[n->node];
-		int is_some = n->cpu > 0 && f->units[time_unit].cpu > 0 && process > 0;
-		n->cpu = is_some ? n->cpu / positive[time_unit] * (double)f->units[time_unit].cpu * (process / sum) : 0;
+		n->cpu = n->cpu > 0 ? n->cpu / positive[time_unit] * (double)f->units[time_unit].cpu : 0;
 	}
 	free(positive);
 	return 0;

@@ -1,4 +1,4 @@
-/* What a campaign keeps of a trace beside its rows of regions: stacks of units, sums by Python path and by function, and who these are. In
+/* What a campaign keeps of a trace beside its rows of regions: stacks of units, sums by task, by Python path and by function, and who these are. In
  * columns, for a program; docs/campaign-store.md has their meaning.
  *
  *     "RPUNITS1"
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "report/table.h"
+#include "report/task_sums.h"
 
 #define STACKS_OF_A_UNIT_MAX 64
 /* Rounded by chance, figures lose a thousandth of what one stack has, and nothing of their sums; they take half the bytes. */
@@ -285,6 +286,38 @@ static int find_functions(struct units *u, struct table *t)
 	return rc;
 }
 
+/* A sum of nothing is no row. */
+static int find_task_sums(struct units *u, struct table *t)
+{
+	int no_cpu = rp_report_is_unknown(u->job, RP_M_CPU), no_memory = rp_report_is_unknown(u->job, RP_M_ALLOCATED);
+	struct rp_task_sum *sums;
+	uint32_t n;
+	int rc = rp_task_sums(u->r, u->python, &sums, &n);
+
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < n && !rc; i++) {
+		const struct rp_task_sum *s = &sums[i];
+		uint32_t frame = u->r->nodes[s->node].frame, python = u->r->nodes[s->python].frame;
+		int64_t row[] = {
+			s->region == RP_NO_REGION ? -1 : (int64_t)s->region, (int64_t)(s->node ? key_of_frame(u->r, frame) : u->outside_frame),
+			(int64_t)(s->python ? key_of_frame(u->r, python) : u->outside_frame), s->line,
+			no_cpu ? RP_FIGURE_UNKNOWN : rp_int64(s->cpu_ns + 0.5),
+			no_cpu ? RP_FIGURE_UNKNOWN : rp_int64(s->cpu_variance / RP_VARIANCE_NS2 + 0.5),
+			no_memory ? RP_FIGURE_UNKNOWN : rp_int64(s->allocated_bytes + 0.5),
+			no_memory ? RP_FIGURE_UNKNOWN : rp_int64(s->allocated_variance / RP_VARIANCE_BYTES2 + 0.5),
+		};
+		if ((no_cpu || row[4] <= 0) && (no_memory || row[6] <= 0))
+			continue;
+		u->is_named[frame] |= s->node != 0;
+		u->is_named[python] |= s->python != 0;
+		u->outside_used |= !s->python;
+		rc = add_row(t, row);
+	}
+	free(sums);
+	return rc;
+}
+
 static int add_path(const struct units *u, struct table *t, uint64_t path, uint64_t parent, uint64_t frame, uint64_t python, const int64_t *sums)
 {
 	int no_cpu = rp_report_is_unknown(u->job, RP_M_CPU), no_memory = rp_report_is_unknown(u->job, RP_M_ALLOCATED);
@@ -418,17 +451,22 @@ static int put_all(struct units *u)
 						    "functions.total_cpu_ns", "functions.total_cpu_variance", "functions.allocations",
 						    "functions.allocations_variance", "functions.allocated_bytes", "functions.allocated_variance",
 						    "functions.peak_bytes", "functions.peak_variance", "functions.leaked_bytes", "functions.leaked_variance" };
-	struct table stacks, paths, functions;
+	static const char *const of_tasks[] = { "task_sums.unit", "task_sums.frame", "task_sums.python", "task_sums.line", "task_sums.cpu_ns",
+						"task_sums.cpu_variance", "task_sums.allocated_bytes", "task_sums.allocated_variance" };
+	struct table stacks, paths, functions, tasks;
 	struct rp_out *o = u->job->out;
 
 	table_open(&stacks, of_stacks, RP_COUNT_OF(of_stacks));
 	table_open(&paths, of_paths, RP_COUNT_OF(of_paths));
 	table_open(&functions, of_functions, RP_COUNT_OF(of_functions));
+	table_open(&tasks, of_tasks, RP_COUNT_OF(of_tasks));
 	find_paths(u);
 	sum_python(u);
 	int rc = find_stacks(u, &stacks);
 	if (!rc)
 		rc = find_functions(u, &functions);
+	if (!rc)
+		rc = find_task_sums(u, &tasks);
 	if (!rc)
 		rc = find_used_paths(u, &paths);
 	if (!rc && u->outside_used)
@@ -438,11 +476,13 @@ static int put_all(struct units *u)
 		put_table(o, &stacks);
 		put_table(o, &paths);
 		put_table(o, &functions);
+		put_table(o, &tasks);
 		rc = put_frames(o, u);
 	}
 	table_release(&stacks);
 	table_release(&paths);
 	table_release(&functions);
+	table_release(&tasks);
 	return rc;
 }
 

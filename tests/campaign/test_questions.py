@@ -106,7 +106,7 @@ allocated = "1 kB"
             budgets.check(found, budget(tmp_path, text))
 
 
-def test_budgets_of_a_tasks_functions_come_from_its_stacks(store, tmp_path):
+def test_budgets_of_a_tasks_functions_come_from_its_sums(store, tmp_path):
     found = campaign.open(store)
     (row,) = [row for row in found.table("function", "allocated", task="isr").fetchall() if row[0] == "<module>"]
     count = len(found.quanta("task = isr").fetchall())

@@ -5,7 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -191,6 +191,64 @@ def test_a_store_sums_what_the_quanta_of_a_task_did(store):
         top = lines.iloc[0]
         assert (top["function"], top["file"], top["line"]) == ("<module>", "quanta.py", 16)
         assert sum(found.flame(task=task).figures["allocated"]) == pytest.approx(expected, rel=0.01)
+
+
+def test_what_tasks_and_no_task_did_is_what_the_process_did(traced, spool):
+    """By function, to the byte and the rounding of each sum, whatever was kept of each quantum."""
+    for path in (traced, spool / "0.rprof", spool / "1.rprof", spool / "killed.rprof"):
+        made = units(path)
+        sums, functions = made["task_sums"], made["functions"]
+        assert min(sums["unit"].to_pylist()) == -1 < max(sums["unit"].to_pylist())
+        for column, of_functions in (("cpu_ns", "self_cpu_ns"), ("allocated_bytes", "allocated_bytes")):
+            expected, found, parts = Counter(), Counter(), Counter()
+            for frame, value in zip(functions["frame"].to_pylist(), functions[of_functions].to_pylist(), strict=True):
+                expected[frame] += value
+            for frame, python, value in zip(*(sums[name].to_pylist() for name in ("frame", "python", column)), strict=True):
+                for one in {frame, python} if column == "allocated_bytes" else {frame}:
+                    found[one] += value
+                    parts[one] += 1
+            assert sum(expected.values()) > 0
+            named = dict(zip(made["frames"]["frame"].to_pylist(), made["frames"]["function"].to_pylist(), strict=True))
+            most = {frame: 1 + parts[frame] if column == "cpu_ns" else 0 for frame in {*expected, *found}}
+            far = {named[frame]: found[frame] - expected[frame] for frame in most if abs(found[frame] - expected[frame]) > most[frame]}
+            assert far.pop("[all]", 0) + far.pop("[outside Python]", 0) == 0  # what no Python did has two names
+            assert far == {}, (path.name, column)
+
+
+MANY = """
+import rubinprof
+
+for task in "ab":
+    for i in range(150):
+        exec(f"def {task}{i}(n):\\n    total = 0\\n    for i in range(n):\\n        total += i * i\\n    return bytearray(1000 + n)")
+
+for quantum in range(4):
+    for task in "ab":
+        with rubinprof.region(task, task=task, quantum_id=f"{task}{quantum}"):
+            for i in range(150):
+                globals()[f"{task}{i}"](200 + 7 * i + quantum)
+"""
+
+
+def test_functions_of_a_task_are_exact_where_quanta_have_more_stacks_than_are_kept(tmp_path):
+    (tmp_path / "many.py").write_text(MANY)
+    command = [sys.executable, "-m", "rubinprof", "run", "-o", "many.rprof", "--cpu", "exact", "--memory", "exact", "many.py"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    campaign.add(tmp_path / "store", tmp_path / "many.rprof", workers=0)
+    found = campaign.open(tmp_path / "store")
+    assert found.sql("SELECT max(n) FROM (SELECT count(*) AS n FROM stacks GROUP BY unit)").fetchall() == [(64,)]
+    with rubinprof.open(tmp_path / "many.rprof") as trace:
+        expected = {row["function"]: (round(row["self_cpu_s"] * 1e9), row["allocated_bytes"]) for row in trace.table("function", "allocated") + trace.table("function", "cpu")}
+    for task, other in ("ab", "ba"):
+        for table in (found.table("function", task=task), found.table("function", where=f"task = {task}"), found.table("function", where=f"task != {other}")):
+            rows = {name: (round(cpu * 1e9), bytes_) for name, cpu, bytes_ in table.select("function, self_cpu_s, allocated_bytes").fetchall()}
+            assert not {f"{other}{i}" for i in range(150)} & set(rows)
+            for i in range(150):
+                name = f"{task}{i}"
+                assert rows[name][1] == expected[name][1] >= 4 * (1200 + 7 * i)
+                assert rows[name][0] == pytest.approx(expected[name][0], abs=8)
+        lines = found.table("line", task=task).df()
+        assert lines[lines["function"] == f"{task}149"]["allocated_bytes"].sum() == expected[f"{task}149"][1]
 
 
 @pytest.mark.parametrize("format", ["collapsed", "speedscope", "pprof"])

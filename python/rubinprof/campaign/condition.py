@@ -33,10 +33,11 @@ _TERM = re.compile(r"\s*(?P<name>\w+)\s*(?P<operator><=|>=|!=|<|>|=)\s*(?P<value
 
 
 class Condition(NamedTuple):
-    """SQL with ``?`` in the place of each value, and the values."""
+    """SQL with ``?`` in the place of each value, the values, and whether it is about nothing but the task."""
 
     sql: str
     values: list[object]
+    is_of_tasks: bool
 
 
 def parse(text: str) -> Condition:
@@ -53,7 +54,7 @@ def parse(text: str) -> Condition:
     ValueError
         Raised when it is none; the text says what is wrong.
     """
-    parts, values, place = [], [], 0
+    parts, values, place, names = [], [], 0, set()
     while True:
         found = _TERM.match(text, place)
         if not found:
@@ -61,16 +62,17 @@ def parse(text: str) -> Condition:
         sql, value = _term(text, found["name"].lower(), found["operator"], found["value"].strip().strip("'"))
         parts.append(sql)
         values.append(value)
+        names.add(found["name"].lower())
         if not found["joint"]:
-            return Condition(f"({' '.join(parts)})", values)
+            return Condition(f"({' '.join(parts)})", values, names == {"task"})
         parts.append(found["joint"].lower())
         place = found.end()
 
 
 def of(task: str | None, text: str | None) -> Condition:
     """Both: of this task, and as `parse` reads the text. What is None chooses all."""
-    made = parse(text) if text else Condition("true", [])
-    return made if task is None else Condition(f"(task = ? AND {made.sql})", [task, *made.values])
+    made = parse(text) if text else Condition("true", [], True)
+    return made if task is None else Condition(f"(task = ? AND {made.sql})", [task, *made.values], made.is_of_tasks)
 
 
 def _term(text: str, name: str, operator: str, value: str) -> tuple[str, object]:

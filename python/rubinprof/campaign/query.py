@@ -41,10 +41,9 @@ FUNCTIONS = f"""SELECT function, file, line, module, kind, inlined, build, frame
 # Where some count calls and others do not, the sum of those known would pass for that of all.
 ALL_COUNT_CALLS = "(SELECT bool_and(coalesce(mode_cpu = 'exact' OR mode_memory = 'exact', true)) FROM processes)"
 CHOSEN = """chosen AS (SELECT DISTINCT trace, unit FROM quanta WHERE {where} AND trace IS NOT NULL),
-    kept AS (SELECT stacks.*, paths.frame AS leaf, paths.python FROM stacks SEMI JOIN chosen USING (trace, unit) JOIN paths USING (path)),
-    of_python AS (SELECT path AS python, frame FROM paths)"""
-SUMMED_ALREADY = """kept AS (SELECT task_stacks.*, paths.frame AS leaf, paths.python FROM task_stacks JOIN paths USING (path) WHERE {where}),
-    of_python AS (SELECT path AS python, frame FROM paths)"""
+    kept AS (SELECT stacks.*, paths.frame, above.frame AS python FROM stacks SEMI JOIN chosen USING (trace, unit) JOIN paths USING (path)
+        JOIN paths AS above ON above.path = paths.python)"""
+SUMMED_ALREADY = "kept AS (SELECT * FROM task_sums WHERE task IS NOT NULL AND {where})"
 OVER_BYTES = 6 * 1024**3
 
 # Memory is the resident memory where the trace has it, else the middleware's high-water mark of the process, which earlier quanta may have made; else
@@ -244,7 +243,7 @@ class Campaign:
         quanta : `duckdb.DuckDBPyRelation`
             Evaluated when it is asked for: ``.df()``, ``.arrow()``, ``.fetchall()``.
         """
-        made = condition.parse(where) if where else condition.Condition("true", [])
+        made = condition.of(None, where)
         return self._db.sql(f"SELECT * FROM quanta WHERE {made.sql}", params=made.values)
 
     def last_attempts(self, where: str | None = None) -> duckdb.DuckDBPyRelation:
@@ -260,7 +259,7 @@ class Campaign:
         quanta : `duckdb.DuckDBPyRelation`
             Evaluated when it is asked for.
         """
-        made = condition.parse(where) if where else condition.Condition("true", [])
+        made = condition.of(None, where)
         if "attempt" in made.sql:
             return self.quanta(where).filter("is_last")
         return self._db.sql(f"SELECT * FROM last_attempts WHERE {made.sql}", params=made.values)
@@ -346,7 +345,8 @@ class Campaign:
         by : `str`, optional
             ``"task"``, ``"status"``, ``"host"``, ``"run"``, ``"day"``, a dimension of the data ID, such as ``"visit"``, or another label, such as
             ``"band"``: quanta. ``"function"``, ``"library"`` or ``"file"``: what the processes did, outside of quanta too; with a task or condition, what
-            those quanta did. ``"line"``: what quanta did, with the native code that a line called. Of quanta every attempt counts there.
+            those quanta did. ``"line"``: what quanta did, with the native code that a line called. Of quanta every attempt counts there. With a condition on
+            more than the task these are estimates, by the stacks that were kept of each quantum.
         metric : `str`, optional
             What to order by. Quanta: ``"wall"`` (default), ``"cpu"``, ``"memory"``, ``"quanta"``, ``"over"``. Functions: ``"cpu"`` (default), ``"allocated"``,
             ``"allocations"``, ``"calls"``, ``"leaked"``; of quanta the first two.
@@ -394,21 +394,17 @@ class Campaign:
         return self._db.sql(sql, params=[over_bytes, over_bytes, *made.values])
 
     def _stacks(self, by: str, task: str | None, where: str | None, order: str) -> duckdb.DuckDBPyRelation:
-        """Sums of stacks that were kept of each quantum: estimates, of CPU time by the innermost frame, of memory by that and the innermost of Python."""
-        if where is None:
-            made = condition.of(task, None)
-            kept = SUMMED_ALREADY.format(where=made.sql)
-        else:
-            made = condition.of(task, where)
-            kept = CHOSEN.format(where=made.sql)
+        """Sums over quanta, of CPU time by the innermost frame, of memory by that and the innermost of Python: those of tasks exact, else of the stacks that were kept."""
+        made = condition.of(task, where)
+        kept = (SUMMED_ALREADY if made.is_of_tasks else CHOSEN).format(where=made.sql)
         keys = ", ".join(STACKS_BY.get(by) or FUNCTIONS_BY[by])
         cpu, memory = "cpu_ns, cpu_variance", "allocated_bytes, allocated_variance"
         if by == "line":
-            parts = f"SELECT of_python.frame, line, {cpu}, {memory} FROM kept JOIN of_python USING (python)"
+            parts = f"SELECT python AS frame, line, {cpu}, {memory} FROM kept"
             place = "nullif(parts.line, 0)"
         else:
-            parts = f"""SELECT leaf AS frame, 0 AS line, {cpu}, {memory} FROM kept UNION ALL
-                SELECT of_python.frame, 0, NULL, NULL, {memory} FROM kept JOIN of_python USING (python) WHERE python != path"""
+            parts = f"""SELECT frame, 0 AS line, {cpu}, {memory} FROM kept UNION ALL
+                SELECT python, 0, 0 * cpu_ns, 0 * cpu_variance, {memory} FROM kept WHERE python != frame"""
             place = "nullif(frames.line, 0)"
         names = ", ".join(f"{place} AS line" if name == "line" else f"frames.{name}" for name in keys.split(", "))
         sql = f"""
@@ -465,11 +461,10 @@ class Campaign:
     def _sums_by_path(self, task: str | None, where: str | None, by: str | None) -> dict[Any, tuple[np.ndarray, list[np.ndarray]]]:
         """By what stands outside: paths, and sums of each, as `Flame` takes them."""
         sums = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE AS {name}" for name in ("cpu_ns", "allocated_bytes", "held_bytes"))
-        if where is None and by in (None, "task"):  # summed already
-            made = condition.of(task, None)
+        made = condition.of(task, where)
+        if made.is_of_tasks and by in (None, "task"):  # summed already
             found = self._db.sql(f"SELECT {by or 'NULL'} AS outside, path, {sums} FROM task_stacks WHERE {made.sql} GROUP BY outside, path ORDER BY outside, path", params=made.values)
         else:
-            made = condition.of(task, where)
             found = self._db.sql(
                 f"""WITH {CHOSEN.format(where=made.sql)}, about AS (SELECT trace, unit, {self.key(by) if by else 'NULL'} AS outside FROM quanta)
                 SELECT outside, path, {sums} FROM kept JOIN about USING (trace, unit) GROUP BY outside, path ORDER BY outside, path""", params=made.values)  # fmt: skip

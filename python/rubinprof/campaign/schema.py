@@ -10,7 +10,7 @@ import pyarrow as pa
 __all__ = ["FORMAT", "KINDS", "SORTED_BY", "SUMMED", "TABLES", "VERSION", "Kind"]
 
 FORMAT = "rubinprof-campaign"
-VERSION = 2  # a reader refuses any other
+VERSION = 3  # a reader refuses any other
 
 _MAP = pa.map_(pa.string(), pa.string())
 
@@ -105,6 +105,16 @@ TABLES = {
         ("allocated_variance", pa.int64()),
         ("held_bytes", pa.int64()),
     ]),
+    "task_sums": pa.schema([
+        ("task", pa.string()),
+        ("frame", pa.int64()),
+        ("python", pa.int64()),
+        ("line", pa.int32()),
+        ("cpu_ns", pa.int64()),
+        ("cpu_variance", pa.int64()),
+        ("allocated_bytes", pa.int64()),
+        ("allocated_variance", pa.int64()),
+    ]),
     "paths": pa.schema([
         ("path", pa.int64()),
         ("parent", pa.int64()),
@@ -177,6 +187,7 @@ SORTED_BY = {
     "provenance": [("key", "ascending")],
     "stacks": [(name, "ascending") for name in ("trace", "unit", "path", "line")],
     "task_stacks": [(name, "ascending") for name in ("task", "path", "line")],
+    "task_sums": [(name, "ascending") for name in ("task", "frame", "python", "line")],
     "paths": [("path", "ascending")],
     "frames": [("frame", "ascending")],
     "functions": [("frame", "ascending")],
@@ -187,6 +198,7 @@ SORTED_BY = {
 SUMMED = {
     "functions": (("frame",), {name: "sum" for name in TABLES["functions"].names[1:]}),
     "task_stacks": (("task", "path", "line"), {name: "sum" for name in TABLES["task_stacks"].names[3:]}),
+    "task_sums": (("task", "frame", "python", "line"), {name: "sum" for name in TABLES["task_sums"].names[4:]}),
     "paths": (("path", "parent", "frame", "python"), {name: "sum" for name in ("cpu_ns", "cpu_variance", "allocated_bytes", "allocated_variance")}),
     "frames": (("frame",), {name: "min" for name in TABLES["frames"].names[1:]}),
 }
@@ -202,7 +214,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "traces": Kind(("quanta", "processes", "functions", "stacks", "task_stacks", "paths", "frames"), "processes", "trace"),
+    "traces": Kind(("quanta", "processes", "functions", "stacks", "task_stacks", "task_sums", "paths", "frames"), "processes", "trace"),
     "metadata": Kind(("metadata",), "metadata", "key"),
     "provenance": Kind(("provenance",), "provenance", "key"),
 }

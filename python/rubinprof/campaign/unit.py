@@ -60,6 +60,7 @@ def read_many(paths: list[str]) -> tuple[dict[str, pa.Table], list[dict[str, str
     tables = {"quanta": pa.Table.from_pylist(quanta, TABLES["quanta"]), "processes": pa.Table.from_pylist([one.process for one in seen], TABLES["processes"])}
     units, traces = columns.read(*(one.units for one in seen)), pa.array([one.uuid for one in seen])
     units["task_stacks"] = units["stacks"] | {"task": _tasks(seen, units["stacks"])}
+    units["task_sums"]["task"] = _tasks(seen, units["task_sums"])
     return tables | {name: _table(name, units[name], traces) for name in KINDS["traces"].tables if name not in tables}, refused
 
 
@@ -77,13 +78,14 @@ def _schema(name: str) -> pa.Schema:
     return TABLES[name] if name not in SUMMED else TABLES[name].insert(0, pa.field("trace", pa.string()))
 
 
-def _tasks(seen: list[_Seen], stacks: dict[str, pa.Array]) -> pa.Array:
-    """The task of the unit of each stack."""
+def _tasks(seen: list[_Seen], rows: dict[str, pa.Array]) -> pa.Array:
+    """The task of the unit of each row; null where it is of none."""
     tasks = [row["task"] for one in seen for row in one.quanta]
     # By trace and unit, as they come: regions have their numbers in the order of these rows.
     places = np.array([nth << 32 | row["unit"] for nth, one in enumerate(seen) for row in one.quanta], np.int64)
-    wanted = np.asarray(stacks[columns.REPORT]) << 32 | np.asarray(stacks["unit"])
-    return pa.array(tasks, pa.string()).take(pa.array(np.searchsorted(places, wanted)))
+    units = np.asarray(rows["unit"])
+    wanted = np.asarray(rows[columns.REPORT]) << 32 | units
+    return pa.array(tasks, pa.string()).take(pa.array(np.searchsorted(places, wanted), mask=units < 0))
 
 
 def _table(name: str, arrays: dict[str, pa.Array], traces: pa.Array) -> pa.Table:
