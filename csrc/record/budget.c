@@ -10,6 +10,8 @@
 #define COST_NS_MAX 100000
 /* What a word of events takes in the file, packed and compressed: measured on galsim and on the demo's quanta. In tenths of a byte. */
 #define WORD_BYTES_10 35
+/* A bucket that is emptied so seldom lets `burst` samples through in that time: 300 of memory are 2 ms. */
+#define EMPTIED_EVERY_NS 1000000000
 /* Shares of the limit: what comes at the full rate, of a trace (whose first stacks are all new) and of a region; and what each halving adds. */
 #define FIRST_SHARE 16
 #define REGION_SHARE 32
@@ -21,7 +23,7 @@ void rp_budget_open(struct rp_budget *b, uint32_t burst, uint32_t per_minute)
 	b->level = 0;
 	b->burst = burst;
 	b->leak_per_tick = per_minute / 60.0 / (double)rp_clock_ticks_of_ns(1000000000);
-	b->last_ticks = rp_clock_ticks();
+	b->last_ticks = b->emptied_ticks = rp_clock_ticks();
 	b->cost_ticks_max = rp_clock_ticks_of_ns(COST_NS_MAX);
 	atomic_store_explicit(&b->cost_ticks, 0, memory_order_relaxed);
 	atomic_store_explicit(&b->doublings, 0, memory_order_relaxed);
@@ -47,6 +49,12 @@ void rp_budget_restart(struct rp_budget *b)
 	if (!b->limit_bytes || atomic_flag_test_and_set_explicit(&b->in_use, memory_order_acquire))
 		return;
 	start_over(b, REGION_SHARE);
+	uint64_t ticks = rp_clock_ticks();
+	if (ticks - b->emptied_ticks >= rp_clock_ticks_of_ns(EMPTIED_EVERY_NS)) {
+		b->emptied_ticks = ticks;
+		b->level = 0;
+		atomic_store_explicit(&b->doublings, 0, memory_order_relaxed);
+	}
 	atomic_flag_clear_explicit(&b->in_use, memory_order_release);
 }
 

@@ -5,7 +5,8 @@
  * already taken and on nothing else, and each is weighed by the rate it was taken at.
  *
  * With a limit in bytes the rate also halves each time that the samples have written so many: a run twice as long adds a fixed number of bytes. A
- * part of the run that is looked at by itself (an outermost region) begins anew with a share of its own. What was written stays as it is.
+ * part of the run that is looked at by itself (an outermost region) begins anew with a share of its own. What was written stays as it is. Its bucket is empty
+ * again too, so that no region pays for those before it, but once a second at most: regions shorter than that share a bucket.
  *
  * Any thread, hooks and signal handlers: no lock is waited for (who finds the bucket in use leaves his sample uncounted). */
 #ifndef RP_RECORD_BUDGET_H
@@ -18,9 +19,9 @@
 #define RP_BUDGET_DOUBLINGS_MAX 24
 
 struct rp_budget {
-	atomic_flag in_use; /* acquire, release: the three below */
+	atomic_flag in_use; /* acquire, release: the five below */
 	double level, leak_per_tick, burst;
-	uint64_t last_ticks;
+	uint64_t last_ticks, emptied_ticks; /* emptied: by a start */
 	_Atomic uint32_t doublings; /* relaxed: a hint */
 	uint64_t bytes, bytes_next; /* since the last start: written, and at how many the period doubles; in_use guards them */
 	uint32_t limit_bytes;       /* 0: none */
