@@ -24,8 +24,10 @@
 #define TRIAL_GROWTH 2
 
 /* Parameters of zstd's level 1 for short inputs, but for the hash: 2^12 entries, of times 2^11, lie in the first cache beside the column. Repeats have seven
- * bytes at least, in times five: they are half bytes, and few repeats are longer. The window is longer than a column. */
-static const ZSTD_compressionParameters zstd_any = { 17, 13, 12, 1, 7, 0, ZSTD_fast }, zstd_times = { 17, 13, 11, 1, 5, 0, ZSTD_fast };
+ * bytes at least, in times five: they are half bytes, and few repeats are longer. In definitions, which are names and small numbers, four: 8 to 15 % smaller
+ * than with seven. The window is longer than a column. */
+static const ZSTD_compressionParameters zstd_any = { 17, 13, 12, 1, 7, 0, ZSTD_fast }, zstd_times = { 17, 13, 11, 1, 5, 0, ZSTD_fast },
+					zstd_definitions = { 17, 13, 12, 1, 4, 0, ZSTD_fast };
 
 _Static_assert(RP_PAYLOAD_KINDS == RP_PACK_ENDS + 1, "one for each end, one for all else");
 
@@ -38,8 +40,13 @@ static size_t lz4_bytes(void)
 
 static size_t zstd_bytes(void)
 {
-	size_t any = ZSTD_estimateCCtxSize_usingCParams(zstd_any), times = ZSTD_estimateCCtxSize_usingCParams(zstd_times);
-	return ((any > times ? any : times) + 7) & ~(size_t)7;
+	const ZSTD_compressionParameters *const all[] = { &zstd_any, &zstd_times, &zstd_definitions };
+	size_t most = 0;
+	for (size_t i = 0; i < RP_COUNT_OF(all); i++) {
+		size_t bytes = ZSTD_estimateCCtxSize_usingCParams(*all[i]);
+		most = bytes > most ? bytes : most;
+	}
+	return (most + 7) & ~(size_t)7;
 }
 
 size_t rp_payload_room_bytes(void)
@@ -156,7 +163,7 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 		rp_assert(ends[i] >= start);
 		if (ends[i] - start < PART_BYTES_MIN && i + 1 < n)
 			continue;
-		struct part p = { raw + start, ends[i] - start, n == RP_PACK_ENDS && is_times(i) ? &zstd_times : &zstd_any };
+		struct part p = { raw + start, ends[i] - start, n == 1 ? &zstd_definitions : is_times(i) ? &zstd_times : &zstd_any };
 		if (p.len)
 			out = put_part(room, habit_of(room, i, n), &p, out, ret_stored + max);
 		if (!out)
