@@ -39,7 +39,7 @@ int rp_file_header_decode(struct rp_file_header *ret_h, const uint8_t *bytes, si
 		return RP_EEMPTY;
 	if (memcmp(bytes, RP_FILE_MAGIC, len < 8 ? len : 8) != 0)
 		return RP_ENOTTRACE;
-	if (len < RP_FILE_HEADER_BYTES)
+	if (len < RP_FILE_HEADER_BYTES_MIN)
 		return RP_ETRUNCATED;
 	if (rp_get_u32(bytes + RP_FH_FIXED_CRC) != rp_crc32c(0, bytes, RP_FH_FIXED_CRC))
 		return RP_EDAMAGED;
@@ -49,8 +49,11 @@ int rp_file_header_decode(struct rp_file_header *ret_h, const uint8_t *bytes, si
 	h.incompat = rp_get_u64(bytes + RP_FH_INCOMPAT);
 	if (h.major > RP_FORMAT_MAJOR || h.incompat != 0)
 		return RP_EVERSION;
-	if (rp_get_u32(bytes + RP_FH_HEADER_BYTES) != RP_FILE_HEADER_BYTES)
+	h.header_bytes = rp_get_u32(bytes + RP_FH_HEADER_BYTES);
+	if (h.header_bytes < RP_FILE_HEADER_BYTES_MIN || h.header_bytes > RP_FILE_HEADER_BYTES_MAX)
 		return RP_EDAMAGED;
+	if (len < h.header_bytes)
+		return RP_ETRUNCATED;
 	memcpy(h.uuid, bytes + RP_FH_UUID, sizeof(h.uuid));
 	h.start_realtime_ns = rp_get_u64(bytes + RP_FH_START_REALTIME);
 	h.end_realtime_ns = rp_get_u64(bytes + RP_FH_END_REALTIME);

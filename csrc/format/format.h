@@ -19,6 +19,7 @@ struct rp_live_area {
 };
 
 struct rp_file_header {
+	uint32_t header_bytes; /* where the blocks begin; encode writes RP_FILE_HEADER_BYTES whatever it says */
 	uint16_t major, minor;
 	uint64_t compat, incompat;
 	uint8_t uuid[16];
@@ -37,7 +38,8 @@ struct rp_file_header {
 
 /* Writes all RP_FILE_HEADER_BYTES. */
 void rp_file_header_encode(const struct rp_file_header *h, uint8_t *bytes);
-/* RP_EEMPTY (len 0), RP_ENOTTRACE, RP_EVERSION, RP_EDAMAGED, RP_ETRUNCATED; *ret_h untouched on failure. */
+/* bytes: RP_FILE_HEADER_BYTES_MAX of the file, or all that it has. RP_EEMPTY (len 0), RP_ENOTTRACE, RP_EVERSION, RP_EDAMAGED, RP_ETRUNCATED;
+ * *ret_h untouched on failure. */
 int rp_file_header_decode(struct rp_file_header *ret_h, const uint8_t *bytes, size_t len);
 
 /* ---- block_header.c ---- */

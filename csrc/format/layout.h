@@ -23,9 +23,11 @@
 
 /* ---- file header ---- */
 #define RP_FILE_MAGIC "\x89RPROF\r\n" /* as PNG does: catches 7-bit and line-end damage */
-#define RP_FILE_HEADER_BYTES 4096
+#define RP_FILE_HEADER_BYTES 1024     /* as capture writes it: room for 40 fields more. A trace of one small quantum is a few times as large */
+#define RP_FILE_HEADER_BYTES_MIN 656  /* bounds of what a reader takes: all fields, */
+#define RP_FILE_HEADER_BYTES_MAX 4096 /* and the page that a writer maps; earlier builds wrote so many */
 #define RP_FH_MAGIC 0          /* 8 bytes */
-#define RP_FH_HEADER_BYTES 8   /* u32: 4096 */
+#define RP_FH_HEADER_BYTES 8   /* u32: where the blocks begin */
 #define RP_FH_MAJOR 12         /* u16 */
 #define RP_FH_MINOR 14         /* u16 */
 #define RP_FH_COMPAT 16        /* u64: flags a reader may ignore */
@@ -290,7 +292,8 @@ enum rp_module_flag {
 /* Longest string a definition carries; longer ones are cut and end in an ellipsis. */
 #define RP_STRING_BYTES_MAX (UINT32_C(1) << 16)
 
-RP_STATIC_ASSERT(RP_FH_LIVE_TABLE + 16 * RP_LIVE_AREAS_MAX <= RP_FILE_HEADER_BYTES, "the live table fits the header");
+RP_STATIC_ASSERT(RP_FH_LIVE_TABLE + 16 * RP_LIVE_AREAS_MAX <= RP_FILE_HEADER_BYTES_MIN, "the live table fits the header");
+RP_STATIC_ASSERT(RP_FH_LOST_SAMPLES + 8 == RP_FILE_HEADER_BYTES_MIN && RP_FILE_HEADER_BYTES_MIN <= RP_FILE_HEADER_BYTES, "all fields are in the header");
 RP_STATIC_ASSERT(RP_BH_HEADER_CRC + 4 == RP_BLOCK_HEADER_BYTES, "the block header ends with its checksum");
 
 #endif

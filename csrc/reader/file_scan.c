@@ -249,7 +249,7 @@ const char *rp_ended_text(enum rp_ended ended)
 
 static int read_header(struct rp_file *f, struct rp_file_header *ret_header)
 {
-	uint8_t bytes[RP_FILE_HEADER_BYTES];
+	uint8_t bytes[RP_FILE_HEADER_BYTES_MAX];
 	size_t len;
 	int rc = rp_os_read(f->os, 0, bytes, sizeof(bytes), &len);
 
@@ -292,8 +292,8 @@ int rp_file_open(struct rp_file **ret_file, const char *path)
 	if (!f->path)
 		goto done;
 	memcpy(f->path, path, strlen(path) + 1);
-	f->walk_from = RP_FILE_HEADER_BYTES;
 	rc = read_header(f, &f->header);
+	f->walk_from = f->header.header_bytes;
 	if (!rc)
 		rc = scan(f);
 done:

@@ -51,7 +51,7 @@ static int probe_file(const char *path, struct rp_trace_file *ret_seen)
 {
 	struct rp_os_file *os;
 	struct rp_file_header header;
-	uint8_t bytes[RP_FILE_HEADER_BYTES];
+	uint8_t bytes[RP_FILE_HEADER_BYTES_MAX];
 	size_t len;
 
 	int rc = rp_os_open(&os, path);

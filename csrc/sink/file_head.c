@@ -1,4 +1,4 @@
-/* The first page of the file, kept true at every instant: each field that changes is one aligned store into the mapping. */
+/* The head of the file and its page, kept true at every instant: each field that changes is one aligned store into the mapping. */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -36,18 +36,18 @@ static int writes_in_place(int fd)
 
 int rp_head_open(struct rp_sink *s, const struct rp_file_header *h)
 {
-	uint8_t bytes[RP_FILE_HEADER_BYTES];
+	uint8_t bytes[RP_FILE_HEADER_BYTES_MAX] = { 0 }; /* blocks follow in the same page; a mapping and writes of one file agree */
 	rp_file_header_encode(h, bytes);
 	if (rp_pwrite_all(s, bytes, sizeof bytes, 0))
 		return RP_ENOSPACE;
 	/* The page exists in the file now, so touching it cannot be a SIGBUS for want of space. */
 	int is_safe = writes_in_place(s->fd);
-	s->header = is_safe ? mmap(NULL, RP_FILE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0) : MAP_FAILED;
+	s->header = is_safe ? mmap(NULL, RP_FILE_HEADER_BYTES_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0) : MAP_FAILED;
 	if (s->header != MAP_FAILED)
 		return 0;
 	s->mapping_reason = is_safe ? "the file system refuses shared writable mappings" :
 				      "on this file system a store into a mapping may find the disk full";
-	s->header = mmap(NULL, RP_FILE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	s->header = mmap(NULL, RP_FILE_HEADER_BYTES_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (s->header == MAP_FAILED) {
 		s->header = NULL;
 		return RP_ENOMEM;
@@ -104,6 +104,6 @@ int rp_head_ended(struct rp_sink *s)
 void rp_head_close(struct rp_sink *s)
 {
 	if (s->header)
-		munmap(s->header, RP_FILE_HEADER_BYTES);
+		munmap(s->header, RP_FILE_HEADER_BYTES_MAX);
 	s->header = NULL;
 }

@@ -150,7 +150,7 @@ static int finish(struct dead *d)
 /* Whether the file is of the kind, whose writer held the lock, and has something to cut off. */
 static int is_unfinished(struct dead *d)
 {
-	uint8_t bytes[RP_FILE_HEADER_BYTES];
+	uint8_t bytes[RP_FILE_HEADER_BYTES_MAX];
 	struct stat st;
 	if (fstat(d->fd, &st) || !S_ISREG(st.st_mode) || read_all(d->fd, bytes, sizeof bytes, 0) || rp_file_header_decode(&d->head, bytes, sizeof bytes))
 		return 0;

@@ -121,7 +121,7 @@ struct rp_sink {
 
 	/* the writer's own */
 	int fd;
-	uint8_t *header;        /* RP_FILE_HEADER_BYTES, shared with the file or, when header_is_copy, written by hand */
+	uint8_t *header;        /* RP_FILE_HEADER_BYTES_MAX, shared with the file or, when header_is_copy, written by hand */
 	int header_is_copy;
 	const char *mapping_reason; /* why, then */
 	uint32_t live_count;

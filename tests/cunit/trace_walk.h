@@ -136,7 +136,7 @@ static inline void walk_trace(struct walk *w, const char *path)
 	w->seen = calloc(WALK_THREADS_MAX, sizeof *w->seen);
 	CHECK_INT(rp_file_header_decode(&w->head, w->map, w->file_bytes), 0);
 
-	for (uint64_t at = RP_FILE_HEADER_BYTES; at < w->head.data_end;) {
+	for (uint64_t at = w->head.header_bytes; at < w->head.data_end;) {
 		struct rp_block_header h;
 		CHECK_INT(rp_block_header_decode(&h, w->map + at, w->head.data_end - at), 0);
 		if (h.type == RP_BLOCK_SKIP) {

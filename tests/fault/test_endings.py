@@ -71,7 +71,8 @@ def test_what_ran_is_told_although_the_first_file_is_damaged(tmp_path):
         program = PROGRAM.replace("x.rprof", f"{name}.rprof").replace("tracker.start()", f"sys.argv[0] = '{name}.py'; tracker.start()")
         end(begin(tmp_path, mode, program))
     damaged = bytearray((tmp_path / "a.rprof").read_bytes())
-    damaged[4096:-1] = bytes(len(damaged) - 4097)
+    head = int.from_bytes(damaged[8:12], "little")
+    damaged[head:-1] = bytes(len(damaged) - head - 1)
     (tmp_path / "a.rprof").write_bytes(damaged)
     with rubinprof.open(tmp_path) as trace:
         stats, text = trace.stats(), trace.report("stats", "text").decode().splitlines()

@@ -36,8 +36,9 @@ import rubinprof
 
 every, what = int(sys.argv[1]), sys.argv[2]
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-PAGE, BLOCK = 4096, 64
+BLOCK = 64
 original = open("real.rprof", "rb").read()
+PAGE = int.from_bytes(original[8:12], "little")
 path = f"{what}.rprof"
 fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 os.pwrite(fd, original, 0)

@@ -15,7 +15,7 @@ static void must(int condition)
 static void try_file_header(const uint8_t *data, size_t len)
 {
 	struct rp_file_header h, again;
-	uint8_t bytes[RP_FILE_HEADER_BYTES] = { 0 }, out[RP_FILE_HEADER_BYTES];
+	uint8_t bytes[RP_FILE_HEADER_BYTES_MAX] = { 0 }, out[RP_FILE_HEADER_BYTES];
 
 	rp_file_header_decode(&h, data, len);
 	memcpy(bytes, data, len < sizeof(bytes) ? len : sizeof(bytes));

@@ -23,10 +23,10 @@ static const char *fuzz_path(void)
 
 static void mend(uint8_t *bytes, size_t len)
 {
-	if (len < RP_FILE_HEADER_BYTES)
+	if (len < RP_FILE_HEADER_BYTES_MIN)
 		return;
 	rp_put_u32(bytes + RP_FH_FIXED_CRC, rp_crc32c(0, bytes, RP_FH_FIXED_CRC));
-	for (size_t i = RP_FILE_HEADER_BYTES; i + RP_BLOCK_HEADER_BYTES <= len; i++) {
+	for (size_t i = RP_FILE_HEADER_BYTES_MIN; i + RP_BLOCK_HEADER_BYTES <= len; i++) {
 		uint8_t *p = bytes + i;
 		if (rp_get_u32(p) != RP_BLOCK_MAGIC)
 			continue;

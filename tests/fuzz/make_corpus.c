@@ -25,7 +25,7 @@ static void cut_up(const char *name)
 {
 	char path[64];
 	struct rp_file *file;
-	uint8_t header[RP_FILE_HEADER_BYTES], *bytes = NULL, *stored = malloc(1 << 20);
+	uint8_t header[RP_FILE_HEADER_BYTES_MAX], *bytes = NULL, *stored = malloc(1 << 20);
 	uint32_t cap = 0, len;
 	size_t got;
 

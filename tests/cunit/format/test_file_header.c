@@ -100,6 +100,29 @@ int main(void)
 	CHECK_INT(rp_file_header_decode(&back, bytes, RP_FILE_HEADER_BYTES), 0);
 	CHECK_UINT(back.lost_events, 0);
 
+	/* Heads of other sizes: a page, as earlier builds wrote it, and what lies outside of the bounds. */
+	h = full_header();
+	uint8_t page[RP_FILE_HEADER_BYTES_MAX] = { 0 };
+	const struct {
+		uint32_t bytes;
+		size_t len;
+		int code;
+	} sizes[] = {
+		{ RP_FILE_HEADER_BYTES_MAX, sizeof page, 0 },
+		{ RP_FILE_HEADER_BYTES_MAX, sizeof page - 1, RP_ETRUNCATED },
+		{ RP_FILE_HEADER_BYTES_MIN, RP_FILE_HEADER_BYTES_MIN, 0 },
+		{ RP_FILE_HEADER_BYTES_MIN - 1, sizeof page, RP_EDAMAGED },
+		{ RP_FILE_HEADER_BYTES_MAX + 1, sizeof page, RP_EDAMAGED },
+	};
+	for (size_t i = 0; i < RP_COUNT_OF(sizes); i++) {
+		rp_file_header_encode(&h, page);
+		rp_put_u32(page + RP_FH_HEADER_BYTES, sizes[i].bytes);
+		rp_put_u32(page + RP_FH_FIXED_CRC, rp_crc32c(0, page, RP_FH_FIXED_CRC));
+		CHECK_INT(rp_file_header_decode(&back, page, sizes[i].len), sizes[i].code);
+		if (!sizes[i].code)
+			CHECK_UINT(back.header_bytes, sizes[i].bytes);
+	}
+
 	h = full_header();
 	h.major = RP_FORMAT_MAJOR + 1;
 	CHECK_INT(code_of(h), RP_EVERSION);

@@ -52,7 +52,7 @@ int main(void)
 	refuse("empty.rprof", RP_EEMPTY, "empty");
 	write_file("wrong.rprof", "#!/bin/sh\n", 10);
 	refuse("wrong.rprof", RP_ENOTTRACE, "not a rubinprof trace");
-	write_file("cut.rprof", bytes, 2000);
+	write_file("cut.rprof", bytes, RP_FILE_HEADER_BYTES - 1);
 	refuse("cut.rprof", RP_ETRUNCATED, "cut off");
 	bytes[RP_FH_PID] ^= 1;
 	write_file("damaged.rprof", bytes, len);

@@ -22,7 +22,7 @@ static void fill_pipe(int fd)
 int main(void)
 {
 	static struct rp_sink s;
-	static uint8_t header[RP_FILE_HEADER_BYTES], old[RP_SLOTS][SLOT_BYTES];
+	static uint8_t header[RP_FILE_HEADER_BYTES_MAX], old[RP_SLOTS][SLOT_BYTES];
 	struct stat st;
 	int pipe_fds[2];
 	s.buffer_bytes = SLOT_BYTES;
