@@ -33,6 +33,8 @@ class Program:
         Whether its output must be the same at every run.
     counted : `tuple` of (`str`, `int`, `str`), optional
         What it does a known number of times, how often, and the unit (``ns`` or ``ms``) in which the page says what a tool adds to each.
+    rounds_max : `int`
+        Rounds it is run at most, because one takes minutes.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Program:
     check: bool = True
     environment: dict = field(default_factory=dict)
     counted: tuple = ()
+    rounds_max: int = 1000
 
 
 def _workload(name, script, rounds, *more, **settings):
@@ -87,7 +90,7 @@ class Demo(Program):
     """The pipeline of benchmarks/demo, one process, planned once and run into a fresh copy of its repository each time."""
 
     def __init__(self, home):
-        super().__init__("demo pipeline", self._words, check=False)
+        super().__init__("demo pipeline", self._words, check=False, rounds_max=1)
         self.home, self.runs = Path(home), 0
         sys.path.insert(0, str(BENCHMARKS / "demo"))
         import run as demo
