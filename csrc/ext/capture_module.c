@@ -3,6 +3,7 @@
  * All functions are called with the GIL held and keep it: a stop that let other Python threads run would race with them. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -191,9 +192,15 @@ done:
 static PyObject *capture_stop(PyObject *module, PyObject *ignored)
 {
 	(void)ignored;
+	char detail[RP_DETAIL_BYTES];
 	int code = rp_session_stop();
+	if (code == RP_EIO) {
+		snprintf(detail, sizeof detail, "not all of the trace could be written (%s); what was written is readable, and what is missing is counted in it",
+			 errno ? strerrordesc_np(errno) : "no room");
+		return raise_code(module, code, detail);
+	}
 	if (code)
-		return raise_code(module, code, code == RP_EIO ? "not all of the trace could be written; what was written is readable" : NULL);
+		return raise_code(module, code, NULL);
 	Py_RETURN_NONE;
 }
 

@@ -293,7 +293,7 @@ static int stop(int without_python)
 	rp_sink_sync(rp_session.sink, SYNC_NS_MAX);
 	rp_session_define_end();
 	rp_record_detach();
-	int code = rp_sink_close(rp_session.sink, NULL);
+	int code = rp_sink_close(rp_session.sink, NULL), error = errno;
 	rp_session.sink = NULL;
 	if (!without_python && atomic_load(&rp_session_children))
 		rp_sink_finish_family(rp_session.path);
@@ -302,6 +302,7 @@ static int stop(int without_python)
 	rp_session.path = NULL;
 	if (self)
 		rp_record_end(self);
+	errno = error;
 	return code;
 }
 

@@ -36,8 +36,8 @@ struct rp_session_options {
  * undone. RP_EBUSY, RP_EFOREIGN, RP_ENOSPACE, RP_EOPEN, RP_EEXIST, RP_ENOMEM, RP_EINVAL; ret_detail[0..RP_DETAIL_BYTES-1] gets a
  * sentence. */
 int rp_session_start(const struct rp_session_options *options, char *ret_detail);
-/* Removes the probes (frames first), flushes all threads' buffers, writes symbols, closes the file. RP_EINACTIVE, or RP_EIO: the
- * trace is readable but not all of it could be written. */
+/* Removes the probes (frames first), flushes all threads' buffers, writes symbols, closes the file. RP_EINACTIVE, or RP_EIO (errno tells, or
+ * is 0): the trace is readable but not all of it could be written. */
 int rp_session_stop(void);
 /* Hands over all buffers that are not being written to and waits until they are in the page cache. RP_EINACTIVE, RP_EBUSY (the
  * writer did not get there in SYNC_NS_MAX). */

@@ -359,7 +359,7 @@ static int cut_live_areas(struct rp_sink *s)
 	s->reserved_end = s->data_end;
 	if (!is_told && tell_end(s)) /* there may be room now */
 		return RP_EIO;
-	return s->unwritten_lost ? RP_EIO : 0;
+	return atomic_load_explicit(&s->lost_buffers, memory_order_relaxed) ? RP_EIO : 0;
 }
 
 int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
@@ -386,7 +386,9 @@ int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
 		(void)tell_end(s);
 	if (rp_sink_fd(s) >= 0)
 		close(s->fd);
+	int error = atomic_load_explicit(&s->error, memory_order_relaxed);
 	release(s);
+	errno = error;
 	return code;
 }
 

@@ -74,7 +74,7 @@ struct rp_sink_status {
 	enum rp_gave_way gave_way;
 	uint64_t gave_way_ticks;   /* when the first events were dropped for it; 0: none */
 	uint64_t lost_bytes;       /* of event words, not of the program's allocations */
-	int error;                 /* errno of the first failed write, 0 */
+	int error;                 /* errno of the first failed write, EFBIG where file_bytes_max left no room, or 0 */
 	uint64_t writer_cpu_ns;
 };
 
@@ -108,7 +108,7 @@ int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns);
 void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status);
 /* Drains, writes out buffers whose owners never handed them over, joins the writer, cuts or punches the live areas, marks the
  * file complete, closes. Frees s, and *ret_status (may be NULL) gets the last figures, the reasons in static storage. 0, or
- * RP_EIO when something could not be written: the live areas then stay in the file, for the reader. */
+ * RP_EIO (errno tells, or is 0) when something could not be written, now or before: what is left then stays in the live areas, for the reader. */
 int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status);
 /* Finishes the file of a process that died without a stop: its live buffers become blocks, and the file ends behind them; it stays a killed
  * one. is_own_past: it is that of the calling process's former image. Touches only a file that no process has open and whose writer

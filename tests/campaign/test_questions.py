@@ -142,12 +142,18 @@ def test_a_cluster_asks_for_what_its_jobs_need(make_store, ask, tmp_path):
     assert ask("requests", store, "--clusters", tmp_path / "bps.yaml").returncode == 2
 
 
+def near(value):
+    return pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+
+
 @pytest.mark.parametrize("words", [["--by", "task"], ["--view", "time"]])
 def test_a_table_as_parquet_has_its_figures(store, words):
     command = [sys.executable, "-m", "rubinprof", "campaign", "table", str(store), *words]
     rows = json.loads(subprocess.run([*command, "--json"], check=True, capture_output=True, timeout=120).stdout)["rows"]
     data = subprocess.run([*command, "--parquet"], check=True, capture_output=True, timeout=120).stdout
-    assert pq.read_table(pa.BufferReader(data)).to_pylist() == rows
+    told = pq.read_table(pa.BufferReader(data)).to_pylist()
+    # DuckDB adds up on all cores, in no order: the last digit of a sum is not the same twice.
+    assert [{key: near(value) for key, value in row.items()} for row in rows] == told
 
 
 def test_a_task_holds_for_all_of_a_condition(store):

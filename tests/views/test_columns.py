@@ -85,7 +85,7 @@ def test_json_and_csv_have_the_same_columns(recorded, mode, name, by):
 def test_what_a_table_is_ranked_by_is_a_column(recorded, by, metric):
     with rubinprof.open(recorded["exact", "exact"]) as trace:
         if (by, metric) == ("region", "temporary"):
-            with pytest.raises(ValueError, match="not ranked"):
+            with pytest.raises(ValueError, match="cannot be ranked"):
                 trace.report("table", by=by, metric=metric)
             return
         _, cells = reported(trace, "table", by=by, metric=metric)

@@ -33,7 +33,8 @@ int main(void)
 		rp_record_end(t);
 	}
 	rp_record_totals(&(struct rp_record_totals){ 0 });
-	bed_stop(sink, &status);
+	CHECK_INT(bed_stop(sink, &status), RP_EIO);
+	CHECK_INT(errno, EFBIG);
 	CHECK_INT(status.error, EFBIG);
 	CHECK(status.lost_buffers > 0 && status.lost_events > 0);
 
