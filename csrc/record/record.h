@@ -150,7 +150,8 @@ struct rp_silent_thread {
 	uint64_t first_ticks; /* when it was first seen */
 	const char *name;
 };
-/* It goes into the trace as a thread with its CPU time alone. Not in a hook. */
+/* It goes into the trace as a thread with its CPU time alone; unless it has a record after all, made or closed while somebody looked at the list of
+ * threads. Not in a hook. */
 void rp_record_silent_thread(const struct rp_silent_thread *s);
 /* All threads of the session that have not ended, under the lock of the list: fn must neither define nor emit. */
 void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg);

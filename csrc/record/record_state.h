@@ -57,6 +57,8 @@ int rp_samples_only_emit(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 void rp_thread_names_open(void);
 /* The id of the thread of the session with this number that has not, or has ended; 0: none, or no single one. */
 uint32_t rp_thread_id_of(uint32_t os_tid, int lives);
+/* Whether the thread that had this number at `ticks` has a record, or had one: by then, or later. (thread.c) */
+int rp_thread_had_record(uint32_t os_tid, uint64_t ticks);
 /* What a thread is shown as that the kernel calls `name` (at most 16 bytes): where that is only the name of the process "unnamed thread", or
  * "MainThread" as Python calls it. */
 struct rp_str rp_thread_shown_name(uint32_t os_tid, const char *name);

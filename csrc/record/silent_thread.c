@@ -7,7 +7,8 @@
 void rp_record_silent_thread(const struct rp_silent_thread *s)
 {
 	struct rp_sink *sink = atomic_load_explicit(&rp_record_sink, memory_order_acquire); /* of rp_record_open */
-	uint32_t id = sink && s->cpu_ns > s->before_ns ? rp_thread_new_id() : 0;
+	int is_silent = sink && s->cpu_ns > s->before_ns && !rp_thread_had_record(s->os_tid, s->first_ticks);
+	uint32_t id = is_silent ? rp_thread_new_id() : 0;
 	struct rp_buffer *b = id ? rp_sink_take(sink, RP_BLOCK_RAW_EVENTS, id, 0, s->first_ticks) : NULL;
 	if (!b)
 		return; /* its time is part of what rp_watch_process knows, and no thread tells */

@@ -19,6 +19,7 @@
 #define QUIESCE_NS_MAX UINT64_C(1000000000)
 #define NAME_DEFINITION_BYTES 64
 #define ENDED_IDS 4096
+#define REUSE_NS_MIN UINT64_C(1000000000) /* the kernel gives out all other numbers before it gives one again */
 /* In which round of key destructors a thread is retired: the last one. ThreadSanitizer wants that one for itself. */
 #ifdef __SANITIZE_THREAD__
 #define END_ROUND (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
@@ -48,6 +49,7 @@ static struct rp_thread *free_records; /* of OS threads that have ended */
 static uint32_t thread_count;
 static struct {
 	uint32_t os_tid, id;
+	uint64_t ticks; /* of its end */
 } ended_ids[ENDED_IDS]; /* of the threads that have ended last */
 static uint32_t n_ended;
 static struct rp_record_totals ended;
@@ -142,6 +144,17 @@ uint32_t rp_thread_id_of(uint32_t os_tid, int lives)
 	return id;
 }
 
+int rp_thread_had_record(uint32_t os_tid, uint64_t ticks)
+{
+	uint64_t grace = rp_clock_ticks_of_ns(REUSE_NS_MIN);
+	pthread_mutex_lock(&lock);
+	int found = id_of_living(os_tid) != 0;
+	for (uint32_t i = 0; i < n_ended && i < ENDED_IDS && !found; i++)
+		found = ended_ids[i].os_tid == os_tid && ended_ids[i].ticks + grace > ticks;
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
 static void define_thread(const struct rp_thread *t)
 {
 	struct rp_str name = rp_thread_shown_name(t->os_tid, t->name);
@@ -186,6 +199,7 @@ static void unlink_thread(struct rp_thread *t)
 			*at = t->next;
 			add_totals(&ended, t);
 			ended_ids[n_ended % ENDED_IDS].os_tid = t->os_tid;
+			ended_ids[n_ended % ENDED_IDS].ticks = rp_clock_ticks();
 			ended_ids[n_ended++ % ENDED_IDS].id = t->id;
 			return;
 		}
