@@ -21,6 +21,13 @@ def cc(python):
     return [*program(python), "cc"]
 
 
+def compile_whole(command, made):
+    """The object, under its name once it is whole: a run that was stopped leaves no half one for the next."""
+    part = made.with_suffix(".part")
+    cbuild.run_tool([*command, "-o", part])
+    part.replace(made)
+
+
 def objects(command, sources, flags, home):
     """Objects of our sources below home, each made again where the source or a header is newer; the caller names another home for other flags."""
     newest_shared = max(os.path.getmtime(ROOT / path) for path in csources.headers())
@@ -28,7 +35,7 @@ def objects(command, sources, flags, home):
     def compile_one(source):
         made = home / (source.replace("/", "-") + ".o")
         if not made.exists() or made.stat().st_mtime < max(newest_shared, os.path.getmtime(ROOT / source)):
-            cbuild.run_tool([*command, *flags, "-c", ROOT / source, "-o", made])
+            compile_whole([*command, *flags, "-c", ROOT / source], made)
         return made
 
     home.mkdir(parents=True, exist_ok=True)
@@ -46,5 +53,5 @@ def foreign_objects(command, target, home, lz4, zstd):
             # Their own word for what is visible goes before the compiler's.
             hidden = ["-fvisibility=hidden", *(f"-D{word}_VISIBLE=" for word in ("ZSTDLIB", "ZSTDERRORLIB")), "-DLZ4LIB_VISIBILITY="]
             hidden += ["-fPIC"] if "windows" not in target else []
-            cbuild.run_tool([*command, "-target", target, "-O2", "-w", *hidden, "-DZSTD_DISABLE_ASM", f"-I{zstd}", "-c", path, "-o", made[-1]])
+            compile_whole([*command, "-target", target, "-O2", "-w", *hidden, "-DZSTD_DISABLE_ASM", f"-I{zstd}", "-c", path], made[-1])
     return made
