@@ -15,10 +15,14 @@ import zipfile
 from pathlib import Path
 
 MINOR = "3.14"
-ARTIFACT = "org.bytedeco:cpython:3.14.3-1.5.13:jar:linux-x86_64"
-INSIDE = "org/bytedeco/cpython/linux-x86_64"
+HERE = "linux-x86_64"
+ARTIFACT = "org.bytedeco:cpython:3.14.3-1.5.13:jar:{system}"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rubinprof-tests"
 HOME = CACHE / f"cpython-{MINOR}"
+
+
+class NoPython(Exception):
+    """str() is why not, as the end of a sentence."""
 
 
 def fetch():
@@ -27,25 +31,37 @@ def fetch():
         return None
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return "there is one for Linux on x86-64 alone"
+    try:
+        unpack(HERE, HOME, _make_usable)
+    except NoPython as reason:
+        return str(reason)
+    return None
+
+
+def unpack(system, home, prepare=lambda made: None):
+    """The CPython of a system, as Maven calls it, in the folder home, which it returns; prepared before it lies there. NoPython."""
+    if home.exists():
+        return home
     if not shutil.which("mvn"):
-        return "it comes by Maven, and there is no mvn on PATH"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as work:
-        copy = ["mvn", "-q", "dependency:copy", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={work}"]
+        raise NoPython("it comes by Maven, and there is no mvn on PATH")
+    home.parent.mkdir(parents=True, exist_ok=True)
+    artifact, inside = ARTIFACT.format(system=system), f"org/bytedeco/cpython/{system}"
+    with tempfile.TemporaryDirectory(dir=home.parent) as work:
+        copy = ["mvn", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={work}"]
         done = subprocess.run(copy, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         jars = list(Path(work).glob("*.jar"))
         if done.returncode or not jars:
-            return f"mvn did not bring {ARTIFACT}"
+            raise NoPython(f"mvn did not bring {artifact}")
         with zipfile.ZipFile(jars[0]) as jar:
-            jar.extractall(work, [name for name in jar.namelist() if name.startswith(INSIDE)])
-        made = Path(work) / INSIDE
-        _make_usable(made)
+            jar.extractall(work, [name for name in jar.namelist() if name.startswith(f"{inside}/")])
+        made = Path(work) / inside
+        prepare(made)
         try:
-            made.rename(HOME)
+            made.rename(home)
         except OSError:  # somebody else was faster
-            if not HOME.exists():
+            if not home.exists():
                 raise
-    return None
+    return home
 
 
 def _make_usable(home):

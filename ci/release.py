@@ -2,7 +2,7 @@
 
 1. The version is that of a release, CHANGELOG.md has its section, and the recipe of conda-forge says the same version.
 2. The source archive. It is installed from where there is no git, and a program is traced with it.
-3. The wheels of `make wheels`, also for aarch64: what they ask for, what they show, a traced program in an empty environment where one can be had.
+3. The wheels of `make wheels`, also for aarch64, macOS and Windows: what they ask for, what they show, a traced program in an empty environment where one can be had.
 4. `twine check --strict` reads what a package index reads.
 5. rattler-build reads ci/conda/recipe.yaml and renders it for each platform.
 
@@ -19,6 +19,7 @@ import cbuild
 import csources
 import debian_source
 import environment
+import fetch_python
 import wheels
 from environment import ROOT
 
@@ -83,5 +84,5 @@ def source_archive(tools):
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (cbuild.BuildError, debian_source.NoSource) as error:
+    except (cbuild.BuildError, debian_source.NoSource, fetch_python.NoPython) as error:
         sys.exit(str(error))

