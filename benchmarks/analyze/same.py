@@ -79,7 +79,7 @@ def main(old, new, *traces):
         ):
             if ours != theirs:
                 differ += 1
-                print("differs:", report, *paths)
+                print("differs:", report, *paths, flush=True)
     print(f"{len(asked)} reports of {len(traces)} traces, and of these cut, damaged and in pairs: {differ} differ")
     return differ != 0
 

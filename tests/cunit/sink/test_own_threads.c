@@ -33,6 +33,12 @@ struct count {
 	int own, others;
 };
 
+#ifdef __SANITIZE_THREAD__
+#define SANITIZERS_THREADS 1
+#else
+#define SANITIZERS_THREADS 0
+#endif
+
 static struct count count_threads(void)
 {
 	struct count n = { 0, 0 };
@@ -41,6 +47,7 @@ static struct count count_threads(void)
 		if (entry->d_name[0] != '.')
 			*(rp_is_own_thread(entry->d_name) ? &n.own : &n.others) += 1;
 	closedir(tasks);
+	n.others -= SANITIZERS_THREADS;
 	return n;
 }
 
@@ -190,7 +197,8 @@ int main(void)
 	unlink(PATH);
 	names_do_not_matter();
 	a_joined_thread_is_gone();
-	a_child_owns_none_of_its_parents();
+	if (!SANITIZERS_THREADS) /* ThreadSanitizer dies in a forked child that starts a thread */
+		a_child_owns_none_of_its_parents();
 	a_worker_of_io_uring_is_its_makers();
 	return 0;
 }
