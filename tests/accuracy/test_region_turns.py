@@ -4,6 +4,7 @@ Each step allocates blocks of a size of its own and makes calls of its own, so t
 """
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -281,7 +282,9 @@ KINDS = {
 def regions_of(tmp_path, source, *options):
     (tmp_path / "x.py").write_text(PREAMBLE + textwrap.dedent(source))
     words = [sys.executable, "-m", "rubinprof"]
-    done = subprocess.run([*words, "run", "-o", "x.rprof", *options, "x.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    # An arena of pymalloc is 1 MiB, of whichever region happens to need the next.
+    env = {**os.environ, "PYTHONMALLOC": "malloc"}
+    done = subprocess.run([*words, "run", "-o", "x.rprof", *options, "x.py"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     found = subprocess.run([*words, "regions", "--json", "x.rprof"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     return {row["name"]: row for row in json.loads(found.stdout)["rows"]}  # of one name the last
