@@ -43,7 +43,7 @@ def keep_both(count):
 
 def work(mode):
     if mode == "exact":
-        return burn_exact(0.1), keep_exact(), burn_both(0.3), keep_both(8000)
+        return burn_exact(0.8), keep_exact(), burn_both(0.3), keep_both(8000)
     return burn_sampled(0.2), keep_sampled(), burn_both(0.2), keep_both(1000)
 
 with rubinprof.Tracker(sys.argv[2], cpu=sys.argv[1], memory=sys.argv[1], sample_hz=200), rubinprof.region(sys.argv[1]):
@@ -115,7 +115,8 @@ def check_doubt(text, figure, error, at):
     percent = 100 * error / figure if figure else 0
     doubt = re.search(r"±(\d+)%", text)
     shown = int(doubt[1]) if doubt else 100 if "vague" in text else 0
-    assert shown == pytest.approx(min(percent, 100), rel=0.04, abs=1.5), (at, text, figure, error)
+    whole = 100 / figure if isinstance(figure, int) and figure else 0  # the table's errors of counts are cut to whole ones
+    assert shown == pytest.approx(min(percent, 100), rel=0.04, abs=1.5 + whole), (at, text, figure, error)
     assert bool(shown) == bool(percent), (at, text)
 
 

@@ -218,7 +218,8 @@ class Report extends TabbedPage {
         label: (i) => frames.label(lines.frame[i]), title: (i) => `${frames.fullName(lines.frame[i])}\n${this.lineText(i)}`, place: (i) => this.lineText(i, true) };
       const isWallUnknown = this.unknownOfLines();
       const known = knownOf(rows, (i) => frames.bits(lines.frame[i]));
-      const doubt = (from, key, i) => (isTime(key) && this.shareOfLine(i)) || withShare(known.doubt(from, key, i), isTime(key) && frames.kind[lines.frame[i]] === KIND_PYTHON);
+      const share = (from, key, i, kind) => (kind === KIND_PYTHON ? isTime(key) && this.shareOfLine(i) : shareOfRow(rows, kind, frames.bits(lines.frame[i]), from, key, i));
+      const doubt = (from, key, i, kind = frames.kind[lines.frame[i]]) => share(from, key, i, kind) || withShare(known.doubt(from, key, i), isTime(key) && kind === KIND_PYTHON);
       return { ...rows, ...known, doubt, isUnknown: (from, key, i) => isWallUnknown(from, key, i) || known.isUnknown(from, key, i) };
     }
     if (by === "thread") return this.threadRows(keys);
