@@ -32,6 +32,7 @@ MAY_INCLUDE = {
     "ext/bundle_parts.c": ["names", "record", "format", "base"],
     "ext/wrappers.c": ["session", "base"],
     "ext/analyze_module.c": ["public"],
+    "ext/analyzer_text.c": ["public"],
     "ext": ["public"],
     "tool": ["os", "public"],
     "include": ["public"],

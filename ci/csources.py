@@ -23,7 +23,7 @@ PORTABLE_ROOMS = ["base", "os", "format", "reader", "native", "aggregate", "inde
 # extension module -> its rooms, and its files in csrc/ext
 MODULES = {
     "_capture": (CAPTURE_ROOMS, ["capture_module", "wrappers", "bundle_parts"]),
-    "_analyze": (PORTABLE_ROOMS, ["analyze_module"]),
+    "_analyze": (PORTABLE_ROOMS, ["analyze_module", "analyzer_text"]),
 }
 # Rooms of the capture half that have no Python.h inside.
 PYTHONLESS_CAPTURE_ROOMS = ["record", "sink"]
@@ -59,8 +59,12 @@ def sources(rooms, platform=sys.platform):
 
 def module_sources(module, platform=sys.platform):
     """What _capture or _analyze, the two extension modules, are made of."""
-    rooms, ext = MODULES[module]
-    return sources(rooms, platform) + [f"csrc/ext/{name}.c" for name in ext]
+    return sources(MODULES[module][0], platform) + ext_sources(module)
+
+
+def ext_sources(module):
+    """Its files in csrc/ext."""
+    return [f"csrc/ext/{name}.c" for name in MODULES[module][1]]
 
 
 def pythonless_probes():

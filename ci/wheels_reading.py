@@ -99,10 +99,10 @@ def exchange(package, system, command, target, suffixes):
     flags += ["-DMS_WIN64"] if windows else []  # pyconfig.h of Windows finds it out for Microsoft's compiler alone
     portable = csources.sources(csources.PORTABLE_ROOMS, "win32" if windows else "posix")
     objects = zig.objects(compiler, portable, flags, home / "objects")
-    (module,) = zig.objects(compiler, ["csrc/ext/analyze_module.c"], flags, home / "objects")
+    module = zig.objects(compiler, csources.ext_sources("_analyze"), flags, home / "objects")
     python = [stable_abi(command, module, home)] if windows else ["-Wl,-undefined,dynamic_lookup"]
     link = [*compiler, "-target", target, "-s"]
-    cbuild.run_tool([*link, "-shared", "-o", package / f"_analyze{suffixes[0]}", *objects, module, *foreign, *python])
+    cbuild.run_tool([*link, "-shared", "-o", package / f"_analyze{suffixes[0]}", *objects, *module, *foreign, *python])
     (tool,) = zig.objects(compiler, ["csrc/tool/rubinprof_analyze.c"], flags, home / "objects")
     cbuild.run_tool([*link, "-o", package / "_bin" / f"rubinprof-analyze{suffixes[1]}", *objects, tool, *foreign])
     for left in [*package.glob("*.pdb"), *package.glob("*.lib"), *package.glob("_bin/*.pdb")]:
@@ -111,8 +111,8 @@ def exchange(package, system, command, target, suffixes):
 
 def stable_abi(command, module, home):
     """A library of imports from python3.dll, of the names that the module asks for."""
-    said = subprocess.run(["nm", "-u", module], capture_output=True, text=True, check=True).stdout
-    names = sorted({line.split()[-1].removeprefix("__imp_") for line in said.splitlines() if "Py" in line})
+    said = subprocess.run(["nm", "-u", *module], capture_output=True, text=True, check=True).stdout
+    names = sorted({line.split()[-1].removeprefix("__imp_") for line in said.splitlines() if " U " in line and "Py" in line})
     definitions = home / "python3.def"
     data = ("_Struct", "PyExc_")  # variables, not functions
     lines = [name + (" DATA" if name.startswith(data) or name.endswith(data) else "") for name in names]

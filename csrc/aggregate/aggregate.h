@@ -19,6 +19,7 @@
 #define RP_AGGREGATE_AGGREGATE_H
 
 #include "aggregate/priority_sample.h"
+#include "aggregate/thin_bins.h"
 #include "aggregate/weight.h"
 #include "native/native.h"
 #include "reader/reader.h"
@@ -415,20 +416,6 @@ struct rp_result {
 	uint32_t outside_node; /* "[outside Python]": takes what places have at node 0. UINT32_MAX: there is none */
 };
 
-/* thin_bins.c: the rows of the bins of a result for a page that has no room for all. In a bin with more rows than its share of the room the
- * smallest places are folded into the nearest caller that is kept: every sum stays exact, in each bin and over any stretch of them. */
-struct rp_thin_bins {
-	struct rp_bin_place *places; /* those with rows, and their callers; parents are places here, and come first */
-	uint32_t n_places;
-	struct rp_bin_row *rows; /* by bin and place, one of each pair */
-	uint32_t n_rows, rows_cap;
-	uint8_t *wants_folded; /* by node of the result: something is folded below its call, and no node of the tree stands for that */
-	uint32_t parts;        /* what is less than 1/parts of a bin may have been folded; 0: nothing was */
-};
-/* At most rows_most rows, as long as each bin may have some for its threads. RP_ENOMEM, or 0; close it anyway. */
-int rp_thin_bins_open(struct rp_thin_bins *b, const struct rp_result *r, uint32_t rows_most);
-void rp_thin_bins_close(struct rp_thin_bins *b);
-
 /* What a report looks at beside totals, processes, threads and regions, which are always there. */
 enum rp_need {
 	RP_NEED_PLACES = 1, /* lines of Python: of each its own memory alone, and the calls made from no known one */
@@ -491,6 +478,8 @@ void rp_follow_close(struct rp_follow *f);
 int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t *ret_frame);
 int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32_t *ret_node);
 int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line);
+/* The value of a region's label, a string id; `otherwise` where it has none of that key. */
+uint32_t rp_region_label(const struct rp_result *r, const struct rp_region *g, const char *key, uint32_t otherwise);
 /* Figures of a node: one, all of them, and adding to all (RP_ENOMEM, or 0). */
 int64_t rp_node_figure(const struct rp_result *r, uint32_t node, enum rp_metric metric);
 /* One figure of all nodes, into an array of n_nodes. */

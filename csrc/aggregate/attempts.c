@@ -11,22 +11,14 @@ struct try {
 	double start_s;
 };
 
-static uint32_t label_of(const struct rp_result *r, const struct rp_region *g, const char *key)
-{
-	for (uint32_t i = 0; i < g->n_labels; i++)
-		if (!strcmp(rp_strpool_get(&r->strings, r->labels[g->first_label + i].key), key))
-			return r->labels[g->first_label + i].value;
-	return 0;
-}
-
 /* By the middleware's own id, which older releases do not give to tasks; else by what makes a quantum. 0: the region is none. */
 static int key_of(const struct rp_result *r, const struct rp_region *g, uint32_t *ret_key)
 {
-	uint32_t id = label_of(r, g, "quantum_id"), task = label_of(r, g, "task"), data_id = label_of(r, g, "data_id");
+	uint32_t id = rp_region_label(r, g, "quantum_id", 0), task = rp_region_label(r, g, "task", 0), data_id = rp_region_label(r, g, "data_id", 0);
 
 	ret_key[0] = id ? id : task;
 	ret_key[1] = id ? 0 : data_id;
-	ret_key[2] = id ? 0 : label_of(r, g, "run");
+	ret_key[2] = id ? 0 : rp_region_label(r, g, "run", 0);
 	return id || (task && data_id);
 }
 
@@ -117,11 +109,11 @@ static void find_outcomes(struct rp_result *r)
 	for (uint32_t i = 0; i < r->n_regions; i++) {
 		struct rp_region *g = &r->regions[i];
 		enum rp_ended ended = r->processes[g->process].ended;
-		g->exception = g->is_unfinished ? 0 : label_of(r, g, "exception");
+		g->exception = g->is_unfinished ? 0 : rp_region_label(r, g, "exception", 0);
 		if (g->is_unfinished)
 			g->outcome = ended == RP_ENDED_KILLED ? RP_OUTCOME_KILLED : ended == RP_ENDED_NOT ? RP_OUTCOME_RUNNING : RP_OUTCOME_UNKNOWN;
 		else
-			g->outcome = outcome_at_end(rp_strpool_get(&r->strings, label_of(r, g, "status")), g->exception);
+			g->outcome = outcome_at_end(rp_strpool_get(&r->strings, rp_region_label(r, g, "status", 0)), g->exception);
 	}
 }
 

@@ -188,6 +188,14 @@ int rp_node_add(struct rp_result *r, uint32_t node, const int64_t m[RP_M_COUNT])
 	return 0;
 }
 
+uint32_t rp_region_label(const struct rp_result *r, const struct rp_region *g, const char *key, uint32_t otherwise)
+{
+	for (uint32_t i = 0; i < g->n_labels; i++)
+		if (!strcmp(rp_strpool_get(&r->strings, r->labels[g->first_label + i].key), key))
+			return r->labels[g->first_label + i].value;
+	return otherwise;
+}
+
 int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line)
 {
 	uint64_t key = (uint64_t)frame << 32 | line;

@@ -304,8 +304,7 @@ static int renumber(struct folding *f)
 	to->n_places = n;
 	for (uint32_t i = 0; i < to->n_rows; i++)
 		to->rows[i].place = number[to->rows[i].place];
-	if (to->n_rows)
-		rp_sort(to->rows, to->n_rows, sizeof(*to->rows), rows_by_place);
+	rp_sort(to->rows, to->n_rows, sizeof(*to->rows), rows_by_place);
 	free(number);
 	return 0;
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "ext/analyzer_text.h"
 #include "rubinprof/rp_report.h"
 #include "rubinprof/rp_trace.h"
 
@@ -462,51 +463,11 @@ static PyObject *analyze_crc32c(PyObject *module, PyObject *bytes)
 	return PyLong_FromUnsignedLong(sum);
 }
 
-/* What the analyzer wrote, in one piece. */
-struct text {
-	char *bytes;
-	size_t len;
-};
-
-static int add_text(void *user, const void *bytes, size_t len)
-{
-	struct text *t = user;
-	char *grown = PyMem_Realloc(t->bytes, t->len + len + 1);
-
-	if (!grown)
-		return 1;
-	memcpy(grown + t->len, bytes, len);
-	t->bytes = grown;
-	t->len += len;
-	return 0;
-}
-
-static PyObject *text_done(struct text *t, int failed)
-{
-	PyObject *made = failed ? PyErr_NoMemory() : PyUnicode_DecodeUTF8(t->bytes ? t->bytes : "", (Py_ssize_t)t->len, "replace");
-
-	PyMem_Free(t->bytes);
-	return made;
-}
-
 PyDoc_STRVAR(csv_cell_doc, "csv_cell(text, /)\n--\n\nA text as a cell of CSV, as reports have it: no spreadsheet runs it.");
-
-static PyObject *analyze_csv_cell(PyObject *module, PyObject *word)
-{
-	struct text made = { 0 };
-
-	(void)module;
-	PyObject *bytes = PyUnicode_AsEncodedString(word, "utf-8", "replace");
-	if (!bytes)
-		return NULL;
-	int failed = rp_csv_cell(PyBytes_AsString(bytes), (size_t)PyBytes_Size(bytes), add_text, &made);
-	Py_DECREF(bytes);
-	return text_done(&made, failed);
-}
 
 static PyMethodDef analyze_functions[] = {
 	{ "crc32c", analyze_crc32c, METH_O, crc32c_doc },
-	{ "csv_cell", analyze_csv_cell, METH_O, csv_cell_doc },
+	{ "csv_cell", rp_ext_csv_cell, METH_O, csv_cell_doc },
 	{ "open", analyze_open, METH_O, open_doc },
 	{ "recover", analyze_recover, METH_VARARGS, recover_doc },
 	{ NULL, NULL, 0, NULL },
@@ -528,17 +489,6 @@ static PyObject *report_names(void)
 	return tuple;
 }
 
-/* JSON that the analyzer writes of itself. -1: an exception is set. */
-static int add_constant(PyObject *module, const char *name, int (*put)(rp_write_fn *write, void *user))
-{
-	struct text made = { 0 };
-	PyObject *text = text_done(&made, put(add_text, &made));
-	int rc = text ? PyModule_AddObjectRef(module, name, text) : -1;
-
-	Py_XDECREF(text);
-	return rc;
-}
-
 static int analyze_exec(PyObject *module)
 {
 	struct analyze_state *state = PyModule_GetState(module);
@@ -556,7 +506,7 @@ static int analyze_exec(PyObject *module)
 	PyObject *names = report_names();
 	int failed = !names || PyModule_AddObjectRef(module, "REPORTS", names) < 0;
 	Py_XDECREF(names);
-	failed = failed || add_constant(module, "METRICS", rp_report_metrics) || add_constant(module, "REGION_COLUMNS", rp_report_region_columns);
+	failed = failed || rp_ext_add_constant(module, "METRICS", rp_report_metrics) || rp_ext_add_constant(module, "REGION_COLUMNS", rp_report_region_columns);
 	return failed ? -1 : 0;
 }
 

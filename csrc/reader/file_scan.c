@@ -215,8 +215,7 @@ static void sort_blocks(struct rp_file *f)
 {
 	uint32_t kept = 0;
 
-	if (f->n_blocks)
-		rp_sort(f->blocks, f->n_blocks, sizeof(*f->blocks), by_thread_and_seq);
+	rp_sort(f->blocks, f->n_blocks, sizeof(*f->blocks), by_thread_and_seq);
 	for (uint32_t i = 0; i < f->n_blocks; i++) {
 		const struct rp_block_ref *b = &f->blocks[i], *last = kept ? &f->blocks[kept - 1] : NULL;
 		int is_defs = b->type == RP_BLOCK_DEFS;

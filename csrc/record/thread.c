@@ -47,7 +47,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rp_thread *threads;      /* of the session, not ended */
 static struct rp_thread *free_records; /* of OS threads that have ended */
 static uint32_t thread_count;
-static struct {
+static struct ended_id {
 	uint32_t os_tid, id;
 	uint64_t ticks; /* of its end */
 } ended_ids[ENDED_IDS]; /* of the threads that have ended last */
@@ -198,9 +198,7 @@ static void unlink_thread(struct rp_thread *t)
 		if (*at == t) {
 			*at = t->next;
 			add_totals(&ended, t);
-			ended_ids[n_ended % ENDED_IDS].os_tid = t->os_tid;
-			ended_ids[n_ended % ENDED_IDS].ticks = rp_clock_ticks();
-			ended_ids[n_ended++ % ENDED_IDS].id = t->id;
+			ended_ids[n_ended++ % ENDED_IDS] = (struct ended_id){ t->os_tid, t->id, rp_clock_ticks() };
 			return;
 		}
 }

@@ -79,26 +79,28 @@ static void losses(struct rp_out *o, const struct rp_totals *t)
 	rp_out_paint(o, RP_COLOUR_NONE);
 }
 
-/* What some processes did not record, where others did. */
-static void off_in_some(struct rp_out *o, const char *what, uint32_t off, int is_off_in_all, uint32_t all)
+/* What some processes did not record, where others did. Whether there is any. */
+static int off_in_some(struct rp_out *o, const char *what, uint32_t off, int is_off_in_all, uint32_t all)
 {
 	if (!off || is_off_in_all)
-		return;
+		return 0;
 	rp_out_paint(o, RP_COLOUR_YELLOW);
 	rp_out_format(o, "Partly        %s not recorded in %u of %u processes: figures are of the others\n", what, off, all);
 	rp_out_paint(o, RP_COLOUR_NONE);
+	return 1;
 }
 
 void rp_report_losses_text(const struct rp_report_job *job)
 {
 	const struct rp_totals *t = &job->result->totals;
 	uint32_t all = job->result->n_processes;
+	int has_lines = rp_report_has_losses(t);
 
-	if (rp_report_has_losses(t))
+	if (has_lines)
 		losses(job->out, t);
-	off_in_some(job->out, "CPU time", t->cpu_off, t->is_cpu_off, all);
-	off_in_some(job->out, "memory", t->memory_off, t->is_memory_off, all);
-	if (rp_report_has_losses(t) || (t->cpu_off && !t->is_cpu_off) || (t->memory_off && !t->is_memory_off))
+	has_lines |= off_in_some(job->out, "CPU time", t->cpu_off, t->is_cpu_off, all);
+	has_lines |= off_in_some(job->out, "memory", t->memory_off, t->is_memory_off, all);
+	if (has_lines)
 		rp_out_text(job->out, "\n");
 }
 

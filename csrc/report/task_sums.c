@@ -1,7 +1,6 @@
 #include "report/task_sums.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct summing {
 	const struct rp_result *r;
@@ -9,16 +8,6 @@ struct summing {
 	uint32_t n, cap;
 	struct rp_slots places;
 };
-
-static uint32_t task_of(const struct rp_result *r, uint32_t region)
-{
-	const struct rp_region *g = &r->regions[region];
-
-	for (uint32_t i = 0; i < g->n_labels; i++)
-		if (!strcmp(rp_strpool_get(&r->strings, r->labels[g->first_label + i].key), "task"))
-			return r->labels[g->first_label + i].value;
-	return g->name;
-}
 
 static uint32_t frame_of(const struct rp_result *r, uint32_t node)
 {
@@ -49,19 +38,19 @@ int rp_task_sums(const struct rp_result *r, const uint32_t *python, struct rp_ta
 {
 	struct summing s = { .r = r };
 	uint32_t region = RP_NO_REGION, task = 0;
-	int rc = 0;
 
-	for (uint32_t i = 0; i < r->n_stacks && !rc; i++) {
+	for (uint32_t i = 0; i < r->n_stacks; i++) {
 		const struct rp_unit_stack *of = &r->stacks[i];
 		if (of->region != region) { /* stacks of one unit come in runs */
 			region = of->region;
-			task = region == RP_NO_REGION ? 0 : task_of(r, region);
+			task = region == RP_NO_REGION ? 0 : rp_region_label(r, &r->regions[region], "task", r->regions[region].name);
 		}
 		struct rp_task_sum like = { .task = task, .region = region, .node = of->node, .python = python[of->node], .line = of->line };
 		struct rp_task_sum *sum = sum_for(&s, &like);
 		if (!sum) {
-			rc = RP_ENOMEM;
-			break;
+			rp_slots_release(&s.places);
+			free(s.sums);
+			return RP_ENOMEM;
 		}
 		sum->cpu_ns += of->cpu_ns;
 		sum->cpu_variance += of->cpu_variance;
@@ -69,10 +58,6 @@ int rp_task_sums(const struct rp_result *r, const uint32_t *python, struct rp_ta
 		sum->allocated_variance += of->allocated_variance;
 	}
 	rp_slots_release(&s.places);
-	if (rc) {
-		free(s.sums);
-		return rc;
-	}
 	*ret_sums = s.sums;
 	*ret_n = s.n;
 	return 0;

@@ -21,8 +21,7 @@ struct found_object {
 };
 
 static int (*find_object)(void *, struct found_object *);
-/* Release on store, acquire on load: the other side is a walk on any thread, which must see the table filled. */
-/* Release when a table is put here, whole; acquire by the walk that looks into it. Who takes one out keeps it for walks in flight (module_map.c). */
+/* Release when a table is put here, whole; acquire by the walk, on any thread, that looks into it. Who takes one out keeps it for walks in flight (module_map.c). */
 static const struct rp_cfi_objects *_Atomic objects_now;
 
 void rp_cfi_init(void)

@@ -69,8 +69,7 @@ struct rp_stack_table {
 	_Alignas(PAGE_BYTES) uint64_t arena[ARENA_WORDS];
 };
 
-/* Release on add, acquire on walk: the other side is a thread that takes a table up for reuse. */
-/* Release when one is hung on, acquire where they are walked; `in_use` likewise, from who gives one back to who takes it. Never cut. */
+/* Release when one is hung on, acquire where they are walked: by a thread that takes a table up for reuse. `in_use` likewise, from who gives one back to who takes it. Never cut. */
 static struct rp_stack_table *_Atomic tables;
 /* Grows when code is unmapped. Relaxed: the thread that could still hold old rows for new code has itself seen the new
  * library loaded since, which takes ld.so's lock. */
