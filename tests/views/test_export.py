@@ -228,6 +228,52 @@ def test_perfetto_of_tasks(rubinprof_command, consumers, playwright, tmp_path):
     assert consumers.speedscope(playwright, out)[1] == []
 
 
+TIES = """
+import time
+
+def spin(cpu_s):
+    end = time.process_time() + cpu_s
+    while time.process_time() < end:
+        pass
+
+def outer(cpu_s):
+    spin(cpu_s)
+
+def first():
+    outer(0.2)
+    spin(0.1)
+
+def second():
+    spin(0.1)
+    outer(0.2)
+
+first()
+second()
+"""
+
+
+@pytest.mark.npm
+@pytest.mark.browser
+def test_perfetto_of_slices_that_end_together(rubinprof_command, consumers, playwright, tmp_path):
+    """A slice and its parent end, and one with the slice's name begins, at one time: all lay inside each other."""
+    (tmp_path / "ties.py").write_text(TIES)
+    out = tmp_path / "ties.trace.json"
+    assert rubinprof_command("run", "--cpu", "sampled", "--memory", "sampled", "-o", tmp_path / "ties.rprof", tmp_path / "ties.py").returncode == 0
+    assert rubinprof_command("export", tmp_path / "ties.rprof", "--format", "perfetto", "-o", out).returncode == 0
+    slices = [(event["ph"], event["name"], event["ts"]) for event in json.loads(out.read_text())["traceEvents"] if event["ph"] in "BE" and event["tid"] == 1]
+    assert any(
+        (first[0], second[0], third[0]) == ("E", "E", "B") and first[1] == third[1] and third[2] - first[2] < 0.001 for first, second, third in zip(slices, slices[1:], slices[2:])
+    )
+    document, complaints = consumers.speedscope(playwright, out)
+    assert complaints == []
+    with rubinprof.open(tmp_path / "ties.rprof") as trace:
+        own, (profile,) = self_by_name(trace, "cpu"), [profile["name"] for profile in document["profiles"] if "by cpu" in profile["name"]]
+    found = {stack[-1].split(" ")[0]: 0.0 for stack in consumers.folded(document, profile)}
+    for stack, value in consumers.folded(document, profile).items():
+        found[stack[-1].split(" ")[0]] += value * 1000
+    assert {name: round(found.get(name, 0)) for name in ("spin", "outer", "first", "second")} == {name: own.get(name, 0) for name in ("spin", "outer", "first", "second")}
+
+
 # ---- tables ----
 
 

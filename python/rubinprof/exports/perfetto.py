@@ -25,6 +25,7 @@ LACKS = (
 TREES = {"cpu": 1, "wall": 2}
 CALL_ROW = 1 << 24  # and the number of a thread: the row of its calls; no thread of a system has such a number
 ROUNDING_NS = 2  # of a begin and a length
+APART_NS = 0.1  # a shift that no reader of nanoseconds sees
 FIGURES = ["cpu_s", "gil_wait_s", "calls", "allocated_bytes", "peak_bytes", "leaked_bytes"]
 
 
@@ -51,7 +52,7 @@ def write(trace, out, options):
         if column in tree.unknown:
             continue
         events.add({"ph": "M", "name": "thread_name", "pid": pid, "tid": tid, "args": {"name": f"by {column}"}})
-        for event in _slices(tree, column, pid, tid):
+        for event in _row(_slices(tree, column), {"pid": pid, "tid": tid}):
             events.add(event)
     out.write(b"\n]}\n")
 
@@ -94,11 +95,33 @@ def _calls(trace, options):
     for lane in order.lanes:
         where = {"pid": lane.pid, "tid": CALL_ROW | lane.thread}
         yield {"ph": "M", "name": "thread_name", **where, "args": {"name": f"calls of {lane.name}"}}
-        for begins, i, ns in order.events(lane):
+        yield from _row(_timed_calls(order, lane, frames), where)
+
+
+def _timed_calls(order, lane, frames):
+    """``(begins, slice, ns)``; what took 0 ns is left out, for readers end it before what it holds."""
+    for begins, i, ns in order.events(lane):
+        if order.took[i]:
             what = frames[order.frame[i]]
-            if order.times[i] > 1:
-                what = {**what, "args": {**what["args"], "calls": order.times[i]}}
-            yield {"ph": "B" if begins else "E", **what, **where, "ts": ns / 1000}
+            yield begins, what if order.times[i] == 1 else {**what, "args": {**what["args"], "calls": order.times[i]}}, ns
+
+
+def _row(timed, where):
+    """Begin and end events of one row.
+
+    At one time speedscope takes a begin before the end of a slice with its name, so that an outer one that ends between them seems to end too early: such a begin
+    moves by a tenth of a nanosecond.
+    """
+    at, ended = 0, []
+    for begins, what, ns in timed:
+        if ns > at:
+            at, ended = ns, []
+        if not begins:
+            ended.append(what["name"])
+        elif what["name"] in ended:
+            at, ended = at + APART_NS, []
+        # speedscope tells by name and arguments which slice ends.
+        yield {"ph": "B" if begins else "E", **what, **where, "ts": at / 1000}
 
 
 def _distinct(frames):
@@ -133,24 +156,22 @@ def _region(region):
     }
 
 
-def _slices(tree, column, pid, tid):
-    """Begin and end events, in their order: a length would have to be rounded, and slices would no longer nest."""
+def _slices(tree, column):
+    """``(begins, slice, ns)`` in their order: a length would have to be rounded, and slices would no longer nest."""
     own, total = tree.figures[column], tree.totals(column)
     names = tree.distinct_names(by_file=False)  # a selection in Perfetto is summed up by name
     stack, at = [], 0
-    where = {"pid": pid, "tid": tid}
     for node in [*range(1, len(tree)), 0]:
         if node and total[node] <= 0:
             continue
         while stack and stack[-1] != tree.parent[node]:
             done = stack.pop()
             at += own[done]
-            # speedscope tells by name and arguments which slice ends.
-            yield {"ph": "E", **_slice(tree, names, done), **where, "ts": at / 1000}
+            yield False, _slice(tree, names, done), at
         if not node:
             return
         stack.append(node)
-        yield {"ph": "B", **_slice(tree, names, node), **where, "ts": at / 1000}
+        yield True, _slice(tree, names, node), at
 
 
 def _slice(tree, names, node):
