@@ -78,7 +78,8 @@ class Tracker:
     Parameters
     ----------
     path : `str` or `os.PathLike`, optional
-        The file to write, which must not exist; or a directory that does. By default
+        The file to write, which must not exist; or a directory, which is made where
+        the path ends with a slash. By default
         ``rubinprof-<program>-<host>-<pid>-<start>.rprof`` in the working directory.
     native : `bool`, optional
         Whether allocations and samples carry the C and C++ functions below Python.
@@ -294,12 +295,18 @@ class Tracker:
 
     def _names_one_file(self):
         wanted = self._wanted_path
-        return wanted is not None and not os.path.isdir(wanted)
+        return wanted is not None and wanted[-1:] not in ("/", b"/") and not os.path.isdir(wanted)
 
     def _candidates(self):
         """Absolute paths to try, best first."""
         if not self._names_one_file():
-            yield from self._names_in(os.path.abspath(self._wanted_path or os.curdir))
+            directory = os.path.abspath(self._wanted_path or os.curdir)
+            if self._wanted_path and not os.path.isdir(directory):
+                try:
+                    os.makedirs(directory, exist_ok=True)
+                except OSError:
+                    pass  # the start says what is wrong with it
+            yield from self._names_in(directory)
             return
         path = os.path.abspath(self._wanted_path)
         if self._overwrite and os.path.isfile(path):

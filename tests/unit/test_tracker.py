@@ -59,6 +59,27 @@ def test_names_in_a_directory_do_not_collide(tmp_path):
 
 
 @pytest.mark.linux
+def test_a_directory_that_is_missing_is_made(tmp_path):
+    out = python(
+        """
+        import rubinprof
+        with rubinprof.Tracker("night/traces/") as tracker:
+            print(tracker.path)
+        open("file", "w").close()
+        try:
+            rubinprof.Tracker("file/").start()
+        except rubinprof.TracerError as error:
+            print(error)
+        """,
+        cwd=tmp_path,
+    )
+    path, sentence = out.splitlines()
+    assert os.path.dirname(path) == str(tmp_path / "night" / "traces") and is_complete(path)
+    assert "Not a directory" in sentence
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+@pytest.mark.linux
 def test_an_existing_file_is_never_overwritten_unasked(tmp_path):
     (tmp_path / "x.rprof").write_bytes(b"precious")
     out = python(

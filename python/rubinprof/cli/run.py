@@ -45,7 +45,7 @@ def _size(text):
 _MODES = ["exact", "sampled", "off"]
 # As argparse's `add_argument` takes them; the last of the words names the attribute.
 OPTIONS = [
-    (["-o", "--output"], {"metavar": "OUT", "help": "the trace file, which must not exist, or an existing directory"}),
+    (["-o", "--output"], {"metavar": "OUT", "help": "the trace file, which must not exist, or a directory (DIR/ is made)"}),
     (["-f", "--force"], {"action": "store_true", "help": "replace the trace file when it exists"}),
     (["--cpu"], {"choices": _MODES, "default": "exact", "help": "every Python call, or estimates from samples (default: exact)"}),
     (["--memory"], {"choices": _MODES, "default": "exact", "help": "every allocation, or estimates from samples (default: exact)"}),
