@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rubinprof.campaign.condition import FIGURES as UNITS
-from rubinprof.campaign.distribution import EMPTY, NORMAL_975, Distribution, by_key
+from rubinprof.campaign.distribution import EMPTY, NORMAL_975, Distribution
 from rubinprof.campaign.query import NOT_DONE, Campaign
-from rubinprof.campaign.views import FIGURES
+from rubinprof.campaign.views import FIGURES, distributions
 from rubinprof.compare.limits import OPERATORS
 from rubinprof.metrics import text_of
 
@@ -120,7 +120,7 @@ def sentence(name: str, figure: dict[str, Any]) -> str:
 def _side(campaign: Campaign, where: str | None) -> dict[str, Any]:
     quanta = campaign.last_attempts(where).filter("task IS NOT NULL")
     rows = quanta.query("q", f"SELECT task, count(*), {NOT_DONE}, sum(wall_s), sum(process_cpu_s), max(memory_bytes) FROM q GROUP BY task").fetchall()
-    of = {name: by_key(quanta, "task", column) for name, column in FIGURES.items()}
+    of = distributions(quanta)
     tasks = {}
     for task, n, not_done, wall, cpu, most in rows:
         tasks[task] = {"quanta": n, "not_done": not_done, "wall_s": wall, "cpu_s": cpu, "memory_max_bytes": most} | {name: of[name].get(task, EMPTY) for name in FIGURES}

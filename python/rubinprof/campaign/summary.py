@@ -9,9 +9,10 @@ from typing import Any
 import duckdb
 
 from rubinprof.campaign import disagreement, requests, views
-from rubinprof.campaign.distribution import EMPTY, Distribution, by_key
+from rubinprof.campaign.distribution import EMPTY, Distribution
 from rubinprof.campaign.findings import findings
 from rubinprof.campaign.query import OVER_BYTES, Campaign
+from rubinprof.campaign.reading import Distributions, Series, read
 from rubinprof.errors import RubinprofError
 
 __all__ = ["summary"]
@@ -23,7 +24,9 @@ FUNCTIONS_MOST = 400
 TIME_BINS = 120
 BIN_WIDTH = 0.05
 """Of the histograms, in the logarithm."""
-STEPS = 12
+STEPS = 9
+IS_LAST, NO_TRACE, FIRST, LAST = 2, 14, 15, 16
+"""Places in a row of `_sums`."""
 ENDED_WELL = ("done", "no_work", None)  # None: nobody knows
 
 
@@ -61,10 +64,10 @@ def summary(
 
     quanta = campaign.last_attempts()
     sums = step(_sums(campaign, over_bytes))
-    of = {name: step(by_key(quanta, "task", column)) for name, column in views.FIGURES.items()}
+    of, time = step(_by_task(quanta, sums))
     tasks = _tasks(sums, of, stages or {})
     compared, _ = views.alike(campaign, quanta)
-    of_compared = of if compared is quanta else {name: step(by_key(compared, "task", column)) for name, column in views.FIGURES.items()}
+    of_compared = of if compared is quanta else step(views.distributions(compared))
     limits = views.outlier_limits(of_compared)
     found = {
         "schema": 1, "store": "/".join(os.path.realpath(campaign.store.text).split("/")[-2:]), "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "over_bytes": over_bytes, "bin_width": BIN_WIDTH,
@@ -73,11 +76,11 @@ def summary(
         "outliers": step(_dicts(views.OUTLIER_COLUMNS, views.farthest(campaign, compared, limits, OUTLIERS_MOST))),
         "hosts": step(views.hosts_of(campaign, compared, of_compared)).dicts(),
     }  # fmt: skip
-    samples = step(views.sample(campaign, compared))
+    samples = step(views.sample(campaign, compared, counts=_ended(sums) if compared is quanta else None))
     found |= {"has_dip_test": views.statistics.has_dip_test(), "modes": _dicts(views.MODES_COLUMNS, views.modes_of(samples)) if views.statistics.has_dip_test() else []}
     drift, found["days_sampled"] = views.drift_of(samples)
     found["drift"] = step(_dicts(views.DRIFT_COLUMNS, drift))
-    found["time"] = step(_time(quanta, tasks))
+    found["time"] = time
     found |= step(_requests(campaign, present_bytes))
     found |= step(_inside(campaign))
     found["totals"] = step(_totals(campaign, tasks))
@@ -149,19 +152,31 @@ def _stages(tasks, stages):
     return [{"stage": name, **rows[name]} for name in sorted(rows, key=lambda name: order.index(name) if name in order else len(order))]
 
 
-def _time(quanta: duckdb.DuckDBPyRelation, tasks) -> dict[str, Any]:
-    """Sums by stretch of time, for all and for each task with enough: when quanta began."""
-    known = [task for task in tasks if task["first"] is not None]
+def _ended(sums) -> list[tuple[str, int, Any]] | None:
+    """Quanta of each task that ended well, last attempts, and when the first began, as `views.sample` takes them; None where some have no trace."""
+    found: dict[str, tuple[str, int, Any]] = {}
+    for task, status, is_last, n, *rest in sums:
+        if is_last and task is not None and status in ("done", "no_work"):
+            if rest[NO_TRACE - 4]:
+                return None
+            first = min((at for at in (found.get(task, (task, 0, None))[2], rest[FIRST - 4]) if at is not None), default=None)
+            found[task] = (task, found.get(task, (task, 0, None))[1] + n, first)
+    return list(found.values())
+
+
+def _by_task(quanta: duckdb.DuckDBPyRelation, sums) -> tuple[dict[str, dict[Any, Distribution]], dict[str, Any]]:
+    """The distributions of `views.FIGURES`, and sums by stretch of time: when quanta began."""
+    of = {name: Distributions(name, column) for name, column in views.FIGURES.items()}
+    known = [(row[FIRST].timestamp(), row[LAST].timestamp()) for row in sums if row[IS_LAST] and row[FIRST] is not None]
     if not known:
-        return {"begin": None, "bin_s": None, "tasks": {}}
-    begin, end = min(task["first"] for task in known), max(task["last"] for task in known)
+        tasks = read(quanta, "task", list(of.values()))
+        return {name: one.of(tasks) for name, one in of.items()}, {"begin": None, "bin_s": None, "tasks": {}}
+    begin, end = min(first for first, _ in known), max(last for _, last in known)
     width = max((end - begin) / TIME_BINS, 1e-3)
-    rows = quanta.query("q", f"""SELECT task, least({TIME_BINS - 1}, floor((epoch(start) - {begin!r}) / {width!r}))::INT AS bin, count(*), sum(wall_s), sum(process_cpu_s),
-        count(*) FILTER (status NOT IN ('done', 'no_work')), exp(avg(ln(wall_s)) FILTER (wall_s > 0)), max(memory_bytes) FROM q WHERE start IS NOT NULL GROUP BY ALL ORDER BY ALL""").fetchall()  # fmt: skip
-    series: dict[str, list[list[Any]]] = {}
-    for task, *figures in rows:
-        series.setdefault("?" if task is None else task, []).append([round(x, 3) if isinstance(x, float) else x for x in figures])
-    return {"begin": begin, "bin_s": width, "bins": TIME_BINS, "tasks": series}
+    series = Series(begin, width, TIME_BINS)
+    tasks = read(quanta, "task", [*of.values(), series])
+    rounded = {"?" if task is None else task: [[round(x, 3) if isinstance(x, float) else x for x in row] for row in rows] for task, rows in series.of(tasks).items()}
+    return {name: one.of(tasks) for name, one in of.items()}, {"begin": begin, "bin_s": width, "bins": TIME_BINS, "tasks": rounded}
 
 
 def _requests(campaign: Campaign, present_bytes: float) -> dict[str, Any]:

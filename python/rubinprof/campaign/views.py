@@ -1,5 +1,6 @@
 """The tables that people ask of a campaign, by name: `VIEWS`. docs/guide/campaign.md says how each figure is made."""
 
+import datetime
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 from rubinprof.campaign import disagreement, statistics
 from rubinprof.campaign.distribution import EMPTY, NORMAL_975, Distribution, by_key
 from rubinprof.campaign.query import GIL_WAIT, NOT_DONE, Campaign
+from rubinprof.campaign.reading import Distributions, read
 from rubinprof.campaign.usage import IS_MEASURED, summary_columns
 
 __all__ = ["VIEWS", "Question", "View", "sample", "view"]
@@ -125,6 +127,13 @@ def time(campaign: Campaign, question: Question) -> View:
     return View([*columns, "wall_p50_s", "wall_p50_low_s", "wall_p50_high_s", "wall_p95_s", "wall_p99_s", "wall_max_s"], rows, notes)
 
 
+def distributions(quanta: duckdb.DuckDBPyRelation) -> dict[str, dict[Any, Distribution]]:
+    """Those of `FIGURES` by task."""
+    of = {name: Distributions(name, column) for name, column in FIGURES.items()}
+    tasks = read(quanta, "task", list(of.values()))
+    return {name: one.of(tasks) for name, one in of.items()}
+
+
 def start_up(campaign: Campaign) -> tuple[float | None, float | None, int]:
     """Wall and CPU time of processes outside of their quanta, and how many processes; time of quanta that overlap is unknown."""
     ((wall, cpu, processes),) = campaign.sql("""
@@ -177,7 +186,7 @@ def large(campaign: Campaign, question: Question) -> View:
 def hosts(campaign: Campaign, question: Question) -> View:
     """How much longer the same tasks take on each host than elsewhere."""
     quanta, notes = alike(campaign, counted(campaign, question))
-    found = hosts_of(campaign, quanta, {name: by_key(quanta, "task", FIGURES[name]) for name in ("wall", "cpu")}, question.by)
+    found = hosts_of(campaign, quanta, distributions(quanta), question.by)
     return found._replace(notes=found.notes + notes)
 
 
@@ -216,7 +225,7 @@ def hosts_of(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, of_task: dict[
 def outliers(campaign: Campaign, question: Question) -> View:
     """Quanta far from the median of their task, the farthest first."""
     quanta, notes = alike(campaign, counted(campaign, question))
-    limits = outlier_limits({name: by_key(quanta, "task", column) for name, column in FIGURES.items()})
+    limits = outlier_limits(distributions(quanta))
     return View(OUTLIER_COLUMNS, farthest(campaign, quanta, limits, OUTLIERS_MOST), notes)
 
 
@@ -273,10 +282,16 @@ def farthest(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, limits: Sequen
     return rows
 
 
-def sample(campaign: Campaign, quanta: duckdb.DuckDBPyRelation, most: int = SAMPLE_QUANTA) -> dict[str, dict[str, np.ndarray]]:
-    """At most so many quanta a task that ended well, drawn by a hash of trace and region: ``days`` since the campaign began, and `FIGURES`. In the order of time."""
+def sample(
+    campaign: Campaign, quanta: duckdb.DuckDBPyRelation, most: int = SAMPLE_QUANTA, counts: Sequence[tuple[str, int, datetime.datetime | None]] | None = None
+) -> dict[str, dict[str, np.ndarray]]:
+    """At most so many quanta a task that ended well, drawn by a hash of trace and region: ``days`` since the campaign began, and `FIGURES`. In the order of time.
+
+    ``counts`` may tell what there is to draw from: quanta of each task that ended well and have a trace, and when the first began.
+    """
     ended = quanta.filter("status IN ('done', 'no_work') AND trace IS NOT NULL AND task IS NOT NULL")
-    counts = ended.aggregate("task, count(*) AS n, min(start) AS first", "task").fetchall()
+    if counts is None:
+        counts = ended.aggregate("task, count(*) AS n, min(start) AS first", "task").fetchall()
     first = min((row[2] for row in counts if row[2] is not None), default=None)
     campaign.put("shares", {"task VARCHAR": [row[0] for row in counts], "share DOUBLE": [min(1.0, 1.3 * most / row[1] + 50 / row[1]) for row in counts]})
     rows = ended.query("q", f"""SELECT q.task AS task, hash(trace, unit) AS number, epoch(start) AS at, {', '.join(FIGURES.values())}
