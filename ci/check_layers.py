@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "stack": ["frames", "record", "base"],
     "cpu": ["stack", "frames", "record", "base"],
     "alloc": ["cpu", "stack", "frames", "record", "base"],
-    "names": ["stack", "record", "base"],
+    "names": ["stack", "record", "format", "base"],
     "session": ["alloc", "cpu", "stack", "frames", "names", "record", "sink", "base"],
     "reader": ["os", "format", "base", "public"],
     "native": ["reader", "base"],

@@ -29,6 +29,8 @@ FLAMEGRAPH = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
 
 # Tests ask anew, and look at what lies beside a trace; tests/views/test_index.py says when it wants an index.
 os.environ.setdefault("RUBINPROF_INDEX", "off")
+# Nor may a name come from an earlier run; tests/integration/test_name_cache.py has a cache of its own.
+os.environ.setdefault("RUBINPROF_NAME_CACHE", "off")
 
 
 def pytest_configure(config):

@@ -8,21 +8,34 @@
 #define CODE_REST 20u
 #define FILE_INDEX 24u
 #define FILE_REST 8u
+#define PLACE_INDEX 8u
+#define PLACE_REST 4u
+#define FRAME_REST 12u
+
+/* Bytes of a row and of a file, or frame, in both parts. */
+static const struct {
+	uint32_t row_index, row_rest, file_index, file_rest;
+} bytes_of[] = {
+	[RP_SYMBOL_TABLE_OBJECT] = { OBJECT_INDEX, OBJECT_REST, 0, 0 },
+	[RP_SYMBOL_TABLE_CODE] = { CODE_INDEX, CODE_REST, FILE_INDEX, FILE_REST },
+	[RP_SYMBOL_TABLE_PLACE] = { PLACE_INDEX, PLACE_REST, 0, FRAME_REST },
+};
 
 /* Bytes of the parts before the names: of 32-bit counts, so no sum overflows. */
 static uint64_t index_bytes(const struct rp_symbol_table *t)
 {
-	return (uint64_t)t->n_rows * (t->kind == RP_SYMBOL_TABLE_OBJECT ? OBJECT_INDEX : CODE_INDEX) + (uint64_t)t->n_files * FILE_INDEX;
+	return (uint64_t)t->n_rows * bytes_of[t->kind].row_index + (uint64_t)t->n_files * bytes_of[t->kind].file_index;
 }
 
 static uint64_t rest_bytes(const struct rp_symbol_table *t)
 {
-	return (uint64_t)t->n_rows * (t->kind == RP_SYMBOL_TABLE_OBJECT ? OBJECT_REST : CODE_REST) + (uint64_t)t->n_files * FILE_REST;
+	return (uint64_t)t->n_rows * bytes_of[t->kind].row_rest + (uint64_t)t->n_files * bytes_of[t->kind].file_rest;
 }
 
 int rp_symbol_table_header(const uint8_t h[RP_SYMBOL_TABLE_HEADER_BYTES], struct rp_symbol_table *ret_table)
 {
-	struct rp_symbol_table t = { .kind = (enum rp_symbol_table_kind)rp_get_u32(h + RP_ST_KIND) };
+	struct rp_symbol_table t = { .kind = RP_SYMBOL_TABLE_OBJECT };
+	uint32_t kind = rp_get_u32(h + RP_ST_KIND);
 
 	if (memcmp(h, RP_SYMBOL_TABLE_MAGIC, 8))
 		return RP_EDAMAGED;
@@ -35,8 +48,9 @@ int rp_symbol_table_header(const uint8_t h[RP_SYMBOL_TABLE_HEADER_BYTES], struct
 	t.bytes = rp_get_u32(h + RP_ST_BYTES);
 	t.index_crc = rp_get_u32(h + RP_ST_INDEX_CRC);
 	t.rest_crc = rp_get_u32(h + RP_ST_REST_CRC);
-	if (t.kind != RP_SYMBOL_TABLE_CODE && (t.kind != RP_SYMBOL_TABLE_OBJECT || t.n_files))
+	if (kind < RP_SYMBOL_TABLE_OBJECT || kind > RP_SYMBOL_TABLE_PLACE || (kind == RP_SYMBOL_TABLE_OBJECT && t.n_files))
 		return RP_EDAMAGED;
+	t.kind = (enum rp_symbol_table_kind)kind;
 	if (t.bytes > RP_SYMBOL_TABLE_BYTES_MAX)
 		return RP_ELIMIT;
 	uint64_t before_names = RP_SYMBOL_TABLE_HEADER_BYTES + index_bytes(&t) + rest_bytes(&t);
@@ -152,6 +166,47 @@ int rp_symbol_table_file_at(const struct rp_symbol_table *t, uint32_t row, struc
 	const uint8_t *known = t->index + (size_t)t->n_rows * CODE_INDEX + (size_t)row * FILE_INDEX;
 	*ret_file = (struct rp_symbol_source_file){ text_at(t, rp_get_u32(at)), rp_get_u64(known + 8), rp_get_u64(known + 16), rp_get_u32(at + 4) };
 	return 0;
+}
+
+/* ---- places ---- */
+
+uint32_t rp_symbol_table_place(const struct rp_symbol_table *t, uint64_t vaddr)
+{
+	uint32_t n = t->kind == RP_SYMBOL_TABLE_PLACE && t->index ? rank(t->index, t->n_rows, PLACE_INDEX, vaddr) : 0;
+
+	return n && rp_symbol_table_place_at(t, n - 1) == vaddr ? n - 1 : UINT32_MAX;
+}
+
+uint64_t rp_symbol_table_place_at(const struct rp_symbol_table *t, uint32_t row)
+{
+	return rp_get_u64(t->index + (size_t)row * PLACE_INDEX);
+}
+
+static struct rp_str str_at(const struct rp_symbol_table *t, uint32_t offset)
+{
+	const char *s = text_at(t, offset), *end = memchr(s, 0, RP_STRING_BYTES_MAX);
+
+	return (struct rp_str){ s, end ? (uint32_t)(end - s) : RP_STRING_BYTES_MAX, 0 };
+}
+
+uint32_t rp_symbol_table_frames(const struct rp_symbol_table *t, uint32_t row, struct rp_symbol_frame *ret_frames, uint32_t most)
+{
+	if (t->kind != RP_SYMBOL_TABLE_PLACE || !t->rest || row >= t->n_rows)
+		return 0;
+	const uint8_t *firsts = t->rest, *frames = firsts + (size_t)t->n_rows * PLACE_REST;
+	uint32_t first = rp_get_u32(firsts + (size_t)row * PLACE_REST), n = 0;
+	uint32_t end = row + 1 < t->n_rows ? rp_get_u32(firsts + (size_t)(row + 1) * PLACE_REST) : t->n_files;
+
+	for (; first < end && first < t->n_files && n < most; first++, n++) {
+		const uint8_t *at = frames + (size_t)first * FRAME_REST;
+		ret_frames[n] = (struct rp_symbol_frame){ str_at(t, rp_get_u32(at)), str_at(t, rp_get_u32(at + 4)), rp_get_u32(at + 8) };
+	}
+	return n;
+}
+
+const char *rp_symbol_table_subject(const struct rp_symbol_table *t)
+{
+	return t->kind == RP_SYMBOL_TABLE_PLACE && t->rest ? text_at(t, 0) : "";
 }
 
 /* ---- keys ---- */

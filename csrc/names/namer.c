@@ -85,11 +85,11 @@ static void *run(void *arg)
 			continue; /* woken for that alone */
 		if (look_ns < LOOK_NS_MAX)
 			look_ns *= 4;
-		rp_symbols_define(between_objects);
+		rp_symbols_define(between_objects, is_in_hurry());
 		rp_sources_define(between_objects);
 		due = rp_clock_ns(CLOCK_MONOTONIC) + look_ns;
 	}
-	rp_symbols_define(between_objects);
+	rp_symbols_define(between_objects, 1);
 	rp_sources_define(between_objects); /* after the symbols: they name files too */
 	return arg;
 }
@@ -123,7 +123,7 @@ void rp_namer_finish(uint64_t patience_ns)
 	int is_own = namer.running && pthread_equal(namer.thread.thread, pthread_self());
 	if (!namer.running || is_own) {
 		namer.hurry_cpu_ns = 0;
-		rp_symbols_define(between_objects);
+		rp_symbols_define(between_objects, 1);
 		rp_sources_define(between_objects);
 		if (is_own)
 			pthread_detach(namer.thread.thread);

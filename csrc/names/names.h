@@ -18,10 +18,16 @@
 
 /* From here on addresses are told by the function alone, which symbol tables know: DWARF is not read. Before the first is named. */
 void rp_symbols_functions_only(int yes);
+/* At the start: forgets what was left for later, and finds out where the user's cache of names is (docs/name-cache.md); no file is touched. */
+void rp_symbols_open(void);
 /* Defines SYMBOL for each address noted since the last call. One caller at a time; on a thread of the tool, or busy, or without hooks. No GIL
- * needed. `between` (may be NULL) is called before each object; nonzero: this one gets the names of its symbol table only. */
+ * needed. `between` (may be NULL) is called before each object; nonzero: this one gets the names of its symbol table only. Unless it is the last call, a few addresses
+ * of a large object may be left for one of the next eight. */
 typedef int rp_symbols_between_fn(void);
-int rp_symbols_define(rp_symbols_between_fn *between);
+int rp_symbols_define(rp_symbols_between_fn *between, int is_last);
+
+/* Of the session, in exact modes: addresses that the cache had, those that were looked up, and tables written. After rp_namer_finish. */
+void rp_name_cache_counts(uint64_t *ret_found, uint64_t *ret_looked_up, uint64_t *ret_written);
 
 /* ---- source_text.c: sums of the source files that ran; their text, where the user asks for it ---- */
 

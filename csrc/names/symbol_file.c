@@ -46,6 +46,8 @@ struct demangled {
 
 struct names {
 	struct demangled *buckets[NAME_BUCKETS];
+	int is_linked; /* one had to be left as it is linked */
+	int failed; /* no memory for one */
 };
 
 static char *(*cxa_demangle)(const char *, char *, size_t *, int *);
@@ -94,7 +96,9 @@ static struct rp_str readable(struct names *names, const char *name)
 			return whole(d->to);
 	char *text = demangle(name);
 	struct demangled *d = text ? malloc(sizeof *d) : NULL;
+	names->is_linked |= !text;
 	if (!d) {
+		names->failed |= text != NULL;
 		free(text);
 		return whole(name);
 	}
@@ -302,11 +306,12 @@ static void add_places(struct places *p, Elf *elf)
 	}
 }
 
-static void look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int tables_only, rp_symbol_fn *fn, void *arg)
+/* 1 where all is known that could be. */
+static int look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int tables_only, rp_symbol_fn *fn, void *arg)
 {
 	struct names *names = calloc(1, sizeof *names);
 	if (!names)
-		return;
+		return 0;
 	read_symbols(main, SHT_SYMTAB, l, n);
 	if (debug)
 		read_symbols(debug, SHT_SYMTAB, l, n);
@@ -315,13 +320,16 @@ static void look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int ta
 	struct rp_dwarf *dwarf = debug || tables_only ? NULL : rp_dwarf_open(main, l, n);
 	for (size_t i = 0; i < n; i++)
 		hand_out(&l[i], names, fn, arg);
+	int is_whole = dwarf && !names->failed && (cxa_demangle || !names->is_linked);
 	rp_dwarf_close(dwarf);
 	release_names(names);
+	return is_whole;
 }
 
-void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
-			    void *arg)
+int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
+			   void *arg)
 {
+	int is_whole = 0;
 	for (uint64_t i = 1; i < n; i++)
 		rp_assert(addresses[i - 1] < addresses[i]);
 	elf_version(EV_CURRENT);
@@ -334,11 +342,12 @@ void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_
 		}
 		if (main.map && !has_section(main.elf, ".debug_info"))
 			debug = open_debug_file(source);
-		look_up(main.elf, debug.elf, l, n, tables_only, fn, arg);
+		is_whole = look_up(main.elf, debug.elf, l, n, tables_only, fn, arg);
 	}
 	free(l);
 	close_opened(&debug);
 	close_opened(&main);
+	return is_whole;
 }
 
 struct all {
@@ -409,6 +418,16 @@ int rp_symbol_file_all(const char *path, uint8_t *ret_build_id, uint32_t *ret_bu
 }
 
 /* ---- fork ---- */
+
+void rp_symbol_file_hold(void)
+{
+	pthread_mutex_lock(&files);
+}
+
+void rp_symbol_file_let_go(void)
+{
+	pthread_mutex_unlock(&files);
+}
 
 void rp_symbol_file_fork_prepare(void)
 {

@@ -31,13 +31,16 @@ struct rp_symbol {
 typedef void rp_symbol_fn(const struct rp_symbol *s, void *arg);
 
 /* Calls fn for each of the n addresses (sorted; each stands for the instruction that covers address - 1) that has a name. With
- * `tables_only`, DWARF is not read: a millisecond instead of tens of them. */
-void rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
-			    void *arg);
+ * `tables_only`, DWARF is not read: a millisecond instead of tens of them. 1 when the file's own DWARF was read, and all names are as they can be; else 0. */
+int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
+			   void *arg);
 /* All functions of the file at `path`, for symbol bundles: fn is called for each place where another one begins, or none, in ascending order; as
  * rp_symbol_file_resolve would name it by tables alone. s->address: one past the place, in the file's own terms; s->n 0: none. ret_build_id
  * (RP_BUILD_ID_BYTES_MAX) and its length. 0; RP_ENOTFOUND: no file of this kind, or without a build id; RP_ENOMEM. */
 int rp_symbol_file_all(const char *path, uint8_t *ret_build_id, uint32_t *ret_build_id_len, rp_symbol_fn *fn, void *arg);
+/* Around any other file that the namer has open, for moments: a fork waits for it as well. */
+void rp_symbol_file_hold(void);
+void rp_symbol_file_let_go(void);
 /* pthread_atfork handlers: a fork waits, a short time, until no file is open, so that a child inherits none. */
 void rp_symbol_file_fork_prepare(void);
 void rp_symbol_file_fork_parent(void);

@@ -1,7 +1,9 @@
 /* Names of the addresses that were noted (record/address_set.h). The instruction meant is always the one that covers address - 1. */
 #define _GNU_SOURCE
 #include <stdlib.h>
+#include <string.h>
 
+#include "names/name_cache.h"
 #include "names/names.h"
 #include "names/symbol_file.h"
 #include "record/known_names.h"
@@ -12,6 +14,8 @@
 #define FRAME_BYTES_FIXED 32
 /* C++ can name a function in a megabyte. Long names are cut so that one definition stays well below half a live buffer. */
 #define NAME_BYTES_MAX 2048
+#define WAIT_LOOKS 8 /* seconds */
+#define VISITED_MAX 4096u
 
 static int functions_only; /* set while nothing is named */
 
@@ -26,15 +30,62 @@ static int by_address(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Of those waiting, sorted: in memory of malloc, NULL when that is out. */
-static uint64_t *take_addresses(uint64_t waiting, uint64_t *ret_n)
+/* ---- which ---- */
+
+/* Few addresses of a large object, which was opened before, wait for more of them, or for some looks, or for the stop. One caller at a time. */
+static struct {
+	uint64_t *addresses; /* of malloc */
+	uint64_t n;
+	uint32_t looks; /* since the first of them */
+	uint64_t visited[VISITED_MAX / 64]; /* modules, by id; of later ones nothing waits */
+} later;
+
+/* Nothing is freed: a child of fork has what the namer was just about to free, or to keep; and a stop leaves nothing. */
+void rp_symbols_open(void)
 {
-	uint64_t *addresses = malloc(waiting * sizeof *addresses);
+	memset(&later, 0, sizeof later);
+	rp_name_cache_open();
+}
+
+static int was_visited(uint32_t module)
+{
+	return module < VISITED_MAX && later.visited[module / 64] >> module % 64 & 1;
+}
+
+static void note_visit(uint32_t module)
+{
+	if (module < VISITED_MAX)
+		later.visited[module / 64] |= UINT64_C(1) << module % 64;
+}
+
+/* Of those noted, and those that were left for later, sorted: in memory of malloc, NULL when that is out. */
+static uint64_t *take_addresses(uint64_t noted, uint64_t *ret_n)
+{
+	uint64_t *addresses = malloc((noted + later.n + 1) * sizeof *addresses);
 	if (!addresses)
 		return NULL;
-	*ret_n = rp_addresses_take(addresses, waiting);
-	rp_sort(addresses, *ret_n, sizeof *addresses, by_address);
+	uint64_t n = noted ? rp_addresses_take(addresses, noted) : 0;
+	if (later.n)
+		memcpy(addresses + n, later.addresses, later.n * sizeof *addresses);
+	n += later.n;
+	free(later.addresses);
+	later.addresses = NULL;
+	later.n = 0;
+	rp_sort(addresses, n, sizeof *addresses, by_address);
+	*ret_n = n;
 	return addresses;
+}
+
+/* Keeps the first n of them. */
+static void leave_for_later(uint64_t *addresses, uint64_t n)
+{
+	if (n) {
+		later.addresses = addresses;
+		later.n = n;
+		return;
+	}
+	free(addresses);
+	later.looks = 0;
 }
 
 /* ---- definitions ---- */
@@ -57,13 +108,28 @@ static void define_symbol(const struct rp_symbol *s, void *arg)
 		rp_define_end(rp_def_put_symbol(p, end, s->address, module, frames, s->n));
 }
 
-int rp_symbols_define(rp_symbols_between_fn *between)
+/* Of one module: how many are left for later, which come first then. */
+static uint64_t define_of(struct rp_module_info *m, uint64_t *addresses, uint64_t n, int tables_only, int may_wait)
+{
+	struct rp_symbol_source source = { .path = m->path, .bias = m->bias, .start = m->start, .end = m->end,
+					   .build_id = m->build_id_len ? m->build_id : NULL, .build_id_len = m->build_id_len };
+	if (functions_only) { /* nothing that would take longer than to open the cache */
+		(void)rp_symbol_file_resolve(&source, addresses, n, 1, define_symbol, &m->id);
+		return 0;
+	}
+	struct rp_name_wish wish = { .tables_only = tables_only, .may_wait = may_wait, .was_visited = was_visited(m->id) };
+	note_visit(m->id);
+	return rp_name_cache_resolve(&source, addresses, n, &wish, define_symbol, &m->id);
+}
+
+int rp_symbols_define(rp_symbols_between_fn *between, int is_last)
 {
 	static uint64_t seen; /* of those noted; one caller at a time */
-	uint64_t n, now = rp_addresses_noted(), waiting = now == seen ? 0 : rp_addresses_waiting();
-	if (!waiting)
+	int may_wait = !is_last && !(later.n && ++later.looks >= WAIT_LOOKS);
+	uint64_t n, left = 0, now = rp_addresses_noted(), noted = now == seen ? 0 : rp_addresses_waiting();
+	if (!noted && (!later.n || may_wait))
 		return 0;
-	uint64_t *addresses = take_addresses(waiting, &n);
+	uint64_t *addresses = take_addresses(noted, &n);
 	if (!addresses)
 		return RP_ENOMEM;
 	seen = now;
@@ -75,13 +141,12 @@ int rp_symbols_define(rp_symbols_between_fn *between)
 			continue; /* unloaded since, or code that no file stands behind */
 		while (next < n && addresses[next] - 1 < m.end)
 			next++;
-		struct rp_symbol_source source = { .path = m.path, .bias = m.bias, .start = m.start, .end = m.end,
-						   .build_id = m.build_id_len ? m.build_id : NULL, .build_id_len = m.build_id_len };
 		if (functions_only && m.build_id_len && rp_bundle_has_object(m.build_id, m.build_id_len))
 			continue;
-		int tables_only = (between && between()) || functions_only;
-		rp_symbol_file_resolve(&source, addresses + i, next - i, tables_only, define_symbol, &m.id);
+		uint64_t wait = define_of(&m, addresses + i, next - i, between && between(), may_wait);
+		memmove(addresses + left, addresses + i, wait * sizeof *addresses);
+		left += wait;
 	}
-	free(addresses);
+	leave_for_later(addresses, left);
 	return 0;
 }

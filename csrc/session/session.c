@@ -200,6 +200,7 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	rp_children_open();
 	rp_define_clock();
 	(void)rp_bundle_open(traces_calls(o) ? NULL : o->symbols); /* one that is not sound knows nothing */
+	rp_symbols_open();
 	code = rp_sources_open(mine->sources);
 	code = code ? fail(ret_detail, code, "sources cannot be kept") : install_probes(mine, ret_detail);
 	if (code) {

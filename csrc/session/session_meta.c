@@ -149,6 +149,17 @@ static void define_walks(void)
 	rp_session_metaf("end.walks_again_answered", "%llu", (unsigned long long)ends.answered);
 }
 
+static void define_names(void)
+{
+	uint64_t found, looked_up, written;
+	rp_name_cache_counts(&found, &looked_up, &written);
+	if (!found && !looked_up)
+		return;
+	rp_session_metaf("end.names_cached", "%llu", (unsigned long long)found);
+	rp_session_metaf("end.names_looked_up", "%llu", (unsigned long long)looked_up);
+	rp_session_metaf("end.name_tables_written", "%llu", (unsigned long long)written);
+}
+
 static void define_sources(void)
 {
 	uint32_t files, left_out;
@@ -191,6 +202,7 @@ void rp_session_define_end(void)
 		rp_session_metaf("end.tool_cpu_ns", "%llu", (unsigned long long)rp_session.tool_cpu_ns);
 	}
 	define_walks();
+	define_names();
 	define_sources();
 	rp_children_define();
 	define_unwritten(&sink);

@@ -35,7 +35,7 @@ def add_parser(subparsers):
 
 
 def run(args):
-    findings = [_python(), *_capture_findings(), _small_objects(), _attaching(), _memory(), _analyzer()]
+    findings = [_python(), *_capture_findings(), _small_objects(), _attaching(), _memory(), _name_cache(), _analyzer()]
     if args.json:
         print(json.dumps([dict(zip(("what", "works", "detail"), f, strict=True)) for f in findings], indent=2))
     else:
@@ -170,6 +170,44 @@ def _memory():
     if mib < SMALL_MIB:
         return "memory", FALLBACK, f"the container has {mib:,} MiB, of which buffers take up to {BUFFERS_MIB}: sampled mode fills fewer of them"
     return "memory", GOOD, f"the container has {mib:,} MiB, of which buffers take at most {BUFFERS_MIB}"
+
+
+def _name_cache():
+    """Where names of native code are kept for the next process: by the rules of csrc/names/cache_directory.c."""
+    without = "each process looks up the names of native code itself (exact mode)"
+    given = os.environ.get("RUBINPROF_NAME_CACHE")
+    cache, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
+    root = given if given is not None else cache if cache.startswith("/") else home
+    if not root.startswith("/"):
+        return "name cache", FALLBACK, ("off (RUBINPROF_NAME_CACHE): " if given is not None else "HOME is not set: ") + without
+    below = [] if given is not None else ["rubinprof", "names"] if root == cache else [".cache", "rubinprof", "names"]
+    directory = os.path.join(root, *below)
+    try:
+        with os.scandir(directory) as entries:
+            sizes = [entry.stat().st_size for entry in entries if entry.name.endswith(".rpsym")]
+    except FileNotFoundError:
+        sizes = []
+    except OSError as error:
+        return "name cache", FALLBACK, f"{directory}: {error.strerror}; {without}"
+    there = directory
+    while not os.path.exists(there):
+        there = os.path.dirname(there)
+    if not _may_keep_in(there):
+        return "name cache", FALLBACK, f"{there} cannot be written, or is another user's; {without}"
+    if not sizes:
+        return "name cache", GOOD, f"{directory}: nothing in it yet"
+    return "name cache", GOOD, f"{directory}: {len(sizes)} object{'s' * (len(sizes) != 1)}, {sum(sizes) / 2**20:.1f} MiB"
+
+
+def _may_keep_in(directory):
+    """A file says no, and so does a file system without files of ours, as /proc, where even root may not write."""
+    try:
+        if os.stat(directory).st_uid != os.geteuid():
+            return False
+        with tempfile.NamedTemporaryFile(dir=directory, prefix="writing-"):
+            return True
+    except OSError:
+        return False
 
 
 def _analyzer():

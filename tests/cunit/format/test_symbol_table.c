@@ -1,4 +1,4 @@
-/* Tables of symbol bundles: what was put in is found, and nothing else; of 40,000 mutations each is refused, or read without a look outside of it. */
+/* Tables of symbol bundles, and of the cache of names: what was put in is found, and nothing else; of 40,000 mutations of each kind every one is refused, or read without a look outside of it. */
 #include "../harness.h"
 #include "format/symbol_table.h"
 
@@ -54,6 +54,50 @@ static uint32_t make_code(uint8_t *bytes)
 	return at + 10;
 }
 
+/* 50 is one() of a.c, inlined in two(); 60 is nothing; 70 is two(). */
+static uint32_t make_places(uint8_t *bytes)
+{
+	static const uint64_t places[] = { 50, 60, 70 };
+	static const uint32_t rest[] = { 0, 2, 2, 8, 12, 7, 16, 12, 9, 16, 12, 8 };
+	uint32_t at = begin(bytes, RP_SYMBOL_TABLE_PLACE, 3, 3);
+	for (int i = 0; i < 3; i++, at += 8)
+		rp_put_u64(bytes + at, places[i]);
+	for (int i = 0; i < 12; i++, at += 4)
+		rp_put_u32(bytes + at, rest[i]);
+	memcpy(bytes + at, "subject\0one\0a.c\0two", 20);
+	seal(bytes, at + 20, 24);
+	return at + 20;
+}
+
+static void check_frame(const struct rp_symbol_frame *f, const char *function, uint32_t line)
+{
+	CHECK_STR(f->function.s, function);
+	CHECK_UINT(f->function.len, strlen(function));
+	CHECK_STR(f->file.s, "a.c");
+	CHECK_UINT(f->line, line);
+}
+
+static void check_places(const uint8_t *bytes, uint32_t len)
+{
+	struct rp_symbol_table t;
+	struct rp_symbol_frame frames[4];
+	CHECK_INT(rp_symbol_table_open(bytes, len, &t), 0);
+	CHECK_STR(rp_symbol_table_subject(&t), "subject");
+	CHECK_UINT(rp_symbol_table_frames(&t, rp_symbol_table_place(&t, 50), frames, 4), 2);
+	check_frame(&frames[0], "one", 7);
+	check_frame(&frames[1], "two", 9);
+	CHECK_UINT(rp_symbol_table_frames(&t, rp_symbol_table_place(&t, 50), frames, 1), 1);
+	CHECK_UINT(rp_symbol_table_place(&t, 60), 1);
+	CHECK_UINT(rp_symbol_table_frames(&t, 1, frames, 4), 0);
+	CHECK_UINT(rp_symbol_table_frames(&t, rp_symbol_table_place(&t, 70), frames, 4), 1);
+	check_frame(&frames[0], "two", 8);
+	for (uint64_t v = 0; v < 100; v++)
+		CHECK(v == 50 || v == 60 || v == 70 || rp_symbol_table_place(&t, v) == UINT32_MAX);
+	CHECK_UINT(rp_symbol_table_find(&t, 50), UINT32_MAX); /* nor is it taken for one of the other kinds */
+	CHECK_UINT(rp_symbol_table_code(&t, 50), UINT32_MAX);
+	CHECK(!rp_symbol_table_name(&t, 0));
+}
+
 static void check_object(const uint8_t *bytes, uint32_t len)
 {
 	struct rp_symbol_table t;
@@ -93,6 +137,7 @@ static uint64_t read_all(const struct rp_symbol_table *t)
 {
 	struct rp_symbol_code code;
 	struct rp_symbol_source_file file;
+	struct rp_symbol_frame frames[8];
 	uint64_t sum = 0, size, mtime;
 	for (uint32_t i = 0; i < t->n_rows && i < 8; i++) {
 		const char *name = rp_symbol_table_name(t, i);
@@ -101,7 +146,10 @@ static uint64_t read_all(const struct rp_symbol_table *t)
 			sum += strlen(code.name) + strlen(code.file) + strlen(code.module);
 		if (!rp_symbol_table_file_at(t, i, &file))
 			sum += strlen(file.path);
+		for (uint32_t n = rp_symbol_table_frames(t, i, frames, 8); n-- > 0;)
+			sum += strlen(frames[n].function.s) + strlen(frames[n].file.s) + frames[n].function.len;
 	}
+	sum += strlen(rp_symbol_table_subject(t)) + rp_symbol_table_place(t, test_noise_state);
 	return sum + rp_symbol_table_find(t, test_noise_state) + rp_symbol_table_code(t, test_noise_state) + rp_symbol_table_file(t, test_noise_state, &size, &mtime);
 }
 
@@ -140,5 +188,9 @@ int main(void)
 	check_code(bytes, len);
 	mutate(bytes, len, 32, 0);
 	mutate(bytes, len, 32, 1);
+	len = make_places(bytes);
+	check_places(bytes, len);
+	mutate(bytes, len, 24, 0);
+	mutate(bytes, len, 24, 1);
 	return 0;
 }

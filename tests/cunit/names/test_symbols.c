@@ -43,7 +43,7 @@ static void *note_all(void *arg)
 static uint64_t define(void)
 {
 	asked = 0;
-	CHECK_INT(rp_symbols_define(NULL), 0);
+	CHECK_INT(rp_symbols_define(NULL, 0), 0);
 	return asked;
 }
 
