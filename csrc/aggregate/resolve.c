@@ -106,6 +106,19 @@ static int add_nameless(struct rp_resolve *f, const struct rp_symbol *s, const s
 	return add_chain_frame(f, &frame);
 }
 
+/* One frame, however the collector is made up: it calls itself by other names. Where it is written differs by version, and says nothing to users. */
+static int add_collector(struct rp_resolve *f, const struct rp_module *module)
+{
+	struct rp_frame frame = { .module = module ? module->name : 0, .kind = RP_KIND_NATIVE, .met = f->met };
+
+	if (add_text(f, RP_COLLECTOR_NAME, &frame.name) || ((f->needs & RP_NEED_UNITS) && rp_frame_key_native(&f->result->strings, module, &frame)))
+		return RP_ENOMEM;
+	if (add_chain_frame(f, &frame))
+		return RP_ENOMEM;
+	f->collector = f->chain_frames[f->n_chain_frames - 1].frame;
+	return 0;
+}
+
 /* One function that the trace leaves to its bundle. */
 static int add_named(struct rp_resolve *f, const struct rp_module *module, const char *module_name, const char *name)
 {
@@ -114,6 +127,8 @@ static int add_named(struct rp_resolve *f, const struct rp_module *module, const
 
 	if (class == RP_FRAME_TOOL || (class == RP_FRAME_DISPATCH && !f->keep_dispatch))
 		return 0;
+	if (class == RP_FRAME_COLLECTOR && !f->keep_dispatch)
+		return add_collector(f, module);
 	if (add_text(f, name, &frame.name) || ((f->needs & RP_NEED_UNITS) && rp_frame_key_native(&f->result->strings, module, &frame)))
 		return RP_ENOMEM;
 	return add_chain_frame(f, &frame);
@@ -139,6 +154,11 @@ static int resolve_symbol(struct rp_resolve *f, uint32_t symbol)
 		enum rp_frame_class class = rp_frame_classify(rp_strpool_get(&f->result->strings, n->function), module_name);
 		if (class == RP_FRAME_TOOL || (class == RP_FRAME_DISPATCH && !f->keep_dispatch))
 			continue;
+		if (class == RP_FRAME_COLLECTOR && !f->keep_dispatch) {
+			if (add_collector(f, module))
+				return RP_ENOMEM;
+			continue;
+		}
 		struct rp_frame frame = { .name = n->function, .file = n->file, .line = n->line, .module = module ? module->name : 0,
 					  .kind = i + 1 == s->n_frames ? RP_KIND_NATIVE : RP_KIND_INLINED, .met = f->met };
 		if ((f->needs & RP_NEED_UNITS) && rp_frame_key_native(&f->result->strings, module, &frame))
@@ -182,7 +202,8 @@ int rp_resolve_chain(struct rp_resolve *f, uint32_t native, struct rp_chain_fram
 		if (rp_resolve_symbol(f, path[depth], &frames, &frames_n))
 			return RP_ENOMEM;
 		for (uint32_t i = 0; i < frames_n && n < RP_CHAIN_MAX; i++)
-			chain[n++] = frames[i];
+			if (!n || frames[i].frame != f->collector || chain[n - 1].frame != f->collector)
+				chain[n++] = frames[i];
 	}
 	*ret_n = n;
 	return 0;
@@ -352,7 +373,7 @@ static int resolve_tree(struct rp_resolve *f)
 
 int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o)
 {
-	struct rp_resolve f = { .result = result, .replay = r, .keep_dispatch = o->keep_dispatch, .needs = o->needs,
+	struct rp_resolve f = { .result = result, .replay = r, .keep_dispatch = o->keep_dispatch, .needs = o->needs, .collector = UINT32_MAX,
 			     .met = met_of(&r->totals), .ns_per_tick = r->tables->ns_per_tick };
 	uint32_t n_symbols = r->tables->symbols.n;
 	int64_t cpu_ns = result->cpu_ns;

@@ -63,6 +63,7 @@ struct rp_resolve {
 	uint32_t *symbol_first, *symbol_n; /* by symbol: its frames in chain_frames, outermost first */
 	struct rp_chain_frame *chain_frames;
 	uint32_t n_chain_frames, chain_frames_cap;
+	uint32_t collector;             /* the frame of the garbage collector in this process; UINT32_MAX: not met */
 	struct rp_resolve_native *natives; /* by native node of the replay */
 	struct rp_idmap line_of;        /* code id << 32 | lasti: line of the result */
 	uint32_t *noted, n_noted;       /* native nodes that sites have: in the order in which sites meet them, callers first */

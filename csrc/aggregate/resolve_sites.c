@@ -76,7 +76,8 @@ static int add_tail(struct rp_resolve *f, uint32_t native, uint32_t *tail)
 	if (rp_trie_reserve(&s->tails, n))
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < n && s->tails.nodes[*tail].value < RP_CHAIN_MAX; i++)
-		*tail = rp_leaves_tail(s, *tail, frames[i].frame);
+		if (frames[i].frame != f->collector || !*tail || s->tails.nodes[*tail].key != f->collector)
+			*tail = rp_leaves_tail(s, *tail, frames[i].frame);
 	return 0;
 }
 

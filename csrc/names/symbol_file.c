@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "names/collector.h"
 #include "names/dwarf_frames.h"
 
 #define NAME_BUCKETS 1024 /* a power of two */
@@ -237,6 +238,20 @@ static void read_symbols(Elf *elf, uint32_t type, struct rp_lookup *l, size_t n)
 	}
 }
 
+/* The collector of a stripped interpreter. */
+static void name_collector(Elf *main, struct rp_lookup *l, size_t n)
+{
+	struct rp_collector c;
+	size_t nameless = 0;
+	while (nameless < n && l[nameless].symbol)
+		nameless++;
+	if (nameless == n || rp_collector_find(main, &c))
+		return;
+	for (size_t i = rp_lookup_first(l, n, c.start); i < n && l[i].vaddr < c.end; i++)
+		if (!l[i].symbol)
+			l[i].symbol = RP_COLLECTOR_SYMBOL;
+}
+
 /* ---- all of it ---- */
 
 /* The symbol table's name of the function that was not inlined is preferred where DWARF has none as linked (lambdas, C). */
@@ -316,6 +331,8 @@ static int look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int tab
 	if (debug)
 		read_symbols(debug, SHT_SYMTAB, l, n);
 	read_symbols(main, SHT_DYNSYM, l, n);
+	if (!debug)
+		name_collector(main, l, n);
 	/* Distributions compress the DWARF they strip: 30 ms for libc alone, to learn the lines of malloc. Its symbols will do. */
 	struct rp_dwarf *dwarf = debug || tables_only ? NULL : rp_dwarf_open(main, l, n);
 	for (size_t i = 0; i < n; i++)
@@ -375,8 +392,13 @@ static int all_of(Elf *main, Elf *debug, rp_symbol_fn *fn, void *arg)
 {
 	struct places p = { NULL, 0, 0, 0 };
 	size_t n = 0;
+	struct rp_collector collector;
 	add_places(&p, main);
 	add_places(&p, debug);
+	if (!debug && !rp_collector_find(main, &collector)) {
+		add_place(&p, collector.start);
+		add_place(&p, collector.end);
+	}
 	rp_sort(p.at, p.n, sizeof *p.at, by_value);
 	for (size_t i = 0; i < p.n; i++)
 		if (!i || p.at[i] != p.at[n - 1])

@@ -23,6 +23,8 @@ static const char *const dispatch_names[] = {
 	"wrapperdescr_call", "wrapperdescr_raw_call", "wrapper_call", "method_call", "methoddescr_call", "partial_call",
 	"partial_vectorcall", "partial_vectorcall_fallback", "lookup_maybe_method", "property_descr_get",
 	"classmethoddescr_call", "cm_descr_get", "_Py_HandleSystemExit",
+	/* the way to the collector */
+	"_Py_RunGC", "gc_collect_with_callback", "gc_collect_generations",
 	/* generators and coroutines */
 	"gen_send_ex", "gen_send_ex2", "gen_iternext", "gen_send", "_gen_throw", "gen_close", "_PyGen_Send", "PyIter_Send",
 	"async_gen_asend_send", "async_gen_asend_iternext", "coro_wrapper_send",
@@ -39,6 +41,19 @@ static const char *const dispatch_beginnings[] = {
 	"void pybind11::detail::argument_loader<", "nanobind::detail::nb_func_vectorcall", "nb_func_vectorcall", "nb_method_vectorcall",
 	"nb_bound_method_vectorcall", "nb_type_vectorcall",
 };
+
+/* The collector, whoever set it off. Compilers add to the names of functions that they split or specialise (.isra.0). 3.14 has one for each kind of collection. */
+static const char *const collector_names[] = { "gc_collect_main", "_PyGC_Collect", "gc_collect_young", "gc_collect_increment", "gc_collect_full" };
+
+static int is_collector(const char *f)
+{
+	for (size_t i = 0; i < RP_COUNT_OF(collector_names); i++) {
+		size_t len = strlen(collector_names[i]);
+		if (!strncmp(f, collector_names[i], len) && (!f[len] || f[len] == '.' || f[len] == ' '))
+			return 1;
+	}
+	return 0;
+}
 
 static int is_pybind_dispatch(const char *f)
 {
@@ -58,5 +73,7 @@ enum rp_frame_class rp_frame_classify(const char *f, const char *module)
 	for (size_t i = 0; i < RP_COUNT_OF(dispatch_beginnings); i++)
 		if (begins(f, dispatch_beginnings[i]))
 			return RP_FRAME_DISPATCH;
+	if (is_collector(f))
+		return RP_FRAME_COLLECTOR;
 	return is_pybind_dispatch(f) ? RP_FRAME_DISPATCH : RP_FRAME_WORK;
 }

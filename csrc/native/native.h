@@ -46,7 +46,10 @@ enum rp_frame_class {
 	RP_FRAME_WORK = 0,     /* shown */
 	RP_FRAME_DISPATCH = 1, /* evaluator, call helpers, descriptors, pybind11's dispatcher: folded */
 	RP_FRAME_TOOL = 2,     /* rubinprof's own hooks: always folded */
+	RP_FRAME_COLLECTOR = 3, /* CPython's garbage collector at its work: shown under one name in every version (RP_COLLECTOR_NAME) */
 };
+
+#define RP_COLLECTOR_NAME "[garbage collector]"
 
 /* Who a native function is; either may be "". */
 enum rp_frame_class rp_frame_classify(const char *function, const char *module);
