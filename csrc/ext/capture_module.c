@@ -147,13 +147,13 @@ static int parse_mode(const char *word, const char *what, enum rp_mode *ret_mode
 	return -1;
 }
 
-PyDoc_STRVAR(start_doc, "start(path, *, native=True, pymalloc=False, follow_fork=True, sources=False, sample_hz=250, cpu='exact', memory='exact',\n"
+PyDoc_STRVAR(start_doc, "start(path, *, native=True, pymalloc=False, follow_fork=True, tasks=False, sources=False, sample_hz=250, cpu='exact', memory='exact',\n"
 			"      buffer_bytes=0, memory_bytes_max=0, file_bytes_max=0, bytes_per_s_max=0, sampled_bytes=0, symbols=None, no_uring=False, meta=None)\n--\n\n"
 			"Starts tracing into a new file. Zero stands for the default.");
 
 static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-	static char *names[] = { "path", "native", "pymalloc", "follow_fork", "sources", "sample_hz", "cpu", "memory", "buffer_bytes",
+	static char *names[] = { "path", "native", "pymalloc", "follow_fork", "tasks", "sources", "sample_hz", "cpu", "memory", "buffer_bytes",
 				 "memory_bytes_max", "file_bytes_max", "bytes_per_s_max", "sampled_bytes", "symbols", "no_uring", "meta", NULL };
 	struct rp_session_options o = { .native = 1, .follow_fork = 1, .sample_hz = 250 };
 	const char *cpu = "exact", *memory = "exact";
@@ -161,8 +161,8 @@ static PyObject *capture_start(PyObject *module, PyObject *args, PyObject *kwarg
 	PyObject *path, *meta = Py_None;
 	char detail[RP_DETAIL_BYTES];
 
-	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$ppppIssIKKKKzpO:start", names, PyUnicode_FSConverter, &path, &o.native,
-					 &o.pymalloc, &o.follow_fork, &o.sources, &o.sample_hz, &cpu, &memory, &o.sink.buffer_bytes,
+	if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pppppIssIKKKKzpO:start", names, PyUnicode_FSConverter, &path, &o.native,
+					 &o.pymalloc, &o.follow_fork, &o.tasks, &o.sources, &o.sample_hz, &cpu, &memory, &o.sink.buffer_bytes,
 					 &memory_bytes_max, &file_bytes_max, &bytes_per_s_max, &sampled_bytes, &o.symbols, &o.sink.no_uring, &meta))
 		return NULL;
 	PyObject *result = NULL;

@@ -20,6 +20,9 @@
  *   rp_pyframe_c_frame(ts)   an address inside the C frame of the innermost evaluator call, where the thread state tells; else 0, and
  *                            the address of the innermost frame that lies on the C stack is one
  *   rp_pyframe_has_jit(interp)   whether code may be compiled while it runs, which takes C stack (evalframe.c)
+ *   rp_pyframe_running_task(ts)   the asyncio task that the thread runs, borrowed; NULL where it runs none. From 3.14 on, as the next two
+ *   rp_pyframe_place_of_awaited(g), rp_pyframe_awaited(g)   what a generator or coroutine awaits that is suspended in an await or yield from, borrowed,
+ *                            to be asked where its place in memory can be read; the place is NULL where there is nothing
  *   rp_code_extra(code), rp_code_extra_init(), rp_code_extra_set(code, value)   a number of ours kept with a code object
  *
  * Thread rules: of a thread's own frames, by that thread, with or without the GIL (own frames change only by own hand); of

@@ -5,6 +5,7 @@
 #include <internal/pycore_genobject.h>
 #include <internal/pycore_interpframe.h>
 #include <internal/pycore_optimizer.h>
+#include <internal/pycore_tstate.h>
 
 RP_INLINE rp_pyframe *rp_pyframe_current(PyThreadState *ts)
 {
@@ -106,6 +107,30 @@ RP_INLINE int rp_pyframe_is_bottom(PyThreadState *ts, rp_pyframe *f)
 	(void)ts, (void)f; /* the chain ends with NULL */
 	return 0;
 #endif
+}
+
+RP_INLINE PyObject *rp_pyframe_running_task(PyThreadState *ts)
+{
+	return ((_PyThreadStateImpl *)ts)->asyncio_running_task;
+}
+
+/* _PyGen_yf: the innermost of the frame's stack, and from 3.15 on the one below. */
+#if PY_VERSION_HEX >= 0x030f0000
+#define RP_PYFRAME_AWAITED_DEPTH 2
+#else
+#define RP_PYFRAME_AWAITED_DEPTH 1
+#endif
+
+RP_INLINE const void *rp_pyframe_place_of_awaited(PyGenObject *g)
+{
+	rp_pyframe *f = &g->gi_iframe;
+	return g->gi_frame_state == FRAME_SUSPENDED_YIELD_FROM && f->stackpointer - f->localsplus > RP_PYFRAME_AWAITED_DEPTH - 1 ?
+		       f->stackpointer - RP_PYFRAME_AWAITED_DEPTH : NULL;
+}
+
+RP_INLINE PyObject *rp_pyframe_awaited(PyGenObject *g)
+{
+	return PyStackRef_AsPyObjectBorrow(g->gi_iframe.stackpointer[-RP_PYFRAME_AWAITED_DEPTH]);
 }
 
 typedef _PyExecutorObject rp_pyframe_executor;

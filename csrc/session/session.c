@@ -73,7 +73,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 	if (code)
 		return fail(ret_detail, code, "the loaded libraries cannot be listed");
 	rp_loop_code_install();
-	if (!by_calls && (code = install(RP_HAS_SNAPSHOT, rp_snapshot_install(o->native))))
+	if (!by_calls && (code = install(RP_HAS_SNAPSHOT, rp_snapshot_install(o->native, o->tasks))))
 		return fail(ret_detail, code, "stacks cannot be read");
 	if ((alloc.memory || o->cpu != RP_MODE_OFF) && (code = install(RP_HAS_ALLOC, rp_alloc_install(&alloc))))
 		return fail(ret_detail, code, "the allocator cannot be hooked");

@@ -25,6 +25,7 @@ struct rp_session_options {
 	int native;
 	int pymalloc;
 	int follow_fork;
+	int tasks; /* where no calls are traced: asyncio tasks that wait for the running one are in its stacks. From CPython 3.14 on */
 	int sources; /* text of the source files that ran goes into the trace */
 	const char *symbols; /* directory of a symbol bundle whose names a sampled trace leaves out; NULL: none. Copied */
 	uint64_t sampled_bytes; /* of the file: about what samples may take, of the trace or of an outermost region; 0: no limit */

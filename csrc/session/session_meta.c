@@ -75,6 +75,8 @@ void rp_session_define_start(void)
 	rp_session_metaf("stacks", "%s", rp_session.installed & RP_HAS_SNAPSHOT ? "tree" : "calls");
 	rp_session_metaf("mode.native", "%d", o->native);
 	rp_session_metaf("mode.sources", "%d", o->sources);
+	if (o->tasks)
+		rp_session_metaf("mode.tasks", "1");
 	rp_session_metaf("mode.pymalloc", "%d", o->pymalloc);
 	rp_session_metaf("sample_hz", "%u", o->cpu == RP_MODE_OFF ? 0 : o->sample_hz);
 	if (rp_bundle_id()) {

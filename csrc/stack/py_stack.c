@@ -6,6 +6,7 @@
 #include "frames/pyframe.h"
 #include "record/known_names.h"
 #include "stack/readable.h"
+#include "stack/task_chain.h"
 
 #define CODES (1u << 15) /* open addressing, at most three quarters full; further code objects have no name */
 #define PROBES 64u
@@ -28,8 +29,11 @@ static struct {
 	_Atomic uint32_t used, last_id;
 } codes;
 
-void rp_py_stack_open(void)
+static int with_tasks; /* set while no walk is in flight */
+
+void rp_py_stack_open(int tasks)
 {
+	with_tasks = tasks;
 	if (atomic_load(&codes.used)) {
 		memset((void *)codes.print, 0, sizeof codes.print);
 		memset((void *)codes.id, 0, sizeof codes.id);
@@ -265,6 +269,18 @@ static int64_t code_of(rp_pyframe *f, struct rp_py_stack *s)
 	return code ? (int64_t)s->codes[i].id : -1;
 }
 
+/* Behind the frame of a task those that wait for it. */
+static void add_waiting(struct rp_py_stack *s, struct rp_task_chain *chain)
+{
+	rp_pyframe *frames[RP_TASK_FRAMES_MAX];
+	for (uint32_t n; (n = rp_task_chain_next(chain, frames)) > 0;)
+		for (uint32_t i = 0; i < n && s->n < RP_PY_STACK_MAX; i++) {
+			int64_t id = code_of(frames[i], s);
+			if (id > 0 && id != ID_HIDDEN && id != ID_COMMAND)
+				s->keys[s->n++] = rp_node_key((uint32_t)id, line_at(frames[i], (uint32_t)id, s));
+		}
+}
+
 void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 {
 	s->n = s->cut = 0;
@@ -277,6 +293,8 @@ void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 	s->c_frame = rp_pyframe_c_frame(ts);
 	const _PyStackChunk *chunk = NULL;
 	uint32_t looked_at = 0;
+	struct rp_task_chain waiting;
+	rp_pyframe *of_task = with_tasks ? rp_task_chain_begin(ts, &waiting) : NULL;
 	for (rp_pyframe *f = rp_pyframe_current(ts); f && !rp_pyframe_is_bottom(ts, f); f = rp_pyframe_previous(f)) {
 		enum place place = place_of(s, ts, f, sp, &chunk);
 		if (place == NOWHERE || s->n == RP_PY_STACK_MAX || looked_at++ == 4 * RP_PY_STACK_MAX) {
@@ -297,5 +315,7 @@ void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 			return; /* the launcher's: the program begins above it */
 		if (id != ID_HIDDEN)
 			s->keys[s->n++] = rp_node_key((uint32_t)id, line_at(f, (uint32_t)id, s));
+		if (f == of_task)
+			add_waiting(s, &waiting);
 	}
 }

@@ -15,8 +15,8 @@
 #define RP_PY_STACK_PAGES 16 /* that one walk knows it can read: a recursion's code is asked about once, not at each frame */
 #define RP_PY_STACK_CODES 32 /* code objects that one walk has met: the frames of a deep stack have few */
 
-/* Before the first walk of a session; none of an earlier one is in flight. */
-void rp_py_stack_open(void);
+/* Before the first walk of a session; none of an earlier one is in flight. tasks: what waits for an asyncio task stands outside of its frames (task_chain.h). */
+void rp_py_stack_open(int tasks);
 
 /* A line looked up before. */
 struct rp_py_line {

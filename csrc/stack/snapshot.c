@@ -233,9 +233,9 @@ uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address)
 
 /* ---- install ---- */
 
-int rp_snapshot_install(int native)
+int rp_snapshot_install(int native, int tasks)
 {
-	rp_py_stack_open();
+	rp_py_stack_open(tasks);
 	with_native = native;
 	int rc = rp_record_on_thread(on_thread_begin, on_thread_end);
 	if (!rc)

@@ -46,9 +46,9 @@ void rp_unwind_forget(struct rp_thread *t);
 
 /* ---- snapshot.c: whole stacks, where calls are not seen ---- */
 
-/* From here on threads have no shadow stack: each sample carries its stack. native: with the C and C++ functions below Python. No evaluator
- * is installed. No GIL needed. */
-int rp_snapshot_install(int native);
+/* From here on threads have no shadow stack: each sample carries its stack. native: with the C and C++ functions below Python. tasks: with
+ * the asyncio tasks that wait for the running one, from CPython 3.14 on. No evaluator is installed. No GIL needed. */
+int rp_snapshot_install(int native, int tasks);
 void rp_snapshot_remove(void);
 /* Nonzero while installed. */
 extern int rp_snapshot_on;

@@ -96,6 +96,10 @@ class Tracker:
         shell, joblib …) are traced, too, where they run a Python that has
         rubinprof: each into a file of its own beside this one. Where not,
         `stats` counts them in ``not_seen``.
+    tasks : `bool`, optional
+        Whether the asyncio tasks that wait for the running one are part of its
+        stacks: outside of a task's own functions stand those that await it.
+        With ``cpu`` and ``memory`` sampled or off, on CPython 3.14 and newer.
     sources : `bool`, optional
         Whether the text of the source files whose functions ran goes into
         the trace, so that reports show it where the files are not: Python, and
@@ -148,6 +152,7 @@ class Tracker:
         pymalloc=False,
         follow_fork=True,
         follow_children=False,
+        tasks=False,
         sources=False,
         sample_hz=None,
         labels=None,
@@ -175,6 +180,7 @@ class Tracker:
             "memory": memory,
             "pymalloc": pymalloc,
             "follow_fork": follow_fork,
+            "tasks": tasks,
             "sources": sources,
             "sample_hz": sample_hz,
             "memory_bytes_max": max_memory_bytes,
@@ -208,8 +214,18 @@ class Tracker:
         if _capture.active():
             self._path = _capture.path()
             return self
+        if self._options["tasks"] and (reason := self._why_no_tasks()):
+            raise TracerError(reason)
         self._begin(self._candidates())
         return self
+
+    def _why_no_tasks(self):
+        """Why stacks cannot have the tasks that wait; `None` where they can."""
+        if "exact" in (self._options["cpu"], self._options["memory"]):
+            return "tasks that wait are part of sampled stacks only: say --cpu sampled --memory sampled (cpu='sampled', memory='sampled'), or off"
+        if sys.version_info < (3, 14):
+            return f"CPython knows which task waits for which from 3.14 on, and this is {sys.version.split()[0]}: leave out --tasks (tasks=True)"
+        return None
 
     def _begin(self, candidates):
         global _outermost

@@ -56,6 +56,10 @@ OPTIONS = [
         ["--follow-children"],
         {"action": "store_true", "help": "trace the Pythons among the programs that it starts (subprocess, shells, joblib), too"},
     ),
+    (
+        ["--tasks"],
+        {"action": "store_true", "help": "show asyncio tasks below those that await them: sampled, CPython 3.14 and newer"},
+    ),
     (["--sources"], {"action": "store_true", "help": "store the text of the source files that run, for reports made elsewhere"}),
     (["-q", "--quiet"], {"action": "store_true", "help": "do not say at the end, on a terminal, where the trace is"}),
     (["--no-command"], {"action": "store_true", "help": "do not store the command line in the trace"}),
@@ -162,6 +166,7 @@ def tracker_options(args):
         "pymalloc": args.pymalloc,
         "follow_fork": not args.no_follow_fork,
         "follow_children": args.follow_children,
+        "tasks": args.tasks,
         "sources": args.sources,
         "sample_hz": args.sample_hz,
         "sampled_bytes": args.bytes,
