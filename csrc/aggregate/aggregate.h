@@ -20,6 +20,7 @@
 
 #include "aggregate/priority_sample.h"
 #include "aggregate/thin_bins.h"
+#include "aggregate/thin_tree.h"
 #include "aggregate/weight.h"
 #include "native/native.h"
 #include "reader/reader.h"

@@ -298,7 +298,8 @@ static int renumber(struct folding *f)
 		struct rp_bin_place place = to->places[i];
 		place.parent = place.parent == NONE ? NONE : number[place.parent];
 		to->places[n] = place;
-		to->wants_folded[place.node] |= place.kind == RP_PLACE_FOLDED;
+		if (place.kind == RP_PLACE_FOLDED) /* below a call, which is no leaf */
+			to->wants_folded[place.node] = 1;
 		number[i] = n++;
 	}
 	to->n_places = n;

@@ -121,34 +121,18 @@ void rp_report_unseen_text(struct rp_out *o, const struct rp_strpool *strings, c
 void rp_report_csv_cell(struct rp_out *o, const char *s, size_t len);
 
 /* ---- report_flame.c: the tree in columns, at most FLAME_NODES_MAX nodes ---- */
-/* A node of the page: one of the tree, or what stands for the folded children of its parent. */
-struct rp_shown {
-	uint32_t node;   /* RP_SHOWN_FOLDED: the sum of nodes left out */
-	uint32_t parent; /* place among the shown; UINT32_MAX: the root */
-	uint32_t met;    /* enum rp_met: no more than that of each frame on its path */
-	int64_t m[RP_M_COUNT];
-};
-#define RP_SHOWN_FOLDED UINT32_MAX
-
 struct rp_flame {
 	const struct rp_report_job *job;
 	struct rp_json j;
-	struct rp_walk walk;
 	int64_t whole[RP_M_COUNT]; /* of all nodes */
-	uint8_t *grade;            /* by node, while nodes are chosen */
-	const uint8_t *wants_folded; /* by node of the result: it gets a node for what is folded below it in any case; or NULL */
-	struct rp_shown *shown;
-	uint32_t n_shown;
-	int is_folded;             /* nodes were left out */
-	uint32_t *folded_of;   /* by place in "nodes": what was folded below it */
-	uint32_t *place_of;    /* by node of the result: its place in "nodes", or that of what it was folded into */
+	struct rp_thin_tree tree;
 	uint32_t *frame_place; /* by frame: its place in "frames", UINT32_MAX: not used. At r->n_frames: that of the folded */
 	uint32_t *frames, n_frames;
 	struct rp_strpool strings; /* those used */
 	uint32_t *columns;         /* by place in frames: name, file, module */
 };
 /* Chooses nodes and collects frames; use_frame adds more of them; put writes "strings", "frames" and "nodes". RP_ENOMEM, or 0.
- * wants_folded: above. */
+ * wants_folded: thin_tree.h. */
 int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job, const uint8_t *wants_folded);
 int rp_flame_use_frame(struct rp_flame *f, uint32_t frame);
 void rp_flame_put(struct rp_flame *f);

@@ -7,147 +7,14 @@
  * be seen by any metric. */
 #define FLAME_NODES_MAX 120000
 
-#define FOLDED RP_SHOWN_FOLDED
-#define BELOW (UINT32_C(1) << 31) /* in place_of, for a while: folded below that place */
-
 static int use_string(struct rp_flame *f, const char *s, size_t len, uint32_t *ret_id)
 {
 	return rp_strpool_add(&f->strings, s, len, ret_id);
 }
 
-#define PARTS_LOG_MAX 24
-#define GRADE_NEVER 255
-
-/* Grades nodes: the least power of 2, `parts`, for which the subtree is at least 1/parts of the whole by any metric. */
-static int grade_nodes(struct rp_flame *f)
+static uint32_t frame_of(const struct rp_flame *f, uint32_t place)
 {
-	const struct rp_result *r = f->job->result;
-	int64_t *total = malloc((size_t)r->n_nodes * sizeof(*total));
-
-	if (!total)
-		return RP_ENOMEM;
-	memset(f->grade, GRADE_NEVER, r->n_nodes);
-	for (int k = 0; k < RP_M_SAMPLES; k++) {
-		int64_t least[PARTS_LOG_MAX + 1]; /* falling */
-		rp_walk_total(r, (enum rp_metric)k, total);
-		for (int log = 0; log <= PARTS_LOG_MAX; log++)
-			least[log] = total[0] / (INT64_C(1) << log);
-		for (uint32_t i = 0; i < r->n_nodes; i++) {
-			uint8_t log = f->grade[i] <= PARTS_LOG_MAX ? f->grade[i] : PARTS_LOG_MAX + 1;
-			if (total[i] <= 0)
-				continue;
-			for (; log > 0 && total[i] >= least[log - 1]; log--)
-				f->grade[i] = (uint8_t)(log - 1);
-		}
-	}
-	free(total);
-	return 0;
-}
-
-static int is_kept(const struct rp_flame *f, uint32_t node, int parts_log)
-{
-	return f->grade[node] <= parts_log;
-}
-
-/* The finest share, as the power of 2 that divides the whole, with which few enough nodes remain; PARTS_ALL: all may stay. A node's
- * total is never below its child's, so those kept are a tree. */
-#define PARTS_ALL -1
-
-static int choose_parts(const struct rp_flame *f)
-{
-	uint32_t most = f->job->options->n > 0 && f->job->options->n < FLAME_NODES_MAX ? (uint32_t)f->job->options->n : FLAME_NODES_MAX;
-	uint32_t graded[GRADE_NEVER + 1] = { 0 }, kept = 0;
-	int parts_log = 0;
-
-	if (f->walk.n <= most)
-		return PARTS_ALL;
-	for (uint32_t i = 0; i < f->walk.n; i++)
-		graded[f->grade[i]]++;
-	for (kept = graded[0]; parts_log < PARTS_LOG_MAX && kept + graded[parts_log + 1] <= most; parts_log++)
-		kept += graded[parts_log + 1];
-	return parts_log;
-}
-
-struct open_node {
-	uint32_t end;   /* place behind its subtree */
-	uint32_t place; /* among the shown */
-	int has_folded;
-	int64_t folded[RP_M_COUNT];
-};
-
-static void close_until(struct rp_flame *f, struct open_node *open, uint32_t *depth, uint32_t place)
-{
-	while (*depth && open[*depth - 1].end <= place) {
-		const struct open_node *o = &open[--*depth];
-		if (!o->has_folded)
-			continue;
-		struct rp_shown *s = &f->shown[f->n_shown++];
-		s->node = FOLDED;
-		s->parent = o->place;
-		s->met = f->shown[o->place].met;
-		memcpy(s->m, o->folded, sizeof(s->m));
-		f->folded_of[o->place] = f->n_shown - 1;
-	}
-}
-
-/* Fills `shown` in depth-first pre-order: nodes too small for every metric become one node below their parent. */
-static int choose_shown(struct rp_flame *f)
-{
-	const struct rp_result *r = f->job->result;
-	int parts = choose_parts(f);
-	uint32_t n = f->walk.n, depth = 0, deepest = 0;
-	size_t kept = 1; /* the root */
-
-	f->is_folded = parts != PARTS_ALL;
-	for (uint32_t place = 0; place < n; place++) {
-		kept += parts == PARTS_ALL || is_kept(f, f->walk.order[place], parts);
-		if (f->walk.depth[place] > deepest)
-			deepest = f->walk.depth[place];
-	}
-	struct open_node *open = malloc(((size_t)deepest + 1) * sizeof(*open));
-	f->shown = malloc(2 * kept * sizeof(*f->shown)); /* each may have one folded child */
-	f->folded_of = malloc(2 * kept * sizeof(*f->folded_of));
-	if (!open || !f->shown || !f->folded_of) {
-		free(open);
-		return RP_ENOMEM;
-	}
-	for (uint32_t place = 0; place < n;) {
-		uint32_t node = f->walk.order[place];
-		close_until(f, open, &depth, place);
-		if (parts != PARTS_ALL && place && !is_kept(f, node, parts)) {
-			struct open_node *o = &open[depth - 1];
-			o->has_folded = 1;
-			for (uint32_t end = place + f->walk.subtree[place]; place < end; place++) {
-				rp_figures_add_node(o->folded, r, f->walk.order[place]);
-				f->place_of[f->walk.order[place]] = BELOW | o->place;
-			}
-			continue;
-		}
-		struct rp_shown *s = &f->shown[f->n_shown];
-		s->node = node;
-		s->parent = depth ? open[depth - 1].place : UINT32_MAX;
-		s->met = depth ? f->shown[s->parent].met & r->frames[r->nodes[node].frame].met : r->totals.met;
-		rp_node_figures(r, node, s->m);
-		struct open_node *o = &open[depth++];
-		o->end = place + f->walk.subtree[place];
-		o->place = f->n_shown++;
-		f->place_of[node] = o->place;
-		o->has_folded = f->wants_folded && f->wants_folded[node];
-		memset(o->folded, 0, sizeof(o->folded));
-		place++;
-	}
-	close_until(f, open, &depth, n);
-	for (uint32_t i = 0; i < r->n_nodes; i++)
-		if (f->place_of[i] & BELOW)
-			f->place_of[i] = f->folded_of[f->place_of[i] & ~BELOW];
-	free(open);
-	return 0;
-}
-
-static uint32_t frame_of(const struct rp_flame *f, const struct rp_shown *s)
-{
-	const struct rp_result *r = f->job->result;
-	return s->node == FOLDED ? r->n_frames : r->nodes[s->node].frame;
+	return f->tree.nodes[place].frame == RP_THIN_FOLDED ? f->job->result->n_frames : f->tree.nodes[place].frame;
 }
 
 int rp_flame_use_frame(struct rp_flame *f, uint32_t frame)
@@ -180,8 +47,8 @@ static int collect(struct rp_flame *f)
 
 	if (use_string(f, "", 0, &empty))
 		return RP_ENOMEM;
-	for (uint32_t i = 0; i < f->n_shown; i++)
-		if (rp_flame_use_frame(f, frame_of(f, &f->shown[i])))
+	for (uint32_t i = 0; i < f->tree.n; i++)
+		if (rp_flame_use_frame(f, frame_of(f, i)))
 			return RP_ENOMEM;
 	return 0;
 }
@@ -244,7 +111,12 @@ static void put_frames(struct rp_flame *f)
 
 static int is_known(const struct rp_flame *f, const struct rp_metric_info *m, uint32_t place)
 {
-	return !rp_report_is_where(f->job, f->shown[place].met, m->unknown);
+	return !rp_report_is_where(f->job, f->tree.nodes[place].met, m->unknown);
+}
+
+static int64_t figure_at(const struct rp_flame *f, uint32_t place, enum rp_metric metric)
+{
+	return rp_thin_tree_figure(&f->tree, f->job->result, place, (int)metric);
 }
 
 /* Null where nobody measured it: of a node, or of all. */
@@ -253,17 +125,17 @@ static void put_figures(struct rp_flame *f, const struct rp_metric_info *m)
 	struct rp_json *j = &f->j;
 	uint32_t first = 0;
 
-	while (first < f->n_shown && !is_known(f, m, first))
+	while (first < f->tree.n && !is_known(f, m, first))
 		first++;
 	rp_json_key(j, rp_metric_column(m));
-	if (first == f->n_shown) {
+	if (first == f->tree.n) {
 		rp_json_null(j);
 		return;
 	}
 	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < f->n_shown; i++) {
+	for (uint32_t i = 0; i < f->tree.n; i++) {
 		if (is_known(f, m, i))
-			rp_json_int(j, f->shown[i].m[m->metric]);
+			rp_json_int(j, figure_at(f, i, m->metric));
 		else
 			rp_json_null(j);
 	}
@@ -277,8 +149,8 @@ static void put_variances(struct rp_flame *f, const struct rp_metric_info *m)
 
 	rp_json_key(j, rp_report_variance_column(text, m->metric));
 	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < f->n_shown; i++)
-		rp_json_int(j, f->shown[i].m[m->variance]);
+	for (uint32_t i = 0; i < f->tree.n; i++)
+		rp_json_int(j, figure_at(f, i, m->variance));
 	rp_json_close(j, ']');
 }
 
@@ -290,13 +162,13 @@ static void put_nodes(struct rp_flame *f)
 	rp_json_open(j, '{');
 	rp_json_key(j, "parent");
 	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < f->n_shown; i++)
-		rp_json_int(j, i ? (int64_t)f->shown[i].parent : -1);
+	for (uint32_t i = 0; i < f->tree.n; i++)
+		rp_json_int(j, i ? (int64_t)f->tree.nodes[i].parent : -1);
 	rp_json_close(j, ']');
 	rp_json_key(j, "frame");
 	rp_json_open(j, '[');
-	for (uint32_t i = 0; i < f->n_shown; i++)
-		rp_json_int(j, f->frame_place[frame_of(f, &f->shown[i])]);
+	for (uint32_t i = 0; i < f->tree.n; i++)
+		rp_json_int(j, f->frame_place[frame_of(f, i)]);
 	rp_json_close(j, ']');
 	for (size_t k = 0; k < RP_METRICS; k++)
 		if (rp_metrics[k].in_tree)
@@ -310,28 +182,23 @@ static void put_nodes(struct rp_flame *f)
 int rp_flame_open(struct rp_flame *f, const struct rp_report_job *job, const uint8_t *wants_folded)
 {
 	const struct rp_result *r = job->result;
+	uint32_t most = job->options->n > 0 && job->options->n < FLAME_NODES_MAX ? (uint32_t)job->options->n : FLAME_NODES_MAX;
 
-	*f = (struct rp_flame){ .job = job, .j = { job->out, 0 }, .strings = RP_STRPOOL_INIT, .wants_folded = wants_folded };
-	int rc = rp_walk_open(&f->walk, r, job->metric);
+	*f = (struct rp_flame){ .job = job, .j = { job->out, 0 }, .strings = RP_STRPOOL_INIT };
+	for (uint32_t i = 0; i < r->n_nodes; i++)
+		rp_figures_add_node(f->whole, r, i);
+	for (uint32_t i = 0; i < r->n_leaves; i++)
+		rp_figures_add_node(f->whole, r, RP_LEAF_BIT | i);
+	int rc = rp_thin_tree_open(&f->tree, r, (int)job->metric, f->whole, most, wants_folded);
 	if (rc)
 		return rc;
-	f->grade = malloc(r->n_nodes);
-	f->place_of = malloc((size_t)r->n_nodes * sizeof(*f->place_of));
 	f->frame_place = malloc(((size_t)r->n_frames + 1) * sizeof(*f->frame_place));
 	f->frames = malloc(((size_t)r->n_frames + 1) * sizeof(*f->frames));
 	f->columns = malloc(((size_t)r->n_frames + 1) * 3 * sizeof(*f->columns));
-	rc = f->grade && f->place_of && f->frame_place && f->frames && f->columns ? 0 : RP_ENOMEM;
-	if (!rc) {
-		memset(f->frame_place, 0xff, ((size_t)r->n_frames + 1) * sizeof(*f->frame_place));
-		for (uint32_t i = 0; i < r->n_nodes; i++)
-			rp_figures_add_node(f->whole, r, i);
-		rc = grade_nodes(f);
-	}
-	if (!rc)
-		rc = choose_shown(f);
-	free(f->grade);
-	f->grade = NULL;
-	return rc ? rc : collect(f);
+	if (!f->frame_place || !f->frames || !f->columns)
+		return RP_ENOMEM;
+	memset(f->frame_place, 0xff, ((size_t)r->n_frames + 1) * sizeof(*f->frame_place));
+	return collect(f);
 }
 
 void rp_flame_put(struct rp_flame *f)
@@ -342,14 +209,11 @@ void rp_flame_put(struct rp_flame *f)
 
 void rp_flame_close(struct rp_flame *f)
 {
-	free(f->shown);
-	free(f->folded_of);
-	free(f->place_of);
 	free(f->frame_place);
 	free(f->frames);
 	free(f->columns);
 	rp_strpool_release(&f->strings);
-	rp_walk_close(&f->walk);
+	rp_thin_tree_close(&f->tree);
 }
 
 int rp_report_flame(const struct rp_report_job *job)

@@ -210,7 +210,7 @@ static int put_functions(struct page *p)
 	uint32_t n, kept = 0;
 
 	rp_json_key(j, "functions");
-	if (!p->flame.is_folded) {
+	if (!p->flame.tree.is_folded) {
 		rp_json_null(j);
 		return 0;
 	}
@@ -251,12 +251,12 @@ static int64_t place_kind(const struct page *p, uint32_t i)
 
 static int64_t place_node(const struct page *p, uint32_t i)
 {
-	const struct rp_flame *f = &p->flame;
-	uint32_t node = p->bins.places[i].node, at = f->place_of[node];
+	const struct rp_thin_tree *tree = &p->flame.tree;
+	uint32_t node = p->bins.places[i].node, at = rp_thin_tree_place(tree, node);
 
 	if (p->bins.places[i].kind == RP_PLACE_FOLDED) /* below its call, unless that was folded itself */
-		return f->shown[at].node == node ? f->folded_of[at] : at;
-	return f->place_of[node == 0 && p->r->outside_node != NONE ? p->r->outside_node : node];
+		return tree->nodes[at].frame != RP_THIN_FOLDED ? tree->folded_of[at] : at;
+	return node == 0 && p->r->outside_node != NONE ? rp_thin_tree_place(tree, p->r->outside_node) : at;
 }
 
 static int64_t line_or_none(const struct page *p, uint32_t line)
@@ -269,7 +269,7 @@ static int64_t place_line(const struct page *p, uint32_t i)
 {
 	const struct rp_bin_place *place = &p->bins.places[i];
 
-	if (place->kind == RP_PLACE_CALL && p->flame.shown[p->flame.place_of[place->node]].node == place->node)
+	if (place->kind == RP_PLACE_CALL && p->flame.tree.nodes[rp_thin_tree_place(&p->flame.tree, place->node)].frame != RP_THIN_FOLDED)
 		return -1;
 	return line_or_none(p, place->line);
 }
