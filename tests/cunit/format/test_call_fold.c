@@ -14,6 +14,7 @@ static struct rp_pack_decoder decoder;
 struct reading {
 	struct {
 		uint32_t parent, code, lasti;
+		uint64_t name; /* of its path: the same in whatever order nodes were met */
 		uint64_t calls, ticks, ended[3];
 	} node[NODES_MAX];
 	uint32_t n, at, n_others;
@@ -29,16 +30,8 @@ static uint32_t child_of(struct reading *r, uint32_t parent, uint32_t code, uint
 	r->node[r->n].parent = parent;
 	r->node[r->n].code = code;
 	r->node[r->n].lasti = lasti;
+	r->node[r->n].name = rp_hash_pair(r->node[parent].name, (uint64_t)lasti << 32 | code);
 	return r->n++;
-}
-
-/* A path's name that does not depend on the order in which nodes were met. */
-static uint64_t name_of(const struct reading *r, uint32_t at)
-{
-	uint64_t h = 1;
-	for (; at; at = r->node[at].parent)
-		h = rp_hash_pair(h, (uint64_t)r->node[at].lasti << 32 | r->node[at].code);
-	return h;
 }
 
 static void read_event(struct reading *r, const struct rp_event *e)
@@ -53,7 +46,7 @@ static void read_event(struct reading *r, const struct rp_event *e)
 		r->node[r->at].ended[e->how]++;
 		r->at = r->node[r->at].parent;
 	} else if (e->kind != RP_EV_MORE) {
-		r->others = rp_hash_pair(r->others, rp_hash_pair(name_of(r, r->at), e->ticks ^ (uint64_t)e->kind << 56));
+		r->others = rp_hash_pair(r->others, rp_hash_pair(r->node[r->at].name, e->ticks ^ (uint64_t)e->kind << 56));
 		r->n_others++;
 	}
 }
@@ -92,10 +85,10 @@ static void check_same(struct reading *a, struct reading *b)
 	CHECK_UINT(b->ticks, a->ticks);
 	CHECK_UINT(b->n_others, a->n_others);
 	CHECK_UINT(b->others, a->others);
-	CHECK_UINT(name_of(b, b->at), name_of(a, a->at));
+	CHECK_UINT(b->node[b->at].name, a->node[a->at].name);
 	for (uint32_t i = 0; i < a->n; i++) {
 		uint32_t k = 0;
-		while (k < b->n && name_of(b, k) != name_of(a, i))
+		while (k < b->n && b->node[k].name != a->node[i].name)
 			k++;
 		CHECK(k < b->n);
 		CHECK_UINT(b->node[k].calls, a->node[i].calls);
