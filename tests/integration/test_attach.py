@@ -62,7 +62,16 @@ class Program:
 
 def attach(*words, directory):
     command = [sys.executable, "-m", "rubinprof", "attach", *map(str, words)]
-    return subprocess.Popen(command, cwd=directory, stdin=subprocess.DEVNULL, stdout=-1, stderr=-1, text=True)
+    return subprocess.Popen(
+        command,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        stdout=-1,
+        stderr=-1,
+        text=True,
+        # A shell starts its background jobs with SIGINT ignored, and Python keeps it so.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def refused(*words, directory):
