@@ -1,5 +1,5 @@
 """docs/trace-format.md and the code say the same: each RP_ constant in a table of the page has the value it has in csrc/format/,
-each numeric constant of layout.h is in such a table, and the forms of definitions are those of def.c.
+each numeric constant of layout.h is in such a table, and the forms of definitions are those of def.c. So are the words those of words.c.
 """
 
 import re
@@ -49,6 +49,13 @@ def forms(source: str):
     return dict(re.findall(r'\[(RP_DEF_\w+)\] = "(\w+)"', source))
 
 
+def words(source: str):
+    """What the page has to list of words.c: names, then metadata."""
+    names = re.search(r"names\[\] = \{(.*?)\n\};", source, re.S)[1]
+    metadata = re.search(r"metadata\[\]\[2\] = \{(.*?)\n\};", source, re.S)[1]
+    return [re.findall(r'"([^"]*)"', names), [f"{key}={value}" for key, value in re.findall(r'\{ "([^"]*)", "([^"]*)" \}', metadata)]]
+
+
 def page_rows(page: str):
     """(line, cells) of each table row that begins with a constant."""
     for line, text in enumerate(page.splitlines(), 1):
@@ -57,7 +64,7 @@ def page_rows(page: str):
             yield line, cells
 
 
-def check(page: str, layout: str, door: str, definitions: str):
+def check(page: str, layout: str, door: str, definitions: str, word_list: str):
     """Sentences that say what differs."""
     required = constants(layout)
     code = {**constants(door), **required}
@@ -80,6 +87,8 @@ def check(page: str, layout: str, door: str, definitions: str):
             yield f"{name} ({value}) of layout.h is in no table of the page."
     if magic(layout) not in page:
         yield f"RP_FILE_MAGIC is the bytes {magic(layout)}, which the page does not say."
+    if [block.splitlines() for block in re.findall(r"^```text words\n(.*?)^```", page, re.M | re.S)] != words(word_list):
+        yield "The words of words.c are not those of the page."
     real_forms = forms(definitions)
     for name in sorted(said_forms.keys() | real_forms.keys()):
         if said_forms.get(name) != real_forms.get(name):
@@ -87,7 +96,7 @@ def check(page: str, layout: str, door: str, definitions: str):
 
 
 def main():
-    texts = [path.read_text(encoding="utf-8") for path in (PAGE, FORMAT / "layout.h", FORMAT / "format.h", FORMAT / "def.c")]
+    texts = [path.read_text(encoding="utf-8") for path in (PAGE, FORMAT / "layout.h", FORMAT / "format.h", FORMAT / "def.c", FORMAT / "words.c")]
     wrong = list(check(*texts))
     for sentence in wrong:
         print(f"format: {PAGE.relative_to(ROOT)}: {sentence}")

@@ -23,7 +23,7 @@
 
 /* ---- file header ---- */
 #define RP_FILE_MAGIC "\x89RPROF\r\n" /* as PNG does: catches 7-bit and line-end damage */
-#define RP_FILE_HEADER_BYTES 1024     /* as capture writes it: room for 40 fields more. A trace of one small quantum is a few times as large */
+#define RP_FILE_HEADER_BYTES 704      /* as capture writes it: room for 6 fields more. A trace of one small quantum is some times as large */
 #define RP_FILE_HEADER_BYTES_MIN 656  /* bounds of what a reader takes: all fields, */
 #define RP_FILE_HEADER_BYTES_MAX 4096 /* and the page that a writer maps; earlier builds wrote so many */
 #define RP_FH_MAGIC 0          /* 8 bytes */
@@ -103,6 +103,7 @@ enum rp_part_coding {
 	RP_PART_HUFFMAN = 2,     /* huffman.h; not written any more */
 	RP_PART_LZ4_HUFFMAN = 3, /* LZ4, then huffman.h; not written any more */
 	RP_PART_ZSTD = 4,        /* one Zstandard frame without its magic number */
+	RP_PART_ZSTD_WORDS = 5,  /* such a frame whose prefix are the words of words.h */
 };
 
 /* Caps the reader enforces before it allocates. */

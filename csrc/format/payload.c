@@ -8,6 +8,7 @@
 
 #include "format/format.h"
 #include "format/huffman.h"
+#include "format/words.h"
 
 /* LZ4's fastest level that still finds the repeats of packed columns. */
 #define LZ4_ACCELERATION 1
@@ -25,9 +26,10 @@
 
 /* Parameters of zstd's level 1 for short inputs, but for the hash: 2^12 entries, of times 2^11, lie in the first cache beside the column. Repeats have seven
  * bytes at least, in times five: they are half bytes, and few repeats are longer. In definitions, which are names and small numbers, four: 12 to 16 % smaller
- * than with seven. The window is longer than a column. */
+ * than with seven. The window is longer than a column. Short payloads are searched with care, 10 us a KiB: a sampled trace has no other. */
 static const ZSTD_compressionParameters zstd_any = { 17, 13, 12, 1, 7, 0, ZSTD_fast }, zstd_times = { 17, 13, 11, 1, 5, 0, ZSTD_fast },
-					zstd_definitions = { 17, 13, 12, 1, 4, 0, ZSTD_fast };
+					zstd_definitions = { 17, 13, 12, 1, 4, 0, ZSTD_fast }, zstd_careful = { 17, 12, 12, 3, 4, 8, ZSTD_lazy2 };
+#define SHORT_BYTES (16u << 10)
 
 _Static_assert(RP_PAYLOAD_KINDS == RP_PACK_ENDS + 1, "one for each end, one for all else");
 
@@ -40,7 +42,7 @@ static size_t lz4_bytes(void)
 
 static size_t zstd_bytes(void)
 {
-	const ZSTD_compressionParameters *const all[] = { &zstd_any, &zstd_times, &zstd_definitions };
+	const ZSTD_compressionParameters *const all[] = { &zstd_any, &zstd_times, &zstd_definitions, &zstd_careful };
 	size_t most = 0;
 	for (size_t i = 0; i < RP_COUNT_OF(all); i++) {
 		size_t bytes = ZSTD_estimateCCtxSize_usingCParams(*all[i]);
@@ -51,13 +53,15 @@ static size_t zstd_bytes(void)
 
 size_t rp_payload_room_bytes(void)
 {
-	return lz4_bytes() + zstd_bytes();
+	return lz4_bytes() + zstd_bytes() + RP_WORDS_BYTES_MAX;
 }
 
 void rp_payload_room_init(struct rp_payload_room *room, void *memory)
 {
 	memset(room, 0, sizeof(*room));
 	room->lz4 = memory;
+	room->words = (uint8_t *)memory + lz4_bytes() + zstd_bytes();
+	room->words_len = rp_words_put(room->words);
 	ZSTD_CCtx *zstd = ZSTD_initStaticCCtx((uint8_t *)memory + lz4_bytes(), zstd_bytes());
 	if (!zstd || ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_format, ZSTD_f_zstd1_magicless)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 0)))
@@ -70,6 +74,7 @@ struct part {
 	const uint8_t *raw;
 	size_t len;
 	const ZSTD_compressionParameters *zstd;
+	enum rp_part_coding coding; /* that Zstandard's is */
 };
 
 /* Bytes written, fewer than the part has; 0: it does not become smaller so, or there is no room. */
@@ -80,7 +85,9 @@ static size_t code_part(const struct rp_payload_room *room, enum rp_part_coding 
 		int got = LZ4_compress_fast_extState(room->lz4, (const char *)p->raw, (char *)out, (int)p->len, (int)most, LZ4_ACCELERATION);
 		return got > 0 ? (size_t)got : 0;
 	}
-	if (coding == RP_PART_ZSTD && room->zstd && !ZSTD_isError(ZSTD_CCtx_setCParams(room->zstd, *p->zstd))) {
+	if (coding == p->coding && room->zstd && !ZSTD_isError(ZSTD_CCtx_setCParams(room->zstd, *p->zstd))) {
+		if (coding == RP_PART_ZSTD_WORDS && ZSTD_isError(ZSTD_CCtx_refPrefix(room->zstd, room->words, room->words_len)))
+			return 0;
 		size_t got = ZSTD_compress2(room->zstd, out, max, p->raw, p->len);
 		return got < p->len ? got : 0; /* codes of errors are greater than any length */
 	}
@@ -91,11 +98,11 @@ static size_t code_part(const struct rp_payload_room *room, enum rp_part_coding 
 static enum rp_part_coding try_all(const struct rp_payload_room *room, const struct part *p, uint8_t *out, size_t max, size_t *ret_stored)
 {
 	size_t lz4 = code_part(room, RP_PART_LZ4, p, out, max), least = lz4 ? lz4 : p->len;
-	size_t zstd = code_part(room, RP_PART_ZSTD, p, out, max);
+	size_t zstd = code_part(room, p->coding, p, out, max);
 
 	if (zstd && zstd + (least >> WORTH_SHIFT) + WORTH_BYTES < least) {
 		*ret_stored = zstd;
-		return RP_PART_ZSTD;
+		return p->coding;
 	}
 	*ret_stored = lz4 ? code_part(room, RP_PART_LZ4, p, out, max) : 0;
 	return lz4 ? RP_PART_LZ4 : RP_PART_PLAIN;
@@ -163,7 +170,9 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 		rp_assert(ends[i] >= start);
 		if (ends[i] - start < PART_BYTES_MIN && i + 1 < n)
 			continue;
-		struct part p = { raw + start, ends[i] - start, n == 1 ? &zstd_definitions : is_times(i) ? &zstd_times : &zstd_any };
+		const ZSTD_compressionParameters *zstd = n == 1 ? &zstd_definitions : is_times(i) ? &zstd_times : &zstd_any;
+		struct part p = { raw + start, ends[i] - start, len <= SHORT_BYTES ? &zstd_careful : zstd,
+				  n == 1 ? RP_PART_ZSTD_WORDS : RP_PART_ZSTD };
 		if (p.len)
 			out = put_part(room, habit_of(room, i, n), &p, out, ret_stored + max);
 		if (!out)
@@ -181,21 +190,29 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 
 /* ---- loading ---- */
 
-size_t rp_payload_loader_bytes(void)
+static size_t zstd_loader_bytes(void)
 {
 	return (ZSTD_estimateDCtxSize() + 7) & ~(size_t)7;
 }
 
+size_t rp_payload_loader_bytes(void)
+{
+	return zstd_loader_bytes() + RP_WORDS_BYTES_MAX;
+}
+
 void rp_payload_loader_init(struct rp_payload_loader *loader, void *memory)
 {
-	loader->zstd = ZSTD_initStaticDCtx(memory, rp_payload_loader_bytes());
+	loader->words = (uint8_t *)memory + zstd_loader_bytes();
+	loader->words_len = rp_words_put(loader->words);
+	loader->zstd = ZSTD_initStaticDCtx(memory, zstd_loader_bytes());
 	if (loader->zstd && ZSTD_isError(ZSTD_DCtx_setParameter(loader->zstd, ZSTD_d_format, ZSTD_f_zstd1_magicless)))
 		loader->zstd = NULL;
 }
 
-static int load_zstd(const struct rp_payload_loader *loader, const uint8_t *bytes, size_t stored, uint8_t *ret_raw, size_t len)
+/* words_len 0: without the words. */
+static int load_zstd(const struct rp_payload_loader *loader, const uint8_t *bytes, size_t stored, uint8_t *ret_raw, size_t len, size_t words_len)
 {
-	size_t got = loader->zstd ? ZSTD_decompressDCtx(loader->zstd, ret_raw, len, bytes, stored) : 0;
+	size_t got = loader->zstd ? ZSTD_decompress_usingDict(loader->zstd, ret_raw, len, bytes, stored, loader->words, words_len) : 0;
 	return got == len ? 0 : RP_EDAMAGED; /* codes of errors are greater than any length */
 }
 
@@ -224,7 +241,9 @@ static int get_part(const struct rp_payload_loader *loader, struct rp_cursor *c,
 	case RP_PART_LZ4:
 		return load_lz4(bytes, (size_t)stored, ret_raw, (size_t)len);
 	case RP_PART_ZSTD:
-		return load_zstd(loader, bytes, (size_t)stored, ret_raw, (size_t)len);
+		return load_zstd(loader, bytes, (size_t)stored, ret_raw, (size_t)len, 0);
+	case RP_PART_ZSTD_WORDS:
+		return load_zstd(loader, bytes, (size_t)stored, ret_raw, (size_t)len, loader->words_len);
 	case RP_PART_HUFFMAN:
 		return rp_huffman_decode(bytes, (size_t)stored, ret_raw, (size_t)len);
 	case RP_PART_LZ4_HUFFMAN:

@@ -29,6 +29,8 @@ struct rp_payload_habit {
 /* What storing needs to work in, and what it has learned of parts that come again and again. One thread at a time. */
 struct rp_payload_room {
 	void *lz4, *zstd; /* states; zstd is NULL where the library refused: LZ4 does alone then */
+	uint8_t *words;   /* of words.h */
+	size_t words_len;
 	struct rp_payload_habit habits[RP_PAYLOAD_KINDS];
 };
 /* Bytes of memory for a room. */
@@ -48,6 +50,8 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 /* What loading needs to work in. One thread at a time. */
 struct rp_payload_loader {
 	void *zstd;      /* rp_payload_loader_init */
+	uint8_t *words;  /* of words.h */
+	size_t words_len;
 	uint8_t *middle; /* as many bytes as the longest payload that is loaded; anything may be in it */
 };
 /* Bytes of memory for a loader, without `middle`. */

@@ -97,7 +97,7 @@ static size_t check_payload(const uint8_t *raw, size_t len, const uint32_t *ends
  * changed it is asked again, at once when it has become larger. */
 static void check_choice(void)
 {
-	static const uint8_t wanted[STYLES] = { RP_PART_LZ4, RP_PART_PLAIN, RP_PART_ZSTD, RP_PART_ZSTD, RP_PART_LZ4, RP_PART_ZSTD };
+	static const uint8_t wanted[STYLES] = { RP_PART_LZ4, RP_PART_PLAIN, RP_PART_ZSTD_WORDS, RP_PART_ZSTD_WORDS, RP_PART_LZ4, RP_PART_ZSTD_WORDS };
 	static uint8_t bytes[20000], stored[30000];
 	const uint32_t end = sizeof(bytes);
 
@@ -116,7 +116,7 @@ static void check_choice(void)
 	fill(bytes, sizeof(bytes), 3);
 	for (int i = 0; i < 2; i++)
 		CHECK(rp_payload_store(&room, bytes, sizeof(bytes), &end, 1, stored, sizeof(stored)) > 0);
-	CHECK_INT(stored[0], RP_PART_ZSTD);
+	CHECK_INT(stored[0], RP_PART_ZSTD_WORDS);
 }
 
 /* Without a context of zstd LZ4 does alone. */
