@@ -44,11 +44,14 @@ def entered():
             os.rmdir(os.path.dirname(words["socket"]))
             raise
         try:
-            sys.path.append(words["home"])
+            is_known = words["home"] in sys.path  # its place there is the program's
+            if not is_known:
+                sys.path.append(words["home"])
             try:
                 import rubinprof.attached
             finally:
-                sys.path.remove(words["home"])
+                if not is_known:
+                    sys.path.remove(words["home"])
             answer = ("done", getattr(sys.modules["rubinprof.attached"], words["what"])(*words["args"]))
         except Exception as error:
             answer = ("failed", str(error) or type(error).__name__)

@@ -103,7 +103,9 @@ def run_a_while(program, mark):
 @enters
 @pytest.mark.parametrize("mode", ["exact", "sampled"])
 def test_a_running_process_is_traced_until_ctrl_c_and_goes_on(tmp_path, mode):
-    with Program(PROGRAM, tmp_path / "mark") as program:
+    # Where the program can import rubinprof itself, that is not the last place in its path.
+    home = os.path.dirname(os.path.dirname(rubinprof.__file__))
+    with Program(PROGRAM, tmp_path / "mark", env={**os.environ, "PYTHONPATH": home}) as program:
         command = attach(program.pid, "--cpu", mode, "--memory", mode, directory=tmp_path)
         line_with(command.stderr, f"process {program.pid} is traced")
         run_a_while(program, tmp_path / "mark")
