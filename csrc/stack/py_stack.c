@@ -8,7 +8,11 @@
 #include "stack/readable.h"
 #include "stack/task_chain.h"
 
-#define CODES (1u << 15) /* open addressing, at most three quarters full; further code objects have no name */
+/* Open addressing, at most three quarters full. Most programs have no more code than the few hold, and touch no page of the others. Further code
+ * objects have no name. */
+#define CODES_FEW (1u << 11)
+#define CODES_MORE (1u << 15)
+#define CODES (CODES_FEW + CODES_MORE)
 #define PROBES 64u
 /* Ids of code that is not shown; of the command line (rubinprof run), below which nothing is the program's. */
 #define ID_HIDDEN 0xffffffffu
@@ -26,20 +30,22 @@ static struct {
 	_Atomic uint64_t print[CODES]; /* 0: empty. Relaxed: says all by itself */
 	_Atomic uint32_t id[CODES];    /* 0: not known yet. Relaxed: what it stands for is in the trace */
 	_Atomic uint8_t state[CODES];  /* acquire when it is taken or read, release when it is left (define) */
-	_Atomic uint32_t used, last_id;
+	_Atomic uint32_t used_few, used_more, last_id;
 } codes;
 
 static int with_tasks; /* set while no walk is in flight */
 
 void rp_py_stack_open(int tasks)
 {
+	size_t n = atomic_load(&codes.used_more) ? CODES : CODES_FEW;
 	with_tasks = tasks;
-	if (atomic_load(&codes.used)) {
-		memset((void *)codes.print, 0, sizeof codes.print);
-		memset((void *)codes.id, 0, sizeof codes.id);
-		memset((void *)codes.state, 0, sizeof codes.state);
+	if (atomic_load(&codes.used_few)) {
+		memset((void *)codes.print, 0, n * sizeof codes.print[0]);
+		memset((void *)codes.id, 0, n * sizeof codes.id[0]);
+		memset((void *)codes.state, 0, n * sizeof codes.state[0]);
 	}
-	atomic_store(&codes.used, 0);
+	atomic_store(&codes.used_few, 0);
+	atomic_store(&codes.used_more, 0);
 	atomic_store(&codes.last_id, 0);
 }
 
@@ -117,15 +123,15 @@ static uint64_t fingerprint(const PyCodeObject *code)
 	return h ? h : 1;
 }
 
-/* Place of the code in the table, its id set; CODES when the table is full. */
-static uint32_t find_code(uint64_t print)
+/* Place of the code among `size` ones from `first` on, made where there is room; CODES when there is none. */
+static uint32_t find_among(uint64_t print, uint32_t first, uint32_t size, _Atomic uint32_t *used)
 {
 	for (uint32_t i = 0; i < PROBES; i++) {
-		uint32_t at = (uint32_t)(print + i) & (CODES - 1);
+		uint32_t at = first + ((uint32_t)(print + i) & (size - 1));
 		uint64_t had = atomic_load_explicit(&codes.print[at], memory_order_relaxed);
-		if (had == 0 && atomic_load_explicit(&codes.used, memory_order_relaxed) < CODES / 4 * 3 &&
+		if (had == 0 && atomic_load_explicit(used, memory_order_relaxed) < size / 4 * 3 &&
 		    atomic_compare_exchange_strong_explicit(&codes.print[at], &had, print, memory_order_relaxed, memory_order_relaxed)) {
-			atomic_fetch_add_explicit(&codes.used, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(used, 1, memory_order_relaxed);
 			return at;
 		}
 		if (had == print)
@@ -134,6 +140,14 @@ static uint32_t find_code(uint64_t print)
 			break;
 	}
 	return CODES;
+}
+
+/* Place of the code in the table, its id set; CODES when the table is full. Two threads that meet new code at the moment when the few become full may give it
+ * a place each: it is then defined twice. */
+static uint32_t find_code(uint64_t print)
+{
+	uint32_t at = find_among(print, 0, CODES_FEW, &codes.used_few);
+	return at < CODES ? at : find_among(print, CODES_FEW, CODES_MORE, &codes.used_more);
 }
 
 static void define(uint32_t at, rp_pyframe *f, struct rp_py_stack *s)

@@ -16,25 +16,28 @@
 #include "stack/stack.h"
 #include "stack/unwind.h"
 
-#define NODES (1u << 16) /* open addressing, at most half full; then all are forgotten and defined anew as they come */
+#define NODES (1u << 15) /* then all are forgotten, and defined anew as they come */
+#define PLACES_MIN 1024u  /* of the index; it grows with the nodes, so that a short program touches few pages */
 #define STARTS 1024u     /* code address to the beginning of its function: direct-mapped */
 #define STACK_MAX (RP_PY_STACK_MAX + RP_NATIVE_FRAMES_MAX)
 #define PARTS_LATE 32u   /* keys after which two stacks are different ones */
 #define PAGE_BYTES 4096
 #define KEYS_MAX (RP_MORE_WORDS_MAX - 2) /* of one event */
 
-RP_STATIC_ASSERT(STACK_MAX <= NODES / 2, "one stack leaves the table half empty");
+RP_STATIC_ASSERT(STACK_MAX <= NODES, "there is room for any stack");
 
 int rp_snapshot_on;
 static int with_native;
 
 struct node {
 	uint64_t key;
-	uint32_t parent, id; /* id 0: empty */
+	uint32_t parent;
 };
 
 struct rp_snapshot_table {
-	uint32_t last_id, n_nodes;
+	uint32_t last_id;
+	uint32_t forgotten; /* ids up to here; the first node has the next one */
+	uint32_t n_nodes, places; /* places of the index: a power of two, at least twice the nodes; 0: there is none */
 	uint32_t forgets; /* a change tells that ids found before are void */
 	uint32_t starts_generation;
 	uint64_t keys[STACK_MAX]; /* the stack being looked up, outermost first */
@@ -45,7 +48,8 @@ struct rp_snapshot_table {
 		uint64_t address, start;
 	} starts[STARTS];
 	struct rp_py_stack python;
-	_Alignas(PAGE_BYTES) struct node nodes[NODES];
+	struct node nodes[NODES];
+	uint32_t index[2 * NODES]; /* open addressing by key and parent: number of the node, from 1; 0: empty */
 };
 
 /* ---- tables ---- */
@@ -67,9 +71,8 @@ void rp_snapshot_forget(struct rp_thread *t)
 	struct rp_snapshot_table *s = t->snapshot;
 	if (!s)
 		return;
-	if (madvise(s->nodes, sizeof s->nodes, MADV_DONTNEED)) /* refused where pages are larger than we think */
-		memset(s->nodes, 0, sizeof s->nodes);
-	s->n_nodes = s->last_n = 0;
+	s->n_nodes = s->places = s->last_n = 0;
+	s->forgotten = s->last_id;
 	s->forgets++;
 }
 
@@ -92,14 +95,42 @@ static void on_thread_end(struct rp_thread *t)
 
 /* ---- nodes ---- */
 
-static struct node *find_node(struct rp_snapshot_table *s, uint32_t parent, uint64_t key)
+/* Where a node is in the index, or belongs. There are places. */
+static uint32_t *place_of_node(struct rp_snapshot_table *s, uint32_t parent, uint64_t key)
 {
 	uint64_t h = (key ^ (uint64_t)parent << 40) * UINT64_C(0x9e3779b97f4a7c15);
 	for (uint32_t i = (uint32_t)(h >> 32);; i++) {
-		struct node *n = &s->nodes[i & (NODES - 1)];
-		if (!n->id || (n->parent == parent && n->key == key))
-			return n;
+		uint32_t *place = &s->index[i & (s->places - 1)];
+		if (!*place || (s->nodes[*place - 1].parent == parent && s->nodes[*place - 1].key == key))
+			return place;
 	}
+}
+
+/* Its id; 0: not known. */
+static uint32_t find_node(struct rp_snapshot_table *s, uint32_t parent, uint64_t key)
+{
+	uint32_t number = s->places ? *place_of_node(s, parent, key) : 0;
+	return number ? s->forgotten + number : 0;
+}
+
+static void grow_index(struct rp_snapshot_table *s)
+{
+	s->places = s->places ? 2 * s->places : PLACES_MIN;
+	rp_assert(s->places <= RP_COUNT_OF(s->index));
+	memset(s->index, 0, s->places * sizeof *s->index);
+	for (uint32_t i = 0; i < s->n_nodes; i++)
+		*place_of_node(s, s->nodes[i].parent, s->nodes[i].key) = i + 1;
+}
+
+/* The next id is its. */
+static void add_node(struct rp_snapshot_table *s, uint32_t parent, uint64_t key)
+{
+	rp_assert(s->n_nodes < NODES && s->last_id == s->forgotten + s->n_nodes);
+	if (2 * (s->n_nodes + 1) > s->places)
+		grow_index(s);
+	s->nodes[s->n_nodes++] = (struct node){ key, parent };
+	*place_of_node(s, parent, key) = s->n_nodes;
+	s->last_id++;
 }
 
 /* Emits and adds keys[0..n-1] below `parent`. The id of the last, 0 when it was lost or everything was forgotten meanwhile. */
@@ -107,16 +138,15 @@ static uint32_t add_nodes(struct rp_thread *t, struct rp_snapshot_table *s, uint
 {
 	const uint64_t head[] = { parent, s->last_id + 1u };
 	uint32_t forgets = s->forgets;
-	rp_assert(t->busy > 0 && s->n_nodes + n <= NODES / 2);
+	rp_assert(t->busy > 0 && s->n_nodes + n <= NODES);
 	if (rp_emit_words(t, RP_EV_MORE, RP_MORE_NODES | (uint64_t)(n + 2) << 8, head, 2, keys, n, may_wait))
 		return 0;
 	if (s->forgets != forgets && parent)
 		return 0; /* a buffer was lost with the parent in it */
 	for (uint32_t i = 0; i < n; i++) {
-		*find_node(s, parent, keys[i]) = (struct node){ keys[i], parent, ++s->last_id };
+		add_node(s, parent, keys[i]);
 		parent = s->last_id;
 	}
-	s->n_nodes += n;
 	return parent;
 }
 
@@ -145,17 +175,17 @@ static void remember(struct rp_snapshot_table *s, uint32_t i, uint32_t id)
 /* Whether the buffer has room, so that nodes and what refers to them mostly lie in one block, is not asked: ids hold for all blocks. */
 static uint32_t node_of(struct rp_thread *t, struct rp_snapshot_table *s, uint32_t n, int may_wait)
 {
-	if (s->n_nodes + n > NODES / 2)
+	if (s->n_nodes + n > NODES)
 		rp_snapshot_forget(t);
 	uint32_t i = same_as_last(s, n), id = i ? s->last_ids[i - 1] : 0;
 	int remembers = is_to_be_remembered(s, n, i);
 	if (remembers)
 		s->last_n = i;
 	for (; i < n; i++) {
-		const struct node *known = find_node(s, id, s->keys[i]);
-		if (!known->id)
+		uint32_t known = find_node(s, id, s->keys[i]);
+		if (!known)
 			break;
-		id = known->id;
+		id = known;
 		if (remembers)
 			remember(s, i, id);
 	}

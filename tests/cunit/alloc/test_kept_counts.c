@@ -33,6 +33,26 @@ static int come_and_go(uint32_t n)
 	return rp_kept_maybe(alike[0]);
 }
 
+/* More than the few buckets hold, which a program with few samples has for itself: further ones come into the others. */
+static void crowd(void)
+{
+	enum { CROWD = 12000 };
+	static uint32_t numbers[CROWD];
+	for (uint32_t i = 0; i < CROWD; i++)
+		CHECK((numbers[i] = rp_kept_add((const void *)(uintptr_t)(0x100000 + 48 * i))) > 0);
+	CHECK_UINT(rp_kept_count(), CROWD);
+	for (uint32_t i = 0; i < CROWD; i += 2)
+		CHECK_UINT(rp_kept_take((const void *)(uintptr_t)(0x100000 + 48 * i)), numbers[i]);
+	for (uint32_t i = 0; i < CROWD; i++)
+		CHECK_UINT(rp_kept_take((const void *)(uintptr_t)(0x100000 + 48 * i)), i % 2 ? numbers[i] : 0);
+	CHECK_UINT(rp_kept_count(), 0);
+	for (uint32_t i = 0; i < CROWD; i++)
+		(void)rp_kept_add((const void *)(uintptr_t)(0x100000 + 48 * i));
+	rp_kept_open(); /* the next session has none of them */
+	for (uint32_t i = 0; i < CROWD; i++)
+		CHECK_UINT(rp_kept_take((const void *)(uintptr_t)(0x100000 + 48 * i)), 0);
+}
+
 int main(void)
 {
 	find_alike();
@@ -46,5 +66,6 @@ int main(void)
 	(void)come_and_go(MANY);
 	rp_kept_open(); /* the next session */
 	CHECK(!rp_kept_maybe(alike[0]));
+	crowd();
 	return 0;
 }
