@@ -148,5 +148,6 @@ void rp_namer_fork_parent(void)
 void rp_namer_fork_child(void)
 {
 	rp_symbol_file_fork_child();
+	rp_symbols_fork_child();
 	namer.running = 0;
 }

@@ -32,19 +32,30 @@ static int by_address(const void *a, const void *b)
 
 /* ---- which ---- */
 
+struct waiting {
+	uint64_t address;
+	uint32_t module; /* by id: another one may come to lie there meanwhile */
+};
+
 /* Few addresses of a large object, which was opened before, wait for more of them, or for some looks, or for the stop. One caller at a time. */
 static struct {
-	uint64_t *addresses; /* of malloc */
-	uint64_t n;
+	struct waiting *at; /* of realloc */
+	uint64_t n, cap;
 	uint32_t looks; /* since the first of them */
 	uint64_t visited[VISITED_MAX / 64]; /* modules, by id; of later ones nothing waits */
 } later;
 
-/* Nothing is freed: a child of fork has what the namer was just about to free, or to keep; and a stop leaves nothing. */
 void rp_symbols_open(void)
 {
-	memset(&later, 0, sizeof later);
+	later.n = later.looks = 0;
+	memset(later.visited, 0, sizeof later.visited);
 	rp_name_cache_open();
+}
+
+/* Nothing is freed: the namer may have been about to move it. */
+void rp_symbols_fork_child(void)
+{
+	memset(&later, 0, sizeof later);
 }
 
 static int was_visited(uint32_t module)
@@ -58,34 +69,36 @@ static void note_visit(uint32_t module)
 		later.visited[module / 64] |= UINT64_C(1) << module % 64;
 }
 
+/* Without memory they have no names. */
+static void leave_for_later(uint32_t module, const uint64_t *addresses, uint64_t n)
+{
+	if (later.n + n > later.cap) {
+		uint64_t cap = 2 * (later.n + n);
+		struct waiting *at = realloc(later.at, cap * sizeof *at);
+		if (!at)
+			return;
+		later.at = at;
+		later.cap = cap;
+	}
+	for (uint64_t i = 0; i < n; i++)
+		later.at[later.n++] = (struct waiting){ addresses[i], module };
+}
+
 /* Of those noted, and those that were left for later, sorted: in memory of malloc, NULL when that is out. */
 static uint64_t *take_addresses(uint64_t noted, uint64_t *ret_n)
 {
 	uint64_t *addresses = malloc((noted + later.n + 1) * sizeof *addresses);
+	struct rp_module_info m;
 	if (!addresses)
 		return NULL;
 	uint64_t n = noted ? rp_addresses_take(addresses, noted) : 0;
-	if (later.n)
-		memcpy(addresses + n, later.addresses, later.n * sizeof *addresses);
-	n += later.n;
-	free(later.addresses);
-	later.addresses = NULL;
+	for (uint64_t i = 0; i < later.n; i++)
+		if (!rp_modules_find(later.at[i].address - 1, &m) && m.id == later.at[i].module)
+			addresses[n++] = later.at[i].address;
 	later.n = 0;
 	rp_sort(addresses, n, sizeof *addresses, by_address);
 	*ret_n = n;
 	return addresses;
-}
-
-/* Keeps the first n of them. */
-static void leave_for_later(uint64_t *addresses, uint64_t n)
-{
-	if (n) {
-		later.addresses = addresses;
-		later.n = n;
-		return;
-	}
-	free(addresses);
-	later.looks = 0;
 }
 
 /* ---- definitions ---- */
@@ -126,14 +139,14 @@ int rp_symbols_define(rp_symbols_between_fn *between, int is_last)
 {
 	static uint64_t seen; /* of those noted; one caller at a time */
 	int may_wait = !is_last && !(later.n && ++later.looks >= WAIT_LOOKS);
-	uint64_t n, left = 0, now = rp_addresses_noted(), noted = now == seen ? 0 : rp_addresses_waiting();
+	uint64_t n, now = rp_addresses_noted(), noted = now == seen ? 0 : rp_addresses_waiting();
 	if (!noted && (!later.n || may_wait))
 		return 0;
+	rp_modules_refresh(); /* without allocator hooks nothing has told of a dlopen */
 	uint64_t *addresses = take_addresses(noted, &n);
 	if (!addresses)
 		return RP_ENOMEM;
 	seen = now;
-	rp_modules_refresh(); /* without allocator hooks nothing has told of a dlopen */
 	for (uint64_t i = 0, next; i < n; i = next) {
 		struct rp_module_info m;
 		next = i + 1;
@@ -143,10 +156,10 @@ int rp_symbols_define(rp_symbols_between_fn *between, int is_last)
 			next++;
 		if (functions_only && m.build_id_len && rp_bundle_has_object(m.build_id, m.build_id_len))
 			continue;
-		uint64_t wait = define_of(&m, addresses + i, next - i, between && between(), may_wait);
-		memmove(addresses + left, addresses + i, wait * sizeof *addresses);
-		left += wait;
+		leave_for_later(m.id, addresses + i, define_of(&m, addresses + i, next - i, between && between(), may_wait));
 	}
-	leave_for_later(addresses, left);
+	free(addresses);
+	if (!later.n)
+		later.looks = 0;
 	return 0;
 }

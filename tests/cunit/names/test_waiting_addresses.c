@@ -1,4 +1,5 @@
-/* A few new addresses of a large object that was opened before wait for eight looks, for more of them, or for the last call; none is lost, none is looked up twice. */
+/* A few new addresses of a large object that was opened before wait for eight looks, for more of them, or for the last call; none is lost, none is looked up twice; and none is named by a
+ * library that has come to lie there meanwhile. */
 /* rp-test: libraries=libdw,libelf */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -11,6 +12,7 @@
 static volatile char padding[2 << 20] = { 1 }; /* of small objects nothing waits */
 static struct rp_elf_list elves;
 static uint64_t base, next, before;
+static uint32_t id = 7; /* of the module that lies there */
 
 void rp_modules_refresh(void)
 {
@@ -22,7 +24,7 @@ int rp_modules_find(uint64_t address, struct rp_module_info *ret_info)
 		const struct rp_elf *e = &elves.objects[i];
 		if (address < e->start || address >= e->end)
 			continue;
-		*ret_info = (struct rp_module_info){ .id = 7, .path = "/proc/self/exe", .bias = e->bias, .start = e->start, .end = e->end };
+		*ret_info = (struct rp_module_info){ .id = id, .path = "/proc/self/exe", .bias = e->bias, .start = e->start, .end = e->end };
 		return 0;
 	}
 	return RP_ENOTFOUND;
@@ -75,6 +77,11 @@ int main(void)
 	CHECK_UINT(define(0), 0);
 	CHECK_UINT(define(1), 5);
 	CHECK_UINT(define(1), 0);
+	note(4);
+	CHECK_UINT(define(0), 0);
+	id = 8; /* another library has come to lie there: its names are not theirs */
+	note(2);
+	CHECK_UINT(define(1), 2);
 
 	rp_record_quiesce();
 	rp_record_close();
