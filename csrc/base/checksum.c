@@ -25,10 +25,8 @@ static void make_table(void)
 	atomic_store_explicit(&table_ready, 1, memory_order_release); /* rp_crc32c acquires it. Several threads may fill it: with the same words */
 }
 
-uint32_t rp_crc32c(uint32_t crc, const void *bytes, size_t len)
+static uint32_t by_table(uint32_t crc, const uint8_t *p, size_t len)
 {
-	const uint8_t *p = bytes;
-
 	if (!atomic_load_explicit(&table_ready, memory_order_acquire))
 		make_table();
 	crc = ~crc;
@@ -40,4 +38,30 @@ uint32_t rp_crc32c(uint32_t crc, const void *bytes, size_t len)
 	for (; len; len--, p++)
 		crc = (crc >> 8) ^ table[0][(crc ^ *p) & 0xff];
 	return ~crc;
+}
+
+#if defined(__x86_64__) && defined(__linux__) /* elsewhere some compilers lack what asks the processor */
+#define BY_INSTRUCTION 1
+/* The processor's own instruction is for this very polynomial: a fifth of the time. */
+__attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t crc, const uint8_t *p, size_t len)
+{
+	uint64_t c = ~crc;
+
+	for (; len >= 8; len -= 8, p += 8)
+		c = __builtin_ia32_crc32di(c, rp_get_u64(p));
+	for (; len; len--, p++)
+		c = __builtin_ia32_crc32qi((uint32_t)c, *p);
+	return ~(uint32_t)c;
+}
+#else
+#define BY_INSTRUCTION 0
+#endif
+
+uint32_t rp_crc32c(uint32_t crc, const void *bytes, size_t len)
+{
+#if BY_INSTRUCTION
+	if (__builtin_cpu_supports("sse4.2"))
+		return by_instruction(crc, bytes, len);
+#endif
+	return by_table(crc, bytes, len);
 }
