@@ -92,8 +92,8 @@ SYSTEM_HEADERS = {
     "elfutils/": ["names"],
     "dwarf.h": ["names"],
     "liburing": ["sink"],
-    "lz4": ["format", "index"],
-    "zstd": ["format"],
+    "lz4": ["format"],
+    "zstd": ["format", "index"],
     "pthread.h": ["os", "sink", "record", "frames", "stack", "alloc", "cpu", "names", "session"],
     "windows.h": ["os"],
 }

@@ -1,12 +1,13 @@
 /* The arrays of a result as bytes and back. */
-#include <lz4.h>
 #include <stdlib.h>
+#include <zstd.h>
 
 #include "index/arrays.h"
 #include "index/sound.h"
 
 #define PART_BYTES (1u << 18)  /* packed at once; more than an element has */
-#define LZ4_TIMES_MAX 256u     /* bytes out of one, at most */
+#define TIMES_MAX 1024u        /* bytes out of one, at most: what packs better is filled up, so that a file cannot ask for more memory */
+#define LEVEL 3                /* 1 saves no time, and higher ones little room: the columns are short */
 
 struct array {
 	size_t at, n, cap; /* where in struct rp_result: the pointer, the number, and the room (0: it has none) */
@@ -107,38 +108,54 @@ static uint32_t part_of(uint32_t left, size_t element)
 	return left < most ? left : most;
 }
 
-static int put_packed(struct rp_buf *out, const uint8_t *bytes, size_t len)
+/* What a part of len bytes takes at least. */
+static size_t least_of(size_t len)
 {
-	int most = LZ4_compressBound((int)len);
+	return len / TIMES_MAX;
+}
+
+static int put_packed(struct rp_buf *out, ZSTD_CCtx *zstd, const uint8_t *bytes, size_t len)
+{
+	size_t most = ZSTD_compressBound(len) + least_of(len), got;
 	uint32_t packed;
 
-	if (rp_buf_reserve(out, sizeof(packed) + (size_t)most))
+	if (rp_buf_reserve(out, sizeof(packed) + most))
 		return RP_ENOMEM;
-	packed = (uint32_t)LZ4_compress_default((const char *)bytes, (char *)out->bytes + out->len + sizeof(packed), (int)len, most);
+	got = ZSTD_compressCCtx(zstd, out->bytes + out->len + sizeof(packed), most, bytes, len, LEVEL);
+	if (ZSTD_isError(got))
+		return RP_ENOMEM;
+	packed = (uint32_t)got;
 	memcpy(out->bytes + out->len, &packed, sizeof(packed));
 	out->len += sizeof(packed) + packed;
+	if (got < least_of(len)) {
+		memset(out->bytes + out->len, 0, least_of(len) - got);
+		out->len += least_of(len) - got;
+	}
 	return 0;
 }
 
 static void put_columns(struct rp_buf *out, const uint8_t *from, uint32_t n, size_t element)
 {
 	uint8_t *columns = malloc(PART_BYTES);
+	ZSTD_CCtx *zstd = ZSTD_createCCtx();
 	uint32_t part;
 
 	rp_buf_add(out, &n, sizeof(n));
-	out->failed |= !columns;
+	out->failed |= !columns || !zstd;
 	for (uint32_t done = 0; done < n && !out->failed; done += part, from += part * element) {
 		part = part_of(n - done, element);
 		for (size_t c = 0; c < element; c++)
 			for (uint32_t i = 0; i < part; i++)
 				columns[c * part + i] = from[i * element + c];
-		out->failed |= put_packed(out, columns, part * element) != 0;
+		out->failed |= put_packed(out, zstd, columns, part * element) != 0;
 	}
+	ZSTD_freeCCtx(zstd);
 	free(columns);
 }
 
 struct input {
 	const uint8_t *at, *end;
+	ZSTD_DCtx *zstd;
 };
 
 static int get_number(struct input *in, uint32_t *ret)
@@ -154,10 +171,12 @@ static int get_packed(struct input *in, uint8_t *ret_bytes, size_t len)
 {
 	uint32_t packed;
 
-	if (get_number(in, &packed) || packed > (size_t)(in->end - in->at) || packed > INT32_MAX ||
-	    LZ4_decompress_safe((const char *)in->at, (char *)ret_bytes, (int)packed, (int)len) != (int)len)
+	if (get_number(in, &packed))
 		return RP_EDAMAGED;
-	in->at += packed;
+	size_t stored = packed > least_of(len) ? packed : least_of(len);
+	if (stored > (size_t)(in->end - in->at) || ZSTD_decompressDCtx(in->zstd, ret_bytes, len, in->at, packed) != len)
+		return RP_EDAMAGED;
+	in->at += stored;
 	return 0;
 }
 
@@ -167,7 +186,7 @@ static int get_columns(struct input *in, size_t element, uint8_t **ret_array, ui
 	uint32_t n = 0, part;
 
 	*ret_array = NULL;
-	if (get_number(in, &n) || n * (uint64_t)element > (uint64_t)(in->end - in->at) * LZ4_TIMES_MAX)
+	if (get_number(in, &n) || n * (uint64_t)element > (uint64_t)(in->end - in->at) * TIMES_MAX)
 		return RP_EDAMAGED;
 	*ret_n = n;
 	if (!n)
@@ -278,9 +297,9 @@ static int get_array(struct input *in, struct rp_result *r, const struct array *
 
 struct rp_result *rp_index_get_result(const uint8_t *bytes, size_t len)
 {
-	struct input in = { bytes, bytes + len };
+	struct input in = { bytes, bytes + len, ZSTD_createDCtx() };
 	struct rp_result *r = calloc(1, sizeof(*r));
-	int rc = r ? get_strings(&in, &r->strings) : RP_ENOMEM;
+	int rc = r && in.zstd ? get_strings(&in, &r->strings) : RP_ENOMEM;
 	uint8_t *figures = NULL;
 	uint32_t n;
 
@@ -295,6 +314,7 @@ struct rp_result *rp_index_get_result(const uint8_t *bytes, size_t len)
 	if (!rc && (n != 1 || in.at != in.end || !rp_index_is_sound(r)))
 		rc = RP_EDAMAGED;
 	free(figures);
+	ZSTD_freeDCtx(in.zstd);
 	if (rc) {
 		rp_result_free(r);
 		return NULL;

@@ -1,6 +1,6 @@
 /* The arrays of a result as bytes and back. Private to index/.
  *
- * Arrays are stored as they lie in memory, byte by byte in columns (all first bytes of the elements, then all second ones, ...), which LZ4
+ * Arrays are stored as they lie in memory, byte by byte in columns (all first bytes of the elements, then all second ones, ...), which Zstandard
  * packs several times as well. Sizes and order of fields are those of this build, which is why an index of another one is not believed. */
 #ifndef RP_INDEX_ARRAYS_H
 #define RP_INDEX_ARRAYS_H

@@ -6,7 +6,7 @@
 #include "index/place.h"
 #include "os/os.h"
 
-#define MAGIC UINT64_C(0x0002786e69707201) /* little-endian bytes of a name; another order of bytes does not match */
+#define MAGIC UINT64_C(0x0003786e69707201) /* little-endian bytes of a name; another order of bytes does not match */
 #define BYTES_MAX ((uint64_t)1 << 32)
 
 struct head {

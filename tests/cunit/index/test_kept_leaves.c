@@ -4,6 +4,34 @@
 #include "../harness.h"
 #include "index/arrays.h"
 
+/* What packs better than a reader believes is filled up. */
+static void check_alike(void)
+{
+	struct rp_result *r = calloc(1, sizeof(*r)), *read;
+	struct rp_buf bytes = RP_BUF_INIT;
+	uint32_t frame, node;
+
+	CHECK(r && !rp_result_frame(r, &(struct rp_frame){ .line = 1 }, &frame) && !rp_result_child(r, UINT32_MAX, frame, &node));
+	r->outside_node = UINT32_MAX;
+	r->processes = calloc(1, sizeof(*r->processes));
+	r->n_processes = 1;
+	r->n_tails = r->tails_cap = 400000;
+	r->tails = calloc(r->n_tails, sizeof(*r->tails));
+	CHECK(r->processes && r->tails);
+	for (uint32_t i = 1; i < r->n_tails; i++)
+		r->tails[i].parent = i - 1;
+	rp_index_put_result(&bytes, r);
+	CHECK(!bytes.failed && bytes.len >= r->n_tails * sizeof(*r->tails) / 1024 && bytes.len < 16384);
+	CHECK((read = rp_index_get_result(bytes.bytes, bytes.len)) != NULL);
+	CHECK_UINT(read->n_tails, r->n_tails);
+	CHECK_UINT(read->tails[399999].parent, 399998);
+	for (size_t len = 0; len < bytes.len; len += 7)
+		CHECK(!rp_index_get_result(bytes.bytes, len));
+	rp_result_free(read);
+	rp_result_free(r);
+	rp_buf_release(&bytes);
+}
+
 static struct rp_tail *tails_of(void)
 {
 	struct rp_tail *t = calloc(3, sizeof(*t));
@@ -19,6 +47,7 @@ int main(void)
 	struct rp_buf bytes = RP_BUF_INIT;
 	uint32_t frame, node;
 
+	check_alike();
 	CHECK(r && !rp_result_frame(r, &(struct rp_frame){ .line = 1 }, &frame) && !rp_result_child(r, UINT32_MAX, frame, &node));
 	r->processes = calloc(1, sizeof(*r->processes));
 	r->n_processes = 1;
