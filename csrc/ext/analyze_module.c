@@ -463,11 +463,21 @@ static PyObject *analyze_crc32c(PyObject *module, PyObject *bytes)
 	return PyLong_FromUnsignedLong(sum);
 }
 
+PyDoc_STRVAR(give_memory_back_doc, "give_memory_back()\n--\n\nFor commands: what the analysis frees goes back to the system sooner, in the whole process.");
+
+static PyObject *analyze_give_memory_back(PyObject *module, PyObject *none)
+{
+	(void)module, (void)none;
+	rp_trace_give_memory_back();
+	Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(csv_cell_doc, "csv_cell(text, /)\n--\n\nA text as a cell of CSV, as reports have it: no spreadsheet runs it.");
 
 static PyMethodDef analyze_functions[] = {
 	{ "crc32c", analyze_crc32c, METH_O, crc32c_doc },
 	{ "csv_cell", rp_ext_csv_cell, METH_O, csv_cell_doc },
+	{ "give_memory_back", analyze_give_memory_back, METH_NOARGS, give_memory_back_doc },
 	{ "open", analyze_open, METH_O, open_doc },
 	{ "recover", analyze_recover, METH_VARARGS, recover_doc },
 	{ NULL, NULL, 0, NULL },

@@ -49,6 +49,10 @@ int rp_os_replace(const char *from, const char *to);
 typedef int rp_os_list_fn(void *user, const char *path);
 int rp_os_list(const char *directory, rp_os_list_fn *fn, void *user);
 
+/* From here on arrays of some MiB go back to the system when they are freed, in the whole process: for programs that are the analyzer and nothing
+ * else. Where the system's allocator cannot be told so it does what it does. */
+void rp_os_give_memory_back(void);
+
 /* ---- crew.c ---- */
 /* Cores that this process may use. Where there are no threads (Windows here): 1. */
 unsigned rp_os_cores(void);

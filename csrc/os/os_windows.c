@@ -297,3 +297,7 @@ int rp_os_in_copy(rp_os_copy_fn *fn, void *user, rp_os_take_fn *take, void *take
 	(void)fn, (void)user, (void)take, (void)taker;
 	return RP_EUNSUPPORTED;
 }
+
+void rp_os_give_memory_back(void)
+{
+}

@@ -251,6 +251,11 @@ int rp_trace_file_is_complete(const struct rp_trace *trace, size_t i)
 	return i < trace->count && trace->files[i].is_complete;
 }
 
+void rp_trace_give_memory_back(void)
+{
+	rp_os_give_memory_back();
+}
+
 void rp_trace_on_progress(struct rp_trace *trace, rp_progress_fn *fn, void *user)
 {
 	trace->progress = fn;

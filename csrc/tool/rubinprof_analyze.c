@@ -336,6 +336,7 @@ int main(int argc, char **argv)
 	struct rp_trace *trace;
 
 	rp_os_binary_stdout();
+	rp_os_give_memory_back();
 	int status = parse(&c, argc, argv);
 	if (status)
 		return status < 0 ? EXIT_FINE : status;

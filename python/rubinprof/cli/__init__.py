@@ -33,6 +33,9 @@ COMMANDS = {
     "doctor": "Say what works on this machine and what falls back, with the reason.",
 }
 
+# Those whose process has nothing to do but read traces.
+READERS = {"stats", "table", "tree", "report", "flamegraph", "lines", "regions", "leaks", "temporary", "top", "diff", "export"}
+
 
 def as_help(sentence: str) -> str:
     """What a command does, as a line of ``--help``."""
@@ -60,4 +63,8 @@ def main(argv=None):
     if args.command is None:
         parser.print_help()
         return 0
+    if args.command in READERS:
+        from rubinprof import _analyze
+
+        _analyze.give_memory_back()
     return importlib.import_module(f"{__name__}.{args.command}").run(args)
