@@ -28,10 +28,10 @@ OPTIONS = {
         "allocator_may_return_null=1:log_path={found}/asan",
         "UBSAN_OPTIONS": "print_stacktrace=1:handle_segv=0:log_path={found}/ubsan",
     },
-    "thread": {"TSAN_OPTIONS": "handle_segv=0:handle_abort=0:handle_sigbus=0:use_sigaltstack=0:second_deadlock_stack=1:die_after_fork=0:report_thread_leaks=0:suppressions={found}.not:log_path={found}/tsan"},
+    "thread": {"TSAN_OPTIONS": "report_signal_unsafe=0:handle_segv=0:handle_abort=0:handle_sigbus=0:use_sigaltstack=0:second_deadlock_stack=1:die_after_fork=0:report_thread_leaks=0:suppressions={found}.not:log_path={found}/tsan"},
 }
-# What ld.so tells its callbacks it wrote under a lock of its own, which ThreadSanitizer does not see.
-SUPPRESSED = "race:dl_iterate_phdr_cb\n"
+# What ld.so tells its callbacks it wrote under a lock of its own, which ThreadSanitizer does not see; CPython's own.
+SUPPRESSED = "race:dl_iterate_phdr_cb\nrace:sock_close\n"
 SOME_FAILED = 1  # pytest's status
 TESTS = {
     "address": """

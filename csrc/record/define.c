@@ -20,9 +20,10 @@ static uint64_t dropped, dropped_bytes; /* found no buffer */
 
 /* Readings of a trace with a budget are this part of its time apart, or of its memory where that grows: a killed process's last is off by no more. */
 #define READINGS_APART 8
-/* The last one. Touched by whoever defines clocks: the session while it starts and stops, the writer in between; a checkpoint may overwrite it. */
+/* The last one. Of whoever defines clocks: the session while it starts and stops, the writer in between, a thread that syncs beside it. Relaxed: any of their
+ * readings will do. */
 static struct {
-	uint64_t first_ticks, ticks, resident_bytes;
+	_Atomic uint64_t first_ticks, ticks, resident_bytes;
 } told;
 
 /* Whether this thread, which forks, holds the lock. */
@@ -172,25 +173,28 @@ static void define_clock(const struct rp_reading *reading)
 		rp_define_end(rp_def_put_reading(p, end, reading));
 }
 
+static void tell_reading(const struct rp_reading *r)
+{
+	define_clock(r);
+	atomic_store_explicit(&told.resident_bytes, r->resident_bytes, memory_order_relaxed);
+	atomic_store_explicit(&told.ticks, r->ticks, memory_order_relaxed);
+}
+
 void rp_define_clock(void)
 {
 	struct rp_reading reading;
 	rp_reading_take(&reading);
-	define_clock(&reading);
-	told.resident_bytes = reading.resident_bytes;
-	told.ticks = reading.ticks;
+	tell_reading(&reading);
 }
 
 void rp_define_clock_at_times(void)
 {
 	struct rp_reading r;
 	rp_reading_take(&r);
-	uint64_t since = r.ticks - told.ticks, grown = r.resident_bytes > told.resident_bytes ? r.resident_bytes - told.resident_bytes : 0;
-	if (since < (r.ticks - told.first_ticks) / READINGS_APART && grown < told.resident_bytes / READINGS_APART)
-		return;
-	define_clock(&r);
-	told.resident_bytes = r.resident_bytes;
-	told.ticks = r.ticks;
+	uint64_t last = atomic_load_explicit(&told.resident_bytes, memory_order_relaxed), first = atomic_load_explicit(&told.first_ticks, memory_order_relaxed);
+	uint64_t since = r.ticks - atomic_load_explicit(&told.ticks, memory_order_relaxed), grown = r.resident_bytes > last ? r.resident_bytes - last : 0;
+	if (since >= (r.ticks - first) / READINGS_APART || grown >= last / READINGS_APART)
+		tell_reading(&r);
 }
 
 /* ---- for record_open, close and fork ---- */
@@ -202,7 +206,7 @@ void rp_define_open(void)
 	seq = 0;
 	gave_up = 0;
 	dropped = dropped_bytes = 0;
-	told.first_ticks = rp_clock_ticks();
+	atomic_store_explicit(&told.first_ticks, rp_clock_ticks(), memory_order_relaxed);
 	pthread_mutex_unlock(&lock);
 }
 

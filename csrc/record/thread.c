@@ -65,8 +65,9 @@ static struct {
 	rp_thread_fn *begin, *end;
 } callbacks[CALLBACKS_MAX];
 static _Atomic uint32_t callback_count;
-static rp_thread_fn *on_loss;
-static void (*on_thread_gone)(void);
+/* Set at each start, to the same: threads of an earlier session may be about to call them. Relaxed. */
+static rp_thread_fn *_Atomic on_loss;
+static void (*_Atomic on_thread_gone)(void);
 
 int rp_record_on_thread(rp_thread_fn *begin, rp_thread_fn *end)
 {
@@ -84,18 +85,19 @@ int rp_record_on_thread(rp_thread_fn *begin, rp_thread_fn *end)
 
 void rp_record_on_loss(rp_thread_fn *fn)
 {
-	on_loss = fn;
+	atomic_store_explicit(&on_loss, fn, memory_order_relaxed);
 }
 
 void rp_record_on_thread_gone(void (*fn)(void))
 {
-	on_thread_gone = fn;
+	atomic_store_explicit(&on_thread_gone, fn, memory_order_relaxed);
 }
 
 void rp_thread_tell_loss(struct rp_thread *t)
 {
-	if (on_loss)
-		on_loss(t);
+	rp_thread_fn *fn = atomic_load_explicit(&on_loss, memory_order_relaxed);
+	if (fn)
+		fn(t);
 }
 
 static void call_begin(struct rp_thread *t)
@@ -242,8 +244,9 @@ static void thread_ended(void *record)
 	t->next = free_records;
 	free_records = t;
 	pthread_mutex_unlock(&lock);
-	if (on_thread_gone)
-		on_thread_gone();
+	void (*fn)(void) = atomic_load_explicit(&on_thread_gone, memory_order_relaxed);
+	if (fn)
+		fn();
 	errno = error;
 }
 

@@ -150,11 +150,14 @@ static void add_new(const struct rp_elf_list *l)
 			m = &map.modules[map.n++];
 			*m = fresh;
 			pthread_mutex_unlock(&list_lock);
-				if (is_told)
+			if (is_told)
 				define_module(&fresh, flags);
 		}
-		if (m)
+		if (m) {
+			pthread_mutex_lock(&list_lock);
 			m->seen = 1;
+			pthread_mutex_unlock(&list_lock);
+		}
 	}
 }
 
