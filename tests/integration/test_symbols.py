@@ -144,7 +144,9 @@ def test_a_full_disk_leaves_no_bundle(release):
     def little_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
 
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=little_room, timeout=60)
+    # Under such a limit CPython leaves cut bytecode behind, on which every later import fails.
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=little_room, timeout=60, env=environment)
     assert done.returncode == 2
     assert done.stderr.startswith("rubinprof symbols: the bundle cannot be written") and done.stderr.count("\n") == 1
     with pytest.raises(BundleError):

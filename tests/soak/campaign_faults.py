@@ -64,7 +64,8 @@ def same(left, right):
 
 def add(store, *spools, workers=0, scheduler="", **how):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([sys.executable, "-c", ADD, store, str(workers), scheduler, *spools], start_new_session=True, **quiet, **how)
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # with little room CPython leaves cut bytecode behind
+    return subprocess.Popen([sys.executable, "-c", ADD, store, str(workers), scheduler, *spools], start_new_session=True, env=environment, **quiet, **how)
 
 
 def children(pid):
