@@ -19,7 +19,7 @@ import rubinprof
 from rubinprof import _analyze
 
 WORK = Path(__file__).with_name("real_quanta.py")
-HEADER, BLOCK = 4096, 64
+BLOCK = 64
 DEF_LABELS, DEF_META = 9, 1
 FAILED_SHARE = 1 / 250
 BANDS = "ugrizy"
@@ -48,7 +48,7 @@ class Master:
     def __init__(self, path):
         self.data = path.read_bytes()
         (self.end,) = struct.unpack_from("<Q", self.data, 72)
-        at, self.seq = HEADER, 0
+        (at,), self.seq = struct.unpack_from("<I", self.data, 8), 0
         while at < self.end:
             magic, kind, _, _, stored, *_ = struct.unpack_from("<IBBHII", self.data, at)
             assert magic == 0x4B425052 and kind in (1, 2, 4), "a block that this program does not know"
