@@ -29,8 +29,9 @@ int main(void)
 		at = rp_def_put_meta(at, raw + sizeof(raw), str_of(own[i][0]), str_of(own[i][1]));
 	struct rp_payload_room room;
 	struct rp_payload_loader loader;
-	rp_payload_room_init(&room, malloc(rp_payload_room_bytes()));
-	rp_payload_loader_init(&loader, malloc(rp_payload_loader_bytes()));
+	void *of_room = malloc(rp_payload_room_bytes()), *of_loader = malloc(rp_payload_loader_bytes());
+	rp_payload_room_init(&room, of_room);
+	rp_payload_loader_init(&loader, of_loader);
 	uint8_t stored[4096], back[4096];
 	uint32_t end = (uint32_t)(at - raw);
 	size_t stored_len = rp_payload_store(&room, raw, end, &end, 1, stored, sizeof(stored));
@@ -46,5 +47,7 @@ int main(void)
 	}
 	stored[0] = RP_PART_ZSTD; /* without them it is damage, or other bytes */
 	CHECK(rp_payload_load(&loader, stored, stored_len, back, end) == RP_EDAMAGED || memcmp(back, raw, end));
+	free(of_room);
+	free(of_loader);
 	return 0;
 }
