@@ -31,6 +31,7 @@ TRACES = {
     "memory-off": ({"memory": "off"}, "well"),
     "sampled": (SAMPLED, "well"),
     "sampled-small": ({**SAMPLED, "sampled_bytes": "8k"}, "well"),
+    "sampled-words": ({**SAMPLED, "sampled_bytes": "16k"}, "well"),  # definitions packed with the words of format/words.h
     "killed": ({}, "killed"),
     "killed-sampled": (SAMPLED, "killed"),
 }
