@@ -146,14 +146,13 @@ static void add_new(const struct rp_elf_list *l)
 			uint32_t flags = has_own_allocator(e, malloc_home) ? RP_MODULE_STATIC_ALLOCATOR : 0;
 			int is_told = !map.only_used || flags;
 			fresh.told = is_told;
+			fresh.seen = 1;
 			pthread_mutex_lock(&list_lock);
-			m = &map.modules[map.n++];
-			*m = fresh;
+			map.modules[map.n++] = fresh;
 			pthread_mutex_unlock(&list_lock);
 			if (is_told)
 				define_module(&fresh, flags);
-		}
-		if (m) {
+		} else if (m) {
 			pthread_mutex_lock(&list_lock);
 			m->seen = 1;
 			pthread_mutex_unlock(&list_lock);

@@ -155,12 +155,13 @@ def _stages(tasks, stages):
 def _ended(sums) -> list[tuple[str, int, Any]] | None:
     """Quanta of each task that ended well, last attempts, and when the first began, as `views.sample` takes them; None where some have no trace."""
     found: dict[str, tuple[str, int, Any]] = {}
-    for task, status, is_last, n, *rest in sums:
+    for row in sums:
+        task, status, is_last, n = row[:4]
         if is_last and task is not None and status in ("done", "no_work"):
-            if rest[NO_TRACE - 4]:
+            if row[NO_TRACE]:
                 return None
-            first = min((at for at in (found.get(task, (task, 0, None))[2], rest[FIRST - 4]) if at is not None), default=None)
-            found[task] = (task, found.get(task, (task, 0, None))[1] + n, first)
+            _, before, first = found.get(task, (task, 0, None))
+            found[task] = (task, before + n, min((at for at in (first, row[FIRST]) if at is not None), default=None))
     return list(found.values())
 
 
