@@ -4,7 +4,7 @@
     make bench ARGS="--rounds 2 --programs calls,galsim --tools rubinprof,memray"
 
 Every round runs each tool once on a program, in an order drawn anew; figures are ratios within a round, given as the middle of the rounds with the
-lowest and the highest. A tool that makes a program several times as long is run on it twice, and the demo, which takes most of a minute, once. `--page FILE` draws the page again from the results there are.
+lowest and the highest. A tool that makes a program several times as long is run on it twice, and the demo, which takes most of a minute, once. `--page FILE` draws the page again from the results there are, beside the last release's (released.py).
 """
 
 import argparse
@@ -32,11 +32,18 @@ def main():
         return enter_environment()
     import page
     import programs
+    import released
     import tools
 
-    if options.page:
-        page.write(json.loads((RESULTS / "results.json").read_text()), Path(options.page))
+    if options.page or options.keep:
+        results = json.loads((RESULTS / "results.json").read_text())
+        if options.keep:
+            released.keep(results, options.keep)
+        if options.page:
+            page.write(results, Path(options.page), released.read())
         return 0
+    if options.one_core:  # of this process, and so of all that it starts: what a job on a batch node has
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     wanted = [tools.UNTRACED, *(tool for tool in tools.TOOLS if chosen(tool.name, options.tools))]
     every = [*programs.workloads(options.scale), programs.start_stop(), *programs.pyperformance()]
     check_words("program", options.programs, [*(program.name for program in every), "demo pipeline"])
@@ -54,11 +61,11 @@ def main():
                 continue
             results["programs"][program.name] = rounds
             save(results)
-            page.write(results, RESULTS / "page.html")
+            page.write(results, RESULTS / "page.html", released.read())
     if chosen("galsim", options.programs):
         results["analysis"] = measure_analysis(wanted, options.scale, options.rounds)
         save(results)
-    page.write(results, RESULTS / "page.html")
+    page.write(results, RESULTS / "page.html", released.read())
     print(f"\nresults: {RESULTS / 'results.json'}\npage:    {RESULTS / 'page.html'}")
     return 0
 
@@ -69,7 +76,9 @@ def parse():
     parser.add_argument("--scale", type=float, default=0.4, help="how much of their usual work the workloads do (default: 0.4)")
     parser.add_argument("--programs", default="", help="names, separated by commas; a part of a name is enough")
     parser.add_argument("--tools", default="", help="likewise")
-    parser.add_argument("--page", help="only draw the page of the last results")
+    parser.add_argument("--one-core", action="store_true", help="all on one core, as a job of a batch node may be")
+    parser.add_argument("--page", metavar="FILE", help="only draw the page of the last results, beside those of the last release")
+    parser.add_argument("--keep", metavar="RELEASE", help="only keep the last results as those of a release, in released.json")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
