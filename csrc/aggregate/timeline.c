@@ -4,8 +4,9 @@
 
 #define NONE UINT32_MAX
 #define LEAK_ENTRIES_MAX 400000u
-/* The finest share of a bin that is asked for: all places. */
-#define PARTS_MAX 268435456.0f
+/* Grade g: at least a part in 4^g of the bin by any size. The finest that is asked for has all places. */
+#define GRADE_MAX 14
+#define GRADE_NEVER (GRADE_MAX + 1)
 
 /* By what size a place is judged. */
 enum judged { J_WALL, J_CPU, J_GIL_WAIT, J_CALLS, J_ALLOCATED, J_ALLOCATIONS, J_GROWTH, J_PEAK, J_COUNT };
@@ -87,12 +88,26 @@ static void judge(const int64_t *e, float *j)
 	j[J_CPU] += (float)absolute(e[RP_E_WEIGHT]);
 }
 
-static int is_large(const float *j, const float *whole, float parts)
+/* Of a float from 1 on: its logarithm in steps of 2^-23, between powers of two on a line; 0 of 0. */
+static int32_t log_of(float v)
 {
-	for (int k = 0; k < J_COUNT; k++)
-		if (j[k] > 0 && j[k] * parts >= whole[k])
-			return 1;
-	return 0;
+	int32_t bits;
+
+	memcpy(&bits, &v, sizeof(bits));
+	return bits;
+}
+
+/* The least grade. Multiplying by a power of two is exact, so logarithms tell exactly whether 4^g times the size is the whole. */
+static uint8_t grade_of(const float *j, const float *whole)
+{
+	int32_t least = INT32_MAX;
+
+	for (int k = 0; k < J_COUNT; k++) {
+		int32_t log = log_of(j[k]), apart = log ? log_of(whole[k]) - log : INT32_MAX;
+		least = apart < least ? apart : least;
+	}
+	int32_t grade = least <= 0 ? 0 : least == INT32_MAX ? GRADE_NEVER : (least + ((1 << 24) - 1)) >> 24;
+	return (uint8_t)(grade < GRADE_NEVER ? grade : GRADE_NEVER);
 }
 
 struct closing {
@@ -100,9 +115,12 @@ struct closing {
 	uint64_t *bits;      /* by node: is it touched */
 	uint64_t *calls_out; /* by slot */
 	float (*size)[J_COUNT]; /* by slot: of the subtree */
+	float (*site_size)[J_COUNT]; /* by touched site */
+	uint8_t *grade;      /* by slot */
+	uint8_t *site_grade; /* by touched site */
 	uint32_t *kept;      /* by slot: slot of the nearest caller that is kept, or itself */
 	uint32_t *folded;    /* by slot: its entry of kind FOLDED */
-	float parts;
+	int least; /* grades up to this are kept */
 };
 
 /* All nodes of the bin with all their callers: then each subtree hangs together. */
@@ -132,8 +150,10 @@ static void size_up(struct rp_timeline *t, struct closing *c)
 		judge(e, c->size[i]);
 	}
 	for (uint32_t i = 0; i < t->sites->n_touched; i++) {
+		float *size = c->size[nodes[t->sites->sites[t->sites->touched[i].site].node].touch - t->tree->floor];
 		site_figures(t, &t->sites->touched[i], e);
-		judge(e, c->size[nodes[t->sites->sites[t->sites->touched[i].site].node].touch - t->tree->floor]);
+		judge(e, c->site_size[i]);
+		judge(e, size);
 	}
 	/* A callee has the greater id. */
 	for (uint32_t word = t->tree->n / 64 + 1; word-- > 0;)
@@ -153,23 +173,34 @@ static int is_root(const struct rp_timeline *t, uint32_t node)
 	return !node || t->tree->nodes[node].parent == 0;
 }
 
-static void choose_parts(struct rp_timeline *t, struct closing *c)
+static void grade_all(struct rp_timeline *t, struct closing *c)
 {
 	const float *whole = c->size[t->tree->nodes[0].touch - t->tree->floor];
 
-	uint32_t most = t->spare < RP_BIN_ENTRIES_PEAK - RP_BIN_ENTRIES_MAX ? RP_BIN_ENTRIES_MAX + t->spare : RP_BIN_ENTRIES_PEAK, kept = 0;
+	for (uint32_t i = 0; i < c->n; i++)
+		c->grade[i] = grade_of(c->size[i], whole);
+	for (uint32_t i = 0; i < t->sites->n_touched; i++)
+		c->site_grade[i] = grade_of(c->site_size[i], whole);
+}
 
-	for (c->parts = PARTS_MAX; c->parts > 2; c->parts /= 4) {
-		kept = 0;
-		for (uint32_t i = 0; i < c->n; i++)
-			kept += (uint32_t)is_large(c->size[i], whole, c->parts);
-		for (uint32_t i = 0; i < t->sites->n_touched && kept <= most; i++) {
-			float size[J_COUNT] = { 0 };
-			int64_t e[RP_E_COUNT];
-			site_figures(t, &t->sites->touched[i], e);
-			judge(e, size);
-			kept += (uint32_t)is_large(size, whole, c->parts);
-		}
+/* The finest share that leaves few enough places. */
+static void choose_share(struct rp_timeline *t, struct closing *c)
+{
+	uint32_t most = t->spare < RP_BIN_ENTRIES_PEAK - RP_BIN_ENTRIES_MAX ? RP_BIN_ENTRIES_MAX + t->spare : RP_BIN_ENTRIES_PEAK, kept = 0;
+	uint32_t nodes[GRADE_NEVER + 1] = { 0 }, sites[GRADE_NEVER + 1] = { 0 };
+
+	for (uint32_t i = 0; i < c->n; i++)
+		nodes[c->grade[i]]++;
+	for (uint32_t i = 0; i < t->sites->n_touched; i++)
+		sites[c->site_grade[i]]++;
+	for (int g = 1; g <= GRADE_MAX; g++) {
+		nodes[g] += nodes[g - 1];
+		sites[g] += sites[g - 1];
+	}
+	for (c->least = GRADE_MAX; c->least > 0; c->least--) {
+		kept = nodes[c->least];
+		if (kept <= most) /* of sites it is enough to know that they are too many */
+			kept = sites[c->least] <= most - kept ? kept + sites[c->least] : most + 1;
 		if (kept <= most)
 			break;
 	}
@@ -180,7 +211,7 @@ static void choose_parts(struct rp_timeline *t, struct closing *c)
 			uint32_t node = word * 64 + (uint32_t)bit, slot;
 			if (c->bits[word] >> bit & 1) {
 				slot = t->tree->nodes[node].touch - t->tree->floor;
-				c->kept[slot] = t->keeps_all || is_root(t, node) || is_large(c->size[slot], whole, c->parts) ?
+				c->kept[slot] = t->keeps_all || is_root(t, node) || c->grade[slot] <= c->least ?
 							slot :
 							c->kept[t->tree->nodes[t->tree->nodes[node].parent].touch - t->tree->floor];
 			}
@@ -218,7 +249,6 @@ static void put(struct rp_timeline *t, struct closing *c, uint32_t slot, enum rp
 
 static void put_all(struct rp_timeline *t, struct closing *c)
 {
-	const float *whole = c->size[t->tree->nodes[0].touch - t->tree->floor];
 	int64_t e[RP_E_COUNT];
 
 	for (uint32_t i = 0; i < c->n; i++) {
@@ -228,10 +258,8 @@ static void put_all(struct rp_timeline *t, struct closing *c)
 	}
 	for (uint32_t i = 0; i < t->sites->n_touched; i++) {
 		uint32_t site = t->sites->touched[i].site, slot = t->tree->nodes[t->sites->sites[site].node].touch - t->tree->floor;
-		float size[J_COUNT] = { 0 };
 		site_figures(t, &t->sites->touched[i], e);
-		judge(e, size);
-		if (t->keeps_all || (c->kept[slot] == slot && is_large(size, whole, c->parts)))
+		if (t->keeps_all || (c->kept[slot] == slot && c->site_grade[i] <= c->least))
 			put(t, c, slot, RP_BIN_SITE, site, e);
 		else
 			put(t, c, c->kept[slot], RP_BIN_FOLDED, t->tree->touched[c->kept[slot]].node, e);
@@ -264,19 +292,25 @@ static int end_bin(struct rp_timeline *t, const struct rp_bin_counts *counts)
 	c.bits = calloc(t->tree->n / 64 + 1, sizeof(*c.bits));
 	c.calls_out = calloc(c.n, sizeof(*c.calls_out));
 	c.size = calloc(c.n, sizeof(*c.size));
+	c.site_size = calloc((size_t)t->sites->n_touched + 1, sizeof(*c.site_size));
+	c.grade = malloc((size_t)c.n + t->sites->n_touched);
 	c.kept = malloc(c.n * sizeof(*c.kept));
 	c.folded = malloc(c.n * sizeof(*c.folded));
-	if (!c.bits || !c.calls_out || !c.size || !c.kept || !c.folded || t->sites->failed || t->tree->failed)
+	if (!c.bits || !c.calls_out || !c.size || !c.site_size || !c.grade || !c.kept || !c.folded || t->sites->failed || t->tree->failed)
 		t->failed = 1;
 	if (!t->failed) {
 		memset(c.folded, 0xff, c.n * sizeof(*c.folded));
+		c.site_grade = c.grade + c.n;
 		size_up(t, &c);
-		choose_parts(t, &c);
+		grade_all(t, &c);
+		choose_share(t, &c);
 		put_all(t, &c);
 	}
 	free(c.bits);
 	free(c.calls_out);
 	free(c.size);
+	free(c.site_size);
+	free(c.grade);
 	free(c.kept);
 	free(c.folded);
 	return t->failed ? RP_ENOMEM : 0;
