@@ -1,9 +1,19 @@
 /* Who is who among native frames. Names are CPython's of 3.11 to 3.15, and pybind11's and nanobind's of their 2.x. */
 #include "native/native.h"
 
+/* Most differ in their first letters: calls of libc would cost more than the comparison. */
 static int begins(const char *s, const char *with)
 {
-	return strncmp(s, with, strlen(with)) == 0;
+	while (*with && *s == *with)
+		s++, with++;
+	return !*with;
+}
+
+static int is_same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
 }
 
 /* Whole names. Sorted by what they belong to, searched one by one: a name is classified once per file. */
@@ -57,8 +67,9 @@ static int is_collector(const char *f)
 
 static int is_pybind_dispatch(const char *f)
 {
-	return strstr(f, "pybind11::cpp_function::dispatcher") || strstr(f, "pybind11::cpp_function::initialize<") ||
-	       strstr(f, "pybind11::detail::argument_loader<");
+	f = strstr(f, "pybind11::");
+	return f && (strstr(f, "pybind11::cpp_function::dispatcher") || strstr(f, "pybind11::cpp_function::initialize<") ||
+		      strstr(f, "pybind11::detail::argument_loader<"));
 }
 
 enum rp_frame_class rp_frame_classify(const char *f, const char *module)
@@ -68,7 +79,7 @@ enum rp_frame_class rp_frame_classify(const char *f, const char *module)
 	if (begins(f, "rp_hook_") || begins(f, "rp_evalframe") || begins(f, "rp_eval_frame"))
 		return RP_FRAME_TOOL;
 	for (size_t i = 0; i < RP_COUNT_OF(dispatch_names); i++)
-		if (!strcmp(f, dispatch_names[i]))
+		if (is_same(f, dispatch_names[i]))
 			return RP_FRAME_DISPATCH;
 	for (size_t i = 0; i < RP_COUNT_OF(dispatch_beginnings); i++)
 		if (begins(f, dispatch_beginnings[i]))
