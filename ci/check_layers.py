@@ -47,6 +47,7 @@ INSIDE = {
         "bounds": [],
         "call_tree": [],
         "site": ["weight"],
+        "kin": ["call_tree"],
         "stack_tree": ["call_tree"],
         "apart": [],
         "range_set": [],

@@ -168,6 +168,14 @@ static void release_work(struct work *w)
 	w->file = NULL;
 }
 
+/* Whose sites need not be kept apart. */
+static enum rp_kin_by kin_for(const struct rp_analyze_options *o)
+{
+	if (o->has_interval || o->timeline || o->needs & ~(unsigned)RP_NEED_PLACES)
+		return RP_KIN_NONE;
+	return o->needs & RP_NEED_PLACES ? RP_KIN_FUNCTION : RP_KIN_THREAD;
+}
+
 static int open_work(struct work *w, struct rp_result *result, struct rp_trace_file *entry, const struct rp_analyze_options *o)
 {
 	int rc = entry->status ? entry->status : rp_file_open(&w->file, entry->path);
@@ -185,6 +193,7 @@ static int open_work(struct work *w, struct rp_result *result, struct rp_trace_f
 	}
 	w->replay.regions.filter.place = -1;
 	w->replay.has_no_native = !(o->needs & RP_NEED_NATIVE);
+	w->replay.kin.by = kin_for(o);
 	w->replay.keeps_last = (o->needs & RP_NEED_STACKS) != 0;
 	w->replay.has_interval = o->has_interval;
 	w->replay.units.is_on = (o->needs & RP_NEED_UNITS) != 0;

@@ -131,6 +131,7 @@ static int on_more(struct rp_replay *r, struct rp_replay_thread *t, const struct
 		break;
 	case RP_MORE_PERIOD:
 		t->memory.period = a;
+		r->kin.by = a ? RP_KIN_NONE : r->kin.by; /* not told before: from here on estimates are rounded */
 		r->totals.is_memory_sampled |= a != 0;
 		break;
 	case RP_MORE_FOLDED:
@@ -180,15 +181,20 @@ static uint32_t site_of(struct rp_replay *r, struct rp_replay_thread *t, uint32_
 	}
 	if (RP_UNLIKELY(lasti == RP_LASTI_NONE))
 		lasti = t->alloc_lasti;
+	uint32_t node = t->time.node;
 	if (r->has_no_native)
 		stack = 0;
-	uint64_t key = (uint64_t)t->time.node << 32 | stack;
+	if (r->kin.by && (node = rp_kin_of(&r->kin, &r->tree, node)) == UINT32_MAX)
+		return UINT32_MAX;
+	if (r->kin.by == RP_KIN_THREAD)
+		lasti = RP_LASTI_NONE;
+	uint64_t key = (uint64_t)node << 32 | stack;
 	uint32_t thread = rp_replay_place_of(r, t);
 	struct rp_site_known *k = &r->sites_known[rp_hash_pair(key, lasti) % RP_SITES_KNOWN];
 	if (RP_LIKELY(k->node_stack == key && k->lasti == lasti && k->thread == thread && k->version == t->stacks_version))
 		return k->site;
 	uint32_t *native = stack ? rp_idmap_find(&t->stacks, stack) : NULL;
-	uint32_t site = rp_site_find(&r->sites, t->time.node, lasti, native ? *native : 0);
+	uint32_t site = rp_site_find(&r->sites, node, lasti, native ? *native : 0);
 	*k = (struct rp_site_known){ key, thread, t->stacks_version, lasti, site };
 	return site;
 }
@@ -527,6 +533,7 @@ void rp_replay_release(struct rp_replay *r)
 	rp_timeline_release(&r->timeline);
 	rp_units_release(&r->units);
 	rp_call_tree_release(&r->tree);
+	rp_kin_release(&r->kin);
 	rp_native_tree_release(&r->native);
 	rp_site_set_release(&r->sites);
 	memset(r, 0, sizeof(*r));

@@ -10,6 +10,7 @@
 #include "aggregate/bounds.h"
 #include "aggregate/call_tree.h"
 #include "aggregate/helper_thread.h"
+#include "aggregate/kin.h"
 #include "aggregate/last_stack.h"
 #include "aggregate/memory.h"
 #include "aggregate/region_span.h"
@@ -88,6 +89,7 @@ struct rp_replay {
 	int has_ticks;
 	int has_interval;  /* the timeline has three bins, and the second is what counts */
 	int has_no_native; /* nobody asks for native frames */
+	struct rp_kin kin; /* nobody asks for paths: whose sites are one */
 	int keeps_last;    /* somebody asks where threads are at the end */
 	uint64_t calls, gil_wait_ns, stall_ns, tool_ticks, folded_ticks;
 };

@@ -121,7 +121,8 @@ int rp_replay_sample(struct rp_replay *r, struct rp_replay_thread *t, const stru
 		return RP_ENOMEM;
 	remember_place(t, t->time.node, lasti);
 	t->last.sample = (struct rp_last_sample){ t->time.last_ticks, t->time.node, lasti, native };
-	if (rp_sample_add(&r->samples, rp_site_find(&r->sites, t->time.node, lasti, native), weight))
+	uint32_t node = r->kin.by ? rp_kin_of(&r->kin, &r->tree, t->time.node) : t->time.node;
+	if (node == UINT32_MAX || rp_sample_add(&r->samples, rp_site_find(&r->sites, node, lasti, native), weight))
 		return RP_ENOMEM;
 	t->time.cost16 += r->told.cost_sample16;
 	return 0;

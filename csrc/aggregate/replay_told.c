@@ -59,7 +59,9 @@ void rp_replay_prepare(struct rp_replay *r, struct rp_file *file, struct rp_tabl
 	r->totals.is_cpu_sampled = told->is_tree;
 	r->totals.is_memory_sampled = told->is_memory_sampled; /* also where no thread came to have a period */
 	/* Estimates are rounded by site: with other sites they would be rounded otherwise. */
-	r->has_no_native &= !told->is_tree && !told->is_memory_sampled;
+	int has_estimates = told->is_tree || told->is_memory_sampled;
+	r->has_no_native &= !has_estimates;
+	r->kin.by = has_estimates ? RP_KIN_NONE : r->kin.by;
 	take_modes(r);
 	take_rate(r);
 }

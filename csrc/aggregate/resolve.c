@@ -39,7 +39,7 @@ void rp_resolve_site(const struct rp_resolve *f, const struct rp_site *s, int64_
 	m[RP_M_PEAK] = (int64_t)(s->epoch == f->replay->sites.epoch ? s->peak_bytes : s->current_bytes);
 	m[RP_M_LEAKED] = (int64_t)s->current_bytes;
 	m[RP_M_TEMPORARY] = (int64_t)s->temporary_bytes;
-	m[RP_M_TEMPORARY_COUNT] = s->temporary_count;
+	m[RP_M_TEMPORARY_COUNT] = (int64_t)s->temporary_count;
 	m[RP_M_SAMPLES] = s->samples;
 	m[RP_M_WEIGHT] = rp_resolve_ns(f, (double)s->sample_cpu);
 	m[RP_M_MAPPED_FILE] = (int64_t)rp_apart_most_of(&f->replay->memory.mapped[RP_APART_FILE], (uint32_t)(s - f->replay->sites.sites));

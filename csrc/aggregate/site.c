@@ -122,7 +122,7 @@ void rp_site_note_touched(struct rp_site_set *s, struct rp_site *site)
 		s->touched_cap = cap;
 	}
 	s->touched[s->n_touched] = (struct rp_touched_site){
-		.site = (uint32_t)(site - s->sites), .samples = site->samples, .temporary_count = site->temporary_count,
+		.site = (uint32_t)(site - s->sites), .samples = site->samples, .temporary_count = (uint32_t)site->temporary_count,
 		.sample_cpu = site->sample_cpu, .current_bytes = site->current_bytes, .allocated_bytes = site->allocated_bytes,
 		.allocations = site->allocations, .temporary_bytes = site->temporary_bytes,
 	};

@@ -17,6 +17,7 @@
 struct rp_site {
 	uint32_t node, native; /* native: node of the native tree */
 	uint32_t lasti;
+	uint32_t samples;
 	uint64_t current_count; /* counts are in parts: weight.h */
 	uint64_t current_bytes;
 	uint64_t epoch;      /* of peak_bytes */
@@ -24,8 +25,7 @@ struct rp_site {
 	uint64_t allocated_bytes;
 	uint64_t allocations;
 	uint64_t temporary_bytes;
-	uint32_t temporary_count;
-	uint32_t samples;
+	uint64_t temporary_count;
 	int64_t sample_cpu; /* ticks */
 	/* timeline.h */
 	uint32_t touch;
