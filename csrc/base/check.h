@@ -10,12 +10,15 @@
 #define RP_INLINE static inline __attribute__((always_inline))
 #define RP_COLD __attribute__((noinline, cold))
 #define RP_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+/* A variable of this library alone: hot paths reach it without the global offset table. */
+#define RP_HIDDEN __attribute__((visibility("hidden")))
 #else
 #define RP_LIKELY(x) (x)
 #define RP_UNLIKELY(x) (x)
 #define RP_INLINE static inline
 #define RP_COLD
 #define RP_PRINTF(fmt, args)
+#define RP_HIDDEN
 #endif
 
 /* Loads and stores word by word, as written. clang, which knows no such attribute, may join them: slower, not wrong. */

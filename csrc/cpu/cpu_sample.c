@@ -289,7 +289,7 @@ static void on_thread_begin(struct rp_thread *t)
 	if (cpu.counts_switches && !page) {
 		atomic_fetch_add_explicit(&cpu.threads_without_page, 1, memory_order_relaxed);
 		/* One thread without makes all of them read the clock now and then. */
-		atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
+		rp_record_read_cpu_every(rp_clock_cpu_check_ticks());
 	}
 	/* A perf event's first period cannot be made shorter. Without this one, threads that live for less would never be sampled. It
 	 * costs 100 us, three times the thread's own event; threads so short come in numbers, and some of them tell. */
@@ -351,7 +351,7 @@ static void end_samples(void)
 		unsampled += (uint32_t)(disarm(s) || by_perf);
 	}
 	if (cpu.source == SOURCE_PERF) /* no switch is seen in a silent page */
-		atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
+		rp_record_read_cpu_every(rp_clock_cpu_check_ticks());
 	atomic_fetch_add_explicit(&cpu.threads_without_samples, unsampled, memory_order_relaxed);
 	rp_watch_disarm();
 }
@@ -471,7 +471,7 @@ static void choose_sources(void)
 		every = UINT64_MAX;
 	else if (rp_snapshot_on)
 		every = rp_clock_ticks_of_ns(SNAPSHOT_CPU_CHECK_NS);
-	atomic_store_explicit(&rp_record_cpu_every_ticks, every, memory_order_relaxed);
+	rp_record_read_cpu_every(every);
 }
 
 int rp_cpu_install(uint32_t sample_hz, int native)

@@ -118,7 +118,7 @@ static PyObject *on_start(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	rp_pyframe *caller = rp_shadow_visible(rp_pyframe_previous(f), t->session);
 	if (code == RP_CODE_HIDDEN)
 		Py_RETURN_NONE;
-	if (t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)
+	if (!rp_shadow_runs(t, caller))
 		rp_shadow_resync(t, ts, caller);
 	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
 	rp_record_begin(t);
@@ -136,7 +136,7 @@ static PyObject *on_return(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	struct rp_thread *t = thread_of(f);
 
 	(void)self, (void)args, (void)n;
-	if (t && t->depth && rp_code_known(rp_pyframe_code(f), t->session) != RP_CODE_HIDDEN)
+	if (t && rp_shadow_depth(t) && rp_code_known(rp_pyframe_code(f), t->session) != RP_CODE_HIDDEN)
 		rp_shadow_pop_to(t, ts, f, RP_EXIT_RETURN);
 	Py_RETURN_NONE;
 }

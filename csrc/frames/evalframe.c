@@ -142,9 +142,9 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 		return rp_pyframe_is_generator(f) ? evaluate_hidden(t, ts, f, throwflag) : evaluate_next(ts, f, throwflag);
 
 	rp_pyframe *caller = rp_pyframe_current(ts);
-	if (RP_UNLIKELY(t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)) {
+	if (RP_UNLIKELY(!rp_shadow_runs(t, caller))) {
 		caller = rp_shadow_visible(caller, session);
-		if (t->depth == 0 ? caller != NULL : t->frames[t->depth - 1].frame != caller)
+		if (!rp_shadow_runs(t, caller))
 			rp_shadow_resync(t, ts, caller);
 	}
 	int is_generator = rp_pyframe_is_generator(f);
@@ -178,15 +178,15 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 		rp_record_end(t);
 		return result;
 	}
-	if (RP_UNLIKELY(t->depth == 0 || t->frames[t->depth - 1].frame != f)) {
+	if (RP_UNLIKELY(t->top->frame != f)) {
 		rp_shadow_pop_to(t, ts, f, how);
 		return result;
 	}
 	rp_record_begin(t);
 	rp_emit_1(t, RP_EV_EXIT, how);
-	t->depth--;
-	if (RP_UNLIKELY(t->seeded > t->depth))
-		t->seeded = t->depth;
+	t->top--;
+	if (RP_UNLIKELY(t->seeded > t->top))
+		t->seeded = t->top;
 	rp_record_end(t);
 	return result;
 }

@@ -15,6 +15,12 @@ RP_COLD void rp_shadow_seed(struct rp_thread *t);
 /* Removes frame f and all above it, emitting their EXITs: f ended with `how`. When f is not on the stack, resynchronises. GIL. */
 RP_COLD void rp_shadow_pop_to(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, enum rp_exit how);
 
+/* Whether f (NULL: nothing) is what the shadow stack of t ends in. */
+RP_INLINE int rp_shadow_runs(const struct rp_thread *t, const rp_pyframe *f)
+{
+	return t->top->frame == (f ? (const void *)f : RP_SHADOW_BOTTOM);
+}
+
 /* The innermost frame at or below f that is shown: not a shim, not rubinprof's own. */
 RP_INLINE rp_pyframe *rp_shadow_visible(rp_pyframe *f, uint32_t session)
 {

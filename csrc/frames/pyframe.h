@@ -91,7 +91,7 @@ struct rp_code_extras {
 	void *extras[];
 };
 
-extern Py_ssize_t rp_code_extra_index; /* -1 before rp_code_extra_init */
+extern Py_ssize_t rp_code_extra_index RP_HIDDEN; /* -1 before rp_code_extra_init */
 
 /* 0 or -1 with a Python error set. GIL. */
 int rp_code_extra_init(void);

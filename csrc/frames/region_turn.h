@@ -21,7 +21,7 @@
 
 #define RP_TURNS_MAX 4096 /* regions bound at the same time; further ones say that their turns are not known */
 
-extern uint32_t rp_turns_n; /* regions that are bound */
+extern uint32_t rp_turns_n RP_HIDDEN; /* regions that are bound */
 
 /* f, of a generator, is about to run; has stopped running. t not busy. */
 RP_COLD void rp_turns_resumed(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f);

@@ -5,17 +5,17 @@
 #include "frames/frames.h"
 #include "frames/region_turn.h"
 
-/* Visible frames from f outwards that are not on the shadow stack, and how much of the shadow stack stays. */
-static uint32_t count_missing(const struct rp_thread *t, rp_pyframe *f, uint32_t session, uint32_t *ret_keep)
+/* Visible frames from f outwards that are not on the shadow stack, and the innermost of the shadow stack that stays. */
+static uint32_t count_missing(const struct rp_thread *t, rp_pyframe *f, uint32_t session, struct rp_shadow_frame **ret_keep)
 {
 	uint32_t missing = 0;
 
-	*ret_keep = 0;
+	*ret_keep = t->frames - 1;
 	for (f = rp_shadow_visible(f, session); f; f = rp_shadow_visible(rp_pyframe_previous(f), session)) {
 		uint32_t code = rp_code_known(rp_pyframe_code(f), session);
-		for (uint32_t i = t->depth; i > 0 && missing < 64; i--)
-			if (t->frames[i - 1].frame == f && t->frames[i - 1].code == code) {
-				*ret_keep = i;
+		for (struct rp_shadow_frame *s = t->top; s >= t->frames && missing < 64; s--)
+			if (s->frame == f && s->code == code) {
+				*ret_keep = s;
 				return missing;
 			}
 		missing++;
@@ -26,14 +26,14 @@ static uint32_t count_missing(const struct rp_thread *t, rp_pyframe *f, uint32_t
 /* Pushes the `missing` innermost visible frames of the chain, outermost first. */
 static void push_missing(struct rp_thread *t, rp_pyframe *innermost, uint32_t session, uint32_t missing)
 {
-	uint32_t base = t->depth, room = RP_SHADOW_FRAMES_MAX - base;
+	uint32_t room = (uint32_t)(t->last - t->top);
 	uint32_t keep = missing < room ? missing : room;
 	rp_pyframe *f = rp_shadow_visible(innermost, session);
 
 	for (uint32_t i = missing; i > 0; i--) {
 		rp_pyframe *below = rp_shadow_visible(rp_pyframe_previous(f), session);
 		if (i <= keep) {
-			struct rp_shadow_frame *s = &t->frames[base + i - 1];
+			struct rp_shadow_frame *s = t->top + i;
 			s->frame = f;
 			s->code = rp_code_known(rp_pyframe_code(f), session);
 			s->lasti = (below ? rp_pyframe_lasti(below) : RP_LASTI_NONE) & RP_LASTI_MAX;
@@ -42,7 +42,7 @@ static void push_missing(struct rp_thread *t, rp_pyframe *innermost, uint32_t se
 		f = below;
 	}
 	atomic_signal_fence(memory_order_release);
-	t->depth = base + keep;
+	t->top += keep;
 	t->depth_over = missing - keep;
 }
 
@@ -55,20 +55,21 @@ static void define_chain(struct rp_thread *t, rp_pyframe *f, uint32_t session)
 
 static void replace(struct rp_thread *t, rp_pyframe *f, enum rp_context reason)
 {
-	uint32_t keep, missing = count_missing(t, f, t->session, &keep);
+	struct rp_shadow_frame *keep;
+	uint32_t missing = count_missing(t, f, t->session, &keep);
 
-	rp_assert(t->busy > 0 && keep <= t->depth);
-	t->depth = keep;
+	rp_assert(t->busy > 0 && keep <= t->top);
+	t->top = keep;
 	t->depth_over = 0;
 	push_missing(t, f, t->session, missing);
 	if (t->seeded > keep || reason == RP_CONTEXT_SEED)
-		t->seeded = reason == RP_CONTEXT_SEED ? t->depth : keep;
+		t->seeded = reason == RP_CONTEXT_SEED ? t->top : keep;
 	rp_emit_context(t, reason);
 }
 
 void rp_shadow_resync(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f)
 {
-	enum rp_context reason = t->depth == 0 && !t->seed_tried ? RP_CONTEXT_SEED : RP_CONTEXT_RESYNC;
+	enum rp_context reason = rp_shadow_depth(t) == 0 && !t->seed_tried ? RP_CONTEXT_SEED : RP_CONTEXT_RESYNC;
 
 	rp_assert(!t->busy);
 	define_chain(t, f, t->session);
@@ -96,19 +97,19 @@ void rp_shadow_seed(struct rp_thread *t)
 
 void rp_shadow_pop_to(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, enum rp_exit how)
 {
-	uint32_t i = t->depth;
+	const struct rp_shadow_frame *ended = t->top;
 
-	while (i > 0 && t->frames[i - 1].frame != f)
-		i--;
-	if (i == 0) { /* a greenlet's stack is not ours to pop: what runs now is the caller of f */
+	while (ended >= t->frames && ended->frame != f)
+		ended--;
+	if (ended < t->frames) { /* a greenlet's stack is not ours to pop: what runs now is the caller of f */
 		rp_shadow_resync(t, ts, rp_pyframe_current(ts));
 		return;
 	}
 	rp_record_begin(t);
-	for (; t->depth >= i; t->depth--)
+	for (; t->top >= ended; t->top--)
 		rp_emit_1(t, RP_EV_EXIT, how);
-	if (t->seeded > t->depth)
-		t->seeded = t->depth;
+	if (t->seeded > t->top)
+		t->seeded = t->top;
 	rp_record_end(t);
 }
 
@@ -119,7 +120,7 @@ void rp_shadow_pop_to(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, enu
 RP_INLINE PyThreadState *state_of(const struct rp_thread *t)
 {
 	PyThreadState *ts = (PyThreadState *)t->tstate;
-	if (t->depth <= t->seeded && PyGILState_GetThisThreadState() != ts)
+	if (t->top <= t->seeded && PyGILState_GetThisThreadState() != ts)
 		return NULL;
 	return ts;
 }
@@ -127,16 +128,16 @@ RP_INLINE PyThreadState *state_of(const struct rp_thread *t)
 /* Frames that came by a seed, and inlined ones that raised, may have ended unseen: the innermost that still runs becomes the top. */
 static RP_COLD void pop_ended(struct rp_thread *t, rp_pyframe *running)
 {
-	uint32_t i = t->depth;
+	struct rp_shadow_frame *runs = t->top;
 
-	while (i > 0 && t->frames[i - 1].frame != running)
-		i--;
-	if (i == 0)
+	while (runs >= t->frames && runs->frame != running)
+		runs--;
+	if (runs < t->frames)
 		return;
-	for (; t->depth > i; t->depth--)
-		rp_emit_1(t, RP_EV_EXIT, t->frames[t->depth - 1].flags & RP_SHADOW_INLINED ? RP_EXIT_RAISE : RP_EXIT_RETURN);
-	if (t->seeded > i)
-		t->seeded = i;
+	for (; t->top > runs; t->top--)
+		rp_emit_1(t, RP_EV_EXIT, t->top->flags & RP_SHADOW_INLINED ? RP_EXIT_RAISE : RP_EXIT_RETURN);
+	if (t->seeded > runs)
+		t->seeded = runs;
 }
 
 /* What has no room in an ALLOC is told before it. */
@@ -158,27 +159,26 @@ RP_INLINE uint32_t lasti_for_alloc(struct rp_thread *t, rp_pyframe *f)
 
 uint32_t rp_frames_lasti(struct rp_thread *t)
 {
-	rp_assert(t->busy > 0 && t->seeded <= t->depth);
-	if (RP_UNLIKELY(t->depth == 0)) {
+	rp_assert(t->busy > 0 && t->seeded <= t->top);
+	if (RP_UNLIKELY(t->top < t->frames)) {
 		if (t->seed_tried)
 			return RP_LASTI_NONE;
 		rp_shadow_seed(t);
-		if (t->depth == 0)
+		if (t->top < t->frames)
 			return RP_LASTI_NONE;
 	}
 	PyThreadState *ts = state_of(t);
 	if (!ts)
 		return RP_LASTI_NONE;
 	rp_pyframe *f = rp_pyframe_current(ts);
-	if (RP_LIKELY(f == t->frames[t->depth - 1].frame))
+	if (RP_LIKELY(f == t->top->frame))
 		return lasti_for_alloc(t, f);
 	f = rp_shadow_visible(f, t->session);
 	if (!f)
 		return RP_LASTI_NONE;
-	const struct rp_shadow_frame *top = &t->frames[t->depth - 1];
-	if (f != top->frame && (t->depth <= t->seeded || top->flags & RP_SHADOW_INLINED))
+	if (f != t->top->frame && (t->top <= t->seeded || t->top->flags & RP_SHADOW_INLINED))
 		pop_ended(t, f);
-	return f == t->frames[t->depth - 1].frame ? lasti_for_alloc(t, f) : RP_LASTI_NONE;
+	return f == t->top->frame ? lasti_for_alloc(t, f) : RP_LASTI_NONE;
 }
 
 /* CPython gives a chunk of the data stack back (munmap, from which a signal likes to return) while current_frame still points into it: a
@@ -195,12 +195,12 @@ static int is_readable(PyThreadState *ts, const struct rp_shadow_frame *s)
 
 uint32_t rp_frames_lasti_signal(const struct rp_thread *t)
 {
-	if (t->depth == 0)
+	if (t->top < t->frames)
 		return RP_LASTI_NONE;
 	PyThreadState *ts = state_of(t);
 	if (!ts)
 		return RP_LASTI_NONE;
 	rp_pyframe *f = rp_pyframe_current(ts);
-	const struct rp_shadow_frame *top = &t->frames[t->depth - 1];
+	const struct rp_shadow_frame *top = t->top;
 	return f == top->frame && is_readable(ts, top) ? rp_pyframe_lasti(f) : RP_LASTI_NONE;
 }

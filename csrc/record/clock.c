@@ -18,9 +18,12 @@
 /* Long enough that two clock readings (25 ns each) spoil the rate by 0.1 % only; it decides nothing but the constant above. */
 #define RATE_NS 50000u
 #define PAIR_TRIES 4
+/* The kernel needs more to take a thread off its CPU, run another, and put it back: two switches of a microsecond. */
+#define SHORT_NS 500u
 
 int rp_clock_is_counter;
 _Atomic uint64_t rp_record_cpu_every_ticks = UINT64_MAX;
+_Atomic uint64_t rp_record_short_ticks;
 
 static double ticks_per_ns = 1;
 static const char *no_counter; /* why; NULL where there is one */
@@ -120,12 +123,18 @@ uint64_t rp_clock_cpu_check_ticks(void)
 	return rp_clock_ticks_of_ns(CPU_CHECK_NS);
 }
 
+void rp_record_read_cpu_every(uint64_t ticks)
+{
+	atomic_store_explicit(&rp_record_cpu_every_ticks, ticks, memory_order_relaxed);
+	atomic_store_explicit(&rp_record_short_ticks, ticks == UINT64_MAX ? rp_clock_ticks_of_ns(SHORT_NS) : 0, memory_order_relaxed);
+}
+
 void rp_clock_init(void)
 {
 	no_counter = why_no_counter();
 	rp_clock_is_counter = !no_counter;
 	ticks_per_ns = rp_clock_is_counter ? measure_rate() : 1;
-	atomic_store_explicit(&rp_record_cpu_every_ticks, rp_clock_cpu_check_ticks(), memory_order_relaxed);
+	rp_record_read_cpu_every(rp_clock_cpu_check_ticks());
 }
 
 const char *rp_clock_name(void)

@@ -15,7 +15,7 @@
 #define RP_CLOCK_OF_THREAD(tid) ((clockid_t)(~(tid) * 8 | 6))
 
 /* Set once by rp_clock_init(): nonzero when the counter register may be used. */
-extern int rp_clock_is_counter;
+extern int rp_clock_is_counter RP_HIDDEN;
 
 /* Chooses the clock. Call once before the first event. */
 void rp_clock_init(void);

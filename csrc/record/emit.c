@@ -43,23 +43,36 @@ void rp_record_cpu(struct rp_thread *t, uint64_t ticks)
 	t->ticks = ticks;
 }
 
+uint64_t rp_record_settle(struct rp_thread *t, uint64_t now)
+{
+	if (*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > atomic_load_explicit(&rp_record_cpu_every_ticks, memory_order_relaxed))
+		rp_record_cpu(t, now);
+	uint64_t dt = now - t->ticks;
+	if (dt >> 24) {
+		rp_record_time(t, now);
+		dt = 0;
+	}
+	return dt;
+}
+
 uint32_t rp_record_context_frames(const struct rp_thread *t)
 {
 	uint32_t most = (uint32_t)(t->end - t->words) / 2;
 	if (most > RP_CONTEXT_FRAMES_MAX)
 		most = RP_CONTEXT_FRAMES_MAX;
-	return t->depth < most ? t->depth : most;
+	uint32_t depth = rp_shadow_depth(t);
+	return depth < most ? depth : most;
 }
 
 void rp_record_put_context(struct rp_thread *t, uint64_t dt, enum rp_context reason)
 {
 	uint32_t n = rp_record_context_frames(t);
-	const struct rp_shadow_frame *f = t->frames + (t->depth - n);
+	const struct rp_shadow_frame *f = t->top + 1 - n;
 	rp_assert(1u + n <= (size_t)(t->end - t->pos));
 	t->pos[0] = RP_WORD0(RP_EV_CONTEXT, dt, (uint64_t)reason << 32 | n);
 	for (uint32_t i = 0; i < n; i++)
 		t->pos[1 + i] = (uint64_t)f[i].lasti << 32 | f[i].code;
-	if (RP_UNLIKELY(n < t->depth))
+	if (RP_UNLIKELY(n < rp_shadow_depth(t)))
 		t->pos[1] = (uint64_t)RP_LASTI_NONE << 32 | RP_CODE_CUT;
 	rp_record_commit(t, 1 + n);
 }
@@ -171,7 +184,7 @@ void rp_record_begin_buffer(struct rp_thread *t, struct rp_buffer *b)
 		t->pos[1] = t->alloc_period;
 		rp_record_commit(t, 2);
 	}
-	if (lost || t->depth)
+	if (lost || rp_shadow_depth(t))
 		rp_record_put_context(t, 0, lost ? RP_CONTEXT_RESYNC : RP_CONTEXT_BUFFER);
 	if (rp_thread_speaks(t)) /* else a stop has closed the gate meanwhile */
 		__atomic_store_n(&t->limit, t->end - RP_RECORD_MARGIN_WORDS, __ATOMIC_RELAXED);
@@ -250,14 +263,7 @@ static int64_t prepare_long(struct rp_thread *t, size_t words, int may_wait)
 		t->lost_events++;
 		return -1;
 	}
-	uint64_t now = rp_clock_ticks();
-	if (*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > atomic_load_explicit(&rp_record_cpu_every_ticks, memory_order_relaxed))
-		rp_record_cpu(t, now);
-	uint64_t dt = now - t->ticks;
-	if (dt >> 24) {
-		rp_record_time(t, now);
-		dt = 0;
-	}
+	uint64_t now = rp_clock_ticks(), dt = rp_record_settle(t, now);
 	t->ticks = now;
 	return (int64_t)dt;
 }

@@ -54,14 +54,17 @@ struct rp_thread {
 	const volatile uint32_t *switch_count; /* changes at each context switch (perf page), or points to a constant */
 	uint32_t switch_seen;
 	uint32_t busy;  /* nesting depth of rubinprof on this thread */
-	uint32_t depth; /* frames on the shadow stack */
-	uint32_t depth_over; /* frames above RP_SHADOW_FRAMES_MAX: not on it */
-	struct rp_shadow_frame *frames; /* reserved for RP_SHADOW_FRAMES_MAX, touched as needed (MAP_NORESERVE) */
-	uint32_t seeded; /* the lowest `seeded` frames came by a seed and may end without our seeing it */
-	const void *tstate; /* PyThreadState* that runs the innermost frame; NULL when depth is 0 */
+	struct rp_shadow_frame *top; /* the innermost frame of the shadow stack; frames - 1, which is no frame's, when it is empty */
+	struct rp_shadow_frame *last; /* the highest that `top` may be */
+	struct rp_shadow_frame *seeded; /* it and those below came by a seed and may end without our seeing it; frames - 1: none */
+	struct rp_shadow_frame *frames; /* reserved for RP_SHADOW_FRAMES_MAX and one below, touched as needed (MAP_NORESERVE) */
+	uintptr_t stack_floor; /* the evaluator's short way is for calls above it: stack_low + stack_margin; UINTPTR_MAX: for none */
+	uint64_t code_base; /* session << 32: what a number kept with a code object has beside its id (frames/code_table.h) */
+	const void *tstate; /* PyThreadState* that runs the innermost frame; NULL when there is none */
 	uintptr_t native_base; /* stack address of the innermost evaluator call: native walks stop there; 0: none */
 	uintptr_t stack_low;    /* lowest address of the thread's C stack; 0 with stack_margin 1: not known */
 	uintptr_t stack_margin; /* with less than this much C stack left the evaluator steps aside; 0: not asked yet */
+	uint32_t depth_over;    /* frames above RP_SHADOW_FRAMES_MAX: not on it */
 	uint32_t seed_tried;    /* the frames that ran before our first event have been looked for */
 	uint64_t cpu_check_ticks; /* when there is no switch_count: time of the last CPU reading; 0: one is wanted */
 
@@ -118,7 +121,7 @@ extern union rp_record_switches {
 		_Atomic int on, emitting;
 	};
 	char page[RP_SWITCHES_BYTES];
-} rp_record_switches;
+} rp_record_switches RP_HIDDEN;
 /* Threads that belong to the tool set this once: hooks pass through. RP_TOOL_WRITER never waits for a buffer: it would wait for itself. */
 enum rp_tool_thread { RP_TOOL_WRITER = 1, RP_TOOL_OTHER = 2 };
 extern __thread int rp_thread_is_tool __attribute__((tls_model("initial-exec")));
@@ -158,19 +161,34 @@ void rp_threads_each(void (*fn)(struct rp_thread *t, void *arg), void *arg);
 
 /* ---- emitting ---- */
 
+/* x86-64 counts in memory by one instruction, and keeps stores in order. No compiler makes it of an atomic load and store. */
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#define RP_BUSY_IN_ONE 1
+#else
+#define RP_BUSY_IN_ONE 0
+#endif
+
 RP_INLINE void rp_record_begin(struct rp_thread *t)
 {
-	/* Relaxed stores cost as much as plain ones; the other side is rp_record_quiesce. */
+	/* The other side is rp_record_quiesce. A signal handler on this thread must see busy before any word. */
+#if RP_BUSY_IN_ONE
+	__asm__ volatile("addl $1, %0" : "+m"(t->busy) : : "memory", "cc");
+#else
 	__atomic_store_n(&t->busy, t->busy + 1, __ATOMIC_RELAXED);
-	atomic_signal_fence(memory_order_seq_cst); /* a signal handler on this thread must see busy before any word */
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
 }
 
 RP_INLINE void rp_record_end(struct rp_thread *t)
 {
 	rp_assert(t->busy > 0);
-	atomic_signal_fence(memory_order_seq_cst);
 	/* Release: whoever sees us outside sees all that was written inside. */
+#if RP_BUSY_IN_ONE
+	__asm__ volatile("subl $1, %0" : "+m"(t->busy) : : "memory", "cc");
+#else
+	atomic_signal_fence(memory_order_seq_cst);
 	__atomic_store_n(&t->busy, t->busy - 1, __ATOMIC_RELEASE);
+#endif
 }
 
 /* Slow path of emitting: hands a full buffer to the writer and takes a fresh one, which begins with a CONTEXT of the whole
@@ -185,12 +203,21 @@ RP_COLD void rp_record_cpu(struct rp_thread *t, uint64_t ticks);
 /* Without a switch count, CPU time is read at the first event after this many ticks; set by rp_clock_init() to 20 us. With a
  * switch count it is UINT64_MAX; where calls are not seen a second, beside the readings that are wanted (rp_record_want_cpu). */
 extern _Atomic uint64_t rp_record_cpu_every_ticks; /* relaxed: threads that begin may set it */
+/* An event that comes sooner after the one before asks neither for a context switch nor for a long gap: a thread does not go off its CPU and come back
+ * in so short a time, and a switch that was not looked for is seen at the next longer gap. 0 while switches are not counted. Relaxed. */
+extern _Atomic uint64_t rp_record_short_ticks RP_HIDDEN;
+/* Sets both. */
+void rp_record_read_cpu_every(uint64_t ticks);
 
 /* The thread's next event reads the CPU clock, unless switches are counted: what it says depends on the CPU time so far. */
 RP_INLINE void rp_record_want_cpu(struct rp_thread *t)
 {
 	t->cpu_check_ticks = 0;
 }
+
+/* A context switch or a wanted CPU reading since the last event, and a gap too long for a word, are told at `now`; the ticks that are left since the
+ * last event. There is room for four words more. t busy. */
+uint64_t rp_record_settle(struct rp_thread *t, uint64_t now);
 
 /* Makes room for n words (n <= 4) and settles time and CPU; returns dt, ready for the first word, or -1: no buffer, the event
  * is lost and counted. */
@@ -200,14 +227,9 @@ RP_INLINE int64_t rp_record_prepare(struct rp_thread *t)
 	/* Relaxed: another thread may have set limit to NULL, which sends us to the slow path (flush, stop). */
 	if (RP_UNLIKELY(t->pos >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED)) && rp_record_hand_over(t))
 		return -1;
-	uint64_t now = rp_clock_ticks();
-	if (RP_UNLIKELY(*t->switch_count != t->switch_seen || now - t->cpu_check_ticks > atomic_load_explicit(&rp_record_cpu_every_ticks, memory_order_relaxed)))
-		rp_record_cpu(t, now);
-	uint64_t dt = now - t->ticks;
-	if (RP_UNLIKELY(dt >> 24)) {
-		rp_record_time(t, now);
-		dt = 0;
-	}
+	uint64_t now = rp_clock_ticks(), dt = now - t->ticks;
+	if (RP_UNLIKELY(dt >= atomic_load_explicit(&rp_record_short_ticks, memory_order_relaxed)))
+		dt = rp_record_settle(t, now);
 	t->ticks = now;
 	return (int64_t)dt;
 }
@@ -348,19 +370,28 @@ void rp_emit_context(struct rp_thread *t, enum rp_context reason);
 
 /* ---- the shadow stack (frames.c): pure bookkeeping, emits nothing ---- */
 
+/* What stands where the frame below the outermost would: the address of no frame. */
+#define RP_SHADOW_BOTTOM ((const void *)1)
+
+/* Frames on it. */
+RP_INLINE uint32_t rp_shadow_depth(const struct rp_thread *t)
+{
+	return (uint32_t)(t->top + 1 - t->frames);
+}
+
 RP_INLINE void rp_shadow_push(struct rp_thread *t, const void *frame, uint32_t code, uint32_t lasti, uint32_t flags)
 {
-	if (RP_UNLIKELY(t->depth == RP_SHADOW_FRAMES_MAX)) {
+	if (RP_UNLIKELY(t->top == t->last)) {
 		t->depth_over++;
 		return;
 	}
-	struct rp_shadow_frame *f = &t->frames[t->depth];
+	struct rp_shadow_frame *f = t->top + 1;
 	f->frame = frame;
 	f->code = code;
 	f->lasti = lasti & RP_LASTI_MAX;
 	f->flags = flags & 15;
 	atomic_signal_fence(memory_order_release); /* a sample in between must not see a half-written entry */
-	t->depth++;
+	t->top = f;
 }
 
 /* ---- definitions: written once, under one lock (first sight only, so no event waits for it often) ---- */

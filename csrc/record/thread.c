@@ -15,7 +15,7 @@
 #include "record/record_state.h"
 
 #define CALLBACKS_MAX 4
-#define RECORD_BYTES 4096 /* the struct's page; the shadow stack follows */
+#define RECORD_BYTES 4096 /* the struct's page, which ends with what lies below the shadow stack; the stack follows */
 #define QUIESCE_NS_MAX UINT64_C(1000000000)
 #define NAME_DEFINITION_BYTES 64
 #define ENDED_IDS 4096
@@ -27,7 +27,7 @@
 #define END_ROUND PTHREAD_DESTRUCTOR_ITERATIONS
 #endif
 
-RP_STATIC_ASSERT(sizeof(struct rp_thread) <= RECORD_BYTES, "the record fits its page");
+RP_STATIC_ASSERT(sizeof(struct rp_thread) + sizeof(struct rp_shadow_frame) <= RECORD_BYTES, "the record fits its page");
 
 __thread struct rp_thread *rp_thread_self __attribute__((tls_model("initial-exec")));
 __thread int rp_thread_is_tool __attribute__((tls_model("initial-exec")));
@@ -290,12 +290,17 @@ static void reset_record(struct rp_thread *t)
 	memset(t, 0, sizeof *t);
 	t->snapshot = snapshot;
 	t->frames = frames;
+	t->top = t->seeded = frames - 1;
+	t->top->frame = RP_SHADOW_BOTTOM;
+	t->last = frames + RP_SHADOW_FRAMES_MAX - 1;
+	t->stack_floor = UINTPTR_MAX;
 	t->stacks = stacks;
 	t->switch_count = &rp_no_switch_count;
 	t->os_tid = (uint32_t)syscall(SYS_gettid);
 	t->self_slot = &rp_thread_self;
 	t->from_cpu_ns = UINT64_MAX;
 	t->session = atomic_load_explicit(&rp_record_session_now, memory_order_relaxed);
+	t->code_base = (uint64_t)t->session << 32;
 	t->loss_epoch = rp_sink_lost_epoch(atomic_load_explicit(&rp_record_sink, memory_order_relaxed));
 	prctl(PR_GET_NAME, t->name);
 }

@@ -84,7 +84,7 @@ static int install_probes(const struct rp_session_options *o, char *ret_detail)
 			return fail(ret_detail, code, "CPU time cannot be measured");
 		rp_cpu_limit(o->sampled_bytes);
 	} else {
-		atomic_store_explicit(&rp_record_cpu_every_ticks, UINT64_MAX, memory_order_relaxed);
+		rp_record_read_cpu_every(UINT64_MAX);
 	}
 	if (by_calls && (code = install(RP_HAS_FRAMES, rp_frames_install())))
 		return fail(ret_detail, code, "Python calls cannot be traced");

@@ -39,14 +39,14 @@ static void leave(struct rp_thread *t)
 {
 	rp_record_begin(t);
 	rp_emit_1(t, RP_EV_EXIT, RP_EXIT_RETURN);
-	t->depth--;
+	t->top--;
 	rp_record_end(t);
 }
 
 /* lasti says which code is innermost, so that the reader can tell whether the stack is right. */
 static void sample(struct rp_thread *t)
 {
-	uint64_t lasti = t->frames[t->depth - 1].code;
+	uint64_t lasti = t->top->code;
 	rp_record_begin(t);
 	rp_emit_words(t, RP_EV_SAMPLE, 0, &lasti, 1, NULL, 0, 0);
 	rp_record_end(t);
