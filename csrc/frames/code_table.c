@@ -115,7 +115,8 @@ static int has_work(const PyCodeObject *code, struct rp_str module)
 
 static void keep_id(PyCodeObject *code, uint32_t id)
 {
-	if (rp_code_extra_set(code, (uint64_t)rp_record_session() << 32 | id) < 0)
+	uint32_t way = id == RP_CODE_HIDDEN || code->co_flags & RP_PYCODE_GENERATORS ? RP_CODE_LONG_WAY : 0;
+	if (rp_code_extra_set(code, (uint64_t)rp_record_session() << 32 | way | id) < 0)
 		PyErr_Clear(); /* out of memory: it is defined again when seen again */
 }
 

@@ -6,8 +6,10 @@
 #include "frames/pyframe.h"
 #include "record/record.h"
 
-/* The id of code that is not shown: rubinprof's own Python functions. */
-#define RP_CODE_HIDDEN 0xffffffffu
+/* The number kept with a code object is session << 32 | RP_CODE_LONG_WAY? | id. */
+#define RP_CODE_LONG_WAY 0x80000000u /* of generators and coroutines, and of what is not shown */
+/* The id of code that is not shown: rubinprof's own Python functions. More code objects than that fit into no memory. */
+#define RP_CODE_HIDDEN 0x7fffffffu
 
 /* 0 or -1 with a Python error set. GIL. */
 int rp_code_table_init(void);
@@ -26,7 +28,7 @@ void rp_code_hide(PyCodeObject *code);
 RP_INLINE uint32_t rp_code_known(const PyCodeObject *code, uint32_t session)
 {
 	uint64_t v = rp_code_extra(code);
-	return RP_LIKELY(v >> 32 == session) ? (uint32_t)v : RP_CODE_UNKNOWN;
+	return RP_LIKELY(v >> 32 == session) ? (uint32_t)v & ~RP_CODE_LONG_WAY : RP_CODE_UNKNOWN;
 }
 
 #endif

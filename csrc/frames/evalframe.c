@@ -34,9 +34,8 @@ static RP_COLD void learn_stack(struct rp_thread *t)
 	t->stack_low = 0;
 	if (rp_stack_limit(&t->stack_low, &size) == 0)
 		t->stack_margin = margin_of(size);
+	t->stack_floor = rp_clock_is_counter ? t->stack_low + t->stack_margin : UINTPTR_MAX;
 }
-
-static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag);
 
 /* C stack that one unit of CPython's counter stands for: 8 MB over C_RECURSION_LIMIT, which is 10,000 or less. */
 #define STACK_BYTES_PER_UNIT 800
@@ -73,12 +72,11 @@ static RP_COLD PyObject *evaluate_unhooked(struct rp_thread *t, PyThreadState *t
 /* CPython counts a level of C recursion for each evaluator call, but none for the inlined calls we have put an end to. */
 RP_INLINE PyObject *evaluate_next(PyThreadState *ts, rp_pyframe *f, int throwflag)
 {
-	int *c_recursion = rp_pyframe_c_recursion(ts);
-	if (c_recursion)
-		*c_recursion += RP_PYFRAME_C_UNITS;
+	if (RP_PYFRAME_C_UNITS)
+		*rp_pyframe_c_recursion(ts) += RP_PYFRAME_C_UNITS;
 	PyObject *result = next_evaluator(ts, f, throwflag);
-	if (c_recursion)
-		*c_recursion -= RP_PYFRAME_C_UNITS;
+	if (RP_PYFRAME_C_UNITS)
+		*rp_pyframe_c_recursion(ts) -= RP_PYFRAME_C_UNITS;
 	return result;
 }
 
@@ -114,46 +112,45 @@ static RP_COLD struct rp_thread *first_call(rp_pyframe *f)
 	return t;
 }
 
-static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
+/* ---- a call, on every way ---- */
+
+/* f has ended, and was not the innermost of the shadow stack of the session in which it began; or that session has. */
+static RP_COLD PyObject *return_rarely(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, PyObject *result, uint64_t code_base,
+				       uintptr_t native_base, int is_generator)
 {
-	/* Relaxed: a call more or less at the edges of a session is not an error. */
-	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
-		return evaluate_next(ts, f, throwflag);
-	struct rp_thread *t = rp_thread_current();
-	if (RP_UNLIKELY(!t || !t->stack_margin)) {
-		t = first_call(f);
-		if (!t)
-			return evaluate_next(ts, f, throwflag);
+	/* The session may have ended, or the thread's record have gone to another one, while f ran. */
+	if (t != rp_thread_current() || t->code_base != code_base)
+		return result;
+	t->native_base = native_base;
+	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed))
+		return result;
+	enum rp_exit how = exit_of(result, f, is_generator);
+	if (is_generator && rp_turns_n)
+		rp_turns_stopped(t, ts, f, how);
+	if (t->depth_over) {
+		rp_record_begin(t);
+		rp_emit_1(t, RP_EV_EXIT, how);
+		t->depth_over--;
+		rp_record_end(t);
+		return result;
 	}
-	/* busy: our own slow paths run Python code when a name has an odd type; it must not be recorded. */
-	if (RP_UNLIKELY(t->busy))
-		return evaluate_next(ts, f, throwflag);
-	if (RP_UNLIKELY((uintptr_t)__builtin_frame_address(0) - t->stack_low < t->stack_margin))
-		return evaluate_unhooked(t, ts, f, throwflag);
-	/* Makes the generator and returns it: none of its own code runs, and profilers count no call. */
-	if (RP_UNLIKELY(rp_pyframe_makes_generator(f)))
-		return evaluate_next(ts, f, throwflag);
+	rp_shadow_pop_to(t, ts, f, how);
+	return result;
+}
 
-	uint32_t session = t->session;
-	uint32_t code = rp_code_known(rp_pyframe_code(f), session);
-	if (RP_UNLIKELY(code == RP_CODE_UNKNOWN))
-		code = rp_code_define(t, f);
-	if (RP_UNLIKELY(code == RP_CODE_HIDDEN))
-		return rp_pyframe_is_generator(f) ? evaluate_hidden(t, ts, f, throwflag) : evaluate_next(ts, f, throwflag);
+/* Runs f, of the code with this id, which was called at lasti of the innermost frame. is_short, a constant: on the short way. */
+RP_INLINE PyObject *run(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag, uint32_t code, uint32_t lasti, int is_generator,
+			int is_short)
+{
+	uint64_t code_base = t->code_base;
 
-	rp_pyframe *caller = rp_pyframe_current(ts);
-	if (RP_UNLIKELY(!rp_shadow_runs(t, caller))) {
-		caller = rp_shadow_visible(caller, session);
-		if (!rp_shadow_runs(t, caller))
-			rp_shadow_resync(t, ts, caller);
-	}
-	int is_generator = rp_pyframe_is_generator(f);
-	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
-
-	if (RP_UNLIKELY(is_generator && rp_turns_n))
+	if (is_generator && RP_UNLIKELY(rp_turns_n))
 		rp_turns_resumed(t, ts, f);
 	rp_record_begin(t);
-	rp_emit_enter(t, code, lasti);
+	if (is_short)
+		rp_emit_enter_near(t, code, lasti);
+	else
+		rp_emit_enter(t, code, lasti);
 	rp_shadow_push(t, f, code, lasti, is_generator ? RP_SHADOW_ON_HEAP : 0);
 	t->tstate = ts;
 	uintptr_t native_base = t->native_base;
@@ -162,33 +159,103 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 
 	PyObject *result = evaluate_next(ts, f, throwflag);
 
-	/* The session may have ended, or the thread's record have gone to another one, while f ran. */
-	if (RP_UNLIKELY(t != rp_thread_current() || t->session != session))
-		return result;
+	if (RP_UNLIKELY(t->code_base != code_base || !atomic_load_explicit(&rp_record_on, memory_order_relaxed) || t->top->frame != f))
+		return return_rarely(t, ts, f, result, code_base, native_base, is_generator);
 	t->native_base = native_base;
-	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed)))
-		return result;
 	enum rp_exit how = exit_of(result, f, is_generator);
-	if (RP_UNLIKELY(is_generator && rp_turns_n))
+	if (is_generator && RP_UNLIKELY(rp_turns_n))
 		rp_turns_stopped(t, ts, f, how);
-	if (RP_UNLIKELY(t->depth_over)) {
-		rp_record_begin(t);
-		rp_emit_1(t, RP_EV_EXIT, how);
-		t->depth_over--;
-		rp_record_end(t);
-		return result;
-	}
-	if (RP_UNLIKELY(t->top->frame != f)) {
-		rp_shadow_pop_to(t, ts, f, how);
-		return result;
-	}
 	rp_record_begin(t);
-	rp_emit_1(t, RP_EV_EXIT, how);
+	if (is_short)
+		rp_emit_exit(t, how);
+	else
+		rp_emit_1(t, RP_EV_EXIT, how);
 	t->top--;
-	if (RP_UNLIKELY(t->seeded > t->top))
-		t->seeded = t->top;
+	rp_assert(t->seeded <= t->top); /* what came through here is above what was seeded: nothing is seeded after a call */
 	rp_record_end(t);
 	return result;
+}
+
+/* The long way: does all that may be. */
+static __attribute__((noinline)) PyObject *evaluate_rarely(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	/* Relaxed: a call more or less at the edges of a session is not an error. */
+	if (!atomic_load_explicit(&rp_record_on, memory_order_relaxed))
+		return evaluate_next(ts, f, throwflag);
+	struct rp_thread *t = rp_thread_current();
+	if (!t || !t->stack_margin) {
+		t = first_call(f);
+		if (!t)
+			return evaluate_next(ts, f, throwflag);
+	}
+	/* busy: our own slow paths run Python code when a name has an odd type; it must not be recorded. */
+	if (t->busy)
+		return evaluate_next(ts, f, throwflag);
+	if ((uintptr_t)__builtin_frame_address(0) - t->stack_low < t->stack_margin)
+		return evaluate_unhooked(t, ts, f, throwflag);
+	/* Makes the generator and returns it: none of its own code runs, and profilers count no call. */
+	if (rp_pyframe_makes_generator(f))
+		return evaluate_next(ts, f, throwflag);
+
+	uint32_t session = t->session;
+	uint32_t code = rp_code_known(rp_pyframe_code(f), session);
+	if (code == RP_CODE_UNKNOWN)
+		code = rp_code_define(t, f);
+	if (code == RP_CODE_HIDDEN)
+		return rp_pyframe_is_generator(f) ? evaluate_hidden(t, ts, f, throwflag) : evaluate_next(ts, f, throwflag);
+
+	rp_pyframe *caller = rp_pyframe_current(ts);
+	if (!rp_shadow_runs(t, caller)) {
+		caller = rp_shadow_visible(caller, session);
+		if (!rp_shadow_runs(t, caller))
+			rp_shadow_resync(t, ts, caller);
+	}
+	return run(t, ts, f, throwflag, code, caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE, rp_pyframe_is_generator(f), 0);
+}
+
+/* Whether the shadow stack ends in the frame that calls, and an ENTER holds where that one is: in *ret_lasti. */
+RP_INLINE int is_usual(const struct rp_thread *t, PyThreadState *ts, uint32_t *ret_lasti)
+{
+	rp_pyframe *caller = rp_pyframe_current(ts);
+	if (RP_UNLIKELY(t->top->frame != caller)) /* NULL, which is no frame's, is the long way's too */
+		return 0;
+	int64_t offset = rp_pyframe_offset(caller);
+	*ret_lasti = (uint32_t)offset;
+	return RP_LIKELY((uint64_t)offset < RP_LASTI_NONE);
+}
+
+/* The short way of a generator that is resumed. */
+static __attribute__((noinline)) PyObject *evaluate_generator(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	struct rp_thread *t = rp_thread_current();
+	uint64_t code = rp_code_extra(rp_pyframe_code(f)) - t->code_base - RP_CODE_LONG_WAY;
+	uint32_t lasti;
+
+	if (RP_UNLIKELY(code >= RP_CODE_FAR_MIN))
+		return evaluate_rarely(ts, f, throwflag);
+	if (!rp_pyframe_is_generator(f)) /* makes it, see above */
+		return evaluate_next(ts, f, throwflag);
+	if (RP_UNLIKELY(!is_usual(t, ts, &lasti)))
+		return evaluate_rarely(ts, f, throwflag);
+	return run(t, ts, f, throwflag, (uint32_t)code, lasti, 1, 1);
+}
+
+/* The short way: what asks for another is told by stack_floor, by the number kept with the code, and by where the shadow stack ends. */
+static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
+{
+	struct rp_thread *t = rp_thread_current();
+	uint32_t lasti;
+
+	/* Relaxed: as above. */
+	if (RP_UNLIKELY(!atomic_load_explicit(&rp_record_on, memory_order_relaxed) || !t || t->busy ||
+			(uintptr_t)__builtin_frame_address(0) < t->stack_floor))
+		return evaluate_rarely(ts, f, throwflag);
+	uint64_t code = rp_code_extra(rp_pyframe_code(f)) - t->code_base;
+	if (RP_UNLIKELY(code >= RP_CODE_FAR_MIN))
+		return evaluate_generator(ts, f, throwflag);
+	if (RP_UNLIKELY(!is_usual(t, ts, &lasti)))
+		return evaluate_rarely(ts, f, throwflag);
+	return run(t, ts, f, throwflag, (uint32_t)code, lasti, 0, 1);
 }
 
 /* ---- install ---- */

@@ -76,10 +76,12 @@ RP_INLINE int rp_pyframe_is_fresh(rp_pyframe *f)
 	return rp_pyframe_offset(f) < rp_pyframe_code(f)->_co_firsttraceable;
 }
 
+#define RP_PYCODE_GENERATORS (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)
+
 /* A call of a generator function or coroutine function: its frame, not yet a generator's, ends at RETURN_GENERATOR. */
 RP_INLINE int rp_pyframe_makes_generator(rp_pyframe *f)
 {
-	return (rp_pyframe_code(f)->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) && !rp_pyframe_is_generator(f);
+	return (rp_pyframe_code(f)->co_flags & RP_PYCODE_GENERATORS) && !rp_pyframe_is_generator(f);
 }
 
 /* ---- a number of ours kept with a code object (PEP 523's co_extra) ---- */

@@ -35,19 +35,23 @@ RP_INLINE uint64_t rp_clock_ns(clockid_t id)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-RP_INLINE uint64_t rp_clock_ticks(void)
+/* Where the clock is the counter: its ticks. */
+RP_INLINE uint64_t rp_clock_counter(void)
 {
 #if defined(__x86_64__)
-	if (RP_LIKELY(rp_clock_is_counter))
-		return __builtin_ia32_rdtsc();
+	return __builtin_ia32_rdtsc();
 #elif defined(__aarch64__)
-	if (RP_LIKELY(rp_clock_is_counter)) {
-		uint64_t v;
-		__asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
-		return v;
-	}
+	uint64_t v;
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+	return v;
+#else
+	return 0; /* it never is */
 #endif
-	return rp_clock_ns(CLOCK_MONOTONIC);
+}
+
+RP_INLINE uint64_t rp_clock_ticks(void)
+{
+	return RP_LIKELY(rp_clock_is_counter) ? rp_clock_counter() : rp_clock_ns(CLOCK_MONOTONIC);
 }
 
 #endif

@@ -219,19 +219,25 @@ RP_INLINE void rp_record_want_cpu(struct rp_thread *t)
  * last event. There is room for four words more. t busy. */
 uint64_t rp_record_settle(struct rp_thread *t, uint64_t now);
 
-/* Makes room for n words (n <= 4) and settles time and CPU; returns dt, ready for the first word, or -1: no buffer, the event
- * is lost and counted. */
-RP_INLINE int64_t rp_record_prepare(struct rp_thread *t)
+/* Makes room for n words (n <= 4) and settles time and CPU; 0 and dt for the first word, or -1: no buffer, the event is lost and counted.
+ * by_counter, a constant: the clock is known to be the counter. */
+RP_INLINE int rp_record_prepare_by(struct rp_thread *t, int by_counter, uint64_t *ret_dt)
 {
 	rp_assert(t->busy > 0);
 	/* Relaxed: another thread may have set limit to NULL, which sends us to the slow path (flush, stop). */
 	if (RP_UNLIKELY(t->pos >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED)) && rp_record_hand_over(t))
 		return -1;
-	uint64_t now = rp_clock_ticks(), dt = now - t->ticks;
+	uint64_t now = by_counter ? rp_clock_counter() : rp_clock_ticks(), dt = now - t->ticks;
 	if (RP_UNLIKELY(dt >= atomic_load_explicit(&rp_record_short_ticks, memory_order_relaxed)))
 		dt = rp_record_settle(t, now);
 	t->ticks = now;
-	return (int64_t)dt;
+	*ret_dt = dt;
+	return 0;
+}
+
+RP_INLINE int rp_record_prepare(struct rp_thread *t, uint64_t *ret_dt)
+{
+	return rp_record_prepare_by(t, 0, ret_dt);
 }
 
 /* Commits n words written at t->pos: after this store a SIGKILL no longer loses them. Release: the words come first; the
@@ -247,8 +253,8 @@ RP_INLINE void rp_record_commit(struct rp_thread *t, uint32_t n)
 
 RP_INLINE void rp_emit_enter(struct rp_thread *t, uint32_t code, uint32_t lasti)
 {
-	int64_t dt = rp_record_prepare(t);
-	if (RP_UNLIKELY(dt < 0)) {
+	uint64_t dt;
+	if (RP_UNLIKELY(rp_record_prepare(t, &dt))) {
 		t->lost.calls++;
 		return;
 	}
@@ -262,11 +268,34 @@ RP_INLINE void rp_emit_enter(struct rp_thread *t, uint32_t code, uint32_t lasti)
 	}
 }
 
+/* The same where both are near and the clock is the counter. */
+RP_INLINE void rp_emit_enter_near(struct rp_thread *t, uint64_t code, uint64_t lasti)
+{
+	uint64_t dt;
+	rp_assert(code < RP_CODE_FAR_MIN && lasti <= RP_LASTI_NONE);
+	if (RP_UNLIKELY(rp_record_prepare_by(t, 1, &dt))) {
+		t->lost.calls++;
+		return;
+	}
+	t->pos[0] = RP_WORD0(RP_EV_ENTER, dt, lasti | code << 16);
+	rp_record_commit(t, 1);
+}
+
+/* EXIT where the clock is the counter. */
+RP_INLINE void rp_emit_exit(struct rp_thread *t, enum rp_exit how)
+{
+	uint64_t dt;
+	if (RP_UNLIKELY(rp_record_prepare_by(t, 1, &dt)))
+		return;
+	t->pos[0] = RP_WORD0(RP_EV_EXIT, dt, how);
+	rp_record_commit(t, 1);
+}
+
 /* An event of one word: EXIT. */
 RP_INLINE void rp_emit_1(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg)
 {
-	int64_t dt = rp_record_prepare(t);
-	if (RP_UNLIKELY(dt < 0))
+	uint64_t dt;
+	if (RP_UNLIKELY(rp_record_prepare(t, &dt)))
 		return;
 	t->pos[0] = RP_WORD0(kind, dt, arg);
 	rp_record_commit(t, 1);
@@ -275,8 +304,8 @@ RP_INLINE void rp_emit_1(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 /* An event of two words: FREE. */
 RP_INLINE void rp_emit_2(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, uint64_t w1)
 {
-	int64_t dt = rp_record_prepare(t);
-	if (RP_UNLIKELY(dt < 0)) {
+	uint64_t dt;
+	if (RP_UNLIKELY(rp_record_prepare(t, &dt))) {
 		t->lost.frees += kind == RP_EV_FREE;
 		return;
 	}
@@ -288,8 +317,8 @@ RP_INLINE void rp_emit_2(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 /* An event of three words: ALLOC, UNMAP. A lost ALLOC adds `lost` bytes to the count of the lost. */
 RP_INLINE void rp_emit_3(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, uint64_t w1, uint64_t w2)
 {
-	int64_t dt = rp_record_prepare(t);
-	if (RP_UNLIKELY(dt < 0)) {
+	uint64_t dt;
+	if (RP_UNLIKELY(rp_record_prepare(t, &dt))) {
 		t->lost_bytes += w2;
 		t->lost.allocations += kind == RP_EV_ALLOC;
 		t->lost.frees += kind == RP_EV_UNMAP;
@@ -304,8 +333,8 @@ RP_INLINE void rp_emit_3(struct rp_thread *t, enum rp_event_kind kind, uint64_t 
 /* REALLOC. */
 RP_INLINE void rp_emit_4(struct rp_thread *t, enum rp_event_kind kind, uint64_t arg, uint64_t w1, uint64_t w2, uint64_t w3)
 {
-	int64_t dt = rp_record_prepare(t);
-	if (RP_UNLIKELY(dt < 0)) {
+	uint64_t dt;
+	if (RP_UNLIKELY(rp_record_prepare(t, &dt))) {
 		t->lost_bytes += w2;
 		t->lost.allocations++;
 		return;
