@@ -115,11 +115,15 @@ static PyObject *on_start(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	uint32_t code = rp_code_known(rp_pyframe_code(f), t->session);
 	if (code == RP_CODE_UNKNOWN)
 		code = rp_code_define(t, f);
-	rp_pyframe *caller = rp_shadow_visible(rp_pyframe_previous(f), t->session);
 	if (code == RP_CODE_HIDDEN)
 		Py_RETURN_NONE;
-	if (!rp_shadow_runs(t, caller))
-		rp_shadow_resync(t, ts, caller);
+	/* Below it is its clean-up frame, and below that what calls the class. */
+	rp_pyframe *caller = rp_pyframe_skip_shims(rp_pyframe_previous(f));
+	if (RP_UNLIKELY(!rp_shadow_runs(t, caller))) {
+		caller = rp_shadow_visible(caller, t->session);
+		if (!rp_shadow_runs(t, caller))
+			rp_shadow_resync(t, ts, caller);
+	}
 	uint32_t lasti = caller ? rp_pyframe_lasti(caller) : RP_LASTI_NONE;
 	rp_record_begin(t);
 	rp_emit_enter(t, code, lasti);
@@ -136,8 +140,16 @@ static PyObject *on_return(PyObject *self, PyObject *const *args, Py_ssize_t n)
 	struct rp_thread *t = thread_of(f);
 
 	(void)self, (void)args, (void)n;
-	if (t && rp_shadow_depth(t) && rp_code_known(rp_pyframe_code(f), t->session) != RP_CODE_HIDDEN)
+	if (!t)
+		Py_RETURN_NONE;
+	if (RP_LIKELY(t->top->frame == f && t->top > t->seeded)) {
+		rp_record_begin(t);
+		rp_emit_1(t, RP_EV_EXIT, RP_EXIT_RETURN);
+		t->top--;
+		rp_record_end(t);
+	} else if (rp_shadow_depth(t) && rp_code_known(rp_pyframe_code(f), t->session) != RP_CODE_HIDDEN) {
 		rp_shadow_pop_to(t, ts, f, RP_EXIT_RETURN);
+	}
 	Py_RETURN_NONE;
 }
 

@@ -77,7 +77,7 @@ static void emit_region(struct rp_thread *t, uint32_t region)
 		if (i == CALLS_EACH / 2)
 			rp_emit_words(t, RP_EV_SAMPLE, 0, (const uint64_t[]){ code }, 1, NULL, 0, 0);
 		rp_emit_1(t, RP_EV_EXIT, RP_EXIT_RETURN);
-		t->depth--;
+		t->top--;
 	}
 	rp_emit_region(t, RP_EV_REGION_END, region);
 	rp_record_end(t);
