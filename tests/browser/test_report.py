@@ -576,10 +576,12 @@ def test_help_widths_narrow_and_paper(tab):
     # The heads stay in sight.
     tab.evaluate("(p.parts.table.grid.host.scrollTop = 5000)")
     assert head.bounding_box()["y"] == pytest.approx(before["y"], abs=1)
-    # Paper has the rows in sight, on few sheets.
-    for part in ("table", "source"):
+    # Paper has the rows in sight, on few sheets; the lanes of many threads are on one.
+    tab.evaluate("p.timeline.lanes.push(...Array(70).fill(p.timeline.lanes[0]))")
+    tab.evaluate("p.chart.arrange()")
+    for part in PARTS:
         tab.page.click(f"#rp-tab-{part}")
-        assert tab.page.pdf().count(b"/Type /Page\n") <= 4
+        assert tab.page.pdf().count(b"/Type /Page\n") <= 2, part
     # Nothing lies over anything else in a narrow window.
     tab.page.emulate_media(media="screen")
     tab.page.set_viewport_size({"width": 390, "height": 800})
@@ -588,3 +590,15 @@ def test_help_widths_narrow_and_paper(tab):
         assert tab.page.evaluate("document.documentElement.scrollWidth") <= 390, part
         footer, main = tab.page.locator("footer").bounding_box(), tab.page.locator(f"#rp-part-{part}").bounding_box()
         assert main["y"] + main["height"] <= footer["y"] + 1, part
+
+
+def test_columns_of_the_source_are_as_wide_in_each_row(tab):
+    tab.page.keyboard.press("6")
+    doubts = tab.page.locator(".source-row .figure").filter(has_text=re.compile("±|vague"))
+    for width in (1400, 390):
+        tab.page.set_viewport_size({"width": width, "height": 800})
+        tab.wait_until("document.querySelector('.source-row')")
+        assert doubts.count() > 0
+        ends = tab.page.evaluate("[...document.querySelectorAll('#rp-source-head .line-number, .source-row .line-number')].map((e) => Math.round(e.getBoundingClientRect().right))")
+        assert len(ends) > 5 and len(set(ends)) == 1, ends
+        assert tab.page.evaluate("[...document.querySelectorAll('.source-row .figure')].every((e) => e.scrollWidth <= e.clientWidth)")

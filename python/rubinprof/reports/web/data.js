@@ -208,8 +208,12 @@ function formatFigure(value, metric, isRoot = false, doubt = undefined) {
   return formatValue(value, metric.unit) + (isKnown ? "" : formatDoubt(value, errorOf(value, metric.key, doubt)));
 }
 
+function hasDoubt(key) {
+  return isEstimate(key) || Boolean(shared && isTime(key));
+}
+
 function figureWidth(key) {
-  return `minmax(${isEstimate(key) || (shared && isTime(key)) ? 132 : 84}px, 0.6fr)`;
+  return `minmax(${hasDoubt(key) ? 132 : 84}px, 0.6fr)`;
 }
 
 function formatShare(part, whole) {

@@ -99,7 +99,8 @@ function leak(report, now) {
   const grown = lines.filter((line) => line.grows && line.bytes > 0.01 * whole);
   const line = grown[0] ?? lines[0];
   if (!line) return null;
-  const when = line.grows ? ": it kept growing over the run."
+  const when = line.grows ? (line.processes > 1 ? `, in ${plural(line.processes, "process", "processes")}: it kept growing.` : ": it kept growing over the run.")
+    : line.processes > 1 ? `, in ${plural(line.processes, "process", "processes")}: in most it did not keep growing.`
     : line.isLate ? `, at once, ${formatDuration(timeline.at(line.most) * 1e9)} into the run.` : ", most of it early: perhaps a cache that is wanted.";
   const besides = Object.entries(kept).filter(([, bytes]) => bytes > 0.05 * whole).map(([what, bytes]) => `${formatBytes(bytes)} ${KEPT_WORDS[what]}`);
   const arenaText = besides.length ? ` No leak: ${besides.join(", ")}.` : "";
@@ -139,6 +140,7 @@ function leakedLines(report) {
   const births = new Map();
   const kept = { arena: 0, library: 0, import: 0 };
   const why = keptPlaces(report);
+  const processOf = (place) => timeline.threads[timeline.thread[place]]?.process ?? 0;
   for (let bin = 0; bin < timeline.bins; bin++) {
     for (let i = timeline.memory.first[bin]; i < timeline.memory.first[bin + 1]; i++) {
       const bytes = timeline.memory.leaked[i];
@@ -149,22 +151,49 @@ function leakedLines(report) {
         kept[why[place]] += bytes;
         continue;
       }
-      if (!births.has(id)) births.set(id, new Float64Array(timeline.bins));
-      births.get(id)[bin] += bytes;
+      const process = processOf(place);
+      if (!births.has(id)) births.set(id, new Map());
+      const of = births.get(id);
+      if (!of.has(process)) of.set(process, new Float64Array(timeline.bins));
+      of.get(process)[bin] += bytes;
     }
   }
-  const found = [...births].map(([id, of]) => ({ id, ...growth(of) }));
+  const spans = spansOf(timeline, processOf);
+  const found = [...births].map(([id, of]) => ({ id, ...growthOfAll(of, spans) }));
   return { lines: found.filter((l) => l.bytes > 0 && !report.carrier[lines.frame[l.id]]).sort((a, b) => b.bytes - a.bytes), kept };
 }
 
+/* By process the bins in which it did anything: [from, to). */
+function spansOf(timeline, processOf) {
+  const spans = new Map();
+  for (const rows of [timeline.time, timeline.memory]) {
+    for (let bin = 0; bin < timeline.bins; bin++) {
+      for (let i = rows.first[bin]; i < rows.first[bin + 1]; i++) {
+        const process = processOf(rows.place[i]);
+        const [from, to] = spans.get(process) ?? [bin, bin];
+        spans.set(process, [Math.min(from, bin), Math.max(to, bin + 1)]);
+      }
+    }
+  }
+  return spans;
+}
+
+/* Births by process: one that runs after another adds to the sum, and grows no more for that. */
+function growthOfAll(births, spans) {
+  const all = [...births].map(([process, of]) => growth(of.slice(...spans.get(process)), spans.get(process)[0]));
+  const bytes = all.reduce((sum, one) => sum + one.bytes, 0);
+  const grown = all.reduce((sum, one) => sum + (one.grows ? one.bytes : 0), 0);
+  return { ...all[0], bytes, grows: grown > 0.5 * bytes, processes: births.size };
+}
+
 /* Births by bin in words: grows: in most eighths of the run, and in none more than in the others together. */
-function growth(births) {
+function growth(births, begin) {
   const sum = (from, to) => births.slice(from, to).reduce((s, v) => s + v, 0);
   const bytes = sum(0);
   const eighths = Array.from({ length: 8 }, (_, k) => sum(Math.floor((k * births.length) / 8), Math.floor(((k + 1) * births.length) / 8)));
   const grows = eighths.slice(2).filter((v) => v > 0.03 * bytes).length >= 3 && Math.max(...eighths) < 0.5 * bytes;
   const isLate = sum(Math.floor(births.length / 4)) > 0.5 * bytes;
-  return { bytes, grows, isLate, most: births.reduce((best, v, bin) => (v > births[best] ? bin : best), 0) };
+  return { bytes, grows, isLate, most: begin + births.reduce((best, v, bin) => (v > births[best] ? bin : best), 0) };
 }
 
 function temporary(report, now) {

@@ -30,7 +30,7 @@ class Slices {
     let row = 0;
     const processes = new Set(data.threads.map((t) => t.pid)).size;
     for (const thread of data.threads) {
-      const lane = { name: `${thread.name || `thread ${thread.thread}`}${processes > 1 ? ` · process ${thread.pid}` : ""}`, first, end: first + thread.slices, top: row };
+      const lane = { pid: thread.pid, name: `${thread.name || `thread ${thread.thread}`}${processes > 1 ? ` · process ${thread.pid}` : ""}`, first, end: first + thread.slices, top: row };
       let deepest = 0;
       const stack = [];
       for (let i = lane.first; i < lane.end; i++) {
@@ -45,6 +45,12 @@ class Slices {
       row += lane.rows;
       this.lanes.push(lane);
     }
+    // From above in the order in which they began, threads of a process beside one another.
+    const began = new Map();
+    const of = (lane) => (lane.first < lane.end ? this.x[lane.first] : Infinity);
+    for (const lane of this.lanes) began.set(lane.pid, Math.min(began.get(lane.pid) ?? Infinity, of(lane)));
+    const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+    this.lanes.sort((a, b) => compare(began.get(a.pid), began.get(b.pid)) || compare(a.pid, b.pid) || compare(of(a), of(b)));
     this.place(this.lanes);
   }
 

@@ -99,6 +99,6 @@ class OverviewPart {
       `it is ${st.calls === null ? "still in" : "taken out of"} all times.`);
     const parts = report.timeline.foldedParts;
     if (parts) say(`Small frames are folded to keep this page under 3 MB: in a stretch of time, what did less than ${formatShare(1, parts)} of it may stand as “[smaller frames]” below its caller. All sums are exact.`);
-    if (report.sources.length) say(`The text of ${report.sources.length} source file${report.sources.length === 1 ? " is" : "s are"} inside this page.`);
+    if (report.sources.length) say(`The text of ${report.sources.length} source file${report.sources.length === 1 ? "" : "s"} is inside this page.`);
   }
 }

@@ -2,6 +2,11 @@
 
 const SOURCE_ROW = 19;
 
+/* Each column is as wide in all rows: beside an estimate stands its doubt. */
+function figureClass(key) {
+  return hasDoubt(key) ? "figure doubtful" : "figure";
+}
+
 class SourcePart {
   constructor(report) {
     this.report = report;
@@ -140,7 +145,7 @@ class SourcePart {
   drawHead() {
     const head = this.find("source-head");
     head.replaceChildren();
-    for (const [, , title] of this.columns()) add(head, "span", title).className = "figure";
+    for (const [key, , title] of this.columns()) add(head, "span", title).className = figureClass(key);
     add(head, "span", "Line").className = "line-number";
     add(head, "span", "Source");
   }
@@ -166,7 +171,7 @@ class SourcePart {
         const isUnknown = Boolean(figures.bits & metric.unknownIf);
         const text = value > 0 ? formatFigure(value, metric, false, (isTime(key) && figures.shared) || withShare(doubtOf(figures.bits, key, figures.variances?.[`${key}_${from_}`]), isTime(key))) : "";
         const cell = add(row, "span", isUnknown ? "?" : text);
-        cell.className = "figure";
+        cell.className = figureClass(key);
         if (value > 0 && !isUnknown) cell.style.setProperty("--share", `${((100 * value) / (this.most[`${key}_${from_}`] || 1)).toFixed(1)}%`);
       }
       add(row, "span", String(i + 1)).className = "line-number";
