@@ -30,8 +30,8 @@ static const struct {
 	{ "table", rp_report_table, 0, TEXT | JSON | CSV, 1, NULL, "ranked rows", "--by, --metric, -n, --json, --csv, --region" },
 	{ "tree", rp_report_tree, TREE | NODES, TEXT | JSON, 1, NULL, "the call tree", "--metric, --depth, --min-share, --json, --region" },
 	{ "lines", rp_report_lines, ALL, TEXT | JSON | CSV, 1, NULL, "figures per source line", "--file FILE, -n, --json, --csv" },
-	{ "leaks", rp_report_leaks, ALL | TIMELINE | LEAKS_ALONE | OWN_IN_TEXT, TEXT | JSON | CSV, 0, "leaked", "what was never freed: where, and when", "--by line|function|file, -n, --json, --csv" },
-	{ "temporary", rp_report_temporary, ALL | OWN_IN_TEXT, TEXT | JSON | CSV, 0, "temporary", "what was freed at once", "--by line|function|file, --native, -n, --json, --csv" },
+	{ "leaks", rp_report_leaks, ALL | TIMELINE | LEAKS_ALONE | OWN_IN_TEXT, TEXT | JSON | CSV, 1, "leaked", "what was never freed: where, and when", "--by line|function|file, -n, --json, --csv, --region" },
+	{ "temporary", rp_report_temporary, ALL | OWN_IN_TEXT, TEXT | JSON | CSV, 1, "temporary", "what was freed at once", "--by line|function|file, --native, -n, --json, --csv, --region" },
 	{ "regions", rp_report_regions, 0, TEXT | JSON | CSV, 0, NULL, "one row a region", "--json, --csv" },
 	{ "flame", rp_report_flame, TREE, JSON, 1, NULL, "the whole tree in columns, as the flame graph page takes it ('json' too)", "--region" },
 	{ "page", rp_report_page, ALL | TIMELINE, JSON, 1, NULL, "the tree, lines and what happened when, as the report's page takes it", "--region" },
@@ -220,6 +220,9 @@ static int find_report(const char *name)
 
 static unsigned needs_of(int which, const struct rp_report_options *o)
 {
+	/* A stretch has no timeline of its own: when its leaks were allocated is then not told. */
+	if (reports[which].fn == rp_report_leaks && (o->from_s > 0 || o->to_s > 0))
+		return ALL;
 	if (reports[which].fn != rp_report_table)
 		return reports[which].needs & OWN_IN_TEXT && o->format == RP_FORMAT_TEXT && !o->native ? reports[which].needs & ~(unsigned)RP_NEED_NATIVE : reports[which].needs;
 	if (o->by && !strcmp(o->by, "line"))
@@ -239,7 +242,7 @@ static int check_options(int which, const struct rp_report_options *o, enum rp_m
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a region.", reports[which].name);
 	if (!(o->from_s >= 0) || !(o->to_s >= 0) || (o->to_s > 0 && !(o->to_s > o->from_s)))
 		return rp_say(detail, RP_EINVAL, "an interval ends after it begins, and begins at 0 or later.");
-	if ((o->from_s > 0 || o->to_s > 0) && (reports[which].needs & (NOTHING | TIMELINE | RP_NEED_UNITS | RP_NEED_STACKS) || which == find_report("regions")))
+	if ((o->from_s > 0 || o->to_s > 0) && (needs_of(which, o) & (NOTHING | TIMELINE | RP_NEED_UNITS | RP_NEED_STACKS) || which == find_report("regions")))
 		return rp_say(detail, RP_EINVAL, "the report '%s' cannot be limited to a stretch of time.", reports[which].name);
 	/* To take an option and not to honour it would be a lie. */
 	if (reports[which].fn == rp_report_table && o->by && !strcmp(o->by, "region") && (o->region || o->from_s > 0 || o->to_s > 0))

@@ -176,7 +176,7 @@ static void text_before(const struct rp_report_job *job)
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 	rp_out_text(job->out, " in ");
 	rp_report_blocks_text(job, s->met, s->leaked_allocations, s->variance.leaked_allocations);
-	rp_out_text(job->out, " blocks never freed\n\n");
+	rp_out_text(job->out, job->options->region ? " blocks lived when the region ended\n\n" : " blocks never freed\n\n");
 }
 
 static void text_behind(const struct rp_report_job *job)
@@ -184,7 +184,7 @@ static void text_behind(const struct rp_report_job *job)
 	char length[RP_UNIT_BYTES];
 
 	rp_out_paint(job->out, RP_COLOUR_DIM);
-	rp_out_format(job->out, "when: from begin to end of the run (%s). Spread out: grows with the work.\n", rp_unit_ns(length, rp_int64(job->result->axis_ns)));
+	rp_out_format(job->out, "when: from the start to the end of the run (%s). Spread out: grows with the work.\n", rp_unit_ns(length, rp_int64(job->result->axis_ns)));
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 }
 
@@ -193,22 +193,23 @@ static int write(const struct rp_report_job *job, enum rp_row_by by, const struc
 	struct rp_columns c = { .n = 0 };
 	struct rp_table t = { .job = job, .rows = leaks, .row_bytes = sizeof(*leaks), .n = n, .json_before = before };
 	int is_text = job->options->format == RP_FORMAT_TEXT;
+	size_t n_when = job->result->n_bins ? RP_COUNT_OF(when) : 0;
 
 	rp_table_of_rows(&t, &c, by); /* a leak begins with its row */
 	t.root_name = "[outside Python]";
 	t.figures = figures;
-	rp_columns_add(&c, when, RP_COUNT_OF(when));
+	rp_columns_add(&c, when, n_when);
 	t.n_columns = c.n;
 	t.n_most = rp_rows_wanted(job->options, n, RP_TEXT_ROWS);
 	t.ranked = rp_column_of(&t, "leaked_bytes");
 	t.whole = (int64_t)job->result->totals.leaked_bytes;
 	t.shown[0] = (struct rp_table_shown){ t.ranked, "leaked" };
-	for (size_t i = 0; i < RP_COUNT_OF(when); i++)
+	for (size_t i = 0; i < n_when; i++)
 		t.shown[i + 1] = (struct rp_table_shown){ rp_column_of(&t, when[i].key), NULL };
 	if (is_text)
 		text_before(job);
 	int rc = rp_table_write(&t);
-	if (is_text && n)
+	if (is_text && n && n_when)
 		text_behind(job);
 	return rc;
 }

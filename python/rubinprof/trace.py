@@ -174,7 +174,15 @@ class Trace:
         """
         return self._json("table", by=by, metric=metric, n=_rows_at_most(n), region=region, from_s=from_s, to_s=to_s)["rows"]
 
-    def leaks(self, by: str = "line", n: int | None = None) -> list[dict[str, Any]]:
+    def leaks(
+        self,
+        by: str = "line",
+        n: int | None = None,
+        *,
+        region: str | int | None = None,
+        from_s: float = 0.0,
+        to_s: float = 0.0,
+    ) -> list[dict[str, Any]]:
         """Return what was never freed: where it was allocated, and when.
 
         Parameters
@@ -183,15 +191,28 @@ class Trace:
             ``"line"``, ``"function"`` or ``"file"``.
         n : `int`, optional
             Rows at most; all of them when `None`.
+        region : `str` or `int`, optional
+            Only what happened in this region: its name, or its index in `regions`.
+        from_s, to_s : `float`, optional
+            Only what happened in this stretch: see `stats`. Its rows do not say when in it.
 
         Returns
         -------
         rows : `list` [`dict`]
             The largest first.
         """
-        return self._json("leaks", by=by, n=_rows_at_most(n))["rows"]
+        return self._json("leaks", by=by, n=_rows_at_most(n), region=region, from_s=from_s, to_s=to_s)["rows"]
 
-    def temporary(self, by: str = "line", n: int | None = None, *, native: bool = False) -> list[dict[str, Any]]:
+    def temporary(
+        self,
+        by: str = "line",
+        n: int | None = None,
+        *,
+        native: bool = False,
+        region: str | int | None = None,
+        from_s: float = 0.0,
+        to_s: float = 0.0,
+    ) -> list[dict[str, Any]]:
         """Return what was freed before its thread allocated again: a buffer that could be kept.
 
         Parameters
@@ -202,13 +223,17 @@ class Trace:
             Rows at most; all of them when `None`.
         native : `bool`, optional
             Rows of native functions instead of Python ones.
+        region : `str` or `int`, optional
+            Only what happened in this region: its name, or its index in `regions`.
+        from_s, to_s : `float`, optional
+            Only what happened in this stretch: see `stats`.
 
         Returns
         -------
         rows : `list` [`dict`]
             The largest first.
         """
-        return self._json("temporary", by=by, n=_rows_at_most(n), native=native)["rows"]
+        return self._json("temporary", by=by, n=_rows_at_most(n), native=native, region=region, from_s=from_s, to_s=to_s)["rows"]
 
     def tree(
         self,

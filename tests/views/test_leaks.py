@@ -53,3 +53,25 @@ def test_text(traces, rubinprof_command, command):
     assert "work.py:" in text
     ascii_text = rubinprof_command(command, traces.a[0], "-n", "2", env={"PYTHONIOENCODING": "ascii", "PATH": ""}).stdout
     assert ascii_text.isascii() and (command == "temporary" or "#" in ascii_text)
+
+
+def test_of_a_region_or_a_stretch(traces, rubinprof_command, analyze_command):
+    """The second of three visits keeps 1 MB of the three, and passes by a third of the buffers."""
+    with rubinprof.open(traces.a[0]) as trace:
+        visit = trace.regions()[1]
+        begin, end = visit["start_s"], visit["start_s"] + visit["wall_s"]
+        stretch = {"from_s": begin, "to_s": end}
+        for limited in ({"region": visit["index"]}, stretch):
+            keep = next(row for row in trace.leaks(**limited) if row["function"] == "keep")
+            assert keep["leaked_bytes"] == pytest.approx(1_000_000, rel=0.01) and ("born" in keep) == ("region" in limited)
+            passed = next(row for row in trace.temporary(**limited) if row["function"] == "pass_by")
+            assert passed["temporary_allocations"] == 20
+        assert sum(row["leaked_bytes"] for row in trace.leaks(region="visit")) == trace._json("leaks", region="visit")["leaked_bytes"] >= 3_000_000
+    for command in ("leaks", "temporary"):
+        words = [command, traces.a[0], "--region", "visit", "-n", "3"]
+        done = rubinprof_command(*words)
+        assert done.returncode == 0 and done.stdout == analyze_command(*words).stdout
+        assert rubinprof_command(command, traces.a[0], "--region", "nothing").returncode == 2
+        some = rubinprof_command(command, traces.a[0], "--from", f"{begin:.9f}", "--to", f"{end:.9f}")
+        assert some.returncode == 0 and "allocated when" not in some.stdout and "work.py" in some.stdout
+    assert "lived when the region ended" in rubinprof_command("leaks", traces.a[0], "--region", "visit").stdout
