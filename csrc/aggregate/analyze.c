@@ -57,18 +57,18 @@ static struct span span_of(const struct rp_file *file, const struct rp_tables *t
 /* From the first event of any file to the last of any. Files that cannot be read are met again, and told of, by the replay. */
 static int find_axis(struct rp_result *r, struct rp_trace *trace)
 {
+	struct rp_strpool strings = RP_STRPOOL_INIT; /* not wanted */
 	double begin = 0, end = 0;
-	int any = 0;
+	int any = 0, failed = 0;
 
-	for (size_t i = 0; i < trace->count; i++) {
+	for (size_t i = 0; i < trace->count && !failed; i++) {
 		struct rp_file *file;
 		struct rp_tables tables;
 		int rc = trace->files[i].status ? trace->files[i].status : rp_file_open(&file, trace->files[i].path);
-		if (rc == RP_ENOMEM)
-			return rc;
+		failed = rc == RP_ENOMEM;
 		if (rc)
 			continue;
-		rc = rp_tables_load(&tables, file, &r->strings);
+		rc = rp_tables_load_clock(&tables, file, &strings);
 		if (!rc) {
 			struct span s = span_of(file, &tables, &r->axis_zero_ns);
 			begin = !any || s.begin_ns < begin ? s.begin_ns : begin;
@@ -77,13 +77,13 @@ static int find_axis(struct rp_result *r, struct rp_trace *trace)
 			rp_tables_release(&tables);
 		}
 		rp_file_close(file);
-		if (rc == RP_ENOMEM)
-			return rc;
+		failed = rc == RP_ENOMEM;
 	}
+	rp_strpool_release(&strings);
 	r->has_begin = any;
 	r->axis_begin_ns = begin;
 	r->axis_ns = end > begin ? end - begin : 1;
-	return 0;
+	return failed ? RP_ENOMEM : 0;
 }
 
 static uint64_t ticks_at(const struct span *s, double axis_ns)

@@ -255,10 +255,13 @@ struct rp_tables {
 	uint64_t seq_next, part_seq;
 	uint32_t part_bytes;
 	int has_unwritten; /* what the header of a stopped file tells is in lost_def_blocks */
+	int is_of_clock;   /* rp_tables_load_clock */
 };
 
 /* Reads all definitions of the file. Damaged blocks are counted in lost_def_blocks. RP_ENOMEM, RP_EIO. */
 int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings);
+/* Of all definitions only what the clock is known by: metadata and clock pairs. The same errors. */
+int rp_tables_load_clock(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings);
 /* The definitions that a renewed file has more. They are as if all had been loaded at once. The same errors. */
 int rp_tables_renew(struct rp_tables *t, struct rp_file *file);
 void rp_tables_release(struct rp_tables *t);

@@ -401,6 +401,8 @@ static int load_block(struct rp_tables *t, const struct rp_block_ref *ref, const
 	int more, rc = 0;
 
 	while ((more = rp_def_next(&c, &def)) > 0 && !rc) {
+		if (t->is_of_clock && def.tag != RP_DEF_META && def.tag != RP_DEF_CLOCK)
+			continue;
 		rc = rp_tables_add(t, &def);
 		if (rc == RP_EDAMAGED)
 			rc = 0; /* this one definition */
@@ -474,14 +476,25 @@ int rp_tables_renew(struct rp_tables *t, struct rp_file *file)
 	return 0;
 }
 
-int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings)
+static int load(struct rp_tables *t, struct rp_file *file)
 {
-	memset(t, 0, sizeof(*t));
-	t->strings = strings;
 	int rc = rp_tables_renew(t, file);
+
 	if (rc)
 		rp_tables_release(t);
 	return rc;
+}
+
+int rp_tables_load(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings)
+{
+	*t = (struct rp_tables){ .strings = strings };
+	return load(t, file);
+}
+
+int rp_tables_load_clock(struct rp_tables *t, struct rp_file *file, struct rp_strpool *strings)
+{
+	*t = (struct rp_tables){ .strings = strings, .is_of_clock = 1 };
+	return load(t, file);
 }
 
 void rp_tables_release(struct rp_tables *t)
