@@ -374,13 +374,6 @@ static void total_own(struct sum *s, uint32_t node)
 
 	if (s->f->nodes[node].frame == UINT32_MAX)
 		return;
-	for (uint32_t i = s->first_site[node]; i != NO_LINE; i = s->next_site[i]) {
-		int64_t m[RP_M_COUNT];
-		if (s->site_line[i] == NO_LINE || s->on_path[s->site_line[i]])
-			continue;
-		rp_resolve_site(s->f, &s->f->replay->sites.sites[i], m);
-		rp_figures_add(lines[s->site_line[i]].total, m);
-	}
 	total_time(s, node);
 	if (def != NO_LINE && !s->on_path[def])
 		lines[def].total[RP_M_CALLS] = rp_add(lines[def].total[RP_M_CALLS], s->f->nodes[node].m[RP_M_CALLS]);
@@ -408,6 +401,7 @@ static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 	const struct rp_replay *r = s->f->replay;
 	const int64_t *own = s->f->nodes[node].m;
 	uint32_t line = s->call_line[node];
+	int has_lines = s->f->nodes[node].frame != UINT32_MAX;
 
 	if (line != NO_LINE) {
 		struct rp_line *l = &s->f->result->lines[line];
@@ -422,6 +416,8 @@ static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 		int64_t m[RP_M_COUNT];
 		rp_resolve_site(s->f, &r->sites.sites[i], m);
 		rp_figures_add(sum, m);
+		if (has_lines && s->site_line[i] != NO_LINE && !s->on_path[s->site_line[i]])
+			rp_figures_add(s->f->result->lines[s->site_line[i]].total, m);
 	}
 }
 
