@@ -80,7 +80,7 @@ void rp_time_switch(struct rp_time *m, struct rp_thread_time *t, int on, uint64_
 	t->on_from = now;
 }
 
-void rp_time_flush(struct rp_time *m, struct rp_thread_time *t)
+void rp_time_flush_rare(struct rp_time *m, struct rp_thread_time *t)
 {
 	struct rp_call_node *n = &m->tree->nodes[t->node];
 	uint64_t wall = t->last_ticks - t->since;

@@ -57,8 +57,32 @@ struct rp_thread_time {
 /* RP_ENOMEM, or 0. */
 int rp_thread_time_init(struct rp_thread_time *t, const struct rp_time *m, uint32_t root, int on);
 void rp_thread_time_release(struct rp_thread_time *t);
+/* Slow path of rp_time_flush. */
+void rp_time_flush_rare(struct rp_time *m, struct rp_thread_time *t);
+
 /* Moves what the thread gathered to its node. */
-void rp_time_flush(struct rp_time *m, struct rp_thread_time *t);
+RP_INLINE void rp_time_flush(struct rp_time *m, struct rp_thread_time *t)
+{
+	struct rp_call_node *n = &m->tree->nodes[t->node];
+	uint64_t wall = t->last_ticks - t->since;
+
+	if (RP_UNLIKELY(m->is_periodic || m->is_tree || !t->on || t->is_for_other || t->on_from > t->since)) {
+		rp_time_flush_rare(m, t);
+		return;
+	}
+	rp_assert(t->last_ticks >= t->since);
+	int64_t cpu = rp_add((int64_t)wall, t->cpu_more);
+	rp_call_touch(m->tree, t->node);
+	n->wall += wall;
+	n->cost16 += t->cost16;
+	n->cpu = rp_add(n->cpu, cpu);
+	t->cpu_total = rp_add(t->cpu_total, cpu);
+	m->cpu_total = rp_add(m->cpu_total, cpu);
+	t->since = t->last_ticks;
+	t->cpu_more = 0;
+	t->cost16 = 0;
+}
+
 /* From now (ticks) on what the thread does counts, or no longer. */
 void rp_time_switch(struct rp_time *m, struct rp_thread_time *t, int on, uint64_t now);
 /* A CPU event, after the time up to it has passed: elapsed ticks since the event before. */
