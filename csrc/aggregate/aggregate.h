@@ -478,6 +478,8 @@ void rp_follow_close(struct rp_follow *f);
 /* Place of the frame, made when it is new; it was met where frame->met says, too. RP_ENOMEM, or 0. */
 int rp_result_frame(struct rp_result *r, const struct rp_frame *frame, uint32_t *ret_frame);
 int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32_t *ret_node);
+/* Has what rp_result_child looks at first fetched. */
+void rp_result_ask_child(const struct rp_result *r, uint32_t parent, uint32_t frame);
 int rp_result_line(struct rp_result *r, uint32_t frame, uint32_t line, uint32_t *ret_line);
 /* The value of a region's label, a string id; `otherwise` where it has none of that key. */
 uint32_t rp_region_label(const struct rp_result *r, const struct rp_region *g, const char *key, uint32_t otherwise);

@@ -10,6 +10,8 @@
 #include "aggregate/resolve.h"
 #include "aggregate/frame_key.h"
 
+#define AHEAD 8 /* nodes whose look-ups are on their way */
+
 int64_t rp_resolve_ns(const struct rp_resolve *f, double ticks)
 {
 	double ns = ticks * f->ns_per_tick;
@@ -239,6 +241,14 @@ static int frame_of_node(struct rp_resolve *f, uint32_t i, struct rp_idmap *fram
 	return rp_resolve_code_frame(f, code, &f->nodes[i].frame) || rp_idmap_put(frame_of, code, f->nodes[i].frame) ? RP_ENOMEM : 0;
 }
 
+/* Has the place fetched where the node will be looked for, if its parent is among the first `merged`. */
+static void ask_for_node(const struct rp_resolve *f, uint32_t i, uint32_t merged)
+{
+	if (i >= f->replay->tree.n || f->nodes[i].frame == UINT32_MAX || f->replay->tree.nodes[i].parent >= merged)
+		return;
+	rp_result_ask_child(f->result, f->merged[f->replay->tree.nodes[i].parent], f->nodes[i].frame);
+}
+
 static int merge_node(struct rp_resolve *f, uint32_t i)
 {
 	int64_t m[RP_M_COUNT] = { 0 };
@@ -268,8 +278,10 @@ static int resolve_nodes(struct rp_resolve *f)
 		f->result->cpu_ns = rp_add(f->result->cpu_ns, f->nodes[i].m[RP_M_CPU]);
 		if (f->needs && i && tree->nodes[i].parent)
 			rc = frame_of_node(f, i, &frame_of);
-		if (!rc && (f->needs & RP_NEED_TREE))
-			rc = merge_node(f, i);
+	}
+	for (uint32_t i = 0; i < tree->n && !rc && (f->needs & RP_NEED_TREE); i++) {
+		ask_for_node(f, i + AHEAD, i);
+		rc = merge_node(f, i);
 	}
 	rp_idmap_release(&frame_of);
 	free(outside);

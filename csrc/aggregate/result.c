@@ -80,6 +80,16 @@ int rp_result_child(struct rp_result *r, uint32_t parent, uint32_t frame, uint32
 	return 0;
 }
 
+void rp_result_ask_child(const struct rp_result *r, uint32_t parent, uint32_t frame)
+{
+#if defined(__GNUC__)
+	if (r->node_slots.slots)
+		__builtin_prefetch(&r->node_slots.slots[(uint32_t)rp_hash_pair(parent, frame) & r->node_slots.mask]);
+#else
+	(void)r, (void)parent, (void)frame;
+#endif
+}
+
 /* ---- figures of nodes ---- */
 
 /* The metrics of group g: from first[g], before first[g + 1]. */
