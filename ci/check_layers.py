@@ -63,6 +63,7 @@ INSIDE = {
         "timeline": ["call_tree", "site"],
         "interval": ["timeline"],
         "unit": ["call_tree", "site"],
+        "flow": [],
     },
 }
 MAY_BE_INCLUDED_BY = {

@@ -1,7 +1,7 @@
 /* CPU time of looks (rp_report_look) at a trace that grows to an hour: make_trace.c, which looks while it writes.
  *
  *   cc -O2 -std=gnu11 -DRUBINPROF_VERSION='"looks"' -Icsrc -Icsrc/include -o build/bench/looks benchmarks/analyze/looks.c \
- *       $(ls csrc/{base,format,os,reader,merge,aggregate,index,report}/*.c | grep -v windows) -llz4 -lzstd -lm -lpthread
+ *       $(ls csrc/{base,format,os,reader,native,aggregate,index,report}/*.c | grep -v windows) -llz4 -lzstd -lm -lpthread
  *   build/bench/looks OUT.rprof 100e6 8 hour 2e6 113000
  *
  * At 10 million events, at 100 million and at the end: the first look of whoever begins there, and of one who has looked all the time the
@@ -15,6 +15,8 @@ struct tw;
 static void look_at(struct tw *w, const char *path, unsigned long long n, unsigned long long ticks, unsigned threads);
 #define LOOK(w, path, n, ticks, threads) look_at(w, path, n, ticks, threads)
 #include "make_trace.c"
+
+#define ROWS 100 /* as `rubinprof top` asks for */
 
 static double cpu_ms(void)
 {
@@ -37,9 +39,10 @@ static void look(struct rp_trace **trace, const char *path, const char *what)
 {
 	char detail[RP_DETAIL_BYTES] = "";
 	size_t bytes = 0;
+	const struct rp_report_options o = { .by = "function", .metric = "cpu", .n = ROWS };
 	double begin = cpu_ms();
 
-	if ((!*trace && rp_trace_open(trace, &path, 1, detail)) || rp_report_look(*trace, "function", drop, &bytes, detail)) {
+	if ((!*trace && rp_trace_open(trace, &path, 1, detail)) || rp_report_look(*trace, &o, drop, &bytes, detail)) {
 		fprintf(stderr, "%s\n", detail);
 		exit(1);
 	}

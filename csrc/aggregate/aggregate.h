@@ -350,6 +350,7 @@ struct rp_bin {
 };
 
 #define RP_FOLDED_NAME "[smaller frames]"
+#define RP_OUTSIDE_NAME "[outside Python]"
 #define RP_BINS_MAX 512
 
 /* ---- what units did (RP_NEED_UNITS): regions that lie in no other, for instance quanta ---- */
@@ -413,6 +414,9 @@ struct rp_result {
 	uint32_t n_places, places_cap;
 	struct rp_bin_row *bin_rows; /* in no order */
 	uint32_t n_bin_rows, bin_rows_cap;
+	/* Of a trace that grows (follow.c), not owned: rows by function instead of figures of nodes, one a frame, and by how much they grew since the last look. */
+	struct rp_row *rows;
+	int64_t (*grown)[RP_M_COUNT];
 	int64_t cpu_ns;        /* sum over the nodes, also when they are not kept */
 	uint32_t outside_node; /* "[outside Python]": takes what places have at node 0. UINT32_MAX: there is none */
 };
@@ -470,6 +474,10 @@ int rp_follow_open(struct rp_follow **ret_follow, const char *path);
 int rp_follow_read(struct rp_follow *f, int (*on_block)(void *, uint64_t), void *user);
 /* struct rp_file's, of what was read last. */
 uint64_t rp_follow_state(const struct rp_follow *f);
+/* Takes what was read since the last time into rows by function, which are kept. RP_ENOMEM, or 0. */
+int rp_follow_take_rows(struct rp_follow *f);
+/* As rp_follow_result, after rp_follow_take_rows; nodes and leaves have no figures: rows have. In proportion to what is not settled. */
+int rp_follow_rows(struct rp_follow *f, const struct rp_analyze_options *options, struct rp_result **ret_result);
 /* What rp_analyze makes of the file. Leaves nothing to go on with: in a copy of the process only. RP_ESTALE, or a code. */
 int rp_follow_result(struct rp_follow *f, const struct rp_analyze_options *options, struct rp_result **ret_result);
 void rp_follow_close(struct rp_follow *f);

@@ -308,7 +308,7 @@ static int analyze_files(struct rp_result *r, struct rp_trace *trace, const stru
 static int name_outside(struct rp_result *r)
 {
 	struct rp_frame frame = { .kind = RP_KIND_PYTHON, .met = r->totals.met };
-	const char *name = "[outside Python]";
+	const char *name = RP_OUTSIDE_NAME;
 	uint32_t id, node;
 	int any = 0;
 
@@ -397,9 +397,13 @@ int rp_result_end(struct rp_result *r, const struct rp_analyze_options *options)
 
 	if (!rc)
 		rc = rp_leaves_settle(r);
+	return rc ? rc : rp_result_settle(r, options);
+}
+
+int rp_result_settle(struct rp_result *r, const struct rp_analyze_options *options)
+{
 	settle_axis(r);
-	if (!rc)
-		rc = rp_result_number_regions(r);
+	int rc = rp_result_number_regions(r);
 	if (!rc)
 		settle_totals(r, options);
 	return rc;

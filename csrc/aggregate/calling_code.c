@@ -62,6 +62,7 @@ int rp_resolve_calling_code(struct rp_resolve *f)
 		rp_assert(native->nodes[i].parent < i);
 		leads[native->nodes[i].parent] = 1;
 		if (kind == NAMELESS) {
+			f->is_stale |= f->symbol_n[native->nodes[i].value] != UINT32_MAX && f->symbol_n[native->nodes[i].value] != 0;
 			f->symbol_first[native->nodes[i].value] = 0;
 			f->symbol_n[native->nodes[i].value] = 0;
 		}

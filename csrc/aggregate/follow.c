@@ -1,14 +1,23 @@
 /* A trace that grows: the replay is kept between looks. aggregate.h says how. */
 #include <stdlib.h>
 
+#include "aggregate/live_row.h"
 #include "aggregate/resolve.h"
+
+/* Large ones, of which each look changes something here and there. */
+#define ARRAYS 16
 
 struct rp_follow {
 	struct rp_file *file;
-	struct rp_strpool strings;
 	struct rp_tables tables;
 	struct rp_interleave events;
 	struct rp_replay replay;
+	struct rp_live_rows rows; /* its result has the strings of the tables */
+	uint64_t rows_settled;    /* up to here they had been taken, and then: */
+	struct array {
+		void *at;
+		size_t bytes;
+	} gathered[ARRAYS];
 	int has_begun;
 };
 
@@ -18,8 +27,11 @@ int rp_follow_open(struct rp_follow **ret_follow, const char *path)
 
 	if (!f)
 		return RP_ENOMEM;
-	int rc = rp_file_open(&f->file, path);
+	int rc = rp_live_rows_open(&f->rows);
+	if (!rc)
+		rc = rp_file_open(&f->file, path);
 	if (rc) {
+		rp_live_rows_release(&f->rows);
 		free(f);
 		return rc;
 	}
@@ -34,7 +46,7 @@ void rp_follow_close(struct rp_follow *f)
 	rp_interleave_close(&f->events);
 	rp_replay_release(&f->replay);
 	rp_tables_release(&f->tables);
-	rp_strpool_release(&f->strings);
+	rp_live_rows_release(&f->rows);
 	rp_file_close(f->file);
 	free(f);
 }
@@ -51,7 +63,7 @@ static int begin(struct rp_follow *f)
 	f->file->keeps_live = 1;
 	int rc = rp_file_renew(f->file);
 	if (!rc)
-		rc = rp_tables_load(&f->tables, f->file, &f->strings);
+		rc = rp_tables_load(&f->tables, f->file, &f->rows.result->strings);
 	if (rc)
 		return rc;
 	f->replay.regions.filter.place = -1;
@@ -109,25 +121,84 @@ uint64_t rp_follow_state(const struct rp_follow *f)
 	return f->file->state;
 }
 
-int rp_follow_result(struct rp_follow *f, const struct rp_analyze_options *options, struct rp_result **ret_result)
+/* What is not settled, too. */
+static int read_rest(struct rp_follow *f)
 {
 	struct rp_interleave *m = &f->events;
-	struct rp_result *r;
 
 	m->is_followed = 0;
 	m->limit = UINT64_MAX;
 	int rc = rp_interleave_renew(m);
 	if (!rc)
 		rc = rp_replay_go_on(&f->replay, m);
-	if (!rc && m->is_stale)
-		rc = RP_ESTALE;
+	return rc ? rc : m->is_stale ? RP_ESTALE : 0;
+}
+
+/* Those that have moved or grown since the last look. */
+static void gather(struct rp_follow *f)
+{
+#define OF(array, n) { array, (size_t)(n) * sizeof(*(array)) }
+	const struct rp_heap_table *heap = &f->replay.memory.heap;
+	const struct rp_call_tree *tree = &f->replay.tree;
+	const struct rp_site_set *sites = &f->replay.sites;
+	const struct rp_live_rows *rows = &f->rows;
+	const struct array now[ARRAYS] = {
+		OF(heap->slots, heap->slots ? heap->mask + 1 : 0), OF(heap->windows, heap->windows ? heap->mask + 1 : 0), OF(heap->weights, heap->weights ? heap->mask + 1 : 0),
+		OF(tree->nodes, tree->cap), OF(tree->slots.slots, tree->slots.slots ? (size_t)tree->slots.mask + 1 : 0), OF(tree->touched, tree->touched_cap),
+		OF(sites->sites, sites->cap), OF(sites->slots.slots, sites->slots.slots ? (size_t)sites->slots.mask + 1 : 0), OF(sites->touched, sites->touched_cap),
+		OF(rows->sites, rows->sites_cap), OF(rows->calls, rows->calls_cap), OF(rows->f.nodes, rows->nodes_cap),
+		OF(rows->result->lines, rows->result->lines_cap), OF(rows->rows, rows->rows_cap), OF(rows->nodes.at, rows->nodes.at_cap), OF(rows->tails.at, rows->tails.at_cap),
+	};
+#undef OF
+
+	for (int i = 0; i < ARRAYS; i++)
+		if (now[i].at && (now[i].at != f->gathered[i].at || now[i].bytes != f->gathered[i].bytes))
+			rp_os_in_large_pages(now[i].at, now[i].bytes);
+	memcpy(f->gathered, now, sizeof(now));
+}
+
+int rp_follow_take_rows(struct rp_follow *f)
+{
+	int rc = 0;
+
+	if (f->rows.begun && f->events.settled > f->rows_settled)
+		rc = rp_live_rows_mark(&f->rows);
 	if (!rc)
-		rc = rp_replay_end(&f->replay, m);
+		rc = rp_live_rows_take(&f->rows, &f->replay);
+	f->rows_settled = f->events.settled;
+	if (rc || (rc = rp_live_rows_grow(&f->rows)))
+		return rc;
+	gather(f);
+	return 0;
+}
+
+int rp_follow_rows(struct rp_follow *f, const struct rp_analyze_options *options, struct rp_result **ret_result)
+{
+	int rc = read_rest(f);
+
+	if (!rc)
+		rc = rp_replay_finish(&f->replay, &f->events);
+	if (!rc)
+		rc = rp_live_rows_take(&f->rows, &f->replay);
+	if (!rc)
+		rc = rp_live_rows_finish(&f->rows, options);
+	if (!rc)
+		*ret_result = f->rows.result;
+	return rc;
+}
+
+int rp_follow_result(struct rp_follow *f, const struct rp_analyze_options *options, struct rp_result **ret_result)
+{
+	struct rp_result *r;
+	int rc = read_rest(f);
+
+	if (!rc)
+		rc = rp_replay_end(&f->replay, &f->events);
 	if (!rc)
 		rc = rp_result_begin(&r);
 	if (rc)
 		return rc;
-	r->strings = f->strings;
+	r->strings = f->rows.result->strings;
 	f->tables.strings = &r->strings;
 	rc = rp_result_root(r);
 	if (!rc)

@@ -479,7 +479,7 @@ static void release_lookups(struct rp_replay *r)
 		rp_idmap_release(&r->threads[i].stacks);
 }
 
-int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m)
+int rp_replay_finish(struct rp_replay *r, const struct rp_interleave *m)
 {
 	int rc = take_totals(r, m);
 
@@ -495,6 +495,13 @@ int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m)
 		rp_region_leaks_settle(&r->memory.region_leaks, &r->sites);
 	if (!rc && r->has_interval)
 		rc = rp_replay_apply_interval(r);
+	return rc;
+}
+
+int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m)
+{
+	int rc = rp_replay_finish(r, m);
+
 	release_lookups(r);
 	return rc;
 }

@@ -102,6 +102,8 @@ int rp_replay_run(struct rp_replay *r, int (*on_block)(void *, uint64_t), void *
 int rp_replay_begin(struct rp_replay *r);
 int rp_replay_go_on(struct rp_replay *r, struct rp_interleave *m);
 int rp_replay_end(struct rp_replay *r, const struct rp_interleave *m);
+/* That, and what events are looked up in stays in memory. */
+int rp_replay_finish(struct rp_replay *r, const struct rp_interleave *m);
 /* Before going on: the tables have more, and there are so many threads. 1: what they say now changes what was replayed. */
 int rp_replay_renew(struct rp_replay *r, uint32_t threads);
 void rp_replay_release(struct rp_replay *r);

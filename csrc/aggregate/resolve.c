@@ -213,8 +213,7 @@ int rp_resolve_chain(struct rp_resolve *f, uint32_t native, struct rp_chain_fram
 
 /* ---- nodes ---- */
 
-/* What a node had itself, the tool's cost taken out. outside: of the calls that it made. */
-static void figures_of_node(const struct rp_resolve *f, uint32_t i, double outside, double inside, int64_t *m)
+void rp_resolve_call_figures(const struct rp_resolve *f, uint32_t i, double outside, double inside, int64_t *m)
 {
 	const struct rp_call_node *n = &f->replay->tree.nodes[i];
 	double cost = outside + (double)n->calls * inside + (double)n->cost16 / 16;
@@ -274,7 +273,7 @@ static int resolve_nodes(struct rp_resolve *f)
 		outside[tree->nodes[i].parent] += (double)tree->nodes[i].calls * around;
 	for (uint32_t i = 0; i < tree->n && !rc; i++) {
 		f->nodes[i] = (struct rp_resolve_node){ .frame = UINT32_MAX };
-		figures_of_node(f, i, outside[i], inside, f->nodes[i].m);
+		rp_resolve_call_figures(f, i, outside[i], inside, f->nodes[i].m);
 		f->result->cpu_ns = rp_add(f->result->cpu_ns, f->nodes[i].m[RP_M_CPU]);
 		if (f->needs && i && tree->nodes[i].parent)
 			rc = frame_of_node(f, i, &frame_of);
@@ -289,7 +288,7 @@ static int resolve_nodes(struct rp_resolve *f)
 }
 
 /* Rounded each by itself, thousands of places with one sample each would all be rounded the same way. */
-static void settle_carries(struct rp_site_set *set)
+void rp_resolve_carries(struct rp_site_set *set)
 {
 	uint32_t carry = RP_COUNT_HALF;
 
@@ -363,7 +362,7 @@ static int resolve_places(struct rp_resolve *f)
 	return 0;
 }
 
-static uint32_t met_of(const struct rp_totals *t)
+uint32_t rp_resolve_met(const struct rp_totals *t)
 {
 	return (t->is_cpu_off ? RP_MET_CPU_OFF : t->is_cpu_sampled ? RP_MET_CPU_SAMPLED : RP_MET_CPU_EXACT) |
 	       (t->is_memory_off ? RP_MET_MEMORY_OFF : t->is_memory_sampled ? RP_MET_MEMORY_SAMPLED : RP_MET_MEMORY_EXACT) |
@@ -386,7 +385,7 @@ static int resolve_tree(struct rp_resolve *f)
 int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o)
 {
 	struct rp_resolve f = { .result = result, .replay = r, .keep_dispatch = o->keep_dispatch, .needs = o->needs, .collector = UINT32_MAX,
-			     .met = met_of(&r->totals), .ns_per_tick = r->tables->ns_per_tick };
+			     .met = rp_resolve_met(&r->totals), .ns_per_tick = r->tables->ns_per_tick };
 	uint32_t n_symbols = r->tables->symbols.n;
 	int64_t cpu_ns = result->cpu_ns;
 
@@ -396,7 +395,7 @@ int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struc
 	f.symbol_n = malloc((n_symbols + 1) * sizeof(*f.symbol_n));
 	f.natives = calloc((size_t)r->native.trie.n + 1, sizeof(*f.natives));
 	int rc = f.nodes && f.merged && f.symbol_first && f.symbol_n && f.natives ? 0 : RP_ENOMEM;
-	settle_carries(&r->sites);
+	rp_resolve_carries(&r->sites);
 	result->frames[0].met |= f.met; /* the root */
 	if (!rc) {
 		memset(f.symbol_n, 0xff, (n_symbols + 1) * sizeof(*f.symbol_n));

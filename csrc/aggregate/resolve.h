@@ -47,6 +47,12 @@ struct rp_resolve_native {
 	uint32_t depth; /* frames of the replay, from the outermost; 0: no site has it */
 };
 
+/* Sums over call nodes and sites that whoever keeps rows has already (live_row.h). */
+struct rp_live_sums {
+	int64_t cpu_ns;
+	uint64_t calls, samples, leaked_count; /* the last in parts: weight.h */
+};
+
 struct rp_resolve {
 	struct rp_result *result;
 	struct rp_replay *replay;
@@ -66,6 +72,8 @@ struct rp_resolve {
 	uint32_t collector;             /* the frame of the garbage collector in this process; UINT32_MAX: not met */
 	struct rp_resolve_native *natives; /* by native node of the replay */
 	struct rp_idmap line_of;        /* code id << 32 | lasti: line of the result */
+	const struct rp_live_sums *sums; /* NULL: nodes and sites are asked. Else threads have no figures */
+	int is_stale;                   /* what was shown of a symbol is shown no more (calling_code.c) */
 	uint32_t *noted, n_noted;       /* native nodes that sites have: in the order in which sites meet them, callers first */
 };
 
@@ -95,6 +103,14 @@ int rp_resolve_innermost(struct rp_resolve *f, uint32_t native, struct rp_chain_
 int rp_resolve_native_lines(struct rp_resolve *f);
 /* line_sum.c: the figures of a site, with its share of its unit's time. */
 void rp_resolve_site_and_share(const struct rp_resolve *f, uint32_t site, int64_t *ret_m);
+/* What a call node had itself, the tool's cost taken out: RP_RESOLVE_METRICS of them. Ticks: `outside` of the calls that it made, `inside` of each of its own. */
+void rp_resolve_call_figures(const struct rp_resolve *f, uint32_t call, double outside, double inside, int64_t *ret_m);
+/* With what counts of sites become whole numbers, where they are estimates. */
+void rp_resolve_carries(struct rp_site_set *set);
+/* enum rp_met of a process. */
+uint32_t rp_resolve_met(const struct rp_totals *t);
+/* One native stack into frames of the result. f->noted and f->natives have room for all there are. */
+int rp_resolve_stack(struct rp_resolve *f, uint32_t native, uint32_t *ret_tail);
 /* The frame of a code id. */
 int rp_resolve_code_frame(struct rp_resolve *f, uint32_t code, uint32_t *ret_frame);
 /* Figures of a site, samples and memory; without time. */
@@ -120,5 +136,7 @@ int rp_resolve_process(struct rp_resolve *f, const char *path);
 int rp_result_begin(struct rp_result **ret_result);
 int rp_result_root(struct rp_result *r);
 int rp_result_end(struct rp_result *r, const struct rp_analyze_options *options);
+/* The part of that which asks no node. */
+int rp_result_settle(struct rp_result *r, const struct rp_analyze_options *options);
 
 #endif

@@ -25,9 +25,9 @@ static int add_threads(struct rp_resolve *f)
 	struct rp_result *r = f->result;
 	const struct rp_replay *replay = f->replay;
 	const struct rp_call_tree *tree = &replay->tree;
-	uint32_t first = r->n_threads, *root = malloc((size_t)tree->n * sizeof(*root));
+	uint32_t first = r->n_threads, *root = f->sums ? NULL : malloc((size_t)tree->n * sizeof(*root));
 
-	if (!root)
+	if (!root && !f->sums)
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < replay->n_threads; i++) {
 		const struct rp_replay_thread *t = &replay->threads[i];
@@ -52,13 +52,13 @@ static int add_threads(struct rp_resolve *f)
 		r->totals.lost_events += t->lost_events;
 		r->totals.lost_bytes += t->lost_bytes;
 	}
-	for (uint32_t i = 1; i < tree->n; i++) {
+	for (uint32_t i = 1; root && i < tree->n; i++) {
 		uint32_t parent = tree->nodes[i].parent;
 		root[i] = parent == 0 ? rp_call_code(&tree->nodes[i]) : root[parent];
 		for (int k = 0; k < RP_RESOLVE_METRICS; k++)
 			r->threads[first + root[i]].m[k] = rp_add(r->threads[first + root[i]].m[k], f->nodes[i].m[k]);
 	}
-	for (uint32_t i = 0; i < replay->sites.n; i++) {
+	for (uint32_t i = 0; root && i < replay->sites.n; i++) {
 		int64_t m[RP_M_COUNT];
 		uint32_t node = replay->sites.sites[i].node;
 		rp_resolve_site(f, &replay->sites.sites[i], m);
@@ -243,12 +243,12 @@ static void add_totals(struct rp_resolve *f, const struct rp_process *p)
 	const struct rp_replay *r = f->replay;
 	const struct rp_totals *from = &r->totals;
 	const struct rp_tables *t = r->tables;
-	uint64_t calls = 0, leaked = 0;
+	uint64_t calls = f->sums ? f->sums->calls : 0, leaked = f->sums ? f->sums->leaked_count : 0;
 	int64_t allocations = rp_count_rounded(from->allocations), deallocations = rp_count_rounded(from->deallocations);
 
-	for (uint32_t i = 0; i < r->tree.n; i++)
+	for (uint32_t i = 0; !f->sums && i < r->tree.n; i++)
 		calls += r->tree.nodes[i].calls;
-	for (uint32_t i = 0; i < r->sites.n; i++)
+	for (uint32_t i = 0; !f->sums && i < r->sites.n; i++)
 		leaked += r->sites.sites[i].current_count;
 	for (uint32_t i = 0; r->sites.variances && i < r->sites.n; i++)
 		to->variance.cpu += r->sites.variances[i].cpu / (r->time.ticks_per_ns * r->time.ticks_per_ns);

@@ -114,14 +114,34 @@ static int long_tail(struct rp_resolve *f, uint32_t native, uint32_t *ret_tail)
 	return 0;
 }
 
+static int tail_of(struct rp_resolve *f, uint32_t native, uint32_t *ret_tail)
+{
+	rp_assert(!native || f->natives[native].depth);
+	*ret_tail = f->natives[native].tail;
+	return f->natives[native].depth > RP_NATIVE_FRAMES_MAX ? long_tail(f, native, ret_tail) : 0;
+}
+
 int rp_resolve_native_node(struct rp_resolve *f, uint32_t merged, uint32_t native, uint32_t *ret_node)
 {
-	uint32_t tail = f->natives[native].tail;
+	uint32_t tail;
 
-	rp_assert(!native || f->natives[native].depth);
-	if (f->natives[native].depth > RP_NATIVE_FRAMES_MAX && long_tail(f, native, &tail))
+	return tail_of(f, native, &tail) ? RP_ENOMEM : rp_leaves_at(f->result, merged, tail, ret_node);
+}
+
+int rp_resolve_stack(struct rp_resolve *f, uint32_t native, uint32_t *ret_tail)
+{
+	const struct rp_trie *nodes = &f->replay->native.trie;
+	uint32_t n = 0;
+
+	if (note_stack(f, native, f->noted, &n) || rp_trie_reserve(&f->result->leaf_set->tails, 1))
 		return RP_ENOMEM;
-	return rp_leaves_at(f->result, merged, tail, ret_node);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = f->noted[i];
+		f->natives[at].tail = f->natives[nodes->nodes[at].parent].tail;
+		if (add_tail(f, at, &f->natives[at].tail))
+			return RP_ENOMEM;
+	}
+	return tail_of(f, native, ret_tail);
 }
 
 /* ---- sites ---- */

@@ -256,11 +256,23 @@ static int is_empty(const struct rp_row *row)
 	return 1;
 }
 
+static int kept_rows(const struct rp_result *r, struct rp_row **ret_rows, uint32_t *ret_n)
+{
+	struct rp_row *rows = malloc(((size_t)r->n_frames + 1) * sizeof(*rows));
+
+	if (!rows)
+		return RP_ENOMEM;
+	memcpy(rows, r->rows, (size_t)r->n_frames * sizeof(*rows));
+	*ret_rows = rows;
+	*ret_n = r->n_frames;
+	return 0;
+}
+
 int rp_rows(const struct rp_result *r, enum rp_row_by by, enum rp_metric metric, struct rp_row **ret_rows, uint32_t *ret_n)
 {
 	struct rp_row *rows;
 	uint32_t n, kept = 0;
-	int rc = by == RP_BY_LINE ? rows_of_lines(r, &rows, &n) : rows_of_tree(r, by, &rows, &n);
+	int rc = by == RP_BY_LINE ? rows_of_lines(r, &rows, &n) : by == RP_BY_FUNCTION && r->rows ? kept_rows(r, &rows, &n) : rows_of_tree(r, by, &rows, &n);
 
 	if (rc)
 		return rc;

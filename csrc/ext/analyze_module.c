@@ -154,7 +154,7 @@ static int render_allow_threads(struct rp_trace *trace, const char *name, const 
 {
 	r->released = PyEval_SaveThread();
 	rp_trace_on_progress(trace, on_progress, r);
-	int code = strcmp(name, "look") ? rp_report(trace, name, options, on_bytes, r, detail) : rp_report_look(trace, options->by, on_bytes, r, detail);
+	int code = strcmp(name, "look") ? rp_report(trace, name, options, on_bytes, r, detail) : rp_report_look(trace, options, on_bytes, r, detail);
 	rp_trace_on_progress(trace, NULL, NULL);
 	PyEval_RestoreThread(r->released);
 	return code;
@@ -179,7 +179,7 @@ PyDoc_STRVAR(trace_report_doc,
 	     "report($self, name, /, *, format='json', by=None, metric=None, n=0, depth=0,\n"
 	     "       min_share=0.0, file=None, region=None, full_names=False, keep_dispatch=False,\n"
 	     "       ascii=False, width=0, colour=False, from_s=0.0, to_s=0.0, write=None, progress=None, jobs=0, index=False, native=False)\n--\n\n"
-	     "The report as bytes; with write, handed to it in chunks instead. 'look', with by alone: rp_report_look().");
+	     "The report as bytes; with write, handed to it in chunks instead. 'look', with by, metric and n: rp_report_look().");
 
 static PyObject *trace_report(PyObject *op, PyObject *args, PyObject *kwargs)
 {

@@ -78,6 +78,9 @@ void rp_os_crew_close(struct rp_os_crew *crew);
 typedef int rp_os_take_fn(void *user, const void *bytes, size_t len);
 typedef int rp_os_copy_fn(void *user, rp_os_take_fn *write, void *to);
 int rp_os_in_copy(rp_os_copy_fn *fn, void *user, rp_os_take_fn *take, void *taker);
+/* An array that is changed here and there between copies. The system may put it into large pages: a copy, and writing for the first time after one, costs a page
+ * each, whatever its size. Without effect where it cannot. */
+void rp_os_in_large_pages(void *at, size_t bytes);
 
 /* A number that another build of this very code has not: from size and time of the file that it was loaded from. 0: it cannot be told. */
 uint64_t rp_os_build_id(void);

@@ -339,6 +339,23 @@ done:
 	return rc;
 }
 
+#define LARGE_PAGE_BYTES ((uintptr_t)2 << 20)
+#if defined(__linux__) && !defined(MADV_COLLAPSE)
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
+void rp_os_in_large_pages(void *at, size_t bytes)
+{
+	uintptr_t begin = ((uintptr_t)at + LARGE_PAGE_BYTES - 1) & ~(LARGE_PAGE_BYTES - 1), end = ((uintptr_t)at + bytes) & ~(LARGE_PAGE_BYTES - 1);
+
+#ifdef __linux__
+	if (begin < end && !madvise((void *)begin, end - begin, MADV_HUGEPAGE))
+		(void)madvise((void *)begin, end - begin, MADV_COLLAPSE);
+#else
+	(void)begin, (void)end;
+#endif
+}
+
 /* Left alone, glibc keeps what is smaller than the largest array that was freed (up to 32 MiB): three processes' tables at a time leave holes. */
 #define GIVEN_BACK_FROM_BYTES (4 << 20) /* 1 MiB: a twentieth less memory, for three hundredths more CPU time */
 

@@ -298,6 +298,11 @@ int rp_os_in_copy(rp_os_copy_fn *fn, void *user, rp_os_take_fn *take, void *take
 	return RP_EUNSUPPORTED;
 }
 
+void rp_os_in_large_pages(void *at, size_t bytes)
+{
+	(void)at, (void)bytes;
+}
+
 void rp_os_give_memory_back(void)
 {
 }

@@ -49,7 +49,7 @@ struct rp_trace {
 	void (*close_follow)(struct rp_trace *trace);
 	struct rp_buf looked;     /* what the last look said, of a file in this state: */
 	uint64_t looked_state;
-	char looked_by[16];
+	char looked_by[64];
 	unsigned looks_repeated;  /* looks that said it again */
 };
 

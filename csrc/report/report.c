@@ -336,7 +336,8 @@ int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_o
 
 struct look {
 	struct rp_trace *trace;
-	const char *by;
+	const struct rp_report_options *asked;
+	const struct rp_result *rows; /* in the copy: that has rows which tell by how much they grew */
 	char *detail; /* of this process */
 };
 
@@ -353,10 +354,16 @@ static int write_look(const struct look *l, rp_write_fn *write, void *user)
 
 	o.format = RP_FORMAT_JSON;
 	o.n = -1;
-	o.by = l->by;
+	o.by = l->asked->by;
 	int rc = rp_report(l->trace, "stats", &o, write, user, l->detail);
 	if (!rc && write(user, "", 1))
 		rc = RP_EIO;
+	if (l->rows && l->asked->n > 0) {
+		const struct rp_report_job job = { .trace = l->trace, .result = l->rows, .options = &o };
+		enum rp_metric metric = l->asked->metric ? rp_metric_of(l->asked->metric) : RP_M_COUNT;
+		o.n = l->asked->n;
+		o.metric = metric == RP_M_COUNT || rp_report_is_unknown(&job, metric) ? NULL : l->asked->metric; /* who asks sees that nobody knows it */
+	}
 	return rc ? rc : rp_report(l->trace, "table", &o, write, user, l->detail);
 }
 
@@ -368,16 +375,23 @@ static int take_text(void *user, const void *bytes, size_t len)
 	return text->failed ? RP_ENOMEM : 0;
 }
 
+/* Rows by function are kept between looks. */
+static int has_rows(const struct look *l)
+{
+	return !l->asked->by || !strcmp(l->asked->by, "function");
+}
+
 static int look_in_copy(void *user, rp_os_take_fn *write, void *to)
 {
-	const struct look *l = user;
-	const struct rp_report_options o = { .by = l->by };
+	struct look *l = user;
+	const struct rp_report_options o = { .by = l->asked->by };
 	struct kept *k = calloc(1, sizeof(*k));
 	int rc = k ? 0 : RP_ENOMEM;
 
 	if (!rc) {
 		k->how.needs = RP_NEED_PLACES | needs_of(find_report("table"), &o);
-		rc = rp_follow_result(l->trace->follow, &k->how, &k->result);
+		rc = (has_rows(l) ? rp_follow_rows : rp_follow_result)(l->trace->follow, &k->how, &k->result);
+		l->rows = has_rows(l) ? k->result : NULL;
 	}
 	if (rc)
 		return rc;
@@ -395,12 +409,21 @@ static void close_follow(struct rp_trace *trace)
 	rp_buf_release(&trace->looked);
 }
 
+static void name_asked(const struct look *l, char ret_text[sizeof(((struct rp_trace *)0)->looked_by)])
+{
+	const struct rp_report_options *o = l->asked;
+
+	snprintf(ret_text, sizeof(l->trace->looked_by), "%.16s %.16s %lld", o->by ? o->by : "", o->metric ? o->metric : "", (long long)o->n);
+}
+
 /* Nothing has been written since the last look, of this kind: it is said again. */
 static int is_said(const struct look *l)
 {
 	const struct rp_trace *trace = l->trace;
+	char asked[sizeof(trace->looked_by)];
 
-	return trace->looked.len && trace->looked_state == rp_follow_state(trace->follow) && !strcmp(trace->looked_by, l->by ? l->by : "");
+	name_asked(l, asked);
+	return trace->looked.len && trace->looked_state == rp_follow_state(trace->follow) && !strcmp(trace->looked_by, asked);
 }
 
 static int make_text(struct look *l)
@@ -408,8 +431,10 @@ static int make_text(struct look *l)
 	struct rp_trace *trace = l->trace;
 
 	rp_buf_clear(&trace->looked);
-	int rc = rp_os_in_copy(look_in_copy, l, take_text, &trace->looked);
-	snprintf(trace->looked_by, sizeof(trace->looked_by), "%s", l->by ? l->by : "");
+	int rc = has_rows(l) ? rp_follow_take_rows(trace->follow) : 0;
+	if (!rc)
+		rc = rp_os_in_copy(look_in_copy, l, take_text, &trace->looked);
+	name_asked(l, trace->looked_by);
 	trace->looked_state = rp_follow_state(trace->follow);
 	return rc;
 }
@@ -439,9 +464,10 @@ static int try_look(struct look *l)
 	return rc;
 }
 
-int rp_report_look(struct rp_trace *trace, const char *by, rp_write_fn *write, void *user, char *detail)
+int rp_report_look(struct rp_trace *trace, const struct rp_report_options *options, rp_write_fn *write, void *user, char *detail)
 {
-	struct look l = { trace, by, detail };
+	static const struct rp_report_options defaults = RP_REPORT_OPTIONS_INIT;
+	struct look l = { trace, options ? options : &defaults, NULL, detail };
 	int had = trace->follow != NULL, rc = try_look(&l);
 
 	if (rc == RP_ESTALE && had)

@@ -258,6 +258,86 @@ void rp_table_rank(struct rp_table *t, const struct rp_columns *c, enum rp_metri
 	rank_whole(t, metric);
 }
 
+/* ---- rows that grow ---- */
+
+static void get_grown(const struct rp_table *t, const struct rp_table_column *c, const void *row, struct rp_value *v)
+{
+	v->n = t->job->result->grown[row_of(row)->frame][t->job->metric];
+}
+
+static const struct rp_table_column of_growth[] = { { "grown", NULL, "by how much, since the look before", RP_AS_COUNT, get_grown } };
+
+static void put_growth(const struct rp_table *t, struct rp_json *j)
+{
+	rp_table_json_by(t, j);
+	rp_json_kint(j, "grown_whole", *(const int64_t *)t->extra);
+}
+
+/* A row by its place. */
+struct ranked {
+	int64_t grown, has;
+	uint32_t place;
+};
+
+static int by_growth(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->grown != y->grown)
+		return x->grown > y->grown ? -1 : 1;
+	return x->has != y->has ? (x->has > y->has ? -1 : 1) : x->place < y->place ? -1 : x->place > y->place;
+}
+
+/* Those with any of the metric. Memory of native code stands with the Python that called it, too: one of them is enough. NULL: out of memory. */
+static uint32_t *rank_by_growth(const struct rp_report_job *job, uint32_t *ret_n, int64_t *ret_whole)
+{
+	const struct rp_result *r = job->result;
+	int is_time = rp_metric_info(job->metric)->unit == RP_AS_NS;
+	struct ranked *ranked = malloc(((size_t)r->n_frames + 1) * sizeof(*ranked));
+	uint32_t *order = malloc(((size_t)r->n_frames + 1) * sizeof(*order)), n = 0;
+
+	*ret_whole = 0;
+	for (uint32_t i = 0; ranked && i < r->n_frames; i++) {
+		struct ranked row = { r->grown[i][job->metric], rp_row_value(&r->rows[i], job->metric), i };
+		if ((!is_time && r->frames[i].kind != RP_KIND_PYTHON) || (!row.has && !row.grown))
+			continue;
+		*ret_whole = row.grown > 0 ? rp_add(*ret_whole, row.grown) : *ret_whole;
+		ranked[n++] = row;
+	}
+	if (ranked)
+		rp_sort(ranked, n, sizeof(*ranked), by_growth);
+	for (uint32_t i = 0; ranked && order && i < n; i++)
+		order[i] = ranked[i].place;
+	*ret_n = ranked ? n : 0;
+	if (!ranked) {
+		free(order);
+		order = NULL;
+	}
+	free(ranked);
+	return order;
+}
+
+static int table_of_growth(const struct rp_report_job *job)
+{
+	struct rp_columns c = { .n = 0 };
+	int64_t whole;
+	struct rp_table t = { .job = job, .row_bytes = sizeof(struct rp_row), .json_before = put_growth, .extra = &whole };
+	uint32_t n, *order = rank_by_growth(job, &n, &whole);
+
+	if (!order)
+		return RP_ENOMEM;
+	rp_table_of_rows(&t, &c, RP_BY_FUNCTION);
+	rp_columns_add(&c, of_growth, RP_COUNT_OF(of_growth));
+	t.n_columns = c.n;
+	t.rows = job->result->rows;
+	t.n = job->result->n_frames;
+	t.order = order;
+	t.n_most = rp_rows_wanted(job->options, n, RP_TEXT_ROWS);
+	int rc = rp_table_write(&t);
+	free(order);
+	return rc;
+}
+
 static int table_of_rows(const struct rp_report_job *job, enum rp_row_by by)
 {
 	struct rp_columns c = { .n = 0 };
@@ -293,7 +373,7 @@ int rp_report_table(const struct rp_report_job *job)
 	enum rp_row_by rows_by;
 
 	if (rp_row_by_of(by, &rows_by))
-		return table_of_rows(job, rows_by);
+		return rows_by == RP_BY_FUNCTION && job->result->grown && job->options->n > 0 ? table_of_growth(job) : table_of_rows(job, rows_by);
 	if (!strcmp(by, "thread"))
 		return rp_report_threads(job);
 	if (!strcmp(by, "region"))

@@ -399,11 +399,14 @@ class Trace:
         with self._lock:
             return self._handle.report(name, format=format, write=write, progress=progress, jobs=self._jobs, index=self._index, **options)
 
-    def _look(self, by: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Return `stats` and all rows of `table` of a trace that grows: the first time all of it is read, then what is new."""
+    def _look(self, by: str, metric: str | None = None, n: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return `stats` and `table` of a trace that grows: the first time all of it is read, then what is new.
+
+        With ``n``, by function, the table has the rows that grew most since the look before, and says by how much (``grown``, ``grown_whole``).
+        """
         with self._lock:
-            stats, table = self._handle.report("look", by=by).split(b"\0")
-        return _decoded(stats.decode()), _decoded(table.decode())["rows"]
+            stats, table = self._handle.report("look", by=by, metric=metric, n=n).split(b"\0")
+        return _decoded(stats.decode()), _decoded(table.decode())
 
     def _json(self, name: str, **options: Any) -> dict[str, Any]:
         report = self.report(name, **options)

@@ -182,7 +182,8 @@ def test_each_look_is_a_reading_of_the_whole_file(tmp_path, options):
             wait_for(lambda: not calls or time.monotonic() > due)
             process.send_signal(signal.SIGKILL if len(calls) == 2 else signal.SIGSTOP)
             wait_for(lambda: stands_still(process.pid))
-            stats, rows = looking._look(by)
+            stats, table = looking._look(by)
+            rows = table["rows"]
             with rubinprof.open(trace) as whole:
                 found = differences([stats, keyed(rows)], [whole.stats(), keyed(whole.table(by))])
             assert not found

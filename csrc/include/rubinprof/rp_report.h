@@ -62,10 +62,11 @@ typedef int rp_write_fn(void *user, const void *bytes, size_t len);
 int rp_report(struct rp_trace *trace, const char *name, const struct rp_report_options *options, rp_write_fn *write,
 	      void *user, char *detail);
 
-/* Of a trace that grows, as "stats" and "table" by `by` (JSON, all rows), a zero byte between them. The first look reads all that is there; the next ones
- * cost what is new. Figures are those of the two reports, but times may differ by what blocks round off, and CPU time by one part in 100,000. Where the file
+/* Of a trace that grows, as "stats" and "table" (JSON), a zero byte between them; of the options by, metric and n. All rows where n is 0 or less. Else, by function,
+ * those that grew most since the look before: with the keys "grown" of a row, in ns, bytes or times, and "grown_whole". The first look reads all that is there;
+ * the next ones cost what is new (by line: all figures are made anew). Figures are those of the two reports, but times may differ by what blocks round off, and CPU time by one part in 100,000. Where the file
  * cannot be read in parts (Windows; several files; damage), each look reads all. A process is forked, and waited for. The same errors. */
-int rp_report_look(struct rp_trace *trace, const char *by, rp_write_fn *write, void *user, char *detail);
+int rp_report_look(struct rp_trace *trace, const struct rp_report_options *options, rp_write_fn *write, void *user, char *detail);
 
 /* The same when only an answer is wanted: 1 when every file is complete and nothing is damaged or lost, 0 when not, or a
  * negative code. */

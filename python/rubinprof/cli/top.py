@@ -47,7 +47,7 @@ def run(args):
     if args.once or not is_terminal(sys.stdout):
         from rubinprof.reports.style import Style
 
-        seen = live.Watch(path).try_look(args.by)
+        seen = live.Watch(path).try_look(args.by, args.metric, max(args.n, live.ROWS))
         sys.stdout.write(live.render(seen, None, Style(sys.stdout), metric=args.metric, by=args.by, rows=args.n))
         return 0
     try:
@@ -72,7 +72,7 @@ class _Screen:
         from rubinprof.reports import live
 
         self.watch = live.Watch(self.path)
-        self.now = self.watch.try_look(self.by)
+        self.now = self.watch.try_look(self.by, self.metric)
         keyboard = sys.stdin.fileno() if is_terminal(sys.stdin) else None
         saved = termios.tcgetattr(keyboard) if keyboard is not None else None
         sys.stdout.write("\x1b[?1049h\x1b[?25l")
@@ -101,14 +101,15 @@ class _Screen:
                 return
             if key in KEYS:
                 self.metric = KEYS[key]
+                self.now = self.watch.try_look(self.by, self.metric)
             elif key in ("f", "l"):
                 self.by = "line" if key == "l" else "function"
-                self.now, self.before = self.watch.try_look(self.by), None
+                self.now, self.before = self.watch.try_look(self.by, self.metric), None
             if time.monotonic() < due:
                 continue
             if not self.now.stats["complete"]:
                 try:
-                    self.before, self.now = self.now, self.watch.look(self.by)
+                    self.before, self.now = self.now, self.watch.look(self.by, self.metric)
                 except TraceError:  # read in the middle of a write: the next look sees it whole
                     pass
             due = time.monotonic() + live.pause_after(self.now)

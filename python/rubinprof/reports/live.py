@@ -20,17 +20,22 @@ __all__ = ["Look", "Watch", "pause_after", "render", "trace_of_process"]
 
 PAUSE_S = 1.0
 READING_SHARE_MAX = 0.25
+ROWS = 200  # more than a screen has
 SUFFIX = ".rprof"
 
 
 class Look(NamedTuple):
-    """What one reading of the file gave. ``rows`` is by (function, file, line)."""
+    """What one reading of the file gave. ``rows`` is by (function, file, line).
+
+    ``grown_whole``: rows are those that grew most since the look before, and say by how much; of all functions it is so much. Else it is None, and all rows are there.
+    """
 
     at: float
     took_s: float
     path: str
     stats: dict[str, Any]
     rows: dict[tuple, dict[str, Any]]
+    grown_whole: float | None = None
 
 
 def trace_of_process(pid: int) -> str:
@@ -86,23 +91,23 @@ class Watch:
         self.path = path
         self._trace: Any = None
 
-    def look(self, by: str = "function") -> Look:
-        """Read the file on, to where it ends now."""
+    def look(self, by: str = "function", metric: str | None = None, n: int = ROWS) -> Look:
+        """Read the file on, to where it ends now. By function it has the ``n`` rows that grew most in the metric."""
         from rubinprof.trace import open as open_trace
 
         started = time.monotonic()
         if self._trace is None:
             self._trace = open_trace(self.path)
-        stats, table = self._trace._look(by)
-        rows = {(row["function"], row["file"], row["line"], row.get("def_line"), row["module"]): row for row in table}
-        return Look(started, time.monotonic() - started, self.path, stats, rows)
+        stats, table = self._trace._look(by, metric, n)
+        rows = {(row["function"], row["file"], row["line"], row.get("def_line"), row["module"]): row for row in table["rows"]}
+        return Look(started, time.monotonic() - started, self.path, stats, rows, table.get("grown_whole"))
 
-    def try_look(self, by: str, patience_s: float = 5.0) -> Look:
+    def try_look(self, by: str, metric: str | None = None, n: int = ROWS, patience_s: float = 5.0) -> Look:
         """As `look`; tries again for a moment when the file has only just begun, or is read in the middle of a write."""
         deadline = time.monotonic() + patience_s
         while True:
             try:
-                return self.look(by)
+                return self.look(by, metric, n)
             except TraceError:
                 if time.monotonic() > deadline or not os.path.exists(self.path):
                     raise
@@ -156,16 +161,18 @@ def _table(now: Look, before: Look | None, style: Style, metric: str | None, by:
     elapsed = now.stats["wall_s"] - before.stats["wall_s"] if before else 0
 
     def added(key: tuple, row: dict[str, Any]) -> float:
+        if now.grown_whole is not None:
+            return row["grown"]
         old = before.rows.get(key) if before else None
         if row[m.own] is None or (old and old[m.own] is None):
             return 0
         return row[m.own] - (old[m.own] if old else 0)
 
-    moving = before is not None and elapsed > 0
+    moving = before is not None and elapsed > 0 and (now.grown_whole is None) == (before.grown_whole is None)
     # Memory of native code stands with the Python that called it, too: one of them is enough.
     items = [(key, row) for key, row in now.rows.items() if m.unit == "s" or row["kind"] != "native"]
     ranked = sorted(items, key=lambda item: (-added(*item) if moving else 0, -(item[1][m.own] or 0)))
-    whole = sum(max(0.0, added(*item)) for item in ranked) if moving else 0
+    whole = (now.grown_whole or sum(max(0.0, added(*item)) for item in ranked)) if moving else 0
     lines = []
     for key, row in ranked[: max(0, rows)]:
         if not row[m.own]:

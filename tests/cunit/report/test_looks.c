@@ -123,7 +123,7 @@ static void look(struct rp_trace *trace, const char *by)
 	o.n = -1;
 	o.by = by;
 	rp_buf_clear(&looked);
-	if (rp_report_look(trace, by, rr_take, &looked, detail)) {
+	if (rp_report_look(trace, &o, rr_take, &looked, detail)) {
 		fprintf(stderr, "look: %s\n", detail);
 		exit(1);
 	}
