@@ -3,7 +3,7 @@
 
 newest = py="$$(ci/pythons.sh --newest)" && "$$py"
 
-.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak unwind-judge bench bench-quick analyze cross check-aarch64 wheels release docs clean
+.PHONY: help dev check demo cunit asan tsan sanitize fuzz valgrind axe kill mixed campaign-faults soak unwind-judge bench bench-quick analyze cross check-aarch64 newest wheels release docs clean
 
 help:
 	@echo "make demo     trace a small real pipeline of the Rubin middleware and open its page"
@@ -19,6 +19,7 @@ help:
 	@echo "make release  dist/ as it is uploaded: archive, wheels and recipe, each checked and used    ARGS=--trial before the version is one"
 	@echo "make cross    the analyzer for macOS, Windows and Linux aarch64; the last is run under qemu-user"
 	@echo "make check-aarch64  capture and analysis for Linux aarch64, run under qemu-user: the figures of this machine"
+	@echo "make newest   tests on CPython 3.14 and 3.15 of Debian's sid, in a folder beside the system, with and without the JIT (root, mmdebstrap)"
 	@echo "make soak     the suites of CPython, NumPy and others, untraced and traced: the same pass and fail (hours)"
 	@echo "make unwind-judge  stacks and rows beside libunwind and libdw: ARGS=scipy (minutes; after make dev)"
 	@echo "make valgrind  the analyzer under memcheck, every report over the fuzz corpus and a real trace"
@@ -44,6 +45,9 @@ cross:
 
 check-aarch64:
 	@$(newest) ci/aarch64.py
+
+newest:
+	@$(newest) ci/debian_sid.py $(ARGS)
 
 docs:
 	@$(newest) ci/docs.py

@@ -159,12 +159,17 @@ class Environment:
         ask = [self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
         return Path(subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip())
 
+    def try_to_install(self, *what):
+        """Its exit status; nothing is said."""
+        return subprocess.run([*map(str, self._installer()), *what], cwd=ROOT, capture_output=True).returncode
+
     def _install(self, what, **variables):
+        run([*self._installer(), *what], **variables)
+
+    def _installer(self):
         if self.uv:
-            command = [self.uv, "pip", "install", "-q", "--python", self.python]
-        else:
-            command = [self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-        run([*command, *what], **variables)
+            return [self.uv, "pip", "install", "-q", "--python", self.python]
+        return [self.python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
 
     def _fresh(self, name, value):
         stamp = self.home / f".stamp-{name}"

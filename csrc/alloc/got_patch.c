@@ -58,7 +58,7 @@ static struct {
 	/* pid of the process one of whose threads refreshes now, 0: none. In a forked child the parent's value does not count. */
 	_Atomic int owner;
 	_Atomic int again;
-	_Atomic int active;
+	_Atomic int active; /* stored when all else is there, acquired by each thread that refreshes */
 } got;
 
 static void *reserve(size_t bytes)

@@ -23,7 +23,7 @@ enum { NOT_ARMED = -1, OVER = -2 }; /* other values of `armed`: a timer */
 
 static struct watched {
 	_Atomic int tid;   /* 0: free. The looker sets it, with release, after all else; whoever takes it to 0, with acquire, ends the watch */
-	_Atomic int armed;
+	_Atomic int armed; /* exchanged with acquire and release: whose exchange takes a timer out of it takes the timer down */
 	void *_Atomic page; /* of the perf event. Release when it is mapped, acquire when it is taken down */
 	uint64_t before_ns; /* used before the session */
 	uint64_t cpu_ns;    /* at the last look */

@@ -111,7 +111,8 @@ RP_INLINE struct rp_thread *rp_thread_current(void)
 /* Nonzero while a session records. Hooks check it first: when 0 they pass straight through. Relaxed reads; the session
  * stores it last at start and first at stop. */
 #define rp_record_on rp_record_switches.on
-/* Nonzero from rp_record_open to rp_record_quiesce: buffers may be taken. Private to record/. */
+/* Nonzero from rp_record_open to rp_record_quiesce: buffers may be taken. Private to record/. Release when the session is set up, acquire by a
+ * thread before its first buffer; the quiesce clears it by seq_cst, beside `busy` (tests/litmus/quiesce.litmus). */
 #define rp_record_emitting rp_record_switches.emitting
 /* They have a page of their own, which the kernel clears in a child that does not share this memory (MADV_WIPEONFORK): a child made by a
  * bare clone(), of which no fork handler hears, must not write into its parent's buffers. */

@@ -64,7 +64,7 @@ static pthread_once_t end_key_once = PTHREAD_ONCE_INIT;
 static struct {
 	rp_thread_fn *begin, *end;
 } callbacks[CALLBACKS_MAX];
-static _Atomic uint32_t callback_count;
+static _Atomic uint32_t callback_count; /* release when a pair is there, acquire by each thread that calls them */
 /* Set at each start, to the same: threads of an earlier session may be about to call them. Relaxed. */
 static rp_thread_fn *_Atomic on_loss;
 static void (*_Atomic on_thread_gone)(void);

@@ -28,7 +28,7 @@ static struct place {
 	void *(*run)(void *);
 	void *arg;
 } places[OWN_MAX];
-static _Atomic int owner; /* process */
+static _Atomic int owner; /* process. Stored after the places of a parent are cleared, acquired by who reads them */
 
 /* The calling thread's number in /proc; 0: /proc tells nothing. */
 static int own_number(void)

@@ -95,7 +95,7 @@ struct rp_sink {
 	_Atomic uint32_t sleeping;
 	_Atomic uint64_t submitted, done; /* buffers; done counts in the order of submission */
 	_Atomic uint32_t done_futex;
-	_Atomic uint32_t lost_epoch;
+	_Atomic uint32_t lost_epoch; /* release by the writer, acquire by a thread that takes a buffer */
 	_Atomic uint32_t thread_max; /* the greatest id that ever took a buffer */
 	_Atomic uint64_t file_bytes, raw_bytes, blocks, lost_buffers, lost_events, lost_bytes, writer_cpu_ns;
 	struct { _Atomic uint64_t calls, allocations, frees, samples; } lost;

@@ -2,7 +2,7 @@
 
 Words of ARGS choose: `make soak ARGS="--python 3.12 test_signal galsim"`. Without any, everything runs, which takes hours. A test
 counts as different when it is so twice: many of these suites have tests that fail by chance on a busy machine. What differs in the same way under an
-evaluator that does nothing is CPython's own.
+evaluator that does nothing is CPython's own. CPython 3.14 and 3.15 are those of ci/debian_sid.py, and what has no build for them is left out.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "ci"))
+import debian_sid  # noqa: E402
 import environment  # noqa: E402
 
 sys.path.insert(0, str(ROOT / "benchmarks" / "micro" / "empty_evaluator"))
@@ -271,7 +272,10 @@ def compare(python, suite, options, directory=None):
 def prepare(base, uv, with_packages):
     env = environment.Environment(environment.VENVS / base.minor, base, uv)
     env.create()
-    env.install_requirements("tests/requirements.txt", *(["tests/soak/requirements.txt"] if with_packages else []))
+    if debian_sid.is_inside():
+        debian_sid.install_what_there_is(env, *(["tests/soak/requirements.txt"] if with_packages else []))
+    else:
+        env.install_requirements("tests/requirements.txt", *(["tests/soak/requirements.txt"] if with_packages else []))
     env.install_rubinprof(editable=False)
     return env.python
 
@@ -305,9 +309,11 @@ def main():
         if name.startswith("test_"):
             suites.setdefault(name, cpython(name))
     bad = 0
-    pythons = [base for base in environment.pythons() if not args.python or base.minor in args.python]
-    uv = None if args.no_prepare else environment.fetch_uv(pythons[0])
-    print("| Python | suite | untraced | traced | seconds | traces | different |\n|---|---|---|---|---|---|---|", flush=True)
+    elsewhere = [] if debian_sid.is_inside() else [minor for minor in debian_sid.MINORS if not args.python or minor in args.python]
+    pythons = [base for base in environment.pythons() if base.minor not in elsewhere and (not args.python or base.minor in args.python)]
+    uv = None if args.no_prepare or not pythons else environment.fetch_uv(pythons[0])
+    if pythons:
+        print("| Python | suite | untraced | traced | seconds | traces | different |\n|---|---|---|---|---|---|---|", flush=True)
     for base in pythons:
         with_packages = any(not name.startswith("test_") for name in names)
         python = environment.VENVS / base.minor / "bin" / "python" if args.no_prepare else prepare(base, uv, with_packages)
@@ -333,7 +339,25 @@ def main():
                 print(f"    {test}: {before} untraced, {now} traced", flush=True)
             if different:
                 print("    | " + traced.tail.replace("\n", "\n    | "), flush=True)
-    return 1 if bad else 0
+    return 1 if in_sid(elsewhere) or bad else 0
+
+
+def in_sid(minors):
+    """The same words on CPythons that are not this machine's; its exit status."""
+    words = [word for minor in minors for word in ("--python", minor)]
+    if not minors:
+        return 0
+    given = iter(sys.argv[1:])
+    for word in given:
+        if word == "--python":
+            next(given, None)
+        elif not word.startswith("--python="):
+            words.append(word)
+    try:
+        return debian_sid.run([f"python{debian_sid.MINORS[-1]}", Path(__file__).resolve().relative_to(ROOT), *words])
+    except debian_sid.NoSid as reason:
+        print(f"no CPython {' and '.join(minors)} of Debian's sid: {reason}", flush=True)
+        return 0
 
 
 if __name__ == "__main__":

@@ -3,8 +3,6 @@
 /* rp-test: libraries=libelf */
 #include "../harness.h"
 
-#include <elf.h>
-
 #include "base/base.h"
 #include "names/collector.h"
 
