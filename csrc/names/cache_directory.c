@@ -21,6 +21,7 @@
 #define TEMPORARY_BYTES 32
 #define DAY_S 86400
 #define HOUR_S 3600
+#define OLD_S 600
 
 static struct {
 	char path[PATH_MAX]; /* "": off */
@@ -90,6 +91,15 @@ uint8_t *rp_cache_directory_read(const char *name, size_t *ret_len)
 		close(fd);
 	rp_symbol_file_let_go();
 	return bytes;
+}
+
+int rp_cache_directory_is_old(const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	if (snprintf(path, sizeof path, "%s/%s", directory.path, name) >= (int)sizeof path)
+		return 0;
+	return !stat(path, &st) && st.st_mtime + OLD_S < time(NULL);
 }
 
 /* ---- no more than it may be ---- */

@@ -20,5 +20,7 @@ struct rp_name_wish {
  * The number of those left for later: they come first in `addresses`, ascending. Never while may_wait is 0. */
 uint64_t rp_name_cache_resolve(const struct rp_symbol_source *source, uint64_t *addresses, uint64_t n, const struct rp_name_wish *wish, rp_symbol_fn *fn,
 			       void *arg);
+/* After some of them: brings what was learnt of small objects, whose table is read once for all of them. */
+void rp_name_cache_settle(void);
 
 #endif

@@ -187,13 +187,19 @@ static int has_section(Elf *elf, const char *name)
 }
 
 /* Where distributions put what they strip. */
+int rp_symbol_debug_path(char ret_path[RP_SYMBOL_DEBUG_PATH_BYTES], const struct rp_symbol_source *source)
+{
+	char name[RP_BUILD_ID_PATH_BYTES];
+	if (!rp_build_id_path(name, source->build_id, source->build_id_len))
+		return 0;
+	snprintf(ret_path, RP_SYMBOL_DEBUG_PATH_BYTES, "/usr/lib/debug/.build-id/%s.debug", name);
+	return 1;
+}
+
 static struct opened open_debug_file(const struct rp_symbol_source *source)
 {
-	char path[40 + RP_BUILD_ID_PATH_BYTES], name[RP_BUILD_ID_PATH_BYTES];
-	if (!rp_build_id_path(name, source->build_id, source->build_id_len))
-		return OPENED_NONE;
-	snprintf(path, sizeof path, "/usr/lib/debug/.build-id/%s.debug", name);
-	return open_path(path);
+	char path[RP_SYMBOL_DEBUG_PATH_BYTES];
+	return rp_symbol_debug_path(path, source) ? open_path(path) : OPENED_NONE;
 }
 
 /* ---- symbol tables ---- */
@@ -321,8 +327,8 @@ static void add_places(struct places *p, Elf *elf)
 	}
 }
 
-/* 1 where all is known that could be. */
-static int look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int tables_only, rp_symbol_fn *fn, void *arg)
+/* 1 where all is known that could be. has_dwarf: of its own. */
+static int look_up(Elf *main, Elf *debug, int has_dwarf, struct rp_lookup *l, size_t n, int tables_only, rp_symbol_fn *fn, void *arg)
 {
 	struct names *names = calloc(1, sizeof *names);
 	if (!names)
@@ -337,7 +343,7 @@ static int look_up(Elf *main, Elf *debug, struct rp_lookup *l, size_t n, int tab
 	struct rp_dwarf *dwarf = debug || tables_only ? NULL : rp_dwarf_open(main, l, n);
 	for (size_t i = 0; i < n; i++)
 		hand_out(&l[i], names, fn, arg);
-	int is_whole = dwarf && !names->failed && (cxa_demangle || !names->is_linked);
+	int is_whole = (dwarf || !has_dwarf) && !names->failed && (cxa_demangle || !names->is_linked);
 	rp_dwarf_close(dwarf);
 	release_names(names);
 	return is_whole;
@@ -357,9 +363,10 @@ int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t
 			l[i].address = addresses[i];
 			l[i].vaddr = addresses[i] - 1 - source->bias;
 		}
+		int has_dwarf = has_section(main.elf, ".debug_info") || has_section(main.elf, ".zdebug_info");
 		if (main.map && !has_section(main.elf, ".debug_info"))
 			debug = open_debug_file(source);
-		is_whole = look_up(main.elf, debug.elf, l, n, tables_only, fn, arg);
+		is_whole = look_up(main.elf, debug.elf, has_dwarf, l, n, tables_only, fn, arg);
 	}
 	free(l);
 	close_opened(&debug);
@@ -408,7 +415,7 @@ static int all_of(Elf *main, Elf *debug, rp_symbol_fn *fn, void *arg)
 		l[i] = (struct rp_lookup){ .address = p.at[i] + 1, .vaddr = p.at[i] };
 	struct all a = { fn, arg, l, n, 0 };
 	if (l) {
-		look_up(main, debug, l, n, 1, tell, &a);
+		look_up(main, debug, 0, l, n, 1, tell, &a);
 		tell_up_to(&a, UINT64_MAX);
 	}
 	int rc = p.failed || (n && !l) ? RP_ENOMEM : 0;

@@ -31,9 +31,12 @@ struct rp_symbol {
 typedef void rp_symbol_fn(const struct rp_symbol *s, void *arg);
 
 /* Calls fn for each of the n addresses (sorted; each stands for the instruction that covers address - 1) that has a name. With
- * `tables_only`, DWARF is not read: a millisecond instead of tens of them. 1 when the file's own DWARF was read, and all names are as they can be; else 0. */
+ * `tables_only`, DWARF is not read: a millisecond instead of tens of them. 1 when all names are as they can be, the file's own DWARF read where it has some; else 0. */
 int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
 			   void *arg);
+/* Where a separate debug file of it would be; 0: it has no build id. */
+#define RP_SYMBOL_DEBUG_PATH_BYTES (40 + RP_BUILD_ID_PATH_BYTES)
+int rp_symbol_debug_path(char ret_path[RP_SYMBOL_DEBUG_PATH_BYTES], const struct rp_symbol_source *source);
 /* All functions of the file at `path`, for symbol bundles: fn is called for each place where another one begins, or none, in ascending order; as
  * rp_symbol_file_resolve would name it by tables alone. s->address: one past the place, in the file's own terms; s->n 0: none. ret_build_id
  * (RP_BUILD_ID_BYTES_MAX) and its length. 0; RP_ENOTFOUND: no file of this kind, or without a build id; RP_ENOMEM. */

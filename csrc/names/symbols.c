@@ -159,6 +159,8 @@ int rp_symbols_define(rp_symbols_between_fn *between, int is_last)
 		leave_for_later(m.id, addresses + i, define_of(&m, addresses + i, next - i, between && between(), may_wait));
 	}
 	free(addresses);
+	if (!functions_only)
+		rp_name_cache_settle();
 	if (!later.n)
 		later.looks = 0;
 	return 0;
