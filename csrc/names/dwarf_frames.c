@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "names/dwarf_aranges.h"
 #include "names/dwarf_lines.h"
 #include "names/symbol_file.h"
 
@@ -57,6 +58,34 @@ size_t rp_lookup_first(const struct rp_lookup *l, size_t n, uint64_t vaddr)
 	return low;
 }
 
+/* From the header to the entry behind it. 0: it is none of libdw's. */
+static uint64_t entry_of(struct rp_dwarf *d, uint64_t header)
+{
+	Dwarf_Off next;
+	size_t bytes;
+	return dwarf_nextcu(d->dw, header, &next, &bytes, NULL, NULL, NULL) ? 0 : header + bytes;
+}
+
+static int units_by_own_aranges(struct rp_dwarf *d, Elf *elf, struct rp_lookup *l, size_t n)
+{
+	struct rp_cursor section = rp_section_find(elf, ".debug_aranges");
+	uint64_t header = 0, entry = 0;
+	int is_read = section.at && !rp_aranges_find(section, l, n);
+	for (size_t i = 0; i < n; i++) {
+		if (!is_read || !l[i].cu) {
+			l[i].cu = 0;
+			continue;
+		}
+		if (l[i].cu != header) {
+			header = l[i].cu;
+			entry = entry_of(d, header - 1);
+		}
+		l[i].cu = entry;
+	}
+	return is_read;
+}
+
+/* Where it is compressed, or of a kind that ours do not know. */
 static void units_by_aranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 {
 	Dwarf_Aranges *aranges;
@@ -314,7 +343,8 @@ struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n)
 		return NULL;
 	}
 	d->has_lines = !rp_line_sections_find(&d->sections, elf);
-	units_by_aranges(d, l, n);
+	if (!units_by_own_aranges(d, elf, l, n))
+		units_by_aranges(d, l, n);
 	if (count_unplaced(l, n))
 		units_by_ranges(d, l, n);
 	take_units(d, l, n);

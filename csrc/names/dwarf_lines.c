@@ -41,7 +41,7 @@ static const char *string_at(const struct rp_cursor *section, uint64_t offset)
 
 /* ---- sections ---- */
 
-static struct rp_cursor find_section(Elf *elf, const char *name)
+struct rp_cursor rp_section_find(Elf *elf, const char *name)
 {
 	size_t names;
 	struct rp_cursor none = { NULL, NULL, 1 };
@@ -60,7 +60,7 @@ static struct rp_cursor find_section(Elf *elf, const char *name)
 
 int rp_line_sections_find(struct rp_line_sections *ret_s, Elf *elf)
 {
-	struct rp_line_sections s = { find_section(elf, ".debug_line"), find_section(elf, ".debug_line_str"), find_section(elf, ".debug_str") };
+	struct rp_line_sections s = { rp_section_find(elf, ".debug_line"), rp_section_find(elf, ".debug_line_str"), rp_section_find(elf, ".debug_str") };
 	if (!s.line.at)
 		return RP_ENOTFOUND;
 	*ret_s = s;

@@ -10,6 +10,9 @@
 
 #include "base/base.h"
 
+/* A section as it lies in the file; `at` NULL: there is none, or it is compressed. */
+struct rp_cursor rp_section_find(Elf *elf, const char *name);
+
 struct rp_line_sections {
 	struct rp_cursor line, line_str, str;
 };
