@@ -56,7 +56,10 @@ int rp_resolve_line(struct rp_resolve *f, uint32_t node, uint32_t lasti, uint32_
 		return 0;
 	}
 	const struct rp_code *code = rp_tables_code(r->tables, id);
-	int rc = rp_result_line(f->result, f->nodes[node].frame, code ? rp_line_of(code, lasti) : RP_LINE_UNKNOWN, ret_line);
+	uint32_t number = RP_LINE_UNKNOWN;
+	if (code && rp_line_cache_find(&f->line_cache, code, lasti, &number))
+		return RP_ENOMEM;
+	int rc = rp_result_line(f->result, f->nodes[node].frame, number, ret_line);
 	return rc ? rc : rp_idmap_put(&f->line_of, place, *ret_line);
 }
 

@@ -311,6 +311,7 @@ static void release(struct rp_resolve *f)
 	free(f->natives);
 	free(f->noted);
 	rp_idmap_release(&f->line_of);
+	rp_line_cache_release(&f->line_cache);
 }
 
 /* The calls that were made from no known line. */
@@ -329,7 +330,9 @@ static int resolve_unknown_calls(struct rp_resolve *f)
 		uint32_t *is_unknown = rp_idmap_find(&known, key);
 		if (!is_unknown) {
 			const struct rp_code *c = rp_tables_code(f->replay->tables, code);
-			rc = rp_idmap_put(&known, key, !c || rp_line_of(c, rp_call_lasti(n)) == RP_LINE_UNKNOWN);
+			line = RP_LINE_UNKNOWN;
+			if ((c && rp_line_cache_find(&f->line_cache, c, rp_call_lasti(n), &line)) || rp_idmap_put(&known, key, line == RP_LINE_UNKNOWN))
+				rc = RP_ENOMEM;
 			is_unknown = rp_idmap_find(&known, key);
 		}
 		if (rc || !*is_unknown)

@@ -4,6 +4,7 @@
 #ifndef RP_AGGREGATE_RESOLVE_H
 #define RP_AGGREGATE_RESOLVE_H
 
+#include "aggregate/line_cache.h"
 #include "aggregate/replay.h"
 
 /* A native frame of the result, and the line in it. */
@@ -71,6 +72,7 @@ struct rp_resolve {
 	uint32_t n_chain_frames, chain_frames_cap;
 	uint32_t collector;             /* the frame of the garbage collector in this process; UINT32_MAX: not met */
 	struct rp_resolve_native *natives; /* by native node of the replay */
+	struct rp_line_cache line_cache;
 	struct rp_idmap line_of;        /* code id << 32 | lasti: line of the result */
 	const struct rp_live_sums *sums; /* NULL: nodes and sites are asked. Else threads have no figures */
 	int is_stale;                   /* what was shown of a symbol is shown no more (calling_code.c) */

@@ -126,6 +126,23 @@ uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti)
 	return RP_LINE_UNKNOWN;
 }
 
+struct rp_line_reader rp_line_reader_over(const struct rp_code *code)
+{
+	return (struct rp_line_reader){ rp_cursor_over(code->linetable, code->linetable_len), 0, code->first_line };
+}
+
+int rp_line_reader_next(struct rp_line_reader *r, struct rp_line_end *ret_end)
+{
+	struct entry e = { .unit = r->unit, .line = r->line };
+
+	if (!next_entry(&r->c, &e))
+		return 0;
+	r->unit = e.unit;
+	r->line = e.line;
+	*ret_end = (struct rp_line_end){ e.unit, line_of(&e) };
+	return 1;
+}
+
 /* RESUME, and a generator's RETURN_GENERATOR and POP_TOP: what CPython puts at the begin of a function, on its first line. */
 #define BEGIN_UNITS_MAX 3
 

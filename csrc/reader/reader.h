@@ -294,6 +294,19 @@ void rp_tables_settle_clock(struct rp_tables *t);
  * known, or the table has no line for it, ends before it or is broken. line_table.c */
 #define RP_LINE_UNKNOWN 0u
 uint32_t rp_line_of(const struct rp_code *code, uint32_t lasti);
+/* The whole table, place by place: up to which code unit the place reaches, and its line. */
+struct rp_line_end {
+	uint32_t unit; /* the first behind it */
+	uint32_t line;
+};
+struct rp_line_reader {
+	struct rp_cursor c;
+	uint32_t unit;
+	int64_t line;
+};
+struct rp_line_reader rp_line_reader_over(const struct rp_code *code);
+/* 1, or 0 at the end of the table and where it is broken. */
+int rp_line_reader_next(struct rp_line_reader *r, struct rp_line_end *ret_end);
 /* The line that has all code of a function but its beginning (which is on first_line); RP_LINE_UNKNOWN when there are several, or the table is
  * not whole. */
 uint32_t rp_line_only(const struct rp_code *code);
