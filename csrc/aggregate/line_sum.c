@@ -24,14 +24,19 @@ struct spread {
 	uint32_t wait_line; /* for what it waited; NO_LINE: not made yet */
 };
 
+/* What the walk looks at of a call node, together: nodes are met in no order of their numbers. */
+struct place {
+	uint32_t call_line;  /* the line of the caller that it was called from */
+	uint32_t def_line;   /* the line of its "def" */
+	uint32_t first_site; /* list through next_site */
+	uint32_t first_child, next_child;
+};
+
 struct sum {
 	struct rp_resolve *f;
-	uint32_t *call_line;  /* by call node: the line of the caller that it was called from */
-	uint32_t *def_line;   /* by call node: the line of its "def" */
+	struct place *places; /* by call node */
 	uint32_t *site_line;  /* by site */
-	uint32_t *first_site; /* by call node: list through next_site */
 	uint32_t *next_site;
-	uint32_t *first_child, *next_child;
 	struct part *parts;     /* of units, by owner; then of functions, by owner; then of functions of one line */
 	uint32_t n_parts, n_unit_parts, n_sampled_parts, parts_cap;
 	struct spread *spreads; /* by unit */
@@ -77,22 +82,22 @@ static int find_lines(struct sum *s)
 
 	for (uint32_t i = 0; i < r->tree.n; i++) {
 		const struct rp_call_node *n = &r->tree.nodes[i];
-		s->call_line[i] = s->def_line[i] = NO_LINE;
-		s->first_site[i] = s->first_child[i] = NO_LINE;
+		s->places[i].call_line = s->places[i].def_line = NO_LINE;
+		s->places[i].first_site = s->places[i].first_child = NO_LINE;
 		if (s->f->nodes[i].frame == UINT32_MAX)
 			continue;
-		if (rp_resolve_def_line(s->f, i, &s->def_line[i]) || rp_resolve_line(s->f, n->parent, rp_call_lasti(n), &s->call_line[i]))
+		if (rp_resolve_def_line(s->f, i, &s->places[i].def_line) || rp_resolve_line(s->f, n->parent, rp_call_lasti(n), &s->places[i].call_line))
 			return RP_ENOMEM;
 	}
 	for (uint32_t i = r->tree.n; i-- > 1;) {
 		uint32_t parent = r->tree.nodes[i].parent;
-		s->next_child[i] = s->first_child[parent];
-		s->first_child[parent] = i;
+		s->places[i].next_child = s->places[parent].first_child;
+		s->places[parent].first_child = i;
 	}
 	for (uint32_t i = 0; i < r->sites.n; i++) {
 		const struct rp_site *site = &r->sites.sites[i];
-		s->next_site[i] = s->first_site[site->node];
-		s->first_site[site->node] = i;
+		s->next_site[i] = s->places[site->node].first_site;
+		s->places[site->node].first_site = i;
 		if (rp_resolve_line(s->f, site->node, site->lasti, &s->site_line[i]))
 			return RP_ENOMEM;
 	}
@@ -310,9 +315,9 @@ static int add_nodes(struct sum *s)
 
 	for (uint32_t node = 0; node < s->f->replay->tree.n; node++) {
 		const int64_t *m = s->f->nodes[node].m;
-		if (s->def_line[node] == NO_LINE)
+		if (s->places[node].def_line == NO_LINE)
 			continue;
-		add_to(s, s->def_line[node], RP_M_CALLS, m[RP_M_CALLS]);
+		add_to(s, s->places[node].def_line, RP_M_CALLS, m[RP_M_CALLS]);
 		if (!m[RP_M_GIL_WAIT])
 			continue;
 		if (wait_line_of(s, s->f->unit_of[node], &line))
@@ -373,7 +378,7 @@ static void total_time(struct sum *s, uint32_t node)
 static void total_own(struct sum *s, uint32_t node)
 {
 	struct rp_line *lines = s->f->result->lines;
-	uint32_t def = s->def_line[node], wait = s->spreads[s->f->unit_of[node]].wait_line;
+	uint32_t def = s->places[node].def_line, wait = s->spreads[s->f->unit_of[node]].wait_line;
 
 	if (s->f->nodes[node].frame == UINT32_MAX)
 		return;
@@ -403,7 +408,7 @@ static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 {
 	const struct rp_replay *r = s->f->replay;
 	const int64_t *own = s->f->nodes[node].m;
-	uint32_t line = s->call_line[node];
+	uint32_t line = s->places[node].call_line;
 	int has_lines = s->f->nodes[node].frame != UINT32_MAX;
 
 	if (line != NO_LINE) {
@@ -415,7 +420,7 @@ static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 	total_own(s, node);
 	for (int k = 0; k < RP_RESOLVE_METRICS; k++)
 		sum[k] = rp_add(sum[k], own[k]);
-	for (uint32_t i = s->first_site[node]; i != NO_LINE; i = s->next_site[i]) {
+	for (uint32_t i = s->places[node].first_site; i != NO_LINE; i = s->next_site[i]) {
 		int64_t m[RP_M_COUNT];
 		rp_resolve_site(s->f, &r->sites.sites[i], m);
 		rp_figures_add(sum, m);
@@ -426,7 +431,7 @@ static void enter_node(struct sum *s, uint32_t node, int64_t *sum)
 
 static void leave_node(struct sum *s, uint32_t node, const int64_t *sum)
 {
-	uint32_t line = s->call_line[node];
+	uint32_t line = s->places[node].call_line;
 
 	if (line != NO_LINE && --s->on_path[line] == 0)
 		rp_figures_add(s->f->result->lines[line].total, sum);
@@ -439,20 +444,20 @@ static void walk(struct sum *s)
 	uint32_t node = 0;
 
 	for (;;) {
-		if (s->first_child[node] != NO_LINE) {
-			node = s->first_child[node];
+		if (s->places[node].first_child != NO_LINE) {
+			node = s->places[node].first_child;
 			enter_node(s, node, sum);
 			continue;
 		}
 		while (node) {
 			leave_node(s, node, sum);
-			if (s->next_child[node] != NO_LINE)
+			if (s->places[node].next_child != NO_LINE)
 				break;
 			node = tree->nodes[node].parent;
 		}
 		if (!node)
 			break;
-		node = s->next_child[node];
+		node = s->places[node].next_child;
 		enter_node(s, node, sum);
 	}
 }
@@ -461,22 +466,18 @@ int rp_resolve_lines(struct rp_resolve *f)
 {
 	struct sum s = { .f = f };
 	size_t nodes = f->replay->tree.n, sites = f->replay->sites.n;
-	uint32_t *block = malloc((nodes * 5 + sites * 2 + 1) * sizeof(*block));
+	uint32_t *block = malloc((sites * 2 + 1) * sizeof(*block));
 	int rc = block ? 0 : RP_ENOMEM;
 
 	s.spreads = malloc(((size_t)f->n_units + 1) * sizeof(*s.spreads));
-	if (!rc && s.spreads) {
-		s.call_line = block;
-		s.def_line = block + nodes;
-		s.first_site = block + nodes * 2;
-		s.first_child = block + nodes * 3;
-		s.next_child = block + nodes * 4;
-		s.site_line = block + nodes * 5;
+	s.places = malloc(nodes * sizeof(*s.places));
+	if (!rc && s.spreads && s.places) {
+		s.site_line = block;
 		s.next_site = s.site_line + sites;
-		s.next_child[0] = NO_LINE;
+		s.places[0].next_child = NO_LINE;
 		rc = find_lines(&s);
 	}
-	if (!s.spreads)
+	if (!s.spreads || !s.places)
 		rc = RP_ENOMEM;
 	if (!rc)
 		rc = find_spreads(&s);
@@ -494,6 +495,7 @@ int rp_resolve_lines(struct rp_resolve *f)
 	free(s.on_path);
 	free(s.parts);
 	free(s.spreads);
+	free(s.places);
 	free(block);
 	return rc;
 }

@@ -135,6 +135,28 @@ static int gather(struct folding *f, uint32_t first, uint32_t n)
 	return 0;
 }
 
+/* Of a float from 1 on: its logarithm in steps of 2^-23, between powers of two on a line; 0 of 0. */
+static int32_t log_of(float v)
+{
+	int32_t bits;
+
+	memcpy(&bits, &v, sizeof(bits));
+	return bits;
+}
+
+/* Doubling is exact, so logarithms tell exactly how often it takes. */
+static uint8_t grade_of(const float *size, const float *whole)
+{
+	int32_t least = INT32_MAX;
+
+	for (int k = 0; k < RP_B_COUNT; k++) {
+		int32_t log = log_of(size[k]), apart = log ? log_of(whole[k]) - log : INT32_MAX;
+		least = apart < least ? apart : least;
+	}
+	int32_t grade = least <= 0 ? 0 : least >= GRADE_NEVER << 23 ? GRADE_NEVER : (least + ((1 << 23) - 1)) >> 23;
+	return (uint8_t)grade;
+}
+
 static void grade_slots(struct folding *f)
 {
 	float whole[RP_B_COUNT] = { 0 };
@@ -151,14 +173,7 @@ static void grade_slots(struct folding *f)
 			to[k] += f->slots[i].size[k];
 	}
 	for (uint32_t i = 0; i < f->n_slots; i++)
-		for (int k = 0; k < RP_B_COUNT; k++) {
-			float size = f->slots[i].size[k];
-			uint8_t log = 0;
-			for (; size > 0 && size < whole[k] && log < f->slots[i].grade; log++)
-				size *= 2;
-			if (size > 0 && log < f->slots[i].grade)
-				f->slots[i].grade = log;
-		}
+		f->slots[i].grade = grade_of(f->slots[i].size, whole);
 }
 
 /* Threads stay whatever their size. What was folded before has no size of its own: it goes where its call goes. */
