@@ -1,6 +1,5 @@
-/* Blocks that are allocated right now: address to size and site. 16 bytes a slot. A cache line is a bucket of four slots, taken from its begin on;
- * a block lies in its home bucket or, where that is full, in the next that is not. So most look-ups, also of what is not there, meet one line.
- * Removal moves back what lies too far, so that a long run leaves no graves.
+/* Blocks that are allocated right now: address to size and site. 16 bytes a slot, linear probing, removal by shifting back, so
+ * that a long run leaves no graves.
  *
  *      63            48 47                    0
  *     +----------------+----------------------+
@@ -16,13 +15,9 @@
 
 #define RP_HEAP_BLOCKS_MAX (UINT64_C(1) << 28)
 
-#define RP_HEAP_BUCKET UINT64_C(4) /* slots */
-
 struct rp_heap_slot {
 	uint64_t a, b;
 };
-
-RP_STATIC_ASSERT(sizeof(struct rp_heap_slot) * RP_HEAP_BUCKET == 64, "a bucket is one cache line");
 
 struct rp_heap_block {
 	uint64_t size;
@@ -31,8 +26,7 @@ struct rp_heap_block {
 };
 
 struct rp_heap_table {
-	struct rp_heap_slot *slots; /* at a cache line */
-	void *memory;               /* what they lie in */
+	struct rp_heap_slot *slots;
 	uint32_t *windows; /* NULL while all blocks belong to window 0 */
 	double *weights;   /* NULL while all weigh 1 */
 	uint64_t mask, count;
@@ -49,18 +43,15 @@ int rp_heap_remove(struct rp_heap_table *t, uint64_t address, struct rp_heap_blo
 int rp_heap_next(const struct rp_heap_table *t, uint64_t *at, struct rp_heap_block *ret_block);
 void rp_heap_release(struct rp_heap_table *t);
 
-/* The first slot of its bucket. */
-RP_INLINE uint64_t rp_heap_home(const struct rp_heap_table *t, uint64_t address)
-{
-	return ((address * UINT64_C(0x9e3779b97f4a7c15)) >> t->shift) & ~(RP_HEAP_BUCKET - 1);
-}
-
 RP_INLINE void rp_heap_prefetch(const struct rp_heap_table *t, uint64_t address)
 {
 #if defined(__GNUC__)
-	uint64_t home = rp_heap_home(t, address);
-	if (t->slots)
+	uint64_t home = (address * UINT64_C(0x9e3779b97f4a7c15)) >> t->shift;
+	/* Of a table that is nearly full some seven slots are looked at: two cache lines. */
+	if (t->slots) {
 		__builtin_prefetch(&t->slots[home]);
+		__builtin_prefetch(&t->slots[(home + 4) & t->mask]);
+	}
 	if (t->windows)
 		__builtin_prefetch(&t->windows[home]);
 #endif

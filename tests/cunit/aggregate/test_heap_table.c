@@ -17,7 +17,7 @@ static void check_blocks(void)
 	for (int step = 0; step < 400000; step++) {
 		uint32_t i = test_below(BLOCKS);
 		uint64_t address = 0x7f0000000000u + (uint64_t)i * 16;
-		if (test_below(step / 50000 % 2 ? 4 : 2)) { /* in turn half empty and nearly full, where blocks lie outside of their buckets */
+		if (test_below(step / 50000 % 2 ? 4 : 2)) { /* in turn half empty and nearly full, where blocks lie far from their homes */
 			struct rp_heap_block b = { test_below(1u << 30), test_below(0xffffffff), step > 100000 ? test_below(9) : 0,
 						   step > 200000 ? 1 + test_below(9) : 1 };
 			CHECK_INT(rp_heap_put(&t, address, &b, &got), there[i]);
