@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 KINDS = {".c", ".cpp", ".css", ".h", ".html", ".in", ".js", ".litmus", ".map", ".md", ".pth", ".py", ".pyi", ".rst", ".sh", ".toml", ".txt", ".typed", ".yaml"}
 PICTURES = {".png"}
 NAMED = {".ci/run", ".gitattributes", ".gitignore", "LICENSE", "Makefile", "benchmarks/peers/released.json"}
-OF_ANY_KIND = ("tests/fuzz/corpus/", "tests/golden/format-")  # what our own makers write
+OF_ANY_KIND = ("tests/fuzz/corpus/", "tests/golden/format-", "tests/golden/release-")  # what our own makers write
 
 
 def complaint(path):

@@ -157,10 +157,10 @@ def test_without_native_no_sample_has_a_c_function(run_traced, mode):
 @pytest.mark.parametrize("how", ["exact", "sampled"])
 def test_what_the_jit_made_is_the_function_itself(tmp_path, how):
     """Code of the JIT lies in no library: its time was that of an unknown native function."""
-    (tmp_path / "program.py").write_text("def hot(n):\n    total = 0\n    for i in range(n):\n        total += i & 7\n    return total\nhot(30_000_000)\n")
+    (tmp_path / "program.py").write_text("def hot(n):\n    total = 0\n    for i in range(n):\n        total += i & 7\n    return total\nhot(60_000_000)\n")
     command = [sys.executable, "-m", "rubinprof", "run", "--cpu", how, "--memory", how, "-o", "t.rprof", "program.py"]
     subprocess.run(command, cwd=tmp_path, check=True, env={**os.environ, "PYTHON_JIT": "1"})
     with rubinprof.open(tmp_path / "t.rprof") as trace:
         cpu = {row["function"]: row["self_cpu_s"] for row in trace.table(by="function")}
-    assert cpu["hot"] > 0.3 * sum(cpu.values())
+    assert cpu["hot"] > 0.2 * sum(cpu.values())  # with half of it, and 40 samples; the rest is in functions of int
     assert cpu.get("[unknown native code]", 0.0) < 0.1 * sum(cpu.values())

@@ -1,11 +1,12 @@
-"""The golden traces of a format version: what that version wrote, and what its own reports said of it.
+"""The golden traces of a release: what that version wrote, and what its own reports said of it.
 
-    python tests/golden/golden.py tests/golden/format-1.0
-    python tests/golden/golden.py --put-right tests/golden/format-1.0
+    python tests/golden/golden.py tests/golden/release-0.1.0
+    python tests/golden/golden.py --put-right tests/golden/release-0.1.0
 
-The first makes them, once a version. From a release on, what is there is never made again: later readers have to say the same of it. A figure that was wrong
+The first makes them, once a release. What is there is never made again: later readers have to say the same of it. A figure that was wrong
 is put right in said.json by the second, and CHANGELOG.md says so. One archive is one trace, of a program and
-of its forked child, with the figures as said.json beside it.
+of its forked child, with the figures as said.json beside it; `campaign` is a store of such traces. format-1.0 is of several days before the first
+release: codings that 0.1.0 reads and does not write any more are in it.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import tempfile
 from pathlib import Path
 
 import rubinprof
+import rubinprof.campaign
 
 PROGRAM = Path(__file__).with_name("program.py")
 SAID = "said.json"
@@ -45,11 +47,34 @@ QUESTIONS = {
     "leaks": lambda trace: trace.leaks(),
     "temporary": lambda trace: trace.temporary(),
 }
+STORE = "store"
+IN_STORE = ["exact", "sampled", "killed"]
+STORE_QUESTIONS = {
+    "totals": lambda campaign: campaign.totals(),
+    "tasks": lambda campaign: rows(campaign.table()),
+    "instruments": lambda campaign: rows(campaign.table("instrument", "memory")),
+    "functions": lambda campaign: rows(campaign.table("function")),
+    "libraries": lambda campaign: rows(campaign.table("library")),
+    "lines": lambda campaign: rows(campaign.table("line")),
+    "quanta": lambda campaign: rows(campaign.quanta().select("* EXCLUDE (trace)")),
+}
+
+
+def questions(directory):
+    return STORE_QUESTIONS if (directory / STORE).exists() else QUESTIONS
+
+
+def rows(relation):
+    """As JSON has them: a time is text."""
+    return json.loads(json.dumps(relation.to_arrow_table().to_pylist(), default=str))
 
 
 def say(directory):
-    """What every question to the traces of a directory is answered; None where it is refused."""
+    """What every question to the traces of a directory, or to the store in it, is answered; None where it is refused."""
     said = {}
+    if (directory / STORE).exists():
+        campaign = rubinprof.campaign.open(directory / STORE)
+        return {name: ask(campaign) for name, ask in STORE_QUESTIONS.items()}
     with contextlib.chdir(directory), rubinprof.open(".") as trace:  # its answers name its files
         for name, ask in QUESTIONS.items():
             try:
@@ -65,13 +90,17 @@ def pack(place, archive):
             packed.add(file, file.name)
 
 
+def unpack(archive, place):
+    with tarfile.open(archive) as packed:
+        packed.extractall(place, filter="data")
+
+
 def put_right(directory):
     """Figures that are said otherwise now take the place of those of then; nothing else changes. The archives it touches are printed."""
     for archive in sorted(directory.glob("*.tar.gz")):
         with tempfile.TemporaryDirectory() as place:
             place = Path(place)
-            with tarfile.open(archive) as packed:
-                packed.extractall(place, filter="data")
+            unpack(archive, place)
             then, now = json.loads((place / SAID).read_text()), say(place)
             (place / SAID).write_text(json.dumps(same_keys(then, now)))
             if json.loads((place / SAID).read_text()) != then:
@@ -98,6 +127,13 @@ def main(directory):
             os.unlink(program)
             (place / SAID).write_text(json.dumps(say(place)))
             pack(place, directory / f"{name}.tar.gz")
+    with tempfile.TemporaryDirectory() as place, tempfile.TemporaryDirectory() as spool:
+        place = Path(place)
+        for name in IN_STORE:
+            unpack(directory / f"{name}.tar.gz", Path(spool, name))
+        rubinprof.campaign.add(place / STORE, spool, workers=0, quiet_s=0)
+        (place / SAID).write_text(json.dumps(say(place)))
+        pack(place, directory / "campaign.tar.gz")
 
 
 if __name__ == "__main__":

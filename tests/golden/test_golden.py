@@ -1,9 +1,8 @@
-"""Traces of every released format version stay readable, and their figures stay what they were."""
+"""Traces and stores of every release stay readable, and their figures stay what they were."""
 
 import json
 import math
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 import golden  # noqa: E402
 
-ARCHIVES = sorted(Path(__file__).parent.glob("format-*/*.tar.gz"))
+import rubinprof.campaign  # noqa: E402
+
+ARCHIVES = sorted(Path(__file__).parent.glob("*/*.tar.gz"))
+RELEASES = sorted(Path(__file__).parent.glob("release-*"))
 
 
 def agree(now, then, where):
@@ -48,14 +50,26 @@ def plain(value):
 
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: f"{path.parent.name}-{path.name.removesuffix('.tar.gz')}")
 def test_a_trace_of_a_former_version_says_what_it_said(archive, tmp_path):
-    with tarfile.open(archive) as packed:
-        packed.extractall(tmp_path, filter="data")
+    golden.unpack(archive, tmp_path)
     then = json.loads((tmp_path / golden.SAID).read_text())
-    assert then.keys() == golden.QUESTIONS.keys()
+    assert then.keys() == golden.questions(tmp_path).keys()
     agree(golden.say(tmp_path), then, archive.name)
 
 
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
+def test_a_store_of_a_former_version_takes_more_traces(release, tmp_path):
+    golden.unpack(release / "campaign.tar.gz", tmp_path)
+    golden.unpack(release / "pymalloc.tar.gz", tmp_path / "spool")
+    store = rubinprof.campaign.Store.open(tmp_path / golden.STORE)
+    before = rubinprof.campaign.open(store.path).totals()
+    assert not store.verify()
+    added = rubinprof.campaign.add(store.path, tmp_path / "spool", workers=0, quiet_s=0)
+    after = rubinprof.campaign.open(store.path).totals()
+    assert (added.new, after["processes"]) == (2, before["processes"] + 2) and not store.verify()
+
+
 def test_each_version_has_every_kind_of_trace():
-    assert ARCHIVES
-    for version in {path.parent for path in ARCHIVES}:
-        assert {path.name.removesuffix(".tar.gz") for path in version.iterdir()} >= {"exact", "sampled", "killed"}
+    kinds = {folder: {path.name.removesuffix(".tar.gz") for path in folder.iterdir()} for folder in {path.parent for path in ARCHIVES}}
+    assert RELEASES and kinds.keys() >= set(RELEASES)
+    for folder, found in kinds.items():
+        assert found >= {"exact", "sampled", "killed"} | ({"no-native", "pymalloc", "campaign"} if folder in RELEASES else set()), folder
