@@ -225,10 +225,8 @@ RP_INLINE int is_usual(const struct rp_thread *t, PyThreadState *ts, uint32_t *r
 }
 
 /* The short way of a generator that is resumed. */
-static __attribute__((noinline)) PyObject *evaluate_generator(PyThreadState *ts, rp_pyframe *f, int throwflag)
+RP_INLINE PyObject *evaluate_generator(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag, uint64_t code)
 {
-	struct rp_thread *t = rp_thread_current();
-	uint64_t code = rp_code_extra(rp_pyframe_code(f)) - t->code_base - RP_CODE_LONG_WAY;
 	uint32_t lasti;
 
 	if (RP_UNLIKELY(code >= RP_CODE_FAR_MIN))
@@ -252,7 +250,7 @@ static PyObject *evaluate(PyThreadState *ts, rp_pyframe *f, int throwflag)
 		return evaluate_rarely(ts, f, throwflag);
 	uint64_t code = rp_code_extra(rp_pyframe_code(f)) - t->code_base;
 	if (RP_UNLIKELY(code >= RP_CODE_FAR_MIN))
-		return evaluate_generator(ts, f, throwflag);
+		return evaluate_generator(t, ts, f, throwflag, code - RP_CODE_LONG_WAY);
 	if (RP_UNLIKELY(!is_usual(t, ts, &lasti)))
 		return evaluate_rarely(ts, f, throwflag);
 	return run(t, ts, f, throwflag, (uint32_t)code, lasti, 0, 1);
