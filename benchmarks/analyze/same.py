@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
 """Whether two builds of the analyzer say the same, byte for byte.
 
-    benchmarks/analyze/same.py OLD NEW TRACE...    OLD, NEW: two builds of rubinprof-analyze
+    benchmarks/analyze/same.py [--few] OLD NEW TRACE...    OLD, NEW: two builds of rubinprof-analyze
 
-Each trace is read whole, cut off in the middle and with bytes changed, and each two of them together. Every difference is named with the
-command that shows it. Exit status 1 when there is one.
+Each trace is read whole, cut off in the middle and with bytes changed, each two in turn together, and all together. Every difference is named
+with the command that shows it, as soon as it is seen; what was cut or changed is kept then. Exit status 1 when there is one.
 """
 
+import argparse
 import hashlib
-import itertools
 import os
 import random
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,7 +39,6 @@ REPORTS = [
     "table --region 0 --json",
 ]
 FEW = ["stats --json", "table --json", "tree --min-share 0.0002 --json", "regions --json", "leaks --json"]
-SECONDS_MAX = 600
 
 
 def said(program, report, paths):
@@ -48,7 +48,7 @@ def said(program, report, paths):
         text = hashlib.sha256()
         for part in iter(lambda: child.stdout.read(1 << 20), b""):
             text.update(part)
-        return child.wait(SECONDS_MAX), text.hexdigest()
+        return child.wait(), text.hexdigest()
 
 
 def changed(path, folder, seed):
@@ -65,26 +65,53 @@ def changed(path, folder, seed):
     return [cut, hurt]
 
 
-def main(old, new, *traces):
+def both(old, new, question):
+    report, paths = question
+    return said(old, report, paths) == said(new, report, paths)
+
+
+def tell(text):
+    print(text, flush=True)  # a pipe or a log shows it at once
+
+
+def main(old, new, traces, reports):
     os.environ["RUBINPROF_INDEX"] = "off"
-    traces = [Path(t) for t in traces]
+    differ, done, begun = 0, 0, time.monotonic()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
-        asked = [(report, [t]) for t in traces for report in REPORTS]
+
+        def ask(questions):
+            nonlocal differ, done
+            for (report, paths), is_same in zip(questions, pool.map(lambda q: both(old, new, q), questions), strict=True):
+                done += 1
+                if not is_same:
+                    differ += 1
+                    tell(f"differs: {report} {' '.join(map(str, paths))}")
+
         for seed, trace in enumerate(traces):
-            asked += [(report, [t]) for t in changed(trace, Path(folder), seed) for report in FEW]
-        asked += [(report, pair) for pair in itertools.pairwise(traces) for report in FEW]
-        differ = 0
-        for (report, paths), ours, theirs in zip(
-            asked, pool.map(lambda a: said(new, *a), asked), pool.map(lambda a: said(old, *a), asked), strict=True
-        ):
-            if ours != theirs:
-                differ += 1
-                print("differs:", report, *paths, flush=True)
-    print(f"{len(asked)} reports of {len(traces)} traces, and of these cut, damaged and in pairs: {differ} differ")
+            ask([(report, [trace]) for report in reports])
+            hurt = changed(trace, Path(folder), seed)
+            before = differ
+            ask([(report, [t]) for t in hurt for report in FEW])
+            if seed:
+                ask([(report, [traces[seed - 1], trace]) for report in FEW])
+            if differ == before:  # else they are kept, to be looked at
+                for path in hurt:
+                    path.unlink()
+            else:
+                kept = Path(tempfile.mkdtemp(prefix="same-"))
+                tell(f"kept in {kept}: {', '.join(str(path.rename(kept / path.name)) for path in hurt)}")
+            tell(f"{seed + 1} of {len(traces)} traces, {done} reports, {time.monotonic() - begun:.0f} s: {differ} differ")
+        ask([(report, traces) for report in FEW])
+    tell(f"{done} reports of {len(traces)} traces, and of these cut, damaged, in pairs and all together: {differ} differ")
     return differ != 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4:
-        sys.exit(__doc__.strip())
-    sys.exit(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--few", action="store_true", help=f"of whole traces, too, these reports alone: {', '.join(r.split()[0] for r in FEW)}")
+    parser.add_argument("old")
+    parser.add_argument("new")
+    parser.add_argument("trace", nargs="+", type=Path, help="a trace, or a directory with traces below it")
+    words = parser.parse_args()
+    found = [one for path in words.trace for one in (sorted(path.rglob("*.rprof")) if path.is_dir() else [path])]
+    sys.exit(main(words.old, words.new, found, FEW if words.few else REPORTS))
