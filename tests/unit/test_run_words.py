@@ -32,3 +32,10 @@ def test_plain_words_are_read_as_argparse_reads_them(line):
 @pytest.mark.parametrize("line", OTHER)
 def test_other_words_are_left_to_argparse(line):
     assert run.plain_words(line.split()) is None
+
+
+@pytest.mark.parametrize(("word", "known"), [("sampled", "sampled"), ("exact", "exact"), ("fast", "sampled")])
+def test_who_asks_for_a_mode_of_both_learns_how(word, known, capsys):
+    with pytest.raises(SystemExit) as ended:
+        make_parser(["run"]).parse_args(["run", "--mode", word, "x.py"])
+    assert ended.value.code == 2 and f"--cpu {known} --memory {known}" in capsys.readouterr().err

@@ -92,8 +92,17 @@ def add_parser(subparsers):
         parser.add_argument(*words, **settings)
     parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.add_argument("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    parser.add_argument("--mode", type=_no_mode, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     parser.add_argument("script", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     parser.set_defaults(parser=parser)
+
+
+def _no_mode(word):
+    """CPU and memory have one each: who asks for one of both learns how."""
+    import argparse
+
+    known = word if word in ("exact", "sampled", "off") else "sampled"
+    raise argparse.ArgumentTypeError(f"CPU and memory have a mode each: --cpu {known} --memory {known}")
 
 
 class _Args:
