@@ -184,7 +184,7 @@ static void text_behind(const struct rp_report_job *job)
 	char length[RP_UNIT_BYTES];
 
 	rp_out_paint(job->out, RP_COLOUR_DIM);
-	rp_out_format(job->out, "when: from the start to the end of the run (%s). Spread out: grows with the work.\n", rp_unit_ns(length, rp_int64(job->result->axis_ns)));
+	rp_out_format(job->out, "when: from start to end of the run (%s). Spread out: grows with the work.\n", rp_unit_ns(length, rp_int64(job->result->axis_ns)));
 	rp_out_paint(job->out, RP_COLOUR_NONE);
 }
 

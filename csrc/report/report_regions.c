@@ -154,7 +154,7 @@ static const struct rp_table_column columns[] = {
 	{ "turns_unknown", NULL, NULL, RP_AS_FLAG, rp_value_int, AT(turns_unknown) },
 	{ "times_left", NULL, NULL, RP_AS_COUNT, rp_value_u32, AT(times_left) },
 	{ "away_s", NULL, NULL, RP_AS_NS, rp_value_seconds, AT(away_s) },
-	{ "start_s", "began", "since the begin of the run", RP_AS_NS, rp_value_seconds, AT(start_s), .where = RP_IN_PAGE },
+	{ "start_s", "began", "since the start of the run", RP_AS_NS, rp_value_seconds, AT(start_s), .where = RP_IN_PAGE },
 	{ "wall_s", "wall", "time from begin to end", RP_AS_NS, rp_value_seconds, AT(wall_s), .where = BOTH },
 	{ "process_cpu_s", "CPU (process)", "of all threads of the program while it was open", RP_AS_NS, rp_value_seconds, AT(process_cpu_s), RP_WHERE_CPU_OFF, .where = BOTH },
 	{ "cpu_s", "CPU (thread)", "of its own thread", RP_AS_NS, rp_value_seconds, AT(cpu_s), RP_WHERE_CPU_OFF, .where = BOTH | RP_IF_BROAD },

@@ -1,10 +1,45 @@
 /* One screen: what ran, time, memory, what the tool cost, what was lost. */
+#include <stdio.h>
+#include <string.h>
+
 #include "report/report_stats.h"
+
+#define LABEL_COLUMNS 14
+#define NAME_MIN 20
+
+static size_t window(const struct rp_report_job *job)
+{
+	return job->options->width > 0 ? (size_t)job->options->width : 100;
+}
+
+/* "Label         words", which go on below the first word where the window ends. */
+static void wrapped(const struct rp_report_job *job, const char *label, const char *words)
+{
+	size_t used = strlen(label);
+
+	rp_out_text(job->out, label);
+	for (const char *word = words; *word;) {
+		size_t len = strcspn(word, " ");
+		int is_first = used <= LABEL_COLUMNS;
+		if (!is_first && used + 1 + len > window(job)) {
+			rp_out_text(job->out, "\n");
+			rp_out_pad(job->out, LABEL_COLUMNS);
+			used = LABEL_COLUMNS;
+		} else if (!is_first) {
+			rp_out_text(job->out, " ");
+			used++;
+		}
+		rp_out_bytes(job->out, word, len);
+		used += len;
+		word += len + (word[len] == ' ');
+	}
+	rp_out_text(job->out, "\n");
+}
 
 static void line(struct rp_out *o, const char *label, const char *value)
 {
 	rp_out_text(o, label);
-	rp_out_pad(o, strlen(label) < 14 ? 14 - strlen(label) : 1);
+	rp_out_pad(o, strlen(label) < LABEL_COLUMNS ? LABEL_COLUMNS - strlen(label) : 1);
 	rp_out_safe(o, value, strlen(value), 0);
 	rp_out_text(o, "\n");
 }
@@ -45,10 +80,12 @@ static void top_text(const struct rp_report_job *job, const char *title, enum rp
 			rp_report_doubt(job->out, top[i]->own[metric], rp_report_error_of(job, f, f->met, top[i]->own, metric));
 		rp_out_text(job->out, "  ");
 		const char *s = rp_report_frame_name(job, top[i]->frame, name);
-		rp_out_safe(job->out, s, strlen(s), 40);
+		size_t used = 12 + 2 + (rp_report_is_estimate(job, metric) ? RP_DOUBT_COLUMNS : 0) + 2;
+		size_t room = used + 2 * NAME_MIN < window(job) ? window(job) - used : 2 * NAME_MIN;
+		room -= rp_out_safe(job->out, s, strlen(s), room / 2);
 		rp_out_text(job->out, "  ");
 		rp_out_paint(job->out, RP_COLOUR_DIM);
-		rp_report_line_place(job->out, job->result, job->result->frames[top[i]->frame].file, top[i]->line, 60);
+		rp_report_line_place(job->out, job->result, job->result->frames[top[i]->frame].file, top[i]->line, room);
 		rp_out_paint(job->out, RP_COLOUR_NONE);
 		rp_out_text(job->out, "\n");
 	}
@@ -133,26 +170,27 @@ void rp_report_blocks_text(const struct rp_report_job *job, uint32_t met, uint64
 static void resident_text(const struct rp_report_job *job)
 {
 	const struct rp_totals *t = &job->result->totals;
-	char text[RP_UNIT_BYTES];
+	char text[RP_UNIT_BYTES], words[128];
 
+	snprintf(words, sizeof(words), "%s at most%s: all of the process, imports and mapped files with it",
+		 rp_unit_bytes(text, (int64_t)t->resident_bytes_largest), job->result->n_processes > 1 ? " in one process" : "");
 	if (!t->resident_unknown)
-		rp_out_format(job->out, "Resident      %s at most%s: all of the process, imports and mapped files with it\n",
-			      rp_unit_bytes(text, (int64_t)t->resident_bytes_largest), job->result->n_processes > 1 ? " in one process" : "");
+		wrapped(job, "Resident      ", words);
 }
 
 static void mapped_text(const struct rp_report_job *job, const char *title, uint64_t largest, uint64_t summed, const char *what)
 {
-	struct rp_out *o = job->out;
-	char text[RP_UNIT_BYTES];
+	char one[RP_UNIT_BYTES], all[RP_UNIT_BYTES], words[256];
 
 	if (!largest)
 		return;
-	rp_out_format(o, "%s%s", title, rp_unit_bytes(text, (int64_t)largest));
+	rp_unit_bytes(one, (int64_t)largest);
 	if (summed > largest)
-		rp_out_format(o, " (of one process at most; %s over all, where the same memory may count several times)", rp_unit_bytes(text, (int64_t)summed));
+		snprintf(words, sizeof(words), "%s (of one process at most; %s over all, where the same memory may count several times): %s, not in the peak", one,
+			 rp_unit_bytes(all, (int64_t)summed), what);
 	else
-		rp_out_text(o, " at most");
-	rp_out_format(o, ": %s, not in the peak\n", what);
+		snprintf(words, sizeof(words), "%s at most: %s, not in the peak", one, what);
+	wrapped(job, title, words);
 }
 
 static void peak_text(const struct rp_report_job *job)
@@ -160,7 +198,7 @@ static void peak_text(const struct rp_report_job *job)
 	const struct rp_result *r = job->result;
 	const struct rp_totals *t = &r->totals;
 	struct rp_out *o = job->out;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES];
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], words[128];
 
 	if (r->n_processes > 1) {
 		rp_out_text(o, "Peaks, summed ");
@@ -176,8 +214,9 @@ static void peak_text(const struct rp_report_job *job)
 	rp_report_pools_text(o, t, "              ");
 	resident_text(job);
 	if (t->reserved_bytes)
-		rp_out_format(o, "Reserved      %s of addresses: not counted, and what becomes memory inside may not be seen\n",
-			      rp_unit_bytes(a, (int64_t)t->reserved_bytes));
+		snprintf(words, sizeof(words), "%s of addresses: not counted, and what becomes memory inside may not be seen", rp_unit_bytes(a, (int64_t)t->reserved_bytes));
+	if (t->reserved_bytes)
+		wrapped(job, "Reserved      ", words);
 	mapped_text(job, "Mapped files  ", t->mapped_file_bytes, t->mapped_file_bytes_summed, "pages of files");
 	mapped_text(job, "Shared        ", t->shared_bytes, t->shared_bytes_summed, "memory that other processes may have too");
 }
@@ -208,7 +247,7 @@ int rp_stats_text(const struct rp_report_job *job)
 {
 	const struct rp_totals *t = &job->result->totals;
 	struct rp_out *o = job->out;
-	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES];
+	char a[RP_UNIT_BYTES], b[RP_UNIT_BYTES], c[RP_UNIT_BYTES], words[256];
 
 	rp_report_meta_text(job, "Command", "command", "commands");
 	rp_report_meta_text(job, "Python", "python", "versions");
@@ -236,9 +275,10 @@ int rp_stats_text(const struct rp_report_job *job)
 	else
 		count_line(o, "Calls", t->calls);
 	if (t->folded_calls)
-		rp_out_format(o, "Timeline      %s of them, in %s, have exact counts and times but no place of their own in time: they came faster than\n"
-				 "              the trace may grow\n",
-			      rp_unit_count(a, (int64_t)t->folded_calls), rp_unit_ns(b, ns_of(t->folded_s)));
+		snprintf(words, sizeof(words), "%s of them, in %s, have exact counts and times but no place of their own in time: they came faster than the trace may grow",
+			 rp_unit_count(a, (int64_t)t->folded_calls), rp_unit_ns(b, ns_of(t->folded_s)));
+	if (t->folded_calls)
+		wrapped(job, "Timeline      ", words);
 	if (t->samples_in_tool)
 		rp_out_format(o, "Samples       %s, and %s inside rubinprof\n", rp_unit_count(a, (int64_t)t->samples),
 			      rp_unit_count(b, (int64_t)t->samples_in_tool));

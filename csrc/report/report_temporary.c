@@ -68,7 +68,7 @@ static void text_before(const struct rp_report_job *job, const struct sums *s)
 	rp_out_paint(job->out, RP_COLOUR_BOLD);
 	rp_out_text(job->out, rp_unit_bytes(a, s->bytes));
 	rp_out_paint(job->out, RP_COLOUR_NONE);
-	rp_out_format(job->out, " in %s allocations were freed at once: %s of all that was allocated\n\n", rp_unit_count(b, s->blocks),
+	rp_out_format(job->out, " in %s allocations were freed at once: %s of all bytes allocated\n\n", rp_unit_count(b, s->blocks),
 		      rp_unit_share(c, s->bytes, (int64_t)job->result->totals.allocated_bytes));
 }
 

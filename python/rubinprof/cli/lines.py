@@ -27,7 +27,7 @@ def run(args):
     from rubinprof.reports import lines_text
     from rubinprof.reports.source_file import SourceTexts
     from rubinprof.reports.source_path import is_own_code
-    from rubinprof.reports.style import Style, safe
+    from rubinprof.reports.style import Style, safe, wrap
     from rubinprof.reports.terminal import Progress
     from rubinprof.trace import Trace
 
@@ -48,7 +48,7 @@ def run(args):
         whole_cpu_s = trace._json("stats", from_s=args.from_s, to_s=args.to_s)["cpu_s"]
     style = Style(sys.stdout, args.width)
     if len(files) > 1:
-        head += style.paint(f"{len(files)} files of the trace end in {safe(args.file)}, own code and the heaviest first: more of the path chooses one", "yellow") + "\n\n"
+        head += style.paint(wrap(f"{len(files)} files of the trace end in {safe(args.file)}, own code and the heaviest first: more of the path chooses one", style), "yellow") + "\n\n"
     sys.stdout.write(head + lines_text.render(found[0]["columns"], [row for one in found for row in one["rows"]], style, texts, whole_cpu_s))
     return 0
 

@@ -13,6 +13,7 @@ def add_parser(subparsers):
     command.add_traces(parser)
     command.add_interval(parser)
     command.add_format(parser)
+    command.add_width(parser)
 
 
 @command.plain_errors

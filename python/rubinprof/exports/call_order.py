@@ -22,7 +22,7 @@ class Lane(NamedTuple):
 class CallOrder:
     """Slices of the threads whose calls were seen.
 
-    ``begin``, ``took`` (ns since the begin of the run), ``depth``, ``frame`` and ``times`` are columns by slice, a call before those below it.
+    ``begin``, ``took`` (ns since the start of the run), ``depth``, ``frame`` and ``times`` are columns by slice, a call before those below it.
     ``frames`` are ``(name, file, line)``; the last stands for several functions.
     """
 

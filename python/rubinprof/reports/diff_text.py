@@ -6,7 +6,7 @@ from typing import Any, TextIO
 from rubinprof import _analyze
 from rubinprof.metrics import METRICS, text_of
 from rubinprof.places import place_of
-from rubinprof.reports.style import Column, Style, cut_end, table
+from rubinprof.reports.style import Column, Style, cut_end, table, wrap
 
 __all__ = ["render", "write_csv"]
 
@@ -82,7 +82,7 @@ def _noise(difference: dict[str, Any], style: Style) -> str:
     else:
         text = "~ may be noise: the interval holds 0 (bootstrap over {} and {} runs".format(*noise["runs"])
         text += f"; {noise['assumed']})" if "assumed" in noise else ")"
-    return style.paint(text.replace("…", "...") if style.is_ascii else text, "dim") + "\n"
+    return style.paint(wrap(text.replace("…", "...") if style.is_ascii else text, style), "dim") + "\n"
 
 
 def _rows(difference: dict[str, Any], style: Style) -> str:

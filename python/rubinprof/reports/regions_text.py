@@ -4,7 +4,7 @@ import statistics
 from typing import Any
 
 from rubinprof.metrics import text_of
-from rubinprof.reports.style import Column, Style, table
+from rubinprof.reports.style import Column, Style, table, wrap
 
 __all__ = ["render"]
 
@@ -54,7 +54,7 @@ def render(rows: list[dict[str, Any]], style: Style, *, sort: str | None = None,
     text = table(style, columns, cells)
     if len(shown) < len(groups):
         text += f"{len(groups) - len(shown):,} more; -n -1 shows them.\n"
-    return text + style.paint("wall, CPU, leaked: sums. trend: by how much they became slower (+) from the begin of the run to its end.", "dim") + "\n"
+    return text + style.paint(wrap("wall, CPU, leaked: sums. trend: by how much they became slower (+) from the start of the run to its end.", style), "dim") + "\n"
 
 
 def _tree(rows: list[dict[str, Any]]) -> _Group:

@@ -6,6 +6,7 @@ anything that the text does not say too.
 
 import os
 import re
+import textwrap
 import unicodedata
 from typing import NamedTuple, TextIO
 
@@ -103,6 +104,11 @@ def _line(style: Style, columns: list[Column], widths: list[int], row: list[tupl
         painted = style.paint(text, *colours)
         made.append(painted + space if column.is_text else space + painted)
     return "  ".join(made).rstrip()
+
+
+def wrap(text: str, style: Style) -> str:
+    """A sentence in as many lines as the window needs."""
+    return textwrap.fill(text, style.width, break_long_words=False, break_on_hyphens=False)
 
 
 def cut(text: str, width: int, is_ascii: bool = False) -> str:

@@ -138,7 +138,7 @@ class RegionsPart {
     this.ticks(context, colour, x, longest, 34 + names.length * 22 + 2);
   }
 
-  /* By how much the regions of a group became slower (+) or faster from the begin of the run to its end. */
+  /* By how much the regions of a group became slower (+) or faster from the start of the run to its end. */
   trendText(name) {
     const slope = this.trends.get(name);
     return slope ? ` ${slope.change >= 0 ? "+" : "−"}${formatDuration(Math.abs(slope.change) * 1e9)}` : "";

@@ -78,7 +78,7 @@ class Timeline {
     }
   }
 
-  /* Seconds since the begin of the run of a bin's edge. */
+  /* Seconds since the start of the run of a bin's edge. */
   at(bin) {
     return (bin / this.bins) * this.length;
   }
