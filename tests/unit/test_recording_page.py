@@ -23,7 +23,7 @@ def options_of_run():
 
 
 NAMES = [
-    *(name for name in options_of_run() if name not in ("--help", "--force", "--output")),
+    *(name for name in options_of_run() if name not in ("--help", "--force", "--output", "--mode")),  # the last only says how else
     *(f"{name}=" for name in inspect.signature(rubinprof.Tracker).parameters if name != "path" and not name.startswith("max_")),
     *(name for name in inspect.signature(rubinprof.Tracker).parameters if name.startswith("max_")),
     *re.findall(r'^\w+ = "(--rubinprof[\w-]*|RUBINPROF_\w+)"$', OF_PIPETASK, re.M),

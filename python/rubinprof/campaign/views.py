@@ -2,7 +2,7 @@
 
 import datetime
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import duckdb
@@ -127,9 +127,9 @@ def time(campaign: Campaign, question: Question) -> View:
     return View([*columns, "wall_p50_s", "wall_p50_low_s", "wall_p50_high_s", "wall_p95_s", "wall_p99_s", "wall_max_s"], rows, notes)
 
 
-def distributions(quanta: duckdb.DuckDBPyRelation) -> dict[str, dict[Any, Distribution]]:
-    """Those of `FIGURES` by task."""
-    of = {name: Distributions(name, column) for name, column in FIGURES.items()}
+def distributions(quanta: duckdb.DuckDBPyRelation, names: Iterable[str] = FIGURES) -> dict[str, dict[Any, Distribution]]:
+    """Those of some of `FIGURES` by task."""
+    of = {name: Distributions(name, FIGURES[name]) for name in names}
     tasks = read(quanta, "task", list(of.values()))
     return {name: one.of(tasks) for name, one in of.items()}
 
@@ -186,7 +186,7 @@ def large(campaign: Campaign, question: Question) -> View:
 def hosts(campaign: Campaign, question: Question) -> View:
     """How much longer the same tasks take on each host than elsewhere."""
     quanta, notes = alike(campaign, counted(campaign, question))
-    found = hosts_of(campaign, quanta, distributions(quanta), question.by)
+    found = hosts_of(campaign, quanta, distributions(quanta, ("wall", "cpu")), question.by)
     return found._replace(notes=found.notes + notes)
 
 
