@@ -64,6 +64,10 @@ def test_wall_leaked_and_percent_and_own_files_first(tmp_path, rubinprof_command
     assert text.index(f"\n{program}\n") < text.index(f"\n{package / 'work.py'}\n")
     head = next(line for line in text.splitlines() if "line CPU" in line)
     assert head.split() == "line line CPU percent total CPU total wall calls out allocated peak leaked source".split()
+    assert "A wider window" not in text
+    for columns in (80, 160):
+        shown = rubinprof_command("lines", tmp_path / "w.rprof", program, "--width", columns).stdout
+        assert ("total wall" in shown.split("source")[0]) == (columns == 160) == ("A wider window" not in shown)
     kept = next(line for line in text.splitlines() if "kept = bytearray" in line)
     assert len(re.findall("2.86 MiB", kept)) == 3
     assert re.search(r"^ +2 .* \d+\.\d % ", text, re.MULTILINE)

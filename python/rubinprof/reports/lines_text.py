@@ -5,7 +5,7 @@ from typing import Any
 from rubinprof.metrics import doubt_legend, doubt_of, text_of
 from rubinprof.places import LINE_UNKNOWN
 from rubinprof.reports.source_file import SourceTexts, lines_of
-from rubinprof.reports.style import Style, cut_end, safe
+from rubinprof.reports.style import Style, cut_end, safe, wrap
 
 __all__ = ["render"]
 
@@ -13,6 +13,7 @@ SOURCE_MIN = 20  # columns of the source
 CONTEXT = 2  # lines shown before and behind those that did something
 NARROW_BELOW = 100  # columns of the window
 BROAD_FROM = {"total_wall_s": 140, "leaked_bytes": 120}  # the same of some columns
+BROADEST = 160  # all columns have room, and the source has some
 SHARE = "cpu_share"  # of a line: its own CPU time in that of the run
 CELL = 10
 DOUBT = 6  # columns of what stands beside an estimate
@@ -31,7 +32,12 @@ def render(columns: list[dict[str, Any]], rows: list[dict[str, Any]], style: Sty
     estimated = frozenset(key.removesuffix("_error") for row in rows for key in row if key.endswith("_error"))
     if _room(shown, estimated, style) < SOURCE_MIN:
         shown = [column for column in shown if column[1] != SHARE]
+    narrow = [c["title"] for c in columns if c["in_text"] is not None and c["key"] not in ("line", *(key for _, key, _ in shown))]
+    if whole_cpu_s and SHARE not in (key for _, key, _ in shown):
+        narrow.append("percent")
     legend = "\n" + style.paint(doubt_legend(is_ascii=style.is_ascii), "dim") if estimated else ""
+    if narrow:
+        legend = (legend or "\n") + style.paint(wrap(f"A wider window, or --width {BROADEST}, has {', '.join(narrow)}, too.", style), "dim") + "\n"
     return "\n".join(_file(file, lines, shown, style, texts, estimated) for file, lines in files.items()) + legend
 
 
