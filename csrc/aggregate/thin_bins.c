@@ -77,27 +77,35 @@ static int sort_rows(struct folding *f)
 	return 0;
 }
 
+/* How many places have rows, by bin. */
+static void count_places(const struct folding *f, uint32_t *places)
+{
+	for (uint32_t i = 0; i < f->r->n_bin_rows; i++)
+		places[f->order[i].bin] += !i || f->order[i].bin != f->order[i - 1].bin || f->order[i].place != f->order[i - 1].place;
+}
+
 /* How many rows each bin may have, so that all together have no more than rows_most: the same for all that have more. */
-static uint32_t share_room(const struct folding *f, uint32_t rows_most)
+static int share_room(const struct folding *f, uint32_t rows_most, uint32_t *ret_most)
 {
 	const struct rp_result *r = f->r;
-	uint32_t low = 1, high = r->n_bin_rows + 1;
+	uint32_t low = 1, high = r->n_bin_rows + 1, *places = calloc((size_t)r->n_bins + 1, sizeof(*places));
 
+	if (!places)
+		return RP_ENOMEM;
+	count_places(f, places);
 	while (high - low > 1) {
 		uint32_t middle = low + (high - low) / 2;
 		uint64_t kept = 0;
-		for (uint32_t i = 0, n; i < r->n_bin_rows; i += n) {
-			uint32_t places = 0;
-			for (n = 0; i + n < r->n_bin_rows && f->order[i + n].bin == f->order[i].bin; n++)
-				places += n == 0 || f->order[i + n].place != f->order[i + n - 1].place;
-			kept += places < middle ? places : middle;
-		}
+		for (uint32_t i = 0; i < r->n_bins; i++)
+			kept += places[i] < middle ? places[i] : middle;
 		if (kept <= rows_most)
 			low = middle;
 		else
 			high = middle;
 	}
-	return low;
+	free(places);
+	*ret_most = low;
+	return 0;
 }
 
 /* ---- one bin ---- */
@@ -205,11 +213,28 @@ static uint32_t fold_slots(struct folding *f, int log)
 	return rows;
 }
 
+/* Rows that stay at each share by themselves: fewer than fold_slots finds. */
+static void count_kept(const struct folding *f, uint32_t kept[GRADE_NEVER + 1])
+{
+	memset(kept, 0, (GRADE_NEVER + 1) * sizeof(*kept));
+	for (uint32_t i = 0; i < f->n_bin; i++) {
+		const struct slot *s = &f->slots[f->slot_of[f->bin[i].place]];
+		const struct rp_bin_place *place = &f->r->places[s->place];
+		kept[place->parent == NONE ? 0 : place->kind == RP_PLACE_FOLDED ? GRADE_NEVER : s->grade]++;
+	}
+	for (int log = 1; log <= GRADE_NEVER; log++)
+		kept[log] += kept[log - 1];
+}
+
 /* Folds with the finest share that leaves few enough rows. Returns it, as the power of 2 that divides the bin. */
 static int choose_parts(struct folding *f, uint32_t most)
 {
+	uint32_t kept[GRADE_NEVER + 1];
 	int log = GRADE_NEVER;
 
+	count_kept(f, kept);
+	while (log > 0 && kept[log] > most)
+		log--;
 	while (fold_slots(f, log) > most && log > 0)
 		log--;
 	return log;
@@ -278,8 +303,10 @@ static int put_bin(struct folding *f, int log)
 static int fold_bins(struct folding *f, uint32_t rows_most)
 {
 	const struct rp_result *r = f->r;
-	uint32_t most = share_room(f, rows_most);
+	uint32_t most;
 
+	if (share_room(f, rows_most, &most))
+		return RP_ENOMEM;
 	for (uint32_t i = 0, n; i < r->n_bin_rows; i += n) {
 		for (n = 0; i + n < r->n_bin_rows && f->order[i + n].bin == f->order[i].bin; n++)
 			;
