@@ -19,6 +19,8 @@
 /* The first look: most of what a program calls is called early. Later ones are further apart. */
 #define LOOK_NS_FIRST UINT64_C(250000000)
 #define LOOK_NS_MAX UINT64_C(1000000000)
+/* Between looks that are asked for: a program may load four hundred libraries in a second, and a look takes 50 us. */
+#define APART_NS UINT64_C(20000000)
 #define PAUSE_NS_MAX UINT64_C(2000000000)
 
 static struct {
@@ -29,6 +31,9 @@ static struct {
 	uint64_t patience_ns; /* before hurry is set */
 	int (*on_look)(void);
 	_Atomic uint32_t hurry; /* futex. Release by the session, acquire by the thread */
+	/* Who asks sets `asked` and then sees whether the thread rests; the thread ends its rest and then takes `asked`. In one order for both (seq_cst),
+	 * so that one of them sees the other. */
+	_Atomic uint32_t asked, rests;
 	/* the thread's own, and its caller's when there is none */
 	uint64_t start_ns, hurry_cpu_ns;
 } namer;
@@ -68,6 +73,16 @@ static int between_objects(void)
 	}
 }
 
+/* A look was asked for a moment ago: another waits, unless names are due. */
+static void rest(uint64_t due)
+{
+	uint64_t now = rp_clock_ns(CLOCK_MONOTONIC), left = due > now ? due - now : 0;
+	atomic_store_explicit(&namer.rests, 1, memory_order_seq_cst);
+	if (left)
+		pause_for(left < APART_NS ? left : APART_NS);
+	atomic_store_explicit(&namer.rests, 0, memory_order_seq_cst);
+}
+
 static void *run(void *arg)
 {
 	uint64_t look_ns = LOOK_NS_FIRST;
@@ -77,12 +92,15 @@ static void *run(void *arg)
 	rp_record_register_barrier(); /* not naming, but here nobody waits for it */
 	while (!is_in_hurry()) {
 		uint64_t now = rp_clock_ns(CLOCK_MONOTONIC);
-		if (now < due)
+		if (!atomic_load_explicit(&namer.asked, memory_order_seq_cst) && now < due)
 			pause_for(due - now);
+		atomic_store_explicit(&namer.asked, 0, memory_order_seq_cst);
 		if (namer.on_look && !is_in_hurry() && namer.on_look())
 			return arg;
-		if (rp_clock_ns(CLOCK_MONOTONIC) < due)
-			continue; /* woken for that alone */
+		if (rp_clock_ns(CLOCK_MONOTONIC) < due) { /* woken for that alone */
+			rest(due);
+			continue;
+		}
 		if (look_ns < LOOK_NS_MAX)
 			look_ns *= 4;
 		rp_symbols_define(between_objects, is_in_hurry());
@@ -105,6 +123,7 @@ int rp_namer_start(uint64_t burst_ns, uint32_t percent)
 	namer.burst_ns = burst_ns;
 	namer.percent = percent;
 	namer.hurry_cpu_ns = 0;
+	namer.asked = namer.rests = 0;
 	atomic_store_explicit(&namer.hurry, 0, memory_order_release);
 	int code = rp_own_thread_start(&namer.thread, STACK_BYTES, run, NULL);
 	namer.running = code == 0;
@@ -113,7 +132,9 @@ int rp_namer_start(uint64_t burst_ns, uint32_t percent)
 
 void rp_namer_look(void)
 {
-	syscall(SYS_futex, &namer.hurry, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	atomic_store_explicit(&namer.asked, 1, memory_order_seq_cst);
+	if (!atomic_load_explicit(&namer.rests, memory_order_seq_cst))
+		syscall(SYS_futex, &namer.hurry, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 void rp_namer_finish(uint64_t patience_ns)

@@ -48,7 +48,7 @@ int rp_namer_start(uint64_t burst_ns, uint32_t percent);
 /* fn runs on the thread at each look, at least every two seconds. Nonzero: it has called rp_namer_finish itself, and the thread ends. NULL: none.
  * Before rp_namer_start. */
 void rp_namer_on_look(int (*fn)(void));
-/* Makes the thread look now: a futex wake. Callable in a hook. */
+/* Makes the thread look now, or within 20 ms where it has just looked: a futex wake at most. Callable in a hook. */
 void rp_namer_look(void);
 /* Names what is left and ends the thread, or returns on it when it is the caller. Once it has cost `patience_ns` of CPU time, the rest get the names of symbol tables only: no
  * lines and no inlined functions. Does nothing more when called again. Waits for files to be read. By the session, hooks removed or busy. */
