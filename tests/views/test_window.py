@@ -64,10 +64,11 @@ def test_no_line_is_longer_than_the_window(trace, words):
     assert [line for line in lines if len(line) > 80] == [line for line in lines if line.startswith("/") and " " not in line and len(line) > 80]  # a path has no end to wrap at
 
 
-@pytest.mark.parametrize("command", ["stats", "table", "tree", "leaks"])
-def test_a_pipe_gets_names_whole_and_a_width_cuts_them(trace, rubinprof_command, command):
-    assert LONG in rubinprof_command(command, trace).stdout
-    cut = rubinprof_command(command, trace, "--width", "80").stdout
+@pytest.mark.parametrize("words", ["stats", "table -m allocated", "tree -m allocated", "leaks"])
+def test_a_pipe_gets_names_whole_and_a_width_cuts_them(trace, rubinprof_command, words):
+    command, *options = words.split()
+    assert LONG in rubinprof_command(command, trace, *options).stdout
+    cut = rubinprof_command(command, trace, *options, "--width", "80").stdout
     assert LONG not in cut and max(map(len, cut.splitlines())) <= 80
 
 
