@@ -474,7 +474,7 @@ int rp_follow_open(struct rp_follow **ret_follow, const char *path);
 int rp_follow_read(struct rp_follow *f, int (*on_block)(void *, uint64_t), void *user);
 /* struct rp_file's, of what was read last. */
 uint64_t rp_follow_state(const struct rp_follow *f);
-/* Takes what was read since the last time into rows by function, which are kept. RP_ENOMEM, or 0. */
+/* Takes what was read since the last time into rows by function, which are kept. RP_ENOMEM, RP_ESTALE, or 0. */
 int rp_follow_take_rows(struct rp_follow *f);
 /* As rp_follow_result, after rp_follow_take_rows; nodes and leaves have no figures: rows have. In proportion to what is not settled. */
 int rp_follow_rows(struct rp_follow *f, const struct rp_analyze_options *options, struct rp_result **ret_result);

@@ -5,6 +5,8 @@
 #include "aggregate/leaf.h"
 
 #define NONE UINT32_MAX
+/* Callers that are passed to find out which frames are outermost: some seconds. Real programs stay a thousand times below, a forged trace need not. */
+#define CALLERS_MAX (UINT64_C(1) << 31)
 
 /* Room for n in an array, the new ones zero. */
 static int reserve(void **at, uint32_t n, uint32_t *cap, size_t bytes)
@@ -98,8 +100,10 @@ static int take_new_nodes(struct rp_live_rows *l)
 		return RP_ENOMEM;
 	for (; l->n_units < r->n_nodes; l->n_units++) {
 		uint32_t frame = r->nodes[l->n_units].frame, at = r->nodes[l->n_units].parent;
-		while (at != NONE && r->nodes[at].frame != frame)
-			at = r->nodes[at].parent;
+		for (; at != NONE && r->nodes[at].frame != frame; at = r->nodes[at].parent)
+			l->callers++;
+		if (l->callers > CALLERS_MAX)
+			return RP_ENOMEM;
 		l->nodes.is_outermost[l->n_units] = at == NONE;
 		l->units[l->n_units] = (struct rp_live_unit){ .first_site = NONE };
 	}
@@ -547,7 +551,7 @@ int rp_live_rows_take(struct rp_live_rows *l, struct rp_replay *r)
 		rc = take_all(l, r);
 	if (!rc && l->was)
 		rc = rp_live_rows_move_growth(l);
-	return rc;
+	return l->callers > CALLERS_MAX ? RP_ESTALE : rc;
 }
 
 void rp_live_rows_release(struct rp_live_rows *l)

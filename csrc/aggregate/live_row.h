@@ -79,13 +79,14 @@ struct rp_live_rows {
 	uint32_t n_before, before_cap, n_grown, grown_cap;
 	struct rp_frame *was; /* frames that before and grown are of, where all is being taken anew */
 	uint32_t n_was;
+	uint64_t callers; /* passed so far */
 	uint32_t begun; /* how often all was taken */
 };
 
 /* An empty one: its result has the strings. Release it also after a failure. */
 int rp_live_rows_open(struct rp_live_rows *l);
 void rp_live_rows_release(struct rp_live_rows *l);
-/* Takes what has changed in the replay since the last time. Where all is taken anew the tables' strings move. */
+/* Takes what has changed in the replay since the last time. Where all is taken anew the tables' strings move. RP_ESTALE where the tree is deeper than any program's. */
 int rp_live_rows_take(struct rp_live_rows *l, struct rp_replay *r);
 /* Growth is counted from what rows have now on; and it is by how much they grew since then. */
 int rp_live_rows_mark(struct rp_live_rows *l);
