@@ -88,8 +88,9 @@ def write(
             text = render(packed, carried, rows, region, order=_order(trace, int(SLICES_MAX * share), region)).encode()
         if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
             break
-        # Not all of the page shrinks with its share: a little less than what fits by proportion.
-        share = max(SHARE_MIN, share * min(0.8, 0.95 * PAGE_BYTES_MAX / len(text)))
+        # Only the analyzer's part shrinks by proportion; what stands around it (scripts, figures, sources) is taken as it is.
+        around = len(text) - len(packed)
+        share = max(SHARE_MIN, share * min(0.95, 0.97 * (PAGE_BYTES_MAX - around) / len(packed)))
         page = _page(trace, int(NODES_MAX * share), metric=metric, region=region, keep_dispatch=keep_dispatch)
     with replaced(output) as file:
         return file.write(text)
