@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parent.parent
 KINDS = {".c", ".cpp", ".css", ".h", ".html", ".in", ".js", ".litmus", ".map", ".md", ".pth", ".py", ".pyi", ".rst", ".sh", ".toml", ".txt", ".typed", ".yaml"}
 PICTURES = {".png"}
-NAMED = {".ci/run", ".gitattributes", ".gitignore", "LICENSE", "Makefile", "benchmarks/peers/released.json"}
+NAMED = {".ci/run", ".gitignore", "LICENSE", "Makefile", "benchmarks/peers/released.json"}
 OF_ANY_KIND = ("tests/fuzz/corpus/", "tests/golden/format-", "tests/golden/release-")  # what our own makers write
 
 
