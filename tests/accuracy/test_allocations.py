@@ -106,11 +106,11 @@ def test_stats_json_says_the_same(everything):
     ],
 )
 def test_the_peak_is_right_to_the_byte_and_has_a_name(run_traced, call, function):
-    with_peak = run_traced(call)
-    small = run_traced(call.replace(str(64 * MB + 1), str(32 * MB + 1)))
-    assert with_peak.stats["peak_bytes"] - small.stats["peak_bytes"] == 32 * MB
-    holders = [row for row in with_peak.trace.table(by="function") if row["function"].partition("(")[0] == function]
+    program = run_traced(call)
+    holders = [row for row in program.trace.table(by="function") if row["function"].partition("(")[0] == function]
     assert max(row["total_peak_bytes"] for row in holders) == 64 * MB + 1
+    # What else was live then is little; how much hangs on the length of paths, and so on the number of the process.
+    assert 0 <= program.stats["peak_bytes"] - (64 * MB + 1) < 4096
 
 
 def test_the_peak_is_on_the_line_that_made_it(run_traced):
