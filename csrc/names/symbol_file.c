@@ -196,10 +196,17 @@ int rp_symbol_debug_path(char ret_path[RP_SYMBOL_DEBUG_PATH_BYTES], const struct
 	return 1;
 }
 
-static struct opened open_debug_file(const struct rp_symbol_source *source)
+/* *ret_is_missed: there is one, and it could not be opened (no descriptor, no memory, no right). */
+static struct opened open_debug_file(const struct rp_symbol_source *source, int *ret_is_missed)
 {
 	char path[RP_SYMBOL_DEBUG_PATH_BYTES];
-	return rp_symbol_debug_path(path, source) ? open_path(path) : OPENED_NONE;
+	struct stat st;
+	struct opened o = OPENED_NONE;
+	if (!rp_symbol_debug_path(path, source))
+		return o;
+	o = open_path(path);
+	*ret_is_missed = !o.elf && !stat(path, &st);
+	return o;
 }
 
 /* ---- symbol tables ---- */
@@ -352,7 +359,7 @@ static int look_up(Elf *main, Elf *debug, int has_dwarf, struct rp_lookup *l, si
 int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
 			   void *arg)
 {
-	int is_whole = 0;
+	int is_whole = 0, is_missed = 0;
 	for (uint64_t i = 1; i < n; i++)
 		rp_assert(addresses[i - 1] < addresses[i]);
 	elf_version(EV_CURRENT);
@@ -365,8 +372,8 @@ int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t
 		}
 		int has_dwarf = has_section(main.elf, ".debug_info") || has_section(main.elf, ".zdebug_info");
 		if (main.map && !has_section(main.elf, ".debug_info"))
-			debug = open_debug_file(source);
-		is_whole = look_up(main.elf, debug.elf, has_dwarf, l, n, tables_only, fn, arg);
+			debug = open_debug_file(source, &is_missed);
+		is_whole = look_up(main.elf, debug.elf, has_dwarf, l, n, tables_only, fn, arg) && !is_missed;
 	}
 	free(l);
 	close_opened(&debug);
@@ -431,14 +438,14 @@ int rp_symbol_file_all(const char *path, uint8_t *ret_build_id, uint32_t *ret_bu
 	struct opened main = open_object(&source), debug = OPENED_NONE;
 	const void *id;
 	ssize_t len = main.elf ? dwelf_elf_gnu_build_id(main.elf, &id) : -1;
-	int rc = RP_ENOTFOUND;
+	int rc = RP_ENOTFOUND, is_missed;
 	if (len >= 2 && len <= RP_BUILD_ID_BYTES_MAX) {
 		memcpy(ret_build_id, id, (size_t)len);
 		*ret_build_id_len = (uint32_t)len;
 		source.build_id = ret_build_id;
 		source.build_id_len = (uint32_t)len;
 		if (!has_section(main.elf, ".debug_info"))
-			debug = open_debug_file(&source);
+			debug = open_debug_file(&source, &is_missed);
 		rc = all_of(main.elf, debug.elf, fn, arg);
 	}
 	close_opened(&debug);
