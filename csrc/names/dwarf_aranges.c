@@ -1,5 +1,7 @@
 #include "names/dwarf_aranges.h"
 
+#include "names/dwarf_lines.h"
+
 #define ADDRESS_BYTES 8
 #define VERSION 2
 
@@ -11,7 +13,7 @@ static uint64_t read_u64(struct rp_cursor *c, unsigned bytes)
 
 static void place(uint64_t start, uint64_t length, uint64_t unit, struct rp_lookup *l, size_t n)
 {
-	if (start > l[n - 1].vaddr || (start <= l[0].vaddr && length <= l[0].vaddr - start))
+	if (start == RP_DWARF_DROPPED || start > l[n - 1].vaddr || (start <= l[0].vaddr && length <= l[0].vaddr - start))
 		return;
 	for (size_t i = rp_lookup_first(l, n, start); i < n && l[i].vaddr - start < length; i++)
 		if (!l[i].cu)

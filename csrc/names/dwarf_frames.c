@@ -94,8 +94,9 @@ static void units_by_aranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		Dwarf_Arange *a = dwarf_getarange_addr(aranges, l[i].vaddr);
+		Dwarf_Addr start;
 		Dwarf_Off cu;
-		if (a && !dwarf_getarangeinfo(a, NULL, NULL, &cu))
+		if (a && !dwarf_getarangeinfo(a, &start, NULL, &cu) && start != RP_DWARF_DROPPED)
 			l[i].cu = cu;
 	}
 }
@@ -112,7 +113,7 @@ static void place_in_unit(Dwarf_Die *die, struct rp_lookup *l, size_t n)
 {
 	Dwarf_Addr base, start, end;
 	for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;)
-		for (size_t i = rp_lookup_first(l, n, start); i < n && l[i].vaddr < end; i++)
+		for (size_t i = start == RP_DWARF_DROPPED ? n : rp_lookup_first(l, n, start); i < n && l[i].vaddr < end; i++)
 			if (!l[i].cu)
 				l[i].cu = dwarf_dieoffset(die);
 }
@@ -260,7 +261,7 @@ static void take_function(struct unit *u, Dwarf_Die *function)
 	Dwarf_Addr base, start, end;
 	Dwarf_Die chain[DEPTH_MAX];
 	for (ptrdiff_t at = 0; (at = dwarf_ranges(function, at, &base, &start, &end)) > 0;)
-		for (size_t i = 0; i < u->n; i++)
+		for (size_t i = start == RP_DWARF_DROPPED ? u->n : 0; i < u->n; i++)
 			if (u->l[i]->vaddr >= start && u->l[i]->vaddr < end && !u->l[i]->n_frames) {
 				chain[0] = *function;
 				put_frames(u, i, chain, find_inlined(chain, 1, u->l[i]->vaddr));

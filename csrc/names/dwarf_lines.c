@@ -270,7 +270,9 @@ static void extended(const struct rp_line_table *t, struct machine *m, struct rp
 		break;
 	case DW_LNE_set_address:
 		m->address = read_fixed(&in, t->address_bytes);
-		if (!m->in_sequence)
+		if (!m->in_sequence && m->address == RP_DWARF_DROPPED)
+			m->next = m->end;
+		else if (!m->in_sequence)
 			seek(m, targets, n);
 		break;
 	default:

@@ -10,6 +10,10 @@
 
 #include "base/base.h"
 
+/* Linkers put 0 where code was that they have dropped (a template's second copy, a function that nobody calls), and leave its length and lines as they were.
+ * At 0 there is the file's header, and no code. */
+#define RP_DWARF_DROPPED 0
+
 /* A section as it lies in the file; `at` NULL: there is none, or it is compressed. */
 struct rp_cursor rp_section_find(Elf *elf, const char *name);
 

@@ -1,5 +1,6 @@
 """Native code is named while the program runs: a killed trace has names, and the program does not notice who looks them up."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -86,3 +87,28 @@ def test_a_library_that_is_gone_costs_its_names_only(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "unharmed\n", "")
     stats = rubinprof.open(tmp_path / "g.rprof").stats()
     assert stats["complete"] and not stats["lost_events"]
+
+
+NEVER = """
+__attribute__((visibility("hidden"))) void never(int *p) { *p = 1; asm volatile(".fill 40000,1,0x90"); }
+"""
+ALWAYS = """
+#include <cstdlib>
+namespace always { __attribute__((noinline)) void *make() { return std::malloc(22222); } }
+extern "C" void call() { std::free(always::make()); }
+"""
+
+
+@pytest.mark.parametrize("sources", [{"one.cpp": NEVER + ALWAYS}, {"never.cpp": NEVER, "one.cpp": ALWAYS}], ids=["one_unit", "two_units"])
+def test_code_that_the_linker_has_dropped_lends_its_name_to_none(tmp_path, sources):
+    """Debug information still has it, at address 0 and as long as it was, which is past all code that is there."""
+    for name, text in sources.items():
+        (tmp_path / name).write_text(text)
+    command = ["c++", "-O1", "-g", "-shared", "-fPIC", "-ffunction-sections", "-Wl,--gc-sections", "-o", "dropped.so", *sources]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    program = "import ctypes, rubinprof\nlibrary = ctypes.CDLL('./dropped.so')\nwith rubinprof.Tracker('d.rprof'):\n    library.call()\n"
+    environment = {**os.environ, "RUBINPROF_NAME_CACHE": "off"}
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True, timeout=SECONDS_MAX)
+    rows = {row["function"]: row for row in rubinprof.open(tmp_path / "d.rprof").table(by="function") if row["file"].endswith((".cpp"))}
+    lines = sources["one.cpp"].splitlines()
+    assert {name: lines[row["line"] - 1][:9] for name, row in rows.items()} == {"always::make()": "namespace", "call": 'extern "C'}

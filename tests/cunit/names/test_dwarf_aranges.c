@@ -52,6 +52,27 @@ static void cut_everywhere(struct rp_cursor section)
 	}
 }
 
+static uint8_t *put_set(uint8_t *p, uint32_t unit, uint64_t at, uint64_t length)
+{
+	static const uint8_t header[] = { 44, 0, 0, 0, 2, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0 }; /* with two pairs */
+	memcpy(p, header, sizeof header);
+	rp_put_u32(p + 6, unit);
+	rp_put_u64(p + 16, at);
+	rp_put_u64(p + 24, length);
+	memset(p + 32, 0, 16);
+	return p + 48;
+}
+
+/* A function that the linker dropped has kept its length. */
+static void check_dropped(void)
+{
+	uint8_t bytes[96], *end = put_set(put_set(bytes, 0, 0, 0x9000), 0x100, 0x1000, 0x40);
+	struct rp_lookup two[] = { { .vaddr = 0x1010 }, { .vaddr = 0x1040 } };
+	CHECK_INT(rp_aranges_find(rp_cursor_over(bytes, (size_t)(end - bytes)), two, 2), 0);
+	CHECK_UINT(two[0].cu, 0x101);
+	CHECK_UINT(two[1].cu, 0);
+}
+
 int main(void)
 {
 	Dwarf_Aranges *aranges;
@@ -81,6 +102,7 @@ int main(void)
 	printf("%zu addresses agree\n", placed);
 	CHECK(placed > 1000);
 	cut_everywhere(section);
+	check_dropped();
 	dwarf_end(dw);
 	elf_end(elf);
 	close(fd);
