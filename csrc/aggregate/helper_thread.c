@@ -12,12 +12,18 @@ void rp_helper_init(struct rp_helper *h)
 void rp_helper_enter_python(struct rp_helpers *all, struct rp_helper *h, uint32_t thread)
 {
 	h->is_helper = 0;
+	if (h->is_in_python)
+		return;
+	h->is_in_python = 1;
 	all->in_python++;
 	all->in_python_sum += thread;
 }
 
-void rp_helper_leave_python(struct rp_helpers *all, uint32_t thread)
+void rp_helper_leave_python(struct rp_helpers *all, struct rp_helper *h, uint32_t thread)
 {
+	if (!h->is_in_python)
+		return;
+	h->is_in_python = 0;
 	rp_assert(all->in_python > 0 && all->in_python_sum >= thread);
 	all->in_python--;
 	all->in_python_sum -= thread;

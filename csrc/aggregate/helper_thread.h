@@ -24,15 +24,16 @@ struct rp_seen {
 
 struct rp_helper {
 	int is_helper; /* it never ran Python. In a tree trace: no sample of it has shown any */
+	int is_in_python; /* it counts in rp_helpers */
 	uint32_t copied_of, copied; /* the node that its path was copied of last, and the copy */
 	uint32_t lasti;             /* where the thread it works for was; RP_LASTI_NONE: not known */
 	struct rp_seen seen;        /* by its own last sample */
 };
 
 void rp_helper_init(struct rp_helper *h);
-/* The thread's first Python frame begins, or its last has ended. */
+/* The thread's first Python frame begins, or its last has ended. Again, where calls stand in a tree trace: nothing happens. */
 void rp_helper_enter_python(struct rp_helpers *all, struct rp_helper *h, uint32_t thread);
-void rp_helper_leave_python(struct rp_helpers *all, uint32_t thread);
+void rp_helper_leave_python(struct rp_helpers *all, struct rp_helper *h, uint32_t thread);
 /* The only thread that is in Python; UINT32_MAX: there are none, or several. */
 uint32_t rp_helpers_only_one(const struct rp_helpers *all);
 /* Before a reading or a sample of a helper, whose own node is `node`, is taken in at ticks: the node of what it works for. waits: the only one that is

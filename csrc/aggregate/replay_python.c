@@ -18,7 +18,7 @@ void rp_replay_enter_python(struct rp_replay *r, struct rp_replay_thread *t)
 
 void rp_replay_leave_python(struct rp_replay *r, struct rp_replay_thread *t)
 {
-	rp_helper_leave_python(&r->helpers, rp_replay_place_of(r, t));
+	rp_helper_leave_python(&r->helpers, &t->helper, rp_replay_place_of(r, t));
 }
 
 void rp_replay_clear_stack(struct rp_replay *r, struct rp_replay_thread *t)

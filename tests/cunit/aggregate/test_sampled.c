@@ -363,8 +363,33 @@ static void check_cells(void)
 	CHECK_INT(rr_number(rr_report("cells.rprof", "stats", NULL), "samples"), 3);
 }
 
+/* No trace has calls and a tree; one that was damaged may: a thread ends once, whatever told that it was in Python. */
+static void check_calls_in_tree(void)
+{
+	struct tw w;
+	const uint64_t outer[] = { PYTHON(1, 0) };
+
+	tw_open(&w, "calls.rprof");
+	tw_clock(&w);
+	tw_meta(&w, "stacks", "tree");
+	tw_code(&w, 1, "a", "/x/a.py", 10, RP_STR(""));
+	struct tw_thread *t = tw_thread(&w, 1), *u = tw_thread(&w, 2);
+	tw_enter(t, 0, 1, TW_NONE);
+	tw_exit(t, 10);
+	tw_more(t, 10, RP_MORE_THREAD_END, 0, 0, 0);
+	put_nodes(u, 0, 1, outer, 1);
+	tw_cpu(u, 100, 100);
+	put_sample(u, 10, 1);
+	tw_enter(u, 10, 1, TW_NONE);
+	tw_exit(u, 10);
+	tw_more(u, 10, RP_MORE_THREAD_END, 0, 0, 0);
+	tw_close(&w, RP_STATE_COMPLETE);
+	CHECK_INT(rr_number(rr_report("calls.rprof", "stats", NULL), "threads"), 2);
+}
+
 int main(void)
 {
+	check_calls_in_tree();
 	check_cells();
 	check_part();
 	check_variance_of_part();
