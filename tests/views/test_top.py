@@ -69,6 +69,11 @@ def test_the_program_is_not_touched(running, rubinprof_command):
     assert re.search(r"TracerPid:\s+0$", status(), re.MULTILINE)
 
 
+def test_too_many_rows_is_one_sentence(rubinprof_command, tmp_path):
+    done = rubinprof_command("top", str(tmp_path), "--once", "-n", "9" * 20)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+
+
 @pytest.mark.parametrize(
     ("target", "fragment"), [("999999999", "no process"), ("gone.rprof", "gone.rprof"), ("self", "writes no trace")]
 )

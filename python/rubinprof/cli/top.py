@@ -34,7 +34,7 @@ def add_parser(subparsers):
     command.add_metric(parser)
     parser.add_argument("--by", choices=["function", "line"], default="function", help="what a row is (default: function)")
     parser.add_argument("--once", action="store_true", help="print once and end (as always when the output is no terminal)")
-    parser.add_argument("-n", type=int, default=ONCE_ROWS, metavar="N", help="rows of --once (default: %(default)s)")
+    parser.add_argument("-n", type=command.whole_number, default=ONCE_ROWS, metavar="N", help="rows of --once (default: %(default)s)")
 
 
 @command.plain_errors
