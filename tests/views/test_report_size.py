@@ -1,12 +1,14 @@
 """A page that has no room for everything: the smallest stands with its caller, and every sum stays what it was."""
 
 import json
+import random
 
 import pytest
 
 import rubinprof
 from rubinprof.cli import main
 from rubinprof.reports import html_report
+from rubinprof.reports.webpage import Packed
 
 pytestmark = pytest.mark.linux
 
@@ -71,6 +73,23 @@ def test_a_page_gives_way_until_it_fits(trace, tmp_path, monkeypatch):
     monkeypatch.setattr(html_report, "PAGE_BYTES_MAX", (bare + 3 * whole) // 4)
     size = html_report.write(trace, str(path))
     assert size == path.stat().st_size <= (bare + 3 * whole) // 4
+
+
+def test_regions_give_way_by_as_much_as_they_must(trace, tmp_path, monkeypatch):
+    """Very many are larger than a page by themselves: that leaves room for a part of them, and of all else."""
+    path = tmp_path / "page.html"
+    of_regions = trace._json("regions")
+    chance = random.Random(1)
+    rows = [{**of_regions["rows"][0], "index": i, "start_s": chance.random(), "wall_s": chance.random(), "cpu_s": chance.random()} for i in range(4000)]
+    ask = rubinprof.Trace._json
+    monkeypatch.setattr(rubinprof.Trace, "_json", lambda self, name, **options: {**of_regions, "rows": rows} if name == "regions" else ask(self, name, **options))
+    monkeypatch.setattr(html_report, "REGIONS_MAX", len(rows))
+    whole = html_report.write(trace, str(path))
+    packed = len(Packed.of(json.dumps(rows).encode()))
+    most = whole - packed * 2 // 3
+    monkeypatch.setattr(html_report, "PAGE_BYTES_MAX", most)
+    monkeypatch.setattr(html_report, "NODES_MAX", 5000)
+    assert most - packed // 4 < html_report.write(trace, str(path)) <= most
 
 
 def test_too_long_a_page_is_told(traces, tmp_path, monkeypatch, capsys):

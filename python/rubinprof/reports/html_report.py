@@ -81,19 +81,44 @@ def write(
             "defaults": {"metric": metric or "cpu", "inverted": False},
             "sources": _that_fit(sources, int(SOURCE_LINES_MAX * share)),
         }
-        packed = webpage.Packed.of(page)
+        packed, order = webpage.Packed.of(page), webpage.Packed()
         text = render(packed, carried, rows, region).encode()
         if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
             # Last: calls in their order of time are read from the trace each time.
-            text = render(packed, carried, rows, region, order=_order(trace, int(SLICES_MAX * share), region)).encode()
+            order = webpage.Packed.of(_order(trace, int(SLICES_MAX * share), region))
+            text = render(packed, carried, rows, region, order=order).encode()
         if len(text) <= PAGE_BYTES_MAX or share <= SHARE_MIN:
             break
-        # Only the analyzer's part shrinks by proportion; what stands around it (scripts, figures, sources) is taken as it is.
-        around = len(text) - len(packed)
-        share = max(SHARE_MIN, share * min(0.95, 0.97 * (PAGE_BYTES_MAX - around) / len(packed)))
+        lines = sum(_lines(source) for source in carried["sources"])
+        share = _share_that_fits(share, len(text), [
+            (len(packed), NODES_MAX * share, NODES_MAX),
+            (len(order), SLICES_MAX * share, SLICES_MAX),
+            (_packed_bytes(carried["regions"]), len(carried["regions"]), REGIONS_MAX),
+            (_packed_bytes(carried["sources"]), lines, SOURCE_LINES_MAX),
+        ])  # fmt: skip
         page = _page(trace, int(NODES_MAX * share), metric=metric, region=region, keep_dispatch=keep_dispatch)
     with replaced(output) as file:
         return file.write(text)
+
+
+def _packed_bytes(part: list[dict[str, Any]]) -> int:
+    return len(webpage.Packed.of(json.dumps(part).encode()))
+
+
+def _share_that_fits(share: float, size: int, parts: list[tuple[int, float, int]]) -> float:
+    """Return the share with which a page of ``size`` bytes is likely to fit.
+
+    ``parts`` are what shrinks: bytes now, of how many things, and how many there may be at a share of 1. Each shrinks by proportion
+    from where the share leaves it fewer than it has; the rest (scripts, figures) stays.
+    """
+    # A second time: a part had fewer things than it might, and did not shrink.
+    share *= 0.95 if share == 1 else 0.8
+    while share > SHARE_MIN:
+        left_out = sum(taken * max(0.0, 1 - most * share / n) for taken, n, most in parts if n)
+        if size - left_out <= 0.97 * PAGE_BYTES_MAX:
+            return share
+        share *= 0.95
+    return SHARE_MIN
 
 
 def _order(trace: "Trace", n: int, region: str | None) -> bytes:
@@ -111,7 +136,7 @@ def _page(trace: "Trace", n: int, **options: Any) -> bytes:
     return page
 
 
-def render(page: bytes | webpage.Packed, carried: dict[str, Any], rows: list[dict[str, Any]], region: str | None = None, order: bytes = b"null") -> str:
+def render(page: bytes | webpage.Packed, carried: dict[str, Any], rows: list[dict[str, Any]], region: str | None = None, order: bytes | webpage.Packed = b"null") -> str:
     """Return the page of a "page" report; ``carried`` is what else it shows, ``rows`` the table for readers without scripts, ``order`` the report "slices"."""
     title = webpage.title_of(carried["stats"], region)
     carried = {**carried, "stats": {**carried["stats"], "command": title}}
@@ -140,10 +165,14 @@ def _heaviest_sources(trace: "Trace", region: str | None) -> list[dict[str, Any]
     return found
 
 
+def _lines(source: dict[str, Any]) -> int:
+    return source["text"].count("\n") + 1
+
+
 def _that_fit(sources: list[dict[str, Any]], lines: int) -> list[dict[str, Any]]:
     found = []
     for source in sources:
-        count = source["text"].count("\n") + 1
+        count = _lines(source)
         if count <= lines:
             lines -= count
             found.append(source)
