@@ -35,7 +35,7 @@ int rp_live_rows_grow(struct rp_live_rows *l)
 		return RP_ENOMEM;
 	for (uint32_t i = 0; i < l->n_rows; i++)
 		for (int k = 0; k < RP_M_COUNT; k++)
-			l->grown[i][k] = rp_add(rp_row_value(&l->rows[i], (enum rp_metric)k), i < l->n_before ? -l->before[i][k] : 0);
+			l->grown[i][k] = rp_subtract(rp_row_value(&l->rows[i], (enum rp_metric)k), i < l->n_before ? l->before[i][k] : 0);
 	l->n_grown = l->n_rows;
 	return 0;
 }

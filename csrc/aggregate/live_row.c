@@ -105,7 +105,7 @@ static int take_new_nodes(struct rp_live_rows *l)
 		if (l->callers > CALLERS_MAX)
 			return RP_ENOMEM;
 		l->nodes.is_outermost[l->n_units] = at == NONE;
-		l->units[l->n_units] = (struct rp_live_unit){ .first_site = NONE };
+		l->units[l->n_units] = (struct rp_live_unit){ .first_site = NONE, .first_new = NONE };
 	}
 	return 0;
 }
@@ -250,7 +250,7 @@ static int take_call(struct rp_live_rows *l, uint32_t i)
 	l->calls[i].is_listed = 0;
 	rp_resolve_call_figures(f, i, (double)l->calls[i].calls_below * around, inside, now);
 	for (int k = 0; k < RP_RESOLVE_METRICS; k++) {
-		m[k] = rp_add(now[k], -f->nodes[i].m[k]);
+		m[k] = rp_subtract(now[k], f->nodes[i].m[k]);
 		any |= m[k];
 		l->f.nodes[i].m[k] = now[k];
 	}
@@ -295,15 +295,32 @@ static int take_calls(struct rp_live_rows *l)
 	return 0;
 }
 
-/* Its weight counts from now on: where it stands among the sites of its node. */
-static void link_weight(struct rp_live_rows *l, struct rp_live_unit *unit, uint32_t site)
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Weights that count from now on: where their sites stand among those of the unit, in one walk. There may be as many as samples. */
+static int link_new(struct rp_live_rows *l, struct rp_live_unit *unit)
 {
 	uint32_t *at = &unit->first_site;
 
-	while (*at < site)
-		at = &l->sites[*at].next;
-	l->sites[site].next = *at;
-	*at = site;
+	l->linked.n = 0;
+	for (uint32_t i = unit->first_new; i != NONE; i = l->sites[i].next)
+		if (list(&l->linked, i))
+			return RP_ENOMEM;
+	unit->first_new = NONE;
+	rp_sort(l->linked.at, l->linked.n, sizeof(*l->linked.at), by_number);
+	for (uint32_t k = 0; k < l->linked.n; k++) {
+		uint32_t site = l->linked.at[k];
+		while (*at < site)
+			at = &l->sites[*at].next;
+		l->sites[site].next = *at;
+		*at = site;
+	}
+	return 0;
 }
 
 static int take_weight(struct rp_live_rows *l, uint32_t i)
@@ -315,10 +332,13 @@ static int take_weight(struct rp_live_rows *l, uint32_t i)
 
 	if (site->weight == s->sample_cpu)
 		return 0;
-	if (site->weight <= 0 && s->sample_cpu > 0)
-		link_weight(l, unit, i);
+	if (!site->is_linked && s->sample_cpu > 0) {
+		site->is_linked = 1;
+		site->next = unit->first_new;
+		unit->first_new = i;
+	}
 	site->weight = s->sample_cpu;
-	if (unit->is_listed || unit->first_site == NONE)
+	if (unit->is_listed || (unit->first_site == NONE && unit->first_new == NONE))
 		return 0;
 	unit->is_listed = 1;
 	return list(&l->changed_units, node);
@@ -343,7 +363,7 @@ static int take_site(struct rp_live_rows *l, uint32_t i)
 	m[RP_M_WALL] = site->m[RP_M_WALL];
 	for (int k = 0; k < RP_M_COUNT; k++) {
 		int64_t now = m[k];
-		m[k] = rp_add(now, -site->m[k]);
+		m[k] = rp_subtract(now, site->m[k]);
 		any |= m[k];
 		site->m[k] = now;
 	}
@@ -421,10 +441,10 @@ static int take_share(struct rp_live_rows *l, uint32_t node, uint32_t i, int64_t
 
 	if (!site->tail || (cpu == site->m[RP_M_CPU] && wall == site->m[RP_M_WALL]))
 		return 0;
-	m[RP_M_CPU] = rp_add(cpu, -site->m[RP_M_CPU]);
-	m[RP_M_WALL] = rp_add(wall, -site->m[RP_M_WALL]);
-	less[RP_M_CPU] = rp_add(0, -m[RP_M_CPU]);
-	less[RP_M_WALL] = rp_add(0, -m[RP_M_WALL]);
+	m[RP_M_CPU] = rp_subtract(cpu, site->m[RP_M_CPU]);
+	m[RP_M_WALL] = rp_subtract(wall, site->m[RP_M_WALL]);
+	less[RP_M_CPU] = rp_subtract(0, m[RP_M_CPU]);
+	less[RP_M_WALL] = rp_subtract(0, m[RP_M_WALL]);
 	site->m[RP_M_CPU] = cpu;
 	site->m[RP_M_WALL] = wall;
 	return add_to_leaf(l, node, site->tail, m) || add_to_node(l, node, less) ? RP_ENOMEM : 0;
@@ -438,6 +458,8 @@ static int take_units(struct rp_live_rows *l)
 		struct rp_live_unit *unit = &l->units[node];
 		struct rp_time_unit whole = { .cpu = unit->cpu, .wall = unit->wall };
 		unit->is_listed = 0;
+		if (unit->first_new != NONE && link_new(l, unit))
+			return RP_ENOMEM;
 		for (uint32_t i = unit->first_site; i != NONE; i = l->sites[i].next)
 			whole.weight += rp_site_weight(&l->f.replay->sites.sites[i]);
 		if (whole.weight <= 0)
@@ -491,6 +513,7 @@ static void release_taken(struct rp_live_rows *l)
 	free(l->f.natives);
 	free(l->f.noted);
 	rp_idmap_release(&l->f.line_of);
+	rp_line_cache_release(&l->f.line_cache);
 	rp_live_told_release(&l->told);
 	rp_idmap_release(&l->frame_of);
 	rp_idmap_release(&l->unknown_of);
@@ -504,6 +527,7 @@ static void release_taken(struct rp_live_rows *l)
 	free(l->changed_sites.at);
 	free(l->changed_units.at);
 	free(l->differing.at);
+	free(l->linked.at);
 }
 
 /* Nothing is taken; what the strings are, and what rows were, stays. */

@@ -26,8 +26,9 @@ struct rp_live_site {
 	uint64_t count;
 	int64_t weight; /* ticks */
 	uint32_t line, tail;
-	uint32_t next;  /* the next site with a weight of its node of the result; UINT32_MAX */
+	uint32_t next;  /* in a list of its unit; UINT32_MAX */
 	uint8_t is_listed;
+	uint8_t is_linked; /* it has, or had, a weight, and is in a list of its unit */
 	uint8_t differs; /* it had something else at the peak than it has now, and is in the list of those */
 };
 
@@ -35,6 +36,7 @@ struct rp_live_site {
 struct rp_live_unit {
 	int64_t cpu, wall;
 	uint32_t first_site; /* of those with a weight, by their number; UINT32_MAX */
+	uint32_t first_new;  /* of those that have come to a weight since, in no order; UINT32_MAX */
 	int is_listed;
 };
 
@@ -71,7 +73,7 @@ struct rp_live_rows {
 	uint32_t n_calls, calls_cap, nodes_cap, merged_cap, n_sites, sites_cap, n_units, units_cap, n_rows, rows_cap, n_natives, natives_cap, symbols_cap;
 	struct rp_flows nodes, tails;
 	uint32_t n_tails;
-	struct rp_live_list changed_calls, changed_sites, changed_units, differing;
+	struct rp_live_list changed_calls, changed_sites, changed_units, differing, linked;
 	uint64_t epoch; /* of the sites, when they were taken */
 	uint64_t apart[RP_APART_KINDS][3];
 	/* By frame: rp_row_value of each metric, before the last look that took more, and by how much it grew in it. */

@@ -16,10 +16,15 @@ RP_INLINE int64_t rp_int64(double v)
 	return v == v ? (int64_t)v : 0;
 }
 
-/* Sums of untrusted numbers wrap instead of being undefined. */
+/* Sums and differences of untrusted numbers wrap instead of being undefined. */
 RP_INLINE int64_t rp_add(int64_t a, int64_t b)
 {
 	return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+RP_INLINE int64_t rp_subtract(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
 #endif
