@@ -85,7 +85,7 @@ static void free_results(void *p)
 {
 	struct kept_results *all = p;
 
-	for (int i = 0; i < KEPT_KINDS; i++)
+	for (int i = 0; all && i < KEPT_KINDS; i++)
 		free_kept(all->of[i]);
 	free(all);
 }
@@ -343,8 +343,7 @@ struct look {
 
 static void forget_results(struct rp_trace *trace)
 {
-	if (trace->results)
-		free_results(trace->results);
+	free_results(trace->results);
 	trace->results = NULL;
 }
 

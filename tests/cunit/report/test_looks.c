@@ -223,9 +223,28 @@ static void wait_to_be_written(void)
 	rp_trace_close(trace);
 }
 
+/* They are read whole each time; and nothing is left of that when they are closed. */
+static void several(void)
+{
+	const char *const paths[] = { "one.rprof", PATH };
+	struct rp_trace *trace;
+
+	write_stages(2, GROWS, 2, RP_STATE_COMPLETE);
+	CHECK_INT(rename(PATH, paths[0]), 0);
+	write_stages(2, GROWS, 1, RP_STATE_COMPLETE);
+	CHECK_INT(rp_trace_open(&trace, paths, 2, NULL), 0);
+	for (unsigned times = 1; times <= 2; times++) {
+		rp_buf_clear(&looked);
+		CHECK_INT(rp_report_look(trace, NULL, rr_take, &looked, NULL), 0);
+		CHECK_INT(trace->looks_read, times);
+	}
+	rp_trace_close(trace);
+}
+
 int main(void)
 {
 	wait_to_be_written();
+	several();
 	grow(GROWS, 1);
 	grow(LATE, 2);
 	grow(LOWER_THREAD, 2);
