@@ -1,6 +1,6 @@
 """rubinprof and its peers side by side: what each adds to a program, writes, keeps in memory, and needs to show a result.
 
-    make bench                         everything (about 80 minutes, by calculation), results in build/bench/
+    make bench                         everything (about an hour, by calculation), results in build/bench/
     make bench ARGS="--rounds 2 --programs calls,galsim --tools rubinprof,memray"
 
 Every round runs each tool once on a program, in an order drawn anew; figures are ratios within a round, given as the middle of the rounds with the
@@ -73,7 +73,7 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each program (default: 5)")
-    parser.add_argument("--scale", type=float, default=0.4, help="how much of their usual work the workloads do (default: 0.4)")
+    parser.add_argument("--scale", type=float, default=1.0, help="how much of their usual work the workloads do (default: 1.0)")
     parser.add_argument("--programs", default="", help="names, separated by commas; a part of a name is enough")
     parser.add_argument("--tools", default="", help="likewise")
     parser.add_argument("--one-core", action="store_true", help="all on one core, as a job of a batch node may be")
