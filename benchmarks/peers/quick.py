@@ -1,6 +1,6 @@
-"""`make bench-quick`: does rubinprof still cost what it may? Under three minutes; exit 1 when a ratio is above its bar.
+"""`make bench-quick`: does rubinprof still cost what it did? Under three minutes; exit 1 when a ratio is above its bar.
 
-Each bar is tried in rounds of one run of each tool it compares. It is held as soon as one round lies at or under it; it is broken when all of seven
+A bar lies a little above what docs/performance.md says is reached; the aim beside it is what rubinprof is to cost. Each bar is tried in rounds of one run of each tool it compares. It is held as soon as one round lies at or under it; it is broken when all of seven
 do not, which would happen once in 128 times to a ratio that sits on the bar (sign test). Ratios are of CPU time, user and system of all threads: what
 the writer's thread takes is in it, and other programs of the machine are not. So a fast machine and a slow one, a quiet and a loud one get the same verdict.
 """
@@ -17,7 +17,7 @@ ROUNDS = 7
 
 
 def bars():
-    """(what, program, tools, figure of a round, bar)."""
+    """(what, program, tools, figure of a round, bar, aim)."""
 
     def factor(name):
         return lambda r: r[name].cpu_s / r["untraced"].cpu_s
@@ -27,12 +27,12 @@ def bars():
 
     native = "rubinprof native"
     return [
-        ("calls, all on, of untraced", "calls", [native], factor(native), 1.5),
-        ("calls, added, of cProfile's", "calls", ["rubinprof", "cProfile"], share("rubinprof", "cProfile"), 0.35),
-        ("NumPy, all on, of untraced", "NumPy", [native], factor(native), 1.25),
-        ("galsim, all on, of untraced", "galsim", [native], factor(native), 1.15),
-        ("malloc pairs, added, of memray's", "malloc pairs", ["rubinprof", "memray"], share("rubinprof", "memray"), 0.15),
-        ("malloc pairs, native, added, of memray's", "malloc pairs", [native, "memray native"], share(native, "memray native"), 0.2),
+        ("calls, all on, of untraced", "calls", [native], factor(native), 2.0, 1.5),
+        ("calls, added, of cProfile's", "calls", ["rubinprof", "cProfile"], share("rubinprof", "cProfile"), 0.25, 0.2),
+        ("NumPy, all on, of untraced", "NumPy", [native], factor(native), 1.22, 1.2),
+        ("galsim, all on, of untraced", "galsim", [native], factor(native), 1.25, 1.12),
+        ("malloc pairs, added, of memray's", "malloc pairs", ["rubinprof", "memray"], share("rubinprof", "memray"), 0.2, 0.1),
+        ("malloc pairs, native, added, of memray's", "malloc pairs", [native, "memray native"], share(native, "memray native"), 0.12, 0.1),
     ]
 
 
@@ -49,11 +49,11 @@ def main():
 
     started, broken = time.monotonic(), 0
     by_name = {program.name: program for program in programs.workloads(options.scale)}
-    for what, program, names, figure, bar in bars():
+    for what, program, names, figure, bar, aim in bars():
         seen = try_bar(by_name[program], names, figure, bar)
         held = min(seen) <= bar
         broken += not held
-        print(f"{'held  ' if held else 'BROKEN'} {what:<44} {min(seen):.2f} (bar {bar}; rounds: {' '.join(f'{v:.2f}' for v in seen)})", flush=True)
+        print(f"{'held  ' if held else 'BROKEN'} {what:<44} {min(seen):.2f} (bar {bar}, aim {aim}; rounds: {' '.join(f'{v:.2f}' for v in seen)})", flush=True)
     print(f"{len(bars()) - broken} passed, {broken} failed in {time.monotonic() - started:.0f} s")
     return 1 if broken else 0
 
