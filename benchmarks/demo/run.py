@@ -102,7 +102,7 @@ def clear_earlier_run(repo, traces):
         raise DemoError(f"{traces} is not empty: name another directory with --trace, or remove it.", code=2)
 
 
-def qgraph_command(repo, graph, small):
+def qgraph_command(repo, graph, small=False):
     """Return the command that plans the quanta; few, if ``small``."""
     command = [*pipetask(), "qgraph", *["-b", repo, "-i", INPUTS, "--output-run", RUN]]
     command += ["-p", str(HERE / "pipeline.yaml") + (SMALL["task"] if small else ""), "-q", graph]

@@ -8,13 +8,13 @@ import ratios
 STYLE = """
 :root { color-scheme: light dark; --bar: #2a4eb8; --peer: #8a8f98; --line: #8884; }
 @media (prefers-color-scheme: dark) { :root { --bar: #a1c4f1; --peer: #767e87; } }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h2 { margin-top: 2.2rem; } table { border-collapse: collapse; width: 100%; }
 td, th { padding: .15rem .5rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: middle; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.n, td:first-child { white-space: nowrap; }
 svg { display: block; } .why { color: #b05d02; }
 """
-WIDTH = 240
+WIDTH = 160
 
 
 def write(results, path, released=None):

@@ -1,4 +1,4 @@
-"""`make bench` gives its time to the tools that are near each other, and shows the last release beside today."""
+"""`make bench` gives its time to the tools that are near each other, and shows the last release beside today; the demo is the one of `make demo`."""
 
 import importlib.util
 import sys
@@ -47,3 +47,15 @@ def test_the_page_shows_the_last_release_beside_today(tmp_path, monkeypatch):
 
     page.write(results(untraced=1.0, rubinprof=1.5), tmp_path / "page.html")
     assert " / " not in (tmp_path / "page.html").read_text()
+
+
+def test_the_demo_is_planned_and_run_as_make_demo_does(monkeypatch, tmp_path):
+    """The benchmark asks the demo's own script for its commands."""
+    import programs
+
+    asked = []
+    monkeypatch.setattr(programs.subprocess, "run", lambda command, **_: asked.append([str(word) for word in command]))
+    demo = programs.Demo(tmp_path)
+    assert "make_repo.py" in asked[0][1]
+    assert "qgraph" in asked[1]
+    assert "run" in demo.words(tmp_path)
