@@ -128,6 +128,8 @@ static void settle_parts(struct sum *s, uint32_t first)
 {
 	uint32_t n = first;
 
+	if (s->n_parts == first)
+		return; /* there may be no array */
 	rp_sort(s->parts + first, s->n_parts - first, sizeof(*s->parts), by_owner);
 	for (uint32_t i = first; i < s->n_parts; i++) {
 		if (n > first && s->parts[n - 1].owner == s->parts[i].owner && s->parts[n - 1].line == s->parts[i].line)

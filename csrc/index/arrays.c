@@ -241,7 +241,7 @@ static int get_strings(struct input *in, struct rp_strpool *p)
 		if (len > bytes - at)
 			rc = RP_EDAMAGED;
 		else
-			rc = rp_strpool_add(p, (const char *)text + at, len, &id);
+			rc = rp_strpool_add(p, len ? (const char *)text + at : "", len, &id);
 		if (!rc && id != i + 1)
 			rc = RP_EDAMAGED; /* twice the same */
 		at += len;
