@@ -60,7 +60,7 @@ INSIDE = {
         "helper_thread": ["call_tree"],
         "memory": ["site", "window", "apart", "heap_table", "range_set", "region_leak"],
         "region_span": ["window", "site"],
-        "timeline": ["call_tree", "site"],
+        "timeline": ["call_tree", "grade", "site"],
         "interval": ["timeline"],
         "unit": ["call_tree", "site"],
         "flow": [],

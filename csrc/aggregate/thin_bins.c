@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "aggregate/aggregate.h"
+#include "aggregate/grade.h"
 
 #define NONE UINT32_MAX
 #define PARTS_LOG_MAX 24
@@ -143,28 +144,6 @@ static int gather(struct folding *f, uint32_t first, uint32_t n)
 	return 0;
 }
 
-/* Of a float from 1 on: its logarithm in steps of 2^-23, between powers of two on a line; 0 of 0. */
-static int32_t log_of(float v)
-{
-	int32_t bits;
-
-	memcpy(&bits, &v, sizeof(bits));
-	return bits;
-}
-
-/* Doubling is exact, so logarithms tell exactly how often it takes. */
-static uint8_t grade_of(const float *size, const float *whole)
-{
-	int32_t least = INT32_MAX;
-
-	for (int k = 0; k < RP_B_COUNT; k++) {
-		int32_t log = log_of(size[k]), apart = log ? log_of(whole[k]) - log : INT32_MAX;
-		least = apart < least ? apart : least;
-	}
-	int32_t grade = least <= 0 ? 0 : least >= GRADE_NEVER << 23 ? GRADE_NEVER : (least + ((1 << 23) - 1)) >> 23;
-	return (uint8_t)grade;
-}
-
 static void grade_slots(struct folding *f)
 {
 	float whole[RP_B_COUNT] = { 0 };
@@ -181,7 +160,7 @@ static void grade_slots(struct folding *f)
 			to[k] += f->slots[i].size[k];
 	}
 	for (uint32_t i = 0; i < f->n_slots; i++)
-		f->slots[i].grade = grade_of(f->slots[i].size, whole);
+		f->slots[i].grade = rp_grade(f->slots[i].size, whole, RP_B_COUNT, 1, GRADE_NEVER);
 }
 
 /* Threads stay whatever their size. What was folded before has no size of its own: it goes where its call goes. */

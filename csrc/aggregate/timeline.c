@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "aggregate/grade.h"
+
 #define NONE UINT32_MAX
 #define LEAK_ENTRIES_MAX 400000u
 /* Grade g: at least a part in 4^g of the bin by any size. The finest that is asked for has all places. */
@@ -88,28 +90,6 @@ static void judge(const int64_t *e, float *j)
 	j[J_CPU] += (float)absolute(e[RP_E_WEIGHT]);
 }
 
-/* Of a float from 1 on: its logarithm in steps of 2^-23, between powers of two on a line; 0 of 0. */
-static int32_t log_of(float v)
-{
-	int32_t bits;
-
-	memcpy(&bits, &v, sizeof(bits));
-	return bits;
-}
-
-/* The least grade. Multiplying by a power of two is exact, so logarithms tell exactly whether 4^g times the size is the whole. */
-static uint8_t grade_of(const float *j, const float *whole)
-{
-	int32_t least = INT32_MAX;
-
-	for (int k = 0; k < J_COUNT; k++) {
-		int32_t log = log_of(j[k]), apart = log ? log_of(whole[k]) - log : INT32_MAX;
-		least = apart < least ? apart : least;
-	}
-	int32_t grade = least <= 0 ? 0 : least == INT32_MAX ? GRADE_NEVER : (least + ((1 << 24) - 1)) >> 24;
-	return (uint8_t)(grade < GRADE_NEVER ? grade : GRADE_NEVER);
-}
-
 struct closing {
 	uint32_t n;          /* touched nodes */
 	uint64_t *bits;      /* by node: is it touched */
@@ -178,9 +158,9 @@ static void grade_all(struct rp_timeline *t, struct closing *c)
 	const float *whole = c->size[t->tree->nodes[0].touch - t->tree->floor];
 
 	for (uint32_t i = 0; i < c->n; i++)
-		c->grade[i] = grade_of(c->size[i], whole);
+		c->grade[i] = rp_grade(c->size[i], whole, J_COUNT, 2, GRADE_NEVER);
 	for (uint32_t i = 0; i < t->sites->n_touched; i++)
-		c->site_grade[i] = grade_of(c->site_size[i], whole);
+		c->site_grade[i] = rp_grade(c->site_size[i], whole, J_COUNT, 2, GRADE_NEVER);
 }
 
 /* The finest share that leaves few enough places. */
