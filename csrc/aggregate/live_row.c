@@ -505,15 +505,7 @@ static int take_all(struct rp_live_rows *l, struct rp_replay *r)
 
 static void release_taken(struct rp_live_rows *l)
 {
-	free(l->f.nodes);
-	free(l->f.merged);
-	free(l->f.symbol_first);
-	free(l->f.symbol_n);
-	free(l->f.chain_frames);
-	free(l->f.natives);
-	free(l->f.noted);
-	rp_idmap_release(&l->f.line_of);
-	rp_line_cache_release(&l->f.line_cache);
+	rp_resolve_release(&l->f);
 	rp_live_told_release(&l->told);
 	rp_idmap_release(&l->frame_of);
 	rp_idmap_release(&l->unknown_of);

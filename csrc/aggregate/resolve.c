@@ -298,7 +298,7 @@ void rp_resolve_carries(struct rp_site_set *set)
 	}
 }
 
-static void release(struct rp_resolve *f)
+void rp_resolve_release(struct rp_resolve *f)
 {
 	free(f->nodes);
 	free(f->merged);
@@ -423,6 +423,6 @@ int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struc
 		rc = rp_resolve_lines(&f);
 	else if (!rc && (f.needs & RP_NEED_PLACES))
 		rc = resolve_places(&f);
-	release(&f);
+	rp_resolve_release(&f);
 	return rc;
 }

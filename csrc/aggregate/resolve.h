@@ -80,6 +80,8 @@ struct rp_resolve {
 };
 
 int rp_resolve_replay(struct rp_result *result, struct rp_replay *r, const struct rp_analyze_options *o);
+/* Frees what f was given on the way; result and replay stay. Once is enough, twice is wrong. */
+void rp_resolve_release(struct rp_resolve *f);
 /* resolve_units.c: after time is shared and the sites have their nodes; before rp_resolve_process. 0 or RP_ENOMEM. */
 int rp_resolve_units(struct rp_resolve *f);
 /* time_share.c: after the nodes have their figures. 0 or RP_ENOMEM. */
