@@ -13,6 +13,14 @@ static inline int rr_take(void *user, const void *bytes, size_t len)
 	return 0;
 }
 
+static inline struct rp_trace *rr_open(const char *path)
+{
+	struct rp_trace *trace;
+
+	CHECK_INT(rp_trace_open(&trace, &path, 1, NULL), 0);
+	return trace;
+}
+
 /* The report as a string, valid until the next. */
 static inline const char *rr_report(const char *path, const char *name, const struct rp_report_options *given)
 {

@@ -59,25 +59,16 @@ static char *ask(struct rp_trace *trace, const char *name, const char *by)
 	return (char *)text.bytes;
 }
 
-static struct rp_trace *open_trace(void)
-{
-	const char *path = PATH;
-	struct rp_trace *trace;
-
-	CHECK_INT(rp_trace_open(&trace, &path, 1, NULL), 0);
-	return trace;
-}
-
 int main(void)
 {
 	static const char *const asked[][2] = { { "stats", NULL }, { "regions", NULL }, { "table", "thread" } };
 	struct rp_trace *all = NULL;
 
 	write_trace();
-	all = open_trace();
+	all = rr_open(PATH);
 	free(ask(all, "table", "line")); /* its result is kept */
 	for (size_t i = 0; i < RP_COUNT_OF(asked); i++) {
-		struct rp_trace *trace = open_trace();
+		struct rp_trace *trace = rr_open(PATH);
 		char *alone = ask(trace, asked[i][0], asked[i][1]), *out_of_all = ask(all, asked[i][0], asked[i][1]);
 		CHECK_STR(alone, out_of_all);
 		free(alone);

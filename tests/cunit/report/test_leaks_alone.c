@@ -47,19 +47,10 @@ static char *leaks(struct rp_trace *trace, const char *by)
 	return (char *)text.bytes;
 }
 
-static struct rp_trace *open_trace(void)
-{
-	const char *path = PATH;
-	struct rp_trace *trace;
-
-	CHECK_INT(rp_trace_open(&trace, &path, 1, NULL), 0);
-	return trace;
-}
-
 static void ask_for_less(void)
 {
 	struct rp_analyze_options o = { .needs = RP_NEED_PLACES | RP_NEED_TREE | RP_NEED_LINES, .timeline = RP_TIMELINE_LEAKS };
-	struct rp_trace *trace = open_trace();
+	struct rp_trace *trace = rr_open(PATH);
 	struct rp_result *r;
 	int64_t leaked = 0;
 
@@ -82,12 +73,12 @@ static void same_out_of_all(void)
 	static const char *const by[] = { "line", "function", "file" };
 	struct rp_report_options page = RP_REPORT_OPTIONS_INIT;
 	struct rp_buf json = RP_BUF_INIT;
-	struct rp_trace *all = open_trace();
+	struct rp_trace *all = rr_open(PATH);
 
 	page.format = RP_FORMAT_JSON;
 	CHECK_INT(rp_report(all, "page", &page, rr_take, &json, NULL), 0); /* its result is kept */
 	for (size_t i = 0; i < RP_COUNT_OF(by); i++) {
-		struct rp_trace *trace = open_trace();
+		struct rp_trace *trace = rr_open(PATH);
 		char *alone = leaks(trace, by[i]), *out_of_all = leaks(all, by[i]);
 		CHECK_STR(alone, out_of_all);
 		CHECK_INT(strstr(alone, "[outside Python]") != NULL, 1);

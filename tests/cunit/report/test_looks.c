@@ -133,22 +133,13 @@ static void look(struct rp_trace *trace, const char *by)
 	CHECK_STR(table, rr_report(PATH, "table", &o));
 }
 
-static struct rp_trace *open_trace(void)
-{
-	const char *path = PATH;
-	struct rp_trace *trace;
-
-	CHECK_INT(rp_trace_open(&trace, &path, 1, NULL), 0);
-	return trace;
-}
-
 static void grow(enum change change, unsigned follows)
 {
 	struct rp_trace *trace = NULL;
 
 	for (uint32_t stages = 1; stages <= STAGES; stages++) {
 		write_stages(stages, change, 1, RP_STATE_RUNNING);
-		trace = trace ? trace : open_trace();
+		trace = trace ? trace : rr_open(PATH);
 		look(trace, stages % 2 ? "function" : "line");
 	}
 	look(trace, "function");
@@ -167,7 +158,7 @@ static void grow(enum change change, unsigned follows)
 static void replace_and_cut(void)
 {
 	write_stages(4, GROWS, 1, RP_STATE_RUNNING);
-	struct rp_trace *trace = open_trace();
+	struct rp_trace *trace = rr_open(PATH);
 	look(trace, "function");
 	write_stages(5, GROWS, 2, RP_STATE_RUNNING); /* another process's trace has the name */
 	look(trace, "function");
@@ -216,7 +207,7 @@ static void wait_to_be_written(void)
 
 	for (int step = 0; step < 3; step++) {
 		write_waiting(step);
-		trace = trace ? trace : open_trace();
+		trace = trace ? trace : rr_open(PATH);
 		look(trace, "function");
 	}
 	CHECK_INT(trace->follows, 1);
