@@ -563,7 +563,6 @@ int64_t rp_row_value(const struct rp_row *row, enum rp_metric metric);
 /* ---- slices.c: which call ran when, as far as a page has room ----
  *
  *   slice    a call from its begin to its end, or several that followed one another below one call and were too short to stand alone.
- *
  * Of calls that were seen: a process whose CPU time was sampled has none. Native code has none. */
 #define RP_SLICE_SEVERAL UINT32_MAX
 struct rp_slice {
