@@ -43,6 +43,8 @@ RP_INLINE void rp_time_put_bits(struct rp_time_writer *w, uint64_t v, uint32_t b
 #define RP_TIME_SHORT_16(v) RP_TIME_SHORT_4(v), RP_TIME_SHORT_4((v) + 4), RP_TIME_SHORT_4((v) + 8), RP_TIME_SHORT_4((v) + 12)
 #define RP_TIME_SHORT_64(v) RP_TIME_SHORT_16(v), RP_TIME_SHORT_16((v) + 16), RP_TIME_SHORT_16((v) + 32), RP_TIME_SHORT_16((v) + 48)
 
+static const uint16_t rp_time_short[RP_TIME_SHORT] = { RP_TIME_SHORT_64(0), RP_TIME_SHORT_64(64), RP_TIME_SHORT_64(128), RP_TIME_SHORT_64(192) };
+
 static void rp_time_put_long(struct rp_time_writer *w, uint64_t v)
 {
 	uint32_t n = 4;
@@ -64,14 +66,44 @@ static void rp_time_put_long(struct rp_time_writer *w, uint64_t v)
 
 RP_INLINE void rp_time_put(struct rp_time_writer *w, uint64_t v)
 {
-	static const uint16_t short_steps[RP_TIME_SHORT] = { RP_TIME_SHORT_64(0), RP_TIME_SHORT_64(64), RP_TIME_SHORT_64(128), RP_TIME_SHORT_64(192) };
-
 	if (RP_LIKELY(v < RP_TIME_SHORT)) {
-		uint32_t step = short_steps[v];
+		uint32_t step = rp_time_short[v];
 		rp_time_put_bits(w, step & ((1u << RP_TIME_SHORT_BITS) - 1), step >> RP_TIME_SHORT_BITS);
 	} else {
 		rp_time_put_long(w, v);
 	}
+}
+
+/* Adds a short step to the `bits` that `all` has. */
+RP_INLINE void rp_time_join(uint64_t *all, uint32_t *bits, uint32_t v)
+{
+	uint32_t step = rp_time_short[v];
+	*all |= (uint64_t)(step & ((1u << RP_TIME_SHORT_BITS) - 1)) << *bits;
+	*bits += step >> RP_TIME_SHORT_BITS;
+}
+
+/* Many steps: four short ones, which have 48 bits at most, are put as one. */
+RP_INLINE void rp_time_put_all(struct rp_time_writer *w, const uint32_t *steps, uint32_t n)
+{
+	const uint32_t *end = steps + n;
+
+	while (end - steps >= 4) {
+		struct rp_time_writer to = *w; /* in registers: a byte that is stored might be any of *w */
+		for (; end - steps >= 4 && RP_LIKELY((steps[0] | steps[1] | steps[2] | steps[3]) < RP_TIME_SHORT); steps += 4) {
+			uint64_t all = 0;
+			uint32_t bits = 0;
+			rp_time_join(&all, &bits, steps[0]);
+			rp_time_join(&all, &bits, steps[1]);
+			rp_time_join(&all, &bits, steps[2]);
+			rp_time_join(&all, &bits, steps[3]);
+			rp_time_put_bits(&to, all, bits);
+		}
+		*w = to;
+		for (uint32_t i = 0; i < 4 && steps < end; i++)
+			rp_time_put(w, *steps++);
+	}
+	while (steps < end)
+		rp_time_put(w, *steps++);
 }
 
 /* Reads of untrusted bytes: at the end 0 comes, and `bad` is set. */

@@ -33,6 +33,25 @@ static void check_all(const uint64_t *steps, size_t n)
 	CHECK(!bad && r.at == all);
 }
 
+/* Many at a time become the same bytes as one by one. */
+static void check_together(uint32_t most)
+{
+	static uint8_t one[STEPS * 9 + 8], together[STEPS * 9 + 8];
+	static uint32_t steps[STEPS];
+	struct rp_time_writer w = { .at = one }, all = { .at = together };
+	uint32_t seed = most;
+
+	for (uint32_t i = 0; i < STEPS; i++) {
+		seed = seed * 1664525u + 1013904223u;
+		steps[i] = seed % 7 ? (seed >> 8) % most : seed; /* some of any length */
+		rp_time_put(&w, steps[i]);
+	}
+	for (uint32_t i = 0, n = 0; i < STEPS; i += n, n = (n + 1) % 41 < STEPS - i ? (n + 1) % 41 : STEPS - i)
+		rp_time_put_all(&all, steps + i, n < STEPS - i ? n : STEPS - i);
+	CHECK(w.at - one == all.at - together && w.bits == all.bits);
+	CHECK(memcmp(one, together, (size_t)(w.at - one) + 1) == 0);
+}
+
 int main(void)
 {
 	static uint64_t steps[STEPS];
@@ -47,5 +66,9 @@ int main(void)
 			steps[n++] = 3; /* so that each length begins in either half of a byte */
 		}
 	check_all(steps, n);
+	check_together(12);
+	check_together(40);
+	check_together(RP_TIME_SHORT);
+	check_together(6000);
 	return 0;
 }
