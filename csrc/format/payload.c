@@ -15,12 +15,15 @@
 /* A shorter part would be mostly header. */
 #define PART_BYTES_MIN 64u
 #define PART_HEADER_BYTES_MAX (1 + 2 * RP_VARINT_BYTES_MAX)
-/* Zstandard is taken when it saves a thirty-second of what LZ4 leaves, and some bytes: a call of it takes microseconds. */
+/* Zstandard is taken when it saves a thirty-second of what LZ4 leaves, and some bytes: a call of it takes microseconds. It looks for repeats when
+ * they save as much of what its codes alone leave. */
 #define WORTH_SHIFT 5
 #define WORTH_BYTES 16u
-/* All codings are tried at one part in so many of its kind: the columns of a program stay what they are. Of one that nothing makes smaller, more often. */
+/* All codings are tried at one part in so many of its kind: the columns of a program stay what they are. Of one that nothing makes smaller, more often; and
+ * at first, since a program begins with imports. */
 #define TRIAL_EVERY 64
-#define TRIAL_EVERY_PLAIN 8
+#define TRIAL_EVERY_SOON 8
+#define TRIALS_SOON 2
 /* A kind is tried again when it comes so much longer: the first buffers of a thread are short. */
 #define TRIAL_GROWTH 2
 
@@ -29,7 +32,11 @@
  * than with seven. The window is longer than a column. Short payloads are searched with care, 10 us a KiB: a sampled trace has no other. */
 static const ZSTD_compressionParameters zstd_any = { 17, 13, 12, 1, 7, 0, ZSTD_fast }, zstd_times = { 17, 13, 11, 1, 5, 0, ZSTD_fast },
 					zstd_definitions = { 17, 13, 12, 1, 4, 0, ZSTD_fast }, zstd_careful = { 17, 12, 12, 3, 4, 8, ZSTD_lazy2 };
+/* Looks for no repeats, by steps longer than a part: its codes are all that is left, in half to a third of the time. Among times there are few. */
+static const ZSTD_compressionParameters zstd_codes = { 17, 13, 6, 1, 7, ZSTD_TARGETLENGTH_MAX, ZSTD_fast };
 #define SHORT_BYTES (16u << 10)
+/* ZSTD_ps_enable, which had another name before 1.5.3. */
+#define ZSTD_LITERALS_CODED 1
 
 _Static_assert(RP_PAYLOAD_KINDS == RP_PACK_ENDS + 1, "one for each end, one for all else");
 
@@ -42,7 +49,7 @@ static size_t lz4_bytes(void)
 
 static size_t zstd_bytes(void)
 {
-	const ZSTD_compressionParameters *const all[] = { &zstd_any, &zstd_times, &zstd_definitions, &zstd_careful };
+	const ZSTD_compressionParameters *const all[] = { &zstd_any, &zstd_times, &zstd_definitions, &zstd_careful, &zstd_codes };
 	size_t most = 0;
 	for (size_t i = 0; i < RP_COUNT_OF(all); i++) {
 		size_t bytes = ZSTD_estimateCCtxSize_usingCParams(*all[i]);
@@ -66,6 +73,8 @@ void rp_payload_room_init(struct rp_payload_room *room, void *memory)
 	if (!zstd || ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_format, ZSTD_f_zstd1_magicless)) ||
 	    ZSTD_isError(ZSTD_CCtx_setParameter(zstd, ZSTD_c_contentSizeFlag, 0)))
 		return;
+	/* Else steps switch Huffman's code off. Where it is refused such parts do not become smaller, and are not taken. */
+	(void)ZSTD_CCtx_setParameter(zstd, ZSTD_c_literalCompressionMode, ZSTD_LITERALS_CODED);
 	room->zstd = zstd;
 }
 
@@ -75,6 +84,7 @@ struct part {
 	size_t len;
 	const ZSTD_compressionParameters *zstd;
 	enum rp_part_coding coding; /* that Zstandard's is */
+	int may_skip; /* repeats need not be looked for */
 };
 
 /* Bytes written, fewer than the part has; 0: it does not become smaller so, or there is no room. */
@@ -94,12 +104,18 @@ static size_t code_part(const struct rp_payload_room *room, enum rp_part_coding 
 	return 0;
 }
 
-/* The coding that is worth its time; what it writes is in `out`. */
-static enum rp_part_coding try_all(const struct rp_payload_room *room, const struct part *p, uint8_t *out, size_t max, size_t *ret_stored)
+/* The coding that is worth its time; what it writes is in `out`. p->zstd becomes zstd_codes where repeats are not worth theirs. */
+static enum rp_part_coding try_all(const struct rp_payload_room *room, struct part *p, uint8_t *out, size_t max, size_t *ret_stored)
 {
+	struct part skipping = { p->raw, p->len, &zstd_codes, p->coding, 1 };
 	size_t lz4 = code_part(room, RP_PART_LZ4, p, out, max), least = lz4 ? lz4 : p->len;
+	size_t codes = p->may_skip ? code_part(room, p->coding, &skipping, out, max) : 0;
 	size_t zstd = code_part(room, p->coding, p, out, max);
 
+	if (codes && (!zstd || codes - (codes >> WORTH_SHIFT) <= zstd)) {
+		*p = skipping;
+		zstd = code_part(room, p->coding, p, out, max);
+	}
 	if (zstd && zstd + (least >> WORTH_SHIFT) + WORTH_BYTES < least) {
 		*ret_stored = zstd;
 		return p->coding;
@@ -114,7 +130,17 @@ static int is_worse(const struct rp_payload_habit *habit, size_t len, size_t sto
 	return habit->coding != RP_PART_PLAIN && (!stored || (uint64_t)stored * habit->len / 5 > (uint64_t)habit->stored * len / 4);
 }
 
-static uint8_t *put_part(struct rp_payload_room *room, struct rp_payload_habit *habit, const struct part *p, uint8_t *out, const uint8_t *end)
+static void learn(struct rp_payload_habit *habit, enum rp_part_coding coding, const struct part *p, size_t stored)
+{
+	habit->coding = (uint8_t)coding;
+	habit->skips = p->zstd == &zstd_codes;
+	habit->left = coding == RP_PART_PLAIN || habit->trials < TRIALS_SOON ? TRIAL_EVERY_SOON : TRIAL_EVERY;
+	habit->trials += habit->trials < TRIALS_SOON;
+	habit->len = (uint32_t)p->len;
+	habit->stored = (uint32_t)stored;
+}
+
+static uint8_t *put_part(struct rp_payload_room *room, struct rp_payload_habit *habit, struct part *p, uint8_t *out, const uint8_t *end)
 {
 	size_t stored;
 
@@ -124,11 +150,11 @@ static uint8_t *put_part(struct rp_payload_room *room, struct rp_payload_habit *
 	uint8_t *bytes = out + PART_HEADER_BYTES_MAX;
 	size_t max = (size_t)(end - bytes);
 	if (!habit->left || p->len / TRIAL_GROWTH > habit->len) {
-		habit->coding = (uint8_t)try_all(room, p, bytes, max, &stored);
-		habit->left = habit->coding == RP_PART_PLAIN ? TRIAL_EVERY_PLAIN : TRIAL_EVERY;
-		habit->len = (uint32_t)p->len;
-		habit->stored = (uint32_t)stored;
+		enum rp_part_coding coding = try_all(room, p, bytes, max, &stored);
+		learn(habit, coding, p, stored);
 	} else {
+		if (habit->skips && p->may_skip)
+			p->zstd = &zstd_codes;
 		stored = code_part(room, habit->coding, p, bytes, max);
 		habit->left = is_worse(habit, p->len, stored) ? 0 : habit->left - 1;
 	}
@@ -172,7 +198,7 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 			continue;
 		const ZSTD_compressionParameters *zstd = n == 1 ? &zstd_definitions : is_times(i) ? &zstd_times : &zstd_any;
 		struct part p = { raw + start, ends[i] - start, len <= SHORT_BYTES ? &zstd_careful : zstd,
-				  n == 1 ? RP_PART_ZSTD_WORDS : RP_PART_ZSTD };
+				  n == 1 ? RP_PART_ZSTD_WORDS : RP_PART_ZSTD, n > 1 && len > SHORT_BYTES };
 		if (p.len)
 			out = put_part(room, habit_of(room, i, n), &p, out, ret_stored + max);
 		if (!out)

@@ -23,6 +23,8 @@
 struct rp_payload_habit {
 	uint8_t coding; /* enum rp_part_coding */
 	uint8_t left;   /* how often yet without a trial; 0: try now */
+	uint8_t trials; /* how many there were, of those that come soon */
+	uint8_t skips;  /* Zstandard looks for no repeats */
 	uint32_t len, stored; /* at the last trial */
 };
 
