@@ -267,20 +267,41 @@ static void cut(struct rp_py_stack *s)
 	s->keys[s->n++] = rp_node_key(RP_CODE_CUT, RP_LASTI_NONE);
 }
 
-/* Id of the frame's code; -1 when that is none. */
-static int64_t code_of(rp_pyframe *f, struct rp_py_stack *s)
+static struct rp_py_code *place_of_code(rp_pyframe *f, struct rp_py_stack *s)
+{
+	return &s->codes[(uintptr_t)rp_pyframe_code(f) / 64 % RP_PY_STACK_CODES];
+}
+
+/* Id of code that was not met last at its place; -1 when it is none. */
+static int64_t meet_code(rp_pyframe *f, struct rp_py_stack *s)
 {
 	PyCodeObject *code = rp_pyframe_code(f);
-	uint32_t i = (uint32_t)((uintptr_t)code / 64 % RP_PY_STACK_CODES);
-	if (s->codes[i].code != code) {
-		if (!is_code(s, code))
-			return -1;
-		if (rp_pyframe_is_shim(f)) /* named when a frame that counts is met */
-			return 0;
-		s->codes[i].id = id_of(f, s);
-		s->codes[i].code = code;
+	if (!is_code(s, code))
+		return -1;
+	if (rp_pyframe_is_shim(f)) /* named when a frame that counts is met */
+		return 0;
+	struct rp_py_code *known = place_of_code(f, s);
+	*known = (struct rp_py_code){ code, id_of(f, s), -1, 0 };
+	return known->id;
+}
+
+/* Id of the frame's code; -1 when that is none. */
+RP_INLINE int64_t code_of(rp_pyframe *f, struct rp_py_stack *s)
+{
+	const struct rp_py_code *known = place_of_code(f, s);
+	return RP_LIKELY(known->code && known->code == rp_pyframe_code(f)) ? (int64_t)known->id : meet_code(f, s);
+}
+
+/* Adds the frame, whose code has this id. There is room. */
+RP_INLINE void add(rp_pyframe *f, uint32_t id, struct rp_py_stack *s)
+{
+	struct rp_py_code *known = place_of_code(f, s);
+	int64_t offset = rp_pyframe_offset(f);
+	if (RP_UNLIKELY(known->offset != offset || offset < 0)) {
+		known->offset = offset;
+		known->key = rp_node_key(id, line_at(f, id, s));
 	}
-	return code ? (int64_t)s->codes[i].id : -1;
+	s->keys[s->n++] = known->key;
 }
 
 /* Behind the frame of a task those that wait for it. */
@@ -291,7 +312,7 @@ static void add_waiting(struct rp_py_stack *s, struct rp_task_chain *chain)
 		for (uint32_t i = 0; i < n && s->n < RP_PY_STACK_MAX; i++) {
 			int64_t id = code_of(frames[i], s);
 			if (id > 0 && id != ID_HIDDEN && id != ID_COMMAND)
-				s->keys[s->n++] = rp_node_key((uint32_t)id, line_at(frames[i], (uint32_t)id, s));
+				add(frames[i], (uint32_t)id, s);
 		}
 }
 
@@ -328,7 +349,7 @@ void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
 		if (id == ID_COMMAND)
 			return; /* the launcher's: the program begins above it */
 		if (id != ID_HIDDEN)
-			s->keys[s->n++] = rp_node_key((uint32_t)id, line_at(f, (uint32_t)id, s));
+			add(f, (uint32_t)id, s);
 		if (f == of_task)
 			add_waiting(s, &waiting);
 	}

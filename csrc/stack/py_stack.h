@@ -31,9 +31,11 @@ struct rp_py_stack {
 	uint32_t cut;      /* the outermost frames are missing, and the last key says so (RP_CODE_CUT) */
 	uintptr_t c_frame; /* an address inside the C frame of the innermost evaluator call; 0: none, or unknown */
 	uintptr_t pages[RP_PY_STACK_PAGES]; /* of this walk, by their low bits; 0: none */
-	struct {
+	struct rp_py_code {
 		const void *code; /* a code object for certain; NULL: none */
 		uint32_t id;
+		int64_t offset; /* of its frame met last, and that frame's key: those of a recursion mostly stand at one instruction. -1: none */
+		uint64_t key;
 	} codes[RP_PY_STACK_CODES]; /* of this walk, by the low bits of their address: a frame further out keeps the code alive */
 	struct rp_py_line lines[4096];
 	char module[1024], name[1024], file[4096]; /* scratch: longer ones are cut, and end in an ellipsis */

@@ -98,7 +98,8 @@ static void on_thread_end(struct rp_thread *t)
 /* Where a node is in the index, or belongs. There are places. */
 static uint32_t *place_of_node(struct rp_snapshot_table *s, uint32_t parent, uint64_t key)
 {
-	uint64_t h = (key ^ (uint64_t)parent << 40) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t h = key ^ parent * UINT64_C(0xbf58476d1ce4e5b9); /* spread first: the nodes of a recursion have one key */
+	h = (h ^ h >> 32) * UINT64_C(0x9e3779b97f4a7c15);
 	for (uint32_t i = (uint32_t)(h >> 32);; i++) {
 		uint32_t *place = &s->index[i & (s->places - 1)];
 		if (!*place || (s->nodes[*place - 1].parent == parent && s->nodes[*place - 1].key == key))
