@@ -251,7 +251,7 @@ RP_INLINE void mapped(void *p, size_t size, int prot, int flags, int fd, void *f
 	if (p == MAP_FAILED)
 		return;
 	enum rp_allocator kind = rp_map_kind(prot, flags, fd);
-	if (flags & MAP_FIXED) /* what lay there before is gone */
+	if (flags & MAP_FIXED)
 		unmapped(p, size);
 	if (kind == RP_A_MMAP)
 		rp_sample_alloc(RP_A_MMAP, p, size, first, frame);
@@ -261,25 +261,29 @@ RP_INLINE void mapped(void *p, size_t size, int prot, int flags, int fd, void *f
 
 static void *sample_mmap(void *at, size_t size, int prot, int flags, int fd, off_t offset)
 {
-	if (RP_UNLIKELY(rp_guard_nested))
-		return real.mmap(at, size, prot, flags, fd, offset);
 	void *p = RP_REAL(real.mmap(at, size, prot, flags, fd, offset));
-	mapped(p, size, prot, flags, fd, HERE);
+	if (flags & MAP_FIXED) /* what lay there before is gone */
+		rp_readable_changed();
+	if (RP_LIKELY(!rp_guard_nested))
+		mapped(p, size, prot, flags, fd, HERE);
 	return p;
 }
 
 static void *sample_mmap64(void *at, size_t size, int prot, int flags, int fd, off64_t offset)
 {
-	if (RP_UNLIKELY(rp_guard_nested))
-		return real.mmap64(at, size, prot, flags, fd, offset);
 	void *p = RP_REAL(real.mmap64(at, size, prot, flags, fd, offset));
-	mapped(p, size, prot, flags, fd, HERE);
+	if (flags & MAP_FIXED) /* what lay there before is gone */
+		rp_readable_changed();
+	if (RP_LIKELY(!rp_guard_nested))
+		mapped(p, size, prot, flags, fd, HERE);
 	return p;
 }
 
 static int sample_mprotect(void *p, size_t size, int prot)
 {
 	int failed = RP_REAL(real.mprotect(p, size, prot));
+	if (!(prot & PROT_READ))
+		rp_readable_changed();
 	if (!failed && size && prot & PROT_WRITE && !rp_guard_nested && rp_kept_is_apart((uintptr_t)p, size))
 		tell_apart(RP_A_MPROTECT, NULL, p, (size + page_mask) & ~page_mask, HERE);
 	return failed;
@@ -289,7 +293,9 @@ static int sample_munmap(void *p, size_t size)
 {
 	if (RP_LIKELY(!rp_guard_nested && size && !((uintptr_t)p & page_mask)))
 		unmapped(p, size);
-	return RP_REAL(real.munmap(p, size));
+	int failed = RP_REAL(real.munmap(p, size));
+	rp_readable_changed();
+	return failed;
 }
 
 static void *sample_mremap(void *old, size_t old_size, size_t size, int flags, ...)
@@ -300,6 +306,7 @@ static void *sample_mremap(void *old, size_t old_size, size_t size, int flags, .
 	va_end(args);
 	int nested = rp_guard_nested != 0, is_apart = !nested && rp_kept_is_apart((uintptr_t)old, old_size ? old_size : 1) > 0;
 	void *p = RP_REAL(real.mremap(old, old_size, size, flags, at));
+	rp_readable_changed();
 	if (nested || p == MAP_FAILED)
 		return p;
 	if (flags & MREMAP_FIXED)

@@ -6,6 +6,7 @@
 #include "frames/pyframe.h"
 #include "record/known_names.h"
 #include "stack/readable.h"
+#include "stack/stack.h"
 #include "stack/task_chain.h"
 
 /* Open addressing, at most three quarters full. Most programs have no more code than the few hold, and touch no page of the others. Further code
@@ -221,19 +222,29 @@ static uint32_t line_at(rp_pyframe *f, uint32_t id, struct rp_py_stack *s)
 
 enum place { NOWHERE, DATA_STACK, C_STACK, HEAP };
 
-/* rp_readable, asking the kernel once a walk for each page. Another thread may take a page away in between, as it may after each question. */
+/* rp_readable, asking the kernel once for each page: once a walk, and in hooks once between two changes of memory. What the frames of a thread in a hook point to
+ * cannot go meanwhile. Another thread may take a page away in between, as it may after each question. */
 static int is_readable(struct rp_py_stack *s, const void *p, size_t bytes)
 {
-	uintptr_t page = (uintptr_t)p / PAGE_BYTES;
-	uintptr_t *known = &s->pages[page % RP_PY_STACK_PAGES];
-	int is_one_page = ((uintptr_t)p + bytes - 1) / PAGE_BYTES == page;
-	if (page && is_one_page && *known == page)
-		return 1;
-	if (!rp_readable(p, bytes))
-		return 0;
-	if (is_one_page)
-		*known = page;
-	return 1;
+	uintptr_t first = (uintptr_t)p / PAGE_BYTES, last = ((uintptr_t)p + bytes - 1) / PAGE_BYTES;
+	int yes = first <= last;
+	for (uintptr_t page = first; yes && page <= last; page++) {
+		uintptr_t *known = &s->pages[page % RP_PY_STACK_PAGES];
+		if (page && *known == page)
+			continue;
+		yes = rp_readable((const void *)(page * PAGE_BYTES), 1);
+		*known = yes ? page : 0;
+	}
+	return yes;
+}
+
+static void forget_pages(struct rp_py_stack *s, int in_hook)
+{
+	uint32_t changes = rp_readable_changes();
+	if (in_hook && s->pages_changes == changes)
+		return;
+	memset(s->pages, 0, sizeof s->pages);
+	s->pages_changes = changes;
 }
 
 /* CPython gives a chunk of the data stack back while current_frame still points into it; the list of chunks is set right first. *last: the chunk of a
@@ -316,11 +327,11 @@ static void add_waiting(struct rp_py_stack *s, struct rp_task_chain *chain)
 		}
 }
 
-void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s)
+void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s, int in_hook)
 {
 	s->n = s->cut = 0;
 	s->c_frame = 0;
-	memset(s->pages, 0, sizeof s->pages);
+	forget_pages(s, in_hook);
 	memset(s->codes, 0, sizeof s->codes);
 	PyThreadState *ts = PyGILState_GetThisThreadState();
 	if (!ts)

@@ -12,7 +12,7 @@
 #include "record/record.h"
 
 #define RP_PY_STACK_MAX 1024 /* deeper stacks keep the innermost */
-#define RP_PY_STACK_PAGES 16 /* that one walk knows it can read: a recursion's code is asked about once, not at each frame */
+#define RP_PY_STACK_PAGES 256 /* that are known to be readable: code is asked about once, not at each frame and sample */
 #define RP_PY_STACK_CODES 32 /* code objects that one walk has met: the frames of a deep stack have few */
 
 /* Before the first walk of a session; none of an earlier one is in flight. tasks: what waits for an asyncio task stands outside of its frames (task_chain.h). */
@@ -30,7 +30,8 @@ struct rp_py_stack {
 	uint32_t n;
 	uint32_t cut;      /* the outermost frames are missing, and the last key says so (RP_CODE_CUT) */
 	uintptr_t c_frame; /* an address inside the C frame of the innermost evaluator call; 0: none, or unknown */
-	uintptr_t pages[RP_PY_STACK_PAGES]; /* of this walk, by their low bits; 0: none */
+	uintptr_t pages[RP_PY_STACK_PAGES]; /* readable ones, by their low bits; 0: none */
+	uint32_t pages_changes;             /* of memory, when `pages` was empty last */
 	struct rp_py_code {
 		const void *code; /* a code object for certain; NULL: none */
 		uint32_t id;
@@ -41,7 +42,8 @@ struct rp_py_stack {
 	char module[1024], name[1024], file[4096]; /* scratch: longer ones are cut, and end in an ellipsis */
 };
 
-/* The calling thread is busy. sp: its stack pointer, or one a little below. */
-void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s);
+/* The calling thread is busy. sp: its stack pointer, or one a little below. in_hook: the code that runs has called something, so its frames are whole, and what
+ * they point to is alive; a signal may come where they are half made. */
+void rp_py_stack_read(uintptr_t sp, struct rp_py_stack *s, int in_hook);
 
 #endif

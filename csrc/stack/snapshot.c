@@ -241,7 +241,7 @@ uint32_t rp_snapshot_signal(struct rp_thread *t, void *ucontext, int *ret_cut)
 	*ret_cut = 1;
 	if (!s)
 		return 0;
-	rp_py_stack_read(RP_ARCH_UC_SP(uc), &s->python);
+	rp_py_stack_read(RP_ARCH_UC_SP(uc), &s->python, 0);
 	*ret_cut = 0;
 	if (with_native)
 		n = rp_unwind_signal(t, ucontext, s->python.c_frame, s->native, RP_NATIVE_FRAMES_MAX, ret_cut);
@@ -256,7 +256,7 @@ uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address)
 	int cut;
 	if (!s)
 		return 0;
-	rp_py_stack_read((uintptr_t)__builtin_frame_address(0), &s->python);
+	rp_py_stack_read((uintptr_t)__builtin_frame_address(0), &s->python, 1);
 	if (with_native)
 		n = rp_unwind_hook(t, frame_address, s->python.c_frame, s->native, RP_NATIVE_FRAMES_MAX, &cut);
 	return node_of(t, s, merge(s, n), 1);

@@ -59,6 +59,13 @@ uint32_t rp_snapshot_hook(struct rp_thread *t, void *frame_address);
 /* Forgets the nodes: those defined in lost buffers must be defined again. */
 void rp_snapshot_forget(struct rp_thread *t);
 
+/* ---- readable.c ---- */
+
+/* Memory of the process has just gone, or can be read no more. Any thread, in hooks. */
+void rp_readable_changed(void);
+/* Another number after each change. */
+uint32_t rp_readable_changes(void);
+
 /* ---- loop_code.c: the interpreter's loop beyond the function of its name ---- */
 
 /* From here on native walks end at such code, too: what the JIT has made, and what the compiler cut off. Called out of Python code, in the loop

@@ -7,6 +7,7 @@
 
 #include "../probe_bed.h"
 #include "alloc/kept_sample.h"
+#include "stack/stack.h"
 
 #define BLOCKS 20000
 #define EVENTS_MAX 200000
@@ -41,7 +42,9 @@ static void check_mappings(void)
 	const uint64_t *mark = bed_mark();
 	char *p = mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* hit for certain */
 	CHECK(p != MAP_FAILED);
+	uint32_t changes = rp_readable_changes(); /* what was seen to be readable is asked about again */
 	CHECK_INT(munmap(p + (16 << 20), 16 << 20), 0);
+	CHECK(rp_readable_changes() != changes);
 	CHECK_INT(munmap(p, 16 << 20), 0);
 	CHECK_INT(munmap(p + (32 << 20), 32 << 20), 0);
 	uint32_t n = bed_events(mark, events, EVENTS_MAX), unmaps = 0;
