@@ -239,11 +239,14 @@ struct rp_pack_shifts {
 
 /* What packing needs to remember; the caller sets `shifts` and `fold`. Everything else may hold anything. */
 #define RP_PACK_HINT_BITS 15
+struct rp_pack_hint {
+	uint16_t made, gone;
+};
 struct rp_pack_encoder {
 	struct rp_pack_shifts shifts;
 	struct rp_call_fold *fold; /* NULL: every call keeps its ENTER; else calls are added up (call_fold.h) */
 	/* By a hash of the address, the low bits of the number of its latest allocation and free. Checked before they are believed. */
-	uint16_t made[1u << RP_PACK_HINT_BITS], gone[1u << RP_PACK_HINT_BITS];
+	struct rp_pack_hint hints[1u << RP_PACK_HINT_BITS];
 	struct rp_pack_model model;
 };
 

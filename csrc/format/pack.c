@@ -1,7 +1,5 @@
 /* Packing: raw words to columns (pack_op.h). */
-#include "format/pack_model.h"
-#include "format/pack_op.h"
-#include "format/pack_time.h"
+#include "format/pack_alloc.h"
 
 #define PACKED_BYTES_PER_WORD 51 /* the sum of bytes_per_word below */
 
@@ -11,128 +9,19 @@ size_t rp_pack_bytes_max(size_t words)
 }
 
 struct columns {
-	uint8_t *at[RP_COLUMN_COUNT];
+	struct rp_written w;
 	uint8_t *start[RP_COLUMN_COUNT];
-	struct rp_time_writer time[RP_TIMES];
 	uint64_t word;
 	const uint64_t *stack; /* of the STACK before: words of the buffer */
 	uint32_t stack_n;
 	struct rp_pack_nodes nodes;
-	uint32_t free_allocator;
-	uint64_t ticks;
 	uint32_t count;
 	struct rp_pack_encoder *encoder;
 };
 
 RP_INLINE void put(struct columns *c, enum rp_column_name col, uint64_t v)
 {
-	c->at[col] = rp_put_varint(c->at[col], v);
-}
-
-RP_INLINE uint32_t hint_of(uint64_t address)
-{
-	return (uint32_t)((address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - RP_PACK_HINT_BITS));
-}
-
-/* The latest number below n whose low 16 bits are these. */
-RP_INLINE uint64_t number_of(uint64_t n, uint16_t low)
-{
-	uint64_t number = (n & ~UINT64_C(0xffff)) | low;
-	return number < n ? number : number - 0x10000;
-}
-
-static void put_address(struct columns *c, uint64_t address)
-{
-	struct rp_pack_model *m = &c->encoder->model;
-	uint64_t v = rp_model_rotate(address);
-	put(c, RP_COL_ADDRESS, rp_zigzag((int64_t)(v - m->raw)));
-	m->raw = v;
-}
-
-RP_INLINE enum freed put_freed(struct columns *c, uint64_t address)
-{
-	struct rp_pack_model *m = &c->encoder->model;
-	uint64_t number = number_of(m->n_made, c->encoder->made[hint_of(address)]);
-	struct rp_model_class *class = NULL;
-	enum freed how = FREED_FULL;
-
-	c->encoder->gone[hint_of(address)] = (uint16_t)m->n_gone;
-	if (rp_model_is_made(m, number) && rp_model_made(m, number)->address == address) {
-		int64_t delta = (int64_t)(number - m->made_next);
-		how = delta == 0 ? FREED_NEXT : delta == -2 ? FREED_LAST : FREED_NUMBER;
-		if (how == FREED_NUMBER)
-			put(c, RP_COL_FREED, rp_zigzag(delta));
-		m->made_next = number + 1;
-		class = rp_model_class(m, rp_model_made(m, number)->size);
-	} else {
-		put_address(c, address);
-	}
-	rp_model_add_gone(m, class, address);
-	return how;
-}
-
-RP_INLINE enum from put_made(struct columns *c, uint32_t allocator, uint64_t address, uint64_t size)
-{
-	struct rp_pack_model *m = &c->encoder->model;
-	struct rp_model_class *class = rp_model_class(m, size);
-	uint64_t number = number_of(m->n_gone, c->encoder->gone[hint_of(address)]);
-	enum from from = FROM_FULL;
-
-	c->encoder->made[hint_of(address)] = (uint16_t)m->n_made;
-	if (class->n && *rp_model_gone(m, rp_model_top(class)) == address) {
-		from = FROM_CLASS;
-		m->gone_last = rp_model_top(class);
-		rp_model_pop(class);
-	} else if (rp_model_is_gone(m, number) && *rp_model_gone(m, number) == address) {
-		from = FROM_NUMBER;
-		put(c, RP_COL_GIVEN, rp_zigzag((int64_t)(number - m->gone_last)));
-		m->gone_last = number;
-		rp_model_take_out(class, number);
-	} else if (address == rp_model_end(m, class, allocator)) {
-		from = FROM_END;
-	} else {
-		put_address(c, address);
-	}
-	rp_model_add_made(m, class, allocator, address, size);
-	return from;
-}
-
-RP_INLINE uint8_t put_alloc(struct columns *c, const struct rp_event *e)
-{
-	struct rp_pack_model *m = &c->encoder->model;
-	struct rp_model_site *site = rp_model_site(m, e->kind);
-	struct rp_model_site now = { e->size, e->id, (uint16_t)e->lasti, e->allocator };
-	uint8_t small = 0;
-
-	if (site->stack == now.stack && site->lasti == now.lasti && site->allocator == now.allocator) {
-		small |= SITE_EXPECTED;
-	} else {
-		put(c, RP_COL_LASTI, now.lasti);
-		put(c, RP_COL_STACK, now.stack);
-		put(c, RP_COL_ALLOCATOR, now.allocator);
-	}
-	if (site->size == now.size)
-		small |= SIZE_EXPECTED;
-	else
-		put(c, RP_COL_SIZE, now.size);
-	rp_model_learn(m, site, now);
-	if (e->kind == RP_EV_REALLOC) {
-		uint8_t *how = c->at[RP_COL_ALLOCATOR]++;
-		*how = e->old_address ? put_freed(c, e->old_address) : FREED_NOTHING;
-	}
-	return (uint8_t)(small | put_made(c, now.allocator, e->address, now.size) << FROM_SHIFT);
-}
-
-RP_INLINE uint8_t put_free(struct columns *c, const struct rp_event *e)
-{
-	uint8_t small = put_freed(c, e->address);
-
-	if (e->allocator != c->free_allocator) {
-		small |= ALLOCATOR_CHANGED;
-		put(c, RP_COL_ALLOCATOR, e->allocator);
-		c->free_allocator = e->allocator;
-	}
-	return small;
+	rp_written_put(&c->w, col, v);
 }
 
 static void put_differences(struct columns *c, const uint64_t *words, uint32_t n)
@@ -199,14 +88,16 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e)
 		small = e->how;
 		break;
 	case RP_EV_ALLOC:
+		small = (uint8_t)rp_written_alloc(c->encoder, &c->w, rp_site_from(e->lasti, e->id, e->allocator), e->address, e->size);
+		break;
 	case RP_EV_REALLOC:
-		small = put_alloc(c, e);
+		small = (uint8_t)rp_written_realloc(c->encoder, &c->w, rp_site_from(e->lasti, e->id, e->allocator), e->address, e->size, e->old_address);
 		break;
 	case RP_EV_FREE:
-		small = put_free(c, e);
+		small = (uint8_t)rp_written_free(c->encoder, &c->w, e->allocator, e->address);
 		break;
 	case RP_EV_UNMAP:
-		put_address(c, e->address);
+		rp_written_address(&c->w, e->address);
 		put(c, RP_COL_SIZE, e->size);
 		put(c, RP_COL_ALLOCATOR, e->allocator);
 		break;
@@ -241,24 +132,17 @@ static uint8_t put_event(struct columns *c, const struct rp_event *e)
 	return (uint8_t)(e->kind | small << 4);
 }
 
-/* The step from *ticks to `now`, which is not before it; *ticks is then what a decoder makes of it. */
-RP_INLINE uint64_t step_to(uint64_t *ticks, uint64_t now, uint32_t shift)
-{
-	uint64_t step = (now >> shift) - (*ticks >> shift);
-	*ticks = step ? now >> shift << shift : *ticks;
-	return step;
-}
-
 RP_INLINE void put_timed(struct columns *c, const struct rp_event *e)
 {
+	struct rp_written *w = &c->w;
 	uint32_t shift = rp_pack_shift_of(&c->encoder->shifts, e->kind);
-	uint64_t step = (e->ticks >> shift) - (c->ticks >> shift);
+	uint64_t step = (e->ticks >> shift) - (w->ticks >> shift);
 
-	if (shift && e->ticks < c->ticks)
+	if (shift && e->ticks < w->ticks)
 		step = 0;
-	rp_time_put(&c->time[rp_pack_time_of(e->kind)], step);
-	c->ticks = rp_time_after(c->ticks, step, shift);
-	*c->at[RP_COL_OP]++ = put_event(c, e);
+	rp_time_put(&w->time[rp_pack_time_of(e->kind)], step);
+	w->ticks = rp_time_after(w->ticks, step, shift);
+	*w->at[RP_COL_OP]++ = put_event(c, e);
 	c->count++;
 }
 
@@ -274,8 +158,8 @@ struct call_steps {
 
 static void put_steps(struct columns *c, struct call_steps *s)
 {
-	rp_time_put_all(&c->time[rp_pack_time_of(RP_EV_ENTER)], s->enter, s->n_enter);
-	rp_time_put_all(&c->time[rp_pack_time_of(RP_EV_EXIT)], s->leave, s->n_leave);
+	rp_time_put_all(&c->w.time[rp_pack_time_of(RP_EV_ENTER)], s->enter, s->n_enter);
+	rp_time_put_all(&c->w.time[rp_pack_time_of(RP_EV_EXIT)], s->leave, s->n_leave);
 	s->n_enter = s->n_leave = 0;
 }
 
@@ -290,15 +174,15 @@ RP_INLINE uint32_t steps_room(struct columns *c, struct call_steps *s)
 	return CALLS_AT_ONCE;
 }
 
-/* The calls and returns that come next; the first is at most UINT32_MAX ticks behind c->ticks. Everything is in locals, because a byte that is stored might be
+/* The calls and returns that come next; the first is at most UINT32_MAX ticks behind c->w.ticks. Everything is in locals, because a byte that is stored might be
  * any of what `c` and `d` hold. */
 static __attribute__((noinline)) void put_calls(struct columns *c, struct rp_raw_decoder *d, struct call_steps *s)
 {
 	const uint32_t shift = c->encoder->shifts.other;
-	const uint64_t units_before = c->ticks >> shift;
+	const uint64_t units_before = c->w.ticks >> shift;
 	const size_t room = steps_room(c, s), left = (size_t)(d->end - d->at) / 8;
 	const uint8_t *at = d->at, *end = at + 8 * (left < room ? left : room);
-	uint8_t *op = c->at[RP_COL_OP], *code = c->at[RP_COL_CODE], *lasti = c->at[RP_COL_LASTI];
+	uint8_t *op = c->w.at[RP_COL_OP], *code = c->w.at[RP_COL_CODE], *lasti = c->w.at[RP_COL_LASTI];
 	uint32_t *enter = s->enter + s->n_enter, *leave = s->leave + s->n_leave;
 	uint64_t now = d->ticks, units = units_before;
 
@@ -324,10 +208,10 @@ static __attribute__((noinline)) void put_calls(struct columns *c, struct rp_raw
 	}
 	s->n_enter = (uint32_t)(enter - s->enter);
 	s->n_leave = (uint32_t)(leave - s->leave);
-	c->ticks = units == units_before ? c->ticks : units << shift;
-	c->at[RP_COL_OP] = op;
-	c->at[RP_COL_CODE] = code;
-	c->at[RP_COL_LASTI] = lasti;
+	c->w.ticks = units == units_before ? c->w.ticks : units << shift;
+	c->w.at[RP_COL_OP] = op;
+	c->w.at[RP_COL_CODE] = code;
+	c->w.at[RP_COL_LASTI] = lasti;
 	d->at = at;
 	d->ticks = now;
 }
@@ -337,71 +221,87 @@ RP_INLINE int is_call(uint8_t kind)
 	return kind == RP_EV_ENTER || kind == RP_EV_EXIT;
 }
 
-/* The events that come next, as long as they are of the kinds of which there are many: calls, allocations, frees. Here too what counts is in locals. */
+/* A call or return by itself. */
+RP_INLINE void put_call(struct rp_written *w, struct call_steps *s, uint64_t w0, uint64_t now, uint32_t shift)
+{
+	uint32_t step = (uint32_t)rp_step_to(&w->ticks, now, shift);
+
+	if (rp_raw_kind(w0) == RP_EV_ENTER) {
+		s->enter[s->n_enter++] = step;
+		rp_written_put(w, RP_COL_CODE, rp_raw_code(w0));
+		rp_written_put(w, RP_COL_LASTI, rp_raw_lasti(w0));
+		*w->at[RP_COL_OP]++ = RP_EV_ENTER;
+	} else {
+		s->leave[s->n_leave++] = step;
+		*w->at[RP_COL_OP]++ = (uint8_t)(RP_EV_EXIT | (rp_raw_arg(w0) & RP_HOW_MAX) << 4);
+	}
+}
+
+/* What put_calls changes, but for times. */
+RP_INLINE void calls_from(struct rp_written *to, const struct rp_written *from)
+{
+	to->at[RP_COL_OP] = from->at[RP_COL_OP];
+	to->at[RP_COL_CODE] = from->at[RP_COL_CODE];
+	to->at[RP_COL_LASTI] = from->at[RP_COL_LASTI];
+	to->ticks = from->ticks;
+}
+
+#define MANY_BYTES_MAX 32 /* of an event of these kinds: REALLOC */
+
+/* The events that come next, as long as they are of the kinds of which there are many and not the last few: calls, allocations, frees. */
 static void put_many(struct columns *c, struct rp_raw_decoder *d)
 {
-	const struct rp_pack_shifts shifts = c->encoder->shifts;
-	const uint8_t *at = d->at, *end = d->end;
-	struct rp_time_writer alloc = c->time[rp_pack_time_of(RP_EV_ALLOC)], free = c->time[rp_pack_time_of(RP_EV_FREE)];
-	uint8_t *op = c->at[RP_COL_OP], *const op_before = op;
-	uint64_t raw_ticks = d->ticks, ticks = c->ticks;
+	struct rp_pack_encoder *encoder = c->encoder;
+	const uint8_t *at = d->at;
+	uint64_t now = d->ticks;
 	struct call_steps steps;
 
+	if (d->end - at < MANY_BYTES_MAX || now < c->w.ticks) /* from here on times only rise */
+		return;
+	const uint8_t *const last = d->end - MANY_BYTES_MAX, *const op_before = c->w.at[RP_COL_OP];
+	struct rp_written w = c->w;
 	steps.n_enter = steps.n_leave = 0;
-	while (end - at >= 8) {
-		uint64_t w0 = rp_get_u64(at), now = raw_ticks + rp_raw_dt(w0);
+	while (at <= last) {
+		uint64_t w0 = rp_get_u64(at);
 		uint8_t kind = rp_raw_kind(w0);
-		struct rp_event e;
-		if (RP_UNLIKELY(now - ticks > UINT32_MAX)) /* before `ticks`, or a step that has no room in call_steps */
-			break;
-		if (is_call(kind)) {
-			if (end - at >= 16 && is_call(rp_raw_kind(rp_get_u64(at + 8)))) {
-				d->at = at;
-				d->ticks = raw_ticks;
-				c->at[RP_COL_OP] = op;
-				c->ticks = ticks;
-				put_calls(c, d, &steps);
-				at = d->at;
-				raw_ticks = d->ticks;
-				op = c->at[RP_COL_OP];
-				ticks = c->ticks;
-				continue;
-			}
-			steps_room(c, &steps);
-			if (kind == RP_EV_ENTER) {
-				steps.enter[steps.n_enter++] = (uint32_t)step_to(&ticks, now, shifts.other);
-				put(c, RP_COL_CODE, rp_raw_code(w0));
-				put(c, RP_COL_LASTI, rp_raw_lasti(w0));
-				*op++ = RP_EV_ENTER;
-			} else {
-				steps.leave[steps.n_leave++] = (uint32_t)step_to(&ticks, now, shifts.other);
-				*op++ = (uint8_t)(RP_EV_EXIT | (rp_raw_arg(w0) & RP_HOW_MAX) << 4);
-			}
-			at += 8;
-		} else if (kind == RP_EV_ALLOC && end - at >= 24) {
-			rp_time_put(&alloc, step_to(&ticks, now, shifts.alloc));
-			e.kind = RP_EV_ALLOC;
-			rp_raw_alloc(&e, at);
-			*op++ = (uint8_t)(RP_EV_ALLOC | put_alloc(c, &e) << 4);
+		if (kind == RP_EV_ALLOC) {
+			rp_written_raw_alloc(encoder, &w, RP_EV_ALLOC, at, now += rp_raw_dt(w0));
 			at += 24;
-		} else if (kind == RP_EV_FREE && end - at >= 16) {
-			rp_time_put(&free, step_to(&ticks, now, shifts.alloc));
-			rp_raw_free(&e, at);
-			*op++ = (uint8_t)(RP_EV_FREE | put_free(c, &e) << 4);
+		} else if (kind == RP_EV_FREE) {
+			rp_written_raw_free(encoder, &w, at, now += rp_raw_dt(w0));
 			at += 16;
+		} else if (is_call(kind)) {
+			if (RP_UNLIKELY(now + rp_raw_dt(w0) - w.ticks > UINT32_MAX)) /* a step that has no room in call_steps */
+				break;
+			if (is_call(rp_raw_kind(rp_get_u64(at + 8)))) {
+				d->at = at;
+				d->ticks = now;
+				calls_from(&c->w, &w);
+				put_calls(c, d, &steps);
+				calls_from(&w, &c->w);
+				at = d->at;
+				now = d->ticks;
+			} else {
+				steps_room(c, &steps);
+				put_call(&w, &steps, w0, now += rp_raw_dt(w0), encoder->shifts.other);
+				at += 8;
+			}
+		} else if (kind == RP_EV_REALLOC) {
+			rp_written_raw_alloc(encoder, &w, RP_EV_REALLOC, at, now += rp_raw_dt(w0));
+			at += 32;
 		} else {
 			break;
 		}
-		raw_ticks = now;
 	}
+	w.time[rp_pack_time_of(RP_EV_ENTER)] = c->w.time[rp_pack_time_of(RP_EV_ENTER)];
+	w.time[rp_pack_time_of(RP_EV_EXIT)] = c->w.time[rp_pack_time_of(RP_EV_EXIT)];
+	rp_time_put_none(&w.time[rp_pack_time_of(RP_EV_ALLOC)]);
+	rp_time_put_none(&w.time[rp_pack_time_of(RP_EV_FREE)]);
+	c->w = w;
 	put_steps(c, &steps);
-	c->count += (uint32_t)(op - op_before); /* each has one */
+	c->count += (uint32_t)(w.at[RP_COL_OP] - op_before); /* each has one */
 	d->at = at;
-	d->ticks = raw_ticks;
-	c->time[rp_pack_time_of(RP_EV_ALLOC)] = alloc;
-	c->time[rp_pack_time_of(RP_EV_FREE)] = free;
-	c->at[RP_COL_OP] = op;
-	c->ticks = ticks;
+	d->ticks = now;
 }
 
 static void put_folded(void *columns, const struct rp_event *e)
@@ -418,7 +318,7 @@ static void end_fold(struct columns *c)
 	if (!f->calls_merged)
 		return;
 	uint64_t words[] = { f->calls_merged, f->ticks_merged };
-	struct rp_event e = { .kind = RP_EV_MORE, .how = RP_MORE_FOLDED, .ticks = c->ticks, .n_words = 2, .words = words };
+	struct rp_event e = { .kind = RP_EV_MORE, .how = RP_MORE_FOLDED, .ticks = c->w.ticks, .n_words = 2, .words = words };
 	put_timed(c, &e);
 }
 
@@ -430,7 +330,7 @@ static const uint8_t bytes_per_word[RP_COLUMN_COUNT] = { 1, 4, 3, 3, 2, 2, 5, 4,
 int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n_words, uint64_t ticks_first, uint8_t *scratch,
 		uint8_t *ret_bytes, uint32_t *ret_count, uint64_t *ret_ticks_last)
 {
-	struct columns c = { .encoder = encoder, .ticks = ticks_first };
+	struct columns c = { .encoder = encoder, .w.ticks = ticks_first };
 	struct rp_raw_decoder d = { (const uint8_t *)words, (const uint8_t *)(words + n_words), ticks_first, NULL };
 	struct rp_event e;
 	uint8_t *p = scratch;
@@ -438,11 +338,11 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 
 	rp_model_reset(&encoder->model);
 	for (int i = 0; i < RP_COLUMN_COUNT; i++) {
-		c.at[i] = c.start[i] = p;
+		c.w.at[i] = c.start[i] = p;
 		p += bytes_per_word[i] * (n_words + 2);
 	}
 	for (uint32_t i = 0; i < RP_TIMES; i++)
-		c.time[i] = (struct rp_time_writer){ .at = c.at[rp_pack_time_column(i)] };
+		c.w.time[i] = (struct rp_time_writer){ .at = c.w.at[rp_pack_time_column(i)] };
 	if (encoder->fold) {
 		encoder->fold->emit = put_folded;
 		encoder->fold->arg = &c;
@@ -464,23 +364,23 @@ int64_t rp_pack(struct rp_pack_encoder *encoder, const uint64_t *words, size_t n
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < RP_TIMES; i++)
-		c.at[rp_pack_time_column(i)] = c.time[i].at + c.time[i].bits / 4;
+		c.w.at[rp_pack_time_column(i)] = c.w.time[i].at + c.w.time[i].bits / 4;
 	for (int i = 0; i < RP_COLUMN_COUNT; i++)
-		rp_assert((size_t)(c.at[i] - c.start[i]) <= bytes_per_word[i] * (n_words + 2));
+		rp_assert((size_t)(c.w.at[i] - c.start[i]) <= bytes_per_word[i] * (n_words + 2));
 
 	p = ret_bytes;
 	*p++ = (uint8_t)(encoder->shifts.other | RP_PACK_TIMES_APART);
 	*p++ = (uint8_t)encoder->shifts.alloc;
 	for (int i = 0; i < RP_COLUMN_COUNT; i++)
-		p = rp_put_varint(p, (uint64_t)(c.at[i] - c.start[i]));
+		p = rp_put_varint(p, (uint64_t)(c.w.at[i] - c.start[i]));
 	for (int i = 0; i < RP_COLUMN_COUNT; i++) {
-		size_t len = (size_t)(c.at[i] - c.start[i]);
+		size_t len = (size_t)(c.w.at[i] - c.start[i]);
 		memcpy(p, c.start[i], len);
 		p += len;
 	}
 	rp_assert((size_t)(p - ret_bytes) <= rp_pack_bytes_max(n_words));
 	*ret_count = c.count;
-	*ret_ticks_last = c.ticks;
+	*ret_ticks_last = c.w.ticks;
 	return p - ret_bytes;
 }
 

@@ -24,27 +24,51 @@
 
 struct rp_model_site {
 	uint64_t size;
-	uint32_t stack;
-	uint16_t lasti;
-	uint8_t allocator; /* 0: nothing is expected */
+	uint64_t from; /* lasti << 48 | stack id << 5 | allocator; 0: nothing is expected */
 };
 
-struct rp_model_block {
-	uint64_t address, size;
-};
+RP_INLINE uint64_t rp_site_from(uint32_t lasti, uint64_t stack, uint32_t allocator)
+{
+	return (uint64_t)lasti << 48 | stack << 5 | allocator;
+}
+
+RP_INLINE uint32_t rp_site_lasti(uint64_t from)
+{
+	return (uint32_t)(from >> 48);
+}
+
+RP_INLINE uint32_t rp_site_stack(uint64_t from)
+{
+	return (uint32_t)(from >> 5);
+}
+
+RP_INLINE uint32_t rp_site_allocator(uint64_t from)
+{
+	return (uint32_t)from & 31;
+}
 
 struct rp_model_class {
 	uint64_t end;
+	uint32_t bottom, top; /* counted from 0 and not back: so many are on the stack as lie between */
 	uint32_t gone[RP_MODEL_CLASS_DEPTH]; /* a stack in a ring: numbers of frees */
-	uint8_t top, n;
 };
 
-struct rp_pack_model {
+struct rp_model_block {
+	uint64_t address;
+	struct rp_model_class *class; /* of this model, which is never moved */
+};
+
+/* What changes at each event. Apart from the tables, so that an encoder may keep it where a store of a byte cannot change it. */
+struct rp_model_now {
 	uint64_t n_made, n_gone;       /* so many in this block */
 	uint64_t made_next, gone_last; /* the one behind the one freed last; the one given out again last */
 	uint64_t raw; /* the last address told in full, rotated */
 	uint64_t end;
 	uint32_t before, before_that; /* the history that picks a site */
+};
+
+struct rp_pack_model {
+	struct rp_model_now now; /* of a decoder; of an encoder between its runs */
 	struct rp_model_class classes[RP_MODEL_CLASSES];
 	struct rp_model_site sites[RP_MODEL_SITES];
 	struct rp_model_block made[RP_MODEL_WINDOW];
@@ -65,14 +89,14 @@ RP_INLINE uint64_t rp_model_unrotate(uint64_t v)
 	return v << 4 | v >> 60;
 }
 
-RP_INLINE int rp_model_is_made(const struct rp_pack_model *m, uint64_t number)
+RP_INLINE int rp_model_is_made(const struct rp_model_now *now, uint64_t number)
 {
-	return number < m->n_made && m->n_made - number <= RP_MODEL_WINDOW;
+	return number < now->n_made && now->n_made - number <= RP_MODEL_WINDOW;
 }
 
-RP_INLINE int rp_model_is_gone(const struct rp_pack_model *m, uint64_t number)
+RP_INLINE int rp_model_is_gone(const struct rp_model_now *now, uint64_t number)
 {
-	return number < m->n_gone && m->n_gone - number <= RP_MODEL_WINDOW;
+	return number < now->n_gone && now->n_gone - number <= RP_MODEL_WINDOW;
 }
 
 RP_INLINE struct rp_model_block *rp_model_made(struct rp_pack_model *m, uint64_t number)
@@ -88,65 +112,70 @@ RP_INLINE uint64_t *rp_model_gone(struct rp_pack_model *m, uint64_t number)
 /* glibc's classes of 16 bytes up to 1032, above by powers of two. */
 RP_INLINE struct rp_model_class *rp_model_class(struct rp_pack_model *m, uint64_t size)
 {
-	uint32_t class = 66;
-
 	if (size <= 1032)
 		return &m->classes[(size + 23) / 16];
-	for (uint64_t rest = size >> 10; rest && class < RP_MODEL_CLASSES - 1; rest >>= 1)
-		class++;
-	return &m->classes[class];
+	return &m->classes[66 + 54 - __builtin_clzll(size)];
 }
 
-RP_INLINE struct rp_model_site *rp_model_site(struct rp_pack_model *m, uint32_t kind)
+RP_INLINE struct rp_model_site *rp_model_site(struct rp_pack_model *m, const struct rp_model_now *now, uint32_t kind)
 {
-	return &m->sites[(m->before * 31 + m->before_that + kind * 977) % RP_MODEL_SITES];
+	return &m->sites[(now->before * 31 + now->before_that + kind * 977) % RP_MODEL_SITES];
 }
 
 /* An allocation from this site came: it is what will be expected here. */
-RP_INLINE void rp_model_learn(struct rp_pack_model *m, struct rp_model_site *site, struct rp_model_site now)
+RP_INLINE void rp_model_learn(struct rp_model_now *now, struct rp_model_site *site, uint64_t from, uint64_t size)
 {
-	*site = now;
-	m->before_that = m->before * 7;
-	m->before = (now.stack * 0x9e3779b1u ^ now.lasti * 0x85ebca6bu ^ (uint32_t)now.size * 977u) >> 8;
+	site->from = from;
+	site->size = size;
+	now->before_that = now->before * 7;
+	now->before = (rp_site_stack(from) * 0x9e3779b1u ^ rp_site_lasti(from) * 0x85ebca6bu ^ (uint32_t)size * 977u) >> 8;
 }
 
 /* Where the next block of this size would lie if it were cut off behind the last one. */
-RP_INLINE uint64_t rp_model_end(const struct rp_pack_model *m, const struct rp_model_class *c, uint32_t allocator)
+RP_INLINE uint64_t rp_model_end(const struct rp_model_now *now, const struct rp_model_class *c, uint32_t allocator)
 {
-	return allocator >= RP_A_PYMALLOC_MALLOC ? c->end : m->end;
+	return allocator >= RP_A_PYMALLOC_MALLOC ? c->end : now->end;
 }
 
-RP_INLINE void rp_model_add_made(struct rp_pack_model *m, struct rp_model_class *c, uint32_t allocator, uint64_t address, uint64_t size)
+RP_INLINE void rp_model_add_made(struct rp_pack_model *m, struct rp_model_now *now, struct rp_model_class *c, uint32_t allocator, uint64_t address,
+				 uint64_t size)
 {
-	*rp_model_made(m, m->n_made++) = (struct rp_model_block){ address, size };
+	*rp_model_made(m, now->n_made++) = (struct rp_model_block){ address, c };
 	if (allocator >= RP_A_PYMALLOC_MALLOC)
 		c->end = address + ((size + 15) & ~UINT64_C(15));
 	else
-		m->end = address + (size <= 24 ? 32 : (size + 23) & ~UINT64_C(15));
+		now->end = address + (size <= 24 ? 32 : (size + 23) & ~UINT64_C(15));
 }
 
 /* c: the class of the block that was freed, NULL when its size is not known. */
-RP_INLINE void rp_model_add_gone(struct rp_pack_model *m, struct rp_model_class *c, uint64_t address)
+RP_INLINE void rp_model_add_gone(struct rp_pack_model *m, struct rp_model_now *now, struct rp_model_class *c, uint64_t address)
 {
-	*rp_model_gone(m, m->n_gone) = address;
+	*rp_model_gone(m, now->n_gone) = address;
 	if (c) {
-		c->gone[c->top++ % RP_MODEL_CLASS_DEPTH] = (uint32_t)m->n_gone;
-		c->n += c->n < RP_MODEL_CLASS_DEPTH;
+		uint32_t top = c->top + 1;
+		c->gone[c->top % RP_MODEL_CLASS_DEPTH] = (uint32_t)now->n_gone;
+		c->top = top;
+		if (top - c->bottom > RP_MODEL_CLASS_DEPTH)
+			c->bottom = top - RP_MODEL_CLASS_DEPTH;
 	}
-	m->n_gone++;
-	m->before_that = m->before_that * 31 + 1;
+	now->n_gone++;
+	now->before_that = now->before_that * 31 + 1;
 }
 
-/* The number on top of the class; only when c->n. */
+RP_INLINE int rp_model_is_empty(const struct rp_model_class *c)
+{
+	return c->top == c->bottom;
+}
+
+/* The number on top of the class; only when it is not empty. */
 RP_INLINE uint32_t rp_model_top(const struct rp_model_class *c)
 {
-	return c->gone[(uint8_t)(c->top - 1) % RP_MODEL_CLASS_DEPTH];
+	return c->gone[(c->top - 1) % RP_MODEL_CLASS_DEPTH];
 }
 
 RP_INLINE void rp_model_pop(struct rp_model_class *c)
 {
 	c->top--;
-	c->n--;
 }
 
 /* Takes a number out of the class, if it is there. */

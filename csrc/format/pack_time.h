@@ -20,9 +20,11 @@ struct rp_time_writer {
 	uint8_t *at;
 	uint64_t pending; /* what of *at is taken */
 	uint32_t bits;    /* 4: the low half of it; 0: nothing */
+	uint32_t none;    /* steps of 0 that the caller has counted and not written: rp_time_put_none before anything else */
 };
 
-/* `bits` of v, a multiple of 4, at most 60. */
+/* `bits` of v, a multiple of 4. */
+#define RP_TIME_BITS_MAX 56
 RP_INLINE void rp_time_put_bits(struct rp_time_writer *w, uint64_t v, uint32_t bits)
 {
 	uint64_t all = w->pending | v << w->bits;
@@ -72,6 +74,15 @@ RP_INLINE void rp_time_put(struct rp_time_writer *w, uint64_t v)
 	} else {
 		rp_time_put_long(w, v);
 	}
+}
+
+/* The steps of 0 that were counted. */
+static inline void rp_time_put_none(struct rp_time_writer *w)
+{
+	for (; w->none > RP_TIME_BITS_MAX / 4; w->none -= RP_TIME_BITS_MAX / 4)
+		rp_time_put_bits(w, 0, RP_TIME_BITS_MAX);
+	rp_time_put_bits(w, 0, 4 * w->none);
+	w->none = 0;
 }
 
 /* Adds a short step to the `bits` that `all` has. */

@@ -52,8 +52,8 @@ RP_INLINE uint64_t get(struct rp_pack_decoder *d, enum rp_column_name col)
 
 RP_INLINE uint64_t get_address(struct rp_pack_decoder *d)
 {
-	d->model.raw += (uint64_t)rp_unzigzag(get(d, RP_COL_ADDRESS));
-	return rp_model_unrotate(d->model.raw);
+	d->model.now.raw += (uint64_t)rp_unzigzag(get(d, RP_COL_ADDRESS));
+	return rp_model_unrotate(d->model.now.raw);
 }
 
 RP_INLINE uint64_t get_freed(struct rp_pack_decoder *d, enum freed how)
@@ -65,20 +65,20 @@ RP_INLINE uint64_t get_freed(struct rp_pack_decoder *d, enum freed how)
 	if (how == FREED_FULL) {
 		address = get_address(d);
 	} else {
-		uint64_t number = m->made_next;
+		uint64_t number = m->now.made_next;
 		if (how == FREED_LAST)
 			number -= 2;
 		else if (how == FREED_NUMBER)
 			number += (uint64_t)rp_unzigzag(get(d, RP_COL_FREED));
-		if (RP_UNLIKELY(!rp_model_is_made(m, number))) {
+		if (RP_UNLIKELY(!rp_model_is_made(&m->now, number))) {
 			d->bad = 1;
 			return 0;
 		}
 		address = rp_model_made(m, number)->address;
-		class = rp_model_class(m, rp_model_made(m, number)->size);
-		m->made_next = number + 1;
+		class = rp_model_made(m, number)->class;
+		m->now.made_next = number + 1;
 	}
-	rp_model_add_gone(m, class, address);
+	rp_model_add_gone(m, &m->now, class, address);
 	return address;
 }
 
@@ -90,21 +90,21 @@ RP_INLINE uint64_t get_made(struct rp_pack_decoder *d, enum from from, uint32_t 
 
 	switch (from) {
 	case FROM_CLASS:
-		if (RP_UNLIKELY(!class->n)) {
+		if (RP_UNLIKELY(rp_model_is_empty(class))) {
 			d->bad = 1;
 			return 0;
 		}
-		m->gone_last = rp_model_top(class);
-		address = *rp_model_gone(m, m->gone_last);
+		m->now.gone_last = rp_model_top(class);
+		address = *rp_model_gone(m, m->now.gone_last);
 		rp_model_pop(class);
 		break;
 	case FROM_NUMBER: {
-		uint64_t number = m->gone_last + (uint64_t)rp_unzigzag(get(d, RP_COL_GIVEN));
-		if (RP_UNLIKELY(!rp_model_is_gone(m, number))) {
+		uint64_t number = m->now.gone_last + (uint64_t)rp_unzigzag(get(d, RP_COL_GIVEN));
+		if (RP_UNLIKELY(!rp_model_is_gone(&m->now, number))) {
 			d->bad = 1;
 			return 0;
 		}
-		m->gone_last = number;
+		m->now.gone_last = number;
 		address = *rp_model_gone(m, number);
 		rp_model_take_out(class, number);
 		break;
@@ -113,29 +113,31 @@ RP_INLINE uint64_t get_made(struct rp_pack_decoder *d, enum from from, uint32_t 
 		address = get_address(d);
 		break;
 	case FROM_END:
-		address = rp_model_end(m, class, allocator);
+		address = rp_model_end(&m->now, class, allocator);
 		break;
 	}
-	rp_model_add_made(m, class, allocator, address, size);
+	rp_model_add_made(m, &m->now, class, allocator, address, size);
 	return address;
 }
 
 RP_INLINE void get_alloc(struct rp_pack_decoder *d, struct rp_event *e, uint32_t small)
 {
-	struct rp_model_site *site = rp_model_site(&d->model, e->kind), now = *site;
+	struct rp_model_now *now = &d->model.now;
+	struct rp_model_site *site = rp_model_site(&d->model, now, e->kind);
+	uint64_t from = site->from, size = site->size;
 
 	if (!(small & SITE_EXPECTED)) {
-		now.lasti = (uint16_t)get(d, RP_COL_LASTI);
-		now.stack = (uint32_t)get(d, RP_COL_STACK);
-		now.allocator = get(d, RP_COL_ALLOCATOR) & (RP_A_COUNT - 1);
+		uint16_t lasti = (uint16_t)get(d, RP_COL_LASTI);
+		uint32_t stack = (uint32_t)get(d, RP_COL_STACK);
+		from = rp_site_from(lasti, stack, get(d, RP_COL_ALLOCATOR) & (RP_A_COUNT - 1));
 	}
 	if (!(small & SIZE_EXPECTED))
-		now.size = get(d, RP_COL_SIZE);
-	rp_model_learn(&d->model, site, now);
-	e->lasti = now.lasti;
-	e->id = now.stack;
-	e->allocator = now.allocator;
-	e->size = now.size;
+		size = get(d, RP_COL_SIZE);
+	rp_model_learn(now, site, from, size);
+	e->lasti = rp_site_lasti(from);
+	e->id = rp_site_stack(from);
+	e->allocator = (uint8_t)rp_site_allocator(from);
+	e->size = size;
 	if (e->kind == RP_EV_REALLOC) {
 		uint64_t how = get(d, RP_COL_ALLOCATOR);
 		if (how < FREED_NOTHING)
@@ -143,7 +145,7 @@ RP_INLINE void get_alloc(struct rp_pack_decoder *d, struct rp_event *e, uint32_t
 		else if (how > FREED_NOTHING)
 			d->bad = 1;
 	}
-	e->address = get_made(d, (enum from)(small >> FROM_SHIFT), now.allocator, now.size);
+	e->address = get_made(d, (enum from)(small >> FROM_SHIFT), e->allocator, size);
 }
 
 static void get_words(struct rp_pack_decoder *d, struct rp_event *e, uint32_t n_max)

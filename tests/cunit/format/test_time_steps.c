@@ -52,6 +52,24 @@ static void check_together(uint32_t most)
 	CHECK(memcmp(one, together, (size_t)(w.at - one) + 1) == 0);
 }
 
+/* Steps of 0 that are counted and written later are those that are written one by one. */
+static void check_none(void)
+{
+	static uint8_t one[STEPS], late[STEPS];
+	struct rp_time_writer a = { .at = one }, b = { .at = late };
+
+	for (uint32_t n = 0; n < 70; n++) {
+		for (uint32_t i = 0; i < n; i++)
+			rp_time_put(&a, 0);
+		b.none = n;
+		rp_time_put_none(&b);
+		rp_time_put(&a, 5 + n);
+		rp_time_put(&b, 5 + n);
+	}
+	CHECK(a.at - one == b.at - late && a.bits == b.bits && a.pending == b.pending);
+	CHECK(memcmp(one, late, (size_t)(a.at - one)) == 0);
+}
+
 int main(void)
 {
 	static uint64_t steps[STEPS];
@@ -70,5 +88,6 @@ int main(void)
 	check_together(40);
 	check_together(RP_TIME_SHORT);
 	check_together(6000);
+	check_none();
 	return 0;
 }
