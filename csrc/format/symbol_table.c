@@ -170,11 +170,18 @@ int rp_symbol_table_file_at(const struct rp_symbol_table *t, uint32_t row, struc
 
 /* ---- places ---- */
 
-uint32_t rp_symbol_table_place(const struct rp_symbol_table *t, uint64_t vaddr)
+uint32_t rp_symbol_table_place_before(const struct rp_symbol_table *t, uint64_t vaddr)
 {
 	uint32_t n = t->kind == RP_SYMBOL_TABLE_PLACE && t->index ? rank(t->index, t->n_rows, PLACE_INDEX, vaddr) : 0;
 
-	return n && rp_symbol_table_place_at(t, n - 1) == vaddr ? n - 1 : UINT32_MAX;
+	return n ? n - 1 : UINT32_MAX;
+}
+
+uint32_t rp_symbol_table_place(const struct rp_symbol_table *t, uint64_t vaddr)
+{
+	uint32_t row = rp_symbol_table_place_before(t, vaddr);
+
+	return row != UINT32_MAX && rp_symbol_table_place_at(t, row) == vaddr ? row : UINT32_MAX;
 }
 
 uint64_t rp_symbol_table_place_at(const struct rp_symbol_table *t, uint32_t row)

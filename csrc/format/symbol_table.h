@@ -86,6 +86,8 @@ int rp_symbol_table_file_at(const struct rp_symbol_table *t, uint32_t row, struc
 
 /* Row of the place; UINT32_MAX: it is not there. */
 uint32_t rp_symbol_table_place(const struct rp_symbol_table *t, uint64_t vaddr);
+/* Of the last place that is not above vaddr. */
+uint32_t rp_symbol_table_place_before(const struct rp_symbol_table *t, uint64_t vaddr);
 uint64_t rp_symbol_table_place_at(const struct rp_symbol_table *t, uint32_t row);
 /* Its frames into ret_frames, `most` at most, and their number: 0 where nothing is known of the place. The strings are the table's. */
 uint32_t rp_symbol_table_frames(const struct rp_symbol_table *t, uint32_t row, struct rp_symbol_frame *ret_frames, uint32_t most);

@@ -12,6 +12,7 @@
 #include "names/dwarf_aranges.h"
 #include "names/dwarf_lines.h"
 #include "names/symbol_file.h"
+#include "names/unit_index.h"
 
 /* Blocks in blocks, inlined functions in them: what a damaged file may nest. */
 #define DEPTH_MAX 256
@@ -26,6 +27,7 @@ struct rp_dwarf {
 	struct rp_line_sections sections;
 	int has_lines; /* sections can be read, libdw having unpacked them; else libdw is asked, which also knows .zdebug_line */
 	struct rp_arena arena; /* paths */
+	struct rp_place_cache *units; /* what is known of them; may be NULL */
 };
 
 /* The addresses of one unit. */
@@ -37,6 +39,8 @@ struct unit {
 	struct rp_line_target *targets; /* n of them */
 	struct rp_line_table lines;
 	int has_lines;
+	uint64_t entry;
+	struct rp_unit_spans *learns; /* all of it, to be kept; NULL: only what is asked for */
 	struct {
 		uint64_t number; /* of the file; of libdw's paths, their address */
 		const char *path;
@@ -109,23 +113,38 @@ static size_t count_unplaced(const struct rp_lookup *l, size_t n)
 	return left;
 }
 
-static void place_in_unit(Dwarf_Die *die, struct rp_lookup *l, size_t n)
+static void place_in_unit(Dwarf_Die *die, struct rp_lookup *l, size_t n, struct rp_unit_spans *spans)
 {
 	Dwarf_Addr base, start, end;
-	for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;)
+	for (ptrdiff_t at = 0; (at = dwarf_ranges(die, at, &base, &start, &end)) > 0;) {
+		if (start != RP_DWARF_DROPPED)
+			rp_unit_spans_add_function(spans, start, end, dwarf_dieoffset(die));
 		for (size_t i = start == RP_DWARF_DROPPED ? n : rp_lookup_first(l, n, start); i < n && l[i].vaddr < end; i++)
 			if (!l[i].cu)
 				l[i].cu = dwarf_dieoffset(die);
+	}
 }
 
 static void units_by_ranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 {
+	struct rp_unit_spans spans = RP_UNIT_SPANS_INIT;
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die;
 	uint8_t type;
 	while (dwarf_get_units(d->dw, cu, &cu, NULL, &type, &die, NULL) == 0)
 		if (type == DW_UT_compile || type == DW_UT_skeleton)
-			place_in_unit(&die, l, n);
+			place_in_unit(&die, l, n, &spans);
+	if (d->units && rp_unit_index_has_room(d->units))
+		rp_unit_index_add(d->units, RP_UNIT_INDEX_ALL, &spans);
+	rp_unit_spans_release(&spans);
+}
+
+/* Code that no unit has (jumps into other libraries, assembly) would ask for the ranges of all of them each time. */
+static void units_by_index(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!l[i].cu)
+			l[i].cu = rp_unit_index_function(d->units, RP_UNIT_INDEX_ALL, l[i].vaddr);
 }
 
 /* ---- frames ---- */
@@ -159,7 +178,18 @@ static struct rp_dwarf_frame *add_frame(struct rp_dwarf *d, struct rp_lookup *l)
 	return &l->frames[l->n_frames++];
 }
 
-static void find_lines(struct unit *u)
+/* By what is known of the unit; -1 where that is not sound. */
+static int find_known_lines(struct unit *u)
+{
+	for (size_t i = 0; i < u->n; i++) {
+		struct rp_line_mark mark = rp_unit_index_line(u->d->units, u->entry, u->targets[i].vaddr);
+		if (mark.at && rp_line_find_from(&u->lines, &mark, &u->targets[i]))
+			return -1;
+	}
+	return 0;
+}
+
+static void find_lines(struct unit *u, int is_known)
 {
 	Dwarf_Attribute a;
 	Dwarf_Word offset;
@@ -167,7 +197,11 @@ static void find_lines(struct unit *u)
 		u->targets[i] = (struct rp_line_target){ u->l[i]->vaddr, 0, 0 };
 	u->has_lines = u->d->has_lines && dwarf_attr(&u->die, DW_AT_stmt_list, &a) && !dwarf_formudata(&a, &offset)
 		       && !rp_line_open(&u->lines, &u->d->sections, offset, string_of(&u->die, DW_AT_comp_dir));
-	if (u->has_lines)
+	if (!u->has_lines || (is_known && !find_known_lines(u)))
+		return;
+	if (u->learns)
+		rp_line_find_and_mark(&u->lines, u->targets, u->n, rp_unit_spans_add_mark, u->learns);
+	else
 		rp_line_find(&u->lines, u->targets, u->n);
 }
 
@@ -260,13 +294,29 @@ static void take_function(struct unit *u, Dwarf_Die *function)
 {
 	Dwarf_Addr base, start, end;
 	Dwarf_Die chain[DEPTH_MAX];
-	for (ptrdiff_t at = 0; (at = dwarf_ranges(function, at, &base, &start, &end)) > 0;)
+	for (ptrdiff_t at = 0; (at = dwarf_ranges(function, at, &base, &start, &end)) > 0;) {
+		if (u->learns && start != RP_DWARF_DROPPED)
+			rp_unit_spans_add_function(u->learns, start, end, dwarf_dieoffset(function));
 		for (size_t i = start == RP_DWARF_DROPPED ? u->n : 0; i < u->n; i++)
 			if (u->l[i]->vaddr >= start && u->l[i]->vaddr < end && !u->l[i]->n_frames) {
 				chain[0] = *function;
 				put_frames(u, i, chain, find_inlined(chain, 1, u->l[i]->vaddr));
 				u->left--;
 			}
+	}
+}
+
+/* Functions whose entries are known. */
+static void take_known(struct unit *u)
+{
+	Dwarf_Die chain[DEPTH_MAX];
+	for (size_t i = 0; i < u->n; i++) {
+		uint64_t entry = rp_unit_index_function(u->d->units, u->entry, u->l[i]->vaddr);
+		if (!entry || !dwarf_offdie(u->d->dw, entry, &chain[0]) || dwarf_tag(&chain[0]) != DW_TAG_subprogram || dwarf_haspc(&chain[0], u->l[i]->vaddr) != 1)
+			continue;
+		put_frames(u, i, chain, find_inlined(chain, 1, u->l[i]->vaddr));
+		u->left--;
+	}
 }
 
 static void walk(struct unit *u, Dwarf_Die *parent, int depth)
@@ -278,15 +328,15 @@ static void walk(struct unit *u, Dwarf_Die *parent, int depth)
 		int tag = dwarf_tag(&child);
 		if (tag == DW_TAG_subprogram)
 			take_function(u, &child);
-	} while (u->left && dwarf_siblingof(&child, &child) == 0);
-	if (!u->left || dwarf_child(parent, &child))
+	} while ((u->left || u->learns) && dwarf_siblingof(&child, &child) == 0);
+	if ((!u->left && !u->learns) || dwarf_child(parent, &child))
 		return;
 	/* GCC puts a function with code next to its namespace, which is full of declarations; others put it inside. */
 	do {
 		int tag = dwarf_tag(&child);
 		if (tag == DW_TAG_namespace || tag == DW_TAG_module)
 			walk(u, &child, depth + 1);
-	} while (u->left && dwarf_siblingof(&child, &child) == 0);
+	} while ((u->left || u->learns) && dwarf_siblingof(&child, &child) == 0);
 }
 
 /* Code that no entry covers (assembly, outlined parts) still has lines; the symbol table names it. */
@@ -311,6 +361,25 @@ static int by_unit(const void *a, const void *b)
 	return x->vaddr < y->vaddr ? -1 : x->vaddr > y->vaddr;
 }
 
+static void take_unit(struct unit *u)
+{
+	struct rp_place_cache *known = u->d->units;
+	struct rp_unit_spans spans = RP_UNIT_SPANS_INIT;
+	u->entry = dwarf_dieoffset(&u->die);
+	int is_known = known && rp_unit_index_has(known, u->entry);
+	if (known && !is_known && rp_unit_index_has_room(known))
+		u->learns = &spans;
+	find_lines(u, is_known);
+	if (is_known)
+		take_known(u);
+	else
+		walk(u, &u->die, 0);
+	place_rest(u);
+	if (u->learns && (u->has_lines || !u->d->has_lines))
+		rp_unit_index_add(known, u->entry, &spans);
+	rp_unit_spans_release(&spans);
+}
+
 static void take_units(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -323,13 +392,11 @@ static void take_units(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 		u.n = u.left = next - i;
 		if (!d->order[i]->cu || !dwarf_offdie(d->dw, d->order[i]->cu, &u.die))
 			continue;
-		find_lines(&u);
-		walk(&u, &u.die, 0);
-		place_rest(&u);
+		take_unit(&u);
 	}
 }
 
-struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n)
+struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n, struct rp_place_cache *units)
 {
 	struct rp_dwarf *d = calloc(1, sizeof *d);
 	if (!d)
@@ -343,10 +410,14 @@ struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n)
 		rp_dwarf_close(d);
 		return NULL;
 	}
+	d->units = units;
 	d->has_lines = !rp_line_sections_find(&d->sections, elf);
 	if (!units_by_own_aranges(d, elf, l, n))
 		units_by_aranges(d, l, n);
-	if (count_unplaced(l, n))
+	size_t left = count_unplaced(l, n);
+	if (left && units && rp_unit_index_has(units, RP_UNIT_INDEX_ALL))
+		units_by_index(d, l, n);
+	else if (left)
 		units_by_ranges(d, l, n);
 	take_units(d, l, n);
 	return d;

@@ -26,8 +26,9 @@ struct rp_lookup {
 size_t rp_lookup_first(const struct rp_lookup *l, size_t n, uint64_t vaddr);
 
 struct rp_dwarf;
-/* Fills in the frames of l[0..n), sorted by vaddr. NULL when there is no DWARF (or no memory); elf must outlive it. */
-struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n);
+struct rp_place_cache;
+/* Fills in the frames of l[0..n), sorted by vaddr. units: what is known of the object's units (unit_index.h), which is added to where room is; NULL: nothing is kept. NULL when there is no DWARF (or no memory); elf must outlive it. */
+struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n, struct rp_place_cache *units);
 void rp_dwarf_close(struct rp_dwarf *d);
 
 #endif

@@ -220,7 +220,11 @@ struct machine {
 	uint64_t row_address;
 	uint32_t row_file, row_line;
 	int in_sequence; /* a row is there */
+	int is_code; /* the sequence's address was given, and is not that of dropped code */
 	size_t left;
+	uint64_t rows, marked; /* of the sequence; the row of the last mark */
+	rp_line_mark_fn *mark; /* NULL: none */
+	void *mark_arg;
 };
 
 /* The code between the last row and this one belongs to the last. */
@@ -238,6 +242,14 @@ static inline void add_row(struct machine *m)
 	m->row_file = m->file;
 	m->row_line = m->line;
 	m->in_sequence = 1;
+	m->rows++;
+}
+
+static void put_mark(struct machine *m, uint64_t at)
+{
+	if (m->is_code)
+		m->mark(&(struct rp_line_mark){ m->row_address, at, m->row_file, m->row_line }, m->mark_arg);
+	m->marked = m->rows;
 }
 
 static void seek(struct machine *m, struct rp_line_target *targets, size_t n)
@@ -265,14 +277,19 @@ static void extended(const struct rp_line_table *t, struct machine *m, struct rp
 		add_row(m);
 		m->address = 0;
 		m->file = m->line = 1;
-		m->in_sequence = 0;
+		if (m->mark && m->marked)
+			put_mark(m, 0);
+		m->in_sequence = m->is_code = 0;
+		m->rows = m->marked = 0;
 		m->next = m->end;
 		break;
 	case DW_LNE_set_address:
 		m->address = read_fixed(&in, t->address_bytes);
-		if (!m->in_sequence && m->address == RP_DWARF_DROPPED)
-			m->next = m->end;
-		else if (!m->in_sequence)
+		if (m->in_sequence)
+			break;
+		m->is_code = m->address != RP_DWARF_DROPPED;
+		m->next = m->end;
+		if (m->is_code)
 			seek(m, targets, n);
 		break;
 	default:
@@ -321,24 +338,50 @@ static void make_steps(const struct rp_line_table *t, struct steps *ret)
 	}
 }
 
-void rp_line_find(const struct rp_line_table *t, struct rp_line_target *targets, size_t n)
+static inline __attribute__((always_inline)) void run(const struct rp_line_table *t, struct machine *m, struct rp_cursor c, struct rp_line_target *targets,
+						      size_t n, int marks)
 {
 	struct steps steps;
-	struct machine m = { .file = 1, .line = 1, .next = targets + n, .end = targets + n, .left = n };
-	struct rp_cursor c = t->program;
 	make_steps(t, &steps);
-	while (m.left && c.at < c.end && !c.bad) {
+	while ((m->left || marks) && c.at < c.end && !c.bad) {
 		uint8_t op = *c.at++;
 		if (op >= t->opcode_base) {
-			m.address += steps.address[op];
-			m.line += steps.line[op];
-			add_row(&m);
+			m->address += steps.address[op];
+			m->line += steps.line[op];
+			add_row(m);
 		} else if (op == 0) {
-			extended(t, &m, &c, targets, n);
+			extended(t, m, &c, targets, n);
 		} else {
-			standard(t, &m, &c, op);
+			standard(t, m, &c, op);
 		}
+		if (marks && (m->rows == m->marked + RP_LINE_MARK_ROWS || (m->rows == 1 && !m->marked)))
+			put_mark(m, (uint64_t)(c.at - t->sections->line.at));
 	}
+}
+
+void rp_line_find(const struct rp_line_table *t, struct rp_line_target *targets, size_t n)
+{
+	struct machine m = { .file = 1, .line = 1, .next = targets + n, .end = targets + n, .left = n };
+	run(t, &m, t->program, targets, n, 0);
+}
+
+void rp_line_find_and_mark(const struct rp_line_table *t, struct rp_line_target *targets, size_t n, rp_line_mark_fn *fn, void *arg)
+{
+	struct machine m = { .file = 1, .line = 1, .next = targets + n, .end = targets + n, .left = n, .mark = fn, .mark_arg = arg };
+	run(t, &m, t->program, targets, n, 1);
+}
+
+int rp_line_find_from(const struct rp_line_table *t, const struct rp_line_mark *mark, struct rp_line_target *target)
+{
+	uint64_t start = (uint64_t)(t->program.at - t->sections->line.at), end = (uint64_t)(t->program.end - t->sections->line.at);
+	struct machine m = { .address = mark->vaddr, .file = mark->file, .line = mark->line, .next = target, .end = target + 1,
+			     .row_address = mark->vaddr, .row_file = mark->file, .row_line = mark->line, .in_sequence = 1, .left = 1 };
+	struct rp_cursor c = t->program;
+	if (mark->at < start || mark->at > end)
+		return RP_EDAMAGED;
+	c.at = t->sections->line.at + mark->at;
+	run(t, &m, c, target, 1, 0);
+	return 0;
 }
 
 /* ---- files ---- */

@@ -44,6 +44,18 @@ struct rp_line_table {
 int rp_line_open(struct rp_line_table *ret_t, const struct rp_line_sections *s, uint64_t offset, const char *unit_dir);
 /* Fills in the targets, which are sorted by vaddr. */
 void rp_line_find(const struct rp_line_table *t, struct rp_line_target *targets, size_t n);
+
+/* Where a program can be taken up without what comes before it: the state behind a row. `at`: offset in .debug_line; 0: a sequence ends at vaddr. */
+struct rp_line_mark {
+	uint64_t vaddr, at;
+	uint32_t file, line;
+};
+#define RP_LINE_MARK_ROWS 256 /* 1 us */
+typedef void rp_line_mark_fn(const struct rp_line_mark *mark, void *arg);
+/* As rp_line_find, past the end of the program: calls fn at the first row of each sequence of code, at one of so many, and at the end of each. */
+void rp_line_find_and_mark(const struct rp_line_table *t, struct rp_line_target *targets, size_t n, rp_line_mark_fn *fn, void *arg);
+/* As rp_line_find for one target, which lies between this mark and the next. RP_EDAMAGED: the mark is of no such program. */
+int rp_line_find_from(const struct rp_line_table *t, const struct rp_line_mark *mark, struct rp_line_target *target);
 /* The path of a file, in the arena's memory; NULL when the table has none of that number. */
 const char *rp_line_file(const struct rp_line_table *t, uint64_t index, struct rp_arena *arena);
 /* dir/path, in the arena's memory; path itself where it is whole or NULL, or dir is NULL or empty. */

@@ -10,9 +10,11 @@
 #include "names/cache_directory.h"
 #include "names/names.h"
 #include "names/place_cache.h"
+#include "names/unit_index.h"
 
 /* Of what a look-up answers. A change of that counts it up, and older tables are those of something else. */
 #define REVISION "2"
+#define UNITS_REVISION "1"
 #define OBJECT_BYTES_MIN (1 << 20) /* for a table of its own */
 #define WAIT_BELOW 64 /* a visit takes 5 ms for one address of galsim (30 MB), and as long for some */
 #define SUBJECT_BYTES (RP_PLACE_CACHE_NAME_BYTES - 24)
@@ -28,7 +30,7 @@ static int is_small_loaded;
 void rp_name_cache_open(void)
 {
 	memset(&counts, 0, sizeof counts);
-	of_small = (struct rp_place_cache){ "small" RP_NAME_CACHE_SUFFIX, "small " REVISION, 1, NULL, { 0 }, RP_PLACE_LIST_INIT };
+	of_small = (struct rp_place_cache){ "small" RP_NAME_CACHE_SUFFIX, "small " REVISION, RP_PLACE_CACHE_ROWS_MAX, 1, NULL, { 0 }, RP_PLACE_LIST_INIT };
 	is_small_loaded = 0;
 	rp_cache_directory_open();
 }
@@ -110,16 +112,25 @@ static void note(const struct rp_symbol *s, void *arg)
 }
 
 /* 1 where what is fresh is all that can be known. */
-static int look_up(struct visit *v, const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only)
+static int look_up(struct visit *v, const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only,
+		   struct rp_place_cache *units)
 {
 	counts.looked_up += n;
 	v->missing = addresses;
 	v->n_missing = n;
 	v->told = 0;
-	int is_whole = n && rp_symbol_file_resolve(source, addresses, n, tables_only, note, v);
+	int is_whole = n && rp_symbol_file_resolve(source, addresses, n, tables_only, units, note, v);
 	if (is_whole)
 		note_nameless(v, UINT64_MAX);
 	return is_whole;
+}
+
+/* Of the object of which `places` is. */
+static void name_units(struct rp_place_cache *units, const struct rp_place_cache *places)
+{
+	snprintf(units->name, sizeof units->name, "%.*s.units" RP_NAME_CACHE_SUFFIX, (int)(strlen(places->name) - strlen(RP_NAME_CACHE_SUFFIX)), places->name);
+	snprintf(units->subject, sizeof units->subject, "units " UNITS_REVISION " of %.*s", SUBJECT_BYTES, places->subject);
+	units->rows_max = RP_UNIT_INDEX_ROWS_MAX;
 }
 
 static uint64_t resolve_large(struct visit *v, const struct rp_symbol_source *source, uint64_t *addresses, uint64_t n, const struct rp_name_wish *wish)
@@ -128,8 +139,18 @@ static uint64_t resolve_large(struct visit *v, const struct rp_symbol_source *so
 	uint64_t left = take_known(v, addresses, n);
 	if (left < WAIT_BELOW && wish->may_wait && (wish->was_visited || v->cache->bytes))
 		return left;
-	if (look_up(v, source, addresses, left, wish->tables_only))
+	/* Who fills an empty cache does not read units whole. */
+	struct rp_place_cache units = RP_PLACE_CACHE_INIT;
+	int has_units = left && !wish->tables_only && v->cache->bytes;
+	if (has_units) {
+		name_units(&units, v->cache);
+		rp_place_cache_load(&units);
+	}
+	if (look_up(v, source, addresses, left, wish->tables_only, has_units ? &units : NULL))
 		counts.written += (uint64_t)rp_place_cache_bring(v->cache);
+	if (has_units)
+		counts.written += (uint64_t)rp_place_cache_bring(&units);
+	rp_place_cache_release(&units);
 	return 0;
 }
 
@@ -143,7 +164,7 @@ static void resolve_small(struct visit *v, const struct rp_symbol_source *source
 	is_small_loaded = 1;
 	uint64_t left = take_known(v, addresses, n);
 	v->fresh = &mine;
-	if (look_up(v, source, addresses, left, wish->tables_only))
+	if (look_up(v, source, addresses, left, wish->tables_only, NULL))
 		for (uint32_t i = 0; i < rp_place_list_count(&mine); i++)
 			rp_place_list_add(&v->cache->fresh, rp_place_list_place(&mine, i), frames, rp_place_list_frames(&mine, i, frames));
 	rp_place_list_release(&mine);

@@ -35,6 +35,16 @@ int rp_place_cache_ask(const struct rp_place_cache *c, uint64_t place, struct rp
 	return 1;
 }
 
+int rp_place_cache_ask_before(const struct rp_place_cache *c, uint64_t place, uint64_t *ret_place, struct rp_symbol_frame *ret_frames, uint32_t *ret_n)
+{
+	uint32_t row = c->bytes ? rp_symbol_table_place_before(&c->table, place) : UINT32_MAX;
+	if (row == UINT32_MAX)
+		return 0;
+	*ret_place = rp_symbol_table_place_at(&c->table, row);
+	*ret_n = rp_symbol_table_frames(&c->table, row, ret_frames, RP_SYMBOL_FRAMES_MAX);
+	return 1;
+}
+
 /* ---- bringing ---- */
 
 struct fresh_place {
@@ -99,22 +109,28 @@ static int write_with(const struct rp_place_cache *c, const struct fresh_place *
 	return written;
 }
 
+/* n new rows. */
+static int is_worth(const struct rp_place_cache *c, uint32_t n)
+{
+	return n && ((uint64_t)n * GROWTH >= c->table.n_rows || rp_cache_directory_is_old(c->name));
+}
+
 int rp_place_cache_bring(struct rp_place_cache *c)
 {
 	uint32_t n = 0;
 	/* A signal for a file that may not grow would be the program's, were the caller its thread. */
-	if (!c->name[0] || !rp_place_list_count(&c->fresh) || c->fresh.failed || !rp_thread_is_tool)
+	if (!c->name[0] || c->fresh.failed || !rp_thread_is_tool || !is_worth(c, rp_place_list_count(&c->fresh)))
 		return 0;
 	rp_place_cache_load(c);
 	struct fresh_place *fresh = take_fresh(c, &n);
-	int is_worth = n && ((uint64_t)n * GROWTH >= c->table.n_rows || rp_cache_directory_is_old(c->name));
-	if (is_worth && (uint64_t)n + c->table.n_rows > RP_PLACE_CACHE_ROWS_MAX) {
-		is_worth = c->starts_over && n <= RP_PLACE_CACHE_ROWS_MAX;
+	int is_written = is_worth(c, n);
+	if (is_written && (uint64_t)n + c->table.n_rows > c->rows_max) {
+		is_written = c->starts_over && n <= c->rows_max;
 		drop_table(c);
 	}
-	int written = is_worth && write_with(c, fresh, n);
+	is_written = is_written && write_with(c, fresh, n);
 	free(fresh);
-	return written;
+	return is_written;
 }
 
 void rp_place_cache_release(struct rp_place_cache *c)

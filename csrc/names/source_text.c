@@ -40,7 +40,7 @@ static int is_loaded;
 int rp_sources_open(int wanted)
 {
 	memset(&done, 0, sizeof done);
-	sums = (struct rp_place_cache){ "sums" RP_NAME_CACHE_SUFFIX, "sums " SUMS_REVISION, 1, NULL, { 0 }, RP_PLACE_LIST_INIT };
+	sums = (struct rp_place_cache){ "sums" RP_NAME_CACHE_SUFFIX, "sums " SUMS_REVISION, RP_PLACE_CACHE_ROWS_MAX, 1, NULL, { 0 }, RP_PLACE_LIST_INIT };
 	is_loaded = 0;
 	wants_text = wanted;
 	if (!getcwd(cwd, sizeof cwd) || cwd[0] != '/')

@@ -335,7 +335,8 @@ static void add_places(struct places *p, Elf *elf)
 }
 
 /* 1 where all is known that could be. has_dwarf: of its own. */
-static int look_up(Elf *main, Elf *debug, int has_dwarf, struct rp_lookup *l, size_t n, int tables_only, rp_symbol_fn *fn, void *arg)
+static int look_up(Elf *main, Elf *debug, int has_dwarf, struct rp_lookup *l, size_t n, int tables_only, struct rp_place_cache *units,
+		   rp_symbol_fn *fn, void *arg)
 {
 	struct names *names = calloc(1, sizeof *names);
 	if (!names)
@@ -347,7 +348,7 @@ static int look_up(Elf *main, Elf *debug, int has_dwarf, struct rp_lookup *l, si
 	if (!debug)
 		name_collector(main, l, n);
 	/* Distributions compress the DWARF they strip: 30 ms for libc alone, to learn the lines of malloc. Its symbols will do. */
-	struct rp_dwarf *dwarf = debug || tables_only ? NULL : rp_dwarf_open(main, l, n);
+	struct rp_dwarf *dwarf = debug || tables_only ? NULL : rp_dwarf_open(main, l, n, units);
 	for (size_t i = 0; i < n; i++)
 		hand_out(&l[i], names, fn, arg);
 	int is_whole = (dwarf || !has_dwarf) && !names->failed && (cxa_demangle || !names->is_linked);
@@ -356,8 +357,8 @@ static int look_up(Elf *main, Elf *debug, int has_dwarf, struct rp_lookup *l, si
 	return is_whole;
 }
 
-int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
-			   void *arg)
+int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, struct rp_place_cache *units,
+			   rp_symbol_fn *fn, void *arg)
 {
 	int is_whole = 0, is_missed = 0;
 	for (uint64_t i = 1; i < n; i++)
@@ -373,7 +374,7 @@ int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t
 		int has_dwarf = has_section(main.elf, ".debug_info") || has_section(main.elf, ".zdebug_info");
 		if (main.map && !has_section(main.elf, ".debug_info"))
 			debug = open_debug_file(source, &is_missed);
-		is_whole = look_up(main.elf, debug.elf, has_dwarf, l, n, tables_only, fn, arg) && !is_missed;
+		is_whole = look_up(main.elf, debug.elf, has_dwarf, l, n, tables_only, units, fn, arg) && !is_missed;
 	}
 	free(l);
 	close_opened(&debug);
@@ -422,7 +423,7 @@ static int all_of(Elf *main, Elf *debug, rp_symbol_fn *fn, void *arg)
 		l[i] = (struct rp_lookup){ .address = p.at[i] + 1, .vaddr = p.at[i] };
 	struct all a = { fn, arg, l, n, 0 };
 	if (l) {
-		look_up(main, debug, 0, l, n, 1, tell, &a);
+		look_up(main, debug, 0, l, n, 1, NULL, tell, &a);
 		tell_up_to(&a, UINT64_MAX);
 	}
 	int rc = p.failed || (n && !l) ? RP_ENOMEM : 0;

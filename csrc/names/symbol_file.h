@@ -11,6 +11,8 @@
 #include "base/base.h"
 #include "record/record.h"
 
+struct rp_place_cache;
+
 /* Inlined functions at one address; deeper ones lose the middle, never the function that was not inlined. */
 #define RP_SYMBOL_FRAMES_MAX 32
 
@@ -31,9 +33,9 @@ struct rp_symbol {
 typedef void rp_symbol_fn(const struct rp_symbol *s, void *arg);
 
 /* Calls fn for each of the n addresses (sorted; each stands for the instruction that covers address - 1) that has a name. With
- * `tables_only`, DWARF is not read: a millisecond instead of tens of them. 1 when all names are as they can be, the file's own DWARF read where it has some; else 0. */
-int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, rp_symbol_fn *fn,
-			   void *arg);
+ * `tables_only`, DWARF is not read: a millisecond instead of tens of them. `units`: as rp_dwarf_open. 1 when all names are as they can be, the file's own DWARF read where it has some; else 0. */
+int rp_symbol_file_resolve(const struct rp_symbol_source *source, const uint64_t *addresses, uint64_t n, int tables_only, struct rp_place_cache *units,
+			   rp_symbol_fn *fn, void *arg);
 /* Where a separate debug file of it would be; 0: it has no build id. */
 #define RP_SYMBOL_DEBUG_PATH_BYTES (40 + RP_BUILD_ID_PATH_BYTES)
 int rp_symbol_debug_path(char ret_path[RP_SYMBOL_DEBUG_PATH_BYTES], const struct rp_symbol_source *source);

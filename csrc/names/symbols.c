@@ -127,7 +127,7 @@ static uint64_t define_of(struct rp_module_info *m, uint64_t *addresses, uint64_
 	struct rp_symbol_source source = { .path = m->path, .bias = m->bias, .start = m->start, .end = m->end,
 					   .build_id = m->build_id_len ? m->build_id : NULL, .build_id_len = m->build_id_len };
 	if (functions_only) { /* nothing that would take longer than to open the cache */
-		(void)rp_symbol_file_resolve(&source, addresses, n, 1, define_symbol, &m->id);
+		(void)rp_symbol_file_resolve(&source, addresses, n, 1, NULL, define_symbol, &m->id);
 		return 0;
 	}
 	struct rp_name_wish wish = { .tables_only = tables_only, .may_wait = may_wait, .was_visited = was_visited(m->id) };

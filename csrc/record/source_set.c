@@ -59,9 +59,7 @@ static int is_source(struct rp_str path)
 
 static uint64_t hash_of(struct rp_str path)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-	for (uint32_t i = 0; i < path.len; i++)
-		h = (h ^ (uint8_t)path.s[i]) * UINT64_C(0x100000001b3);
+	uint64_t h = rp_hash_bytes(path.s, path.len);
 	return h ? h : 1;
 }
 

@@ -69,7 +69,7 @@ static void ask(const struct rp_elf_list *l, const char *path, struct said *to)
 		if (addresses[0] < e->start || addresses[0] >= e->end)
 			continue;
 		struct rp_symbol_source s = { .path = path ? path : e->path, .bias = e->bias, .start = e->start, .end = e->end };
-		rp_symbol_file_resolve(&s, addresses, STEPS, 0, say, to);
+		rp_symbol_file_resolve(&s, addresses, STEPS, 0, NULL, say, to);
 	}
 }
 

@@ -28,6 +28,42 @@ static size_t spread_targets(Dwarf_Die *die)
 	return n;
 }
 
+/* ---- marks ---- */
+
+static struct rp_line_mark marks[TARGETS_MAX];
+static size_t n_marks;
+
+static void note_mark(const struct rp_line_mark *mark, void *arg)
+{
+	CHECK(arg == marks && n_marks < TARGETS_MAX);
+	CHECK(!n_marks || !marks[n_marks - 1].at || mark->vaddr >= marks[n_marks - 1].vaddr);
+	marks[n_marks++] = *mark;
+}
+
+/* A program taken up at the mark before a target says what the whole one says. */
+static void check_marks(const struct rp_line_table *t, size_t n)
+{
+	static struct rp_line_target again[TARGETS_MAX];
+	n_marks = 0;
+	for (size_t i = 0; i < n; i++)
+		again[i] = (struct rp_line_target){ targets[i].vaddr, 0, 0 };
+	rp_line_find_and_mark(t, again, n, note_mark, marks);
+	CHECK(!n_marks || !marks[n_marks - 1].at);
+	CHECK(n_marks || !n || !targets[0].line);
+	for (size_t i = 0; i < n; i++) {
+		CHECK(again[i].file == targets[i].file && again[i].line == targets[i].line);
+		for (size_t at = 0; at + 1 < n_marks; at++) {
+			struct rp_line_target one = { targets[i].vaddr, 0, 0 };
+			if (!marks[at].at || one.vaddr < marks[at].vaddr || one.vaddr >= marks[at + 1].vaddr)
+				continue;
+			CHECK_INT(rp_line_find_from(t, &marks[at], &one), 0);
+			CHECK(one.line == targets[i].line && (!one.line || one.file == targets[i].file));
+		}
+	}
+	CHECK_INT(rp_line_find_from(t, &(struct rp_line_mark){ .at = 1 }, again), RP_EDAMAGED);
+	CHECK_INT(rp_line_find_from(t, &(struct rp_line_mark){ .at = UINT64_MAX }, again), RP_EDAMAGED);
+}
+
 static void check_unit(Dwarf_Die *die, const struct rp_line_sections *s, uint64_t *checked)
 {
 	Dwarf_Attribute a;
@@ -40,6 +76,7 @@ static void check_unit(Dwarf_Die *die, const struct rp_line_sections *s, uint64_
 	CHECK_INT(rp_line_open(&t, s, offset, dir), 0);
 	size_t n = spread_targets(die);
 	rp_line_find(&t, targets, n);
+	check_marks(&t, n);
 	for (size_t i = 0; i < n; i++) {
 		Dwarf_Line *line = dwarf_getsrc_die(die, targets[i].vaddr);
 		int number = 0;

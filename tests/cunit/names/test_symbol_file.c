@@ -99,19 +99,19 @@ int main(void)
 
 	struct expected want[] = { { "inner", inner_line }, { "middle", middle_line }, { "outer", outer_line } };
 	struct rp_symbol_source mine = source_of(&l, here);
-	rp_symbol_file_resolve(&mine, &here, 1, 0, check_frames, want);
+	rp_symbol_file_resolve(&mine, &here, 1, 0, NULL, check_frames, want);
 	CHECK_INT(calls, 1);
 
 	/* In a hurry: the function that was linked, without lines. */
 	calls = 0;
-	rp_symbol_file_resolve(&mine, &here, 1, 1, check_plain, "outer");
+	rp_symbol_file_resolve(&mine, &here, 1, 1, NULL, check_plain, "outer");
 	CHECK_INT(calls, 1);
 
 	/* An instruction inside a function of a library without DWARF; its own first byte is what address - 1 means. */
 	uint64_t in_qsort = (uint64_t)(uintptr_t)qsort + 1;
 	struct rp_symbol_source libc = source_of(&l, in_qsort);
 	calls = 0;
-	rp_symbol_file_resolve(&libc, &in_qsort, 1, 0, check_libc, QSORT);
+	rp_symbol_file_resolve(&libc, &in_qsort, 1, 0, NULL, check_libc, QSORT);
 	CHECK_INT(calls, 1);
 
 	/* A file that is not what was loaded, one that is gone, one that is none: no names, no harm. */
@@ -119,12 +119,12 @@ int main(void)
 	calls = 0;
 	mine.build_id = other_id;
 	mine.build_id_len = sizeof other_id;
-	rp_symbol_file_resolve(&mine, &here, 1, 0, count, NULL);
+	rp_symbol_file_resolve(&mine, &here, 1, 0, NULL, count, NULL);
 	mine.build_id = NULL;
 	mine.path = "/nonexistent";
-	rp_symbol_file_resolve(&mine, &here, 1, 0, count, NULL);
+	rp_symbol_file_resolve(&mine, &here, 1, 0, NULL, count, NULL);
 	mine.path = "/proc/self/cmdline";
-	rp_symbol_file_resolve(&mine, &here, 1, 0, count, NULL);
+	rp_symbol_file_resolve(&mine, &here, 1, 0, NULL, count, NULL);
 	CHECK_INT(calls, 0);
 	rp_elf_list_release(&l);
 	return 0;
