@@ -417,7 +417,7 @@ int rp_alloc_install(const struct rp_alloc_options *options)
 	return err;
 }
 
-#define PAIRS 200
+#define PAIRS 64
 #define ROUNDS 5
 
 /* The least of some rounds; through pointers, as a program's calls are. */

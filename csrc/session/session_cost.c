@@ -10,7 +10,7 @@
 #include "stack/stack.h"
 
 #define SCRATCH_WORDS (RP_COST_WORDS_MAX + 4096)
-#define FREES 256
+#define FREES 128
 #define ROUNDS 5
 
 static _Atomic uint64_t scratch_used;
