@@ -461,8 +461,8 @@ void rp_define_region_reading(uint32_t region, enum rp_reading_moment moment);
 void rp_record_open(struct rp_sink *sink, uint64_t stall_ms_max);
 /* A number for each session, from 1; what ids mean (codes, modules) is known within one session only. */
 uint32_t rp_record_session(void);
-/* Makes rp_record_quiesce cheap. In a process of several threads the kernel takes milliseconds for it, asleep: on a thread that has time. Once a
- * process is enough; without it, or when it is refused (-1), rp_record_quiesce takes the time itself. */
+/* Makes rp_record_quiesce cheap. In a process of several threads the kernel takes milliseconds for it, asleep: before there are others, or on a thread
+ * that has time. Once a process is enough; without it, or when it is refused (-1), rp_record_quiesce takes the time itself. */
 int rp_record_register_barrier(void);
 /* What was stored before is seen by every thread that finds, with a relaxed load or a call through a slot, what is stored after: readers on the hot
  * path pay no fence for it. Nothing to do where loads keep their order (x86-64); else a barrier in all threads, as far as the kernel has it. */

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/single_threaded.h>
 
 #include "alloc/alloc.h"
 #include "cpu/cpu.h"
@@ -185,6 +186,8 @@ static int start_all(const struct rp_session_options *o, char *ret_detail)
 	if (!mine->stall_ms_max)
 		mine->stall_ms_max = STALL_MS_DEFAULT;
 
+	if (__libc_single_threaded) /* a microsecond, before the tool's threads; else the namer takes the time */
+		(void)rp_record_register_barrier();
 	errno = 0;
 	rp_clock_init(); /* before the sink: its writer takes time pairs */
 	mine->sink.resolution_ticks = rp_clock_ticks_of_ns(resolution_ns(o));
