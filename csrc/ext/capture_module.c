@@ -319,16 +319,16 @@ static PyObject *region_inherit(PyObject *module, PyObject *unused)
 	Py_RETURN_NONE;
 }
 
-static PyObject *region_variable(PyObject *module, PyObject *variable)
+static PyObject *region_variable(PyObject *module, PyObject *args)
 {
 	(void)module;
-	if (!PyContextVar_CheckExact(variable)) {
-		PyErr_SetString(PyExc_TypeError, "a context variable is expected");
+	const char *name;
+	if (!PyArg_ParseTuple(args, "s:region_variable", &name))
 		return NULL;
-	}
-	if (PyInterpreterState_Get() == PyInterpreterState_Main()) /* that of another one may end with it */
+	PyObject *variable = PyContextVar_New(name, Py_None);
+	if (variable && PyInterpreterState_Get() == PyInterpreterState_Main()) /* that of another one may end with it */
 		rp_turns_set_variable(variable);
-	Py_RETURN_NONE;
+	return variable;
 }
 
 static PyObject *region_end(PyObject *module, PyObject *args)
@@ -483,7 +483,7 @@ static PyMethodDef methods[] = {
 	{ "region_label", region_label, METH_VARARGS, "region_label(id, labels): a name again replaces its value." },
 	{ "region_is_left", region_is_left, METH_VARARGS, "region_is_left(id): whether what holds it is suspended, and the context set is the one it began in." },
 	{ "region_inherit", region_inherit, METH_NOARGS, "region_inherit(): a new greenlet that begins with a region gets that of its maker into its context." },
-	{ "region_variable", region_variable, METH_O, "region_variable(variable): its value is the region begun last, with id and outer." },
+	{ "region_variable", region_variable, METH_VARARGS, "region_variable(name) -> context variable: its value shall be the region begun last, with id and outer." },
 	{ "region_end", region_end, METH_VARARGS, "region_end(id, elsewhere=False). elsewhere: in another context than it began in." },
 	{ "name_threads", name_threads, METH_O, "name_threads(names): notes the (native id, name) pairs that names() returns; its calls are not traced" },
 	{ "forked", capture_forked, METH_NOARGS,

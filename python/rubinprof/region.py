@@ -1,14 +1,16 @@
 """Named stretches of a program's time."""
 
-from contextvars import ContextVar
-
+# The region begun last. A context variable, so that each asyncio task has its own.
 try:
     from rubinprof import _capture
 except ImportError:  # not on Linux: regions are allowed everywhere, and do nothing
-    _capture = None
+    from contextvars import ContextVar
+
+    _capture, _latest = None, ContextVar("rubinprof_region", default=None)
+else:
+    _latest = _capture.region_variable("rubinprof_region")  # from C: a traced program need not load contextvars
 
 __all__ = ["region"]
-
 
 
 class _Recorded:
@@ -17,13 +19,9 @@ class _Recorded:
     __slots__ = ("closed", "id", "outer", "own", "token")
 
 
-# The region begun last. A context variable, so that each asyncio task has its own.
-_latest = ContextVar("rubinprof_region", default=None)
 # Of the class itself: what its metaclass has of these names is the program's own code.
 _module_of, _qualname_of = (type.__dict__[name].__get__ for name in ("__module__", "__qualname__"))
 _NO_FAILURE = (GeneratorExit, StopIteration, StopAsyncIteration)  # how what is iterated ends
-if _capture is not None:
-    _capture.region_variable(_latest)
 
 
 class region:

@@ -13,7 +13,6 @@ from _warnings import warn
 
 from rubinprof.batch_job import batch_job
 from rubinprof.errors import TracerError
-from rubinprof.version import TRACED_PYTHONS
 
 try:
     from rubinprof import _capture
@@ -480,8 +479,10 @@ def _numbered(stem):
 def _sentence_without_capture():
     if sys.platform != "linux":
         return "tracing works on Linux only; traces can be read and shown here"
-    import sysconfig  # the program need not have these two: this is said where nothing is traced
+    import sysconfig  # the program need not have these: this is said where nothing is traced
     from importlib.util import find_spec
+
+    from rubinprof.version import TRACED_PYTHONS
 
     python = "%d.%d" % sys.version_info[:2]
     traced = ", ".join("%d.%d" % version for version in TRACED_PYTHONS)
