@@ -272,7 +272,7 @@ void rp_watch_process(uint64_t *ret_process_ns, uint64_t *ret_tool_ns)
 void rp_watch_open(int signo, uint64_t period_ns, int by_perf)
 {
 	pthread_mutex_lock(&lock);
-	memset(watched, 0, sizeof watched);
+	memset(watched, 0, sizeof watched[0] * atomic_load(&n_used)); /* the others are as they were made */
 	atomic_store(&n_used, 0);
 	watch.period_ns = period_ns;
 	watch.by_perf = by_perf;

@@ -149,6 +149,8 @@ static int look(void)
 	if (rp_session.phase == RP_SESSION_OFF)
 		return 1;
 	rp_cpu_look();
+	if (rp_session.phase == RP_SESSION_ACTIVE)
+		rp_session_define_choice();
 	return 0;
 }
 
@@ -239,6 +241,7 @@ int rp_session_start(const struct rp_session_options *options, char *ret_detail)
 		return fail(ret_detail, RP_ENOMEM, "tracing cannot start");
 	int before = rp_session.phase;
 	rp_session.process_cpu_ns = rp_session.tool_cpu_ns = 0;
+	rp_session.writer_told = 0;
 	rp_session.phase = RP_SESSION_STARTING; /* measuring runs Python code, which gives up the GIL: another thread may want to start too */
 	int code = start_all(options, ret_detail);
 	if (code) {
@@ -402,6 +405,7 @@ int rp_session_status(struct rp_session_status *ret_status)
 {
 	if (!is_active())
 		return RP_EINACTIVE;
+	rp_sink_choose_writer(rp_session.sink);
 	rp_sink_status(rp_session.sink, &ret_status->sink);
 	rp_record_totals(&ret_status->record);
 	ret_status->clock = rp_clock_name();

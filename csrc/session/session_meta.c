@@ -48,6 +48,23 @@ static const char *mode_name(enum rp_mode mode)
 	return mode == RP_MODE_OFF ? "off" : mode == RP_MODE_SAMPLED ? "sampled" : "exact";
 }
 
+static void define_writer(const struct rp_sink_status *sink)
+{
+	rp_session_metaf("writer", "%s", sink->writer);
+	rp_session_metaf("writer.reason", "%s", sink->writer_reason);
+	rp_session.writer_told |= sink->writer_chosen;
+}
+
+void rp_session_define_choice(void)
+{
+	struct rp_sink_status sink;
+	if (rp_session.writer_told)
+		return;
+	rp_sink_status(rp_session.sink, &sink);
+	if (sink.writer_chosen)
+		define_writer(&sink);
+}
+
 void rp_session_define_start(void)
 {
 	const struct rp_session_options *o = &rp_session.options;
@@ -89,8 +106,8 @@ void rp_session_define_start(void)
 	rp_session_metaf("init_calls", "%s", rp_frames_init_calls());
 	rp_session_metaf("switch", "%s", status.switch_source);
 	rp_session_metaf("switch.reason", "%s", status.switch_reason ? status.switch_reason : "");
-	rp_session_metaf("writer", "%s", status.sink.writer);
-	rp_session_metaf("writer.reason", "%s", status.sink.writer_reason);
+	if (status.sink.writer_chosen)
+		define_writer(&status.sink);
 	rp_session_metaf("live", "%s", status.sink.live);
 	rp_session_metaf("live.reason", "%s", status.sink.live_reason);
 }
@@ -195,8 +212,7 @@ void rp_session_define_end(void)
 	rp_session_metaf("end.lost_samples", "%llu", (unsigned long long)(record.lost.samples + sink.lost.samples));
 	rp_session_metaf("end.sampling_ticks", "%llu", (unsigned long long)sampling_ticks());
 	rp_session_metaf("end.threads", "%u", record.threads);
-	rp_session_metaf("writer", "%s", sink.writer); /* may have changed its mind */
-	rp_session_metaf("writer.reason", "%s", sink.writer_reason);
+	define_writer(&sink); /* it may have changed its mind */
 	rp_session_metaf("live", "%s", sink.live);
 	rp_session_metaf("live.reason", "%s", sink.live_reason);
 	if (rp_session.process_cpu_ns) {

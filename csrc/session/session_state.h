@@ -22,6 +22,7 @@ struct rp_session {
 	char *path;
 	struct rp_sink *sink;
 	unsigned installed;
+	_Atomic int writer_told; /* the trace says how it is written */
 	uint64_t process_cpu_ns, tool_cpu_ns; /* since the start; known at the stop, 0 before */
 };
 extern struct rp_session rp_session;
@@ -39,6 +40,8 @@ void rp_session_remove_sources(void);
 RP_PRINTF(2, 3) void rp_session_metaf(const char *key, const char *format, ...);
 void rp_session_define_start(void);
 void rp_session_define_end(void);
+/* Says how the trace is written, once that is chosen: for one that will be killed. */
+void rp_session_define_choice(void);
 
 /* ---- session_cost.c ---- */
 void rp_session_define_cost(void);

@@ -384,18 +384,29 @@ static void nap(struct rp_sink *s, uint32_t seen)
 
 /* ---- start and end ---- */
 
+/* A ring, and the kernel's thread that writes for it, take 0.4 ms: most programs are short, and write a few blocks at their end. */
+#define RING_BLOCKS 16u
+
+static int is_time_to_choose(struct rp_sink *s)
+{
+	return !atomic_load_explicit(&s->chosen, memory_order_relaxed) /* the writer's own */
+	       && (s->options.no_uring || atomic_load_explicit(&s->blocks, memory_order_relaxed) >= RING_BLOCKS
+		   || atomic_load_explicit(&s->asked, memory_order_relaxed)); /* after the acquire of `wake`, which asking changes */
+}
+
+/* Nothing is being written. */
 static void choose_writer(struct rp_sink *s)
 {
-	s->ops = &rp_writer_pwrite;
-	if (s->options.no_uring) {
+	int code = s->options.no_uring ? 0 : rp_uring_open(s);
+	if (s->options.no_uring)
 		snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring was switched off");
-		return;
-	}
-	int code = rp_uring_open(s);
-	if (code == 0)
+	else if (code == 0)
 		s->ops = &rp_writer_uring;
 	else
 		snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring was refused: %s", strerrordesc_np(-code));
+	/* Release: rp_sink_status, which acquires, reads what was chosen. */
+	atomic_store_explicit(&s->chosen, 1, memory_order_release);
+	syscall(SYS_futex, &s->chosen, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 /* On a full disk, what is reserved for free buffers is given back to the file system, so that the last definitions, which say
@@ -477,15 +488,14 @@ void *rp_flusher_run(void *sink)
 	struct rp_sink *s = sink;
 	if (s->options.on_writer)
 		s->options.on_writer();
-	choose_writer(s);
+	s->ops = &rp_writer_pwrite;
 	s->second_ns = now_ns(CLOCK_MONOTONIC);
-	/* Release: rp_sink_status, which acquires, reads what was chosen. */
-	atomic_store_explicit(&s->started, 1, memory_order_release);
-	syscall(SYS_futex, &s->started, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 
 	for (;;) {
 		uint32_t seen = atomic_load_explicit(&s->wake, memory_order_seq_cst); /* of wake_writer: what was pushed before it is found below */
 		int stopping = atomic_load_explicit(&s->stopping, memory_order_acquire); /* of rp_sink_close: all was submitted before */
+		if (is_time_to_choose(s))
+			choose_writer(s);
 		write_all_full(s);
 		grow_when_low(s);
 		touch_new_buffers(s);

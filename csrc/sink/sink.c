@@ -306,12 +306,22 @@ int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns)
 	}
 }
 
+void rp_sink_choose_writer(struct rp_sink *s)
+{
+	/* Before the count of wake_writer, which the writer reads before this. */
+	atomic_store_explicit(&s->asked, 1, memory_order_seq_cst);
+	if (!atomic_load_explicit(&s->chosen, memory_order_acquire))
+		wake_writer(s);
+	while (!atomic_load_explicit(&s->chosen, memory_order_acquire))
+		syscall(SYS_futex, &s->chosen, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+}
+
 void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status)
 {
-	while (!atomic_load_explicit(&s->started, memory_order_acquire))
-		syscall(SYS_futex, &s->started, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-	ret_status->writer = s->ops->name;
-	ret_status->writer_reason = s->writer_reason;
+	/* Acquire of choose_writer: what it chose. */
+	ret_status->writer_chosen = atomic_load_explicit(&s->chosen, memory_order_acquire) != 0;
+	ret_status->writer = ret_status->writer_chosen ? s->ops->name : rp_writer_pwrite.name;
+	ret_status->writer_reason = ret_status->writer_chosen ? s->writer_reason : "so little was written that io_uring was not asked for";
 	ret_status->live = s->live;
 	ret_status->live_reason = s->live_reason;
 	ret_status->file_bytes = atomic_load_explicit(&s->file_bytes, memory_order_relaxed);
@@ -372,7 +382,7 @@ int rp_sink_close(struct rp_sink *s, struct rp_sink_status *ret_status)
 
 	if (ret_status) {
 		rp_sink_status(s, ret_status);
-		memcpy(reasons[0], s->writer_reason, RP_REASON_BYTES);
+		snprintf(reasons[0], RP_REASON_BYTES, "%s", ret_status->writer_reason);
 		memcpy(reasons[1], s->live_reason, RP_REASON_BYTES);
 		ret_status->writer_reason = reasons[0];
 		ret_status->live_reason = reasons[1];

@@ -62,6 +62,7 @@ struct rp_lost {
 struct rp_sink_status {
 	const char *writer;        /* "io_uring" or "write" */
 	const char *writer_reason; /* why not io_uring; "" when it is */
+	int writer_chosen;         /* 0: it may still come to io_uring */
 	const char *live;          /* "mapped" (survives a kill) or "memory" */
 	const char *live_reason;
 	uint64_t file_bytes;       /* written so far */
@@ -104,7 +105,8 @@ int rp_sink_is_exhausted(struct rp_sink *s);
 uint32_t rp_sink_lost_epoch(struct rp_sink *s);
 /* Waits until everything submitted before is in the page cache, at most timeout_ns. 0 or RP_EBUSY on timeout. */
 int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns);
-/* Waits until the writer has chosen how it writes, once in the life of a sink. */
+/* The writer chooses when some blocks have been written, or here: waits for it. */
+void rp_sink_choose_writer(struct rp_sink *s);
 void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status);
 /* Drains, writes out buffers whose owners never handed them over, joins the writer, cuts or punches the live areas, marks the
  * file complete, closes. Frees s, and *ret_status (may be NULL) gets the last figures, the reasons in static storage. 0, or

@@ -145,7 +145,8 @@ struct rp_sink {
 	uint32_t unwritten;     /* buffers that the stop left in the live areas of the file */
 	uint32_t unwritten_lost, unwritten_defs; /* and those it lost, and how many of them were definitions */
 	uint64_t second_ns;     /* time of the last on_second */
-	_Atomic int started;    /* 1 once the writer has chosen its ops: a status waits for it */
+	_Atomic uint32_t asked; /* somebody waits for the choice */
+	_Atomic uint32_t chosen; /* futex. 1 once the writer has chosen its ops; until then they are plain writes */
 };
 
 /* ---- block_pack.c ---- */

@@ -147,6 +147,8 @@ static void record_all(int no_uring)
 	if (rp_sink_open(&sink, &o) < 0)
 		_exit(0);
 	atomic_store(&shared->opened, 1);
+	if (!no_uring)
+		rp_sink_choose_writer(sink); /* it would do so after some blocks only */
 	rp_record_open(sink, 5000);
 	rp_define_clock();
 	for (uint64_t i = 0; i < EVENTS; i++)
