@@ -141,38 +141,74 @@ static void unmapped(void *p, size_t size)
  *
  * Inside the real function rp_guard_nested is set, as in exact mode: an allocator made of others is one allocation. */
 
+/* Those that programs call most decide first and call then: what is not hit need not be kept for after the call, and no register saved for it. What is hit goes
+ * by a function that returns by a pointer into the hook's frame: as a tail call it would take the place of that frame, which the walk begins at. */
+static RP_COLD void hit_malloc(size_t size, void **ret_p, void *first, void *frame)
+{
+	*ret_p = RP_REAL(real.malloc(size));
+	rp_sample_hit(RP_A_MALLOC, *ret_p, size, first, frame);
+}
+
 static void *sample_malloc(size_t size)
 {
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.malloc(size);
-	void *p = RP_REAL(real.malloc(size));
-	rp_sample_alloc(RP_A_MALLOC, p, size, HERE);
+	if (RP_LIKELY(rp_sampler_passes(&rp_byte_sampler, size)))
+		return RP_REAL(real.malloc(size));
+	void *p;
+	hit_malloc(size, &p, HERE);
 	return p;
+}
+
+static RP_COLD void free_kept(void *p)
+{
+	rp_sample_freed(RP_A_FREE, p);
+	real.free(p);
 }
 
 static void sample_free(void *p)
 {
-	rp_sample_free(RP_A_FREE, p);
-	real.free(p);
+	if (RP_UNLIKELY(rp_kept_maybe(p)))
+		free_kept(p);
+	else
+		real.free(p);
+}
+
+static RP_COLD void hit_calloc(size_t n, size_t size, void **ret_p, void *first, void *frame)
+{
+	*ret_p = RP_REAL(real.calloc(n, size));
+	rp_sample_hit(RP_A_CALLOC, *ret_p, n * size, first, frame);
 }
 
 static void *sample_calloc(size_t n, size_t size)
 {
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.calloc(n, size);
-	void *p = RP_REAL(real.calloc(n, size));
-	rp_sample_alloc(RP_A_CALLOC, p, n * size, HERE);
+	if (RP_LIKELY(rp_sampler_passes(&rp_byte_sampler, n * size)))
+		return RP_REAL(real.calloc(n, size));
+	void *p;
+	hit_calloc(n, size, &p, HERE);
 	return p;
 }
 
 /* The old block is taken out before the call: inside it the address may become another thread's. */
-RP_INLINE void *resize(void *p, size_t size, void *q_of(void *, size_t), void *first, void *frame)
+static RP_COLD void resize_rarely(void *p, size_t size, int is_hit, void **ret_q, void *first, void *frame)
 {
 	uint32_t number = rp_kept_maybe(p) ? rp_kept_take(p) : 0;
-	void *q = RP_REAL(q_of(p, size));
-	if (RP_UNLIKELY(number))
-		rp_sample_moved(RP_A_REALLOC, p, number, q || !size);
-	rp_sample_alloc(RP_A_REALLOC, q, size, first, frame);
+	*ret_q = RP_REAL(real.realloc(p, size));
+	if (number)
+		rp_sample_moved(RP_A_REALLOC, p, number, *ret_q || !size);
+	if (is_hit)
+		rp_sample_hit(RP_A_REALLOC, *ret_q, size, first, frame);
+}
+
+RP_INLINE void *resize(void *p, size_t size, void *first, void *frame)
+{
+	int is_hit = !rp_sampler_passes(&rp_byte_sampler, size);
+	if (RP_LIKELY(!is_hit && !rp_kept_maybe(p)))
+		return RP_REAL(real.realloc(p, size));
+	void *q;
+	resize_rarely(p, size, is_hit, &q, first, frame);
 	return q;
 }
 
@@ -180,7 +216,7 @@ static void *sample_realloc(void *p, size_t size)
 {
 	if (RP_UNLIKELY(rp_guard_nested))
 		return real.realloc(p, size);
-	return resize(p, size, real.realloc, HERE);
+	return resize(p, size, HERE);
 }
 
 static void *sample_reallocarray(void *p, size_t n, size_t size)
@@ -188,7 +224,7 @@ static void *sample_reallocarray(void *p, size_t n, size_t size)
 	size_t bytes;
 	if (RP_UNLIKELY(rp_guard_nested || __builtin_mul_overflow(n, size, &bytes)))
 		return real.reallocarray(p, n, size);
-	return resize(p, bytes, real.realloc, HERE);
+	return resize(p, bytes, HERE);
 }
 
 static int sample_posix_memalign(void **ret_p, size_t alignment, size_t size)
