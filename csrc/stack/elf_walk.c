@@ -3,6 +3,7 @@
 #include "stack/elf_walk.h"
 
 #include <elf.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include "stack/arch.h"
 
 #define PATH_BYTES_MAX 4096
+#define OBJECTS_FIRST 512
 
 /* ---- the list ---- */
 
@@ -103,18 +105,65 @@ static void name_main(struct rp_elf_list *l)
 		l->objects[0].path = keep_text(l, path, (size_t)len);
 }
 
+static void unmap_list(struct rp_elf_list *l)
+{
+	if (l->objects)
+		munmap(l->objects, l->cap * sizeof *l->objects);
+	if (l->text)
+		munmap(l->text, l->text_cap);
+	*l = (struct rp_elf_list)RP_ELF_LIST_INIT;
+}
+
+static int map_list(struct rp_elf_list *l, uint32_t cap)
+{
+	l->cap = cap;
+	l->text_cap = (size_t)cap * 160 + PATH_BYTES_MAX; /* a path has 60 to 120 bytes; more grows the list */
+	l->objects = map_bytes(cap * sizeof *l->objects);
+	l->text = map_bytes(l->text_cap);
+	if (l->objects && l->text)
+		return 0;
+	unmap_list(l);
+	return RP_ENOMEM;
+}
+
+/* The list that was given back last. A start asks for six, and each dlopen for three, mostly of the same objects; and its pages are there. Who finds
+ * it held does without: nobody waits, whatever a fork or a signal has cut short. */
+static struct {
+	_Atomic int held; /* acquire by who takes it, of the release of who had it before */
+	struct rp_elf_list list;
+} spare;
+
+/* *l for the spare one. */
+static void exchange_with_spare(struct rp_elf_list *l)
+{
+	struct rp_elf_list mine = *l;
+	if (atomic_exchange_explicit(&spare.held, 1, memory_order_acquire))
+		return;
+	*l = spare.list;
+	spare.list = mine;
+	atomic_store_explicit(&spare.held, 0, memory_order_release);
+}
+
+static int is_still_true(const struct rp_elf_list *l)
+{
+	unsigned long long adds, subs;
+	rp_elf_counters(&adds, &subs);
+	return l->objects && l->adds == adds && l->subs == subs;
+}
+
 int rp_elf_list(struct rp_elf_list *ret_list)
 {
-	for (uint32_t cap = 512; cap <= RP_ELF_OBJECTS_MAX; cap *= 2) {
-		struct rp_elf_list l = RP_ELF_LIST_INIT;
-		l.cap = cap;
-		l.text_cap = (size_t)cap * 160 + PATH_BYTES_MAX; /* a path has 60 to 120 bytes; more grows the list */
-		l.objects = map_bytes(cap * sizeof *l.objects);
-		l.text = map_bytes(l.text_cap);
-		if (!l.objects || !l.text) {
-			rp_elf_list_release(&l);
+	struct rp_elf_list l = RP_ELF_LIST_INIT;
+	exchange_with_spare(&l);
+	if (is_still_true(&l)) {
+		*ret_list = l;
+		return 0;
+	}
+	for (uint32_t cap = l.objects ? l.cap : OBJECTS_FIRST; cap <= RP_ELF_OBJECTS_MAX; cap *= 2) {
+		if (!l.objects && map_list(&l, cap))
 			return RP_ENOMEM;
-		}
+		l.count = 0;
+		l.text_used = 0;
 		dl_iterate_phdr(add_object, &l);
 		name_main(&l);
 		if (!l.too_small) {
@@ -122,7 +171,7 @@ int rp_elf_list(struct rp_elf_list *ret_list)
 			*ret_list = l;
 			return 0;
 		}
-		rp_elf_list_release(&l);
+		unmap_list(&l);
 	}
 	return RP_ENOMEM;
 }
@@ -130,10 +179,8 @@ int rp_elf_list(struct rp_elf_list *ret_list)
 void rp_elf_list_release(struct rp_elf_list *l)
 {
 	if (l->objects)
-		munmap(l->objects, l->cap * sizeof *l->objects);
-	if (l->text)
-		munmap(l->text, l->text_cap);
-	*l = (struct rp_elf_list)RP_ELF_LIST_INIT;
+		exchange_with_spare(l);
+	unmap_list(l);
 }
 
 struct listed {

@@ -38,7 +38,8 @@ struct rp_elf_list {
 #define RP_ELF_LIST_INIT { NULL, 0, 0, NULL, 0, 0, 0, 0, 0 }
 #define RP_ELF_OBJECTS_MAX 65536
 
-/* Lists what is loaded now, into memory of its own (mmap). 0 or RP_ENOMEM. Takes ld.so's list lock. */
+/* Lists what is loaded now, into memory of its own (mmap): where nothing has come or gone since, the list that was released last. 0 or RP_ENOMEM. Takes
+ * ld.so's list lock. */
 int rp_elf_list(struct rp_elf_list *ret_list);
 void rp_elf_list_release(struct rp_elf_list *l);
 /* Calls fn under ld.so's list lock, where nothing is loaded or unloaded: what the list names is there, and can be read. Something that
