@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -18,6 +19,8 @@
 #define WATCHED_MAX 1024  /* at the same time; what further ones use is in rp_watch_process only */
 #define RECORDED_MAX 8192 /* with more threads that have a record nobody looks for others */
 #define LIST_BYTES 4096
+/* Looks that are asked for (a program loads 100 libraries in its first second) come to nothing while there are as many threads as before, but for one in so long. */
+#define SAME_NS UINT64_C(500000000)
 
 enum { NOT_ARMED = -1, OVER = -2 }; /* other values of `armed`: a timer */
 
@@ -46,6 +49,7 @@ static struct {
 	uint64_t process_ns, tool_ns; /* at rp_watch_begin */
 	uint32_t recorded[RECORDED_MAX];
 	uint32_t n_recorded;
+	uint64_t n_tasks, looked_ns; /* at the last look that was asked for */
 } watch;
 static _Atomic int sample_signal; /* 0: no thread is armed any more. Relaxed: who armed one in spite of it takes it down again */
 
@@ -223,11 +227,23 @@ static void look(void)
 	watch.is_first_look = 0;
 }
 
+/* The kernel counts the threads of a process as links of their directory. 0: nobody knows. */
+static uint64_t count_tasks(void)
+{
+	struct stat st;
+	return stat("/proc/self/task", &st) ? 0 : (uint64_t)st.st_nlink;
+}
+
 void rp_watch_look(void)
 {
 	int error = errno;
 	pthread_mutex_lock(&lock);
-	look();
+	uint64_t now = rp_clock_ns(CLOCK_MONOTONIC), n = count_tasks();
+	if (!n || n != watch.n_tasks || now - watch.looked_ns >= SAME_NS) {
+		look();
+		watch.n_tasks = n;
+		watch.looked_ns = now;
+	}
 	pthread_mutex_unlock(&lock);
 	errno = error;
 }
@@ -277,6 +293,7 @@ void rp_watch_open(int signo, uint64_t period_ns, int by_perf)
 	watch.period_ns = period_ns;
 	watch.by_perf = by_perf;
 	watch.is_first_look = 1;
+	watch.n_tasks = watch.looked_ns = 0;
 	atomic_store(&sample_signal, signo);
 	look();
 	pthread_mutex_unlock(&lock);
