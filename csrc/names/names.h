@@ -23,7 +23,7 @@ void rp_symbols_open(void);
 void rp_symbols_fork_child(void);
 /* Defines SYMBOL for each address noted since the last call. One caller at a time; on a thread of the tool, or busy, or without hooks. No GIL
  * needed. `between` (may be NULL) is called before each object; nonzero: this one gets the names of its symbol table only. Unless it is the last call, a few addresses
- * of a large object may be left for one of the next eight. */
+ * of a large object may be left for one of the next eight; 255 of all. */
 typedef int rp_symbols_between_fn(void);
 int rp_symbols_define(rp_symbols_between_fn *between, int is_last);
 

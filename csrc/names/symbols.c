@@ -15,6 +15,7 @@
 /* C++ can name a function in a megabyte. Long names are cut so that one definition stays well below half a live buffer. */
 #define NAME_BYTES_MAX 2048
 #define WAIT_LOOKS 8 /* seconds */
+#define WAITING_MAX 256
 #define VISITED_MAX 4096u
 
 static int functions_only; /* set while nothing is named */
@@ -37,7 +38,8 @@ struct waiting {
 	uint32_t module; /* by id: another one may come to lie there meanwhile */
 };
 
-/* Few addresses of a large object, which was opened before, wait for more of them, or for some looks, or for the stop. One caller at a time. */
+/* Few addresses of a large object, which was opened before, wait for some looks, until many wait, or for the stop: each visit reads
+ * the object's table. One caller at a time. */
 static struct {
 	struct waiting *at; /* of realloc */
 	uint64_t n, cap;
@@ -84,18 +86,26 @@ static void leave_for_later(uint32_t module, const uint64_t *addresses, uint64_t
 		later.at[later.n++] = (struct waiting){ addresses[i], module };
 }
 
-/* Of those noted, and those that were left for later, sorted: in memory of malloc, NULL when that is out. */
-static uint64_t *take_addresses(uint64_t noted, uint64_t *ret_n)
+static uint64_t take_later(uint64_t *addresses)
 {
-	uint64_t *addresses = malloc((noted + later.n + 1) * sizeof *addresses);
+	uint64_t n = 0;
 	struct rp_module_info m;
-	if (!addresses)
-		return NULL;
-	uint64_t n = noted ? rp_addresses_take(addresses, noted) : 0;
 	for (uint64_t i = 0; i < later.n; i++)
 		if (!rp_modules_find(later.at[i].address - 1, &m) && m.id == later.at[i].module)
 			addresses[n++] = later.at[i].address;
 	later.n = 0;
+	return n;
+}
+
+/* Of those noted, and where nothing may wait those that were left for later, sorted: in memory of malloc, NULL when that is out. */
+static uint64_t *take_addresses(uint64_t noted, int may_wait, uint64_t *ret_n)
+{
+	uint64_t *addresses = malloc((noted + later.n + 1) * sizeof *addresses);
+	if (!addresses)
+		return NULL;
+	uint64_t n = noted ? rp_addresses_take(addresses, noted) : 0;
+	if (!may_wait)
+		n += take_later(addresses + n);
 	rp_sort(addresses, n, sizeof *addresses, by_address);
 	*ret_n = n;
 	return addresses;
@@ -138,12 +148,12 @@ static uint64_t define_of(struct rp_module_info *m, uint64_t *addresses, uint64_
 int rp_symbols_define(rp_symbols_between_fn *between, int is_last)
 {
 	static uint64_t seen; /* of those noted; one caller at a time */
-	int may_wait = !is_last && !(later.n && ++later.looks >= WAIT_LOOKS);
+	int may_wait = !is_last && later.n < WAITING_MAX && !(later.n && ++later.looks >= WAIT_LOOKS);
 	uint64_t n, now = rp_addresses_noted(), noted = now == seen ? 0 : rp_addresses_waiting();
 	if (!noted && (!later.n || may_wait))
 		return 0;
 	rp_modules_refresh(); /* without allocator hooks nothing has told of a dlopen */
-	uint64_t *addresses = take_addresses(noted, &n);
+	uint64_t *addresses = take_addresses(noted, may_wait, &n);
 	if (!addresses)
 		return RP_ENOMEM;
 	seen = now;

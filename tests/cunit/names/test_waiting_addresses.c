@@ -1,4 +1,4 @@
-/* A few new addresses of a large object that was opened before wait for eight looks, for more of them, or for the last call; none is lost, none is looked up twice; and none is named by a
+/* A few new addresses of a large object that was opened before wait for eight looks, until many wait, or for the last call; none is lost, none is looked up twice; and none is named by a
  * library that has come to lie there meanwhile. */
 /* rp-test: libraries=libdw,libelf */
 #define _GNU_SOURCE
@@ -69,10 +69,12 @@ int main(void)
 	for (int i = 0; i < 7; i++)
 		CHECK_UINT(define(0), 0);
 	CHECK_UINT(define(0), 3);
-	note(60);
-	CHECK_UINT(define(0), 0);
+	for (int i = 0; i < 5; i++) {
+		note(60);
+		CHECK_UINT(define(0), 0);
+	}
 	note(10);
-	CHECK_UINT(define(0), 70);
+	CHECK_UINT(define(0), 310);
 	note(5);
 	CHECK_UINT(define(0), 0);
 	CHECK_UINT(define(1), 5);
