@@ -38,8 +38,8 @@ void rp_cpu_after_failed_exec(void);
 void rp_cpu_watch_others(void);
 /* Whether the signal of samples is ours still: if not, samples end. No lock; callable in hooks. */
 void rp_cpu_check_signal(void);
-/* The same, and looks for threads without a record. On the namer's thread, now and then. */
-void rp_cpu_look(void);
+/* The same, and looks for threads without a record. On the namer's thread, now and then. 0: it has looked a moment ago, and no thread has come or gone since. */
+int rp_cpu_look(void);
 /* "perf" or "periodic", and the reason for the latter. */
 const char *rp_cpu_switch_source(const char **ret_reason);
 struct rp_cpu_counts {

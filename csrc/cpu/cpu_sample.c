@@ -373,12 +373,12 @@ void rp_cpu_check_signal(void)
 		end_samples();
 }
 
-void rp_cpu_look(void)
+int rp_cpu_look(void)
 {
 	if (!atomic_load_explicit(&cpu.is_on, memory_order_relaxed) || cpu.pid != getpid())
-		return;
+		return 1;
 	rp_cpu_check_signal();
-	rp_watch_look();
+	return rp_watch_look();
 }
 
 /* ---- exec ---- */

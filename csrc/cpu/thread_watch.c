@@ -234,18 +234,20 @@ static uint64_t count_tasks(void)
 	return stat("/proc/self/task", &st) ? 0 : (uint64_t)st.st_nlink;
 }
 
-void rp_watch_look(void)
+int rp_watch_look(void)
 {
 	int error = errno;
 	pthread_mutex_lock(&lock);
 	uint64_t now = rp_clock_ns(CLOCK_MONOTONIC), n = count_tasks();
-	if (!n || n != watch.n_tasks || now - watch.looked_ns >= SAME_NS) {
+	int is_whole = !n || n != watch.n_tasks || now - watch.looked_ns >= SAME_NS;
+	if (is_whole) {
 		look();
 		watch.n_tasks = n;
 		watch.looked_ns = now;
 	}
 	pthread_mutex_unlock(&lock);
 	errno = error;
+	return is_whole;
 }
 
 /* ---- the process ---- */

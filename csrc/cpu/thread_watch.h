@@ -13,8 +13,8 @@
 
 /* Forgets what was watched. What a thread that exists now has used up to now is not the session's. signo 0: no samples. */
 void rp_watch_open(int signo, uint64_t period_ns, int by_perf);
-/* Finds threads without a record, and reads the clocks of those known. */
-void rp_watch_look(void);
+/* Finds threads without a record, and reads the clocks of those known. 0: there was a look a moment ago, and there are as many threads as then. */
+int rp_watch_look(void);
 /* The thread has a record now: it is watched no more. 1, and where its CPU clock (ns) stood when the session began, or 0: it was not watched. */
 int rp_watch_end(int tid, uint64_t *ret_from_ns);
 /* No signal comes to watched threads any more, and none will to new ones; their clocks are read on. Callable in a signal handler. */

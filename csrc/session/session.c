@@ -145,13 +145,11 @@ static void stop_with_last_thread(void)
 /* On the namer. The last thread may have had no record, or have ended at the same time as another. */
 static int look(void)
 {
-	stop_with_last_thread();
-	if (rp_session.phase == RP_SESSION_OFF)
-		return 1;
-	rp_cpu_look();
+	if (rp_cpu_look())
+		stop_with_last_thread();
 	if (rp_session.phase == RP_SESSION_ACTIVE)
 		rp_session_define_choice();
-	return 0;
+	return rp_session.phase == RP_SESSION_OFF;
 }
 
 static void mark_writer(void)
