@@ -138,15 +138,33 @@ static RP_COLD PyObject *return_rarely(struct rp_thread *t, PyThreadState *ts, r
 	return result;
 }
 
+RP_INLINE void begin(struct rp_thread *t, int is_first)
+{
+	if (is_first)
+		rp_record_begin_first(t);
+	else
+		rp_record_begin(t);
+}
+
+RP_INLINE void end(struct rp_thread *t, int is_first)
+{
+	if (is_first)
+		rp_record_end_last(t);
+	else
+		rp_record_end(t);
+}
+
 /* Runs f, of the code with this id, which was called at lasti of the innermost frame. is_short, a constant: on the short way. */
 RP_INLINE PyObject *run(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, int throwflag, uint32_t code, uint32_t lasti, int is_generator,
 			int is_short)
 {
 	uint64_t code_base = t->code_base;
+	/* Nothing has run since `busy` was asked for that could have changed it. */
+	const int is_first = is_short && !is_generator;
 
 	if (is_generator && RP_UNLIKELY(rp_turns_n))
 		rp_turns_resumed(t, ts, f);
-	rp_record_begin(t);
+	begin(t, is_first);
 	if (is_short)
 		rp_emit_enter_near(t, code, lasti);
 	else
@@ -155,24 +173,29 @@ RP_INLINE PyObject *run(struct rp_thread *t, PyThreadState *ts, rp_pyframe *f, i
 	t->tstate = ts;
 	uintptr_t native_base = t->native_base;
 	t->native_base = (uintptr_t)__builtin_frame_address(0);
-	rp_record_end(t);
+	end(t, is_first);
 
 	PyObject *result = evaluate_next(ts, f, throwflag);
 
-	if (RP_UNLIKELY(t->code_base != code_base || !atomic_load_explicit(&rp_record_on, memory_order_relaxed) || t->top->frame != f))
+	struct rp_shadow_frame *top = t->top;
+	/* busy: a greenlet that was left inside rubinprof. */
+	if (RP_UNLIKELY(t->code_base != code_base || !atomic_load_explicit(&rp_record_on, memory_order_relaxed) || top->frame != f ||
+			(is_first && t->busy)))
 		return return_rarely(t, ts, f, result, code_base, native_base, is_generator);
 	t->native_base = native_base;
 	enum rp_exit how = exit_of(result, f, is_generator);
-	if (is_generator && RP_UNLIKELY(rp_turns_n))
+	if (is_generator && RP_UNLIKELY(rp_turns_n)) {
 		rp_turns_stopped(t, ts, f, how);
-	rp_record_begin(t);
+		top = t->top;
+	}
+	begin(t, is_first);
 	if (is_short)
 		rp_emit_exit(t, how);
 	else
 		rp_emit_1(t, RP_EV_EXIT, how);
-	t->top--;
+	t->top = top - 1;
 	rp_assert(t->seeded <= t->top); /* what came through here is above what was seeded: nothing is seeded after a call */
-	rp_record_end(t);
+	end(t, is_first);
 	return result;
 }
 

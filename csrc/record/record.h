@@ -192,6 +192,21 @@ RP_INLINE void rp_record_end(struct rp_thread *t)
 #endif
 }
 
+/* The same where t is known not to be busy: one store each, which waits for none before it. */
+RP_INLINE void rp_record_begin_first(struct rp_thread *t)
+{
+	rp_assert(!t->busy);
+	__atomic_store_n(&t->busy, 1, __ATOMIC_RELAXED);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+RP_INLINE void rp_record_end_last(struct rp_thread *t)
+{
+	rp_assert(t->busy == 1);
+	atomic_signal_fence(memory_order_seq_cst);
+	__atomic_store_n(&t->busy, 0, __ATOMIC_RELEASE);
+}
+
 /* Slow path of emitting: hands a full buffer to the writer and takes a fresh one, which begins with a CONTEXT of the whole
  * stack and a CPU reading. Waits for the writer at most `stall_ms_max` of the options (the wait is emitted as MORE_STALL),
  * then gives up: 0 on success, else the event is lost and counted (MORE_LOST comes with the next buffer). */
@@ -225,10 +240,15 @@ uint64_t rp_record_settle(struct rp_thread *t, uint64_t now);
 RP_INLINE int rp_record_prepare_by(struct rp_thread *t, int by_counter, uint64_t *ret_dt)
 {
 	rp_assert(t->busy > 0);
+	/* The clock comes first, so that nothing has to be waited for before it is asked. */
+	uint64_t now = by_counter ? rp_clock_counter() : rp_clock_ticks();
 	/* Relaxed: another thread may have set limit to NULL, which sends us to the slow path (flush, stop). */
-	if (RP_UNLIKELY(t->pos >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED)) && rp_record_hand_over(t))
-		return -1;
-	uint64_t now = by_counter ? rp_clock_counter() : rp_clock_ticks(), dt = now - t->ticks;
+	if (RP_UNLIKELY(t->pos >= __atomic_load_n(&t->limit, __ATOMIC_RELAXED))) {
+		if (rp_record_hand_over(t))
+			return -1;
+		now = rp_clock_ticks(); /* events came in between */
+	}
+	uint64_t dt = now - t->ticks;
 	if (RP_UNLIKELY(dt >= atomic_load_explicit(&rp_record_short_ticks, memory_order_relaxed)))
 		dt = rp_record_settle(t, now);
 	t->ticks = now;
