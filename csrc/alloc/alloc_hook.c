@@ -59,43 +59,35 @@ struct rp_thread *rp_guard_first_event(void)
 
 RP_INLINE void record_alloc(struct rp_thread *t, enum rp_allocator a, const void *p, size_t size, void *first, void *frame)
 {
-	int saved = errno;
 	rp_record_begin(t);
 	uint32_t lasti = rp_frames_lasti(t);
 	uint32_t stack = rp_alloc_native ? rp_unwind_stack(t, first, frame) : RP_STACK_NONE;
 	rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(a, stack), rp_alloc_word1(p, lasti), size);
 	rp_record_end(t);
-	errno = saved;
 }
 
 RP_INLINE void record_realloc(struct rp_thread *t, enum rp_allocator a, const void *p, size_t size, uintptr_t old, void *first,
 			      void *frame)
 {
-	int saved = errno;
 	rp_record_begin(t);
 	uint32_t lasti = rp_frames_lasti(t);
 	uint32_t stack = rp_alloc_native ? rp_unwind_stack(t, first, frame) : RP_STACK_NONE;
 	rp_emit_4(t, RP_EV_REALLOC, rp_alloc_arg(a, stack), rp_alloc_word1(p, lasti), size, old);
 	rp_record_end(t);
-	errno = saved;
 }
 
 RP_INLINE void record_free(struct rp_thread *t, enum rp_allocator a, const void *p)
 {
-	int saved = errno;
 	rp_record_begin(t);
 	rp_emit_2(t, RP_EV_FREE, a, (uintptr_t)p);
 	rp_record_end(t);
-	errno = saved;
 }
 
 RP_INLINE void record_unmap(struct rp_thread *t, const void *p, size_t size)
 {
-	int saved = errno;
 	rp_record_begin(t);
 	rp_emit_3(t, RP_EV_UNMAP, RP_A_MUNMAP, (uintptr_t)p, size);
 	rp_record_end(t);
-	errno = saved;
 }
 
 

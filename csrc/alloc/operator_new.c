@@ -29,13 +29,11 @@ static __attribute__((noinline)) void record_new(struct rp_thread *t, const void
 		rp_sample_alloc(RP_A_MALLOC, p, size, first, frame);
 		return;
 	}
-	int saved = errno;
 	rp_record_begin(t);
 	uint32_t lasti = rp_frames_lasti(t);
 	uint32_t stack = rp_alloc_native ? rp_unwind_stack(t, first, frame) : RP_STACK_NONE;
 	rp_emit_3(t, RP_EV_ALLOC, rp_alloc_arg(RP_A_MALLOC, stack), rp_alloc_word1(p, lasti), size);
 	rp_record_end(t);
-	errno = saved;
 }
 
 static struct rp_thread *record_delete(const void *p)
@@ -47,11 +45,9 @@ static struct rp_thread *record_delete(const void *p)
 		rp_sample_free(RP_A_FREE, p);
 		return t;
 	}
-	int saved = errno;
 	rp_record_begin(t);
 	rp_emit_2(t, RP_EV_FREE, RP_A_FREE, (uintptr_t)p);
 	rp_record_end(t);
-	errno = saved;
 	return t;
 }
 

@@ -39,7 +39,6 @@ RP_INLINE void record(struct rp_thread *t, enum rp_event_kind kind, enum rp_allo
 		rp_sample_alloc(a, p, size, first, frame);
 		return;
 	}
-	int saved = errno;
 	rp_record_begin(t);
 	uint32_t lasti = rp_frames_lasti(t);
 	uint32_t stack = rp_alloc_native ? rp_unwind_stack(t, first, frame) : RP_STACK_NONE;
@@ -48,7 +47,6 @@ RP_INLINE void record(struct rp_thread *t, enum rp_event_kind kind, enum rp_allo
 	else
 		rp_emit_4(t, RP_EV_REALLOC, rp_alloc_arg(a, stack), rp_alloc_word1(p, lasti), size, old);
 	rp_record_end(t);
-	errno = saved;
 }
 
 static void *wrap_malloc(void *ctx, size_t size)
@@ -108,11 +106,9 @@ static void wrap_free(void *ctx, void *p)
 	if (rp_alloc_sampled) {
 		rp_sample_free(RP_A_PYMALLOC_FREE, p);
 	} else {
-		int saved = errno;
 		rp_record_begin(t);
 		rp_emit_2(t, RP_EV_FREE, RP_A_PYMALLOC_FREE, (uintptr_t)p);
 		rp_record_end(t);
-		errno = saved;
 	}
 	rp_guard_nested++;
 	d->below.free(d->below.ctx, p);

@@ -28,7 +28,7 @@ void rp_frames_remove(void);
 const char *rp_frames_init_calls(void);
 /* lasti of the innermost Python frame of the calling thread, for the ALLOC or REALLOC that follows; RP_LASTI_NONE where unknown, or where it
  * does not fit: then it is told before (MORE_LASTI). Also pops seeded frames that have ended unseen, emitting their EXIT. No GIL; callable in the
- * allocator hook, t busy. */
+ * allocator hook, t busy. Keeps errno. */
 uint32_t rp_frames_lasti(struct rp_thread *t);
 /* The same without popping or emitting, however great it is: for signal handlers. */
 uint32_t rp_frames_lasti_signal(const struct rp_thread *t);

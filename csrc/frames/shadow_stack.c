@@ -2,6 +2,8 @@
  * part when frames ran already at the start, when a greenlet switches, and when CPython runs a frame without asking us. */
 #include "frames/evalframe.h"
 
+#include <errno.h>
+
 #include "frames/frames.h"
 #include "frames/region_turn.h"
 
@@ -144,9 +146,11 @@ static RP_COLD void pop_ended(struct rp_thread *t, rp_pyframe *running)
 static RP_COLD uint32_t tell_far(struct rp_thread *t, int64_t offset)
 {
 	const uint64_t lasti = rp_lasti_of(offset);
+	int error = errno;
 
 	if (lasti != RP_LASTI_NONE)
 		rp_emit_words(t, RP_EV_MORE, RP_MORE_LASTI | 1 << 8, &lasti, 1, NULL, 0, 1);
+	errno = error;
 	return RP_LASTI_NONE;
 }
 
@@ -163,7 +167,9 @@ uint32_t rp_frames_lasti(struct rp_thread *t)
 	if (RP_UNLIKELY(t->top < t->frames)) {
 		if (t->seed_tried)
 			return RP_LASTI_NONE;
+		int error = errno;
 		rp_shadow_seed(t);
+		errno = error;
 		if (t->top < t->frames)
 			return RP_LASTI_NONE;
 	}

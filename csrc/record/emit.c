@@ -31,7 +31,9 @@ void rp_record_cpu(struct rp_thread *t, uint64_t ticks)
 {
 	t->switch_seen = *t->switch_count; /* before the clock is read: a switch in between is seen at the next event */
 	t->cpu_check_ticks = ticks;
+	int error = errno;
 	uint64_t cpu_ns = rp_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	errno = error; /* a sandbox may refuse the call */
 	uint64_t dt = ticks - t->ticks;
 	if (dt >> 24) {
 		rp_record_time(t, ticks);

@@ -13,7 +13,7 @@
  * Thread rules: a struct rp_thread is touched by its own OS thread only (and its signal handlers), except `limit` and `busy` (a stop, a flush) and the
  * writer's read of a handed-over buffer. No function here needs the GIL or may call Python. All are callable in a hook.
  *
- * Emitting: rp_record_begin() ... rp_record_end() around, in between rp_emit_*(). */
+ * Emitting: rp_record_begin() ... rp_record_end() around, in between rp_emit_*(). errno is kept: by what is rare and may change it. */
 #ifndef RP_RECORD_RECORD_H
 #define RP_RECORD_RECORD_H
 

@@ -22,7 +22,7 @@
 
 /* The native frames from the caller of the hook (its return address `first`) out to the innermost evaluator call of t, interned
  * in t's own table; emits STACK at first sight. RP_STACK_NONE when there is none. Callable in the allocator hook, t busy;
- * never in a signal handler. No GIL. */
+ * never in a signal handler. No GIL. Keeps errno. */
 uint32_t rp_unwind_stack(struct rp_thread *t, void *first, void *frame_address);
 /* From a signal handler: up to `max` return addresses, innermost first, into ret_addresses; *ret_cut set when it ended early. loop_frame:
  * an address in the C frame of the innermost call of the interpreter's loop, where the walk ends; 0: at the innermost evaluator call of t. */

@@ -16,6 +16,7 @@
 #include "stack/unwind.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -136,26 +137,32 @@ static void forget_signal_rows(struct rp_stack_table *s)
 
 static void forget_all(struct rp_stack_table *s, uint32_t generation)
 {
+	int error = errno;
 	memset(s->rows, 0, sizeof s->rows);
 	s->rows_used = 0;
 	forget_stacks(s);
 	s->generation = generation;
+	errno = error;
 }
 
 static struct rp_stack_table *make_table(struct rp_thread *t)
 {
+	int error = errno;
 	struct rp_stack_table *s = take_free_table();
 	if (s) {
 		forget_signal_rows(s);
 		forget_all(s, 0);
 		memset(&s->counts, 0, sizeof s->counts);
 		s->last_id = 0;
-	} else if (!(s = map_table()))
+	} else if (!(s = map_table())) {
+		errno = error;
 		return NULL;
+	}
 	s->generation = s->signal_generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
 	s->stack_high = find_stack_end(t);
 	atomic_signal_fence(memory_order_release); /* a sample on this thread must see it whole */
 	t->stacks = s;
+	errno = error;
 	return s;
 }
 
@@ -339,10 +346,12 @@ static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s,
 RP_COLD static uint32_t walk_charged(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t distance,
 				     const struct rp_cfi_frame *from)
 {
+	int error = errno;
 	struct rp_charge charge = rp_charge_begin(t);
 	uint32_t id = walk_and_remember(t, s, first, frame, distance, from);
 	rp_charge_end(t, &charge);
 	rp_charge_tell(t);
+	errno = error;
 	return id;
 }
 

@@ -168,6 +168,21 @@ static void test_failures_and_errno(void)
 	free(p);
 }
 
+/* errno is kept by what is rare: a reading of the CPU clock, a buffer handed over. */
+static void test_rare_and_errno(void)
+{
+	struct rp_thread *t = rp_thread_self;
+	uint64_t seq = t->seq;
+
+	errno = EDOM;
+	rp_record_want_cpu(t);
+	free(malloc(24));
+	__atomic_store_n(&t->limit, NULL, __ATOMIC_RELAXED); /* as a flush does */
+	free(malloc(24));
+	CHECK_INT(errno, EDOM);
+	CHECK_UINT(t->seq, seq + 1);
+}
+
 /* strdup's malloc goes through libc's own slot (a sanitizer's strdup does not). */
 static void test_inside_libc(void)
 {
@@ -190,6 +205,7 @@ int main(void)
 		test_mappings();
 		test_failures_and_errno();
 		test_inside_libc();
+		test_rare_and_errno();
 		uint64_t *m = bed_mark();
 		uint64_t *end = rp_thread_self->pos;
 		CHECK(m == end);
