@@ -11,6 +11,8 @@
 
 #include "../../tests/cunit/probe_bed.h"
 
+#define STACK_BYTES_MIN (256u << 10) /* the evaluator knows it to the byte */
+
 #define PAIRS 200000
 #define ROUNDS 7
 
@@ -82,11 +84,13 @@ __attribute__((noinline)) static double measure_at(int depth)
 __attribute__((noinline)) static double measure(int depth, double (*at)(int))
 {
 	struct rp_thread *t = rp_thread_enter();
-	if (t)
+	if (t) {
 		t->native_base = (uintptr_t)__builtin_frame_address(0);
+		t->stack_low = t->native_base - STACK_BYTES_MIN;
+	}
 	double d = at(depth);
 	if (t)
-		t->native_base = 0;
+		t->native_base = t->stack_low = 0;
 	return d;
 }
 

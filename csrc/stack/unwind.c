@@ -1,9 +1,8 @@
 /* Native stacks: from a hook's caller out to the innermost evaluator call.
  *
  * Four layers, each only asked when the one before does not know (docs/native-stacks.md has the argument and the figures):
- *   1. Stacks by their words. For a stack seen before, the places and values of all words that decided the walk are kept: the
- *      return addresses, and what is needed of saved frame pointers. When all are the same again, at the same distance below
- *      the evaluator, so is the stack. About one load a frame.
+ *   1. known_stacks.c: stacks by their words. For a stack seen before, the places of all words that decided the walk are kept: the return addresses, and what
+ *      is needed of saved frame pointers. When all are the same again, at the same distance below the evaluator, so is the stack. About two loads a frame.
  *   2. walk_trail.c: the walk before, where this one meets it.
  *   3. Rows by their address. Where the caller's frame is, given a code address: 16 bytes, exact.
  *   4. cfi.c: the frame information of the object.
@@ -25,6 +24,7 @@
 
 #include "stack/arch.h"
 #include "stack/cfi.h"
+#include "stack/known_stacks.h"
 #include "stack/native_walk.h"
 #include "stack/stack.h"
 #include "stack/stack_ids.h"
@@ -32,23 +32,8 @@
 
 #define ROWS (1u << 13)        /* open addressing; code addresses on stacks at allocations: a few hundred to a few thousand */
 #define SIGNAL_ROWS (1u << 12)
-#define SETS (1u << 11)
-#define WAYS 4u
-#define ARENA_WORDS (1u << 20) /* 8 MiB of address space a thread; touched as stacks appear. Enough for all ways with 85 frames each */
-#define ROOM_WORDS 16u         /* a way's part of it is a multiple of this, and stays its own: stacks that take turns need no new parts */
 /* Below the stack pointer nothing overwrites so much before a signal handler's frame (System V ABI; aarch64 has none, and pops last). */
 #define RED_ZONE_BYTES 128
-#define PAGE_BYTES 4096
-
-struct way {
-	uintptr_t first;   /* return address into the hook's caller; 0: empty */
-	uint64_t distance; /* from the hook's frame address to native_base; the address itself in threads without Python */
-	uint32_t id;
-	uint32_t at;       /* in the arena: n_equal words, n_near words, then their offsets, two to a word */
-	uint16_t n_equal;  /* words that must be the same */
-	uint16_t n_near;   /* words that must point to the same place relative to the hook's frame */
-	uint32_t room;     /* words of the arena that are this way's, from `at` on */
-};
 
 struct rp_stack_table {
 	struct rp_stack_table *next; /* all tables ever made; kept for reuse */
@@ -56,18 +41,15 @@ struct rp_stack_table {
 	uint32_t generation, signal_generation;
 	uint32_t rows_used, signal_rows_used;
 	uint32_t last_id;
-	uint32_t arena_used;
-	uint32_t victim;
 	uintptr_t stack_high; /* end of the thread's stack, UINTPTR_MAX where unknown */
+	uintptr_t own_low, own_high; /* the thread's own stack; UINTPTR_MAX and 0 where they are not known */
 	struct rp_unwind_counts counts;
 	struct rp_walk_row rows[ROWS];
 	struct rp_walk_row signal_rows[SIGNAL_ROWS];
 	struct rp_walk_notes notes; /* of a walk under way */
 	struct rp_trail trail;
 	struct rp_stack_ids ids;
-	/* Whole pages, so that giving them back to the kernel empties them. */
-	_Alignas(PAGE_BYTES) struct way ways[SETS][WAYS];
-	_Alignas(PAGE_BYTES) uint64_t arena[ARENA_WORDS];
+	struct rp_known_stacks known;
 };
 
 /* Release when one is hung on, acquire where they are walked: by a thread that takes a table up for reuse. `in_use` likewise, from who gives one back to who takes it. Never cut. */
@@ -111,19 +93,10 @@ static struct rp_stack_table *map_table(void)
 	return s;
 }
 
-/* Words only: ids stay. */
-static void forget_words(struct rp_stack_table *s)
-{
-	/* Where pages are larger than we think the advice is refused. */
-	if (madvise(s->ways, sizeof s->ways, MADV_DONTNEED))
-		memset(s->ways, 0, sizeof s->ways);
-	s->arena_used = 0;
-}
-
 /* Stacks only: rows stay true. */
 static void forget_stacks(struct rp_stack_table *s)
 {
-	forget_words(s);
+	rp_known_forget(&s->known);
 	rp_trail_forget(&s->trail);
 	rp_stack_ids_release(&s->ids);
 	s->counts.forgets++;
@@ -160,6 +133,8 @@ static struct rp_stack_table *make_table(struct rp_thread *t)
 	}
 	s->generation = s->signal_generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
 	s->stack_high = find_stack_end(t);
+	s->own_high = s->stack_high == UINTPTR_MAX ? 0 : s->stack_high;
+	s->own_low = UINTPTR_MAX;
 	atomic_signal_fence(memory_order_release); /* a sample on this thread must see it whole */
 	t->stacks = s;
 	errno = error;
@@ -250,67 +225,31 @@ static void clear_ends(void)
 
 /* ---- stacks by their words ---- */
 
-RP_INLINE int words_match(const struct rp_stack_table *s, const struct way *v, uintptr_t frame)
+/* How far below its control block a thread's first frame may lie: the static thread-local variables are between them. */
+#define STACK_TOP_BYTES ((uintptr_t)128 << 10)
+
+/* Whether all from the hook's frame to native_base is the thread's own stack, which stays readable as long as the thread runs. A fiber's may be unmapped,
+ * and another one lie there that is smaller. */
+RP_INLINE int is_own_stack(const struct rp_thread *t, const struct rp_stack_table *s, uintptr_t frame)
 {
-	const uint64_t *word = &s->arena[v->at];
-	uint32_t n_equal = v->n_equal, n_near = v->n_near;
-	const uint32_t *offset = (const uint32_t *)(word + n_equal + n_near);
-	for (uint32_t i = 0; i < n_equal; i++)
-		if (rp_cfi_word(frame + offset[i]) != word[i])
-			return 0;
-	for (uint32_t i = n_equal; i < n_equal + n_near; i++)
-		if (rp_cfi_word(frame + offset[i]) - frame != word[i])
-			return 0;
-	return 1;
+	return frame >= s->own_low && t->native_base < s->own_high;
 }
 
-/* The way of the set that may be overwritten, with that much room in the arena. */
-static struct way *make_way(struct rp_stack_table *s, struct way *set, uint32_t words)
+/* The words that decided the walk that the trail has just made. A walk to the thread's start is on its own stack when it comes out at the top of it: words
+ * at the same addresses will be so, too. */
+static void remember_words(struct rp_thread *t, struct rp_stack_table *s, const struct rp_walk *w, uintptr_t first, uint64_t end, uint32_t id)
 {
-	struct way *v = &set[s->victim++ % WAYS];
-	rp_assert(words <= ARENA_WORDS);
-	for (uint32_t i = 0; i < WAYS; i++)
-		if (!set[i].first)
-			v = &set[i];
-	if (v->room >= words)
-		return v;
-	uint32_t room = (words + ROOM_WORDS - 1) / ROOM_WORDS * ROOM_WORDS;
-	if (ARENA_WORDS - s->arena_used < room)
-		forget_words(s);
-	v->at = s->arena_used;
-	v->room = room;
-	rp_assert(s->arena_used + room <= ARENA_WORDS);
-	s->arena_used += room;
-	return v;
-}
-
-/* The words that decided the walk that the trail has just made. */
-static void remember_words(struct rp_stack_table *s, uintptr_t frame, uintptr_t first, uint64_t distance, uint32_t id)
-{
-	const struct rp_trail *w = &s->trail;
-	uint32_t n_equal = RP_WALK_EQUAL_MAX - w->equal, n_near = RP_WALK_NEAR_MAX - w->near, n = n_equal + n_near;
-	const struct rp_walk_note *equal = w->notes.equal + w->equal, *near = w->notes.near + w->near;
-	if ((n_equal && equal[n_equal - 1].at - frame > UINT32_MAX) || (n_near && near[n_near - 1].at - frame > UINT32_MAX))
+	const struct rp_trail *trail = &s->trail;
+	uintptr_t frame = w->hook_frame;
+	s->own_low = t->stack_low ? t->stack_low : UINTPTR_MAX;
+	if (t->native_base > frame ? !is_own_stack(t, s, frame) : w->f.sp > s->own_high || s->own_high - w->f.sp > STACK_TOP_BYTES)
 		return;
-	struct way *v = make_way(s, s->ways[rp_walk_hash(first ^ distance << 20) & (SETS - 1)], n + (n + 1) / 2);
-	uint64_t *word = &s->arena[v->at];
-	uint32_t *offset = (uint32_t *)(word + n);
-	for (uint32_t i = 0; i < n_equal; i++) {
-		word[i] = equal[i].word;
-		offset[i] = (uint32_t)(equal[i].at - frame);
-	}
-	for (uint32_t i = 0; i < n_near; i++) {
-		word[n_equal + i] = near[i].word - frame;
-		offset[n_equal + i] = (uint32_t)(near[i].at - frame);
-	}
-	v->first = first;
-	v->distance = distance;
-	v->id = id;
-	v->n_equal = (uint16_t)n_equal;
-	v->n_near = (uint16_t)n_near;
+	struct rp_known_words words = { trail->notes.equal + trail->equal, trail->notes.near + trail->near, RP_WALK_EQUAL_MAX - trail->equal,
+					RP_WALK_NEAR_MAX - trail->near };
+	rp_known_put(&s->known, frame, first, end, &words, id);
 }
 
-static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t distance,
+static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t end,
 				  const struct rp_cfi_frame *from)
 {
 	struct rp_walk w;
@@ -339,16 +278,16 @@ static uint32_t walk_and_remember(struct rp_thread *t, struct rp_stack_table *s,
 	if (RP_UNLIKELY(w.why))
 		count_cut(w.why);
 	if (is_noted && (id || !n))
-		remember_words(s, frame, first, distance, id);
+		remember_words(t, s, &w, first, end, id);
 	return id;
 }
 
-RP_COLD static uint32_t walk_charged(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t distance,
+RP_COLD static uint32_t walk_charged(struct rp_thread *t, struct rp_stack_table *s, uintptr_t first, uintptr_t frame, uint64_t end,
 				     const struct rp_cfi_frame *from)
 {
 	int error = errno;
 	struct rp_charge charge = rp_charge_begin(t);
-	uint32_t id = walk_and_remember(t, s, first, frame, distance, from);
+	uint32_t id = walk_and_remember(t, s, first, frame, end, from);
 	rp_charge_end(t, &charge);
 	rp_charge_tell(t);
 	errno = error;
@@ -367,16 +306,20 @@ __attribute__((noinline)) uint32_t rp_unwind_stack(struct rp_thread *t, void *fi
 	uint32_t generation = atomic_load_explicit(&generation_now, memory_order_relaxed);
 	if (RP_UNLIKELY(s->generation != generation))
 		forget_all(s, generation);
-	uint64_t distance = RP_LIKELY(t->native_base > frame) ? t->native_base - frame : frame;
-	const struct way *set = s->ways[rp_walk_hash(first ^ distance << 20) & (SETS - 1)];
-	for (uint32_t i = 0; i < WAYS; i++)
-		if (set[i].first == first && set[i].distance == distance && words_match(s, &set[i], frame)) {
+	/* To native_base, as a distance; in threads without Python to the thread's start: a stack at this very address is meant. */
+	int has_base = t->native_base > frame;
+	uint64_t end = RP_LIKELY(has_base) ? t->native_base - frame : frame;
+	uint32_t id;
+	if (RP_LIKELY(!has_base || is_own_stack(t, s, frame))) {
+		if (RP_LIKELY(rp_known_find(&s->known, frame, first, end, &id))) {
 			s->counts.hits++;
-			return set[i].id;
+			return id;
 		}
+		rp_known_expect(&s->known, frame, first, end);
+	}
 	uintptr_t own = (uintptr_t)__builtin_frame_address(0);
 	struct rp_cfi_frame from = { (uintptr_t)__builtin_return_address(0), (uintptr_t)__builtin_dwarf_cfa(), *(uintptr_t *)own, own };
-	return walk_charged(t, s, first, frame, distance, &from);
+	return walk_charged(t, s, first, frame, end, &from);
 }
 
 void rp_unwind_forget(struct rp_thread *t)
@@ -508,6 +451,7 @@ int rp_unwind_install(void)
 {
 	clear_ends();
 	rp_walk_init();
+	rp_known_init();
 	uintptr_t *end = dlsym(RTLD_DEFAULT, "__libc_stack_end");
 	main_stack_end = end ? *end : 0;
 	for (struct rp_stack_table *s = atomic_load(&tables); s; s = s->next)

@@ -187,25 +187,63 @@ __attribute__((noinline)) static void branch(int depth, int bytes)
 	sink_int++;
 }
 
+/* As many ways, all with their frames at the same places. */
+__attribute__((noinline)) static void both(int depth)
+{
+	if (!depth) {
+		leaf();
+		sink_int++;
+		return;
+	}
+	both(depth - 1);
+	both(depth - 1);
+	sink_int++;
+}
+
+static uintptr_t lowest_of_stack(void)
+{
+	pthread_attr_t attributes;
+	void *low;
+	size_t bytes;
+	CHECK_INT(pthread_getattr_np(pthread_self(), &attributes), 0);
+	CHECK_INT(pthread_attr_getstack(&attributes, &low, &bytes), 0);
+	pthread_attr_destroy(&attributes);
+	return (uintptr_t)low;
+}
+
 /* As below an evaluator call: stacks end at the base, and a walk goes as far as the one before had to be followed. */
 __attribute__((noinline)) static void below_base(void)
 {
 	void *frames[FRAMES];
-	struct rp_unwind_counts before, after;
+	struct rp_unwind_counts before, after, before_again, again;
 	struct rp_thread *t = rp_thread_self;
 	/* The frame right below the base is left out too: where there is Python, it is the interpreter's loop. */
 	base_depth = backtrace(frames, FRAMES) + 1;
 	t->native_base = (uintptr_t)__builtin_frame_address(0);
 	all();
 	rp_unwind_counts(t, &before);
+	branch(6, 16); /* where the thread's stack ends is not known: walked, all of it */
+	rp_unwind_counts(t, &after);
+	CHECK_UINT(after.hits, before.hits);
+	t->stack_low = lowest_of_stack();
+	all();
+	rp_unwind_counts(t, &before);
 	for (int round = 0; round < 3; round++)
 		branch(6, 16);
 	rp_unwind_counts(t, &after);
+	for (volatile int round = 0; round < 2; round++) { /* by one call: it is among the words */
+		rp_unwind_counts(t, &before_again);
+		both(7);
+		rp_unwind_counts(t, &again);
+	}
 	t->native_base = 0;
+	t->stack_low = 0;
 	base_depth = 0;
 	printf("below the base: %lu walks, %lu of them met the one before\n", after.walks - before.walks, after.meets - before.meets);
 	CHECK(after.walks - before.walks > 100);
 	CHECK(after.meets - before.meets > (after.walks - before.walks) * 9 / 10);
+	CHECK_UINT(again.walks, before_again.walks); /* all ways are known, with their frames at the same places */
+	CHECK_UINT(again.hits, before_again.hits + 128);
 }
 
 int main(void)
