@@ -131,6 +131,11 @@ static int all_can_be_kept(uint64_t unit, const struct span *functions, size_t n
 	return 1;
 }
 
+static size_t count_rows(const struct rp_place_cache *c)
+{
+	return (size_t)c->table.n_rows + rp_place_list_count(&c->fresh);
+}
+
 void rp_unit_index_add(struct rp_place_cache *c, uint64_t unit, struct rp_unit_spans *s)
 {
 	struct rp_buf sequences = RP_BUF_INIT;
@@ -141,7 +146,9 @@ void rp_unit_index_add(struct rp_place_cache *c, uint64_t unit, struct rp_unit_s
 	    && !sequences_of(marks, n_marks, &sequences) && !put_apart(functions, &n)) {
 		struct span *spans = (struct span *)(void *)sequences.bytes;
 		size_t n_spans = sequences.len / sizeof *spans;
-		if (!put_apart(spans, &n_spans)) {
+		/* A begin and an end of each, and the two of the unit. A table beyond its bound would not be written. */
+		size_t most = 2 * n + n_spans + n_marks + 2;
+		if (!put_apart(spans, &n_spans) && count_rows(c) + most <= c->rows_max) {
 			add_functions(&c->fresh, unit, functions, n);
 			add_lines(&c->fresh, unit, spans, n_spans, marks);
 		}
@@ -160,7 +167,7 @@ int rp_unit_index_has(const struct rp_place_cache *c, uint64_t unit)
 
 int rp_unit_index_has_room(const struct rp_place_cache *c)
 {
-	return c->name[0] && c->table.n_rows + rp_place_list_count(&c->fresh) < c->rows_max;
+	return c->name[0] && count_rows(c) < c->rows_max / 8 * 7; /* so that nearly every unit finds room for all of it: it would be read whole again and again */
 }
 
 /* The row before vaddr: frames into ret_frames; their number, 0 where it is none of the unit's. */

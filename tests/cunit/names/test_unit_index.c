@@ -119,9 +119,22 @@ static void check_spans(void)
 		rp_unit_index_add(&c, 1000 + (uint64_t)is_bad, &s);
 		rp_unit_spans_release(&s);
 	}
+	struct rp_unit_spans one = RP_UNIT_SPANS_INIT;
+	rp_unit_spans_add_function(&one, 100, 200, 7);
+	uint32_t n = rp_place_list_count(&c.fresh);
+	CHECK(rp_unit_index_has_room(&c));
+	c.rows_max = n + 3; /* four rows find none */
+	CHECK(!rp_unit_index_has_room(&c));
+	rp_unit_index_add(&c, 2000, &one);
+	CHECK_UINT(rp_place_list_count(&c.fresh), n);
+	c.rows_max = n + 4;
+	rp_unit_index_add(&c, 2000, &one);
+	CHECK_UINT(rp_place_list_count(&c.fresh), n + 4);
+	rp_unit_spans_release(&one);
 	CHECK_INT(rp_place_cache_bring(&c), 1);
 	rp_place_cache_release(&c);
 	c = table();
+	CHECK_UINT(rp_unit_index_function(&c, 2000, 150), 7);
 	CHECK(rp_unit_index_has(&c, 1000) && !rp_unit_index_has(&c, 1001) && !rp_unit_index_has(&c, 1002) && !rp_unit_index_has(&c, 1000 | UINT64_C(1) << 40));
 	static const struct { uint64_t at, entry, mark; } want[] = { { 99, 0, 0 }, { 100, 7, 10 }, { 125, 7, 10 }, { 149, 7, 10 }, { 150, 7, 21 }, { 200, 10, 21 },
 								     { 300, 0, 21 }, { 399, 0, 21 }, { 400, 11, 40 }, { 499, 11, 40 }, { 500, 0, 0 }, { 60, 0, 0 } };
