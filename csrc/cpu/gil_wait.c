@@ -44,8 +44,11 @@ static int timed_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct
 
 static void keep_slot(const struct rp_elf_slot *slot, void *arg)
 {
+	const struct rp_elf_dyn *d = arg;
 	int undefined, weak;
-	const char *symbol = rp_elf_symbol(arg, slot, &undefined, &weak);
+	if (slot->symbol >= d->first_defined)
+		return; /* of 5,000, all but some hundreds: the interpreter's own functions */
+	const char *symbol = rp_elf_symbol(d, slot, &undefined, &weak);
 	if (gil.n < SLOTS_MAX && !weak && !strcmp(symbol, WAIT_FUNCTION))
 		gil.slots[gil.n++] = (_Atomic uintptr_t *)slot->word;
 }
