@@ -9,7 +9,7 @@
 #define MEASURE_TURNS 200000 /* of an empty loop: 0.2 to 0.5 ms */
 #define MEASURE_ROUNDS 3
 #define MEASURE_PERIOD_NS 50000
-#define MEASURE_SENT 16 /* signals a round: timers ride on the kernel's tick, which cannot be hurried */
+#define MEASURE_SENT 8 /* signals a round: timers ride on the kernel's tick, which cannot be hurried */
 
 static uint64_t spin(void)
 {
