@@ -188,12 +188,16 @@ static void patch_object(const struct rp_elf *e, uint32_t index)
 
 /* ---- all objects ---- */
 
-static int known_index(const struct rp_elf *e)
+/* *next: where it is looked for first. Objects are listed in the order in which they became known. */
+static int known_index(const struct rp_elf *e, uint32_t *next)
 {
-	for (uint32_t i = 0; i < got.n_known; i++)
-		if (!got.known[i].gone && got.known[i].bias == e->bias && got.known[i].phdr == e->phdr
-		    && got.known[i].path_hash == e->path_hash)
+	for (uint32_t n = 0; n < got.n_known; n++) {
+		uint32_t i = *next < got.n_known ? *next : 0;
+		const struct known *k = &got.known[i];
+		*next = i + 1;
+		if (!k->gone && k->bias == e->bias && k->phdr == e->phdr && k->path_hash == e->path_hash)
 			return (int)i;
+	}
 	return -1;
 }
 
@@ -260,13 +264,14 @@ static void patch_all(const struct rp_elf_list *l, void *arg)
 {
 	rp_assert(atomic_load_explicit(&got.owner, memory_order_relaxed) == (int)getpid());
 	int unloaded = atomic_load_explicit(&got.subs, memory_order_relaxed) != l->subs;
+	uint32_t next = 0;
 	if (unloaded)
 		forget_unloaded(l);
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct rp_elf *e = &l->objects[i];
 		if (is_left_alone(e))
 			continue;
-		int index = known_index(e);
+		int index = known_index(e, &next);
 		if (index >= 0 && unloaded && has_lost((uint32_t)index))
 			drop_lost_patches((uint32_t)index);
 		else if (index >= 0 || (index = remember(e)) < 0)
@@ -462,8 +467,9 @@ static void put_back(const struct rp_elf *e, uint32_t index)
 
 static void put_back_all(const struct rp_elf_list *l, void *arg)
 {
+	uint32_t next = 0;
 	for (uint32_t i = 0; i < l->count; i++) {
-		int index = known_index(&l->objects[i]);
+		int index = known_index(&l->objects[i], &next);
 		if (index >= 0)
 			put_back(&l->objects[i], (uint32_t)index);
 	}

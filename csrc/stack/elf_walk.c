@@ -56,14 +56,17 @@ static int add_object(struct dl_phdr_info *info, size_t size, void *arg)
 		l->too_small = 1;
 		return 0;
 	}
+	if (!l->count) {
+		l->vdso = getauxval(AT_SYSINFO_EHDR);
+		l->loader = getauxval(AT_BASE);
+	}
 	struct rp_elf *e = &l->objects[l->count];
 	*e = (struct rp_elf){ .bias = info->dlpi_addr, .phdr = info->dlpi_phdr, .phnum = info->dlpi_phnum };
 	note_range(e);
-	uintptr_t vdso = getauxval(AT_SYSINFO_EHDR), loader = getauxval(AT_BASE);
 	uintptr_t self = (uintptr_t)&rp_elf_list;
 	e->is_main = l->count == 0;
-	e->is_vdso = vdso && vdso >= e->start && vdso < e->end;
-	e->is_loader = loader && loader >= e->start && loader < e->end;
+	e->is_vdso = l->vdso && l->vdso >= e->start && l->vdso < e->end;
+	e->is_loader = l->loader && l->loader >= e->start && l->loader < e->end;
 	e->is_self = self >= e->start && self < e->end && !e->is_main;
 	const char *path = info->dlpi_name ? info->dlpi_name : "";
 	if (e->is_vdso)
@@ -81,9 +84,9 @@ static uint64_t hash_path(const char *s)
 	return h;
 }
 
-static void hash_paths(struct rp_elf_list *l)
+static void hash_paths(struct rp_elf_list *l, uint32_t from)
 {
-	for (uint32_t i = 0; i < l->count; i++)
+	for (uint32_t i = from; i < l->count; i++)
 		l->objects[i].path_hash = hash_path(l->objects[i].path);
 }
 
@@ -151,6 +154,39 @@ static int is_still_true(const struct rp_elf_list *l)
 	return l->objects && l->adds == adds && l->subs == subs;
 }
 
+struct look {
+	struct rp_elf_list *list;
+	uint32_t kept, seen; /* the first objects of the list are of an earlier look, and those before `seen` are there still */
+	int differs;
+};
+
+/* As add_object. */
+static int compare_or_add(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct look *k = arg;
+	struct rp_elf_list *l = k->list;
+	if (k->seen == k->kept)
+		return add_object(info, size, l);
+	const struct rp_elf *e = &l->objects[k->seen++];
+	k->differs = info->dlpi_subs != l->subs || info->dlpi_addr != e->bias || info->dlpi_phdr != e->phdr;
+	l->adds = info->dlpi_adds; /* what another namespace has loaded is counted, too */
+	return k->differs;
+}
+
+/* ld.so appends what it loads: where nothing was unloaded since the list was made, what it has stays. Returns how many those are. */
+static uint32_t look(struct rp_elf_list *l)
+{
+	struct look k = { l, l->count, 0, 0 };
+	dl_iterate_phdr(compare_or_add, &k);
+	if (!k.differs && k.seen == k.kept)
+		return k.kept;
+	l->count = 0;
+	l->text_used = 0;
+	k = (struct look){ l, 0, 0, 0 };
+	dl_iterate_phdr(compare_or_add, &k);
+	return 0;
+}
+
 int rp_elf_list(struct rp_elf_list *ret_list)
 {
 	struct rp_elf_list l = RP_ELF_LIST_INIT;
@@ -162,12 +198,11 @@ int rp_elf_list(struct rp_elf_list *ret_list)
 	for (uint32_t cap = l.objects ? l.cap : OBJECTS_FIRST; cap <= RP_ELF_OBJECTS_MAX; cap *= 2) {
 		if (!l.objects && map_list(&l, cap))
 			return RP_ENOMEM;
-		l.count = 0;
-		l.text_used = 0;
-		dl_iterate_phdr(add_object, &l);
-		name_main(&l);
+		uint32_t kept = look(&l);
+		if (!kept)
+			name_main(&l);
 		if (!l.too_small) {
-			hash_paths(&l);
+			hash_paths(&l, kept);
 			*ret_list = l;
 			return 0;
 		}

@@ -32,10 +32,11 @@ struct rp_elf_list {
 	char *text; /* paths */
 	size_t text_used, text_cap;
 	unsigned long long adds, subs; /* ld.so's counters when the list was made */
+	uintptr_t vdso, loader; /* addresses in them; 0: there is none */
 	int too_small;
 };
 
-#define RP_ELF_LIST_INIT { NULL, 0, 0, NULL, 0, 0, 0, 0, 0 }
+#define RP_ELF_LIST_INIT { NULL, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0 }
 #define RP_ELF_OBJECTS_MAX 65536
 
 /* Lists what is loaded now, into memory of its own (mmap): where nothing has come or gone since, the list that was released last. 0 or RP_ENOMEM. Takes

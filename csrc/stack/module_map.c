@@ -103,12 +103,15 @@ static void define_unload(uint32_t id)
 		rp_define_end(rp_def_put_unload(p, end, id, rp_clock_ticks()));
 }
 
-static struct module *find_module(const struct rp_elf *e)
+/* *next: where it is looked for first. Both lists are in the order of loading. */
+static struct module *find_module(const struct rp_elf *e, uint32_t *next)
 {
-	for (uint32_t i = 0; i < map.n; i++)
-		if (map.modules[i].start == e->start && map.modules[i].bias == e->bias
-		    && map.modules[i].path_hash == e->path_hash)
-			return &map.modules[i];
+	for (uint32_t n = 0; n < map.n; n++) {
+		struct module *m = &map.modules[*next < map.n ? *next : 0];
+		*next = (uint32_t)(m - map.modules) + 1;
+		if (m->start == e->start && m->bias == e->bias && m->path_hash == e->path_hash)
+			return m;
+	}
 	return NULL;
 }
 
@@ -138,9 +141,10 @@ static struct module describe(const struct rp_elf *e)
 static void add_new(const struct rp_elf_list *l)
 {
 	uintptr_t malloc_home = find_malloc_home(l);
+	uint32_t next = 0;
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct rp_elf *e = &l->objects[i];
-		struct module *m = find_module(e);
+		struct module *m = find_module(e, &next);
 		if (!m && map.n < RP_ELF_OBJECTS_MAX) {
 			struct module fresh = describe(e);
 			uint32_t flags = has_own_allocator(e, malloc_home) ? RP_MODULE_STATIC_ALLOCATOR : 0;
@@ -223,7 +227,8 @@ static void scan(void)
 	rp_assert(atomic_load_explicit(&map.owner, memory_order_relaxed) == (int)getpid());
 	if (rp_elf_list(&l))
 		return;
-	publish_objects(&l);
+	if (!rp_cfi_asks_loader())
+		publish_objects(&l);
 	add_new(&l);
 	drop_unseen();
 	atomic_store_explicit(&map.adds, l.adds, memory_order_relaxed);
