@@ -194,13 +194,13 @@ static void find_lines(struct unit *u, int is_known)
 	Dwarf_Attribute a;
 	Dwarf_Word offset;
 	for (size_t i = 0; i < u->n; i++)
-		u->targets[i] = (struct rp_line_target){ u->l[i]->vaddr, 0, 0 };
+		u->targets[i] = (struct rp_line_target){ .vaddr = u->l[i]->vaddr };
 	u->has_lines = u->d->has_lines && dwarf_attr(&u->die, DW_AT_stmt_list, &a) && !dwarf_formudata(&a, &offset)
 		       && !rp_line_open(&u->lines, &u->d->sections, offset, string_of(&u->die, DW_AT_comp_dir));
 	if (!u->has_lines || (is_known && !find_known_lines(u)))
 		return;
 	if (u->learns)
-		rp_line_find_and_mark(&u->lines, u->targets, u->n, rp_unit_spans_add_mark, u->learns);
+		u->learns->failed |= rp_line_find_and_mark(&u->lines, u->targets, u->n, rp_unit_spans_add_mark, u->learns) != 0;
 	else
 		rp_line_find(&u->lines, u->targets, u->n);
 }

@@ -231,9 +231,10 @@ struct machine {
 static inline void add_row(struct machine *m)
 {
 	while (m->next < m->end && m->next->vaddr < m->address) {
-		if (m->in_sequence && m->next->vaddr >= m->row_address && !m->next->line) {
+		if (m->in_sequence && m->next->vaddr >= m->row_address && !m->next->is_found) {
 			m->next->file = m->row_file;
 			m->next->line = m->row_line;
+			m->next->is_found = 1;
 			m->left--;
 		}
 		m->next++;
@@ -338,12 +339,15 @@ static void make_steps(const struct rp_line_table *t, struct steps *ret)
 	}
 }
 
-static inline __attribute__((always_inline)) void run(const struct rp_line_table *t, struct machine *m, struct rp_cursor c, struct rp_line_target *targets,
-						      size_t n, int marks)
+/* With marks: whether rows of a sequence go back. */
+static inline __attribute__((always_inline)) int run(const struct rp_line_table *t, struct machine *m, struct rp_cursor c, struct rp_line_target *targets,
+						     size_t n, int marks)
 {
 	struct steps steps;
+	int goes_back = 0;
 	make_steps(t, &steps);
 	while ((m->left || marks) && c.at < c.end && !c.bad) {
+		uint64_t row_before = m->in_sequence ? m->row_address : 0;
 		uint8_t op = *c.at++;
 		if (op >= t->opcode_base) {
 			m->address += steps.address[op];
@@ -354,9 +358,13 @@ static inline __attribute__((always_inline)) void run(const struct rp_line_table
 		} else {
 			standard(t, m, &c, op);
 		}
-		if (marks && (m->rows == m->marked + RP_LINE_MARK_ROWS || (m->rows == 1 && !m->marked)))
+		if (!marks)
+			continue;
+		goes_back |= m->row_address < row_before;
+		if (m->rows == m->marked + RP_LINE_MARK_ROWS || (m->rows == 1 && !m->marked))
 			put_mark(m, (uint64_t)(c.at - t->sections->line.at));
 	}
+	return goes_back;
 }
 
 void rp_line_find(const struct rp_line_table *t, struct rp_line_target *targets, size_t n)
@@ -365,10 +373,10 @@ void rp_line_find(const struct rp_line_table *t, struct rp_line_target *targets,
 	run(t, &m, t->program, targets, n, 0);
 }
 
-void rp_line_find_and_mark(const struct rp_line_table *t, struct rp_line_target *targets, size_t n, rp_line_mark_fn *fn, void *arg)
+int rp_line_find_and_mark(const struct rp_line_table *t, struct rp_line_target *targets, size_t n, rp_line_mark_fn *fn, void *arg)
 {
 	struct machine m = { .file = 1, .line = 1, .next = targets + n, .end = targets + n, .left = n, .mark = fn, .mark_arg = arg };
-	run(t, &m, t->program, targets, n, 1);
+	return run(t, &m, t->program, targets, n, 1) ? -1 : 0;
 }
 
 int rp_line_find_from(const struct rp_line_table *t, const struct rp_line_mark *mark, struct rp_line_target *target)

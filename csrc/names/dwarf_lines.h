@@ -25,7 +25,8 @@ int rp_line_sections_find(struct rp_line_sections *ret_s, Elf *elf);
 
 struct rp_line_target {
 	uint64_t vaddr;
-	uint32_t file, line; /* file: index for rp_line_file; line 0: not found */
+	uint32_t file, line; /* file: index for rp_line_file; line 0: not found, or code that has none */
+	int is_found; /* the first sequence around it counts */
 };
 
 struct rp_line_table {
@@ -52,8 +53,9 @@ struct rp_line_mark {
 };
 #define RP_LINE_MARK_ROWS 256 /* 1 us */
 typedef void rp_line_mark_fn(const struct rp_line_mark *mark, void *arg);
-/* As rp_line_find, past the end of the program: calls fn at the first row of each sequence of code, at one of so many, and at the end of each. */
-void rp_line_find_and_mark(const struct rp_line_table *t, struct rp_line_target *targets, size_t n, rp_line_mark_fn *fn, void *arg);
+/* As rp_line_find, to the end of the program: calls fn at the first row of each sequence of code, at one of so many, and at the end of each. -1: rows of a
+ * sequence go back, as no compiler's do, and marks do not say where code is. */
+int rp_line_find_and_mark(const struct rp_line_table *t, struct rp_line_target *targets, size_t n, rp_line_mark_fn *fn, void *arg);
 /* As rp_line_find for one target, which lies between this mark and the next. RP_EDAMAGED: the mark is of no such program. */
 int rp_line_find_from(const struct rp_line_table *t, const struct rp_line_mark *mark, struct rp_line_target *target);
 /* The path of a file, in the arena's memory; NULL when the table has none of that number. */

@@ -13,7 +13,7 @@
 #include "names/unit_index.h"
 
 /* Of what a look-up answers. A change of that counts it up, and older tables are those of something else. */
-#define REVISION "2"
+#define REVISION "3"
 #define UNITS_REVISION "1"
 #define OBJECT_BYTES_MIN (1 << 20) /* for a table of its own */
 #define WAIT_BELOW 64 /* a visit takes 5 ms for one address of galsim (30 MB), and as long for some */

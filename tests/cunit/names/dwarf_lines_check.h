@@ -22,7 +22,7 @@ static size_t spread_targets(Dwarf_Die *die)
 		if (start < last)
 			continue; /* targets must be sorted; ranges mostly are */
 		for (uint64_t a = start; a < end && n < TARGETS_MAX; a += 7)
-			targets[n++] = (struct rp_line_target){ a, 0, 0 };
+			targets[n++] = (struct rp_line_target){ .vaddr = a };
 		last = end;
 	}
 	return n;
@@ -46,14 +46,14 @@ static void check_marks(const struct rp_line_table *t, size_t n)
 	static struct rp_line_target again[TARGETS_MAX];
 	n_marks = 0;
 	for (size_t i = 0; i < n; i++)
-		again[i] = (struct rp_line_target){ targets[i].vaddr, 0, 0 };
+		again[i] = (struct rp_line_target){ .vaddr = targets[i].vaddr };
 	rp_line_find_and_mark(t, again, n, note_mark, marks);
 	CHECK(!n_marks || !marks[n_marks - 1].at);
 	CHECK(n_marks || !n || !targets[0].line);
 	for (size_t i = 0; i < n; i++) {
 		CHECK(again[i].file == targets[i].file && again[i].line == targets[i].line);
 		for (size_t at = 0; at + 1 < n_marks; at++) {
-			struct rp_line_target one = { targets[i].vaddr, 0, 0 };
+			struct rp_line_target one = { .vaddr = targets[i].vaddr };
 			if (!marks[at].at || one.vaddr < marks[at].vaddr || one.vaddr >= marks[at + 1].vaddr)
 				continue;
 			CHECK_INT(rp_line_find_from(t, &marks[at], &one), 0);
@@ -104,7 +104,7 @@ static void cut_everywhere(const struct rp_line_sections *s)
 		if (len >= 4) /* a length that fits, so that the cut is met further in */
 			rp_put_u32(copy, (uint32_t)len - 4);
 		if (rp_line_open(&t, &cut, 0, "/dir") == 0) {
-			targets[0] = (struct rp_line_target){ 0x1000, 0, 0 };
+			targets[0] = (struct rp_line_target){ .vaddr = 0x1000 };
 			rp_line_find(&t, targets, 1);
 			for (uint64_t f = 0; f < 4; f++)
 				rp_line_file(&t, f, &arena);
