@@ -1,5 +1,5 @@
 /* Contexts in memory of the caller's and frames without a magic number are in the part of zstd's interface that is
- * promised for static linking only. Every library since 1.4.0 has them, shared ones too. */
+ * promised for static linking only. Every library since 1.4.4 has them, shared ones too. */
 #define ZSTD_STATIC_LINKING_ONLY
 #include "format/payload.h"
 
@@ -35,7 +35,7 @@ static const ZSTD_compressionParameters zstd_any = { 17, 13, 12, 1, 7, 0, ZSTD_f
 /* Looks for no repeats, by steps longer than a part: its codes are all that is left, in half to a third of the time. Among times there are few. */
 static const ZSTD_compressionParameters zstd_codes = { 17, 13, 6, 1, 7, ZSTD_TARGETLENGTH_MAX, ZSTD_fast };
 #define SHORT_BYTES (16u << 10)
-/* ZSTD_ps_enable, which had another name before 1.5.3. */
+/* ZSTD_ps_enable, which had another name before 1.5.1. */
 #define ZSTD_LITERALS_CODED 1
 
 _Static_assert(RP_PAYLOAD_KINDS == RP_PACK_ENDS + 1, "one for each end, one for all else");
@@ -87,6 +87,23 @@ struct part {
 	int may_skip; /* repeats need not be looked for */
 };
 
+/* As ZSTD_CCtx_setCParams, which came with 1.5.4 only. A call that failed for want of room has left the context amid its work, where nothing may be set. */
+static int set_parameters(void *zstd, const ZSTD_compressionParameters *p)
+{
+	const struct {
+		ZSTD_cParameter which;
+		int value;
+	} all[] = { { ZSTD_c_windowLog, (int)p->windowLog }, { ZSTD_c_chainLog, (int)p->chainLog }, { ZSTD_c_hashLog, (int)p->hashLog },
+		    { ZSTD_c_searchLog, (int)p->searchLog }, { ZSTD_c_minMatch, (int)p->minMatch }, { ZSTD_c_targetLength, (int)p->targetLength },
+		    { ZSTD_c_strategy, (int)p->strategy } };
+
+	(void)ZSTD_CCtx_reset(zstd, ZSTD_reset_session_only);
+	for (size_t i = 0; i < RP_COUNT_OF(all); i++)
+		if (ZSTD_isError(ZSTD_CCtx_setParameter(zstd, all[i].which, all[i].value)))
+			return -1;
+	return 0;
+}
+
 /* Bytes written, fewer than the part has; 0: it does not become smaller so, or there is no room. */
 static size_t code_part(const struct rp_payload_room *room, enum rp_part_coding coding, const struct part *p, uint8_t *out, size_t max)
 {
@@ -95,7 +112,7 @@ static size_t code_part(const struct rp_payload_room *room, enum rp_part_coding 
 		int got = LZ4_compress_fast_extState(room->lz4, (const char *)p->raw, (char *)out, (int)p->len, (int)most, LZ4_ACCELERATION);
 		return got > 0 ? (size_t)got : 0;
 	}
-	if (coding == p->coding && room->zstd && !ZSTD_isError(ZSTD_CCtx_setCParams(room->zstd, *p->zstd))) {
+	if (coding == p->coding && room->zstd && !set_parameters(room->zstd, p->zstd)) {
 		if (coding == RP_PART_ZSTD_WORDS && ZSTD_isError(ZSTD_CCtx_refPrefix(room->zstd, room->words, room->words_len)))
 			return 0;
 		size_t got = ZSTD_compress2(room->zstd, out, max, p->raw, p->len);

@@ -119,6 +119,22 @@ static void check_choice(void)
 	CHECK_INT(stored[0], RP_PART_ZSTD_WORDS);
 }
 
+/* One that had no room leaves the next as it would be. */
+static void check_after_failure(void)
+{
+	static uint8_t bytes[20000], stored[30000];
+	const uint32_t end = sizeof(bytes);
+
+	fill(bytes, sizeof(bytes), 3);
+	for (size_t max = 20; max < 2000; max += 97) {
+		memset(room.habits, 0, sizeof(room.habits));
+		CHECK(rp_payload_store(&room, bytes, sizeof(bytes), &end, 1, stored, max) == 0);
+		memset(room.habits, 0, sizeof(room.habits));
+		CHECK(rp_payload_store(&room, bytes, sizeof(bytes), &end, 1, stored, sizeof(stored)) > 0);
+		CHECK_INT(stored[0], RP_PART_ZSTD_WORDS);
+	}
+}
+
 /* Repeats are looked for where there are some, and no longer where they have gone. */
 static void check_search(void)
 {
@@ -257,6 +273,7 @@ int main(void)
 	/* More of one byte than any reader believes Zstandard. */
 	check_payload(same, sizeof(same), (const uint32_t[]){ sizeof(same) }, 1, 10);
 	check_choice();
+	check_after_failure();
 	check_search();
 	check_without_zstd();
 	check_old(huffman_alone, sizeof(huffman_alone), 160, 0);
