@@ -26,6 +26,7 @@
 #define STALL_MS_DEFAULT 1000
 #define SAMPLED_BUFFER_BYTES (64u << 10) /* a few minutes of samples */
 #define SYNC_NS_MAX UINT64_C(10000000000)
+#define CHOICE_NS_MAX UINT64_C(1000000000) /* the GIL is held */
 /* For the names of native code while the program runs: CPU time at once, and a share of one CPU; and CPU time for what is left of them at
  * the stop, after which lines and inlined functions are given up. */
 #define NAMER_BURST_NS UINT64_C(150000000)
@@ -403,7 +404,7 @@ int rp_session_status(struct rp_session_status *ret_status)
 {
 	if (!is_active())
 		return RP_EINACTIVE;
-	rp_sink_choose_writer(rp_session.sink);
+	(void)rp_sink_choose_writer(rp_session.sink, CHOICE_NS_MAX); /* else it is as it says */
 	rp_sink_status(rp_session.sink, &ret_status->sink);
 	rp_record_totals(&ret_status->record);
 	ret_status->clock = rp_clock_name();

@@ -258,6 +258,40 @@ static void append(struct rp_sink *s, struct rp_buffer *b)
 	settle_finished(s);
 }
 
+/* ---- how it is written ---- */
+
+/* A ring, and the kernel's thread that writes for it, take 0.4 ms: most programs are short, and write a few blocks at their end. */
+#define RING_BLOCKS 16u
+
+static int is_time_to_choose(struct rp_sink *s)
+{
+	return !atomic_load_explicit(&s->chosen, memory_order_relaxed) /* the writer's own */
+	       && (s->options.no_uring || atomic_load_explicit(&s->blocks, memory_order_relaxed) >= RING_BLOCKS
+		   || atomic_load_explicit(&s->asked, memory_order_relaxed)); /* after the acquire of `wake`, which asking changes */
+}
+
+static void choose_writer(struct rp_sink *s)
+{
+	int code = s->options.no_uring ? 0 : rp_uring_open(s);
+	if (s->options.no_uring)
+		snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring was switched off");
+	else if (code == 0)
+		s->ops = &rp_writer_uring;
+	else
+		snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring was refused: %s", strerrordesc_np(-code));
+	/* Release: rp_sink_status, which acquires, reads what was chosen. */
+	atomic_store_explicit(&s->chosen, 1, memory_order_release);
+	syscall(SYS_futex, &s->chosen, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Until then each block is written when it is appended: none is under way. */
+static void choose_in_time(struct rp_sink *s)
+{
+	rp_assert(s->slot_head == s->slot_tail || atomic_load(&s->chosen));
+	if (is_time_to_choose(s))
+		choose_writer(s);
+}
+
 /* ---- the pool and the queue ---- */
 
 /* Beyond memory_bytes_max by so much at once: seldom enough for RP_LIVE_AREAS_MAX areas, and not much more than there are threads. */
@@ -335,6 +369,7 @@ static uint32_t take_full(struct rp_sink *s)
 	return first;
 }
 
+/* Threads that fill buffers as fast as they are written keep the writer here for as long as they like. */
 static void write_all_full(struct rp_sink *s)
 {
 	for (uint32_t at; (at = take_full(s)) != 0;) {
@@ -343,6 +378,7 @@ static void write_all_full(struct rp_sink *s)
 			at = atomic_load_explicit(&b->next, memory_order_relaxed); /* first: append gives b away */
 			append(s, b);
 			grow_when_low(s);
+			choose_in_time(s);
 		}
 	}
 	drain(s);
@@ -383,31 +419,6 @@ static void nap(struct rp_sink *s, uint32_t seen)
 }
 
 /* ---- start and end ---- */
-
-/* A ring, and the kernel's thread that writes for it, take 0.4 ms: most programs are short, and write a few blocks at their end. */
-#define RING_BLOCKS 16u
-
-static int is_time_to_choose(struct rp_sink *s)
-{
-	return !atomic_load_explicit(&s->chosen, memory_order_relaxed) /* the writer's own */
-	       && (s->options.no_uring || atomic_load_explicit(&s->blocks, memory_order_relaxed) >= RING_BLOCKS
-		   || atomic_load_explicit(&s->asked, memory_order_relaxed)); /* after the acquire of `wake`, which asking changes */
-}
-
-/* Nothing is being written. */
-static void choose_writer(struct rp_sink *s)
-{
-	int code = s->options.no_uring ? 0 : rp_uring_open(s);
-	if (s->options.no_uring)
-		snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring was switched off");
-	else if (code == 0)
-		s->ops = &rp_writer_uring;
-	else
-		snprintf(s->writer_reason, sizeof s->writer_reason, "io_uring was refused: %s", strerrordesc_np(-code));
-	/* Release: rp_sink_status, which acquires, reads what was chosen. */
-	atomic_store_explicit(&s->chosen, 1, memory_order_release);
-	syscall(SYS_futex, &s->chosen, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
-}
 
 /* On a full disk, what is reserved for free buffers is given back to the file system, so that the last definitions, which say
  * what was lost, still find room. */
@@ -494,8 +505,7 @@ void *rp_flusher_run(void *sink)
 	for (;;) {
 		uint32_t seen = atomic_load_explicit(&s->wake, memory_order_seq_cst); /* of wake_writer: what was pushed before it is found below */
 		int stopping = atomic_load_explicit(&s->stopping, memory_order_acquire); /* of rp_sink_close: all was submitted before */
-		if (is_time_to_choose(s))
-			choose_writer(s);
+		choose_in_time(s);
 		write_all_full(s);
 		grow_when_low(s);
 		touch_new_buffers(s);

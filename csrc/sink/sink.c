@@ -283,37 +283,50 @@ uint32_t rp_sink_lost_epoch(struct rp_sink *s)
 	return atomic_load_explicit(&s->lost_epoch, memory_order_acquire);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* 0 when that time has come already. */
+static int wait_until(uint64_t end_ns, _Atomic uint32_t *futex, uint32_t seen)
+{
+	uint64_t now = now_ns(), left = end_ns - now;
+	struct timespec ts = { (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
+	if (now >= end_ns)
+		return 0;
+	syscall(SYS_futex, futex, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
+	return 1;
+}
+
 /* `submitted` is counted before each push and `done` in the order of pushes: when `done` has reached the count of now, all that
  * was pushed before now is done. Each push acquires the ones before it, so the count read here, after a push of our own, has theirs too;
  * else `done` might reach it by a buffer of theirs, before ours (tests/litmus/sync.litmus). */
 int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns)
 {
-	uint64_t target = atomic_load_explicit(&s->submitted, memory_order_relaxed);
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	uint64_t end = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec + timeout_ns;
+	uint64_t target = atomic_load_explicit(&s->submitted, memory_order_relaxed), end = now_ns() + timeout_ns;
 	for (;;) { /* acquires of count_done. The futex before the count: a count in between changes the futex too */
 		uint32_t seen = atomic_load_explicit(&s->done_futex, memory_order_acquire);
 		if (atomic_load_explicit(&s->done, memory_order_acquire) >= target)
 			return 0;
-		clock_gettime(CLOCK_MONOTONIC, &ts);
-		uint64_t now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-		if (now >= end)
+		if (!wait_until(end, &s->done_futex, seen))
 			return RP_EBUSY;
-		ts.tv_sec = (time_t)((end - now) / 1000000000u);
-		ts.tv_nsec = (long)((end - now) % 1000000000u);
-		syscall(SYS_futex, &s->done_futex, FUTEX_WAIT_PRIVATE, seen, &ts, NULL, 0);
 	}
 }
 
-void rp_sink_choose_writer(struct rp_sink *s)
+int rp_sink_choose_writer(struct rp_sink *s, uint64_t timeout_ns)
 {
+	const uint64_t end = now_ns() + timeout_ns;
 	/* Before the count of wake_writer, which the writer reads before this. */
 	atomic_store_explicit(&s->asked, 1, memory_order_seq_cst);
 	if (!atomic_load_explicit(&s->chosen, memory_order_acquire))
 		wake_writer(s);
 	while (!atomic_load_explicit(&s->chosen, memory_order_acquire))
-		syscall(SYS_futex, &s->chosen, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+		if (!wait_until(end, &s->chosen, 0))
+			return RP_EBUSY;
+	return 0;
 }
 
 void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status)

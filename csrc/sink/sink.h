@@ -105,8 +105,9 @@ int rp_sink_is_exhausted(struct rp_sink *s);
 uint32_t rp_sink_lost_epoch(struct rp_sink *s);
 /* Waits until everything submitted before is in the page cache, at most timeout_ns. 0 or RP_EBUSY on timeout. */
 int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns);
-/* The writer chooses when some blocks have been written, or here: waits for it. */
-void rp_sink_choose_writer(struct rp_sink *s);
+/* The writer chooses when some blocks have been written, or here: waits for it, at most timeout_ns. 0 or RP_EBUSY on timeout: a write that has begun may take
+ * as long as a disk likes. */
+int rp_sink_choose_writer(struct rp_sink *s, uint64_t timeout_ns);
 void rp_sink_status(struct rp_sink *s, struct rp_sink_status *ret_status);
 /* Drains, writes out buffers whose owners never handed them over, joins the writer, cuts or punches the live areas, marks the
  * file complete, closes. Frees s, and *ret_status (may be NULL) gets the last figures, the reasons in static storage. 0, or

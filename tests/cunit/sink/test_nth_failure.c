@@ -148,7 +148,7 @@ static void record_all(int no_uring)
 		_exit(0);
 	atomic_store(&shared->opened, 1);
 	if (!no_uring)
-		rp_sink_choose_writer(sink); /* it would do so after some blocks only */
+		(void)rp_sink_choose_writer(sink, UINT64_C(20000000000)); /* it would do so after some blocks only */
 	rp_record_open(sink, 5000);
 	rp_define_clock();
 	for (uint64_t i = 0; i < EVENTS; i++)

@@ -6,6 +6,7 @@
 
 #define BUFFER_BYTES (16u << 10)
 #define BLOCKS 40
+#define LONG_NS UINT64_C(20000000000)
 
 static struct rp_sink *open_sink(const char *path, int no_uring)
 {
@@ -24,7 +25,7 @@ static void write_blocks(struct rp_sink *s, uint32_t n)
 		((uint64_t *)(void *)b->payload)[0] = RP_EV_EXIT;
 		atomic_store(b->used, 8);
 		rp_sink_submit(s, b);
-		CHECK_INT(rp_sink_sync(s, UINT64_C(20000000000)), 0);
+		CHECK_INT(rp_sink_sync(s, LONG_NS), 0);
 	}
 }
 
@@ -33,11 +34,11 @@ int main(void)
 	struct rp_sink_status asked, status;
 
 	struct rp_sink *s = open_sink("asked.rprof", 0);
-	rp_sink_choose_writer(s);
+	CHECK_INT(rp_sink_choose_writer(s, LONG_NS), 0);
 	rp_sink_status(s, &asked);
 	CHECK_INT(asked.writer_chosen, 1);
 	CHECK(!strcmp(asked.writer, "io_uring") == !asked.writer_reason[0]);
-	rp_sink_choose_writer(s); /* again is allowed */
+	CHECK_INT(rp_sink_choose_writer(s, 0), 0); /* again is allowed */
 	write_blocks(s, 2);
 	CHECK_INT(rp_sink_close(s, &status), 0);
 	CHECK(!strcmp(asked.writer, status.writer));
@@ -57,7 +58,7 @@ int main(void)
 	CHECK_UINT(status.blocks, BLOCKS);
 
 	s = open_sink("off.rprof", 1);
-	rp_sink_choose_writer(s);
+	CHECK_INT(rp_sink_choose_writer(s, LONG_NS), 0);
 	CHECK_INT(rp_sink_close(s, &status), 0);
 	CHECK(!strcmp(status.writer_reason, "io_uring was switched off"));
 	return 0;
