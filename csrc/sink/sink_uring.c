@@ -56,8 +56,11 @@ int rp_uring_open(struct rp_sink *s)
 		s->ring.ring_fd = s->ring.enter_ring_fd = high;
 	}
 	code = io_uring_ring_dontfork(&s->ring); /* a shared queue would be corrupted by both sides */
+	int fd = rp_sink_fd(s); /* the program may have closed it by now, and have a file of its own under its number */
+	if (code == 0 && fd < 0)
+		code = -errno;
 	if (code == 0)
-		code = io_uring_register_files(&s->ring, &s->fd, 1);
+		code = io_uring_register_files(&s->ring, &fd, 1);
 	if (code == 0)
 		code = prove(s);
 	if (code < 0) {

@@ -40,6 +40,23 @@ static void run(int no_uring)
 	CHECK_UINT(found, 2 * EVENTS);
 }
 
+/* The ring is made after that: it is the trace's file that it gets. */
+static void run_late_choice(void)
+{
+	struct stat st;
+	int victim, last = -1;
+	struct rp_sink *sink = bed_start((struct rp_sink_options){ .path = "late.rprof", .buffer_bytes = 65536 }, 1000);
+	CHECK_INT(close_range(3, ~0u, 0), 0);
+	while (last < 200 && (victim = open("late_victim", O_RDWR | O_CREAT, 0600)) >= 0)
+		last = victim;
+	CHECK_INT(rp_sink_choose_writer(sink, UINT64_C(20000000000)), 0);
+	bed_emit(1);
+	bed_stop(sink, NULL);
+	CHECK_INT(stat("late_victim", &st), 0);
+	CHECK_INT(st.st_size, 0);
+	close_range(3, ~0u, 0);
+}
+
 int main(void)
 {
 #ifdef __SANITIZE_THREAD__
@@ -47,5 +64,6 @@ int main(void)
 #endif
 	run(1);
 	run(0);
+	run_late_choice();
 	return 0;
 }
