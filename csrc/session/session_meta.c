@@ -106,8 +106,7 @@ void rp_session_define_start(void)
 	rp_session_metaf("init_calls", "%s", rp_frames_init_calls());
 	rp_session_metaf("switch", "%s", status.switch_source);
 	rp_session_metaf("switch.reason", "%s", status.switch_reason ? status.switch_reason : "");
-	if (status.sink.writer_chosen)
-		define_writer(&status.sink);
+	define_writer(&status.sink); /* for one that is killed before it is chosen */
 	rp_session_metaf("live", "%s", status.sink.live);
 	rp_session_metaf("live.reason", "%s", status.sink.live_reason);
 }

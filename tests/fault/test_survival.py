@@ -47,6 +47,14 @@ def test_other_deaths_leave_the_trace_too(tmp_path, signal_number):
     assert [(r["name"], r["unfinished"]) for r in regions] == [("last", True)]
 
 
+def test_a_trace_that_is_killed_at_once_says_how_it_was_written(tmp_path):
+    process = python("import os, rubinprof\nrubinprof.Tracker('x.rprof').start()\nos.kill(os.getpid(), 9)", cwd=tmp_path)
+    assert process.wait() == -signal.SIGKILL
+    figures = stats(tmp_path / "x.rprof")
+    assert figures["writer"] == "write"
+    assert figures["writer_reason"]
+
+
 # Two megabytes of events that do not compress to nothing.
 BUSY = """
 import random, sys, rubinprof
