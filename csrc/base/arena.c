@@ -20,8 +20,10 @@ void *rp_arena_alloc(struct rp_arena *a, size_t bytes)
 	if (a->cap - a->used < bytes) {
 		size_t cap = bytes > CHUNK_BYTES_MIN ? bytes : CHUNK_BYTES_MIN;
 		struct rp_arena_chunk *chunk = malloc(sizeof(*chunk) + cap);
-		if (!chunk)
+		if (!chunk) {
+			a->failed = 1;
 			return NULL;
+		}
 		chunk->before = a->chunk;
 		a->chunk = chunk;
 		a->used = 0;

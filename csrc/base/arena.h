@@ -10,9 +10,10 @@ struct rp_arena {
 	struct rp_arena_chunk *chunk; /* the newest; owned */
 	size_t used, cap;             /* of the newest chunk */
 	size_t bytes;                 /* of all chunks */
+	int failed;                   /* there was no memory for one */
 };
 
-#define RP_ARENA_INIT { NULL, 0, 0, 0 }
+#define RP_ARENA_INIT { NULL, 0, 0, 0, 0 }
 
 /* `bytes` of memory, aligned to 8, not cleared, valid until release; NULL when out of memory. */
 void *rp_arena_alloc(struct rp_arena *a, size_t bytes);

@@ -6,6 +6,7 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,8 @@ struct rp_dwarf {
 	int has_lines; /* sections can be read, libdw having unpacked them; else libdw is asked, which also knows .zdebug_line */
 	struct rp_arena arena; /* paths */
 	struct rp_place_cache *units; /* what is known of them; may be NULL */
+	struct rp_unit_spans spans; /* of the unit that is read */
+	int failed; /* a unit could not be reached: no memory, or a damaged file */
 };
 
 /* The addresses of one unit. */
@@ -94,8 +97,10 @@ static void units_by_aranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 {
 	Dwarf_Aranges *aranges;
 	size_t count;
-	if (dwarf_getaranges(d->dw, &aranges, &count))
+	if (dwarf_getaranges(d->dw, &aranges, &count)) {
+		d->failed = 1;
 		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		Dwarf_Arange *a = dwarf_getarange_addr(aranges, l[i].vaddr);
 		Dwarf_Addr start;
@@ -125,18 +130,25 @@ static void place_in_unit(Dwarf_Die *die, struct rp_lookup *l, size_t n, struct 
 	}
 }
 
+static void forget_spans(struct rp_dwarf *d)
+{
+	rp_unit_spans_release(&d->spans);
+	d->spans = (struct rp_unit_spans)RP_UNIT_SPANS_INIT;
+}
+
 static void units_by_ranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 {
-	struct rp_unit_spans spans = RP_UNIT_SPANS_INIT;
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die die;
 	uint8_t type;
-	while (dwarf_get_units(d->dw, cu, &cu, NULL, &type, &die, NULL) == 0)
+	int rc;
+	while ((rc = dwarf_get_units(d->dw, cu, &cu, NULL, &type, &die, NULL)) == 0)
 		if (type == DW_UT_compile || type == DW_UT_skeleton)
-			place_in_unit(&die, l, n, &spans);
+			place_in_unit(&die, l, n, &d->spans);
+	d->failed |= rc < 0;
 	if (d->units && rp_unit_index_has_room(d->units))
-		rp_unit_index_add(d->units, RP_UNIT_INDEX_ALL, &spans);
-	rp_unit_spans_release(&spans);
+		rp_unit_index_add(d->units, RP_UNIT_INDEX_ALL, &d->spans);
+	forget_spans(d);
 }
 
 /* Code that no unit has (jumps into other libraries, assembly) would ask for the ranges of all of them each time. */
@@ -364,11 +376,10 @@ static int by_unit(const void *a, const void *b)
 static void take_unit(struct unit *u)
 {
 	struct rp_place_cache *known = u->d->units;
-	struct rp_unit_spans spans = RP_UNIT_SPANS_INIT;
 	u->entry = dwarf_dieoffset(&u->die);
 	int is_known = known && rp_unit_index_has(known, u->entry);
 	if (known && !is_known && rp_unit_index_has_room(known))
-		u->learns = &spans;
+		u->learns = &u->d->spans;
 	find_lines(u, is_known);
 	if (is_known)
 		take_known(u);
@@ -376,8 +387,8 @@ static void take_unit(struct unit *u)
 		walk(u, &u->die, 0);
 	place_rest(u);
 	if (u->learns && (u->has_lines || !u->d->has_lines))
-		rp_unit_index_add(known, u->entry, &spans);
-	rp_unit_spans_release(&spans);
+		rp_unit_index_add(known, u->entry, u->learns);
+	forget_spans(u->d);
 }
 
 static void take_units(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
@@ -390,10 +401,36 @@ static void take_units(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 		for (next = i + 1; next < n && d->order[next]->cu == d->order[i]->cu;)
 			next++;
 		u.n = u.left = next - i;
-		if (!d->order[i]->cu || !dwarf_offdie(d->dw, d->order[i]->cu, &u.die))
-			continue;
-		take_unit(&u);
+		if (d->order[i]->cu && dwarf_offdie(d->dw, d->order[i]->cu, &u.die))
+			take_unit(&u);
+		else
+			d->failed |= d->order[i]->cu != 0;
 	}
+}
+
+/* Where malloc refuses it, libdw ends the process, unless it is told of a function that does not return. One caller at a time. */
+static jmp_buf out_of_memory;
+
+static _Noreturn void give_up(void)
+{
+	longjmp(out_of_memory, 1);
+}
+
+static int find_frames(struct rp_dwarf *d, Elf *elf, struct rp_lookup *l, size_t n)
+{
+	dwarf_new_oom_handler(d->dw, give_up);
+	if (setjmp(out_of_memory))
+		return RP_ENOMEM;
+	d->has_lines = !rp_line_sections_find(&d->sections, elf);
+	if (!units_by_own_aranges(d, elf, l, n))
+		units_by_aranges(d, l, n);
+	size_t left = count_unplaced(l, n);
+	if (left && d->units && rp_unit_index_has(d->units, RP_UNIT_INDEX_ALL))
+		units_by_index(d, l, n);
+	else if (left)
+		units_by_ranges(d, l, n);
+	take_units(d, l, n);
+	return 0;
 }
 
 struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n, struct rp_place_cache *units)
@@ -406,21 +443,19 @@ struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n, struct r
 	d->targets = d->order ? malloc(n * sizeof *d->targets) : NULL;
 	/* Untouched memory costs nothing: most addresses have a frame or two. */
 	d->frames = d->targets ? malloc(n * RP_SYMBOL_FRAMES_MAX * sizeof *d->frames) : NULL;
-	if (!d->frames) {
-		rp_dwarf_close(d);
-		return NULL;
-	}
 	d->units = units;
-	d->has_lines = !rp_line_sections_find(&d->sections, elf);
-	if (!units_by_own_aranges(d, elf, l, n))
-		units_by_aranges(d, l, n);
-	size_t left = count_unplaced(l, n);
-	if (left && units && rp_unit_index_has(units, RP_UNIT_INDEX_ALL))
-		units_by_index(d, l, n);
-	else if (left)
-		units_by_ranges(d, l, n);
-	take_units(d, l, n);
-	return d;
+	d->spans = (struct rp_unit_spans)RP_UNIT_SPANS_INIT;
+	if (d->frames && !find_frames(d, elf, l, n))
+		return d;
+	for (size_t i = 0; i < n; i++)
+		l[i].n_frames = 0;
+	rp_dwarf_close(d);
+	return NULL;
+}
+
+int rp_dwarf_is_whole(const struct rp_dwarf *d)
+{
+	return !d->failed && !d->arena.failed;
 }
 
 void rp_dwarf_close(struct rp_dwarf *d)
@@ -431,6 +466,7 @@ void rp_dwarf_close(struct rp_dwarf *d)
 	free(d->targets);
 	free(d->order);
 	rp_arena_release(&d->arena);
+	rp_unit_spans_release(&d->spans);
 	if (d->dw)
 		dwarf_end(d->dw);
 	free(d);

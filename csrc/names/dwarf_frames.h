@@ -29,6 +29,8 @@ struct rp_dwarf;
 struct rp_place_cache;
 /* Fills in the frames of l[0..n), sorted by vaddr. units: what is known of the object's units (unit_index.h), which is added to where room is; NULL: nothing is kept. NULL when there is no DWARF (or no memory); elf must outlive it. */
 struct rp_dwarf *rp_dwarf_open(Elf *elf, struct rp_lookup *l, size_t n, struct rp_place_cache *units);
+/* Whether all was read that is there: neither memory nor a unit was missing. */
+int rp_dwarf_is_whole(const struct rp_dwarf *d);
 void rp_dwarf_close(struct rp_dwarf *d);
 
 #endif

@@ -20,10 +20,14 @@
 
 #include "names/collector.h"
 #include "names/dwarf_frames.h"
+#include "names/memory_left.h"
 
 #define NAME_BUCKETS 1024 /* a power of two */
 
 #define STT_GNU_IFUNC_ 10
+
+/* What libdw and its files may take at one object, and the program at the same time. */
+#define DWARF_BYTES (UINT64_C(256) << 20)
 
 #define FORK_WAIT_ROUNDS 100
 #define FORK_WAIT_NS 200000
@@ -348,10 +352,10 @@ static int look_up(Elf *main, Elf *debug, int has_dwarf, struct rp_lookup *l, si
 	if (!debug)
 		name_collector(main, l, n);
 	/* Distributions compress the DWARF they strip: 30 ms for libc alone, to learn the lines of malloc. Its symbols will do. */
-	struct rp_dwarf *dwarf = debug || tables_only ? NULL : rp_dwarf_open(main, l, n, units);
+	struct rp_dwarf *dwarf = debug || tables_only || rp_memory_left() < DWARF_BYTES ? NULL : rp_dwarf_open(main, l, n, units);
 	for (size_t i = 0; i < n; i++)
 		hand_out(&l[i], names, fn, arg);
-	int is_whole = (dwarf || !has_dwarf) && !names->failed && (cxa_demangle || !names->is_linked);
+	int is_whole = (dwarf ? rp_dwarf_is_whole(dwarf) : !has_dwarf) && !names->failed && (cxa_demangle || !names->is_linked);
 	rp_dwarf_close(dwarf);
 	release_names(names);
 	return is_whole;

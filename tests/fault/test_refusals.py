@@ -98,7 +98,7 @@ def fill():
         thread = threading.Thread(target=said.append, args=("ran",))
         thread.start()
         thread.join()
-    except RuntimeError:  # can't start new thread: no room for its stack
+    except (RuntimeError, MemoryError):  # can't start new thread: no room for its stack, or for its objects
         said.append("refused")
     return len(kept) > 50, len(said)
 

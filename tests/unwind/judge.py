@@ -143,7 +143,7 @@ def faults(found):
 
 
 def program_of(name):
-    return [ROOT / "benchmarks" / "workloads" / f"{name}.py"] if name in WORKLOADS else [HERE / "programs.py", name]
+    return [ROOT / "benchmarks" / "workloads" / f"{name}.py"] if name in WORKLOADS else [HERE / "big_wheels.py", name]
 
 
 def table_row(name, found):

@@ -73,6 +73,8 @@ static void check_dropped(void)
 	CHECK_UINT(two[1].cu, 0);
 }
 
+extern const char __executable_start[];
+
 int main(void)
 {
 	Dwarf_Aranges *aranges;
@@ -86,7 +88,7 @@ int main(void)
 	struct rp_cursor section = rp_section_find(elf, ".debug_aranges");
 	CHECK(section.at != NULL);
 	for (uint64_t step = 1; step < 100; step += 14) {
-		spread(0x1000, step);
+		spread((uintptr_t)main - (uintptr_t)__executable_start, step);
 		CHECK_INT(rp_aranges_find(section, lookups, N), 0);
 		for (size_t i = 0; i < N; i++) {
 			uint64_t right = by_libdw(aranges, lookups[i].vaddr), ours = lookups[i].cu ? entry_of(dw, lookups[i].cu - 1) : 0;

@@ -1,4 +1,4 @@
-"""What big wheels do, for judge.py: their threads, their exceptions, their vector code. `python programs.py scipy`."""
+"""What big wheels do, for judge.py: their threads, their exceptions, their vector code. `python big_wheels.py scipy`."""
 
 import contextlib
 import io
