@@ -6,7 +6,7 @@
 #include "format/format.h"
 
 #define EW_WORDS_MAX (1u << 18)
-#define EW_EVENTS_MAX 4096
+#define EW_EVENTS_MAX 70000
 #define EW_START UINT64_C(1000)
 #define EW_ADDRESS_MAX ((UINT64_C(1) << RP_ADDRESS_BITS) - 1)
 

@@ -150,7 +150,7 @@ static void check_allocations(void)
 	for (int style = 0; style < 4; style++) {
 		struct ew w;
 		ew_open(&w);
-		fill_with_allocations(&w, style, EW_EVENTS_MAX);
+		fill_with_allocations(&w, style, 40000);
 		check_round_trip(&w);
 		ew_close(&w);
 	}
@@ -174,38 +174,76 @@ static void check_expected(void)
 	ew_close(&w);
 }
 
-/* Coarse times are multiples of their unit, never ahead of the truth, less than a unit behind it (but for what a coarser event before
- * them has not used up), and never run backwards. */
-static void check_coarse_times(void)
+/* Numbers are known by their low 16 bits: the newest of 65,537 allocations is none that could be expected next. */
+static void check_far_numbers(void)
 {
 	struct ew w;
-	int64_t len;
-	uint32_t count;
-	uint64_t last, before = EW_START;
-	struct rp_event e;
 
 	ew_open(&w);
-	for (int i = 0; i < 4000; i++) {
-		uint64_t dt = test_below(4) ? test_below(40) : test_below(1 << 22);
-		if (test_below(3))
-			ew_enter(&w, dt, 3, 1);
-		else
-			ew_free(&w, dt, RP_A_FREE, 0x1000);
-	}
-	encoder.shifts = (struct rp_pack_shifts){ 5, 8 };
-	uint8_t *packed = pack(w.words, w.n, &len, &count, &last);
+	for (uint32_t i = 0; i <= 1 << 16; i++)
+		ew_alloc(&w, 10, RP_A_MALLOC, 7, 12, 0x10000 + i * UINT64_C(64), 40);
+	ew_free(&w, 10, RP_A_FREE, 0x10000 + (UINT64_C(64) << 16));
+	ew_free(&w, 10, RP_A_FREE, 0x10000);
+	check_round_trip(&w);
+	ew_close(&w);
+}
+
+/* Coarse times are multiples of their unit, never ahead of the truth, less than a unit behind it (but for what a coarser event before
+ * them has not used up), and never run backwards, even where the truth does. */
+static void check_coarse(const struct ew *w, struct rp_pack_shifts shifts)
+{
+	int64_t len;
+	uint32_t count;
+	uint64_t last, before = EW_START, highest = EW_START;
+	struct rp_event e;
+
+	encoder.shifts = shifts;
+	uint8_t *packed = pack(w->words, w->n, &len, &count, &last);
 	encoder.shifts = (struct rp_pack_shifts){ 0, 0 };
 	CHECK_INT(rp_pack_open(&d, packed, (size_t)len, EW_START, scratch), 0);
-	for (size_t i = 0; i < w.n_events; i++) {
-		uint64_t unit = w.events[i].kind == RP_EV_FREE ? 256 : 32;
+	for (size_t i = 0; i < w->n_events; i++) {
+		uint64_t truth = w->events[i].ticks, unit = UINT64_C(1) << (w->events[i].kind == RP_EV_FREE ? shifts.alloc : shifts.other);
+		highest = truth > highest ? truth : highest;
 		CHECK_INT(rp_pack_next(&d, &e), 1);
-		CHECK(e.ticks <= w.events[i].ticks && w.events[i].ticks - e.ticks < unit);
-		CHECK(e.ticks >= before);
+		CHECK_INT(e.kind, w->events[i].kind);
+		CHECK(e.ticks <= highest && e.ticks >= before);
+		CHECK(truth < highest || truth - e.ticks < unit);
 		before = e.ticks;
 	}
 	CHECK_UINT(before, last);
 	CHECK_INT(rp_pack_next(&d, &e), 0);
 	free(packed);
+}
+
+static void check_coarse_times(void)
+{
+	struct ew w;
+
+	ew_open(&w);
+	for (int i = 0; i < 4; i++)
+		ew_enter(&w, 0, 3, 1);
+	check_coarse(&w, (struct rp_pack_shifts){ 5, 8 });
+	for (int i = 0; i < 4000; i++) {
+		uint64_t dt = test_below(4) ? test_below(40) : test_below(1 << 22);
+		if (i % 500 == 499 && w.ticks > 1 << 20) { /* the clock goes back */
+			w.ticks -= 100 + test_below(10000);
+			ew_word(&w, RP_EV_TIME);
+			ew_word(&w, w.ticks);
+		}
+		if (test_below(3))
+			ew_enter(&w, i % 500 > 400 ? 3 : dt, 3, 1);
+		else
+			ew_free(&w, dt, RP_A_FREE, 0x1000);
+	}
+	check_coarse(&w, (struct rp_pack_shifts){ 5, 8 });
+	ew_close(&w);
+
+	/* A step of more than 32 bits without a TIME before it: nearly a unit has passed of which nothing is said. */
+	ew_open(&w);
+	ew_free(&w, (UINT64_C(2) << RP_TIME_SHIFT_MAX) - 2 - EW_START, RP_A_FREE, 0x1000);
+	for (int i = 0; i < 8; i++)
+		ew_enter(&w, 5, 3, 1);
+	check_coarse(&w, (struct rp_pack_shifts){ 0, RP_TIME_SHIFT_MAX });
 	ew_close(&w);
 }
 
@@ -289,6 +327,7 @@ int main(void)
 	check_bounds();
 	check_allocations();
 	check_expected();
+	check_far_numbers();
 	check_coarse_times();
 	check_one_time(RP_EV_EXIT);
 	check_one_time(RP_EV_ENTER);
