@@ -32,7 +32,8 @@
  * than with seven. The window is longer than a column. Short payloads are searched with care, 10 us a KiB: a sampled trace has no other. */
 static const ZSTD_compressionParameters zstd_any = { 17, 13, 12, 1, 7, 0, ZSTD_fast }, zstd_times = { 17, 13, 11, 1, 5, 0, ZSTD_fast },
 					zstd_definitions = { 17, 13, 12, 1, 4, 0, ZSTD_fast }, zstd_careful = { 17, 12, 12, 3, 4, 8, ZSTD_lazy2 };
-/* Looks for no repeats, by steps longer than a part: its codes are all that is left, in half to a third of the time. Among times there are few. */
+/* Looks for no repeats, by steps longer than a part: its codes are all that is left, in half to a third of the time. For times, among which there are
+ * few: what repeats save of other columns differs from part to part, so that one part does not tell for the next 64. */
 static const ZSTD_compressionParameters zstd_codes = { 17, 13, 6, 1, 7, ZSTD_TARGETLENGTH_MAX, ZSTD_fast };
 #define SHORT_BYTES (16u << 10)
 /* ZSTD_ps_enable, which had another name before 1.5.1. */
@@ -215,7 +216,7 @@ size_t rp_payload_store(struct rp_payload_room *room, const uint8_t *raw, size_t
 			continue;
 		const ZSTD_compressionParameters *zstd = n == 1 ? &zstd_definitions : is_times(i) ? &zstd_times : &zstd_any;
 		struct part p = { raw + start, ends[i] - start, len <= SHORT_BYTES ? &zstd_careful : zstd,
-				  n == 1 ? RP_PART_ZSTD_WORDS : RP_PART_ZSTD, n > 1 && len > SHORT_BYTES };
+				  n == 1 ? RP_PART_ZSTD_WORDS : RP_PART_ZSTD, is_times(i) && n > 1 && len > SHORT_BYTES };
 		if (p.len)
 			out = put_part(room, habit_of(room, i, n), &p, out, ret_stored + max);
 		if (!out)
