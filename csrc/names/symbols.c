@@ -14,7 +14,7 @@
 #define FRAME_BYTES_FIXED 32
 /* C++ can name a function in a megabyte. Long names are cut so that one definition stays well below half a live buffer. */
 #define NAME_BYTES_MAX 2048
-#define WAIT_LOOKS 8 /* seconds */
+#define WAIT_LOOKS_MAX 8 /* seconds */
 #define WAITING_MAX 256
 #define VISITED_MAX 4096u
 
@@ -43,13 +43,14 @@ struct waiting {
 static struct {
 	struct waiting *at; /* of realloc */
 	uint64_t n, cap;
-	uint32_t looks; /* since the first of them */
+	uint32_t looks, wait; /* since the first of them, and how many they wait for: the first 1, the next 2, then 4 and 8: who is killed early lacks little */
 	uint64_t visited[VISITED_MAX / 64]; /* modules, by id; of later ones nothing waits */
 } later;
 
 void rp_symbols_open(void)
 {
 	later.n = later.looks = 0;
+	later.wait = 1;
 	memset(later.visited, 0, sizeof later.visited);
 	rp_name_cache_open();
 }
@@ -58,6 +59,7 @@ void rp_symbols_open(void)
 void rp_symbols_fork_child(void)
 {
 	memset(&later, 0, sizeof later);
+	later.wait = 1;
 }
 
 static int was_visited(uint32_t module)
@@ -95,6 +97,15 @@ static uint64_t take_later(uint64_t *addresses)
 			addresses[n++] = later.at[i].address;
 	later.n = 0;
 	return n;
+}
+
+/* One look more. */
+static int have_waited(void)
+{
+	if (!later.n || ++later.looks < later.wait)
+		return 0;
+	later.wait = 2 * later.wait < WAIT_LOOKS_MAX ? 2 * later.wait : WAIT_LOOKS_MAX;
+	return 1;
 }
 
 /* Of those noted, and where nothing may wait those that were left for later, sorted: in memory of malloc, NULL when that is out. */
@@ -148,7 +159,7 @@ static uint64_t define_of(struct rp_module_info *m, uint64_t *addresses, uint64_
 int rp_symbols_define(rp_symbols_between_fn *between, int is_last)
 {
 	static uint64_t seen; /* of those noted; one caller at a time */
-	int may_wait = !is_last && later.n < WAITING_MAX && !(later.n && ++later.looks >= WAIT_LOOKS);
+	int may_wait = !is_last && later.n < WAITING_MAX && !have_waited();
 	uint64_t n, now = rp_addresses_noted(), noted = now == seen ? 0 : rp_addresses_waiting();
 	if (!noted && (!later.n || may_wait))
 		return 0;

@@ -1,4 +1,4 @@
-/* A few new addresses of a large object that was opened before wait for eight looks, until many wait, or for the last call; none is lost, none is looked up twice; and none is named by a
+/* A few new addresses of a large object that was opened before wait for 1, 2, 4 and then eight looks, until many wait, or for the last call; none is lost, none is looked up twice; and none is named by a
  * library that has come to lie there meanwhile. */
 /* rp-test: libraries=libdw,libelf */
 #define _GNU_SOURCE
@@ -66,9 +66,14 @@ int main(void)
 	note(2);
 	CHECK_UINT(define(0), 0);
 	note(1);
-	for (int i = 0; i < 7; i++)
-		CHECK_UINT(define(0), 0);
 	CHECK_UINT(define(0), 3);
+	static const int waits[] = { 2, 4, 8, 8 };
+	for (size_t k = 0; k < RP_COUNT_OF(waits); k++) {
+		note(1);
+		for (int i = 0; i < waits[k]; i++)
+			CHECK_UINT(define(0), 0);
+		CHECK_UINT(define(0), 1);
+	}
 	for (int i = 0; i < 5; i++) {
 		note(60);
 		CHECK_UINT(define(0), 0);
