@@ -27,12 +27,12 @@ def bars():
 
     native = "rubinprof native"
     return [
-        ("calls, all on, of untraced", "calls", [native], factor(native), 2.0, 1.5),
-        ("calls, added, of cProfile's", "calls", ["rubinprof", "cProfile"], share("rubinprof", "cProfile"), 0.25, 0.2),
+        ("calls, all on, of untraced", "calls", [native], factor(native), 1.8, 1.5),
+        ("calls, added, of cProfile's", "calls", ["rubinprof", "cProfile"], share("rubinprof", "cProfile"), 0.22, 0.2),
         ("NumPy, all on, of untraced", "NumPy", [native], factor(native), 1.22, 1.2),
-        ("galsim, all on, of untraced", "galsim", [native], factor(native), 1.25, 1.12),
-        ("malloc pairs, added, of memray's", "malloc pairs", ["rubinprof", "memray"], share("rubinprof", "memray"), 0.2, 0.1),
-        ("malloc pairs, native, added, of memray's", "malloc pairs", [native, "memray native"], share(native, "memray native"), 0.12, 0.1),
+        ("galsim, all on, of untraced", "galsim", [native], factor(native), 1.2, 1.12),
+        ("malloc pairs, added, of memray's", "malloc pairs", ["rubinprof", "memray"], share("rubinprof", "memray"), 0.12, 0.1),
+        ("malloc pairs, native, added, of memray's", "malloc pairs", [native, "memray native"], share(native, "memray native"), 0.11, 0.1),
     ]
 
 
