@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/base.h"
+#include "sink/sink.h"
 
 /* The clock of the CPU time of thread tid of this process: include/linux/posix-timers.h has the encoding. Reading it fails when the thread has ended. */
 #define RP_CLOCK_OF_THREAD(tid) ((clockid_t)(~(tid) * 8 | 6))
@@ -27,13 +28,6 @@ const char *rp_clock_reason(void);
 uint64_t rp_clock_ticks_of_ns(uint64_t ns);
 /* What rp_record_cpu_every_ticks is while switches are not counted. */
 uint64_t rp_clock_cpu_check_ticks(void);
-
-RP_INLINE uint64_t rp_clock_ns(clockid_t id)
-{
-	struct timespec ts;
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* Where the clock is the counter: its ticks. */
 RP_INLINE uint64_t rp_clock_counter(void)

@@ -128,12 +128,10 @@ static int is_over_budget(struct rp_sink *s)
 {
 	struct rp_disk_budget *b = &s->budget;
 	uint64_t rate = s->options.bytes_per_s_max;
-	struct timespec ts;
 
 	if (rate == UINT64_MAX)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	uint64_t now = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	uint64_t now = rp_clock_ns(CLOCK_MONOTONIC);
 	double most = (double)rate * BURST_S, more = (double)b->bytes + (double)(now - b->ns) / 1e9 * (double)rate;
 	b->bytes = b->ns == 0 || more > most ? (int64_t)most : (int64_t)more;
 	b->ns = now;

@@ -20,13 +20,6 @@
 /* The writer looks up at least this often: time pairs, kept buffers, a killed waker. */
 #define NAP_NS UINT64_C(1000000000)
 
-static uint64_t now_ns(clockid_t id)
-{
-	struct timespec ts;
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void count_done(struct rp_sink *s)
 {
 	/* Release: who waits in rp_sink_sync, with acquire, sees what was written and counted. */
@@ -399,7 +392,7 @@ static void retry_kept(struct rp_sink *s)
 
 static void each_second(struct rp_sink *s)
 {
-	uint64_t now = now_ns(CLOCK_MONOTONIC);
+	uint64_t now = rp_clock_ns(CLOCK_MONOTONIC);
 	if (now - s->second_ns < NAP_NS)
 		return;
 	s->second_ns = now;
@@ -500,7 +493,7 @@ void *rp_flusher_run(void *sink)
 	if (s->options.on_writer)
 		s->options.on_writer();
 	s->ops = &rp_writer_pwrite;
-	s->second_ns = now_ns(CLOCK_MONOTONIC);
+	s->second_ns = rp_clock_ns(CLOCK_MONOTONIC);
 
 	for (;;) {
 		uint32_t seen = atomic_load_explicit(&s->wake, memory_order_seq_cst); /* of wake_writer: what was pushed before it is found below */
@@ -509,14 +502,14 @@ void *rp_flusher_run(void *sink)
 		write_all_full(s);
 		grow_when_low(s);
 		touch_new_buffers(s);
-		atomic_store_explicit(&s->writer_cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
+		atomic_store_explicit(&s->writer_cpu_ns, rp_clock_ns(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
 		if (stopping)
 			break;
 		each_second(s);
 		nap(s, seen);
 	}
 	write_rest(s);
-	atomic_store_explicit(&s->writer_cpu_ns, now_ns(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
+	atomic_store_explicit(&s->writer_cpu_ns, rp_clock_ns(CLOCK_THREAD_CPUTIME_ID), memory_order_relaxed);
 	rp_uring_close(s);
 	return NULL;
 }

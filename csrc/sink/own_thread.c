@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "sink/cancel.h"
+#include "sink/clock_ns.h"
 
 #define OWN_MAX 8 /* the writer, the namer, and those of a stop that waits for its threads still */
 #define PATH_BYTES 64
@@ -95,17 +96,10 @@ int rp_own_thread_start(struct rp_own_thread *ret_thread, size_t stack_bytes, vo
 	return 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 void rp_own_thread_join(struct rp_own_thread *t)
 {
 	pthread_join(t->thread, NULL);
-	for (uint64_t begun = now_ns(); t->tid > 0 && syscall(SYS_tgkill, getpid(), t->tid, 0) == 0 && now_ns() - begun < GONE_NS;)
+	for (uint64_t begun = rp_clock_ns(CLOCK_MONOTONIC); t->tid > 0 && syscall(SYS_tgkill, getpid(), t->tid, 0) == 0 && rp_clock_ns(CLOCK_MONOTONIC) - begun < GONE_NS;)
 		nanosleep(&(struct timespec){ 0, 20000 }, NULL);
 	atomic_store(&places[t->place].tid, 0);
 }

@@ -283,17 +283,10 @@ uint32_t rp_sink_lost_epoch(struct rp_sink *s)
 	return atomic_load_explicit(&s->lost_epoch, memory_order_acquire);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 /* 0 when that time has come already. */
 static int wait_until(uint64_t end_ns, _Atomic uint32_t *futex, uint32_t seen)
 {
-	uint64_t now = now_ns(), left = end_ns - now;
+	uint64_t now = rp_clock_ns(CLOCK_MONOTONIC), left = end_ns - now;
 	struct timespec ts = { (time_t)(left / 1000000000u), (long)(left % 1000000000u) };
 	if (now >= end_ns)
 		return 0;
@@ -306,7 +299,7 @@ static int wait_until(uint64_t end_ns, _Atomic uint32_t *futex, uint32_t seen)
  * else `done` might reach it by a buffer of theirs, before ours (tests/litmus/sync.litmus). */
 int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns)
 {
-	uint64_t target = atomic_load_explicit(&s->submitted, memory_order_relaxed), end = now_ns() + timeout_ns;
+	uint64_t target = atomic_load_explicit(&s->submitted, memory_order_relaxed), end = rp_clock_ns(CLOCK_MONOTONIC) + timeout_ns;
 	for (;;) { /* acquires of count_done. The futex before the count: a count in between changes the futex too */
 		uint32_t seen = atomic_load_explicit(&s->done_futex, memory_order_acquire);
 		if (atomic_load_explicit(&s->done, memory_order_acquire) >= target)
@@ -318,7 +311,7 @@ int rp_sink_sync(struct rp_sink *s, uint64_t timeout_ns)
 
 int rp_sink_choose_writer(struct rp_sink *s, uint64_t timeout_ns)
 {
-	const uint64_t end = now_ns() + timeout_ns;
+	const uint64_t end = rp_clock_ns(CLOCK_MONOTONIC) + timeout_ns;
 	/* Before the count of wake_writer, which the writer reads before this. */
 	atomic_store_explicit(&s->asked, 1, memory_order_seq_cst);
 	if (!atomic_load_explicit(&s->chosen, memory_order_acquire))

@@ -16,6 +16,7 @@
 #include "base/base.h"
 #include "format/format.h"
 #include "sink/cancel.h"
+#include "sink/clock_ns.h"
 #include "sink/own_thread.h"
 
 struct rp_sink;
