@@ -146,7 +146,7 @@ static void units_by_ranges(struct rp_dwarf *d, struct rp_lookup *l, size_t n)
 		if (type == DW_UT_compile || type == DW_UT_skeleton)
 			place_in_unit(&die, l, n, &d->spans);
 	d->failed |= rc < 0;
-	if (d->units && rp_unit_index_has_room(d->units))
+	if (rc >= 0 && d->units && rp_unit_index_has_room(d->units)) /* all of them, or it would say that the others have no code */
 		rp_unit_index_add(d->units, RP_UNIT_INDEX_ALL, &d->spans);
 	forget_spans(d);
 }
@@ -331,6 +331,11 @@ static void take_known(struct unit *u)
 	}
 }
 
+static int wants_more(const struct unit *u)
+{
+	return u->left || u->learns;
+}
+
 static void walk(struct unit *u, Dwarf_Die *parent, int depth)
 {
 	Dwarf_Die child;
@@ -340,15 +345,15 @@ static void walk(struct unit *u, Dwarf_Die *parent, int depth)
 		int tag = dwarf_tag(&child);
 		if (tag == DW_TAG_subprogram)
 			take_function(u, &child);
-	} while ((u->left || u->learns) && dwarf_siblingof(&child, &child) == 0);
-	if ((!u->left && !u->learns) || dwarf_child(parent, &child))
+	} while (wants_more(u) && dwarf_siblingof(&child, &child) == 0);
+	if (!wants_more(u) || dwarf_child(parent, &child))
 		return;
 	/* GCC puts a function with code next to its namespace, which is full of declarations; others put it inside. */
 	do {
 		int tag = dwarf_tag(&child);
 		if (tag == DW_TAG_namespace || tag == DW_TAG_module)
 			walk(u, &child, depth + 1);
-	} while ((u->left || u->learns) && dwarf_siblingof(&child, &child) == 0);
+	} while (wants_more(u) && dwarf_siblingof(&child, &child) == 0);
 }
 
 /* Code that no entry covers (assembly, outlined parts) still has lines; the symbol table names it. */
